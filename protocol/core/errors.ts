@@ -1,0 +1,266 @@
+/** Exit codes of both programs (docs/cli.md). */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 70 | 78 | 130
+
+export interface ErrorKind {
+  /** What happened with its facts, and the way out; shown as it is. */
+  readonly message: (facts: Facts) => string
+  readonly exit: ExitCode
+  readonly status: number
+  /** True where the same call may work later without any change. */
+  readonly retry: boolean
+}
+
+export type Facts = Readonly<Record<string, string | number | boolean | undefined>>
+
+const kind = (
+  exit: ExitCode,
+  status: number,
+  retry: boolean,
+  message: (facts: Facts) => string
+): ErrorKind => ({ message, exit, status, retry })
+
+/** The one table of errors; docs/errors.md has a heading for each. */
+export const MESH_ERRORS = {
+  // settings and start
+  CONFIG_INVALID: kind(78, 500, false, (f) => `${f['file']}: ${f['problem']}`),
+  NODE_TOO_OLD: kind(
+    78,
+    500,
+    false,
+    (f) => `Node ${f['found']} is too old, ${f['needed']} is needed: install a newer Node`
+  ),
+  STATE_LOCKED: kind(
+    78,
+    409,
+    false,
+    (f) =>
+      `${f['state']} is in use by process ${f['pid']}: stop it, or give this one its own --state`
+  ),
+  STATE_UNWRITABLE: kind(
+    78,
+    500,
+    false,
+    (f) =>
+      `cannot write to ${f['state']} (${f['cause']}): give a folder this user owns with --state`
+  ),
+  STATE_ABSENT: kind(78, 404, false, (f) => `${f['state']} has no ${f['file']}: ${f['fix']}`),
+  STATE_EXISTS: kind(
+    78,
+    409,
+    false,
+    (f) => `${f['state']} already has ${f['file']}: it is never overwritten; choose another --state`
+  ),
+  KEY_MODE_WIDE: kind(
+    78,
+    500,
+    false,
+    (f) => `${f['file']} has mode ${f['found']}, 0600 is needed: chmod 600 ${f['file']}`
+  ),
+  KEY_INVALID: kind(
+    78,
+    500,
+    false,
+    (f) => `${f['file']} holds no usable key (${f['cause']}): restore it from a backup`
+  ),
+  ENGINE_UNREACHABLE: kind(
+    78,
+    503,
+    true,
+    (f) => `no container engine answers at ${f['socket']} (${f['cause']}): start it`
+  ),
+  ENGINE_REMOTE: kind(
+    78,
+    500,
+    false,
+    (f) => `the engine ${f['host']} is not on this host: an agent needs a local socket`
+  ),
+  // store
+  STORE_FAILED: kind(
+    70,
+    503,
+    false,
+    (f) =>
+      `the store ${f['dir']} failed to ${f['action']} (${f['cause']}): nothing more is promised`
+  ),
+  STORE_SUSPECT: kind(
+    78,
+    503,
+    false,
+    (f) =>
+      `the store ${f['dir']} may have lost data (${f['cause']}): it must not witness any more; ` +
+      'move it aside and enrol this member again'
+  ),
+  // peers and registers
+  PEER_UNREACHABLE: kind(
+    5,
+    503,
+    true,
+    (f) => `peer ${f['peer']} cannot be reached (${f['cause']})`
+  ),
+  PEER_NOT_ALLOWED: kind(
+    1,
+    403,
+    false,
+    (f) => `peer ${f['peer']} is not in roster ${f['version']}: admit it first`
+  ),
+  REQUEST_TIMED_OUT: kind(
+    5,
+    504,
+    true,
+    (f) => `peer ${f['peer']} did not answer within ${f['timeoutMs']} ms`
+  ),
+  MESSAGE_INVALID: kind(1, 400, false, (f) => `message of ${f['peer']} refused: ${f['problem']}`),
+  MESSAGE_TOO_LARGE: kind(
+    1,
+    413,
+    false,
+    (f) => `${f['what']} has ${f['bytes']} bytes, at most ${f['max']} are allowed`
+  ),
+  OVERLOADED: kind(5, 503, true, (f) => `${f['what']} is full (${f['max']}): try again later`),
+  QUORUM_UNREACHABLE: kind(
+    5,
+    503,
+    true,
+    (f) => `${f['answered']} of ${f['witnesses']} witnesses answered, ${f['quorum']} are needed`
+  ),
+  ROSTER_ABSENT: kind(
+    78,
+    409,
+    false,
+    (f) => `${f['state']} has no roster yet: run \`agent admit ${f['id']}\` on the authority's host`
+  ),
+  ROSTER_INVALID: kind(1, 400, false, (f) => `roster refused: ${f['problem']}`),
+  AUTHORITY_ABSENT: kind(
+    1,
+    403,
+    false,
+    (f) => `${f['state']} holds no authority key: run this where \`agent init\` was run`
+  ),
+  AUTHORITY_INVALID: kind(2, 400, false, (f) => `${f['text']} is no authority: ${f['problem']}`),
+  ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
+  // jobs
+  PIPELINE_INVALID: kind(
+    1,
+    422,
+    false,
+    (f) => `${f['file']}:${f['line']}:${f['column']}: ${f['path']}: ${f['problem']}`
+  ),
+  PIPELINE_ABSENT: kind(
+    1,
+    404,
+    false,
+    (f) => `${f['commit']} has no ${f['file']}: add one to the repository's root`
+  ),
+  WORKSPACE_FETCH_FAILED: kind(
+    1,
+    502,
+    true,
+    (f) => `cannot fetch ${f['commit']} from ${f['url']}: ${f['cause']}`
+  ),
+  URL_REFUSED: kind(
+    2,
+    400,
+    false,
+    (f) => `${f['url']} is refused: ${f['problem']}; use https, http, ssh or git`
+  ),
+  IMAGE_UNAVAILABLE: kind(
+    1,
+    404,
+    true,
+    (f) => `image ${f['image']} is not on this host and cannot be pulled: ${f['cause']}`
+  ),
+  SANDBOX_FAILED: kind(
+    1,
+    500,
+    true,
+    (f) => `the sandbox of ${f['job']} failed to ${f['action']}: ${f['cause']}`
+  ),
+  STEP_NOT_STARTED: kind(
+    1,
+    500,
+    false,
+    (f) => `step "${f['step']}" could not start: ${f['cause']}; the image needs /bin/sh`
+  ),
+  LEASE_LOST: kind(1, 409, false, (f) => `the lease of ${f['job']} epoch ${f['epoch']} is over`),
+  JOB_UNKNOWN: kind(4, 404, false, (f) => `no job ${f['id']} is known: see \`agent jobs\``),
+  JOB_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several jobs: ${f['candidates']}`),
+  RUN_UNKNOWN: kind(4, 404, false, (f) => `no run ${f['id']} is known`),
+  LOG_UNAVAILABLE: kind(
+    5,
+    503,
+    true,
+    (f) => `the log of ${f['job']} cannot be read now: ${f['cause']}`
+  ),
+  // deliveries and API
+  SIGNATURE_MISMATCH: kind(
+    1,
+    401,
+    false,
+    (f) =>
+      `the delivery's signature is ${f['problem']}: use the secret of repository ${f['repository']}`
+  ),
+  TIMESTAMP_OFF: kind(
+    1,
+    401,
+    false,
+    (f) =>
+      `the delivery's timestamp is ${f['offS']} s off, at most ${f['maxS']} s are allowed: set the clock`
+  ),
+  BODY_TOO_LARGE: kind(1, 413, false, (f) => `the body is over ${f['max']} bytes`),
+  BODY_INVALID: kind(1, 400, false, (f) => `the body is refused: ${f['problem']}`),
+  MEDIA_TYPE_UNSUPPORTED: kind(
+    1,
+    415,
+    false,
+    (f) => `content type ${f['found']} is refused: send application/json`
+  ),
+  TOKEN_INVALID: kind(
+    1,
+    401,
+    false,
+    (f) =>
+      `the bearer token is ${f['problem']}: make one with \`gateway token create --scope read\``
+  ),
+  SCOPE_MISSING: kind(1, 403, false, (f) => `the token lacks the scope ${f['scope']}`),
+  REQUEST_INVALID: kind(2, 400, false, (f) => `${f['problem']}`),
+  ROUTE_UNKNOWN: kind(4, 404, false, (f) => `${f['method']} ${f['path']} does not exist`),
+  RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
+  // command line
+  CONTROL_SOCKET_ABSENT: kind(
+    3,
+    503,
+    true,
+    (f) => `agent is not running here (no socket at ${f['socket']}). Start it: ${f['fix']}`
+  ),
+  USAGE: kind(2, 400, false, (f) => `${f['problem']}`),
+  BUG: kind(70, 500, false, (f) => `internal error: ${f['problem']}; please report it`)
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof MESH_ERRORS
+
+/** The one error class. `facts` are for logs and `--json`; the message is for people. */
+export class MeshError extends Error {
+  override readonly name = 'MeshError'
+  readonly code: ErrorCode
+  readonly facts: Facts
+
+  constructor(code: ErrorCode, facts: Facts = {}, options?: ErrorOptions) {
+    super(MESH_ERRORS[code].message(facts), options)
+    this.code = code
+    this.facts = facts
+  }
+
+  get kind(): ErrorKind {
+    return MESH_ERRORS[this.code]
+  }
+}
+
+/** The code of a MeshError, undefined for anything else. */
+export function codeOf(error: unknown): ErrorCode | undefined {
+  return error instanceof MeshError ? error.code : undefined
+}
+
+/** The text of whatever was thrown. */
+export function causeOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

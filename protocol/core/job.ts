@@ -1,0 +1,142 @@
+/** `leased` covers what users see as running: the stage travels with renewals and is never durable. */
+export type JobPhase =
+  | 'queued'
+  | 'leased'
+  | 'succeeded'
+  | 'failed'
+  | 'errored'
+  | 'cancelled'
+  | 'skipped'
+
+export type OutcomeState = 'succeeded' | 'failed' | 'errored' | 'cancelled'
+
+/** Why a job is where it is; `failed` reasons are theirs, `errored` reasons are ours. */
+export type Reason =
+  | 'completed'
+  | 'exit_code'
+  | 'timed_out'
+  | 'oom_killed'
+  | 'agent_lost'
+  | 'image_unavailable'
+  | 'step_not_started'
+  | 'source_unavailable'
+  | 'sandbox_failed'
+  | 'policy_refused'
+  | 'never_matched'
+  | 'cancelled'
+  | 'drained'
+  | 'lease_lost'
+  | 'log_limit'
+
+export interface Lease {
+  /** Peer id of the agent that may run the attempt. */
+  readonly holder: string
+  /** 32 hex digits, fresh for every claim. */
+  readonly claimId: string
+  /** Boot nonce of the holder's process, 16 hex digits. */
+  readonly boot: string
+  readonly leaseMs: number
+}
+
+export interface StepResult {
+  readonly name: string
+  readonly state: 'succeeded' | 'failed' | 'timed_out' | 'not_run'
+  readonly exitCode: number | undefined
+  readonly durationMs: number
+}
+
+export interface Outcome {
+  readonly epoch: number
+  readonly state: OutcomeState
+  readonly reason: Reason
+  readonly exitCode: number | undefined
+  /** For the person who reads it: what happened and the way out; at most MESSAGE_BYTES_MAX. */
+  readonly message: string
+  readonly steps: readonly StepResult[]
+  readonly durationMs: number
+  /** SHA-256 over the log's text as sent, 64 hex digits; '' where nothing was logged. */
+  readonly logDigest: string
+  readonly logLines: number
+}
+
+/** How one earlier lease ended; `sig` lets an acceptor that missed the end believe it. */
+export interface HistoryEntry {
+  readonly epoch: number
+  readonly holder: string
+  readonly claimId: string
+  readonly end: 'expired' | 'released' | 'completed'
+  /** The holder's own end: id, digest of the arguments and signature of its op; '' when expired. */
+  readonly opId: string
+  readonly argsHash: string
+  readonly sig: string
+}
+
+export type JobOpBody =
+  | { readonly kind: 'create'; readonly annHash: string; readonly attemptsMax: number }
+  | {
+      readonly kind: 'claim'
+      readonly claimId: string
+      readonly boot: string
+      readonly leaseMs: number
+    }
+  | {
+      readonly kind: 'complete'
+      readonly epoch: number
+      readonly claimId: string
+      readonly outcome: Outcome
+    }
+  | {
+      readonly kind: 'release'
+      readonly epoch: number
+      readonly claimId: string
+      readonly reason: Reason
+      /** False gives the attempt back: nothing of the job's own ran (4.12.15). */
+      readonly userCodeRan: boolean
+    }
+  | { readonly kind: 'cancel'; readonly reason: string }
+  | { readonly kind: 'error'; readonly reason: Reason; readonly message: string }
+
+export interface OpIdentity {
+  /** 32 hex digits. The same for every retry of one intent, so that it is applied once. */
+  readonly opId: string
+  /** Peer id of the member who wants this change. */
+  readonly actor: string
+}
+
+export interface SignedOp<Body> extends OpIdentity {
+  readonly body: Body
+  /** SHA-256 of the body's wire bytes; what `sig` covers besides register, kind, opId and actor. */
+  readonly argsHash: string
+  /** The actor's Ed25519 signature, 128 hex digits; checked in wire before core sees the op. */
+  readonly sig: string
+}
+
+export type JobOp = SignedOp<JobOpBody>
+
+export interface JobState {
+  readonly kind: 'job'
+  /** `runId.index`. */
+  readonly register: string
+  readonly version: number
+  /** Digest of the value this one was made from; '' for the first. */
+  readonly prevHash: string
+  readonly annHash: string
+  readonly phase: JobPhase
+  /** The fencing token: 0 before the first claim, one higher for every new lease. */
+  readonly epoch: number
+  readonly attempts: number
+  readonly attemptsMax: number
+  readonly lease: Lease | undefined
+  readonly cancel: { readonly by: string; readonly reason: string } | undefined
+  readonly outcome: Outcome | undefined
+  /** Oldest first, at most HISTORY_ENTRIES_MAX. */
+  readonly history: readonly HistoryEntry[]
+  /** Oldest first, at most LAST_OPS_MAX. */
+  readonly lastOps: readonly OpIdentity[]
+  /** The signed op that made this version. */
+  readonly op: JobOp
+}
+
+export function isTerminal(phase: JobPhase): boolean {
+  return phase !== 'queued' && phase !== 'leased'
+}

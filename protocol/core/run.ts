@@ -1,0 +1,123 @@
+import type { SignedOp } from './job.ts'
+
+/** What a run id is made of (lease-protocol 4.1): meaning, never the id of a delivery. */
+export interface RunOrigin {
+  /** host[:port] of the repository URL in gateway.yaml. */
+  readonly forgeHost: string
+  /** The forge's numeric id; for bare Git the URL's path without a final `.git`. */
+  readonly repositoryId: string
+  readonly event: 'push'
+  /** Full ref, `refs/heads/main`. */
+  readonly ref: string
+  /** Full commit id: `after` of a push. */
+  readonly commit: string
+  /** Pull request number and action; '' for a push. */
+  readonly number: string
+  readonly action: string
+  /** Set by a retry only; '' otherwise. */
+  readonly rerunNonce: string
+}
+
+export interface Resources {
+  /** Thousandths of a core. */
+  readonly cpuMilli: number
+  readonly memoryBytes: number
+}
+
+export interface StepSpec {
+  readonly name: string
+  /** Run by `/bin/sh -e -c`; at most SCRIPT_BYTES_MAX. */
+  readonly run: string
+  readonly timeoutMs: number | undefined
+}
+
+/** One entry of the pipeline, complete: an agent needs nothing else to run it. */
+export interface JobSpec {
+  readonly index: number
+  readonly name: string
+  readonly image: string
+  /** `os/arch[/variant]`; undefined means the claimer's native platform. */
+  readonly platform: string | undefined
+  readonly resources: Resources
+  readonly labels: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly onLoss: 'retry' | 'error'
+  readonly network: 'none'
+  readonly steps: readonly StepSpec[]
+}
+
+/** Why a run has no jobs: shown to the user as it is. */
+export interface ManifestError {
+  readonly code: string
+  readonly message: string
+  readonly line: number | undefined
+  readonly column: number | undefined
+  readonly path: string | undefined
+}
+
+export interface Manifest {
+  readonly origin: RunOrigin
+  /** Name of the repository as declared in gateway.yaml. */
+  readonly repository: string
+  /** What an agent fetches from; never holds a credential. */
+  readonly url: string
+  readonly before: string
+  readonly pusher: string
+  /** First line of the commit message, at most 120 characters. */
+  readonly title: string
+  readonly jobs: readonly JobSpec[]
+  readonly error: ManifestError | undefined
+}
+
+/** Signed by a gateway as an envelope; `annHash` is SHA-256 over the envelope's bytes. */
+export interface Announcement {
+  readonly runId: string
+  readonly witnessEpoch: number
+  /** Peer id; equals the envelope's signer. */
+  readonly gateway: string
+  /** Counts this gateway's announcements, from 1. */
+  readonly gwSeq: number
+  readonly issuedAtMs: number
+  readonly notAfterMs: number
+  /** All runs of this gateway up to here are closed (4.12.5); 0 until a gateway says otherwise. */
+  readonly floor: number
+  readonly manifest: Manifest
+}
+
+/** An announcement together with the bytes that were signed: kept, never re-encoded. */
+export interface SealedAnnouncement {
+  readonly announcement: Announcement
+  readonly annHash: string
+  readonly bytes: Uint8Array
+}
+
+export type RunOpBody = { readonly kind: 'create'; readonly annHash: string }
+export type RunOp = SignedOp<RunOpBody>
+
+export interface RunState {
+  readonly kind: 'run'
+  readonly register: string
+  readonly version: number
+  readonly prevHash: string
+  readonly phase: 'run'
+  readonly annHash: string
+  readonly op: RunOp
+}
+
+/** `runId.index` */
+export function jobIdOf(runId: string, index: number): string {
+  return `${runId}.${index}`
+}
+
+/** The run that a register, of a run or of one of its jobs, belongs to. */
+export function runIdOf(register: string): string {
+  const dot = register.indexOf('.')
+  return dot < 0 ? register : register.slice(0, dot)
+}
+
+/** Index of a job's register in its manifest; undefined for a run's register. */
+export function jobIndexOf(register: string): number | undefined {
+  const dot = register.indexOf('.')
+  return dot < 0 ? undefined : Number(register.slice(dot + 1))
+}

@@ -1,0 +1,66 @@
+import { causeOf, MeshError } from '../core/errors.ts'
+import { type GitOptions, git } from './git.ts'
+
+/** The schemes that git can fetch without touching this host's own files or running commands. */
+const SCHEMES = new Set(['https:', 'http:', 'ssh:', 'git:'])
+
+const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/
+
+export interface CommitSource extends GitOptions {
+  readonly url: string
+  /** Full commit id. */
+  readonly commit: string
+  /** An existing folder; a bare repository comes to be here. */
+  readonly dir: string
+}
+
+/** The URL as it may be fetched. Throws URL_REFUSED. */
+export function checkUrl(url: string): URL {
+  const refuse = (problem: string): MeshError =>
+    new MeshError('URL_REFUSED', { url: withoutCredentials(url), problem })
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed === undefined) throw refuse('it is no URL')
+  if (!SCHEMES.has(parsed.protocol)) throw refuse(`scheme ${parsed.protocol} is not allowed`)
+  if (parsed.hostname === '') throw refuse('it names no host')
+  // A host or path that starts with a dash would be read as an option by ssh or git.
+  if (parsed.hostname.startsWith('-')) throw refuse('the host starts with a dash')
+  if (parsed.password !== '') throw refuse('a URL must not hold a password')
+  return parsed
+}
+
+/** Fetches one commit, nothing else, into `dir`. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED. */
+export async function fetchCommit(source: CommitSource): Promise<void> {
+  const { url, commit, dir, ...options } = source
+  checkUrl(url)
+  if (!COMMIT.test(commit)) throw failed(source, 'it is no full commit id')
+  const inside = { ...options, cwd: dir }
+  try {
+    await git(['init', '--quiet', '--template=', dir], inside)
+    const fetch = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules']
+    await git([...fetch, '--end-of-options', url, commit], inside)
+  } catch (error) {
+    throw failed(source, causeOf(error), error)
+  }
+}
+
+/** Lays out the fetched commit's files in `dir`; `origin` names the URL for later commands. */
+export async function checkoutCommit(source: CommitSource): Promise<void> {
+  const { url, commit, dir, ...options } = source
+  await fetchCommit(source)
+  const inside = { ...options, cwd: dir }
+  try {
+    await git(['remote', 'add', 'origin', url], inside)
+    await git(['checkout', '--quiet', '--detach', commit], inside)
+  } catch (error) {
+    throw failed(source, causeOf(error), error)
+  }
+}
+
+function failed(source: CommitSource, cause: string, error?: unknown): MeshError {
+  const { commit, url } = source
+  return new MeshError('WORKSPACE_FETCH_FAILED', { commit, url, cause }, { cause: error })
+}
+
+function withoutCredentials(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//***@')
+}
