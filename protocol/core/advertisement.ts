@@ -1,4 +1,5 @@
 import type { AgentState } from './agent-state.ts'
+import { AGENT_BOOTS_MAX } from './limits.ts'
 
 export interface Platform {
   /** `os/arch[/variant]`, as in `linux/arm64`. */
@@ -32,4 +33,28 @@ export interface Advertisement {
   readonly jobs: readonly string[]
   /** Wall clock of the sender, to show a clock that is off; never decides anything. */
   readonly sentAtMs: number
+  /** The last one of a process that stops: a goodbye, seen as offline at once. */
+  readonly leaving: boolean
+}
+
+/** The highest sequence heard of one process of an agent. */
+export interface BootHeard {
+  readonly boot: string
+  readonly sequence: number
+}
+
+/**
+ * What is remembered of an agent's processes after `next`, newest first; undefined where `next` says
+ * nothing new. Nonces have no order, so between two processes the one that spoke last counts: a late
+ * copy of a dead process is ignored, or is corrected by the living one's next advertisement.
+ */
+export function hearBoot(
+  heard: readonly BootHeard[],
+  next: BootHeard
+): readonly BootHeard[] | undefined {
+  const known = heard.find((entry) => entry.boot === next.boot)
+  // Without this a relayed copy of an older advertisement would bring back capacity that is taken.
+  if (known !== undefined && next.sequence <= known.sequence) return undefined
+  const others = heard.filter((entry) => entry.boot !== next.boot)
+  return [{ boot: next.boot, sequence: next.sequence }, ...others].slice(0, AGENT_BOOTS_MAX)
 }

@@ -97,6 +97,7 @@ export const MESH_ERRORS = {
     true,
     (f) => `peer ${f['peer']} cannot be reached (${f['cause']})`
   ),
+  PEER_UNKNOWN: kind(4, 404, false, (f) => `no peer ${f['name']} in the roster: ${f['known']}`),
   PEER_NOT_ALLOWED: kind(
     1,
     403,
@@ -108,6 +109,12 @@ export const MESH_ERRORS = {
     504,
     true,
     (f) => `peer ${f['peer']} did not answer within ${f['timeoutMs']} ms`
+  ),
+  REQUEST_REFUSED: kind(
+    1,
+    502,
+    false,
+    (f) => `peer ${f['peer']} refused the request (${f['refusal']})`
   ),
   MESSAGE_INVALID: kind(1, 400, false, (f) => `message of ${f['peer']} refused: ${f['problem']}`),
   MESSAGE_TOO_LARGE: kind(
@@ -185,6 +192,7 @@ export const MESH_ERRORS = {
   JOB_UNKNOWN: kind(4, 404, false, (f) => `no job ${f['id']} is known: see \`agent jobs\``),
   JOB_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several jobs: ${f['candidates']}`),
   RUN_UNKNOWN: kind(4, 404, false, (f) => `no run ${f['id']} is known`),
+  RUN_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several runs: ${f['candidates']}`),
   LOG_UNAVAILABLE: kind(
     5,
     503,
@@ -224,6 +232,15 @@ export const MESH_ERRORS = {
   SCOPE_MISSING: kind(1, 403, false, (f) => `the token lacks the scope ${f['scope']}`),
   REQUEST_INVALID: kind(2, 400, false, (f) => `${f['problem']}`),
   ROUTE_UNKNOWN: kind(4, 404, false, (f) => `${f['method']} ${f['path']} does not exist`),
+  REQUEST_SLOW: kind(
+    5,
+    408,
+    true,
+    (f) => `the request was not complete within ${f['maxMs']} ms: send it again`
+  ),
+  HEADERS_TOO_LARGE: kind(1, 431, false, (f) => `the headers are over ${f['max']} bytes`),
+  STOPPING: kind(5, 503, true, (f) => `${f['what']} is stopping: send it again`),
+  TOKEN_UNKNOWN: kind(4, 404, false, (f) => `no token ${f['id']}: see \`gateway token list\``),
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
   // command line
   CONTROL_SOCKET_ABSENT: kind(

@@ -21,7 +21,7 @@ export async function writeDurable(
     await rename(temporary, path)
     await syncFolder(dirname(path))
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(temporary, { force: true }).catch(() => undefined)
     throw unwritable(dirname(path), error)
   }
 }

@@ -50,7 +50,8 @@ export async function writeSecretFile(path: string, bytes: Uint8Array | string):
   } catch (error) {
     throw secretProblem(path, error)
   } finally {
-    await rm(temporary, { force: true })
+    // ENOTDIR where the folder is a file: the error above already says so.
+    await rm(temporary, { force: true }).catch(() => undefined)
   }
 }
 

@@ -1,0 +1,253 @@
+import { freeOf } from '../protocol/core/capacity.ts'
+import type { Clock } from '../protocol/core/ports.ts'
+import type { Log } from '../protocol/host/log.ts'
+import type { StatePaths } from '../protocol/host/paths.ts'
+import { systemRandom } from '../protocol/host/random.ts'
+import { VERSION } from '../protocol/host/version.ts'
+import { Member } from '../protocol/mesh/member.ts'
+import type { RosterBook } from '../protocol/mesh/roster-book.ts'
+import { LogStore } from '../protocol/store/log-store.ts'
+import type { MeshStore } from '../protocol/store/mesh-store.ts'
+import { digest } from '../protocol/wire/digest.ts'
+import { PROTOCOLS } from '../protocol/wire/ids.ts'
+import type { MeshKey } from '../protocol/wire/keys.ts'
+import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
+import { admitMember } from './admission.ts'
+import { Advertiser, type Statement } from './advertiser.ts'
+import { Claimer } from './claim/claimer.ts'
+import { removeLeftovers, settleRecords } from './claim/recovery.ts'
+import { Renewer } from './claim/renewer.ts'
+import type { AgentSettings } from './config.ts'
+import type { ControlParts } from './control/parts.ts'
+import { ControlServer } from './control/server.ts'
+import type { Engine } from './execute/engine.ts'
+import { Executor } from './execute/executor.ts'
+import { Life } from './life.ts'
+import { AttemptLog } from './logs/attempt-log.ts'
+import type { LogSend } from './logs/feed.ts'
+import { Feeds } from './logs/feeds.ts'
+import { readLog } from './logs/log-reader.ts'
+import { logServer } from './logs/log-server.ts'
+import type { HostProfile } from './probe/host-profile.ts'
+
+/** How long one log request may take: it ends on the gateway's disk. */
+const LOG_REQUEST_MS_MAX = 10_000
+/** Time that feeds get to bring the last lines to the gateway when the agent stops. */
+const FEED_GRACE_MS = 3_000
+/** How often a starting agent looks for a quorum. */
+const QUORUM_CHECK_MS = 100
+
+export interface AgentParts {
+  readonly paths: StatePaths
+  readonly settings: AgentSettings
+  readonly log: Log
+  readonly key: MeshKey
+  readonly store: MeshStore
+  readonly engine: Engine
+  readonly host: HostProfile
+  readonly book: RosterBook
+  readonly clock: Clock
+}
+
+/** One agent, put together: the only place that knows all of its rooms. */
+export class Agent {
+  readonly #parts: AgentParts
+  readonly #life = new Life()
+  readonly #random = systemRandom()
+  readonly #member: Member
+  readonly #executor: Executor
+  readonly #spool: LogStore
+  readonly #feeds: Feeds
+  readonly #claimer: Claimer
+  readonly #advertiser: Advertiser
+  readonly #control: ControlServer
+  readonly #quit = new AbortController()
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts
+    const { paths, settings, log, key, store, engine, host, book, clock } = parts
+    const random = this.#random
+    this.#member = new Member(
+      { key, book, store, clock, random, log, version: VERSION },
+      {
+        listen: settings.listen,
+        announce: settings.announce,
+        gossip: settings.gossip,
+        boot: random.id(8)
+      }
+    )
+    this.#executor = new Executor(
+      { engine, clock, log },
+      {
+        peerId: key.peerId,
+        storeId: store.storeId,
+        workspaces: paths.workspaces,
+        busybox: settings.busybox
+      }
+    )
+    this.#spool = new LogStore(paths.logs, { durable: false })
+    this.#feeds = new Feeds({ spool: this.#spool, send: this.#sendLog, clock, random, log })
+    const registers = this.#member
+    this.#claimer = new Claimer({
+      registers,
+      clock,
+      random,
+      digest: digest(),
+      log,
+      renewer: new Renewer({ registers, clock, log }),
+      executor: this.#executor,
+      attempts: store.attempts,
+      leasesDir: paths.leases,
+      offer: {
+        platforms: host.platforms,
+        labels: settings.labels,
+        capacity: host.capacity
+      },
+      openLog: (jobId, epoch, gateway) => this.#openLog(jobId, epoch, gateway),
+      mayClaim: () => this.#life.mayClaim,
+      onHeld: (change) => this.#life.tell(change)
+    })
+    this.#advertiser = new Advertiser({
+      clock,
+      random,
+      log,
+      state: () => this.#statement(),
+      send: (advertisement) => this.#member.advertise(advertisement)
+    })
+    this.#control = new ControlServer(this.#controlParts(), { socket: paths.socket, log })
+  }
+
+  /** Resolves once the agent speaks to the mesh; it turns idle when a quorum answers. */
+  async start(): Promise<void> {
+    const { log, host } = this.#parts
+    this.#member.node.handle(PROTOCOLS.log, logServer(this.#spool))
+    this.#member.on(() => this.#claimer.consider())
+    this.#life.onChange(() => {
+      log.info({ state: this.#life.state }, 'state changed')
+      this.#advertiser.changed()
+      this.#claimer.consider()
+    })
+    await this.#executor.start()
+    await removeLeftovers(this.#recovery())
+    await this.#member.start()
+    await this.#control.start()
+    log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
+    for (const problem of host.problems) log.warn(problem, 'host problem')
+    this.#advertiser.changed()
+    void this.#settleIn().catch((error: unknown) => log.error({ err: error }, 'start not settled'))
+  }
+
+  /** Finishes what runs, claims nothing new. */
+  async drain(): Promise<void> {
+    this.#life.tell({ kind: 'drain' })
+    await this.#claimer.drain()
+  }
+
+  async stop(): Promise<void> {
+    this.#life.tell({ kind: 'drain' })
+    this.#quit.abort()
+    await this.#claimer.stop()
+    await this.#feeds.stop(FEED_GRACE_MS)
+    await this.#advertiser.stop()
+    await this.#control.stop()
+    await this.#member.stop()
+    await this.#spool.close()
+  }
+
+  /** Fail-stop: nothing more is proposed or promised; guards end what runs. */
+  abandon(): void {
+    this.#quit.abort()
+    this.#claimer.quit()
+  }
+
+  /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
+  async #settleIn(): Promise<void> {
+    const { clock, host } = this.#parts
+    while (!this.#quit.signal.aborted && !this.#hasQuorum()) {
+      await new Promise<void>((resolve) => clock.arm(QUORUM_CHECK_MS, resolve))
+    }
+    await settleRecords(this.#recovery(), this.#quit.signal)
+    if (this.#quit.signal.aborted) return
+    this.#life.tell({ kind: 'quorum_answered' })
+    // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
+    if (!host.problems.some((problem) => problem.blocking)) this.#life.tell({ kind: 'probed' })
+  }
+
+  #hasQuorum(): boolean {
+    const { witnesses, quorum } = this.#member.health()
+    const reachable = witnesses.filter((witness) => witness.reachable).length
+    return witnesses.length > 0 && reachable >= quorum
+  }
+
+  #recovery() {
+    const { clock, log, store } = this.#parts
+    return {
+      registers: this.#member,
+      clock,
+      random: this.#random,
+      digest: digest(),
+      log,
+      executor: this.#executor,
+      attempts: store.attempts
+    }
+  }
+
+  #openLog(jobId: string, epoch: number, gateway: string): AttemptLog {
+    const { clock, log } = this.#parts
+    const feed = this.#feeds.open({ job: jobId, epoch, gateway })
+    return new AttemptLog(
+      { spool: this.#spool, clock, log },
+      { job: jobId, epoch, onSpooled: () => feed.notify() }
+    )
+  }
+
+  readonly #sendLog: LogSend = async (peer, request) => {
+    const body = encodeLogRequest(request)
+    const options = { timeoutMs: LOG_REQUEST_MS_MAX }
+    return decodeLogReply(await this.#member.node.request(peer, PROTOCOLS.log, body, options))
+  }
+
+  async #statement(): Promise<Statement> {
+    const { settings, host, key } = this.#parts
+    return {
+      peerId: key.peerId,
+      name: settings.name,
+      boot: this.#member.boot,
+      state: this.#life.state,
+      version: VERSION,
+      platforms: host.platforms,
+      labels: settings.labels,
+      capacity: host.capacity,
+      free: freeOf(this.#claimer.ledger),
+      diskFreeBytes: await host.diskFreeBytes(),
+      engine: host.engine.version,
+      jobs: this.#claimer.heldJobs
+    }
+  }
+
+  #controlParts(): ControlParts {
+    const { clock, key, host, settings, paths, book } = this.#parts
+    const spool = this.#spool
+    return {
+      peerId: key.peerId,
+      name: settings.name,
+      version: VERSION,
+      board: this.#member.board,
+      clock,
+      roster: () => this.#member.roster(),
+      links: () => this.#member.node.links(),
+      health: () => this.#member.health(),
+      problems: () =>
+        host.problems.map(({ part, found, fix }) => ({
+          code: `HOST_${part.toUpperCase()}`,
+          message: `${part}: ${found}`,
+          fix
+        })),
+      readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
+      admit: async (request) => {
+        const { roster } = await admitMember({ paths, book, clock }, request)
+        return { version: roster.version, witnessEpoch: roster.witnessEpoch }
+      }
+    }
+  }
+}

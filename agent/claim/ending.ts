@@ -1,0 +1,65 @@
+import { backoffMs } from '../../protocol/core/backoff.ts'
+import type { JobOpBody } from '../../protocol/core/job.ts'
+import { endOpId } from '../../protocol/core/op-id.ts'
+import type { Clock, Digest, Random } from '../../protocol/core/ports.ts'
+import type { Log } from '../../protocol/host/log.ts'
+import type { JobChange, Registers } from './ports.ts'
+
+export interface EndingParts {
+  readonly registers: Registers
+  readonly clock: Clock
+  readonly random: Random
+  readonly digest: Digest
+  readonly log: Log
+}
+
+export type EndBody = Extract<JobOpBody, { kind: 'complete' | 'release' }>
+
+/**
+ * Proposes the end of a lease until the answer is definite: `applied` and `same` mean that it is
+ * recorded, `rejected` that another lease came first. The id is made from the claim, so that a
+ * retry, after a restart too, is the same operation (4.12.10). Undefined when `signal` aborts first.
+ */
+export async function endLease(
+  parts: EndingParts,
+  jobId: string,
+  body: EndBody,
+  signal: AbortSignal
+): Promise<JobChange | undefined> {
+  const opId = endOpId(body.claimId, body.kind, parts.digest)
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    const change = await parts.registers.changeJob(jobId, opId, body)
+    if (change.kind !== 'unresolved' && change.kind !== 'busy') {
+      await tell(parts, jobId, change)
+      return change
+    }
+    parts.log.warn({ job: jobId, epoch: body.epoch, attempt }, `${body.kind} not settled yet`)
+    await pause(parts.clock, backoffMs(attempt, parts.random.next()), signal)
+  }
+  return undefined
+}
+
+async function tell(parts: EndingParts, jobId: string, change: JobChange): Promise<void> {
+  if (change.kind === 'rejected') return
+  await parts.registers.hint(jobId).catch((error: unknown) => {
+    // The register is the truth: without the hint the others learn it by anti-entropy.
+    parts.log.debug({ job: jobId, err: error }, 'hint not sent')
+  })
+}
+
+/** Resolves after `ms`, or at once when `signal` aborts. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve()
+      return
+    }
+    const end = (): void => {
+      disarm()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const disarm = clock.arm(ms, end)
+    signal.addEventListener('abort', end, { once: true })
+  })
+}

@@ -1,0 +1,41 @@
+import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
+import { type EndBody, type EndingParts, endLease } from './ending.ts'
+import type { AttemptRunner } from './holder.ts'
+
+export interface RecoveryParts extends EndingParts {
+  readonly executor: AttemptRunner
+  readonly attempts: AttemptStore
+}
+
+/**
+ * Settles what a process before this one left behind. First every container of this agent is
+ * removed, whatever state it is in: a `start` of the dead process may still be in flight, and a
+ * lease given back before that would run twice (4.12.8). Only then is each recorded attempt
+ * completed with the outcome it had reached, or its lease released.
+ * Rejects with SANDBOX_FAILED where a container cannot be removed: nothing may be claimed then.
+ */
+export async function removeLeftovers(parts: RecoveryParts): Promise<void> {
+  const removed = await parts.executor.reap(new Set())
+  if (removed.length > 0) parts.log.warn({ removed }, 'leftovers removed')
+}
+
+/** Needs a quorum; gives up at `signal` and is tried again at the next boot. */
+export async function settleRecords(parts: RecoveryParts, signal: AbortSignal): Promise<void> {
+  for (const record of await parts.attempts.all()) {
+    const body = endingOf(record)
+    const change = await endLease(parts, record.register, body, signal)
+    if (change === undefined) return
+    await parts.attempts.remove(record.register)
+    const facts = { job: record.register, epoch: record.epoch, end: body.kind }
+    parts.log.info({ ...facts, answer: change.kind }, 'attempt of an earlier process settled')
+  }
+}
+
+function endingOf(record: AttemptRecord): EndBody {
+  const { epoch, claimId, outcome } = record
+  if (record.phase === 'exited' && outcome !== undefined) {
+    return { kind: 'complete', epoch, claimId, outcome }
+  }
+  const { userCodeRan } = record
+  return { kind: 'release', epoch, claimId, reason: 'agent_lost', userCodeRan }
+}

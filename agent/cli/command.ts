@@ -1,0 +1,57 @@
+import type { Command } from 'commander'
+import { type StatePaths, statePaths } from '../../protocol/host/paths.ts'
+import { type Console, consoleOf } from './console.ts'
+import { ControlClient } from './control-client.ts'
+
+/** What the process gives a command; passed in, so that a command can be run by a test. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+}
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly state?: string
+  readonly config?: string
+  readonly json?: boolean
+  readonly color?: boolean
+}
+
+export interface Context {
+  readonly paths: StatePaths
+  readonly console: Console
+  readonly client: ControlClient
+  readonly json: boolean
+  readonly env: Surroundings['env']
+}
+
+/** Adds what every command has: the state folder and colour. */
+export function common(command: Command): Command {
+  return command
+    .option('--state <dir>', 'state folder (default: MESH_STATE, else the system folder)')
+    .option('--no-color', 'never colour the output')
+}
+
+export function contextOf(options: CommonOptions, around: Surroundings): Context {
+  const paths = statePaths('agent', options, around.env)
+  return {
+    paths,
+    console: consoleOf({ ...around, colour: options.color !== false }),
+    client: new ControlClient(paths.socket),
+    json: options.json === true,
+    env: around.env
+  }
+}
+
+/** One JSON document with sorted keys: two runs can be compared as text. */
+export function jsonText(document: unknown): string {
+  return `${JSON.stringify(sorted(document), null, 2)}\n`
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([name, inner]) => [name, sorted(inner)]))
+}

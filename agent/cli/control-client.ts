@@ -1,0 +1,88 @@
+import { request } from 'node:http'
+import type { z } from 'zod'
+import { causeOf, type ErrorCode, MESH_ERRORS, MeshError } from '../../protocol/core/errors.ts'
+
+/** A local answer comes at once, or the daemon hangs. */
+const CONTROL_MS_MAX = 15_000
+
+/** Bytes of one answer: a page of jobs or of a log. */
+const ANSWER_BYTES_MAX = 67_108_864
+
+/** Speaks to the daemon on its Unix socket; errors come back with their own code. */
+export class ControlClient {
+  readonly #socket: string
+
+  constructor(socket: string) {
+    this.#socket = socket
+  }
+
+  async get<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>> {
+    return schema.parse(JSON.parse(await this.#send('GET', path, undefined)))
+  }
+
+  async post<S extends z.ZodType>(path: string, body: unknown, schema: S): Promise<z.output<S>> {
+    return schema.parse(JSON.parse(await this.#send('POST', path, JSON.stringify(body))))
+  }
+
+  /** True when a daemon answers here. */
+  async answers(): Promise<boolean> {
+    try {
+      await this.#send('GET', '/v1/health', undefined)
+      return true
+    } catch (error) {
+      if (error instanceof MeshError && error.code === 'CONTROL_SOCKET_ABSENT') return false
+      throw error
+    }
+  }
+
+  #send(method: string, path: string, body: string | undefined): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const call = request(
+        {
+          socketPath: this.#socket,
+          method,
+          path,
+          timeout: CONTROL_MS_MAX,
+          headers: body === undefined ? {} : { 'content-type': 'application/json' }
+        },
+        (reply) => {
+          let text = ''
+          reply.setEncoding('utf8')
+          reply.on('data', (part: string) => {
+            text += part
+            if (text.length > ANSWER_BYTES_MAX) call.destroy(new Error('the answer is too long'))
+          })
+          reply.on('error', reject)
+          reply.on('end', () => {
+            if ((reply.statusCode ?? 500) < 400) resolve(text)
+            else reject(problemOf(text, reply.statusCode ?? 500))
+          })
+        }
+      )
+      call.on('timeout', () => call.destroy(new Error('the agent does not answer')))
+      call.on('error', (error) => reject(this.#absent(error)))
+      call.end(body)
+    })
+  }
+
+  #absent(error: Error): MeshError {
+    const code = 'code' in error ? error.code : undefined
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
+      const fix = 'agent start (or: systemctl start runner-mesh-agent)'
+      return new MeshError('CONTROL_SOCKET_ABSENT', { socket: this.#socket, fix })
+    }
+    return new MeshError('BUG', { problem: `${this.#socket}: ${causeOf(error)}` }, { cause: error })
+  }
+}
+
+/** The daemon's problem+json as the error it was there. */
+function problemOf(text: string, status: number): MeshError {
+  try {
+    const problem = JSON.parse(text) as { code?: string; facts?: Record<string, never> }
+    const code = problem.code ?? ''
+    if (code in MESH_ERRORS) return new MeshError(code as ErrorCode, problem.facts ?? {})
+  } catch {
+    // Not JSON: the text itself is the best description there is.
+  }
+  return new MeshError('BUG', { problem: `the agent answered ${status}: ${text.slice(0, 200)}` })
+}

@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { makeIdentity } from '../../protocol/mesh/identity.ts'
+import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+
+interface IdOptions extends CommonOptions {
+  readonly authority: string
+}
+
+export function idCommand(program: Command, around: Surroundings): void {
+  common(program.command('id'))
+    .description("make this agent's key and store, pin the authority, print peerId/storeId")
+    .requiredOption('--authority <authority>', 'the line that `agent init` printed')
+    .option('--json', 'one JSON document, schema agent.id/1')
+    .action(async (options: IdOptions) => {
+      const { paths, console, json } = contextOf(options, around)
+      const made = await makeIdentity(paths, options.authority)
+      if (json) console.out(jsonText({ schema: 'agent.id/1', ...made }))
+      else console.out(`${made.peerId}/${made.storeId}\n`)
+    })
+}

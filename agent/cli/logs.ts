@@ -1,0 +1,69 @@
+import type { Command } from 'commander'
+import { type LogView, logSchema } from '../control/contract.ts'
+import { wholeNumber } from './argument.ts'
+import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+import { renderLogHead, renderLogLines, renderVerdict } from './render-log.ts'
+
+interface LogsOptions extends CommonOptions {
+  readonly epoch?: number
+  readonly tail?: number
+  readonly timestamps?: boolean
+}
+
+/** Lines of one answer; a longer log is read in pages. */
+const PAGE_LINES = 1_000
+
+const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
+
+export function logsCommand(program: Command, around: Surroundings): void {
+  common(program.command('logs <job>'))
+    .description('the log of a job, from wherever it is kept')
+    .option('--epoch <n>', 'an earlier attempt', wholeNumber)
+    .option('--tail <lines>', 'the last lines only', wholeNumber)
+    .option('-t, --timestamps', 'the time of each line in front of it')
+    .option('--json', 'one JSON document, schema agent.log/1')
+    .action(async (job: string, options: LogsOptions) => {
+      const { client, console, json } = contextOf(options, around)
+      const pages = readPages(job, options, (path) => client.get(path, logSchema))
+      const log = await whole(pages, options.tail)
+      if (json) {
+        console.out(jsonText(log))
+        return
+      }
+      const person = console.columns !== undefined
+      const style = { timestamps: options.timestamps === true, person }
+      if (person) console.err(renderLogHead(log))
+      const startedAtMs = Date.parse(log.lines[0]?.at ?? log.job.announcedAt)
+      console.out(renderLogLines(log.lines, startedAtMs, style, console))
+      if (person && ENDED.has(log.job.state)) console.err(`${renderVerdict(log.job, console)}\n`)
+    })
+}
+
+async function* readPages(
+  job: string,
+  options: LogsOptions,
+  read: (path: string) => Promise<LogView>
+): AsyncGenerator<LogView> {
+  const epoch = options.epoch === undefined ? '' : `&epoch=${options.epoch}`
+  let from = 1
+  for (;;) {
+    const id = encodeURIComponent(job)
+    const page = await read(`/v1/jobs/${id}/log?from=${from}&limit=${PAGE_LINES}${epoch}`)
+    yield page
+    if (page.lines.length === 0 || page.next <= from) return
+    from = page.next
+  }
+}
+
+/** All pages as one; with `tail` only the last lines are ever held. */
+async function whole(pages: AsyncGenerator<LogView>, tail: number | undefined): Promise<LogView> {
+  let lines: LogView['lines'] = []
+  let last: LogView | undefined
+  for await (const page of pages) {
+    last = page
+    lines = [...lines, ...page.lines]
+    if (tail !== undefined) lines = lines.slice(-tail)
+  }
+  if (last === undefined) throw new Error('the agent gave no page')
+  return { ...last, lines }
+}

@@ -1,0 +1,48 @@
+import prettyMs from 'pretty-ms'
+import type { JobView } from '../control/contract.ts'
+import type { Colour, Console } from './console.ts'
+import { renderTable } from './table.ts'
+
+const HEAD = ['ID', 'REPO', 'REF', 'JOB', 'STATE', 'HOLDER', 'EPOCH', 'AGE', 'TIME', 'WHY']
+
+interface Mark {
+  readonly symbol: string
+  readonly ascii: string
+  readonly colour: Colour
+}
+
+const MARKS: Readonly<Record<JobView['state'], Mark>> = {
+  queued: { symbol: '○', ascii: 'o', colour: 'yellow' },
+  leased: { symbol: '●', ascii: '*', colour: 'blue' },
+  running: { symbol: '●', ascii: '*', colour: 'blue' },
+  succeeded: { symbol: '✓', ascii: '+', colour: 'green' },
+  failed: { symbol: '✗', ascii: 'x', colour: 'red' },
+  errored: { symbol: '!', ascii: '!', colour: 'magenta' },
+  cancelled: { symbol: '–', ascii: '-', colour: 'dim' },
+  skipped: { symbol: '–', ascii: '-', colour: 'dim' }
+}
+
+export function renderJobs(jobs: readonly JobView[], console: Console): string {
+  if (jobs.length === 0) return 'no jobs\n'
+  const rows = jobs.map((job) => [
+    job.shortId,
+    job.repository,
+    `${job.branch}@${job.commit.slice(0, 7)}`,
+    job.name,
+    stateCell(job, console),
+    job.holder ?? '-',
+    job.epoch === 0 ? '-' : String(job.epoch),
+    prettyMs(job.ageMs, { compact: true }),
+    job.durationMs === null ? '-' : prettyMs(job.durationMs, { secondsDecimalDigits: 0 }),
+    job.why
+  ])
+  return renderTable(HEAD, rows, console.columns)
+}
+
+export function stateCell(job: JobView, console: Console): string {
+  const mark = MARKS[job.state]
+  const { stage } = job
+  const steps = stage?.name === 'step' ? `step ${stage.step}/${stage.steps}` : stage?.name
+  const word = job.state === 'running' || job.state === 'leased' ? (steps ?? job.state) : job.state
+  return console.paint(mark.colour, `${console.unicode ? mark.symbol : mark.ascii} ${word}`)
+}

@@ -1,0 +1,108 @@
+import prettyBytes from 'pretty-bytes'
+import prettyMs from 'pretty-ms'
+import type { PeerView, StatusView } from '../control/contract.ts'
+import type { Colour, Console } from './console.ts'
+import { renderTable } from './table.ts'
+
+const HEAD = ['NAME', 'STATE', 'JOBS', 'PLATFORM', 'LABELS', 'FREE', 'RTT', 'SEEN', 'VERSION']
+
+/** Health lines first, then one row a peer, self first; ends with one line of totals. */
+export function renderStatus(status: StatusView, console: Console): string {
+  const { paint } = console
+  const health = status.health.map((line) => {
+    const fix = line.fix === null ? '' : `\n#        fix: ${line.fix}`
+    return `${paint('yellow', `# ${line.message}${fix}`)}\n`
+  })
+  const rows = status.peers.map((peer) => peerRow(peer, console))
+  const table = renderTable(HEAD, rows, console.columns)
+  const gap = health.length > 0 ? '\n' : ''
+  return `${health.join('')}${gap}${table}\n${totals(status)}\n`
+}
+
+function peerRow(peer: PeerView, console: Console): string[] {
+  return [
+    peer.self ? `${peer.name} *` : peer.name,
+    console.paint(colourOf(peer.state), peer.state),
+    jobsCell(peer),
+    platformCell(peer),
+    labelsCell(peer),
+    freeCell(peer),
+    peer.roundTripMs === null ? '-' : `${Math.max(1, Math.round(peer.roundTripMs))}ms`,
+    peer.self || peer.lastSeenMs === null ? '-' : prettyMs(peer.lastSeenMs, { compact: true }),
+    peer.version ?? '-'
+  ]
+}
+
+function colourOf(state: PeerView['state']): Colour {
+  if (state === 'idle' || state === 'up') return 'green'
+  if (state === 'busy') return 'blue'
+  return state === 'offline' ? 'dim' : 'yellow'
+}
+
+function jobsCell(peer: PeerView): string {
+  if (peer.capacity === null) return '-'
+  return `${peer.jobsRunning ?? '?'}/${peer.capacity.jobs}`
+}
+
+function platformCell(peer: PeerView): string {
+  const native = peer.platforms.filter((platform) => platform.native)
+  return native.map((platform) => platform.name).join(' ') || '-'
+}
+
+function labelsCell(peer: PeerView): string {
+  const labels = Object.entries(peer.labels).map(([name, value]) => `${name}=${value}`)
+  return labels.join(' ') || (peer.roles.includes('gateway') ? 'gateway' : '-')
+}
+
+function freeCell(peer: PeerView): string {
+  if (peer.capacity === null || peer.free === null) return '-'
+  const memory = (bytes: number): string => prettyBytes(bytes, { binary: true, space: false })
+  const cores = `${peer.free.cpu}/${peer.capacity.cpu} cpu`
+  return `${cores} ${memory(peer.free.memoryBytes)}/${memory(peer.capacity.memoryBytes)}`
+}
+
+function totals(status: StatusView): string {
+  const agents = status.peers.filter((peer) => peer.roles.includes('agent')).length
+  const gateways = status.peers.filter((peer) => peer.roles.includes('gateway')).length
+  const { jobs, witnesses } = status
+  const missing = witnesses.total - witnesses.reachable
+  const reach = missing === 0 ? 'all reachable' : `${missing} not reachable`
+  return (
+    `${count(agents, 'agent')}, ${count(gateways, 'gateway')} · ` +
+    `${jobs.running} running, ${jobs.queued} queued · ` +
+    `${count(witnesses.total, 'witness')}, ${witnesses.perRun} a run, ` +
+    `quorum ${witnesses.quorum}, ${reach}`
+  )
+}
+
+function count(value: number, noun: string): string {
+  const plural = noun.endsWith('s') ? `${noun}es` : `${noun}s`
+  return `${value} ${value === 1 ? noun : plural}`
+}
+
+/** One peer in full, for `agent status NAME`. */
+export function renderPeer(peer: PeerView): string {
+  const capacity =
+    peer.capacity === null
+      ? '-'
+      : `${peer.capacity.cpu} cpu, ${prettyBytes(peer.capacity.memoryBytes, { binary: true })}, ` +
+        `${count(peer.capacity.jobs, 'job')}`
+  const rows: [string, string][] = [
+    ['name', peer.name],
+    ['peer', peer.peerId],
+    ['roles', peer.roles.join(' ')],
+    ['state', peer.state],
+    ['addresses', peer.addresses.join(' ') || '-'],
+    ['platforms', peer.platforms.map((one) => one.name).join(' ') || '-'],
+    ['labels', labelsCell(peer)],
+    ['capacity', capacity],
+    ['free', freeCell(peer)],
+    ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],
+    ['engine', peer.engine ?? '-'],
+    ['jobs', peer.jobs.join(' ') || '-'],
+    ['round trip', peer.roundTripMs === null ? '-' : `${peer.roundTripMs.toFixed(1)} ms`],
+    ['last seen', peer.lastSeenMs === null ? '-' : prettyMs(peer.lastSeenMs)],
+    ['version', peer.version ?? '-']
+  ]
+  return rows.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join('')
+}

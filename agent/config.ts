@@ -1,0 +1,84 @@
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { NAME_CHARACTERS_MAX } from '../protocol/core/limits.ts'
+import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
+
+const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4471'
+
+/** A name that stands in logs, tables and container labels as it is. */
+export const nameSchema = z
+  .string()
+  .max(NAME_CHARACTERS_MAX)
+  .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i, 'use letters, digits, dot, dash and underscore')
+
+export const addressSchema = z
+  .string()
+  .regex(/^\/(ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/\d{1,5}$/, 'use /ip4/ADDRESS/tcp/PORT')
+
+const size = z.union([z.number().int().positive(), z.string()]).transform((value, context) => {
+  const bytes = typeof value === 'number' ? value : parseSize(value)
+  if (bytes !== undefined) return bytes
+  context.addIssue({ code: 'custom', message: 'use a size such as 512MiB or 8GiB' })
+  return z.NEVER
+})
+
+export const agentSettingsSchema = z.strictObject({
+  name: nameSchema.default(hostname().split('.')[0] || 'agent'),
+  listen: z.array(addressSchema).min(1).default([DEFAULT_LISTEN]),
+  announce: z.array(addressSchema).default([]),
+  /** Path of the engine's socket; absent means DOCKER_HOST, then the usual path. */
+  engine: z.string().optional(),
+  busybox: z.string().startsWith('/').default('/bin/busybox'),
+  capacity: z
+    .strictObject({
+      cpu: z.number().positive().max(4_096).optional(),
+      memory: size.optional(),
+      jobs: z.number().int().positive().max(1_024).optional()
+    })
+    .default({}),
+  labels: z.record(nameSchema, z.string().max(NAME_CHARACTERS_MAX)).default({}),
+  gossip: z.boolean().default(true),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info')
+})
+
+export type AgentSettings = z.output<typeof agentSettingsSchema>
+
+const VARIABLES = {
+  name: 'MESH_NAME',
+  listen: 'MESH_LISTEN',
+  announce: 'MESH_ANNOUNCE',
+  engine: 'MESH_ENGINE',
+  busybox: 'MESH_BUSYBOX',
+  gossip: 'MESH_GOSSIP',
+  logLevel: 'MESH_LOG_LEVEL'
+}
+
+/** Settings of `agent start`, each with its origin. Throws CONFIG_INVALID. */
+export async function loadAgentSettings(parts: {
+  readonly file: string
+  readonly fileRequired: boolean
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly env: Readonly<Record<string, string | undefined>>
+}): Promise<Loaded<AgentSettings>> {
+  const loaded = await loadSettings(agentSettingsSchema, { ...parts, variables: VARIABLES })
+  const engine = loaded.values.engine ?? parts.env['DOCKER_HOST']
+  return { ...loaded, values: { ...loaded.values, engine } }
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40
+}
+
+function parseSize(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?i?B)$/i.exec(text.trim())
+  const unit = UNITS[match?.[2]?.toUpperCase() ?? '']
+  return match === null || unit === undefined ? undefined : Math.floor(Number(match[1]) * unit)
+}

@@ -1,0 +1,110 @@
+import type { MeshError } from '../protocol/core/errors.ts'
+import { systemClock } from '../protocol/host/clock.ts'
+import { makeStateFolder } from '../protocol/host/durable-file.ts'
+import { createLog, type Log } from '../protocol/host/log.ts'
+import type { StatePaths } from '../protocol/host/paths.ts'
+import { removePid, writePid } from '../protocol/host/pid-lock.ts'
+import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import { RosterBook } from '../protocol/mesh/roster-book.ts'
+import { Agent } from './agent.ts'
+import type { AgentSettings } from './config.ts'
+import { Engine } from './execute/engine.ts'
+import { probeHost } from './probe/probe.ts'
+
+export interface DaemonOptions {
+  readonly paths: StatePaths
+  readonly settings: AgentSettings
+}
+
+/**
+ * `agent start`: opens what must be there, runs the agent until a signal, and closes in the opposite
+ * order. The first SIGTERM drains, a second one (or SIGINT) gives the leases back.
+ */
+export async function runDaemon({ paths, settings }: DaemonOptions): Promise<void> {
+  await makeStateFolder(paths.state)
+  const log = createLog({ name: 'agent', level: settings.logLevel })
+  const key = await loadKey(paths.key)
+  const authority = await readAuthority(paths)
+  const failure = Promise.withResolvers<never>()
+  // Nobody may be waiting yet when the store fails; the race below still sees it.
+  failure.promise.catch(() => undefined)
+  const store = await openStateStore(paths, key.peerId, {
+    create: false,
+    openedBy: 'agent',
+    onFailure: (error) => failure.reject(error)
+  })
+  try {
+    await writePid(paths.pid)
+    const engine = Engine.local(settings.engine)
+    const clock = systemClock()
+    const host = await probeHost({ engine, settings: probeSettings(paths, settings) })
+    const book = await RosterBook.open(paths.rosters, authority, clock)
+    const agent = new Agent({ paths, settings, log, key, store, engine, host, book, clock })
+    await supervise(agent, failure.promise, log)
+  } finally {
+    await store.close()
+    await removePid(paths.pid)
+  }
+}
+
+function probeSettings(paths: StatePaths, settings: AgentSettings) {
+  const { cpu, memory, jobs } = settings.capacity
+  const cpuMilli = cpu === undefined ? undefined : Math.round(cpu * 1_000)
+  const capacity = { cpuMilli, memoryBytes: memory, jobs }
+  return { capacity, state: paths.state, busybox: settings.busybox }
+}
+
+async function supervise(agent: Agent, failure: Promise<never>, log: Log): Promise<void> {
+  const signals = new SignalOrders()
+  try {
+    await Promise.race([agent.start(), failure])
+    await Promise.race([signals.first, failure])
+    log.info('draining')
+    await Promise.race([agent.drain(), signals.second, failure])
+    await Promise.race([agent.stop(), failure])
+    log.info('stopped')
+  } catch (error) {
+    log.fatal({ err: error }, 'agent failed')
+    // Fail-stop: promises made so far hold, nothing more is promised (rule D6).
+    agent.abandon()
+    throw error as MeshError
+  } finally {
+    signals.forget()
+  }
+}
+
+/** SIGTERM once: drain. Again, or SIGINT: give back what is held and go. */
+class SignalOrders {
+  readonly #first = Promise.withResolvers<void>()
+  readonly #second = Promise.withResolvers<void>()
+  #count = 0
+
+  constructor() {
+    process.on('SIGTERM', this.#onTerm)
+    process.on('SIGINT', this.#onInterrupt)
+  }
+
+  get first(): Promise<void> {
+    return this.#first.promise
+  }
+
+  get second(): Promise<void> {
+    return this.#second.promise
+  }
+
+  forget(): void {
+    process.off('SIGTERM', this.#onTerm)
+    process.off('SIGINT', this.#onInterrupt)
+  }
+
+  readonly #onTerm = (): void => {
+    this.#count += 1
+    if (this.#count > 1) this.#second.resolve()
+    this.#first.resolve()
+  }
+
+  readonly #onInterrupt = (): void => {
+    this.#second.resolve()
+    this.#first.resolve()
+  }
+}

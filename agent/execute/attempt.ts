@@ -1,0 +1,53 @@
+import type { Outcome, Reason } from '../../protocol/core/job.ts'
+import type { Stage } from '../../protocol/core/messages.ts'
+import type { JobSpec, Manifest } from '../../protocol/core/run.ts'
+import type { DeadlineFile } from './deadline-file.ts'
+
+/** What is timed: each once, in milliseconds; `first_line` counts from the first step's exec. */
+export type PhaseName = 'image' | 'checkout' | 'create' | 'start' | 'source' | 'first_line'
+
+export type LogStream = 'out' | 'err' | 'mesh'
+
+/** One attempt of one job, as its holder hands it to the executor. */
+export interface AttemptInput {
+  /** `runId.index` */
+  readonly jobId: string
+  readonly runId: string
+  /** The fencing token of the lease. */
+  readonly epoch: number
+  readonly claimId: string
+  /** From 1. */
+  readonly attempt: number
+  readonly witnessEpoch: number
+  readonly manifest: Manifest
+  readonly spec: JobSpec
+  /** Written by the holder before `run` is called; removed by the executor at the end. */
+  readonly deadline: DeadlineFile
+  /** The current deadline on the boot clock. */
+  readonly deadlineMs: () => number
+  /**
+   * Ends the attempt. Reason LEASE_LOST kills at once; 'cancelled' and 'drained' give the steps
+   * TERM_GRACE_MS after SIGTERM.
+   */
+  readonly signal: AbortSignal
+  /** Aborted when the lease nears its end: the steps get SIGTERM and the attempt no outcome. */
+  readonly terminate?: AbortSignal | undefined
+  readonly onStage: (stage: Stage) => void
+  readonly onPhase: (phase: PhaseName, ms: number) => void
+  /** Awaited before the first step's exec: the holder makes it durable that user code may run. */
+  readonly onUserCode: () => Promise<void>
+  /** One line without its end; step 0 and stream `mesh` are the mesh's own words. */
+  readonly log: (step: number, stream: LogStream, text: string) => void
+}
+
+export type AttemptOutcome = Omit<Outcome, 'epoch' | 'logDigest' | 'logLines'>
+
+/** In both kinds the container, its volume, the workspace and the lease folder are gone. */
+export type AttemptResult =
+  | { readonly kind: 'outcome'; readonly outcome: AttemptOutcome }
+  | {
+      readonly kind: 'interrupted'
+      readonly reason: Reason
+      readonly userCodeRan: boolean
+      readonly message: string
+    }

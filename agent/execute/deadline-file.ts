@@ -1,0 +1,50 @@
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** The name that the guard reads in its lease folder. */
+const DEADLINE_NAME = 'deadline'
+
+/**
+ * The folder that the guard of one attempt reads, one per (job, claim): with one per job, a new
+ * lease would revive an old container (lease-protocol 4.12.16).
+ */
+export class DeadlineFile {
+  /** Absolute; mounted read-only into the container. */
+  readonly dir: string
+  #written: Promise<void> = Promise.resolve()
+  #count = 0
+
+  private constructor(dir: string) {
+    this.dir = dir
+  }
+
+  static async create(leasesDir: string, jobId: string, claimId: string): Promise<DeadlineFile> {
+    const dir = join(leasesDir, `${jobId}-${claimId}`)
+    await mkdir(dir, { recursive: true })
+    // The guard is another user than we are: a strict umask would make every deadline unreadable.
+    await chmod(dir, 0o755)
+    return new DeadlineFile(dir)
+  }
+
+  /** Boot-clock milliseconds; the guard sees the old instant or the new one, never half of it. */
+  write(deadlineBootMs: number): Promise<void> {
+    // One after the other: two renames that race could leave the older deadline in place.
+    const next = this.#written.catch(() => undefined).then(() => this.#replace(deadlineBootMs))
+    this.#written = next
+    return next
+  }
+
+  async remove(): Promise<void> {
+    await this.#written.catch(() => undefined)
+    await rm(this.dir, { recursive: true, force: true })
+  }
+
+  async #replace(deadlineBootMs: number): Promise<void> {
+    this.#count += 1
+    const temporary = join(this.dir, `.${DEADLINE_NAME}.${this.#count}`)
+    // Rounded down: the guard must never be later than the holder believes.
+    await writeFile(temporary, `${Math.max(0, Math.floor(deadlineBootMs / 10))}\n`)
+    await chmod(temporary, 0o444)
+    await rename(temporary, join(this.dir, DEADLINE_NAME))
+  }
+}

@@ -1,0 +1,37 @@
+import {
+  AGENT_BORN,
+  type AgentEvent,
+  type AgentLife,
+  isDrained,
+  mayClaim,
+  reduceAgent
+} from '../protocol/core/agent-state.ts'
+
+/** The agent's state with those who want to know of its changes. */
+export class Life {
+  #life: AgentLife = AGENT_BORN
+  readonly #listeners: (() => void)[] = []
+
+  get state(): AgentLife['state'] {
+    return this.#life.state
+  }
+
+  get mayClaim(): boolean {
+    return mayClaim(this.#life)
+  }
+
+  get isDrained(): boolean {
+    return isDrained(this.#life)
+  }
+
+  tell(event: AgentEvent): void {
+    const next = reduceAgent(this.#life, event)
+    if (next === this.#life) return
+    this.#life = next
+    for (const listener of this.#listeners) listener()
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+}

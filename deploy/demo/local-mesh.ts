@@ -1,0 +1,238 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { freePorts } from './ports.ts'
+import { type CommandResult, Daemon, eventually, mustRun, runCommand } from './process.ts'
+
+const REPOSITORY_ROOT = resolve(import.meta.dirname, '..', '..')
+const AGENT_MAIN = join(REPOSITORY_ROOT, 'dist', 'agent', 'main.js')
+const GATEWAY_MAIN = join(REPOSITORY_ROOT, 'dist', 'gateway', 'main.js')
+
+/** First ports to try: the documented defaults, so that a lone demo looks like the docs. */
+const AGENT_PORT = 4471
+const GATEWAY_PORT = 4481
+const HTTP_PORT = 8471
+const GIT_PORT = 9418
+
+export interface LocalMeshOptions {
+  /** Everything that the mesh writes is below it. */
+  readonly root: string
+  readonly agents?: number
+  readonly lease?: 'default' | 'short'
+  readonly gossip?: boolean
+  /** YAML lines of `capacity:` and labels for each agent. */
+  readonly capacity?: { readonly cpu: number; readonly memory: string; readonly jobs: number }
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface LocalPart {
+  readonly name: string
+  readonly state: string
+  readonly port: number
+  id: string
+}
+
+/** A gateway and its agents as separate processes on loopback, each with its own state. */
+export class LocalMesh {
+  readonly root: string
+  readonly agents: readonly LocalPart[]
+  readonly gateway: LocalPart
+  readonly httpPort: number
+  readonly gitPort: number
+  token = ''
+  readonly #daemons = new Map<string, Daemon>()
+  readonly #env: Readonly<Record<string, string>>
+
+  private constructor(parts: {
+    root: string
+    agents: readonly LocalPart[]
+    gateway: LocalPart
+    httpPort: number
+    gitPort: number
+    env: Readonly<Record<string, string>>
+  }) {
+    this.root = parts.root
+    this.agents = parts.agents
+    this.gateway = parts.gateway
+    this.httpPort = parts.httpPort
+    this.gitPort = parts.gitPort
+    this.#env = parts.env
+  }
+
+  /** Makes keys, settings and the roster, starts everything, resolves once a quorum answers. */
+  static async start(options: LocalMeshOptions): Promise<LocalMesh> {
+    const count = options.agents ?? 3
+    const wanted = Array.from({ length: count }, (_, index) => AGENT_PORT + index)
+    const ports = await freePorts([...wanted, GATEWAY_PORT, HTTP_PORT, GIT_PORT])
+    const part = (name: string, port: number): LocalPart => ({
+      name,
+      state: join(options.root, name),
+      port,
+      id: ''
+    })
+    const agents = wanted.map((_, index) => part(`agent-${index + 1}`, ports[index] ?? 0))
+    const mesh = new LocalMesh({
+      root: options.root,
+      agents,
+      gateway: part('gateway', ports[count] ?? 0),
+      httpPort: ports[count + 1] ?? 0,
+      gitPort: ports[count + 2] ?? 0,
+      env: options.env ?? {}
+    })
+    try {
+      await mesh.#enrol(options)
+    } catch (error) {
+      await mesh.stop()
+      throw error
+    }
+    return mesh
+  }
+
+  get httpUrl(): string {
+    return `http://127.0.0.1:${this.httpPort}`
+  }
+
+  daemon(name: string): Daemon {
+    const daemon = this.#daemons.get(name)
+    if (daemon === undefined) throw new Error(`${name} was not started`)
+    return daemon
+  }
+
+  /** `agent ...` on the state of agent `index`. */
+  agent(index: number, ...args: readonly string[]): Promise<CommandResult> {
+    const state = this.agents[index]?.state ?? ''
+    return runCommand(process.execPath, [AGENT_MAIN, ...args, '--state', state], { env: this.#env })
+  }
+
+  /** One document of `agent ... --json`. */
+  async agentJson<T>(index: number, ...args: readonly string[]): Promise<T> {
+    const result = await this.agent(index, ...args, '--json')
+    if (result.code !== 0) throw new Error(result.stderr)
+    return JSON.parse(result.stdout) as T
+  }
+
+  async api<T>(path: string): Promise<T> {
+    const reply = await fetch(`${this.httpUrl}${path}`, {
+      headers: { authorization: `Bearer ${this.token}` },
+      signal: AbortSignal.timeout(10_000)
+    })
+    if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`)
+    return (await reply.json()) as T
+  }
+
+  startAgent(index: number): Daemon {
+    const agent = this.agents[index]
+    if (agent === undefined) throw new Error(`there is no agent ${index}`)
+    return this.#spawn(agent, [AGENT_MAIN, 'start', '--state', agent.state])
+  }
+
+  startGateway(): Daemon {
+    return this.#spawn(this.gateway, [GATEWAY_MAIN, 'start', '--state', this.gateway.state])
+  }
+
+  /** Stops every process by its id, the gateway first so that nothing new comes in. */
+  async stop(): Promise<void> {
+    const daemons = [...this.#daemons.values()].reverse()
+    await Promise.all(daemons.map((daemon) => daemon.stop()))
+    this.#daemons.clear()
+  }
+
+  #spawn(part: LocalPart, args: readonly string[]): Daemon {
+    const log = join(this.root, `${part.name}.log`)
+    const daemon = new Daemon(part.name, log, [process.execPath, ...args], this.#env)
+    this.#daemons.set(part.name, daemon)
+    return daemon
+  }
+
+  async #enrol(options: LocalMeshOptions): Promise<void> {
+    await mkdir(this.root, { recursive: true })
+    const [first, ...others] = this.agents
+    if (first === undefined) throw new Error('a mesh needs an agent')
+    for (const agent of this.agents) await writeAgentSettings(agent, options)
+    await this.#writeGatewaySettings(options)
+    const lease = options.lease ?? 'default'
+    const address = `/ip4/127.0.0.1/tcp/${first.port}`
+    const init = ['init', '--name', first.name, '--address', address, '--lease', lease]
+    const authority = lastLine(await this.#must(AGENT_MAIN, first, init))
+    for (const agent of others) {
+      agent.id = lastLine(await this.#must(AGENT_MAIN, agent, ['id', '--authority', authority]))
+    }
+    const id = ['id', '--authority', authority]
+    this.gateway.id = lastLine(await this.#must(GATEWAY_MAIN, this.gateway, id))
+    const create = ['token', 'create', '--scope', 'read', '--name', 'demo']
+    this.token = lastLine(await this.#must(GATEWAY_MAIN, this.gateway, create))
+    for (const index of this.agents.keys()) this.startAgent(index)
+    this.startGateway()
+    await eventually(`${first.name} answers`, () => this.#alive(0))
+    await this.#admitAll(first, others)
+    await this.ready()
+  }
+
+  async #admitAll(first: LocalPart, others: readonly LocalPart[]): Promise<void> {
+    for (const [part, role] of [
+      ...others.map((agent) => [agent, 'agent'] as const),
+      [this.gateway, 'gateway'] as const
+    ]) {
+      const address = `/ip4/127.0.0.1/tcp/${part.port}`
+      const args = ['admit', part.id, '--name', part.name, '--role', role, '--address', address]
+      await this.#must(AGENT_MAIN, first, [...args, '--witness'])
+    }
+  }
+
+  /** Resolves once the gateway reports a quorum and every agent can take jobs. */
+  async ready(): Promise<void> {
+    await eventually('the gateway reports a quorum', async () => {
+      const reply = await fetch(`${this.httpUrl}/healthz`, { signal: AbortSignal.timeout(2_000) })
+      return reply.ok ? true : undefined
+    })
+    await eventually('every agent is idle', async () => {
+      const seen = await this.api<{ agents: { state: string }[] }>('/api/v1/agents')
+      const idle = seen.agents.filter((agent) => agent.state === 'idle')
+      return idle.length >= this.agents.length ? true : undefined
+    })
+  }
+
+  async #alive(index: number): Promise<true | undefined> {
+    const daemon = this.daemon(this.agents[index]?.name ?? '')
+    if (!daemon.running) throw new Error(await readFile(daemon.logFile, 'utf8'))
+    return (await this.agent(index, 'status', '--json')).code === 0 ? true : undefined
+  }
+
+  #must(main: string, part: LocalPart, args: readonly string[]): Promise<string> {
+    const full = [main, ...args, '--state', part.state]
+    return mustRun(process.execPath, full, { env: this.#env })
+  }
+
+  async #writeGatewaySettings(options: LocalMeshOptions): Promise<void> {
+    await mkdir(this.gateway.state, { recursive: true, mode: 0o700 })
+    await writeFile(
+      join(this.gateway.state, 'gateway.yaml'),
+      [
+        `name: ${this.gateway.name}`,
+        `listen: [/ip4/127.0.0.1/tcp/${this.gateway.port}]`,
+        `http: { host: 127.0.0.1, port: ${this.httpPort} }`,
+        `gossip: ${options.gossip ?? true}`,
+        ''
+      ].join('\n')
+    )
+  }
+}
+
+async function writeAgentSettings(agent: LocalPart, options: LocalMeshOptions): Promise<void> {
+  const { cpu, memory, jobs } = options.capacity ?? { cpu: 2, memory: '1GiB', jobs: 2 }
+  await mkdir(agent.state, { recursive: true, mode: 0o700 })
+  await writeFile(
+    join(agent.state, 'agent.yaml'),
+    [
+      `name: ${agent.name}`,
+      `listen: [/ip4/127.0.0.1/tcp/${agent.port}]`,
+      `capacity: { cpu: ${cpu}, memory: ${memory}, jobs: ${jobs} }`,
+      `labels: { host: ${agent.name} }`,
+      `gossip: ${options.gossip ?? true}`,
+      ''
+    ].join('\n')
+  )
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1)?.trim() ?? ''
+}

@@ -1,0 +1,102 @@
+import { causeOf, codeOf, MeshError } from '../protocol/core/errors.ts'
+import { ANNOUNCEMENT_VALID_MS } from '../protocol/core/limits.ts'
+import type { Clock } from '../protocol/core/ports.ts'
+import type { Manifest, SealedAnnouncement } from '../protocol/core/run.ts'
+import type { Delivery } from '../protocol/store/inbox-store.ts'
+import type { GitPush } from './hooks/git-push.ts'
+import { erroredManifest, errorOf, invalidPipeline, type Meaning, meaningOf } from './manifest.ts'
+import type { Announcer, CommitReader, Inbox, Recorder, RepositoryRef } from './ports.ts'
+
+export interface AnnounceParts {
+  readonly inbox: Inbox
+  readonly repositories: { find(name: string): RepositoryRef | undefined }
+  readonly commits: CommitReader
+  readonly announcer: Announcer
+  readonly recorder: Pick<Recorder, 'witnessEpoch'>
+  readonly clock: Clock
+}
+
+export type Announced =
+  | { readonly kind: 'ignored'; readonly reason: string }
+  | { readonly kind: 'sealed'; readonly sealed: SealedAnnouncement }
+
+export interface AnnounceOptions {
+  readonly signal: AbortSignal
+  /** True once the commit has been asked for long enough: the run is then errored, not retried. */
+  readonly lastTry: boolean
+}
+
+/**
+ * From a delivery to its announcement, sealed once and stored before anyone sees it: after a crash
+ * the same bytes go out again. Rejects with ROSTER_ABSENT, WORKSPACE_FETCH_FAILED, STORE_FAILED.
+ */
+export async function announce(
+  parts: AnnounceParts,
+  delivery: Delivery,
+  options: AnnounceOptions
+): Promise<Announced> {
+  const push = JSON.parse(delivery.body) as GitPush
+  const repository = parts.repositories.find(delivery.repository)
+  if (repository === undefined) {
+    const reason = `repository ${delivery.repository} is not declared any more`
+    return { kind: 'ignored', reason }
+  }
+  // Asked first: without a roster the commit would be fetched again at every try.
+  const witnessEpoch = parts.recorder.witnessEpoch()
+  if (witnessEpoch === undefined) {
+    throw new MeshError('ROSTER_ABSENT', { state: 'this gateway', id: parts.announcer.gateway })
+  }
+  const meaning = await read(parts, push, repository, options)
+  if (meaning.kind === 'ignored') return meaning
+  // Decision 3: the epoch first used stays, else two witness sets could each choose a run.
+  const pinned = await parts.inbox.pinEpoch(delivery.runId, witnessEpoch)
+  const gwSeq = await parts.inbox.nextGwSeq()
+  const { runId } = delivery
+  const draft = { runId, witnessEpoch: pinned, gwSeq, push, repository }
+  const sealed = seal(parts, draft, meaning.manifest)
+  await parts.inbox.update(delivery.key, { sealed: sealed.bytes })
+  return { kind: 'sealed', sealed }
+}
+
+async function read(
+  parts: AnnounceParts,
+  push: GitPush,
+  repository: RepositoryRef,
+  options: AnnounceOptions
+): Promise<Meaning> {
+  try {
+    const commit = await parts.commits.read(repository, push.after, options.signal)
+    return meaningOf(push, repository, commit)
+  } catch (error) {
+    if (!options.lastTry || options.signal.aborted) throw error
+    const known =
+      error instanceof MeshError ? error : new MeshError('BUG', { problem: causeOf(error) })
+    return { kind: 'run', manifest: erroredManifest(push, repository, errorOf(known)) }
+  }
+}
+
+interface Draft {
+  readonly runId: string
+  readonly witnessEpoch: number
+  readonly gwSeq: number
+  readonly push: GitPush
+  readonly repository: RepositoryRef
+}
+
+function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnnouncement {
+  const { runId, witnessEpoch, gwSeq, push, repository } = draft
+  const issuedAtMs = parts.clock.wallMs()
+  const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
+  const { gateway } = parts.announcer
+  const head = { runId, witnessEpoch, gateway, gwSeq, issuedAtMs, notAfterMs, floor: 0 }
+  try {
+    return parts.announcer.seal({ ...head, manifest })
+  } catch (error) {
+    const code = codeOf(error)
+    if (code !== 'ANNOUNCEMENT_INVALID' && code !== 'MESSAGE_TOO_LARGE') throw error
+    // Each job is within its limits, all together are not one message: the author's to know.
+    const problem = `the jobs do not fit one announcement: ${causeOf(error)}`
+    const reason = invalidPipeline('jobs', problem)
+    return parts.announcer.seal({ ...head, manifest: erroredManifest(push, repository, reason) })
+  }
+}

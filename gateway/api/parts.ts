@@ -1,0 +1,38 @@
+import type { Board } from '../../protocol/core/board.ts'
+import type { JobState } from '../../protocol/core/job.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
+import type { SealedRoster } from '../../protocol/core/roster.ts'
+import type { PeerLink } from '../../protocol/mesh/node.ts'
+import type { LogRead } from '../../protocol/store/log-store.ts'
+import type { LogQuestion } from '../logs/log-reader.ts'
+import type { Announcer, Inbox } from '../ports.ts'
+
+/** Which witnesses exist and answer, as the mesh sees them. */
+export interface MeshHealth {
+  readonly witnesses: readonly {
+    readonly peerId: string
+    readonly name: string
+    readonly reachable: boolean
+  }[]
+  /** Witnesses of one run. */
+  readonly w: number
+  readonly quorum: number
+}
+
+/** What the API reads; all of it is a view, nothing here decides. */
+export interface ApiParts {
+  readonly peerId: string
+  readonly version: string
+  readonly board: Board
+  readonly clock: Clock
+  readonly inbox: Pick<Inbox, 'byRun'>
+  readonly announcer: Pick<Announcer, 'open'>
+  /** Chosen state of a job, from a quorum. Rejects with QUORUM_UNREACHABLE. */
+  readJob(jobId: string): Promise<JobState | undefined>
+  roster(): SealedRoster | undefined
+  links(): readonly Pick<PeerLink, 'peerId' | 'rttMs'>[]
+  health(): MeshHealth
+  intakeQueued(): number
+  stopping(): boolean
+  readLog(question: LogQuestion): Promise<LogRead>
+}

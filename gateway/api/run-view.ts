@@ -1,0 +1,160 @@
+import { MeshError } from '../../protocol/core/errors.ts'
+import type { JobPhase } from '../../protocol/core/job.ts'
+import { seenPhase } from '../../protocol/core/job-filter.ts'
+import { BOARD_READS_MAX } from '../../protocol/core/limits.ts'
+import {
+  jobIdOf,
+  type Manifest,
+  type ManifestError,
+  type SealedAnnouncement
+} from '../../protocol/core/run.ts'
+import { runStatusOf } from '../../protocol/core/run-state.ts'
+import type { Delivery } from '../../protocol/store/inbox-store.ts'
+import type { GitPush } from '../hooks/git-push.ts'
+import type { ApiParts } from './parts.ts'
+import type { RunDocument } from './schemas.ts'
+
+const RUN_ID = /^[0-9A-Z]{1,64}$/
+
+/** A run by its full or short id. Throws RUN_UNKNOWN, RUN_AMBIGUOUS. */
+export async function runDocument(parts: ApiParts, id: string): Promise<RunDocument> {
+  const runId = parts.board.run(id) === undefined ? (onlyRun(parts, id) ?? id) : id
+  const run = parts.board.run(runId)
+  if (run !== undefined) return chosenRun(parts, run.sealed)
+  const delivery = RUN_ID.test(runId) ? await parts.inbox.byRun(runId) : undefined
+  if (delivery === undefined) throw new MeshError('RUN_UNKNOWN', { id })
+  return await deliveredRun(parts, delivery)
+}
+
+export interface RunQuery {
+  readonly repository?: string | undefined
+  readonly ref?: string | undefined
+  readonly cursor?: string | undefined
+  readonly limit: number
+}
+
+/** Chosen runs, newest first; the cursor is the id of the last run of the page before. */
+export function runPage(
+  parts: ApiParts,
+  query: RunQuery
+): { runs: RunDocument[]; next: string | null } {
+  const all = parts.board.runs()
+  const from = query.cursor === undefined ? 0 : placeAfter(all.map(idOf), query.cursor)
+  const runs: RunDocument[] = []
+  for (const { sealed } of all.slice(from)) {
+    if (!matches(sealed.announcement.manifest, query)) continue
+    if (runs.length >= query.limit) return { runs, next: runs.at(-1)?.id ?? null }
+    runs.push(chosenRun(parts, sealed))
+  }
+  return { runs, next: null }
+}
+
+function idOf(run: { readonly sealed: SealedAnnouncement }): string {
+  return run.sealed.announcement.runId
+}
+
+function placeAfter(ids: readonly string[], cursor: string): number {
+  const at = ids.indexOf(cursor)
+  // The oldest ended runs leave the board: a reader that comes this late starts again.
+  if (at < 0) throw new MeshError('REQUEST_INVALID', { problem: 'cursor is no cursor' })
+  return at + 1
+}
+
+function matches(manifest: Manifest, query: RunQuery): boolean {
+  const { repository, ref } = query
+  if (repository !== undefined && manifest.repository !== repository) return false
+  return ref === undefined || [ref, `refs/heads/${ref}`].includes(manifest.origin.ref)
+}
+
+function onlyRun(parts: ApiParts, id: string): string | undefined {
+  const found = parts.board.findRuns(id)
+  if (found.length <= 1) return found[0]
+  const candidates = found.map((runId) => parts.board.shortRunId(runId)).join(', ')
+  throw new MeshError('RUN_AMBIGUOUS', { id, candidates })
+}
+
+function chosenRun(parts: ApiParts, sealed: SealedAnnouncement): RunDocument {
+  const { runId, gateway, issuedAtMs, manifest } = sealed.announcement
+  const jobs = parts.board.jobsOf(runId).map((job) => ({
+    id: job.jobId,
+    shortId: parts.board.shortId(job.jobId),
+    name: job.spec.name,
+    state: seenPhase(job)
+  }))
+  return {
+    id: runId,
+    shortId: parts.board.shortRunId(runId),
+    state: parts.board.runStatus(runId) ?? 'queued',
+    reason: manifest.error?.message ?? null,
+    ...described(manifest),
+    gateway,
+    announcedAt: new Date(issuedAtMs).toISOString(),
+    jobs
+  }
+}
+
+/** A run that is not on the board: not chosen yet, ignored, or recorded before a restart. */
+async function deliveredRun(parts: ApiParts, delivery: Delivery): Promise<RunDocument> {
+  const sealed = delivery.sealed === undefined ? undefined : parts.announcer.open(delivery.sealed)
+  const { runId: id, state, reason, repository } = delivery
+  const shortId = parts.board.shortRunId(id)
+  const head = { id, shortId, reason: reason === '' ? null : reason }
+  if (sealed === undefined || state === 'ignored') {
+    const push = pushed(JSON.parse(delivery.body) as GitPush)
+    const rest = { title: '', gateway: null, announcedAt: null, error: null, jobs: [] }
+    return { ...head, state: seenState(state), repository, ...push, ...rest }
+  }
+  const { announcement } = sealed
+  const known = {
+    ...head,
+    ...described(announcement.manifest),
+    gateway: announcement.gateway,
+    announcedAt: new Date(announcement.issuedAtMs).toISOString()
+  }
+  if (state !== 'recorded') return { ...known, state: seenState(state), jobs: [] }
+  return { ...known, ...(await askedJobs(parts, sealed)) }
+}
+
+function seenState(state: Delivery['state']): 'received' | 'ignored' | 'errored' {
+  return state === 'recorded' ? 'received' : state
+}
+
+/** The jobs of a run that the board has dropped or not heard of yet, from the witnesses. */
+async function askedJobs(
+  parts: ApiParts,
+  { announcement }: SealedAnnouncement
+): Promise<Pick<RunDocument, 'state' | 'jobs'>> {
+  const { runId, manifest } = announcement
+  const phases: JobPhase[] = []
+  for (let at = 0; at < manifest.jobs.length; at += BOARD_READS_MAX) {
+    const few = manifest.jobs.slice(at, at + BOARD_READS_MAX)
+    const states = await Promise.all(few.map((spec) => parts.readJob(jobIdOf(runId, spec.index))))
+    phases.push(...states.map((state) => state?.phase ?? 'queued'))
+  }
+  const jobs = manifest.jobs.map(({ name, index }) => ({
+    id: jobIdOf(runId, index),
+    shortId: parts.board.shortId(jobIdOf(runId, index)),
+    name,
+    state: phases[index] ?? 'queued'
+  }))
+  return { state: runStatusOf(manifest, phases), jobs }
+}
+
+function pushed({ ref, after, pusher }: Pick<GitPush, 'ref' | 'after' | 'pusher'>) {
+  return { ref, branch: ref.replace(/^refs\/heads\//, ''), commit: after, pusher }
+}
+
+function described(manifest: Manifest) {
+  const { origin, repository, title, pusher, error } = manifest
+  return {
+    repository,
+    ...pushed({ ref: origin.ref, after: origin.commit, pusher }),
+    title,
+    error: error === undefined ? null : errorView(error)
+  }
+}
+
+function errorView(error: ManifestError) {
+  const { code, message, line, column, path } = error
+  return { code, message, line: line ?? null, column: column ?? null, path: path ?? null }
+}

@@ -1,0 +1,137 @@
+import { hostname } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { z } from 'zod'
+import { MeshError } from '../protocol/core/errors.ts'
+import { NAME_CHARACTERS_MAX, REPOSITORIES_MAX } from '../protocol/core/limits.ts'
+import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
+import { checkUrl } from '../protocol/host/source.ts'
+
+const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4472'
+const DEFAULT_HTTP_PORT = 8471
+const BRANCHES_MAX = 100
+
+const addressSchema = z
+  .string()
+  .regex(/^\/(ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/\d{1,5}$/, 'use /ip4/ADDRESS/tcp/PORT')
+
+const nameSchema = z
+  .string()
+  .max(NAME_CHARACTERS_MAX)
+  .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i, 'use letters, digits, dot, dash and underscore')
+
+const repositoryName = z
+  .string()
+  .max(NAME_CHARACTERS_MAX)
+  .regex(/^[\w.-]+(\/[\w.-]+)*$/, 'use letters, digits, dot, dash and slashes, as in team/kernel')
+
+const port = z.number().int().min(0).max(65_535)
+
+/** `HOST:PORT`, `[::1]:8471`; what flags and the environment can say in one word. */
+const hostPort = z.string().transform((text, context) => {
+  const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
+  const number = Number(match?.[3])
+  if (match !== null && number <= 65_535) {
+    return { host: match[1] ?? match[2] ?? '', port: number }
+  }
+  context.addIssue({ code: 'custom', message: 'use HOST:PORT, as in 127.0.0.1:8471' })
+  return z.NEVER
+})
+
+const httpSchema = z.union([
+  z.strictObject({
+    host: z.string().min(1).default('127.0.0.1'),
+    port: port.default(DEFAULT_HTTP_PORT)
+  }),
+  hostPort
+])
+
+export const repositorySchema = z.strictObject({
+  name: repositoryName,
+  forge: z.literal('git').default('git'),
+  url: z.string().superRefine(refuseUrl),
+  secret_file: z.string().min(1),
+  branches: z.array(z.string().min(1).max(255)).min(1).max(BRANCHES_MAX).default(['**'])
+})
+
+export type RepositorySettings = z.output<typeof repositorySchema>
+
+export const gatewaySettingsSchema = z.strictObject({
+  name: nameSchema.default(hostname().split('.')[0] || 'gateway'),
+  listen: z.array(addressSchema).min(1).default([DEFAULT_LISTEN]),
+  announce: z.array(addressSchema).default([]),
+  http: httpSchema.default({ host: '127.0.0.1', port: DEFAULT_HTTP_PORT }),
+  gossip: z.boolean().default(true),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  repositories: z
+    .array(repositorySchema)
+    .max(REPOSITORIES_MAX)
+    .default([])
+    .superRefine(refuseDuplicates)
+})
+
+export type GatewaySettings = z.output<typeof gatewaySettingsSchema>
+
+const VARIABLES = {
+  name: 'MESH_NAME',
+  listen: 'MESH_LISTEN',
+  announce: 'MESH_ANNOUNCE',
+  http: 'MESH_HTTP_LISTEN',
+  gossip: 'MESH_GOSSIP',
+  logLevel: 'MESH_LOG_LEVEL'
+}
+
+/** Settings of `gateway start`, each with its origin. Throws CONFIG_INVALID with line and column. */
+export function loadGatewaySettings(parts: {
+  readonly file: string
+  readonly fileRequired: boolean
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly env: Readonly<Record<string, string | undefined>>
+}): Promise<Loaded<GatewaySettings>> {
+  return loadSettings(gatewaySettingsSchema, { ...parts, variables: VARIABLES })
+}
+
+/** A secret's path in gateway.yaml is meant from that file's own folder. */
+export function secretPath(configFile: string, repository: RepositorySettings): string {
+  return resolve(dirname(configFile), repository.secret_file)
+}
+
+/** The one key of a repository: two spellings of its URL must not be two repositories. */
+export function urlKey(url: string): string {
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host.toLowerCase()}${pathname.replace(/\.git$/, '')}`
+}
+
+function refuseUrl(url: string, context: z.RefinementCtx): void {
+  const refuse = (message: string): void => context.addIssue({ code: 'custom', message })
+  try {
+    const { protocol, username, search, hash } = checkUrl(url)
+    // Announcements carry the URL to every agent: what stands in it is known to all of them.
+    if (username !== '' && protocol !== 'ssh:') refuse('a URL must not hold a user name')
+    if (search !== '' || hash !== '') refuse('a URL must not hold a query or fragment')
+  } catch (error) {
+    refuse(error instanceof MeshError ? error.message : 'it is no URL')
+  }
+}
+
+function refuseDuplicates(
+  repositories: readonly RepositorySettings[],
+  context: z.RefinementCtx
+): void {
+  const seen = new Set<string>()
+  for (const [index, { name, url }] of repositories.entries()) {
+    const keys = [
+      { field: 'name', key: `name ${name}` },
+      { field: 'url', key: `url ${URL.canParse(url) ? urlKey(url) : url}` }
+    ]
+    for (const { field, key } of keys) {
+      if (seen.has(key)) {
+        context.addIssue({
+          code: 'custom',
+          path: [index, field],
+          message: `${key} is declared twice`
+        })
+      }
+      seen.add(key)
+    }
+  }
+}

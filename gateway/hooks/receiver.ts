@@ -1,0 +1,158 @@
+import { MeshError } from '../../protocol/core/errors.ts'
+import { INTAKE_QUEUE_MAX } from '../../protocol/core/limits.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
+import type { RunOrigin } from '../../protocol/core/run.ts'
+import type { Log } from '../../protocol/host/log.ts'
+import type { Delivery } from '../../protocol/store/inbox-store.ts'
+import type { Inbox } from '../ports.ts'
+import type { Repositories, Repository } from '../repositories.ts'
+import { bodyText, branchOf, type GitPush, isDeletion, originOf, parseGitPush } from './git-push.ts'
+import type { WebhookHeaders } from './standard-webhook.ts'
+
+/** What a sender is told about its delivery. */
+export interface Reception {
+  readonly verdict: 'accepted' | 'duplicate' | 'ignored'
+  /** Id of the delivery; '' where nobody vouched for it. */
+  readonly delivery: string
+  /** Id of the run that it started or that was there before; '' where there is none. */
+  readonly run: string
+  readonly reason: string
+}
+
+export interface ReceiverParts {
+  readonly inbox: Inbox
+  readonly intake: {
+    reserve(): boolean
+    release(): void
+    take(delivery: Delivery): void
+  }
+  readonly repositories: Repositories
+  readonly runIdOf: (origin: RunOrigin) => string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Verifies, de-duplicates and stores deliveries of bare Git repositories. */
+export class Receiver {
+  readonly #parts: ReceiverParts
+  /** One store at a time for each run: two deliveries of one meaning must see each other. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+
+  constructor(parts: ReceiverParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Resolves once the delivery is synced to disk, or is known, or starts no run. Rejects with
+   * BODY_INVALID, SIGNATURE_MISMATCH, TIMESTAMP_OFF, OVERLOADED or STORE_FAILED; nothing is stored
+   * then.
+   */
+  async receive(headers: WebhookHeaders, bytes: Uint8Array): Promise<Reception> {
+    const { repositories, clock, log } = this.#parts
+    const receivedAtMs = clock.wallMs()
+    const text = bodyText(bytes)
+    const push = parseGitPush(text)
+    const repository = repositories.find(push.repository)
+    const reception = await this.#judge({ headers, text, push, receivedAtMs }, repository)
+    const { verdict, delivery, run, reason } = reception
+    const { ref, after: commit } = push
+    const ms = clock.wallMs() - receivedAtMs
+    const facts = { repository: push.repository, ref, commit, run, reason, ms }
+    log.info({ delivery, verdict, ...facts }, 'delivery received')
+    return reception
+  }
+
+  async #judge(request: Request, repository: Repository | undefined): Promise<Reception> {
+    const { headers, text, push, receivedAtMs } = request
+    // No secret, so nobody vouches for a word of it: not even its id may go anywhere.
+    if (repository === undefined) {
+      return ignored('', `repository ${push.repository} is not declared in gateway.yaml`)
+    }
+    const id = repository.secret.verify(headers, text, receivedAtMs, repository.name)
+    const reason = refusal(push, repository)
+    if (reason !== undefined) return ignored(id, reason)
+    return await this.#accept({ id, push, repository, receivedAtMs })
+  }
+
+  async #accept(authentic: Authentic): Promise<Reception> {
+    const { push, repository } = authentic
+    const runId = this.#parts.runIdOf(originOf(push, repository.url))
+    const before = this.#turns.get(runId) ?? Promise.resolve()
+    const turn = before.then(() => this.#store(authentic, runId))
+    const settled = turn.then(
+      () => undefined,
+      () => undefined
+    )
+    this.#turns.set(runId, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#turns.get(runId) === settled) this.#turns.delete(runId)
+    }
+  }
+
+  async #store(authentic: Authentic, runId: string): Promise<Reception> {
+    const { inbox, intake } = this.#parts
+    const { id, push, repository, receivedAtMs } = authentic
+    const key = `${repository.name}/${id}`
+    const known = (await inbox.get(key)) ?? (await inbox.byRun(runId))
+    if (known !== undefined) return duplicate(id, known)
+    if (!intake.reserve()) {
+      throw new MeshError('OVERLOADED', { what: 'the intake', max: INTAKE_QUEUE_MAX })
+    }
+    try {
+      const delivery: Delivery = {
+        key,
+        deliveryId: id,
+        repository: repository.name,
+        runId,
+        receivedAtMs,
+        body: JSON.stringify(push),
+        state: 'received',
+        reason: '',
+        sealed: undefined
+      }
+      // Synced before the answer: a sender that got 202 never sends it again.
+      if ((await inbox.put(delivery)) === 'known') {
+        return duplicate(id, (await inbox.get(key)) ?? delivery)
+      }
+      intake.take(delivery)
+      return { verdict: 'accepted', delivery: id, run: runId, reason: '' }
+    } finally {
+      intake.release()
+    }
+  }
+}
+
+interface Request {
+  readonly headers: WebhookHeaders
+  readonly text: string
+  readonly push: GitPush
+  /** Wall clock. */
+  readonly receivedAtMs: number
+}
+
+interface Authentic {
+  readonly id: string
+  readonly push: GitPush
+  readonly repository: Repository
+  readonly receivedAtMs: number
+}
+
+/** Why a push starts no run, decided by the settings of this moment: never stored. */
+function refusal(push: GitPush, repository: Repository): string | undefined {
+  const branch = branchOf(push)
+  if (branch === undefined) return `${push.ref} is not a branch`
+  if (isDeletion(push)) return `branch ${branch} was deleted`
+  if (!repository.selects(branch)) return `branch ${branch} is not selected in gateway.yaml`
+  return undefined
+}
+
+function ignored(delivery: string, reason: string): Reception {
+  return { verdict: 'ignored', delivery, run: '', reason }
+}
+
+function duplicate(delivery: string, first: Delivery): Reception {
+  const reason = `first received as delivery ${first.deliveryId}`
+  return { verdict: 'duplicate', delivery, run: first.runId, reason }
+}

@@ -1,0 +1,233 @@
+import { backoffMs } from '../protocol/core/backoff.ts'
+import { causeOf, codeOf } from '../protocol/core/errors.ts'
+import {
+  INTAKE_FETCH_MS_MAX,
+  INTAKE_PARALLEL_MAX,
+  INTAKE_QUEUE_MAX,
+  INTAKE_RETRY_MS_MAX,
+  INTAKE_RETRY_MS_MIN
+} from '../protocol/core/limits.ts'
+import type { Random } from '../protocol/core/ports.ts'
+import type { SealedAnnouncement } from '../protocol/core/run.ts'
+import type { Log } from '../protocol/host/log.ts'
+import type { Delivery } from '../protocol/store/inbox-store.ts'
+import { type AnnounceParts, announce } from './announce.ts'
+import type { Recorder } from './ports.ts'
+
+const RETRY = { firstMs: INTAKE_RETRY_MS_MIN, maxMs: INTAKE_RETRY_MS_MAX }
+
+export interface IntakeParts extends AnnounceParts {
+  readonly recorder: Recorder
+  readonly random: Random
+  readonly log: Log
+}
+
+export interface IntakeOptions {
+  readonly queueMax?: number | undefined
+  readonly parallelMax?: number | undefined
+}
+
+interface Item {
+  delivery: Delivery
+  tries: number
+  /** Boot clock; not looked at again before. */
+  readyAtMs: number
+  /** Boot clock of the first failed fetch in this process. */
+  fetchFailedAtMs: number | undefined
+  /** Wall clock. */
+  sealedAtMs: number | undefined
+}
+
+/**
+ * From stored deliveries to recorded runs, oldest first, a few side by side. All that it knows is in
+ * the inbox: killed at any point, the next process goes on where this one was.
+ */
+export class Intake {
+  readonly #parts: IntakeParts
+  readonly #queueMax: number
+  readonly #parallelMax: number
+  /** In order of arrival. */
+  readonly #queue = new Map<string, Item>()
+  readonly #active = new Map<string, Promise<void>>()
+  readonly #abort = new AbortController()
+  #reserved = 0
+  #state: 'new' | 'running' | 'stopped' = 'new'
+  #cancelTimer: () => void = () => undefined
+
+  constructor(parts: IntakeParts, options: IntakeOptions = {}) {
+    this.#parts = parts
+    this.#queueMax = options.queueMax ?? INTAKE_QUEUE_MAX
+    this.#parallelMax = options.parallelMax ?? INTAKE_PARALLEL_MAX
+  }
+
+  /** Goes on with what earlier processes left undone. */
+  async start(): Promise<void> {
+    for (const delivery of await this.#parts.inbox.undone()) this.#add(delivery)
+    this.#state = 'running'
+    if (this.#queue.size > 0) this.#parts.log.info({ count: this.#queue.size }, 'intake resumed')
+    this.#pump()
+  }
+
+  /**
+   * Takes nothing new and lets what is at work finish for `limitMs`; the rest is in the inbox.
+   * Resolves when nothing of it runs any more or the limit is over.
+   */
+  async stop(limitMs: number): Promise<void> {
+    this.#state = 'stopped'
+    this.#cancelTimer()
+    const finished = Promise.allSettled(this.#active.values())
+    let cancel: () => void = () => undefined
+    const limit = new Promise<void>((resolve) => {
+      cancel = this.#parts.clock.arm(limitMs, resolve)
+    })
+    await Promise.race([finished, limit])
+    cancel()
+    this.#abort.abort()
+  }
+
+  /** Deliveries stored but not recorded. */
+  get queued(): number {
+    return this.#queue.size
+  }
+
+  /** Keeps a place for a delivery that is about to be stored; false when there is none. */
+  reserve(): boolean {
+    if (this.#state !== 'running') return false
+    if (this.#queue.size + this.#reserved >= this.#queueMax) return false
+    this.#reserved += 1
+    return true
+  }
+
+  /** Gives a reserved place back. */
+  release(): void {
+    this.#reserved -= 1
+  }
+
+  /** Starts work on a delivery that is stored. */
+  take(delivery: Delivery): void {
+    this.#add(delivery)
+    this.#pump()
+  }
+
+  /** Tries at once what waits for the mesh: a roster or a witness has come. */
+  wake(): void {
+    for (const item of this.#queue.values()) {
+      if (item.fetchFailedAtMs === undefined) item.readyAtMs = 0
+    }
+    this.#pump()
+  }
+
+  #add(delivery: Delivery): void {
+    if (this.#queue.has(delivery.key)) return
+    const item = {
+      delivery,
+      tries: 0,
+      readyAtMs: 0,
+      fetchFailedAtMs: undefined,
+      sealedAtMs: undefined
+    }
+    this.#queue.set(delivery.key, item)
+  }
+
+  #pump(): void {
+    if (this.#state !== 'running') return
+    this.#cancelTimer()
+    const nowMs = this.#parts.clock.bootMs()
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const [key, item] of this.#queue) {
+      if (this.#active.size >= this.#parallelMax) return
+      if (this.#active.has(key)) continue
+      if (item.readyAtMs > nowMs) nextMs = Math.min(nextMs, item.readyAtMs)
+      else this.#begin(key, item)
+    }
+    if (nextMs === Number.POSITIVE_INFINITY) return
+    this.#cancelTimer = this.#parts.clock.arm(nextMs - nowMs, () => this.#pump())
+  }
+
+  #begin(key: string, item: Item): void {
+    const work = this.#work(item)
+      .then(() => {
+        this.#queue.delete(key)
+      })
+      .catch((error: unknown) => this.#failed(item, error))
+      .finally(() => {
+        this.#active.delete(key)
+        this.#pump()
+      })
+    this.#active.set(key, work)
+  }
+
+  async #work(item: Item): Promise<void> {
+    const { inbox, recorder, clock, log } = this.#parts
+    const { key, runId: run } = item.delivery
+    const sealed = await this.#sealed(item)
+    if (sealed === undefined) return
+    item.sealedAtMs ??= clock.wallMs()
+    const { sealedAtMs } = item
+    const chosen = await recorder.recordRun(sealed)
+    log.info({ run, phase: 'record', ms: clock.wallMs() - sealedAtMs }, 'phase finished')
+    await this.#publish(chosen)
+    // Last: a delivery that is marked done is never looked at again.
+    const { error, jobs } = chosen.announcement.manifest
+    const done = error === undefined ? 'recorded' : 'errored'
+    const reason = error?.message ?? `announced ${jobs.length} job${jobs.length === 1 ? '' : 's'}`
+    await inbox.update(key, { state: done, reason })
+    log.info({ run, state: done, reason }, 'run recorded')
+  }
+
+  async #sealed(item: Item): Promise<SealedAnnouncement | undefined> {
+    const { announcer, inbox, clock, log } = this.#parts
+    const { delivery } = item
+    const { runId: run, receivedAtMs } = delivery
+    if (delivery.sealed !== undefined) return announcer.open(delivery.sealed)
+    const announced = await announce(this.#parts, delivery, {
+      signal: this.#abort.signal,
+      lastTry: this.#isLastTry(item)
+    })
+    if (announced.kind === 'ignored') {
+      await inbox.update(delivery.key, { state: 'ignored', reason: announced.reason })
+      log.info({ run, reason: announced.reason }, 'delivery ignored')
+      return undefined
+    }
+    item.delivery = { ...delivery, sealed: announced.sealed.bytes }
+    item.fetchFailedAtMs = undefined
+    item.tries = 0
+    log.info({ run, phase: 'intake', ms: clock.wallMs() - receivedAtMs }, 'phase finished')
+    return announced.sealed
+  }
+
+  async #publish(chosen: SealedAnnouncement): Promise<void> {
+    try {
+      await this.#parts.recorder.publish(chosen)
+    } catch (error) {
+      // Gossip is a hint: the run is recorded, and anti-entropy tells whoever missed it.
+      const run = chosen.announcement.runId
+      this.#parts.log.warn({ run, cause: causeOf(error) }, 'announcement not published')
+    }
+  }
+
+  #isLastTry(item: Item): boolean {
+    if (item.fetchFailedAtMs === undefined) return false
+    return this.#parts.clock.bootMs() - item.fetchFailedAtMs >= INTAKE_FETCH_MS_MAX
+  }
+
+  #failed(item: Item, error: unknown): void {
+    const { clock, random, log } = this.#parts
+    const code = codeOf(error) ?? 'BUG'
+    const { runId: run, sealed } = item.delivery
+    if (this.#state === 'stopped') return
+    if (code === 'STORE_FAILED' || code === 'STORE_SUSPECT') {
+      // Nothing that is done from here on could be remembered: the daemon is about to stop.
+      this.#state = 'stopped'
+      log.error({ run, code, cause: causeOf(error) }, 'intake stopped')
+      return
+    }
+    const nowMs = clock.bootMs()
+    if (sealed === undefined && code !== 'ROSTER_ABSENT') item.fetchFailedAtMs ??= nowMs
+    const retryMs = Math.ceil(backoffMs(item.tries, random.next(), RETRY))
+    item.tries += 1
+    item.readyAtMs = nowMs + retryMs
+    const facts = { run, code, cause: causeOf(error), tries: item.tries, retryMs }
+    log.warn(facts, 'intake step failed')
+  }
+}

@@ -1,0 +1,78 @@
+import { MeshError } from '../protocol/core/errors.ts'
+import { MESSAGE_BYTES_MAX } from '../protocol/core/limits.ts'
+import type { Manifest, ManifestError } from '../protocol/core/run.ts'
+import { jobsOf, parsePipeline, selectsPush } from '../protocol/pipeline/parse-pipeline.ts'
+import { PIPELINE_FILE } from './forge/commit-cache.ts'
+import { branchOf, type GitPush, originOf } from './hooks/git-push.ts'
+import type { CommitContent, RepositoryRef } from './ports.ts'
+
+/** What a push turns out to mean once its commit has been read. */
+export type Meaning =
+  | { readonly kind: 'ignored'; readonly reason: string }
+  | { readonly kind: 'run'; readonly manifest: Manifest }
+
+export function meaningOf(
+  push: GitPush,
+  repository: RepositoryRef,
+  commit: CommitContent
+): Meaning {
+  const { title, pipeline } = commit
+  const errored = (error: ManifestError): Meaning => {
+    return { kind: 'run', manifest: { ...erroredManifest(push, repository, error), title } }
+  }
+  if (pipeline.kind === 'absent') {
+    const facts = { commit: push.after, file: PIPELINE_FILE }
+    return errored(errorOf(new MeshError('PIPELINE_ABSENT', facts)))
+  }
+  if (pipeline.kind === 'unusable') return errored(invalidPipeline('(file)', pipeline.problem))
+  const parsed = parsePipeline(pipeline.bytes, { file: PIPELINE_FILE })
+  if (parsed.kind === 'error') return errored(parsed.error)
+  const branch = branchOf(push) ?? ''
+  if (!selectsPush(parsed.pipeline, branch)) {
+    return { kind: 'ignored', reason: `on.push of ${PIPELINE_FILE} does not select ${branch}` }
+  }
+  const jobs = jobsOf(parsed.pipeline)
+  return { kind: 'run', manifest: { ...manifestBase(push, repository), title, jobs } }
+}
+
+/** A run without jobs that says why. */
+export function erroredManifest(
+  push: GitPush,
+  repository: RepositoryRef,
+  error: ManifestError
+): Manifest {
+  return { ...manifestBase(push, repository), error }
+}
+
+/** One of our errors as people read it on the run. */
+export function errorOf(error: MeshError): ManifestError {
+  const message = cut(error.message)
+  return { code: error.code, message, line: undefined, column: undefined, path: undefined }
+}
+
+/** A problem of the file as a whole, or of one path in it. */
+export function invalidPipeline(path: string, problem: string): ManifestError {
+  const place = { line: 1, column: 1, path }
+  const error = new MeshError('PIPELINE_INVALID', { file: PIPELINE_FILE, ...place, problem })
+  return { ...errorOf(error), ...place }
+}
+
+function manifestBase(push: GitPush, repository: RepositoryRef): Manifest {
+  return {
+    origin: originOf(push, repository.url),
+    repository: repository.name,
+    url: repository.url,
+    before: push.before,
+    pusher: push.pusher,
+    title: '',
+    jobs: [],
+    error: undefined
+  }
+}
+
+// A git server may say a lot; cut by bytes without leaving half a character.
+function cut(message: string): string {
+  const bytes = Buffer.from(message, 'utf8')
+  if (bytes.length <= MESSAGE_BYTES_MAX) return bytes.toString('utf8')
+  return bytes.toString('utf8', 0, MESSAGE_BYTES_MAX).replace(/\ufffd+$/, '')
+}

@@ -1,0 +1,52 @@
+import type { Announcement, SealedAnnouncement } from '../protocol/core/run.ts'
+import type { InboxStore } from '../protocol/store/inbox-store.ts'
+
+/** The part of the durable inbox that hooks and intake use. */
+export type Inbox = Pick<
+  InboxStore,
+  'put' | 'get' | 'byRun' | 'update' | 'undone' | 'nextGwSeq' | 'pinEpoch'
+>
+
+/** Makes announcements in this gateway's name. */
+export interface Announcer {
+  /** This gateway's peer id. */
+  readonly gateway: string
+  /** Throws ANNOUNCEMENT_INVALID, MESSAGE_TOO_LARGE. */
+  seal(announcement: Announcement): SealedAnnouncement
+  /** Throws ANNOUNCEMENT_INVALID. */
+  open(bytes: Uint8Array): SealedAnnouncement
+}
+
+/** The mesh, as far as a run must be recorded in it. */
+export interface Recorder {
+  /** Undefined before the first roster. */
+  witnessEpoch(): number | undefined
+  /**
+   * Resolves with what a quorum has chosen for the run, which may be another gateway's
+   * announcement; rejects with QUORUM_UNREACHABLE and its kind, and may then be called again.
+   */
+  recordRun(sealed: SealedAnnouncement): Promise<SealedAnnouncement>
+  /** Tells the mesh; what gossip loses is repaired by anti-entropy. */
+  publish(sealed: SealedAnnouncement): Promise<void>
+}
+
+export interface RepositoryRef {
+  readonly name: string
+  readonly url: string
+}
+
+export type PipelineFile =
+  | { readonly kind: 'found'; readonly bytes: Uint8Array }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unusable'; readonly problem: string }
+
+export interface CommitContent {
+  /** First line of the commit message, at most TITLE_CHARACTERS_MAX. */
+  readonly title: string
+  readonly pipeline: PipelineFile
+}
+
+export interface CommitReader {
+  /** Rejects with WORKSPACE_FETCH_FAILED. */
+  read(repository: RepositoryRef, commit: string, signal: AbortSignal): Promise<CommitContent>
+}

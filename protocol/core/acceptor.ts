@@ -1,0 +1,233 @@
+import { acceptProblem, roundProblem } from './accept-rules.ts'
+import type { Ballot } from './ballot.ts'
+import { compareBallots, highestBallot, NO_BALLOT } from './ballot.ts'
+import { permits } from './guard.ts'
+import type { LeaseTimer } from './lease-timer.ts'
+import { leasedJob, leaseView, remainingMs, sameLeaseKey } from './lease-timer.ts'
+import type {
+  RegisterReply,
+  RegisterRequest,
+  RegisterValue,
+  RejectCode,
+  RenewItem,
+  RenewResult
+} from './messages.ts'
+import type { AcceptorRecord, Digest } from './ports.ts'
+
+/** One register under one witness epoch, at one witness. */
+export interface AcceptorState {
+  /** Synced before any positive reply that shows it. */
+  readonly record: AcceptorRecord
+  readonly timer: LeaseTimer
+}
+
+export interface AcceptorContext {
+  /** Boot clock of this witness. */
+  readonly nowMs: number
+  /** The peer id that the connection proves. */
+  readonly remote: string
+  readonly remoteIsMember: boolean
+  /** The lease length of the roster of this witness epoch. */
+  readonly leaseMs: number
+  /** Verifier.value of the request's value; read by accept only. */
+  readonly valueValid: boolean
+  /** Verifier.proposal; read only where the ballot's peer is not the remote. */
+  readonly proposalValid: boolean
+  readonly digest: Digest
+  /**
+   * True when this witness has the announcement and the value's annHash and attemptsMax match its
+   * manifest; read by accept only, for the first value here of this annHash.
+   */
+  readonly createValid: boolean
+}
+
+/**
+ * `save`: store the record and reply after its sync. `barrier`: the record is unchanged, but reply
+ * only after all that was handed to the store so far is synced. `none`: reply at once.
+ */
+export interface AcceptorStep {
+  readonly state: AcceptorState
+  readonly reply: RegisterReply
+  readonly durability: 'save' | 'barrier' | 'none'
+}
+
+export interface RenewStep {
+  readonly state: AcceptorState
+  readonly result: RenewResult
+  readonly durability: 'barrier' | 'none'
+}
+
+export type PrepareRequest = Extract<RegisterRequest, { readonly kind: 'prepare' }>
+export type AcceptRequest = Extract<RegisterRequest, { readonly kind: 'accept' }>
+
+/**
+ * The state of a record just loaded. A restarted witness has forgotten when it last heard of the
+ * holder: it counts the load as a renewal, or it would help to take a living lease over.
+ */
+export function acceptorOf(record: AcceptorRecord | undefined, nowMs: number): AcceptorState {
+  return {
+    record: record ?? { promised: NO_BALLOT, accepted: undefined },
+    timer: { renewedAtMs: nowMs, fenced: false, stage: undefined }
+  }
+}
+
+/** CASPaxos phase 1. */
+export function prepare(
+  state: AcceptorState,
+  request: PrepareRequest,
+  context: AcceptorContext
+): AcceptorStep {
+  const { ballot, intent } = request
+  const { accepted } = state.record
+  // Only its own ballots: with another's, a member could make that one's rounds collide.
+  if (!context.remoteIsMember || ballot.peer !== context.remote) {
+    return refuse(state, 'not_allowed', 'the ballot is not of a member that sends it itself')
+  }
+  const highest = highestOf(state)
+  const problem = roundProblem(ballot, highest)
+  if (problem !== undefined) return refuse(state, problem, 'round', { promised: highest })
+  // Not above what was promised or accepted: two values could be accepted under one ballot.
+  if (compareBallots(ballot, highest) <= 0) {
+    return refuse(state, 'ballot', 'not above the promise', { promised: highest })
+  }
+  const lease = leaseView(accepted?.value, state.timer, context.nowMs)
+  // From the first expired answer on late renewals are refused: else one could land between this
+  // promise and the accept, and the claim would fail for nothing.
+  const fenced = state.timer.fenced || (intent === 'takeover' && lease?.remainingMs === 0)
+  return {
+    state: { record: { promised: ballot, accepted }, timer: { ...state.timer, fenced } },
+    reply: { kind: 'promise', ballot, accepted, lease, wseq: 0 },
+    durability: 'save'
+  }
+}
+
+/** CASPaxos phase 2, with the lease guard. */
+export function accept(
+  state: AcceptorState,
+  request: AcceptRequest,
+  context: AcceptorContext
+): AcceptorStep {
+  const { ballot, value, proposerSig } = request
+  const { digest, nowMs } = context
+  const { accepted } = state.record
+  // A relayed accept counts only with its proposer's own signature: repair needs no trust (4.12.17).
+  if (!context.remoteIsMember || (ballot.peer !== context.remote && !context.proposalValid)) {
+    return refuse(state, 'not_allowed', 'the proposal is neither the sender’s own nor signed')
+  }
+  const highest = highestOf(state)
+  const problem = roundProblem(ballot, highest)
+  if (problem !== undefined) return refuse(state, problem, 'round', { promised: highest })
+  if (compareBallots(ballot, highest) < 0) {
+    return refuse(state, 'ballot', 'below the promise', { promised: highest })
+  }
+  if (accepted !== undefined && compareBallots(ballot, accepted.ballot) === 0) {
+    return repeated(state, request, digest)
+  }
+  const refusal = acceptRefusal(state, request, context)
+  if (refusal !== undefined) return refusal
+  const record = { promised: ballot, accepted: { ballot, value, proposerSig } }
+  return {
+    state: { record, timer: timerAfter(state, value, nowMs, digest) },
+    reply: { kind: 'accepted', ballot, wseq: 0 },
+    durability: 'save'
+  }
+}
+
+/** What this witness has accepted; changes nothing. */
+export function read(state: AcceptorState, context: AcceptorContext): AcceptorStep {
+  const { promised, accepted } = state.record
+  const lease = leaseView(accepted?.value, state.timer, context.nowMs)
+  // Shown only once synced: a value read here and lost in a crash would be a false witness.
+  const reply = { kind: 'value', accepted, promised, lease, wseq: 0 } as const
+  return { state, reply, durability: 'barrier' }
+}
+
+/** A soft renewal: no ballot, no write. Promises are irrelevant here. */
+export function renew(state: AcceptorState, item: RenewItem, context: AcceptorContext): RenewStep {
+  const value = state.record.accepted?.value
+  const job = value?.kind === 'job' ? value : undefined
+  const step = (answer: RenewResult['answer'], timer = state.timer): RenewStep => ({
+    state: { ...state, timer },
+    result: {
+      register: item.scope.register,
+      answer,
+      version: job?.version ?? 0,
+      cancel: job?.cancel
+    },
+    // `ok` and `stale` show a record: not before it is synced, or a witness could renew an epoch,
+    // crash without it, and help to grant the next one (4.12.1).
+    durability: answer === 'ok' || answer === 'stale' ? 'barrier' : 'none'
+  })
+  if (!context.remoteIsMember || job === undefined) return step('behind')
+  if (!(job.epoch >= item.epoch)) return step('behind')
+  const lease = leasedJob(job)?.lease
+  if (lease === undefined || job.epoch > item.epoch) return step('stale')
+  const same = lease.claimId === item.claimId && lease.boot === item.boot
+  // Another claim's lease of the same epoch: this witness missed the chosen one (4.12.16).
+  if (lease.holder !== context.remote || !same) return step('behind')
+  if (state.timer.fenced) return step('fenced')
+  return step('ok', { ...state.timer, renewedAtMs: context.nowMs, stage: item.stage })
+}
+
+function highestOf(state: AcceptorState): Ballot {
+  return highestBallot(state.record.promised, state.record.accepted?.ballot ?? NO_BALLOT)
+}
+
+// A repeat of what is accepted waits for the sync too: the first reply may still be waiting for it.
+function repeated(state: AcceptorState, request: AcceptRequest, digest: Digest): AcceptorStep {
+  const known = state.record.accepted?.value
+  if (known === undefined || digest.hash(known) !== digest.hash(request.value)) {
+    return refuse(state, 'equivocation', 'another value under the ballot accepted before')
+  }
+  const reply = { kind: 'accepted', ballot: request.ballot, wseq: 0 } as const
+  return { state, reply, durability: 'barrier' }
+}
+
+function acceptRefusal(
+  state: AcceptorState,
+  request: AcceptRequest,
+  context: AcceptorContext
+): AcceptorStep | undefined {
+  const { value } = request
+  const known = state.record.accepted?.value
+  const problem = acceptProblem(known, request.scope.register, value, context)
+  if (problem !== undefined) return refuse(state, 'invalid', problem)
+  if (known?.annHash !== value.annHash && !context.createValid) {
+    return refuse(state, 'announcement_missing', 'no announcement here that this value matches')
+  }
+  const leftMs = remainingMs(known, state.timer, context.nowMs)
+  // THE GUARD: a living lease ends only by its holder or by the clock of this witness.
+  if (permits(known, value, leftMs)) return
+  return refuse(state, 'lease_alive', 'the lease is alive here', { remainingMs: leftMs })
+}
+
+function timerAfter(
+  state: AcceptorState,
+  value: RegisterValue,
+  nowMs: number,
+  digest: Digest
+): LeaseTimer {
+  const known = state.record.accepted?.value
+  const job = leasedJob(value)
+  if (job === undefined) return state.timer
+  const sameLease = sameLeaseKey(known, value)
+  const changed = known === undefined || digest.hash(known) !== digest.hash(value)
+  const byHolder = changed && job.op.actor === job.lease.holder
+  // The same lease written back by a reader must not look like a renewal: readers would keep a dead
+  // holder's lease alive for ever. Another claim of the same epoch must: an unchosen rival's old
+  // timer would else run out under the winner.
+  if (sameLease && !byHolder) return state.timer
+  const stage = sameLease ? state.timer.stage : undefined
+  return { renewedAtMs: nowMs, fenced: false, stage }
+}
+
+function refuse(
+  state: AcceptorState,
+  code: RejectCode,
+  detail: string,
+  facts: { readonly promised?: Ballot; readonly remainingMs?: number } = {}
+): AcceptorStep {
+  const { promised, remainingMs: leftMs } = facts
+  const reply = { kind: 'rejected', code, promised, remainingMs: leftMs, detail } as const
+  return { state, reply, durability: 'none' }
+}

@@ -1,0 +1,135 @@
+import { QUEUE_AHEAD_MAX } from './limits.ts'
+import { type AgentView, takesJobs } from './observation.ts'
+import { isCandidate } from './placement.ts'
+import { fits, type Unmet } from './requirements.ts'
+import type { JobSpec } from './run.ts'
+
+export type ConditionKind =
+  | 'no_agent'
+  | 'no_match'
+  | 'unavailable'
+  | 'no_capacity'
+  | 'awaiting_claim'
+
+/** Why a job is still queued. */
+export interface Condition {
+  readonly kind: ConditionKind
+  /** The whole answer in one line, for people. */
+  readonly line: string
+  /** False when someone has to do something first. */
+  readonly resolves: boolean
+  /** The agent that lacks least; only with `no_match`. */
+  readonly closest: Closest | undefined
+  /** Queued jobs that came earlier and want the same agents; counted up to QUEUE_AHEAD_MAX. */
+  readonly ahead: number
+}
+
+export interface Closest {
+  readonly peerId: string
+  readonly name: string
+  readonly unmet: readonly Unmet[]
+}
+
+export interface QueuedJob {
+  readonly jobId: string
+  readonly spec: JobSpec
+}
+
+/** `queue` holds the queued jobs, oldest first; those behind `job` do not matter. */
+export function conditionOf(
+  job: QueuedJob,
+  agents: readonly AgentView[],
+  queue: readonly QueuedJob[]
+): Condition {
+  if (agents.length === 0) {
+    const line = 'no agent is known; it will not resolve by itself: start one with `agent start`'
+    return { kind: 'no_agent', line, resolves: false, closest: undefined, ahead: 0 }
+  }
+  const fitting = agents.filter((view) => fits(job.spec, view.advertisement).length === 0)
+  if (fitting.length === 0) return noMatch(job.spec, agents)
+  const open = fitting.filter(takesJobs)
+  if (open.length === 0) return unavailable(fitting)
+  return awaiting(job, fitting, open, countAhead(job, open, queue))
+}
+
+function noMatch(spec: JobSpec, agents: readonly AgentView[]): Condition {
+  const lacks = agents.map((view) => ({ view, unmet: fits(spec, view.advertisement) }))
+  // An agent that is gone is a poor hint: it counts only among those that lack equally little.
+  lacks.sort(
+    (a, b) =>
+      a.unmet.length - b.unmet.length || Number(!takesJobs(a.view)) - Number(!takesJobs(b.view))
+  )
+  const best = lacks[0]
+  const { peerId, name } = best?.view.advertisement ?? { peerId: '', name: '' }
+  const unmet = best?.unmet ?? []
+  const wants = unmet.map((each) => phrase(each, each.wanted)).join(', ')
+  const offers = unmet.map((each) => phrase(each, each.offered)).join(', ')
+  const line =
+    `no agent fits; closest is ${name} with ${offers}, but the job needs ${wants}; ` +
+    'it will not resolve by itself'
+  return { kind: 'no_match', line, resolves: false, closest: { peerId, name, unmet }, ahead: 0 }
+}
+
+function unavailable(fitting: readonly AgentView[]): Condition {
+  const states = fitting.map((view) => `${view.advertisement.name} is ${view.observed}`)
+  // Who paused, drained or stopped an agent must undo it; the rest passes.
+  const resolves = fitting.some(
+    (view) => view.observed === 'starting' || view.observed === 'suspect'
+  )
+  const outlook = resolves ? 'it starts when one is back' : 'it will not resolve by itself'
+  const line = `no agent that fits takes jobs: ${listed(states)}; ${outlook}`
+  return { kind: 'unavailable', line, resolves, closest: undefined, ahead: 0 }
+}
+
+function awaiting(
+  job: QueuedJob,
+  fitting: readonly AgentView[],
+  open: readonly AgentView[],
+  ahead: number
+): Condition {
+  const common = { resolves: true, closest: undefined, ahead }
+  const free = open.filter((view) => isCandidate(job.spec, view))
+  if (free.length > 0) {
+    const names = listed(free.map((view) => view.advertisement.name))
+    const line = `a claim is due from ${names}${ahead > 0 ? `, ${aheadText(ahead)}` : ''}`
+    return { kind: 'awaiting_claim', line, ...common }
+  }
+  const closed = fitting
+    .filter((view) => !takesJobs(view))
+    .map((view) => `${view.advertisement.name} is ${view.observed}`)
+  const names = listed(open.map((view) => view.advertisement.name))
+  const others = closed.length > 0 ? `, ${listed(closed)}` : ''
+  const line = `no room on ${names}${others}; ${aheadText(ahead)}, it starts when room is free`
+  return { kind: 'no_capacity', line, ...common }
+}
+
+function countAhead(
+  job: QueuedJob,
+  open: readonly AgentView[],
+  queue: readonly QueuedJob[]
+): number {
+  let ahead = 0
+  for (const older of queue.slice(0, QUEUE_AHEAD_MAX)) {
+    if (older.jobId === job.jobId) break
+    if (open.some((view) => fits(older.spec, view.advertisement).length === 0)) ahead += 1
+  }
+  return ahead
+}
+
+function aheadText(ahead: number): string {
+  if (ahead >= QUEUE_AHEAD_MAX) return `${QUEUE_AHEAD_MAX} or more jobs ahead`
+  return `${ahead} ${ahead === 1 ? 'job' : 'jobs'} ahead`
+}
+
+function phrase(unmet: Unmet, value: string): string {
+  const label = /^label (.*)$/.exec(unmet.requirement)?.[1]
+  if (label === undefined) return `${unmet.requirement} ${value}`
+  return value === 'none' ? `no ${label}` : `${label}=${value}`
+}
+
+const NAMED_MAX = 3
+
+function listed(items: readonly string[]): string {
+  if (items.length <= NAMED_MAX) return items.join(', ')
+  return `${items.slice(0, NAMED_MAX).join(', ')} and ${items.length - NAMED_MAX} more`
+}

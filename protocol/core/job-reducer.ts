@@ -1,0 +1,246 @@
+import type { HistoryEntry, JobOp, JobOpBody, JobState, Lease, Outcome, Reason } from './job.ts'
+import { isTerminal } from './job.ts'
+import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
+import type { Digest } from './ports.ts'
+
+export type RejectReason =
+  /** The register is empty, and the op does not create it. */
+  | 'absent'
+  | 'terminal'
+  | 'not_leased'
+  | 'not_holder'
+  | 'stale_epoch'
+  /** The claim's id was that of an earlier claim. */
+  | 'claim_used'
+  | 'attempts_exhausted'
+  /** An `error` whose reason the job's state does not bear out. */
+  | 'not_allowed'
+  | 'invalid'
+
+/** What one op does to a register's value; `same` when it is already in it. */
+export type Reduction<State> =
+  | { readonly kind: 'next'; readonly value: State }
+  | { readonly kind: 'same' }
+  | { readonly kind: 'reject'; readonly reason: RejectReason }
+
+type Body<Kind extends JobOpBody['kind']> = Extract<JobOpBody, { readonly kind: Kind }>
+
+/** What an op changes; version, prevHash, lastOps and op follow by themselves. */
+type Change = Partial<
+  Pick<JobState, 'phase' | 'epoch' | 'attempts' | 'lease' | 'cancel' | 'outcome' | 'history'>
+>
+
+type Verdict = Change | 'same' | RejectReason
+
+/** Reasons for which a job that was never claimed may be ended by whoever finds them. */
+const ERRORS_OF_QUEUED: readonly Reason[] = [
+  'never_matched',
+  'policy_refused',
+  'image_unavailable',
+  'source_unavailable'
+]
+
+/** The rules of a job's register (lease-protocol 4.2, 4.12): total, pure, the same everywhere. */
+export function reduceJob(
+  prev: JobState | undefined,
+  register: string,
+  op: JobOp,
+  digest: Digest
+): Reduction<JobState> {
+  if (prev === undefined) return createJob(register, op)
+  if (prev.register !== register) return { kind: 'reject', reason: 'invalid' }
+  // Without this a retry after a lost reply would be applied a second time.
+  if (prev.lastOps.some((seen) => seen.opId === op.opId && seen.actor === op.actor)) {
+    return { kind: 'same' }
+  }
+  const verdict = judge(prev, op)
+  if (verdict === 'same') return { kind: 'same' }
+  if (typeof verdict === 'string') return { kind: 'reject', reason: verdict }
+  return { kind: 'next', value: advance(prev, op, verdict, digest) }
+}
+
+function createJob(register: string, op: JobOp): Reduction<JobState> {
+  const { body } = op
+  if (body.kind !== 'create') return { kind: 'reject', reason: 'absent' }
+  if (!Number.isSafeInteger(body.attemptsMax)) return { kind: 'reject', reason: 'invalid' }
+  if (body.attemptsMax < 1 || body.attemptsMax > ATTEMPTS_MAX) {
+    return { kind: 'reject', reason: 'invalid' }
+  }
+  const value: JobState = {
+    kind: 'job',
+    register,
+    version: 1,
+    prevHash: '',
+    annHash: body.annHash,
+    phase: 'queued',
+    epoch: 0,
+    attempts: 0,
+    attemptsMax: body.attemptsMax,
+    lease: undefined,
+    cancel: undefined,
+    outcome: undefined,
+    history: [],
+    lastOps: [{ opId: op.opId, actor: op.actor }],
+    op
+  }
+  return { kind: 'next', value }
+}
+
+function judge(prev: JobState, op: JobOp): Verdict {
+  // A create on an existing register is `same` whatever its content (4.12.7).
+  if (op.body.kind === 'create') return 'same'
+  if (isTerminal(prev.phase)) return 'terminal'
+  switch (op.body.kind) {
+    case 'claim':
+      return claim(prev, op, op.body)
+    case 'complete':
+      return complete(prev, op, op.body)
+    case 'release':
+      return release(prev, op, op.body)
+    case 'cancel':
+      return cancel(prev, op, op.body)
+    case 'error':
+      return fail(prev, op.body)
+    default:
+      return op.body satisfies never
+  }
+}
+
+function claim(prev: JobState, op: JobOp, body: Body<'claim'>): Verdict {
+  if (!Number.isSafeInteger(body.leaseMs) || body.leaseMs < 1) return 'invalid'
+  const lease: Lease = {
+    holder: op.actor,
+    claimId: body.claimId,
+    boot: body.boot,
+    leaseMs: body.leaseMs
+  }
+  if (prev.lease !== undefined && sameLease(prev.lease, lease)) return 'same'
+  // A claim id names one lease for ever: else an old signed claim could be played again.
+  const used = [prev.lease, ...prev.history].some((ended) => ended?.claimId === body.claimId)
+  if (used) return 'claim_used'
+  const history = withExpired(prev)
+  if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
+  if (prev.attempts >= prev.attemptsMax) return 'attempts_exhausted'
+  return { phase: 'leased', epoch: prev.epoch + 1, attempts: prev.attempts + 1, lease, history }
+}
+
+function complete(prev: JobState, op: JobOp, body: Body<'complete'>): Verdict {
+  const lease = heldLease(prev, op, body)
+  if (typeof lease === 'string') return lease
+  if (body.outcome.epoch !== body.epoch) return 'invalid'
+  return {
+    phase: body.outcome.state,
+    lease: undefined,
+    outcome: body.outcome,
+    history: withEntry(prev, endedByHolder(prev.epoch, lease, 'completed', op))
+  }
+}
+
+function release(prev: JobState, op: JobOp, body: Body<'release'>): Verdict {
+  const lease = heldLease(prev, op, body)
+  if (typeof lease === 'string') return lease
+  const history = withEntry(prev, endedByHolder(prev.epoch, lease, 'released', op))
+  if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
+  // Nothing of the job's own ran: a host that cannot start it must not use its attempts up (4.12.15).
+  const attempts = body.userCodeRan ? prev.attempts : Math.max(0, prev.attempts - 1)
+  return { phase: 'queued', lease: undefined, attempts, history }
+}
+
+function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {
+  if (prev.cancel !== undefined) return 'same'
+  const flag = { by: op.actor, reason: body.reason }
+  // A leased job only gets the flag: its container must end before anyone may call it over.
+  return prev.phase === 'leased' ? { cancel: flag } : cancelled(prev, flag, prev.history)
+}
+
+function fail(prev: JobState, body: Body<'error'>): Verdict {
+  const history = withExpired(prev)
+  if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
+  if (!errorAllowed(prev, body.reason)) return 'not_allowed'
+  return {
+    phase: 'errored',
+    lease: undefined,
+    outcome: outcomeOf(prev.epoch, 'errored', body.reason, body.message),
+    history
+  }
+}
+
+function errorAllowed(prev: JobState, reason: Reason): boolean {
+  if (prev.attempts >= prev.attemptsMax && reason === 'agent_lost') return true
+  return prev.phase === 'queued' && ERRORS_OF_QUEUED.includes(reason)
+}
+
+function cancelled(
+  prev: JobState,
+  flag: NonNullable<JobState['cancel']>,
+  history: readonly HistoryEntry[]
+): Change {
+  const outcome = outcomeOf(prev.epoch, 'cancelled', 'cancelled', flag.reason)
+  return { phase: 'cancelled', lease: undefined, cancel: flag, outcome, history }
+}
+
+function outcomeOf(
+  epoch: number,
+  state: Outcome['state'],
+  reason: Reason,
+  message: string
+): Outcome {
+  return {
+    epoch,
+    state,
+    reason,
+    exitCode: undefined,
+    message,
+    steps: [],
+    durationMs: 0,
+    logDigest: '',
+    logLines: 0
+  }
+}
+
+function heldLease(
+  prev: JobState,
+  op: JobOp,
+  end: { readonly epoch: number; readonly claimId: string }
+): Lease | RejectReason {
+  if (end.epoch !== prev.epoch) return 'stale_epoch'
+  if (prev.lease === undefined) return 'not_leased'
+  if (op.actor !== prev.lease.holder || end.claimId !== prev.lease.claimId) return 'not_holder'
+  return prev.lease
+}
+
+function sameLease(a: Lease, b: Lease): boolean {
+  return a.holder === b.holder && a.claimId === b.claimId && a.boot === b.boot
+}
+
+function withExpired(prev: JobState): readonly HistoryEntry[] {
+  if (prev.lease === undefined) return prev.history
+  const { holder, claimId } = prev.lease
+  const entry = { epoch: prev.epoch, holder, claimId, opId: '', argsHash: '', sig: '' }
+  return withEntry(prev, { ...entry, end: 'expired' })
+}
+
+function endedByHolder(
+  epoch: number,
+  lease: Lease,
+  end: 'released' | 'completed',
+  op: JobOp
+): HistoryEntry {
+  const { opId, argsHash, sig } = op
+  return { epoch, holder: lease.holder, claimId: lease.claimId, end, opId, argsHash, sig }
+}
+
+function withEntry(prev: JobState, entry: HistoryEntry): readonly HistoryEntry[] {
+  return [...prev.history, entry].slice(-HISTORY_ENTRIES_MAX)
+}
+
+function advance(prev: JobState, op: JobOp, change: Change, digest: Digest): JobState {
+  return {
+    ...prev,
+    ...change,
+    version: prev.version + 1,
+    prevHash: digest.hash(prev),
+    lastOps: [...prev.lastOps, { opId: op.opId, actor: op.actor }].slice(-LAST_OPS_MAX),
+    op
+  }
+}

@@ -1,0 +1,41 @@
+/** `os/arch[/variant]`, taken apart. */
+export interface PlatformParts {
+  readonly os: string
+  readonly arch: string
+  /** 0 where the platform names none. */
+  readonly variant: number
+}
+
+const SHAPE = /^([a-z][a-z0-9]{0,15})\/([a-z0-9][a-z0-9_]{0,15})(?:\/v([1-9]))?$/
+
+/** The same machine under its kernel's name and under the engine's. */
+const ARCH_NAMES: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  i386: '386',
+  armhf: 'arm'
+}
+
+/** What an image for the bare architecture is built for, as engines read it. */
+const BARE_VARIANTS: Readonly<Record<string, number>> = { amd64: 1, arm64: 8, arm: 7 }
+
+/** Undefined for text that is no platform. */
+export function parsePlatform(name: string): PlatformParts | undefined {
+  const match = SHAPE.exec(name)
+  if (match === null) return undefined
+  const [, os = '', found = '', variant] = match
+  const arch = Object.hasOwn(ARCH_NAMES, found) ? (ARCH_NAMES[found] ?? found) : found
+  const bare = Object.hasOwn(BARE_VARIANTS, arch) ? (BARE_VARIANTS[arch] ?? 0) : 0
+  return { os, arch, variant: variant === undefined ? bare : Number(variant) }
+}
+
+/**
+ * True when code for `wanted` runs on `offered`: same system and architecture, and a variant no newer
+ * than the host's. Text that is no platform runs nowhere.
+ */
+export function runsOn(wanted: string, offered: string): boolean {
+  const code = parsePlatform(wanted)
+  const host = parsePlatform(offered)
+  if (code === undefined || host === undefined) return false
+  return code.os === host.os && code.arch === host.arch && code.variant <= host.variant
+}

@@ -1,0 +1,139 @@
+import type { ChangeRequest, ChangeVerdict, ProposerEvent } from './change.ts'
+import type { Answer } from './decide.ts'
+import { decidePromises, decideRead } from './decide.ts'
+import type { Accepted, RegisterReply } from './messages.ts'
+import type { Digest, Signer } from './ports.ts'
+import { isSound, learnRounds } from './proposer-answers.ts'
+import type { AcceptPhase, Phase, ProposerState, Step } from './proposer-waves.ts'
+import { acceptWave, backOff, done, mayBeOut, prepareWave, readWave } from './proposer-waves.ts'
+import { count, isHopeless, outstanding, quorumOfTally, repliesOf } from './tally.ts'
+
+export function startChange(
+  request: ChangeRequest,
+  digest: Digest,
+  sign: Signer['proposal']
+): Step {
+  const ownRound = Math.max(0, request.firstRound - 1)
+  const state: ProposerState = {
+    request,
+    digest,
+    sign,
+    phase: { kind: 'done' },
+    attempt: 0,
+    rounds: 0,
+    ownRound,
+    seenRound: ownRound,
+    sent: undefined
+  }
+  return prepareWave(state)
+}
+
+export function stepChange(before: ProposerState, event: ProposerEvent): Step {
+  const state = event.kind === 'reply' ? learnRounds(before, event.reply) : before
+  if (event.attempt !== state.attempt) return [state, []]
+  if (event.kind === 'timer') return onTimer(state, event.timer)
+  const reply = event.kind === 'reply' && isSound(state, event.reply) ? event.reply : undefined
+  return onAnswer(state, event.from, reply)
+}
+
+function onTimer(state: ProposerState, timer: 'request' | 'backoff'): Step {
+  const { phase } = state
+  if (timer === 'backoff') return phase.kind === 'backoff' ? readWave(state) : [state, []]
+  if (phase.kind === 'read' || phase.kind === 'prepare') return conclude(state, phase)
+  return phase.kind === 'accept' ? backOff(state, phase) : [state, []]
+}
+
+function onAnswer(state: ProposerState, from: string, reply: RegisterReply | undefined): Step {
+  const { phase } = state
+  switch (phase.kind) {
+    case 'read': {
+      const counted = { ...phase, tally: count(phase.tally, from, reply) }
+      const heard = { ...state, phase: counted }
+      const enough = repliesOf(counted.tally, 'value').size >= quorumOfTally(counted.tally)
+      return enough || isHopeless(counted.tally, 'value') ? conclude(heard, counted) : [heard, []]
+    }
+    case 'prepare':
+      return onPromise(state, { ...phase, tally: count(phase.tally, from, reply) })
+    case 'accept':
+      return onAccepted(state, { ...phase, tally: count(phase.tally, from, reply) })
+    case 'backoff': {
+      if (phase.after === undefined || reply?.kind !== 'accepted') return [state, []]
+      const after = { ...phase.after, tally: count(phase.after.tally, from, reply) }
+      const late = { ...state, phase: { ...phase, after } }
+      return isChosen(after) ? finish(late, after) : [late, []]
+    }
+    default:
+      return [state, []]
+  }
+}
+
+function onPromise(before: ProposerState, phase: Extract<Phase, { kind: 'prepare' }>): Step {
+  const state = { ...before, phase }
+  const promises = repliesOf(phase.tally, 'promise')
+  if (promises.size < quorumOfTally(phase.tally)) {
+    return isHopeless(phase.tally, 'promise') ? backOff(state, undefined) : [state, []]
+  }
+  const decision = decidePromises(state, promises)
+  // A witness that is still to answer may be the one whose timer is over as well.
+  const wait = decision.kind === 'busy' && outstanding(phase.tally).length > 0
+  return wait ? [state, []] : conclude(state, phase)
+}
+
+/** Ends a wave of reads or prepares, by its quorum or by its time. */
+function conclude(state: ProposerState, phase: Extract<Phase, { kind: 'read' | 'prepare' }>): Step {
+  const { tally } = phase
+  if (phase.kind === 'read') {
+    const replies = repliesOf(tally, 'value')
+    if (replies.size < quorumOfTally(tally)) return backOff(state, undefined)
+    const found = decideRead(state, replies)
+    if (found === undefined) return prepareWave(state)
+    return done(state, found.verdict, { chosen: found.accepted, lagging: found.lagging, tally })
+  }
+  const promises = repliesOf(tally, 'promise')
+  if (promises.size < quorumOfTally(tally)) return backOff(state, undefined)
+  const decision = decidePromises(state, promises)
+  if (decision.kind === 'nothing') {
+    // An accept of an earlier round may still surface: only with none out there is this a no.
+    if (mayBeOut(state)) return backOff(state, undefined)
+    const verdict = { kind: 'rejected', reason: decision.reason, value: undefined } as const
+    return done(state, verdict, { chosen: undefined, lagging: [], tally })
+  }
+  if (decision.kind === 'busy' && !mayBeOut(state)) {
+    const { retryInMs, value } = decision
+    const verdict = { kind: 'busy', retryInMs, value } as const
+    return done(state, verdict, { chosen: undefined, lagging: [], tally })
+  }
+  return acceptWave(state, phase.ballot, decision)
+}
+
+function onAccepted(before: ProposerState, phase: AcceptPhase): Step {
+  const state = { ...before, phase }
+  if (isChosen(phase)) return finish(state, phase)
+  // A majority of no ends the round at once; it is never a no to the op: others may have accepted.
+  return isHopeless(phase.tally, 'accepted') ? backOff(state, phase) : [state, []]
+}
+
+function isChosen({ tally }: AcceptPhase): boolean {
+  return repliesOf(tally, 'accepted').size >= quorumOfTally(tally)
+}
+
+function finish(state: ProposerState, { proposal, answer, tally }: AcceptPhase): Step {
+  const yes = repliesOf(tally, 'accepted')
+  const waiting = outstanding(tally)
+  const lagging = tally.witnesses
+    .map(({ peerId }) => peerId)
+    .filter((peer) => !yes.has(peer) && !waiting.includes(peer))
+  const verdict = verdictOf(answer, proposal)
+  return done(state, verdict, { chosen: proposal, lagging, tally })
+}
+
+function verdictOf(answer: Answer, { value }: Accepted): ChangeVerdict {
+  switch (answer.kind) {
+    case 'rejected':
+      return { kind: 'rejected', reason: answer.reason, value }
+    case 'busy':
+      return { kind: 'busy', retryInMs: answer.retryInMs, value }
+    default:
+      return { kind: answer.kind, value }
+  }
+}

@@ -1,0 +1,95 @@
+import type { Advertisement, Capacity, Platform } from './advertisement.ts'
+import { runsOn } from './platform.ts'
+import type { JobSpec } from './run.ts'
+
+/** One thing that a job needs and an agent lacks; all three are for people. */
+export interface Unmet {
+  /** `platform`, `slot`, `cpu`, `memory` or `label KEY`; where room is missing `free slot` and so on. */
+  readonly requirement: string
+  readonly wanted: string
+  readonly offered: string
+}
+
+/** The part of an advertisement that never changes with load. */
+export type Offer = Pick<Advertisement, 'platforms' | 'labels' | 'capacity'>
+
+/** What the agent lacks to ever run the job; empty when it fits. */
+export function fits(spec: JobSpec, offer: Offer): readonly Unmet[] {
+  return [
+    ...unmetPlatform(spec.platform, offer.platforms),
+    ...unmetAmounts(spec, offer.capacity, ''),
+    ...unmetLabels(spec.labels, offer.labels)
+  ]
+}
+
+/** What is missing to run the job now beside those held; empty when there is room. */
+export function lacksRoom(spec: JobSpec, free: Capacity): readonly Unmet[] {
+  return unmetAmounts(spec, free, 'free ')
+}
+
+/** The platform that the agent would run the job on; undefined when it has none that fits. */
+export function platformFor(
+  spec: Pick<JobSpec, 'platform'>,
+  platforms: readonly Platform[]
+): Platform | undefined {
+  const wanted = spec.platform
+  // A job without a platform takes the claimer's own: an emulated one would be a slow surprise.
+  if (wanted === undefined) return platforms.find((platform) => platform.native)
+  const able = platforms.filter((platform) => runsOn(wanted, platform.name))
+  return able.find((platform) => platform.native) ?? able[0]
+}
+
+function unmetPlatform(wanted: string | undefined, platforms: readonly Platform[]): Unmet[] {
+  if (platformFor({ platform: wanted }, platforms) !== undefined) return []
+  const offered = platforms.map((platform) => platform.name).join(', ') || 'none'
+  return [{ requirement: 'platform', wanted: wanted ?? 'any native', offered }]
+}
+
+function unmetAmounts(spec: JobSpec, has: Capacity, prefix: '' | 'free '): Unmet[] {
+  const { cpuMilli, memoryBytes } = spec.resources
+  const unmet: Unmet[] = []
+  if (has.jobs < 1) {
+    unmet.push({ requirement: `${prefix}slot`, wanted: '1', offered: String(has.jobs) })
+  }
+  if (has.cpuMilli < cpuMilli) {
+    const [wanted, offered] = [formatCpu(cpuMilli), formatCpu(has.cpuMilli)]
+    unmet.push({ requirement: `${prefix}cpu`, wanted, offered })
+  }
+  if (has.memoryBytes < memoryBytes) {
+    const [wanted, offered] = [formatBytes(memoryBytes), formatBytes(has.memoryBytes)]
+    unmet.push({ requirement: `${prefix}memory`, wanted, offered })
+  }
+  return unmet
+}
+
+function unmetLabels(
+  wanted: Readonly<Record<string, string>>,
+  offered: Readonly<Record<string, string>>
+): Unmet[] {
+  return Object.entries(wanted)
+    .filter(([key, value]) => labelOf(offered, key) !== value)
+    .map(([key, value]) => ({
+      requirement: `label ${key}`,
+      wanted: value,
+      offered: labelOf(offered, key) ?? 'none'
+    }))
+}
+
+// A label named `constructor` must not find what every object inherits.
+function labelOf(labels: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined
+}
+
+/** `2`, `0.25`: cores, for people. */
+export function formatCpu(cpuMilli: number): string {
+  return String(cpuMilli / 1_000)
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
+
+/** `512MiB`, `1.5GiB`, rounded down: what is offered is never shown as more than it is. */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
+  const amount = Math.floor((bytes / 1_024 ** power) * 10) / 10
+  return `${amount}${UNITS[power] ?? 'B'}`
+}

@@ -1,0 +1,146 @@
+import { MeshError } from './errors.ts'
+import { LEASE_PROFILES } from './lease-profile.ts'
+import { ADDRESSES_MAX, MEMBERS_MAX, NAME_CHARACTERS_MAX } from './limits.ts'
+import type { Member, Role, Roster, SealedRoster } from './roster.ts'
+import { witnessCount, witnessRefs } from './witnesses.ts'
+
+/**
+ * Why `next` must not replace `current`; undefined when it may. Its signature by `authority` is
+ * checked in wire before. `hashOfCurrent` is '' where there is no current roster.
+ */
+export function checkSuccessor(
+  current: Roster | undefined,
+  next: Roster,
+  authority: string,
+  hashOfCurrent: string
+): string | undefined {
+  // The authority was pinned by hand: a roster cannot hand it to somebody else.
+  if (next.authority !== authority) return 'it is of another authority'
+  const problem = rosterProblem(next)
+  if (problem !== undefined || current === undefined) return problem
+  const step = next.version - current.version
+  if (step < 1) return `version ${next.version} is not above ${current.version}`
+  if (step === 1 && next.prevHash !== hashOfCurrent) return 'it does not follow the current roster'
+  const returned = current.revoked.find((peer) => !next.revoked.includes(peer))
+  if (returned !== undefined) return `${returned} was revoked and cannot return`
+  return epochProblem(current, next)
+}
+
+/** What is wrong with a roster by itself. */
+export function rosterProblem(roster: Roster): string | undefined {
+  const { version, prevHash, witnessEpoch, members, revoked } = roster
+  if (!isCount(version) || version < 1) return 'version is not a positive number'
+  if ((version === 1) !== (prevHash === '')) return 'prevHash does not fit the version'
+  if (!isCount(witnessEpoch) || witnessEpoch < 1 || witnessEpoch > version) return 'witnessEpoch'
+  if (!Object.hasOwn(LEASE_PROFILES, roster.lease)) return 'it names an unknown lease profile'
+  if (members.length > MEMBERS_MAX) return `it has over ${MEMBERS_MAX} members`
+  if (revoked.length > MEMBERS_MAX) return `it revokes over ${MEMBERS_MAX} peers`
+  const peers = [...members.map(({ peerId }) => peerId), ...revoked]
+  const twice = repeated(peers) ?? repeated(witnessRefs(roster).map(({ storeId }) => storeId))
+  if (twice !== undefined) return `${twice} is in it twice`
+  const bad = members.map(memberProblem).find((problem) => problem !== undefined)
+  if (bad !== undefined) return bad
+  const witnesses = witnessRefs(roster).length
+  if (witnesses === 0) return 'it has no witness'
+  const w = witnessCount(witnesses)
+  return roster.w === w ? undefined : `w is ${roster.w}, with ${witnesses} witnesses it is ${w}`
+}
+
+/** The first roster of a mesh: one member, a witness, under a new authority. */
+export function foundRoster(authority: string, member: Member, lease: Roster['lease']): Roster {
+  const head = { version: 1, prevHash: '', witnessEpoch: 1, w: 1, revoked: [] } as const
+  return checked({ ...head, lease, authority, members: [member] })
+}
+
+/**
+ * The roster after `current` with `member` added, or put in the place of its earlier entry; to be
+ * sealed by the authority. Throws ROSTER_INVALID where no such roster is allowed.
+ */
+export function admit(current: SealedRoster, member: Member, nowMs: number): Roster {
+  const { roster, hash } = current
+  if (member.notAfterMs <= nowMs) {
+    throw new MeshError('ROSTER_INVALID', {
+      problem: `the entry of ${member.name} is over already`
+    })
+  }
+  const known = roster.members.some(({ peerId }) => peerId === member.peerId)
+  const members = known
+    ? roster.members.map((entry) => (entry.peerId === member.peerId ? member : entry))
+    : [...roster.members, member]
+  const next = { ...roster, version: roster.version + 1, prevHash: hash, members }
+  const w = witnessCount(witnessRefs(next).length)
+  const changed = witnessSetOf(next) !== witnessSetOf(roster)
+  return checked({ ...next, w, witnessEpoch: roster.witnessEpoch + (changed ? 1 : 0) })
+}
+
+/** The entry of a peer that may speak now: in the roster, not revoked, not over. */
+export function memberOf(roster: Roster, peerId: string, wallMs: number): Member | undefined {
+  if (roster.revoked.includes(peerId)) return
+  return roster.members.find((entry) => entry.peerId === peerId && entry.notAfterMs > wallMs)
+}
+
+// Registers are bound to a witness epoch: with a changed set under the same number two members would
+// derive different witnesses for one job; a number that rises for nothing would strand open jobs.
+function epochProblem(current: Roster, next: Roster): string | undefined {
+  const rise = next.witnessEpoch - current.witnessEpoch
+  const step = next.version - current.version
+  if (rise < 0 || rise > step) return 'witnessEpoch goes back or rises faster than the version'
+  const changed = witnessSetOf(next) !== witnessSetOf(current)
+  if (changed && rise === 0) return 'the witnesses change, but not witnessEpoch'
+  if (!changed && step === 1 && rise > 0) return 'witnessEpoch rises, but no witness changes'
+  return
+}
+
+/** All that a witness epoch stands for: who witnesses, with which store, where, and the leases. */
+function witnessSetOf(roster: Roster): string {
+  const refs = witnessRefs(roster).map(({ peerId, storeId, zone }) => [peerId, storeId, zone])
+  const sorted = refs.sort(([a = ''], [b = '']) => (a < b ? -1 : 1))
+  return JSON.stringify([roster.lease, witnessCount(refs.length), sorted])
+}
+
+const ROLES: readonly Role[] = ['agent', 'gateway', 'witness', 'operator']
+const STORE_ID = /^[0-9a-f]{32}$/
+const CONTROL_CHARACTERS = /\p{Cc}/u
+
+function memberProblem(member: Member): string | undefined {
+  const { peerId, name, roles, addresses, witness } = member
+  const checks: readonly (readonly [string, boolean])[] = [
+    ['has no peer id', peerId !== ''],
+    ['has no usable name', isName(name)],
+    ['has no role', roles.length > 0],
+    ['has an unknown role', roles.every((role) => ROLES.includes(role))],
+    ['has a role twice', repeated(roles) === undefined],
+    [`has over ${ADDRESSES_MAX} addresses`, addresses.length <= ADDRESSES_MAX],
+    ['is a witness without a store, or has one without being one', hasSeatIfWitness(member)],
+    ['has no usable store id', witness === undefined || STORE_ID.test(witness.storeId)],
+    ['has no usable zone', witness === undefined || isName(witness.zone)],
+    ['has no end date', isCount(member.notAfterMs)]
+  ]
+  const failed = checks.find(([, holds]) => !holds)
+  return failed === undefined
+    ? undefined
+    : `member ${name.slice(0, NAME_CHARACTERS_MAX)} ${failed[0]}`
+}
+
+function hasSeatIfWitness({ roles, witness }: Member): boolean {
+  return roles.includes('witness') === (witness !== undefined)
+}
+
+// Control characters in a name would reach the terminals of everybody who lists the members.
+function isName(text: string): boolean {
+  return text !== '' && text.length <= NAME_CHARACTERS_MAX && !CONTROL_CHARACTERS.test(text)
+}
+
+function checked(roster: Roster): Roster {
+  const problem = rosterProblem(roster)
+  if (problem !== undefined) throw new MeshError('ROSTER_INVALID', { problem })
+  return roster
+}
+
+function repeated(texts: readonly string[]): string | undefined {
+  return texts.find((text, index) => texts.indexOf(text) !== index)
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}

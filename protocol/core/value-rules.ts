@@ -1,0 +1,126 @@
+import type { HistoryEntry, JobOpBody, JobPhase, JobState } from './job.ts'
+import { isTerminal } from './job.ts'
+import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
+import type { RegisterValue } from './messages.ts'
+import { registerKind } from './register-reducer.ts'
+import type { RunState } from './run.ts'
+
+/**
+ * What is wrong with a value, whatever came before it; undefined for every value that the reducers
+ * can make. A witness that missed the value before cannot repeat the reduction: without these rules
+ * a signed `cancel` could carry any phase at all.
+ */
+export function valueProblem(register: string, value: RegisterValue): string | undefined {
+  if (value.register !== register || registerKind(register) !== value.kind) {
+    return 'the value is of another register'
+  }
+  if (!isCount(value.version) || value.version < 1) return 'version'
+  if ((value.version === 1) !== (value.prevHash === '')) return 'prevHash'
+  return value.kind === 'run' ? runProblem(value) : jobProblem(value)
+}
+
+function runProblem(value: RunState): string | undefined {
+  if (value.version !== 1) return 'version'
+  return value.op.body.annHash === value.annHash ? undefined : 'annHash'
+}
+
+function jobProblem(job: JobState): string | undefined {
+  const checks: readonly (readonly [string, boolean])[] = [
+    ['epoch', isCount(job.epoch) && (job.phase !== 'leased' || job.epoch > 0)],
+    ['attemptsMax', isCount(job.attemptsMax) && inRange(job.attemptsMax, 1, ATTEMPTS_MAX)],
+    ['attempts', isCount(job.attempts) && job.attempts <= job.attemptsMax],
+    ['phase', PHASES.has(job.phase)],
+    ['lease', (job.phase === 'leased') === (job.lease !== undefined)],
+    ['outcome', isTerminal(job.phase) === (job.outcome !== undefined)],
+    ['outcome', job.outcome === undefined || outcomeFits(job)],
+    ['history', historyFits(job)],
+    ['lastOps', lastOpsFit(job)],
+    ['op', opFits(job)]
+  ]
+  return checks.find(([, holds]) => !holds)?.[0]
+}
+
+const PHASES: ReadonlySet<JobPhase> = new Set([
+  'queued',
+  'leased',
+  'succeeded',
+  'failed',
+  'errored',
+  'cancelled'
+])
+
+function outcomeFits({ outcome, phase, epoch }: JobState): boolean {
+  return outcome?.state === phase && outcome.epoch === epoch
+}
+
+// Every epoch ends once, in order; the current one is in the history only after its end.
+function historyFits({ history, epoch, phase }: JobState): boolean {
+  const ended = phase === 'leased' ? epoch - 1 : epoch
+  const oldest = ended - history.length + 1
+  return (
+    history.length === Math.min(ended, HISTORY_ENTRIES_MAX) &&
+    history.every((entry, index) => entry.epoch === oldest + index)
+  )
+}
+
+function lastOpsFit({ lastOps, op, version }: JobState): boolean {
+  const newest = lastOps.at(-1)
+  if (lastOps.length !== Math.min(version, LAST_OPS_MAX)) return false
+  return newest?.opId === op.opId && newest.actor === op.actor
+}
+
+// What each op leaves behind, readable without the value before it.
+function opFits(job: JobState): boolean {
+  const { body } = job.op
+  switch (body.kind) {
+    case 'create':
+      return job.version === 1 && job.phase === 'queued' && job.annHash === body.annHash
+    case 'claim':
+      return job.version > 1 && (claimFits(job, body) || isCancelled(job))
+    case 'complete':
+      return job.phase === body.outcome.state && endFits(job, 'completed', body)
+    case 'release':
+      return (job.phase === 'queued' || isCancelled(job)) && endFits(job, 'released', body)
+    case 'cancel':
+      return job.cancel?.by === job.op.actor && (job.phase === 'leased' || isCancelled(job))
+    case 'error':
+      return isCancelled(job) || (job.phase === 'errored' && job.outcome?.reason === body.reason)
+    default:
+      return body satisfies never
+  }
+}
+
+function claimFits(job: JobState, body: Extract<JobOpBody, { readonly kind: 'claim' }>): boolean {
+  const { lease } = job
+  if (lease === undefined || lease.holder !== job.op.actor) return false
+  return (
+    lease.claimId === body.claimId && lease.boot === body.boot && lease.leaseMs === body.leaseMs
+  )
+}
+
+function endFits(
+  job: JobState,
+  end: HistoryEntry['end'],
+  body: { readonly epoch: number; readonly claimId: string }
+): boolean {
+  const newest = job.history.at(-1)
+  if (newest?.end !== end || newest.epoch !== job.epoch || body.epoch !== job.epoch) return false
+  return (
+    newest.holder === job.op.actor &&
+    newest.claimId === body.claimId &&
+    newest.opId === job.op.opId &&
+    newest.sig === job.op.sig
+  )
+}
+
+function isCancelled(job: JobState): boolean {
+  return job.phase === 'cancelled' && job.cancel !== undefined
+}
+
+function inRange(value: number, least: number, most: number): boolean {
+  return value >= least && value <= most
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}

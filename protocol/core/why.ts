@@ -1,0 +1,59 @@
+import type { BoardJob } from './board.ts'
+import { conditionOf, type QueuedJob } from './conditions.ts'
+import type { JobState } from './job.ts'
+import type { AgentView } from './observation.ts'
+
+/** What a line about a job may draw on; `queue` holds the queued jobs, oldest first. */
+export interface WhyView {
+  readonly agents: readonly AgentView[]
+  readonly queue: readonly QueuedJob[]
+}
+
+/** One line on why the job is where it is; '' where there is nothing to explain. */
+export function whyOf(job: BoardJob, view: WhyView): string {
+  const { state } = job
+  if (state === undefined) return conditionOf(job, view.agents, view.queue).line
+  const nameOf = namesOf(view.agents)
+  switch (state.phase) {
+    case 'queued':
+      return [conditionOf(job, view.agents, view.queue).line, ...givenBack(state, nameOf)].join(
+        '; '
+      )
+    case 'leased':
+      return whyLeased(state, view.agents, nameOf)
+    case 'succeeded':
+    case 'skipped':
+      return ''
+    case 'failed':
+    case 'errored':
+    case 'cancelled':
+      return state.outcome?.message ?? state.outcome?.reason ?? state.cancel?.reason ?? ''
+    default:
+      return state.phase satisfies never
+  }
+}
+
+type NameOf = (peerId: string) => string
+
+function namesOf(agents: readonly AgentView[]): NameOf {
+  const names = new Map(agents.map(({ advertisement: ad }) => [ad.peerId, ad.name]))
+  return (peerId) => names.get(peerId) ?? peerId
+}
+
+// A job that goes round and round looks merely queued; the reason of its last release shows it.
+function givenBack(state: JobState, nameOf: NameOf): readonly string[] {
+  const { body, actor } = state.op
+  return body.kind === 'release' ? [`given back by ${nameOf(actor)} (${body.reason})`] : []
+}
+
+function whyLeased(state: JobState, agents: readonly AgentView[], nameOf: NameOf): string {
+  if (state.cancel !== undefined) return `cancel asked for: ${state.cancel.reason}`
+  const holder = agents.find((view) => view.advertisement.peerId === state.lease?.holder)
+  if (holder?.observed === 'suspect' || holder?.observed === 'offline') {
+    const name = holder.advertisement.name
+    return `${name} is ${holder.observed}; another agent takes over when its lease ends`
+  }
+  const before = state.history.at(-1)
+  if (before?.end === 'expired') return `taken over from ${nameOf(before.holder)}: lease expired`
+  return before?.end === 'released' ? `given back by ${nameOf(before.holder)} before` : ''
+}

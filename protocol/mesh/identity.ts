@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { MeshError } from '../core/errors.ts'
+import { makeStateFolder, writeDurable } from '../host/durable-file.ts'
+import type { StatePaths } from '../host/paths.ts'
+import { readPid } from '../host/pid-lock.ts'
+import { readSecretFile, writeSecretFile } from '../host/secret-file.ts'
+import { type MeshStore, openStore } from '../store/mesh-store.ts'
+import { generateKey, keyFromBytes, type MeshKey, publicKeyOf } from '../wire/keys.ts'
+import { decodeRecord, encodeRecord } from '../wire/record-codec.ts'
+
+export interface Identity {
+  readonly peerId: string
+  readonly storeId: string
+}
+
+/**
+ * Makes key and store where they are missing and pins the authority; a repeated call gives the same
+ * ids. Throws AUTHORITY_INVALID where another authority is pinned already.
+ */
+export async function makeIdentity(paths: StatePaths, authority: string): Promise<Identity> {
+  checkAuthority(authority)
+  await makeStateFolder(paths.state)
+  const pinned = await readAuthority(paths).catch(() => undefined)
+  if (pinned !== undefined && pinned !== authority) {
+    const problem = `${paths.state} is bound to ${pinned}; use another --state`
+    throw new MeshError('AUTHORITY_INVALID', { text: authority, problem })
+  }
+  const key = await loadOrMakeKey(paths.key)
+  const store = await openStateStore(paths, key.peerId, { create: true, openedBy: 'id' })
+  try {
+    if (pinned === undefined) await writeDurable(paths.authority, `${authority}\n`)
+    return { peerId: key.peerId, storeId: store.storeId }
+  } finally {
+    await store.close()
+  }
+}
+
+/** Opens the store of a state folder; a lock is reported with the process that holds it. */
+export async function openStateStore(
+  paths: StatePaths,
+  peerId: string,
+  options: {
+    readonly create: boolean
+    /** `agent` or `gateway`. */
+    readonly openedBy: string
+    readonly onFailure?: (error: MeshError) => void
+  }
+): Promise<MeshStore> {
+  try {
+    return await openStore({
+      dir: paths.store,
+      peerId,
+      create: options.create,
+      openedBy: options.openedBy,
+      codec: { encodeRecord, decodeRecord },
+      onFailure: options.onFailure ?? (() => undefined)
+    })
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.code !== 'STATE_LOCKED') throw error
+    throw new MeshError('STATE_LOCKED', { state: paths.state, pid: await readPid(paths.pid) })
+  }
+}
+
+export async function loadKey(file: string): Promise<MeshKey> {
+  return keyFromFile(file, await readSecretFile(file))
+}
+
+/** The pinned authority. Throws STATE_ABSENT before `init` or `id`. */
+export async function readAuthority(paths: StatePaths): Promise<string> {
+  try {
+    const text = (await readFile(paths.authority, 'utf8')).trim()
+    checkAuthority(text)
+    return text
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    const fix = 'run `agent init`, or the id command with --authority, first'
+    throw new MeshError('STATE_ABSENT', { state: paths.state, file: 'authority', fix })
+  }
+}
+
+async function loadOrMakeKey(file: string): Promise<MeshKey> {
+  try {
+    return await loadKey(file)
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.code !== 'STATE_ABSENT') throw error
+  }
+  const key = generateKey()
+  await writeSecretFile(file, key.bytes)
+  return key
+}
+
+function keyFromFile(file: string, bytes: Uint8Array): MeshKey {
+  try {
+    return keyFromBytes(bytes)
+  } catch (error) {
+    throw new MeshError('KEY_INVALID', { file, cause: 'no Ed25519 key' }, { cause: error })
+  }
+}
+
+function checkAuthority(text: string): void {
+  try {
+    publicKeyOf(text)
+  } catch (error) {
+    const problem = 'it must be the line that `agent init` printed'
+    throw new MeshError('AUTHORITY_INVALID', { text, problem }, { cause: error })
+  }
+}

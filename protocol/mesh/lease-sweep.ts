@@ -1,0 +1,69 @@
+import { leasedJob, remainingMs } from '../core/lease-timer.ts'
+import { LEASE_SWEEP_MS, REANNOUNCE_MS_MAX } from '../core/limits.ts'
+import type { Hint } from '../core/messages.ts'
+import type { Clock } from '../core/ports.ts'
+import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
+
+interface Said {
+  readonly version: number
+  readonly nextAtMs: number
+  readonly pauseMs: number
+}
+
+/** Milliseconds before an expiry is told again; doubles up to REANNOUNCE_MS_MAX. */
+const REPEAT_MS_MIN = 5_000
+
+/**
+ * Tells which leases have run out by this witness's own timers, so that agents need not find out by
+ * asking. A hint only: the claim that follows still needs a quorum of witnesses to agree.
+ */
+export class LeaseSweep {
+  readonly #registers: WitnessRegisters
+  readonly #clock: Clock
+  readonly #onExpired: (hint: Hint) => void
+  #said = new Map<WitnessRegister, Said>()
+  #cancel: (() => void) | undefined
+
+  constructor(
+    parts: { readonly registers: WitnessRegisters; readonly clock: Clock },
+    onExpired: (hint: Hint) => void
+  ) {
+    this.#registers = parts.registers
+    this.#clock = parts.clock
+    this.#onExpired = onExpired
+  }
+
+  start(): void {
+    this.#cancel = this.#clock.arm(LEASE_SWEEP_MS, () => {
+      this.#sweep()
+      this.start()
+    })
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  #sweep(): void {
+    const nowMs = this.#clock.bootMs()
+    const said = new Map<WitnessRegister, Said>()
+    for (const register of this.#registers.leased()) {
+      const { timer, record } = register.state
+      const job = leasedJob(record.accepted?.value)
+      if (job === undefined || remainingMs(job, timer, nowMs) > 0) continue
+      said.set(register, this.#say(register, job.version, nowMs))
+    }
+    // What is no longer expired is forgotten with the old map.
+    this.#said = said
+  }
+
+  #say(register: WitnessRegister, version: number, nowMs: number): Said {
+    const before = this.#said.get(register)
+    const isNew = before === undefined || before.version !== version
+    if (!isNew && nowMs < before.nextAtMs) return before
+    const pauseMs = isNew ? REPEAT_MS_MIN : Math.min(before.pauseMs * 2, REANNOUNCE_MS_MAX)
+    this.#onExpired({ ...register.key, version })
+    return { version, pauseMs, nextAtMs: nowMs + pauseMs }
+  }
+}

@@ -1,0 +1,166 @@
+import type { Connection } from '@libp2p/interface'
+import { causeOf } from '../core/errors.ts'
+import type { Clock } from '../core/ports.ts'
+import type { Log } from '../host/log.ts'
+import type { Admission, Standing } from './admission.ts'
+import type { ConnectionCounts } from './gater.ts'
+import type { LinkEvent, PeerLink } from './node.ts'
+
+export interface LinksParts {
+  readonly admission: Admission
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** One connection with what is known of it. */
+export interface LinkedConnection {
+  readonly connection: Connection
+  readonly openedMs: number
+  rttMs: number | undefined
+  pingsMissed: number
+}
+
+export interface Link {
+  readonly peerId: string
+  /** What the peer was allowed when this link came up. */
+  readonly standing: Standing
+  readonly connections: LinkedConnection[]
+  /** True once gossip had a stream on this link: from then on its absence is a fault. */
+  gossiped: boolean
+}
+
+/** The connections of this node by peer; a link is all connections to one peer. */
+export class Links implements ConnectionCounts {
+  readonly #parts: LinksParts
+  readonly #links = new Map<string, Link>()
+  readonly #listeners = new Set<(event: LinkEvent) => void>()
+
+  constructor(parts: LinksParts) {
+    this.#parts = parts
+  }
+
+  /** Undefined where the connection is cut at once. */
+  opened(connection: Connection): LinkedConnection | undefined {
+    const peerId = connection.remotePeer.toString()
+    const standing = this.#parts.admission.of(peerId)
+    // The roster may have changed between the gater's look and now.
+    if (standing === 'none') {
+      connection.abort(new Error('not a member'))
+      return undefined
+    }
+    const { clock } = this.#parts
+    const openedMs = clock.wallMs()
+    const linked: LinkedConnection = { connection, openedMs, rttMs: undefined, pingsMissed: 0 }
+    const link = this.#links.get(peerId)
+    if (link !== undefined) {
+      link.connections.push(linked)
+      return linked
+    }
+    this.#links.set(peerId, { peerId, standing, connections: [linked], gossiped: false })
+    if (standing === 'member') this.#tell({ kind: 'up', peerId })
+    return linked
+  }
+
+  closed(connection: Connection): void {
+    const peerId = connection.remotePeer.toString()
+    const link = this.#links.get(peerId)
+    const at = link?.connections.findIndex((linked) => linked.connection === connection) ?? -1
+    if (link === undefined || at < 0) return
+    link.connections.splice(at, 1)
+    if (link.connections.length > 0) return
+    this.#links.delete(peerId)
+    if (link.standing === 'member') this.#tell({ kind: 'down', peerId })
+  }
+
+  /** The oldest open connection: all streams of a peer stay on one while it lives. */
+  connection(peerId: string): Connection | undefined {
+    const linked = this.#links
+      .get(peerId)
+      ?.connections.find(({ connection }) => connection.status === 'open')
+    return linked?.connection
+  }
+
+  of(peerId: string): number {
+    return this.#links.get(peerId)?.connections.length ?? 0
+  }
+
+  strangers(): number {
+    let count = 0
+    for (const link of this.#links.values()) {
+      if (link.standing !== 'member') count += link.connections.length
+    }
+    return count
+  }
+
+  all(): readonly Link[] {
+    return [...this.#links.values()]
+  }
+
+  list(): readonly PeerLink[] {
+    return this.all().flatMap((link) => {
+      const [oldest] = link.connections
+      if (oldest === undefined || link.standing !== 'member') return []
+      const rtts = link.connections.flatMap(({ rttMs }) => (rttMs === undefined ? [] : [rttMs]))
+      return [
+        {
+          peerId: link.peerId,
+          address: addressOf(oldest.connection),
+          rttMs: rtts.length === 0 ? undefined : Math.min(...rtts),
+          sinceMs: oldest.openedMs
+        }
+      ]
+    })
+  }
+
+  onLink(listener: (event: LinkEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Ends every link whose peer's standing is no longer what it was when the link came up. */
+  enforce(): void {
+    for (const link of this.all()) {
+      const standing = this.#parts.admission.of(link.peerId)
+      if (standing === link.standing) continue
+      this.#parts.log.info({ peer: link.peerId, standing }, 'standing changed')
+      if (standing === 'none') this.cut(link, 'not a member')
+      // Gossip tells its topics once, when a connection opens, and tells no stranger any: without a
+      // new connection a peer that became a member would never hear us.
+      else this.renew(link)
+    }
+  }
+
+  /** Ends a link at once: what is not written yet is lost. */
+  cut(link: Link, cause: string): void {
+    for (const { connection } of [...link.connections]) connection.abort(new Error(cause))
+  }
+
+  /** Ends a link after what is already said has left; the dialler brings it back. */
+  renew(link: Link): void {
+    // Not in this turn: the answer to the very roster that changed the standing is still to be written.
+    this.#parts.clock.arm(0, () => {
+      for (const { connection } of [...link.connections]) {
+        connection.close().catch((error: unknown) => {
+          connection.abort(new Error(causeOf(error)))
+        })
+      }
+    })
+  }
+
+  #tell(event: LinkEvent): void {
+    this.#parts.log.debug({ peer: event.peerId }, `link ${event.kind}`)
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event)
+      } catch (error) {
+        // One listener's bug must not keep the others from knowing, nor kill the connection's event.
+        this.#parts.log.error({ peer: event.peerId, cause: causeOf(error) }, 'link listener failed')
+      }
+    }
+  }
+}
+
+/** The other end's address without /p2p. */
+function addressOf(connection: Connection): string {
+  return connection.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '')
+}

@@ -1,0 +1,18 @@
+import type { Clock } from '../core/ports.ts'
+
+/** Resolves after `ms`, or at once when the signal is aborted; leaves no timer and no listener behind. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve()
+      return
+    }
+    const done = () => {
+      cancel()
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = clock.arm(ms, done)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}

@@ -1,0 +1,31 @@
+import type { RegisterValue } from '../core/messages.ts'
+import type { Role, Roster } from '../core/roster.ts'
+
+type Act = `${RegisterValue['kind']}.${RegisterValue['op']['body']['kind']}`
+
+/** Which roles may want which change; the reducers decide whether it then applies. */
+const ROLES: Readonly<Partial<Record<Act, readonly Role[]>>> = {
+  'run.create': ['gateway'],
+  'job.create': ['agent', 'gateway', 'operator'],
+  'job.claim': ['agent'],
+  'job.complete': ['agent'],
+  'job.release': ['agent'],
+  'job.cancel': ['agent', 'gateway', 'operator'],
+  'job.error': ['agent', 'gateway', 'operator']
+}
+
+/**
+ * True when the value's actor has a role for its op, in the roster of the register's witness epoch
+ * or in the current one. Either counts: a value stays valid after its actor left, or whoever finds
+ * it half accepted could never finish it.
+ */
+export function mayAct(value: RegisterValue, ...rosters: readonly (Roster | undefined)[]): boolean {
+  const allowed = ROLES[`${value.kind}.${value.op.body.kind}`]
+  if (allowed === undefined) return false
+  return rosters.some((roster) => rolesOf(roster, value.op.actor).some((r) => allowed.includes(r)))
+}
+
+/** The roles of a peer in that roster, whether or not its entry has expired since. */
+export function rolesOf(roster: Roster | undefined, peerId: string): readonly Role[] {
+  return roster?.members.find((member) => member.peerId === peerId)?.roles ?? []
+}

@@ -1,0 +1,87 @@
+import { codeOf } from '../core/errors.ts'
+import type { AnnouncementRef, RegisterReply } from '../core/messages.ts'
+import type { Digest, Transport } from '../core/ports.ts'
+import { judgeRead, type ReadJudgement, type ValueReply } from '../core/reader.ts'
+import type { WitnessRef } from '../core/witnesses.ts'
+import type { Log } from '../host/log.ts'
+import type { WitnessSet } from './witness-sets.ts'
+
+/** A register as a reader names it; `ann` is undefined while its announcement is not known. */
+export interface RegisterRef {
+  readonly register: string
+  readonly witnessEpoch: number
+  readonly ann: AnnouncementRef | undefined
+}
+
+export type FastRead =
+  | Exclude<ReadJudgement, { readonly kind: 'waiting' }>
+  /** Fewer than a quorum answered in time. */
+  | { readonly kind: 'unreachable'; readonly answered: number }
+
+export interface ReadClientParts {
+  readonly transport: Transport
+  readonly digest: Digest
+  readonly log: Log
+}
+
+/**
+ * Reads registers without writing (lease-protocol 4.6): w small requests, one round trip. Resolves with
+ * the first quorum that agrees, and only once all have answered or failed with anything else.
+ */
+export class ReadClient {
+  readonly #parts: ReadClientParts
+
+  constructor(parts: ReadClientParts) {
+    this.#parts = parts
+  }
+
+  async read(ref: RegisterRef, set: WitnessSet, signal?: AbortSignal): Promise<FastRead> {
+    signal?.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<FastRead>()
+    const replies = new Map<string, ValueReply>()
+    let open = set.witnesses.length
+    const hear = (peerId: string, reply: RegisterReply | undefined) => {
+      open -= 1
+      if (reply?.kind === 'value') replies.set(peerId, reply)
+      const judged = judgeRead(replies, set.quorum, this.#parts.digest)
+      if (judged.kind === 'chosen') resolve(judged)
+      else if (open > 0) return
+      else if (judged.kind === 'waiting') resolve({ kind: 'unreachable', answered: replies.size })
+      else resolve(judged)
+    }
+    for (const witness of set.witnesses) {
+      this.#ask(ref, witness, set.profile.requestTimeoutMs, signal)
+        .then((reply) => hear(witness.peerId, reply))
+        .catch(reject)
+    }
+    const read = await promise
+    this.#alarm(ref, read)
+    return read
+  }
+
+  async #ask(
+    { register, witnessEpoch, ann }: RegisterRef,
+    { peerId, storeId }: WitnessRef,
+    timeoutMs: number,
+    signal: AbortSignal | undefined
+  ): Promise<RegisterReply | undefined> {
+    const scope = { register, witnessEpoch, storeId, ann }
+    try {
+      return await this.#parts.transport.request(
+        peerId,
+        { kind: 'read', scope },
+        { timeoutMs, signal }
+      )
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (codeOf(error) === undefined) throw error
+      return undefined
+    }
+  }
+
+  #alarm({ register, witnessEpoch }: RegisterRef, read: FastRead): void {
+    if (read.kind === 'unreachable' || read.equivocation === undefined) return
+    const { equivocation: ballot } = read
+    this.#parts.log.error({ register, witnessEpoch, ballot }, 'equivocation found')
+  }
+}

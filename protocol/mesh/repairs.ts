@@ -1,0 +1,104 @@
+import { codeOf } from '../core/errors.ts'
+import { REPAIRS_KEPT_MAX, REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
+import type { Accepted, AnnouncementRef } from '../core/messages.ts'
+import type { Clock, Transport } from '../core/ports.ts'
+import type { Log } from '../host/log.ts'
+import { Lru } from './lru.ts'
+import { pause } from './pause.ts'
+import { stopController } from './stop-controller.ts'
+import type { WitnessSet } from './witness-sets.ts'
+
+/** A value that is known to be chosen, as its proposer signed it. */
+export interface ChosenAccept {
+  readonly register: string
+  readonly witnessEpoch: number
+  readonly ann: AnnouncementRef
+  readonly accepted: Accepted
+  /** With the accept of a run, where its bytes are at hand. */
+  readonly announcement: Uint8Array | undefined
+}
+
+/**
+ * Pushes chosen accepts to witnesses that lag (4.12.17): one that missed the last accept would show an
+ * open job for ever. Best effort, each accept once a witness; a witness that stays away repairs itself
+ * by anti-entropy when it is back.
+ */
+export class Repairs {
+  readonly #transport: Transport
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #pushed = new Lru<string, true>(REPAIRS_KEPT_MAX)
+  readonly #running = new Set<Promise<void>>()
+  readonly #stop = stopController()
+
+  constructor(parts: {
+    readonly transport: Transport
+    readonly clock: Clock
+    readonly log: Log
+  }) {
+    this.#transport = parts.transport
+    this.#clock = parts.clock
+    this.#log = parts.log
+  }
+
+  push(chosen: ChosenAccept, set: WitnessSet, peers: readonly string[]): void {
+    for (const { peerId, storeId } of set.witnesses) {
+      if (peers.includes(peerId)) this.#pushTo(chosen, set, peerId, storeId)
+    }
+  }
+
+  /** Ends what runs and waits for it. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all(this.#running)
+  }
+
+  #pushTo(chosen: ChosenAccept, set: WitnessSet, peerId: string, storeId: string): void {
+    const { register, witnessEpoch, accepted } = chosen
+    const { round, peer, boot } = accepted.ballot
+    const name = `${peerId} ${register}@${witnessEpoch} ${round} ${peer} ${boot}`
+    const isFull = this.#running.size >= REPAIRS_PARALLEL_MAX
+    if (isFull || this.#stop.signal.aborted || this.#pushed.has(name)) return
+    this.#pushed.set(name, true)
+    const task = this.#tries(chosen, set, peerId, storeId)
+      .then((done) => {
+        // Forgotten, so that whoever finds it lagging later may push again.
+        if (!done) this.#pushed.delete(name)
+      })
+      .catch((error: unknown) => this.#log.error({ err: error, register }, 'repair failed'))
+      .finally(() => this.#running.delete(task))
+    this.#running.add(task)
+  }
+
+  async #tries(
+    chosen: ChosenAccept,
+    set: WitnessSet,
+    peerId: string,
+    storeId: string
+  ): Promise<boolean> {
+    if (await this.#try(chosen, set, peerId, storeId)) return true
+    // What made it miss the accept mostly passes within a request's time.
+    await pause(this.#clock, set.profile.requestTimeoutMs, this.#stop.signal)
+    if (this.#stop.signal.aborted) return false
+    return await this.#try(chosen, set, peerId, storeId)
+  }
+
+  async #try(
+    { register, witnessEpoch, ann, accepted, announcement }: ChosenAccept,
+    set: WitnessSet,
+    peerId: string,
+    storeId: string
+  ): Promise<boolean> {
+    const scope = { register, witnessEpoch, storeId, ann }
+    const options = { timeoutMs: set.profile.requestTimeoutMs, signal: this.#stop.signal }
+    try {
+      const message = { kind: 'accept', scope, ...accepted, announcement } as const
+      const reply = await this.#transport.request(peerId, message, options)
+      // A higher promise means that a newer round runs there: it brings this value or its successor.
+      return reply.kind === 'accepted' || (reply.kind === 'rejected' && reply.code === 'ballot')
+    } catch (error) {
+      if (codeOf(error) === undefined && !this.#stop.signal.aborted) throw error
+      return false
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import {
+  type AcceptorContext,
+  type AcceptorState,
+  type AcceptRequest,
+  accept,
+  type PrepareRequest,
+  prepare,
+  read
+} from '../core/acceptor.ts'
+import { compareBallots, highestBallot, NO_BALLOT } from '../core/ballot.ts'
+import { ANNOUNCEMENT_TERMS_MAX, MANIFEST_BYTES_MAX } from '../core/limits.ts'
+import type { RegisterReply, RegisterScope } from '../core/messages.ts'
+import type { Clock, Digest, Verifier } from '../core/ports.ts'
+import type { SealedAnnouncement } from '../core/run.ts'
+import type { Log } from '../host/log.ts'
+import type { AnnouncementFetch } from './announcement-fetch.ts'
+import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
+import { AnnouncementTerms } from './announcement-terms.ts'
+import { Lru } from './lru.ts'
+import { mayAct } from './permissions.ts'
+import type { RosterView } from './roster-book.ts'
+import { ValueChecks } from './value-checks.ts'
+import type { WitnessJournal } from './witness-journal.ts'
+import { refusal } from './witness-refusal.ts'
+import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
+import type { WitnessSet } from './witness-sets.ts'
+
+export interface WitnessAcceptorParts {
+  readonly registers: WitnessRegisters
+  readonly journal: WitnessJournal
+  readonly rosters: RosterView
+  readonly clock: Clock
+  readonly digest: Digest
+  readonly verifier: Verifier
+  readonly shelf: AnnouncementShelf
+  readonly fetch: AnnouncementFetch
+  readonly log: Log
+}
+
+/** A request of an admitted member in a scope that this witness keeps. */
+export interface Asked {
+  readonly remote: string
+  readonly set: WitnessSet
+}
+
+/**
+ * The acceptor of core over this witness's registers: looks up what the rules need to know, applies
+ * them in one turn, and replies once the journal says so. Every await comes before the step, or two
+ * messages for one register would be interleaved and a promise lost (lease-protocol 2, pitfall 13).
+ */
+export class WitnessAcceptor {
+  readonly #parts: WitnessAcceptorParts
+  readonly #values: ValueChecks
+  readonly #terms = new AnnouncementTerms()
+  /** Announcements that were handed to the store since this process started. */
+  readonly #stored = new Lru<string, true>(ANNOUNCEMENT_TERMS_MAX)
+
+  constructor(parts: WitnessAcceptorParts) {
+    this.#parts = parts
+    this.#values = new ValueChecks(parts)
+  }
+
+  async read(asked: Asked, scope: RegisterScope): Promise<RegisterReply> {
+    return await this.#with(scope, async (register) => {
+      const step = read(register.state, this.#context(asked))
+      return await this.#parts.journal.commit(register, step)
+    })
+  }
+
+  async prepare(asked: Asked, request: PrepareRequest): Promise<RegisterReply> {
+    return await this.#with(request.scope, async (register) => {
+      const step = prepare(register.state, request, this.#context(asked))
+      return await this.#parts.journal.commit(register, step)
+    })
+  }
+
+  async accept(asked: Asked, request: AcceptRequest): Promise<RegisterReply> {
+    return await this.#with(request.scope, async (register) => {
+      const { value } = request
+      const known = register.state.record.accepted?.value
+      const isFirst = known?.annHash !== value.annHash
+      const isNew = isFirst && !this.#isOnRecord(value.annHash)
+      const sealed = isNew ? await this.#announcementOf(asked, request) : undefined
+      if (sealed !== undefined) this.#terms.learn(sealed)
+      const problem = isFirst ? this.#firstProblem(asked, request) : undefined
+      if (problem !== undefined) return problem
+      // From here to the commit nothing awaits.
+      const context = this.#acceptContext(asked, request, register.state)
+      if (context === undefined) return refusal('not_allowed', 'its actor has no role for the op')
+      const step = accept(register.state, request, context)
+      this.#alarm(asked, request, step.reply)
+      const saves = step.durability === 'save'
+      const announcement = saves && sealed !== undefined ? this.#toStore(sealed) : undefined
+      return await this.#parts.journal.commit(register, step, announcement)
+    })
+  }
+
+  async #with(
+    scope: RegisterScope,
+    use: (register: WitnessRegister) => Promise<RegisterReply>
+  ): Promise<RegisterReply> {
+    const { registers } = this.#parts
+    const { register: name, witnessEpoch } = scope
+    const register = await registers.take({ register: name, witnessEpoch })
+    try {
+      return await use(register)
+    } finally {
+      registers.release(register)
+    }
+  }
+
+  #context({ remote, set }: Asked): AcceptorContext {
+    const { clock, digest } = this.#parts
+    return {
+      nowMs: clock.bootMs(),
+      remote,
+      remoteIsMember: true,
+      leaseMs: set.profile.leaseMs,
+      valueValid: false,
+      proposalValid: false,
+      digest,
+      createValid: false
+    }
+  }
+
+  /** Undefined when the value's actor has no role for it. */
+  #acceptContext(
+    asked: Asked,
+    request: AcceptRequest,
+    state: AcceptorState
+  ): AcceptorContext | undefined {
+    const { scope, ballot, value, proposerSig } = request
+    const base = this.#context(asked)
+    const { promised, accepted } = state.record
+    const highest = highestBallot(promised, accepted?.ballot ?? NO_BALLOT)
+    // A late accept is refused anyway; whoever sends many must not get signatures checked for them.
+    if (compareBallots(ballot, highest) < 0) return { ...base, proposalValid: true }
+    if (!mayAct(value, asked.set.roster, this.#parts.rosters.current()?.roster)) return undefined
+    const { verifier } = this.#parts
+    const proposal = { ballot, value, proposerSig }
+    const isOwn = ballot.peer === asked.remote
+    return {
+      ...base,
+      valueValid: this.#values.isSigned(value),
+      proposalValid: isOwn || verifier.proposal(scope.register, scope.witnessEpoch, proposal),
+      // The first value was held against its announcement above.
+      createValid: true
+    }
+  }
+
+  /** The announcement of a first value: sent along, at hand, or asked of the sender and the others. */
+  async #announcementOf(
+    { remote, set }: Asked,
+    { announcement, value }: AcceptRequest
+  ): Promise<SealedAnnouncement | undefined> {
+    const { shelf, fetch } = this.#parts
+    if (announcement !== undefined) {
+      if (announcement.byteLength > MANIFEST_BYTES_MAX) return undefined
+      const sealed = opened(announcement, value.annHash)
+      if (sealed !== undefined) shelf.put(sealed)
+      return sealed
+    }
+    const peers = [remote, ...set.witnesses.map(({ peerId }) => peerId)]
+    // Half of what the proposer waits for us: with all of it our answer would always be too late.
+    const timeoutMs = set.profile.requestTimeoutMs / 2
+    return await fetch.get(value.annHash, peers, { timeoutMs })
+  }
+
+  #firstProblem({ set }: Asked, { announcement, value }: AcceptRequest): RegisterReply | undefined {
+    if (!this.#terms.has(value.annHash)) {
+      if (announcement !== undefined) return refusal('invalid', 'not the announcement of its hash')
+      return refusal('announcement_missing', 'no announcement of that hash was found')
+    }
+    const problem = this.#terms.problem(value, set.roster)
+    return problem === undefined ? undefined : refusal('invalid', problem)
+  }
+
+  #isOnRecord(annHash: string): boolean {
+    return this.#terms.has(annHash) && this.#stored.has(annHash)
+  }
+
+  // Handed in once a process: a second copy of a megabyte in the log helps nobody.
+  #toStore({ annHash, bytes }: SealedAnnouncement) {
+    if (this.#stored.get(annHash) !== undefined) return undefined
+    this.#stored.set(annHash, true)
+    return { annHash, bytes }
+  }
+
+  #alarm({ remote }: Asked, { scope, ballot }: AcceptRequest, reply: RegisterReply): void {
+    if (reply.kind !== 'rejected' || reply.code !== 'equivocation') return
+    // Two values under one ballot: its proposer is broken or lies, and is to be evicted.
+    this.#parts.log.error(
+      { register: scope.register, witnessEpoch: scope.witnessEpoch, ballot, peer: remote },
+      'equivocation found'
+    )
+  }
+}

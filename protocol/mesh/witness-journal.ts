@@ -1,0 +1,103 @@
+import type { AcceptorStep } from '../core/acceptor.ts'
+import { causeOf, codeOf, MeshError } from '../core/errors.ts'
+import type { RegisterReply } from '../core/messages.ts'
+import type { WitnessStore, WitnessWrite } from '../core/ports.ts'
+import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
+
+type AnnouncementWrite = WitnessWrite['announcement']
+
+/**
+ * Stands between what an acceptor decided and the reply that shows it: saves in the order of the
+ * decisions and lets nothing positive out before its sync (D1, D2, D3, I10). After the first failed
+ * sync nothing is answered any more (D6): memory then holds promises that no disk has.
+ */
+export class WitnessJournal {
+  readonly #store: WitnessStore
+  readonly #registers: WitnessRegisters
+  readonly #onFailure: (error: MeshError) => void
+  #wseq = 0
+  #failure: MeshError | undefined
+
+  constructor(
+    parts: { readonly store: WitnessStore; readonly registers: WitnessRegisters },
+    onFailure: (error: MeshError) => void
+  ) {
+    this.#store = parts.store
+    this.#registers = parts.registers
+    this.#onFailure = onFailure
+  }
+
+  /** Sequence of the newest batch known to be synced. */
+  get wseq(): number {
+    return this.#wseq
+  }
+
+  /** Learns where the store stands. Rejects with STORE_FAILED. */
+  async start(): Promise<void> {
+    await this.barrier()
+  }
+
+  /** Waits for all that was handed in so far, and gives its sequence. */
+  async barrier(): Promise<number> {
+    return await this.#synced(this.#store.barrier())
+  }
+
+  /** Throws STORE_FAILED once the store has failed. */
+  assertWhole(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /**
+   * Takes the step's state into memory at once, before any await, and resolves with its reply when
+   * that may leave. Must be called in the same turn as the step was made.
+   */
+  async commit(
+    register: WitnessRegister,
+    step: AcceptorStep,
+    announcement?: AnnouncementWrite
+  ): Promise<RegisterReply> {
+    register.state = step.state
+    if (step.durability === 'none') return step.reply
+    if (step.durability === 'save') {
+      const { key } = register
+      const { record } = step.state
+      this.#registers.saving(register, this.#store.save({ key, record, announcement }))
+    }
+    return withSequence(step.reply, await this.shown(register))
+  }
+
+  /** Waits until all that the register shows is synced; joins a running commit, starts none. */
+  async shown(register: WitnessRegister): Promise<number> {
+    return register.saved === undefined ? this.#wseq : await this.#synced(register.saved)
+  }
+
+  async #synced(sync: Promise<number>): Promise<number> {
+    try {
+      const sequence = await sync
+      // A reply that waited may find that another sync failed meanwhile: then nothing leaves.
+      this.assertWhole()
+      this.#wseq = Math.max(this.#wseq, sequence)
+      return sequence
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): MeshError {
+    if (this.#failure !== undefined) return this.#failure
+    this.#failure =
+      error instanceof MeshError && codeOf(error) === 'STORE_FAILED'
+        ? error
+        : new MeshError(
+            'STORE_FAILED',
+            { dir: 'of this witness', action: 'sync', cause: causeOf(error) },
+            { cause: error }
+          )
+    this.#onFailure(this.#failure)
+    return this.#failure
+  }
+}
+
+function withSequence(reply: RegisterReply, wseq: number): RegisterReply {
+  return 'wseq' in reply ? { ...reply, wseq } : reply
+}

@@ -1,0 +1,114 @@
+import { type AcceptorState, acceptorOf } from '../core/acceptor.ts'
+import { MeshError } from '../core/errors.ts'
+import { isTerminal } from '../core/job.ts'
+import type { RecordKey, WitnessStore } from '../core/ports.ts'
+import { Lru } from './lru.ts'
+
+/** One register in memory. `state` changes synchronously; `saved` tells when all of it is synced. */
+export interface WitnessRegister {
+  readonly key: RecordKey
+  state: AcceptorState
+  /** The newest save of this register; undefined once nothing of it waits for a sync. */
+  saved: Promise<number> | undefined
+  /** Requests that hold it now. */
+  users: number
+}
+
+/**
+ * The registers of one witness that are in memory: loaded on demand, one load each. One that is in
+ * use, waits for a sync or is leased stays: its promise or its timer exists nowhere else. Others
+ * leave, the longest unused first.
+ */
+export class WitnessRegisters {
+  readonly #store: WitnessStore
+  readonly #startedAtMs: number
+  readonly #max: number
+  readonly #pinned = new Map<string, WitnessRegister>()
+  readonly #idle: Lru<string, WitnessRegister>
+  readonly #loading = new Map<string, Promise<WitnessRegister>>()
+
+  /** `startedAtMs` is the boot clock at the start of this process: every lease then counts as renewed. */
+  constructor(store: WitnessStore, startedAtMs: number, max: number) {
+    this.#store = store
+    this.#startedAtMs = startedAtMs
+    this.#max = max
+    this.#idle = new Lru(max)
+  }
+
+  get size(): number {
+    return this.#pinned.size + this.#idle.size + this.#loading.size
+  }
+
+  /** Pins the register until `release`. Rejects with OVERLOADED when every place is pinned. */
+  async take(key: RecordKey): Promise<WitnessRegister> {
+    const name = nameOf(key)
+    const known = this.#pinned.get(name) ?? this.#idle.get(name)
+    // No await on this path: what was decided on the register must not be interleaved.
+    const register = known ?? (await this.#load(name, key))
+    register.users += 1
+    this.#idle.delete(name)
+    this.#pinned.set(name, register)
+    return register
+  }
+
+  release(register: WitnessRegister): void {
+    register.users -= 1
+    this.#settle(register)
+  }
+
+  /** Notes a save; the register stays pinned until it is synced. */
+  saving(register: WitnessRegister, saved: Promise<number>): void {
+    register.saved = saved
+    const done = () => {
+      // A later save of the same register must not be forgotten for an earlier one.
+      if (register.saved !== saved) return
+      register.saved = undefined
+      this.#settle(register)
+    }
+    // A failed save keeps its register pinned: what is in memory will never be durable.
+    saved.then(done, () => undefined)
+  }
+
+  /** Registers that are leased, among those in memory. */
+  *leased(): Generator<WitnessRegister> {
+    for (const register of this.#pinned.values()) {
+      if (isLeased(register)) yield register
+    }
+  }
+
+  #load(name: string, key: RecordKey): Promise<WitnessRegister> {
+    const running = this.#loading.get(name)
+    if (running !== undefined) return running
+    if (this.size >= this.#max && this.#idle.evict() === undefined) {
+      return Promise.reject(new MeshError('OVERLOADED', { what: 'the witness', max: this.#max }))
+    }
+    const loading = this.#loadNow(name, key).finally(() => this.#loading.delete(name))
+    this.#loading.set(name, loading)
+    return loading
+  }
+
+  async #loadNow(name: string, key: RecordKey): Promise<WitnessRegister> {
+    const record = await this.#store.load(key)
+    const state = acceptorOf(record, this.#startedAtMs)
+    const register = { key, state, saved: undefined, users: 0 }
+    // Placed before anyone who waits goes on: two copies of one register would promise twice.
+    this.#pinned.set(name, register)
+    return register
+  }
+
+  #settle(register: WitnessRegister): void {
+    if (register.users > 0 || register.saved !== undefined || isLeased(register)) return
+    const name = nameOf(register.key)
+    this.#pinned.delete(name)
+    this.#idle.set(name, register)
+  }
+}
+
+function isLeased(register: WitnessRegister): boolean {
+  const value = register.state.record.accepted?.value
+  return value?.kind === 'job' && value.phase === 'leased' && !isTerminal(value.phase)
+}
+
+function nameOf(key: RecordKey): string {
+  return `${key.register}@${key.witnessEpoch}`
+}

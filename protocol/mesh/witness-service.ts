@@ -1,0 +1,220 @@
+import { codeOf, type MeshError } from '../core/errors.ts'
+import {
+  MEMBERS_MAX,
+  RENEW_ITEMS_MAX,
+  SYNC_ITEMS_MAX,
+  WITNESS_REGISTERS_MAX,
+  WITNESS_WORK_BURST,
+  WITNESS_WORK_PER_S_MAX
+} from '../core/limits.ts'
+import type { Hint, RegisterReply, RegisterRequest, RegisterScope } from '../core/messages.ts'
+import type { Clock, Digest, Verifier, WitnessStore } from '../core/ports.ts'
+import { registerKind } from '../core/register-reducer.ts'
+import { memberOf } from '../core/roster-rules.ts'
+import type { Log } from '../host/log.ts'
+import type { AnnouncementFetch } from './announcement-fetch.ts'
+import type { AnnouncementShelf } from './announcement-shelf.ts'
+import { LeaseSweep } from './lease-sweep.ts'
+import { rolesOf } from './permissions.ts'
+import type { RosterView } from './roster-book.ts'
+import { type Asked, WitnessAcceptor } from './witness-acceptor.ts'
+import { WitnessJournal } from './witness-journal.ts'
+import { refusal } from './witness-refusal.ts'
+import { WitnessRegisters } from './witness-registers.ts'
+import { WitnessRenewals } from './witness-renewals.ts'
+import type { WitnessSet, WitnessSets } from './witness-sets.ts'
+import { WorkMeter } from './work-meter.ts'
+
+export interface WitnessServiceParts {
+  readonly store: WitnessStore
+  readonly clock: Clock
+  readonly digest: Digest
+  readonly verifier: Verifier
+  readonly rosters: RosterView
+  readonly sets: WitnessSets
+  readonly shelf: AnnouncementShelf
+  readonly fetch: AnnouncementFetch
+  readonly peerId: string
+  readonly log: Log
+}
+
+export interface WitnessServiceOptions {
+  /** Called once, with STORE_FAILED: nothing is answered any more, the process must end. */
+  readonly onFailure: (error: MeshError) => void
+  /** Called when a witness proves that this store once held more than it does now (4.8). */
+  readonly onRollback: (cause: string) => void
+  /** Called when a lease has run out by this witness's timers. */
+  readonly onExpired: (hint: Hint) => void
+  readonly registersMax?: number | undefined
+}
+
+type SyncRequest = Extract<RegisterRequest, { readonly kind: 'sync' }>
+
+/**
+ * Answers register requests of members as one witness (a Paxos acceptor) of the registers that the
+ * roster gives to its store. What each request may cost and who may ask it is decided here, before
+ * core sees it.
+ */
+export class WitnessService {
+  readonly #parts: WitnessServiceParts
+  readonly #options: WitnessServiceOptions
+  readonly #journal: WitnessJournal
+  readonly #acceptor: WitnessAcceptor
+  readonly #renewals: WitnessRenewals
+  readonly #sweep: LeaseSweep
+  readonly #meter: WorkMeter
+
+  constructor(parts: WitnessServiceParts, options: WitnessServiceOptions) {
+    this.#parts = parts
+    this.#options = options
+    const { store, clock } = parts
+    const registersMax = options.registersMax ?? WITNESS_REGISTERS_MAX
+    const registers = new WitnessRegisters(store, clock.bootMs(), registersMax)
+    this.#journal = new WitnessJournal({ store, registers }, options.onFailure)
+    const common = { ...parts, registers, journal: this.#journal }
+    this.#acceptor = new WitnessAcceptor(common)
+    this.#renewals = new WitnessRenewals({ ...common, scoped: (scope) => this.#setOf(scope) })
+    this.#sweep = new LeaseSweep({ registers, clock }, options.onExpired)
+    this.#meter = new WorkMeter(clock, {
+      unitsPerS: WITNESS_WORK_PER_S_MAX,
+      burstUnits: WITNESS_WORK_BURST,
+      peersMax: MEMBERS_MAX
+    })
+  }
+
+  /** Before the first request. Rejects with STORE_FAILED. */
+  async start(): Promise<void> {
+    await this.#journal.start()
+    this.#sweep.start()
+  }
+
+  stop(): void {
+    this.#sweep.stop()
+  }
+
+  /** Sequence of the newest batch of our own store that is known to be synced. */
+  get wseq(): number {
+    return this.#journal.wseq
+  }
+
+  /** Rejects with STORE_FAILED once the store has failed; everything else is a reply. */
+  async handle(remote: string, request: RegisterRequest): Promise<RegisterReply> {
+    this.#journal.assertWhole()
+    if (!this.#isMember(remote)) return refusal('not_allowed', 'not a member')
+    // Our own requests pass: they are bounded where they are made.
+    const isOwn = remote === this.#parts.peerId
+    if (!isOwn && !this.#meter.take(remote, unitsOf(request))) {
+      return refusal('overload', 'too much asked at once')
+    }
+    try {
+      const reply = await this.#answer(remote, request)
+      // A failure while this one waited must not let it out either.
+      this.#journal.assertWhole()
+      return reply
+    } catch (error) {
+      if (codeOf(error) === 'OVERLOADED') return refusal('overload', 'every place is in use')
+      throw error
+    }
+  }
+
+  async #answer(remote: string, request: RegisterRequest): Promise<RegisterReply> {
+    switch (request.kind) {
+      case 'read':
+        return await this.#in(remote, request.scope, (asked) =>
+          this.#acceptor.read(asked, request.scope)
+        )
+      case 'prepare':
+        return await this.#in(remote, request.scope, (asked) =>
+          this.#acceptor.prepare(asked, request)
+        )
+      case 'accept':
+        return await this.#in(remote, request.scope, (asked) =>
+          this.#acceptor.accept(asked, request)
+        )
+      case 'renew': {
+        if (request.items.length > RENEW_ITEMS_MAX) return refusal('invalid', 'too many items')
+        return { kind: 'renewed', items: await this.#renewals.renew(remote, request.items) }
+      }
+      case 'sync':
+        return await this.#sync(remote, request)
+      case 'announcement': {
+        const sealed = await this.#parts.shelf.find(request.annHash)
+        return { kind: 'announcement', bytes: sealed?.bytes }
+      }
+      default:
+        return request satisfies never
+    }
+  }
+
+  async #in(
+    remote: string,
+    scope: RegisterScope,
+    answer: (asked: Asked) => Promise<RegisterReply>
+  ): Promise<RegisterReply> {
+    if (scope.storeId !== this.#parts.store.storeId) {
+      return refusal('wrong_store', 'this witness has another store')
+    }
+    if (registerKind(scope.register) === undefined) return refusal('invalid', 'no register')
+    const set = this.#setOf(scope)
+    if (set === undefined) return refusal('wrong_roster', 'not a witness of it in that epoch')
+    return await answer({ remote, set })
+  }
+
+  #setOf(scope: RegisterScope): WitnessSet | undefined {
+    const { sets, store, peerId } = this.#parts
+    const { register, witnessEpoch, storeId } = scope
+    if (storeId !== store.storeId || registerKind(register) === undefined) return undefined
+    const isOurs = sets.holds(register, witnessEpoch, peerId, store.storeId)
+    return isOurs ? sets.of(register, witnessEpoch) : undefined
+  }
+
+  async #sync(remote: string, request: SyncRequest): Promise<RegisterReply> {
+    const { store } = this.#parts
+    const { sinceSeq, openOnly } = request
+    if (request.storeId !== store.storeId) return refusal('wrong_store', 'another store')
+    if (sinceSeq > this.#journal.wseq && sinceSeq > (await this.#journal.barrier())) {
+      return this.#rolledBack(remote, sinceSeq)
+    }
+    const limit = Math.max(1, Math.min(request.limit, SYNC_ITEMS_MAX))
+    const page = await store.changes(sinceSeq, limit, openOnly)
+    return { kind: 'synced', storeId: store.storeId, ...page }
+  }
+
+  // Someone has seen more of this store than it holds: a restored backup. A witness is believed, as
+  // everywhere in this protocol; from others it is a refusal, or any member could stop every witness.
+  #rolledBack(remote: string, seenSeq: number): RegisterReply {
+    const { rosters, log } = this.#parts
+    log.error({ peer: remote, seenSeq, wseq: this.#journal.wseq }, 'a higher sequence was claimed')
+    if (rolesOf(rosters.current()?.roster, remote).includes('witness')) {
+      this.#options.onRollback(`${remote} saw sequence ${seenSeq} of ${this.#journal.wseq}`)
+    }
+    return refusal('wrong_store', 'this store never reached that sequence')
+  }
+
+  #isMember(remote: string): boolean {
+    const { rosters, clock } = this.#parts
+    const roster = rosters.current()?.roster
+    return roster !== undefined && memberOf(roster, remote, clock.wallMs()) !== undefined
+  }
+}
+
+/** What a request costs, in units of WITNESS_WORK_PER_S_MAX. */
+function unitsOf(request: RegisterRequest): number {
+  switch (request.kind) {
+    case 'read':
+      return 1
+    case 'renew':
+      return 1 + request.items.length / 4
+    case 'prepare':
+      // A place in memory and a synced write.
+      return 4
+    case 'sync':
+    case 'announcement':
+      return 8
+    case 'accept':
+      // A synced write, a signature, and at worst a megabyte to open or to fetch.
+      return 8
+    default:
+      return request satisfies never
+  }
+}

@@ -1,0 +1,57 @@
+import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
+import { WITNESS_SETS_MAX } from '../core/limits.ts'
+import type { Digest } from '../core/ports.ts'
+import type { Roster } from '../core/roster.ts'
+import { runIdOf } from '../core/run.ts'
+import { quorumOf, type WitnessRef, witnessesOf } from '../core/witnesses.ts'
+import { Lru } from './lru.ts'
+import type { RosterView } from './roster-book.ts'
+
+/** Who keeps the registers of one run, and by which timers. */
+export interface WitnessSet {
+  readonly witnesses: readonly WitnessRef[]
+  readonly quorum: number
+  readonly profile: LeaseProfile
+  /** The roster of that witness epoch. */
+  readonly roster: Roster
+}
+
+/**
+ * Derived witness sets, remembered: deriving one takes a digest per witness of the roster. A roster
+ * with the same witness epoch has the same witnesses, so only the roster itself is looked up anew.
+ */
+export class WitnessSets {
+  readonly #rosters: RosterView
+  readonly #digest: Digest
+  readonly #refs = new Lru<string, readonly WitnessRef[]>(WITNESS_SETS_MAX)
+
+  constructor(parts: { readonly rosters: RosterView; readonly digest: Digest }) {
+    this.#rosters = parts.rosters
+    this.#digest = parts.digest
+  }
+
+  /** Undefined while the roster of that epoch is not known here. */
+  of(register: string, witnessEpoch: number): WitnessSet | undefined {
+    const roster = this.#rosters.at(witnessEpoch)
+    if (roster === undefined) return undefined
+    const witnesses = this.#refsOf(runIdOf(register), roster)
+    const profile = LEASE_PROFILES[roster.lease]
+    return { witnesses, quorum: quorumOf(witnesses.length), profile, roster }
+  }
+
+  /** True when this store of this peer is one of the register's witnesses. */
+  holds(register: string, witnessEpoch: number, peerId: string, storeId: string): boolean {
+    const set = this.of(register, witnessEpoch)
+    if (set === undefined) return false
+    return set.witnesses.some((ref) => ref.peerId === peerId && ref.storeId === storeId)
+  }
+
+  #refsOf(runId: string, roster: Roster): readonly WitnessRef[] {
+    const key = `${runId}@${roster.witnessEpoch}`
+    const known = this.#refs.get(key)
+    if (known !== undefined) return known
+    const refs = witnessesOf(runId, roster, this.#digest)
+    this.#refs.set(key, refs)
+    return refs
+  }
+}

@@ -1,0 +1,142 @@
+import type { z } from 'zod'
+import { contextOf, explainKey, KEYS } from './keys.ts'
+import { formatPath, type Path, type Problem, quoted } from './problem.ts'
+import { nearest } from './suggestion.ts'
+import type { Tree } from './tree.ts'
+
+type Issue = z.core.$ZodIssue
+
+/** What is wrong in words and places of the file: what the schema found, and jobs without an image. */
+export function problemsOf(issues: readonly Issue[], tree: Tree): readonly Problem[] {
+  const misspelled = misspelledPaths(issues)
+  const isNews = (path: Path) => !misspelled.has(formatPath(path))
+  // `stepz` is one mistake: that `steps` is missing as well would only hide it.
+  const found = issues.filter((issue) => !isMissing(issue, tree) || isNews(toPath(issue.path)))
+  const imageless = jobsWithoutImage(tree).filter((path) => isNews([...path, 'image']))
+  return [
+    ...imageless.map((path) => ({ place: tree.placeOfKey(path), path, text: NO_IMAGE })),
+    ...found.flatMap((issue) => toProblems(issue, tree))
+  ]
+}
+
+const NO_IMAGE = 'has no image: add `image` here or in `defaults`'
+
+function misspelledPaths(issues: readonly Issue[]): ReadonlySet<string> {
+  const meant = new Set<string>()
+  for (const issue of issues) {
+    const path = toPath(issue.path)
+    const context = contextOf(path)
+    if (issue.code !== 'unrecognized_keys' || context === undefined) continue
+    for (const key of issue.keys) {
+      const close = nearest(key, KEYS[context].built)
+      if (close !== undefined) meant.add(formatPath([...path, close]))
+    }
+  }
+  return meant
+}
+
+function isMissing(issue: Issue, tree: Tree): boolean {
+  return issue.code === 'invalid_type' && valueAt(tree.value, toPath(issue.path)) === undefined
+}
+
+// Apart from the schema, since an image may stand in either of two places.
+function jobsWithoutImage(tree: Tree): readonly Path[] {
+  if (valueAt(tree.value, ['defaults', 'image']) !== undefined) return []
+  const jobs = asMap(valueAt(tree.value, ['jobs'])) ?? {}
+  return Object.entries(jobs)
+    .filter(([, job]) => asMap(job) !== undefined && asMap(job)?.['image'] === undefined)
+    .map(([name]) => ['jobs', name])
+}
+
+function asMap(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isMap ? (value as Record<string, unknown>) : undefined
+}
+
+function toProblems(issue: Issue, tree: Tree): readonly Problem[] {
+  const path = toPath(issue.path)
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => unknownKey(path, key, tree))
+    case 'invalid_key':
+      return issue.issues.map((each) => {
+        const text = `${quoted(String(path.at(-1)))} ${each.message}`
+        return { place: tree.placeOfKey(path), path, text }
+      })
+    default:
+      return [{ place: tree.placeOf(path), path, text: describe(issue, valueAt(tree.value, path)) }]
+  }
+}
+
+function unknownKey(path: Path, key: string, tree: Tree): Problem {
+  const here = [...path, key]
+  const context = contextOf(path)
+  const text =
+    context === undefined ? `unknown key ${quoted(key)}: remove it` : explainKey(context, key)
+  return { place: tree.placeOfKey(here), path: here, text }
+}
+
+function describe(issue: Issue, found: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return describeType(issue.expected, found)
+    case 'invalid_value': {
+      const values = issue.values.map(String)
+      const close = typeof found === 'string' ? nearest(found, values) : undefined
+      if (close !== undefined) return `${quoted(String(found))}: did you mean \`${close}\`?`
+      return `expected ${values.join(' or ')}, found ${nameOf(found)}`
+    }
+    case 'too_big':
+      return `has too many entries: at most ${issue.maximum} are allowed`
+    case 'custom':
+    case 'too_small':
+      return isShown(found) ? `${quoted(String(found))} ${issue.message}` : issue.message
+    default:
+      return `${issue.message}: see docs/pipeline.md`
+  }
+}
+
+function describeType(expected: string, found: unknown): string {
+  const wanted = EXPECTED[expected] ?? expected
+  if (found === undefined) return `is missing: add ${wanted}`
+  if (found === null) return `expected ${wanted}, found nothing: fill it in, or remove the key`
+  if (expected === 'string' && (typeof found === 'number' || typeof found === 'boolean')) {
+    return `expected text, found ${nameOf(found)}: put it in quotes`
+  }
+  return `expected ${wanted}, found ${nameOf(found)}`
+}
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  string: 'text',
+  object: 'a map of keys',
+  record: 'a map of keys',
+  array: 'a list'
+}
+
+// A script or a list as a whole would bury what is wrong with it.
+function isShown(found: unknown): boolean {
+  if (typeof found === 'number' || typeof found === 'boolean') return true
+  return typeof found === 'string' && found !== '' && !found.includes('\n')
+}
+
+function nameOf(found: unknown): string {
+  if (found === null || found === undefined) return 'nothing'
+  if (Array.isArray(found)) return 'a list'
+  if (typeof found === 'object') return 'a map'
+  if (typeof found === 'string') return `the text ${quoted(found)}`
+  return typeof found === 'number' ? `the number ${found}` : String(found)
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root
+  for (const segment of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment))
+      return undefined
+    value = (value as Record<string | number, unknown>)[segment]
+  }
+  return value
+}
+
+function toPath(path: readonly PropertyKey[]): Path {
+  return path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))
+}

@@ -1,0 +1,42 @@
+import { CPU_MILLI_DEFAULT, JOB_TIMEOUT_MS_DEFAULT, MEMORY_BYTES_DEFAULT } from '../core/limits.ts'
+import type { JobSpec, StepSpec } from '../core/run.ts'
+import type { JobDocument, PipelineDocument, StepDocument } from './schema.ts'
+import { nameOfScript } from './text.ts'
+
+/** One job for each entry, complete with all defaults, in the order of the file. */
+export function jobSpecs(document: PipelineDocument): readonly JobSpec[] {
+  const { defaults } = document
+  return Object.entries(document.jobs).map(([name, job], index) =>
+    jobSpec({ index, name, job, defaults })
+  )
+}
+
+interface Entry {
+  readonly index: number
+  readonly name: string
+  readonly job: JobDocument
+  readonly defaults: PipelineDocument['defaults']
+}
+
+function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
+  return {
+    index,
+    name,
+    image: job.image ?? defaults?.image ?? '',
+    platform: job.platform,
+    resources: {
+      cpuMilli: job.resources?.cpu ?? CPU_MILLI_DEFAULT,
+      memoryBytes: job.resources?.memory ?? MEMORY_BYTES_DEFAULT
+    },
+    labels: job.labels ?? {},
+    env: job.env ?? {},
+    timeoutMs: job.timeout ?? defaults?.timeout ?? JOB_TIMEOUT_MS_DEFAULT,
+    onLoss: job.on_loss ?? 'retry',
+    network: 'none',
+    steps: job.steps.map(stepSpec)
+  }
+}
+
+function stepSpec(step: StepDocument): StepSpec {
+  return { name: step.name ?? nameOfScript(step.run), run: step.run, timeoutMs: step.timeout }
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import {
+  BRANCH_GLOBS_MAX,
+  ENV_ENTRIES_MAX,
+  JOBS_PER_RUN_MAX,
+  LABELS_MAX,
+  STEPS_PER_JOB_MAX
+} from '../core/limits.ts'
+import { envNameProblem } from './environment.ts'
+import { globProblem } from './glob.ts'
+import { notBuilt } from './keys.ts'
+import { parseCpu, parseDuration, parseSize, type Quantity } from './quantity.ts'
+import {
+  type Check,
+  envValueProblem,
+  imageProblem,
+  jobNameProblem,
+  labelKeyProblem,
+  labelValueProblem,
+  platformProblem,
+  scriptProblem,
+  stepNameProblem
+} from './text.ts'
+
+const duration = quantity(parseDuration)
+const image = text(imageProblem)
+const network = z.unknown().transform((input, context) => {
+  if (input === 'none') return input
+  context.issues.push({ code: 'custom', input, message: networkProblem(input) })
+  return z.NEVER
+})
+
+const step = z.strictObject({
+  name: text(stepNameProblem).optional(),
+  run: text(scriptProblem),
+  timeout: duration.optional()
+})
+
+const job = z.strictObject({
+  image: image.optional(),
+  platform: text(platformProblem).optional(),
+  resources: z
+    .strictObject({ cpu: quantity(parseCpu).optional(), memory: quantity(parseSize).optional() })
+    .optional(),
+  labels: names(text(labelKeyProblem), text(labelValueProblem), LABELS_MAX).optional(),
+  env: names(text(envNameProblem), text(envValueProblem), ENV_ENTRIES_MAX).optional(),
+  timeout: duration.optional(),
+  on_loss: z.enum(['retry', 'error']).optional(),
+  network: network.optional(),
+  steps: z.array(step).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)
+})
+
+const push = z.strictObject({
+  branches: z
+    .array(text(globProblem))
+    .min(1, 'selects no branch: leave it out for all')
+    .max(BRANCH_GLOBS_MAX)
+    .optional()
+})
+
+/** The file as this version takes it; every other key is an error, none is ignored. */
+export const pipelineSchema = z.strictObject({
+  on: z.strictObject({ push }).optional(),
+  defaults: z
+    .strictObject({
+      image: image.optional(),
+      timeout: duration.optional(),
+      network: network.optional()
+    })
+    .optional(),
+  jobs: names(text(jobNameProblem), job, JOBS_PER_RUN_MAX).refine(
+    (jobs) => Object.keys(jobs).length > 0,
+    'has no jobs: add one with an image and steps'
+  )
+})
+
+export type PipelineDocument = z.output<typeof pipelineSchema>
+export type JobDocument = z.output<typeof job>
+export type StepDocument = z.output<typeof step>
+
+function text(check: Check) {
+  return z.string().superRefine((value, context) => {
+    const message = check(value)
+    if (message !== undefined) context.addIssue({ code: 'custom', message, input: value })
+  })
+}
+
+function quantity(parse: (input: unknown) => Quantity) {
+  return z.unknown().transform((input, context) => {
+    const parsed = parse(input)
+    if (parsed.kind === 'value') return parsed.value
+    context.issues.push({ code: 'custom', input, message: parsed.text })
+    return z.NEVER
+  })
+}
+
+function names<Value extends z.ZodType>(key: z.ZodString, value: Value, max: number) {
+  return z.record(key, value).refine((entries) => Object.keys(entries).length <= max, {
+    message: `has too many entries: at most ${max} are allowed`
+  })
+}
+
+function networkProblem(input: unknown): string {
+  if (typeof input === 'string' && /^(host$|container:)/.test(input)) {
+    return 'is refused: a job never leaves its sandbox; only `none` works'
+  }
+  const isKnown = input === 'internet' || input === 'open' || typeof input === 'object'
+  return isKnown && input !== null ? notBuilt('this network') : 'is no network: write `none`'
+}

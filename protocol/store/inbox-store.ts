@@ -1,0 +1,295 @@
+import { MeshError } from '../core/errors.ts'
+import {
+  DELIVERIES_KEPT_MAX,
+  DELIVERY_BYTES_MAX,
+  INTAKE_QUEUE_MAX,
+  PAGE_ROWS_MAX,
+  STORE_NAME_CHARACTERS_MAX
+} from '../core/limits.ts'
+import type { Committer } from './committer.ts'
+import type { StoreOp } from './database.ts'
+import { behind, deliveryKeys, META_GWSEQ, pinKey, sequenceOf } from './keys.ts'
+import type { Reader } from './reader.ts'
+import { sealJson, sealValue } from './sealed-value.ts'
+
+export type DeliveryState = 'received' | 'recorded' | 'ignored' | 'errored'
+
+/** What can be shown of a delivery without reading its body. */
+export interface DeliverySummary {
+  /** `repository/webhook-id`: what makes two requests one delivery. */
+  readonly key: string
+  readonly deliveryId: string
+  readonly repository: string
+  /** '' where the delivery starts no run. */
+  readonly runId: string
+  /** Wall clock, milliseconds. */
+  readonly receivedAtMs: number
+  readonly state: DeliveryState
+  /** Why it is in this state; '' where there is nothing to say. */
+  readonly reason: string
+}
+
+export interface Delivery extends DeliverySummary {
+  /** JSON of the parsed event; at most DELIVERY_BYTES_MAX bytes. */
+  readonly body: string
+  /** The announcement's envelope, once it is made. */
+  readonly sealed: Uint8Array | undefined
+}
+
+export type DeliveryPatch = Partial<Pick<Delivery, 'state' | 'reason' | 'runId' | 'sealed'>>
+
+export interface DeliveryPage {
+  /** Newest first. */
+  readonly deliveries: readonly DeliverySummary[]
+  /** Cursor of the page after this one; undefined at the end. */
+  readonly next: number | undefined
+}
+
+/** A gateway's durable inbox. All calls reject with STORE_FAILED once a write has failed. */
+export interface InboxStore {
+  /**
+   * Resolves once the delivery is synced: of any number of calls with one key, side by side too,
+   * one answers `stored`. Rejects with OVERLOADED when DELIVERIES_KEPT_MAX are kept and none of
+   * them is finished, with BODY_TOO_LARGE or REQUEST_INVALID for one that must not be kept.
+   */
+  put(delivery: Delivery): Promise<'stored' | 'known'>
+  get(key: string): Promise<Delivery | undefined>
+  /** The oldest delivery of the run. */
+  byRun(runId: string): Promise<Delivery | undefined>
+  /** Resolves once the change is synced; rejects with BUG for a delivery that is not kept. */
+  update(key: string, patch: DeliveryPatch): Promise<void>
+  /** Deliveries in state `received`, oldest first, at most `limit` (default INTAKE_QUEUE_MAX). */
+  undone(limit?: number): Promise<Delivery[]>
+  /** `cursor` is `next` of the page before, undefined for the newest. */
+  list(limit: number, cursor: number | undefined): Promise<DeliveryPage>
+  /** The next number of this gateway's announcements, from 1; synced, so never given twice. */
+  nextGwSeq(): Promise<number>
+  /** The witness epoch pinned to the run, if any. */
+  epochOf(runId: string): Promise<number | undefined>
+  /** Pins `witnessEpoch` unless one is pinned already; resolves, once synced, with the pinned one. */
+  pinEpoch(runId: string, witnessEpoch: number): Promise<number>
+}
+
+export interface InboxStoreParts {
+  readonly reader: Reader
+  readonly committer: Committer
+}
+
+export interface InboxStoreOptions {
+  /** Deliveries kept, DELIVERIES_KEPT_MAX unless a test says otherwise. */
+  readonly keptMax: number
+}
+
+interface Kept {
+  /** Of its keys; ascending with arrival. */
+  readonly number: number
+  summary: DeliverySummary
+  /** Settles with the sync of the delivery itself. */
+  readonly stored: Promise<unknown>
+}
+
+/** What a write weighs besides the delivery's own bytes. */
+const WRITE_BYTES = 1_024
+
+/** The inbox in the store's database; the summaries of all kept deliveries are in memory. */
+export class LevelInboxStore implements InboxStore {
+  readonly #reader: Reader
+  readonly #committer: Committer
+  readonly #keptMax: number
+  /** By delivery key, in order of arrival. */
+  readonly #kept = new Map<string, Kept>()
+  readonly #pins = new Map<string, Promise<number>>()
+  #number = 0
+  #gwSeq = 0
+
+  private constructor(parts: InboxStoreParts, options: InboxStoreOptions) {
+    this.#reader = parts.reader
+    this.#committer = parts.committer
+    this.#keptMax = options.keptMax
+  }
+
+  /** Reads what is kept. Throws STORE_SUSPECT. */
+  static async open(
+    parts: InboxStoreParts,
+    options: InboxStoreOptions = { keptMax: DELIVERIES_KEPT_MAX }
+  ): Promise<LevelInboxStore> {
+    const inbox = new LevelInboxStore(parts, options)
+    await inbox.#load()
+    return inbox
+  }
+
+  async put(delivery: Delivery): Promise<'stored' | 'known'> {
+    this.#committer.check()
+    const known = this.#kept.get(delivery.key)
+    if (known !== undefined) {
+      // Not before the first one is synced: a crash now must not leave an acknowledged nothing.
+      await known.stored
+      return 'known'
+    }
+    checkDelivery(delivery)
+    const dropped = this.#makeRoom()
+    this.#number += 1
+    const number = this.#number
+    const stored = this.#write(number, delivery, dropped)
+    this.#kept.set(delivery.key, { number, summary: summaryOf(delivery), stored })
+    try {
+      await stored
+    } catch (error) {
+      this.#kept.delete(delivery.key)
+      throw error
+    }
+    return 'stored'
+  }
+
+  async get(key: string): Promise<Delivery | undefined> {
+    this.#committer.check()
+    const kept = this.#kept.get(key)
+    return kept === undefined ? undefined : await this.#read(kept)
+  }
+
+  async byRun(runId: string): Promise<Delivery | undefined> {
+    this.#committer.check()
+    for (const kept of this.#kept.values()) {
+      if (kept.summary.runId === runId) return await this.#read(kept)
+    }
+    return undefined
+  }
+
+  async update(key: string, patch: DeliveryPatch): Promise<void> {
+    this.#committer.check()
+    const kept = this.#kept.get(key)
+    if (kept === undefined) throw new MeshError('BUG', { problem: `${key} is not in the inbox` })
+    const { sealed, ...shown } = patch
+    kept.summary = { ...kept.summary, ...shown }
+    const keys = deliveryKeys(kept.number)
+    const operations = [putSummary(keys.summary, kept.summary)]
+    if (sealed !== undefined) operations.push(putBytes(keys.sealed, sealed))
+    await this.#commit(operations, sealed?.length ?? 0)
+  }
+
+  async undone(limit = INTAKE_QUEUE_MAX): Promise<Delivery[]> {
+    this.#committer.check()
+    const open = [...this.#kept.values()].filter(({ summary }) => summary.state === 'received')
+    const deliveries: Delivery[] = []
+    for (const kept of open.slice(0, limit)) {
+      const delivery = await this.#read(kept)
+      if (delivery !== undefined) deliveries.push(delivery)
+    }
+    return deliveries
+  }
+
+  async list(limit: number, cursor: number | undefined): Promise<DeliveryPage> {
+    this.#committer.check()
+    const before = cursor ?? Number.MAX_SAFE_INTEGER
+    const older = [...this.#kept.values()].filter(({ number }) => number < before).reverse()
+    const page = older.slice(0, Math.min(limit, PAGE_ROWS_MAX))
+    const next = page.length < older.length ? page.at(-1)?.number : undefined
+    return { deliveries: page.map(({ summary }) => summary), next }
+  }
+
+  async nextGwSeq(): Promise<number> {
+    this.#gwSeq += 1
+    const gwSeq = this.#gwSeq
+    const value = sealJson(META_GWSEQ, { gwSeq })
+    await this.#commit([{ type: 'put', key: META_GWSEQ, value }], 0)
+    return gwSeq
+  }
+
+  async epochOf(runId: string): Promise<number | undefined> {
+    const pin = await this.#reader.json<{ readonly witnessEpoch: number }>(pinKey(runId))
+    return pin?.witnessEpoch
+  }
+
+  async pinEpoch(runId: string, witnessEpoch: number): Promise<number> {
+    const running = this.#pins.get(runId)
+    if (running !== undefined) return await running
+    const pin = this.#pin(runId, witnessEpoch).finally(() => this.#pins.delete(runId))
+    this.#pins.set(runId, pin)
+    return await pin
+  }
+
+  async #load(): Promise<void> {
+    for await (const [key, sealed] of this.#reader.rows({ gt: 'd/', lt: behind('d/') })) {
+      const number = sequenceOf(key)
+      const summary = this.#reader.unsealJson<DeliverySummary>(key, sealed)
+      this.#kept.set(summary.key, { number, summary, stored: Promise.resolve() })
+      this.#number = number
+    }
+    const counter = await this.#reader.json<{ readonly gwSeq: number }>(META_GWSEQ)
+    this.#gwSeq = counter?.gwSeq ?? 0
+  }
+
+  async #pin(runId: string, witnessEpoch: number): Promise<number> {
+    const pinned = await this.epochOf(runId)
+    if (pinned !== undefined) return pinned
+    const key = pinKey(runId)
+    await this.#commit([{ type: 'put', key, value: sealJson(key, { witnessEpoch }) }], 0)
+    return witnessEpoch
+  }
+
+  /** Forgets the oldest finished deliveries of a full inbox; throws OVERLOADED without one. */
+  #makeRoom(): StoreOp[] {
+    const dropped: StoreOp[] = []
+    for (const [key, { number, summary }] of this.#kept) {
+      if (this.#kept.size < this.#keptMax) return dropped
+      if (summary.state === 'received') continue
+      this.#kept.delete(key)
+      for (const each of Object.values(deliveryKeys(number))) {
+        dropped.push({ type: 'del', key: each })
+      }
+    }
+    if (this.#kept.size < this.#keptMax) return dropped
+    throw new MeshError('OVERLOADED', { what: 'the inbox', max: this.#keptMax })
+  }
+
+  async #write(number: number, delivery: Delivery, dropped: readonly StoreOp[]): Promise<void> {
+    const keys = deliveryKeys(number)
+    const body = Buffer.from(delivery.body)
+    const operations = [...dropped, putSummary(keys.summary, summaryOf(delivery))]
+    operations.push(putBytes(keys.body, body))
+    if (delivery.sealed !== undefined) operations.push(putBytes(keys.sealed, delivery.sealed))
+    await this.#commit(operations, body.length + (delivery.sealed?.length ?? 0))
+  }
+
+  async #commit(operations: readonly StoreOp[], bytes: number): Promise<void> {
+    await this.#committer.write({
+      bytes: WRITE_BYTES + bytes,
+      ready: undefined,
+      plan: () => operations
+    })
+  }
+
+  /** Undefined where it was forgotten meanwhile. */
+  async #read(kept: Kept): Promise<Delivery | undefined> {
+    await kept.stored
+    const keys = deliveryKeys(kept.number)
+    const [body, sealed] = await Promise.all([
+      this.#reader.bytes(keys.body),
+      this.#reader.bytes(keys.sealed)
+    ])
+    if (body === undefined) return undefined
+    return { ...kept.summary, body: Buffer.from(body).toString('utf8'), sealed }
+  }
+}
+
+function checkDelivery({ key, body }: Delivery): void {
+  if (key === '' || key.length > STORE_NAME_CHARACTERS_MAX) {
+    throw new MeshError('REQUEST_INVALID', { problem: 'the delivery has no usable id' })
+  }
+  if (Buffer.byteLength(body) > DELIVERY_BYTES_MAX) {
+    throw new MeshError('BODY_TOO_LARGE', { max: DELIVERY_BYTES_MAX })
+  }
+}
+
+function summaryOf(delivery: Delivery): DeliverySummary {
+  const { key, deliveryId, repository, runId, receivedAtMs, state, reason } = delivery
+  return { key, deliveryId, repository, runId, receivedAtMs, state, reason }
+}
+
+function putSummary(key: string, summary: DeliverySummary): StoreOp {
+  return { type: 'put', key, value: sealJson(key, summary) }
+}
+
+function putBytes(key: string, bytes: Uint8Array): StoreOp {
+  return { type: 'put', key, value: sealValue(key, bytes) }
+}

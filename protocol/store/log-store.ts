@@ -1,0 +1,158 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { causeOf, MeshError } from '../core/errors.ts'
+import { LOGS_OPEN_MAX } from '../core/limits.ts'
+import type { LogLine } from '../core/log-line.ts'
+import { JobLog, type LogAppend, type Logged, type LogRead } from './job-log.ts'
+
+export interface LogStoreOptions {
+  /** True: lines are synced before they are acknowledged. */
+  readonly durable: boolean
+}
+
+interface Slot {
+  readonly log: Promise<JobLog>
+  /** Settles when the calls so far are through. */
+  tail: Promise<unknown>
+  users: number
+}
+
+// Ids come from peers: without dots and slashes none of them can leave the folder.
+const RUN_ID = /^[0-9A-Za-z]{1,64}$/
+const JOB_ID = /^([0-9A-Za-z]{1,64})\.(0|[1-9]\d{0,4})$/
+
+/**
+ * Job logs as plain files `DIR/<runId>/<index>.<epoch>.ndjson`, one LogLine a line. Rejects with
+ * LOG_UNAVAILABLE where the disk fails, OVERLOADED with LOGS_OPEN_MAX jobs at one time; a job or
+ * epoch that can be none is refused as `unknown_job`, or `absent`.
+ */
+export class LogStore {
+  readonly #dir: string
+  readonly #durable: boolean
+  /** By job, least recently used first. */
+  readonly #slots = new Map<string, Slot>()
+
+  constructor(dir: string, options: LogStoreOptions = { durable: false }) {
+    this.#dir = dir
+    this.#durable = options.durable
+  }
+
+  /**
+   * Keeps `lines`, numbered from `firstLine`; those kept before are skipped, so a repeat is
+   * harmless. A higher epoch starts anew and refuses the lower ones from then on. `full` keeps what
+   * fits LOG_BYTES_MAX, `not_allowed` is for lines behind the end.
+   */
+  async append(
+    job: string,
+    epoch: number,
+    firstLine: number,
+    lines: readonly LogLine[]
+  ): Promise<LogAppend> {
+    if (!isJob(job, epoch)) return unknownJob()
+    return await this.#logged(job, (log) => log.append(epoch, firstLine, lines))
+  }
+
+  /** No line follows; says so again when asked again. */
+  async finish(job: string, epoch: number): Promise<LogAppend> {
+    if (!isJob(job, epoch)) return unknownJob()
+    return await this.#logged(job, (log) => log.finish(epoch))
+  }
+
+  /** `epoch` undefined: the highest kept. At most `limit` lines and LOG_PAGE_BYTES_MAX bytes. */
+  async read(
+    job: string,
+    epoch: number | undefined,
+    fromLine: number,
+    limit: number
+  ): Promise<LogRead> {
+    if (!isJob(job, epoch ?? 1)) return { kind: 'absent' }
+    return await this.#use(job, (log) => log.read(epoch, fromLine, limit))
+  }
+
+  /** Forgets all logs of a run. */
+  async remove(runId: string): Promise<void> {
+    if (!RUN_ID.test(runId)) return
+    const jobs = [...this.#slots.keys()].filter((job) => job.startsWith(`${runId}.`))
+    await Promise.all(jobs.map((job) => this.#close(job)))
+    await rm(join(this.#dir, runId), { recursive: true, force: true })
+  }
+
+  /** Ends what is under way and closes all files. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#slots.keys()].map((job) => this.#close(job)))
+  }
+
+  async #logged(job: string, call: (log: JobLog) => Promise<Logged>): Promise<LogAppend> {
+    const { answer, synced } = await this.#use(job, call)
+    try {
+      await synced
+    } catch (error) {
+      throw unavailable(job, error)
+    }
+    return answer
+  }
+
+  /** Calls of one job run one after the other. */
+  async #use<Result>(job: string, call: (log: JobLog) => Promise<Result>): Promise<Result> {
+    const slot = this.#slot(job)
+    slot.users += 1
+    const result = slot.tail.then(async () => call(await slot.log))
+    slot.tail = result.catch(() => undefined)
+    try {
+      return await result
+    } catch (error) {
+      // Whatever is in memory of this log may differ from the disk: read it again next time.
+      if (this.#slots.get(job) === slot) await this.#close(job)
+      throw unavailable(job, error)
+    } finally {
+      slot.users -= 1
+    }
+  }
+
+  #slot(job: string): Slot {
+    const known = this.#slots.get(job)
+    if (known === undefined) this.#makeRoom()
+    const [, runId = '', index = ''] = JOB_ID.exec(job) ?? []
+    const slot = known ?? {
+      log: JobLog.open({ dir: this.#dir, runId, index }, this.#durable),
+      tail: Promise.resolve(),
+      users: 0
+    }
+    // Last in the map is used last.
+    this.#slots.delete(job)
+    this.#slots.set(job, slot)
+    return slot
+  }
+
+  #makeRoom(): void {
+    if (this.#slots.size < LOGS_OPEN_MAX) return
+    for (const [job, { users }] of this.#slots) {
+      if (users > 0) continue
+      void this.#close(job)
+      return
+    }
+    throw new MeshError('OVERLOADED', { what: 'the log store', max: LOGS_OPEN_MAX })
+  }
+
+  async #close(job: string): Promise<void> {
+    const slot = this.#slots.get(job)
+    if (slot === undefined) return
+    this.#slots.delete(job)
+    await slot.tail
+    const log = await slot.log.catch(() => undefined)
+    await log?.close()
+  }
+}
+
+function isJob(job: string, epoch: number): boolean {
+  return JOB_ID.test(job) && Number.isSafeInteger(epoch) && epoch > 0
+}
+
+function unknownJob(): LogAppend {
+  return { kind: 'refused', code: 'unknown_job', nextLine: 0 }
+}
+
+function unavailable(job: string, error: unknown): MeshError {
+  if (error instanceof MeshError) return error
+  return new MeshError('LOG_UNAVAILABLE', { job, cause: causeOf(error) }, { cause: error })
+}

@@ -1,0 +1,94 @@
+import { codeOf, MeshError } from '../core/errors.ts'
+import type { WitnessStore } from '../core/ports.ts'
+import { type AttemptStore, LevelAttemptStore } from './attempt-store.ts'
+import { Committer } from './committer.ts'
+import { markSuspect } from './folder-check.ts'
+import { type InboxStore, LevelInboxStore } from './inbox-store.ts'
+import { META_CLEAN } from './keys.ts'
+import { type LastStop, type Opened, type OpeningOptions, openChecked } from './opening.ts'
+import { Reader } from './reader.ts'
+import { sealJson } from './sealed-value.ts'
+import { Tally } from './tally.ts'
+import { LevelWitnessStore } from './witness-store.ts'
+
+/**
+ * `dir`: the database's own folder. `peerId`: of this process's key; a store made for another peer
+ * is suspect. `create`: true makes a missing store, false makes it STATE_ABSENT. `openedBy`: `agent`
+ * or `gateway`. `codec`: wire's `{ encodeRecord, decodeRecord }`.
+ */
+export interface StoreOptions extends OpeningOptions {
+  /** Called once, with STORE_FAILED or STORE_SUSPECT: end the process, answer nothing more. */
+  readonly onFailure: (error: MeshError) => void
+}
+
+/** All that one member must never forget, in one database with one group commit. */
+export interface MeshStore {
+  /** Random id of this database, 32 hex digits. */
+  readonly storeId: string
+  readonly lastStop: LastStop
+  readonly witness: WitnessStore
+  readonly attempts: AttemptStore
+  readonly inbox: InboxStore
+  /**
+   * Says that the store lost data (a peer saw a higher sequence than ours): it fails with
+   * STORE_SUSPECT at once, and every later open of it too.
+   */
+  distrust(cause: string): Promise<void>
+  /** Syncs what is handed in, marks the clean stop, releases the folder; the second call waits. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the store of one member. Rejects with STATE_LOCKED (pid `unknown`), STATE_UNWRITABLE,
+ * STATE_ABSENT, STORE_SUSPECT (the files are left as they are) or STORE_FAILED.
+ */
+export async function openStore(options: StoreOptions): Promise<MeshStore> {
+  return await assembleStore(await openChecked(options), options)
+}
+
+/** The store over an opened database; closes it where that fails. */
+export async function assembleStore(opened: Opened, options: StoreOptions): Promise<MeshStore> {
+  const { database, storeId, state, lastStop } = opened
+  const { dir, codec, openedBy } = options
+  const tally = new Tally(state)
+  const marks = new Set<Promise<void>>()
+  const onFailure = (error: MeshError): void => {
+    if (codeOf(error) !== 'STORE_SUSPECT') return options.onFailure(error)
+    // The owner ends the process: the mark must be on the disk by then. Nothing is answered already.
+    const marked = markSuspect(dir, `${error.facts['cause']}`)
+    marks.add(marked.then(() => options.onFailure(error)))
+  }
+  const committer = new Committer({ database, tally, onFailure }, { dir, wseq: state.wseq })
+  const reader = new Reader({ database, committer }, { dir })
+  const close = async (): Promise<void> => {
+    const value = sealJson(META_CLEAN, { openedBy })
+    try {
+      await committer.close([{ type: 'put', key: META_CLEAN, value }])
+    } finally {
+      await Promise.all(marks)
+      await database.close()
+    }
+  }
+  try {
+    const inbox = await LevelInboxStore.open({ reader, committer })
+    let closing: Promise<void> | undefined
+    return {
+      storeId,
+      lastStop,
+      witness: new LevelWitnessStore({ reader, committer, tally, codec }, { storeId }),
+      attempts: new LevelAttemptStore({ reader, committer }),
+      inbox,
+      distrust: async (cause) => {
+        committer.fail(new MeshError('STORE_SUSPECT', { dir, cause }))
+        await Promise.all(marks)
+      },
+      close: async () => {
+        closing ??= close()
+        await closing
+      }
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}

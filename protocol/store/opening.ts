@@ -1,0 +1,113 @@
+import { basename, dirname } from 'node:path'
+import { codeOf, MeshError } from '../core/errors.ts'
+import { syncFolder } from '../host/durable-file.ts'
+import { systemRandom } from '../host/random.ts'
+import type { RecordCodec } from './codec.ts'
+import { type Database, openDatabase, openProblem } from './database.ts'
+import { checkFolder, checkLog, markSuspect } from './folder-check.ts'
+import { META_CLEAN, META_STORE, META_WSEQ } from './keys.ts'
+import { checkRows, type StoreState } from './row-check.ts'
+import { sealJson, unsealJson } from './sealed-value.ts'
+
+/** Bytes of a storeId: two databases never share one. */
+const STORE_ID_BYTES = 16
+
+export interface OpeningOptions {
+  readonly dir: string
+  readonly peerId: string
+  readonly create: boolean
+  readonly openedBy: string
+  readonly codec: RecordCodec
+}
+
+/** How the process before this one stopped; for people, decides nothing. */
+export type LastStop = 'new' | 'clean' | 'unclean'
+
+export interface Opened {
+  readonly database: Database
+  readonly storeId: string
+  readonly state: StoreState
+  readonly lastStop: LastStop
+}
+
+interface Identity {
+  readonly storeId: string
+  readonly peerId: string
+}
+
+/** The start of a store (lease-protocol 4.8, 1 to 3 and 5), with the errors of `openStore`. */
+export async function openChecked(options: OpeningOptions): Promise<Opened> {
+  const { dir } = options
+  try {
+    if ((await checkFolder(dir)) === 'new' && !options.create) throw absent(options)
+    const database = await openDatabase(dir, options.create)
+    try {
+      // LevelDB has just replayed its journals: what it lost is in this log and in no later one.
+      await remembered(dir, checkLog(dir))
+      if (options.create) await syncFolder(dirname(dir))
+      return await openRows(database, options)
+    } catch (error) {
+      await database.close()
+      throw error
+    }
+  } catch (error) {
+    throw error instanceof MeshError ? error : openProblem(dir, error)
+  }
+}
+
+/** The part of the start that reads rows; `database` stays open when it throws. */
+export async function openRows(database: Database, options: OpeningOptions): Promise<Opened> {
+  const { dir, codec } = options
+  const clean = (await database.get(META_CLEAN)) !== undefined
+  // Deleted first thing: the mark of an earlier stop must not vouch for this one.
+  await database.batch([{ type: 'del', key: META_CLEAN }], { sync: true })
+  const known = await database.get(META_STORE)
+  if (known === undefined) return { ...(await makeStore(database, options)), lastStop: 'new' }
+  const identity = unsealJson<Identity>(dir, META_STORE, known)
+  if (identity.peerId !== options.peerId) {
+    const cause = `it belongs to ${identity.peerId}, not to ${options.peerId}`
+    throw new MeshError('STORE_SUSPECT', { dir, cause })
+  }
+  const state = await remembered(dir, checkRows({ database, codec }, dir))
+  return { database, storeId: identity.storeId, state, lastStop: clean ? 'clean' : 'unclean' }
+}
+
+async function makeStore(
+  database: Database,
+  options: OpeningOptions
+): Promise<Omit<Opened, 'lastStop'>> {
+  const { dir, peerId } = options
+  for await (const [key] of database.iterator({ gt: '', lt: '\uffff' })) {
+    const cause = `it has ${key} but no identity`
+    throw new MeshError('STORE_SUSPECT', { dir, cause })
+  }
+  if (!options.create) throw absent(options)
+  const storeId = systemRandom().id(STORE_ID_BYTES)
+  const identity: Identity = { storeId, peerId }
+  const state: StoreState = { wseq: 0, records: 0, digest: 0 }
+  await database.batch(
+    [
+      { type: 'put', key: META_STORE, value: sealJson(META_STORE, identity) },
+      { type: 'put', key: META_WSEQ, value: sealJson(META_WSEQ, state) }
+    ],
+    { sync: true }
+  )
+  return { database, storeId, state }
+}
+
+/** A loss that was found once must be known at every later start. */
+async function remembered<Result>(dir: string, check: Promise<Result>): Promise<Result> {
+  try {
+    return await check
+  } catch (error) {
+    if (error instanceof MeshError && codeOf(error) === 'STORE_SUSPECT') {
+      await markSuspect(dir, String(error.facts['cause']))
+    }
+    throw error
+  }
+}
+
+function absent({ dir, openedBy }: OpeningOptions): MeshError {
+  const fix = `run \`${openedBy} id\` first`
+  return new MeshError('STATE_ABSENT', { state: dirname(dir), file: basename(dir), fix })
+}

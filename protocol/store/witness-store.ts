@@ -1,0 +1,186 @@
+import { MeshError } from '../core/errors.ts'
+import { SYNC_ITEMS_MAX, SYNC_SCAN_MAX, WITNESS_REGISTERS_MAX } from '../core/limits.ts'
+import type { SyncItem } from '../core/messages.ts'
+import type {
+  AcceptorRecord,
+  RecordKey,
+  SyncPage,
+  WitnessStore,
+  WitnessWrite
+} from '../core/ports.ts'
+import type { RecordCodec } from './codec.ts'
+import type { Committer } from './committer.ts'
+import type { StoreOp } from './database.ts'
+import { type Head, Heads } from './heads.ts'
+import { announcementKey, behind, indexKey, recordKey, sequenceOf } from './keys.ts'
+import type { Reader } from './reader.ts'
+import { type IndexRow, indexRow, packRow, sameBallot, unpackRow } from './record-row.ts'
+import { sealedChecksum, sealJson, sealValue } from './sealed-value.ts'
+import type { Tally } from './tally.ts'
+
+export interface WitnessStoreParts {
+  readonly reader: Reader
+  readonly committer: Committer
+  readonly tally: Tally
+  readonly codec: RecordCodec
+}
+
+/** What a write weighs besides its record and announcement: keys, index row, counters. */
+const WRITE_BYTES = 512
+
+/** The WitnessStore port over LevelDB. Rejects with REQUEST_INVALID for names that can be none. */
+export class LevelWitnessStore implements WitnessStore {
+  readonly storeId: string
+  readonly #parts: WitnessStoreParts
+  /** Handed in and not yet synced, by row key; the latest one of each. */
+  readonly #unsynced = new Map<string, WitnessWrite>()
+  readonly #heads = new Heads(WITNESS_REGISTERS_MAX, (key) => this.#unsynced.has(key))
+  /** Reads of heads that a write waits for. */
+  readonly #finding = new Map<string, Promise<void>>()
+  readonly #announcements = new Map<string, Uint8Array>()
+
+  constructor(parts: WitnessStoreParts, options: { readonly storeId: string }) {
+    this.#parts = parts
+    this.storeId = options.storeId
+  }
+
+  /** The latest record handed in, synced or not: call `barrier` before a reply shows it. */
+  async load(key: RecordKey): Promise<AcceptorRecord | undefined> {
+    const row = recordKey(key)
+    // Every further turn means that a write of this very row was synced during the read.
+    for (;;) {
+      this.#parts.committer.check()
+      const before = this.#heads.get(row)
+      const unsynced = this.#unsynced.get(row)
+      if (unsynced !== undefined) return unsynced.record
+      const sealed = await this.#parts.reader.sealed(row)
+      // A write that came in meanwhile makes what was just read a forgotten promise.
+      const overtaking = this.#unsynced.get(row)
+      if (overtaking !== undefined) return overtaking.record
+      const head = this.#heads.get(row)
+      if (head !== before) continue
+      const read = this.#decode(row, sealed)
+      if (head === undefined) this.#heads.set(row, read.head)
+      else if (head.checksum !== read.head.checksum) throw this.#parts.reader.lost(`${row} is old`)
+      return read.record
+    }
+  }
+
+  async save(write: WitnessWrite): Promise<number> {
+    const { record, announcement } = write
+    const row = recordKey(write.key)
+    const known = announcement === undefined ? undefined : announcementKey(announcement.annHash)
+    const bytes = this.#parts.codec.encodeRecord(record)
+    const synced = this.#parts.committer.write({
+      bytes: WRITE_BYTES + bytes.length + (announcement?.bytes.length ?? 0),
+      ready: this.#heads.get(row) === undefined ? this.#find(row) : undefined,
+      plan: (sequence) => this.#plan(row, write, bytes, sequence)
+    })
+    this.#unsynced.set(row, write)
+    if (known !== undefined && announcement !== undefined) {
+      this.#announcements.set(known, announcement.bytes)
+    }
+    try {
+      return await synced
+    } finally {
+      if (this.#unsynced.get(row) === write) this.#unsynced.delete(row)
+      if (known !== undefined && this.#announcements.get(known) === announcement?.bytes) {
+        this.#announcements.delete(known)
+      }
+    }
+  }
+
+  barrier(): Promise<number> {
+    return this.#parts.committer.barrier()
+  }
+
+  /**
+   * At most SYNC_ITEMS_MAX items of SYNC_SCAN_MAX index entries: a page of open registers may be
+   * empty and say `more`. `openOnly` leaves out ended jobs; runs are always in, since a run whose
+   * jobs were never created is known by nothing else.
+   */
+  async changes(sinceSeq: number, limit: number, openOnly: boolean): Promise<SyncPage> {
+    const max = Math.min(limit, SYNC_ITEMS_MAX)
+    const items: SyncItem[] = []
+    let next = sinceSeq
+    let scanned = 0
+    const range = { gt: indexKey(sinceSeq), lt: behind('i/') }
+    for await (const [key, sealed] of this.#parts.reader.rows(range)) {
+      if (items.length >= max || scanned >= SYNC_SCAN_MAX) return { items, next, more: true }
+      scanned += 1
+      next = sequenceOf(key)
+      const row = this.#parts.reader.unsealJson<IndexRow>(key, sealed)
+      if (!openOnly || isOpen(row)) items.push({ ...row, seq: next })
+    }
+    return { items, next, more: false }
+  }
+
+  async announcement(annHash: string): Promise<Uint8Array | undefined> {
+    this.#parts.committer.check()
+    const key = announcementKey(annHash)
+    const unsynced = this.#announcements.get(key)
+    if (unsynced !== undefined) return unsynced
+    return await this.#parts.reader.bytes(key)
+  }
+
+  #plan(row: string, write: WitnessWrite, bytes: Uint8Array, sequence: number): StoreOp[] {
+    const head = this.#heads.get(row)
+    if (head === undefined) throw new MeshError('BUG', { problem: `${row} has no head` })
+    const { record, announcement, key } = write
+    const operations: StoreOp[] = []
+    const ballot = record.accepted?.ballot
+    let place = head.place
+    const entry = sameBallot(ballot, head.ballot) ? undefined : indexRow(key.witnessEpoch, record)
+    if (entry !== undefined) {
+      if (place !== 0) operations.push({ type: 'del', key: indexKey(place) })
+      place = sequence
+      const at = indexKey(place)
+      operations.push({ type: 'put', key: at, value: sealJson(at, entry) })
+    }
+    const value = sealValue(row, packRow(place, bytes))
+    operations.push({ type: 'put', key: row, value })
+    if (announcement !== undefined) {
+      const at = announcementKey(announcement.annHash)
+      operations.push({ type: 'put', key: at, value: sealValue(at, announcement.bytes) })
+    }
+    const checksum = sealedChecksum(value)
+    this.#parts.tally.replace(head.checksum, checksum)
+    this.#heads.set(row, { place, ballot, checksum })
+    return operations
+  }
+
+  /** One read for all writes that wait for one head. */
+  #find(row: string): Promise<void> {
+    const running = this.#finding.get(row)
+    if (running !== undefined) return running
+    const finding = this.#readHead(row).finally(() => this.#finding.delete(row))
+    this.#finding.set(row, finding)
+    // A failed read has failed the store; the write that waits for it may be refused before that.
+    finding.catch(() => undefined)
+    return finding
+  }
+
+  async #readHead(row: string): Promise<void> {
+    const sealed = await this.#parts.reader.sealed(row)
+    // A load may have been faster; and with it a first write, whose head is the newer one.
+    if (this.#heads.get(row) === undefined) this.#heads.set(row, this.#decode(row, sealed).head)
+  }
+
+  #decode(
+    row: string,
+    sealed: Uint8Array | undefined
+  ): { readonly record: AcceptorRecord | undefined; readonly head: Head } {
+    if (sealed === undefined) {
+      return { record: undefined, head: { place: 0, ballot: undefined, checksum: undefined } }
+    }
+    const { reader, codec } = this.#parts
+    const { place, record: bytes } = unpackRow(reader.unseal(row, sealed))
+    const record = reader.checked(() => codec.decodeRecord(bytes))
+    const ballot = record.accepted?.ballot
+    return { record, head: { place, ballot, checksum: sealedChecksum(sealed) } }
+  }
+}
+
+function isOpen({ phase }: IndexRow): boolean {
+  return phase === 'queued' || phase === 'leased' || phase === 'run'
+}

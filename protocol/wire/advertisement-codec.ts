@@ -1,0 +1,98 @@
+import type { Advertisement, Capacity, Platform } from '../core/advertisement.ts'
+import type { AgentState } from '../core/agent-state.ts'
+import {
+  GOSSIP_BYTES_MAX,
+  LABELS_MAX,
+  NAME_CHARACTERS_MAX,
+  PLATFORMS_MAX,
+  RENEW_ITEMS_MAX
+} from '../core/limits.ts'
+import { messageCodec } from './codec.ts'
+import {
+  BOOT_BYTES,
+  bytesOf,
+  count,
+  hexOf,
+  jobId,
+  line,
+  lineOrNone,
+  list,
+  need,
+  peerId
+} from './fields.ts'
+import * as wire from './generated/gossip.ts'
+import { checkLabel } from './job-spec-parts.ts'
+import { names } from './names.ts'
+import { fromPairs, toPairs } from './pairs.ts'
+
+const states = names<AgentState, wire.AgentState>('state', {
+  starting: wire.AgentState.AGENT_STATE_STARTING,
+  idle: wire.AgentState.AGENT_STATE_IDLE,
+  busy: wire.AgentState.AGENT_STATE_BUSY,
+  paused: wire.AgentState.AGENT_STATE_PAUSED,
+  draining: wire.AgentState.AGENT_STATE_DRAINING
+})
+
+const advertisements = messageCodec<Advertisement, wire.Advertisement>({
+  what: 'advertisement',
+  generated: wire.Advertisement,
+  limits: { platforms: PLATFORMS_MAX, labels: LABELS_MAX, jobs: RENEW_ITEMS_MAX },
+  bytesMax: GOSSIP_BYTES_MAX,
+  toWire: (ad) => ({
+    ...same(ad),
+    boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
+    state: states.toWire(ad.state),
+    labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
+    capacity: capacity(ad.capacity),
+    free: capacity(ad.free)
+  }),
+  fromWire: (message) => ({
+    ...same(message),
+    boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
+    state: states.fromWire(message.state),
+    labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
+    capacity: capacity(need(message.capacity, 'capacity')),
+    free: capacity(need(message.free, 'free'))
+  })
+})
+
+/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
+export function encodeAdvertisement(ad: Advertisement): Uint8Array {
+  return advertisements.encode(ad)
+}
+
+/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. Who published it is for the caller to compare. */
+export function decodeAdvertisement(bytes: Uint8Array, from?: string): Advertisement {
+  return advertisements.decode(bytes, from)
+}
+
+type Converted = 'boot' | 'state' | 'labels' | 'capacity' | 'free' | 'platforms' | 'jobs'
+type Same = Omit<Advertisement, Converted> & { platforms: wire.Platform[]; jobs: string[] }
+
+/** The fields that both sides spell alike. */
+function same(ad: Omit<Advertisement, Exclude<Converted, 'platforms' | 'jobs'>>): Same {
+  return {
+    peerId: peerId(ad.peerId, 'peerId'),
+    name: line(ad.name, NAME_CHARACTERS_MAX, 'name'),
+    sequence: count(ad.sequence, 'sequence'),
+    version: line(ad.version, NAME_CHARACTERS_MAX, 'version'),
+    platforms: list(ad.platforms, PLATFORMS_MAX, 'platforms', platform),
+    diskFreeBytes: count(ad.diskFreeBytes, 'diskFreeBytes'),
+    engine: lineOrNone(ad.engine, NAME_CHARACTERS_MAX, 'engine'),
+    jobs: list(ad.jobs, RENEW_ITEMS_MAX, 'jobs', (id) => jobId(id)),
+    sentAtMs: count(ad.sentAtMs, 'sentAtMs'),
+    leaving: ad.leaving
+  }
+}
+
+function platform(value: Platform): wire.Platform {
+  return { name: line(value.name, NAME_CHARACTERS_MAX, 'platform'), native: value.native }
+}
+
+function capacity(value: Capacity): wire.Capacity {
+  return {
+    cpuMilli: count(value.cpuMilli, 'cpuMilli'),
+    memoryBytes: count(value.memoryBytes, 'memoryBytes'),
+    jobs: count(value.jobs, 'jobs', RENEW_ITEMS_MAX)
+  }
+}

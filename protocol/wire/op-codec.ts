@@ -1,0 +1,140 @@
+import type { JobOpBody } from '../core/job.ts'
+import { ATTEMPTS_MAX, MESSAGE_BYTES_MAX, VALUE_BYTES_MAX } from '../core/limits.ts'
+import type { RunOpBody } from '../core/run.ts'
+import { messageCodec } from './codec.ts'
+import {
+  BOOT_BYTES,
+  bytesOf,
+  count,
+  HASH_BYTES,
+  hexOf,
+  ID_BYTES,
+  need,
+  refuse,
+  textBytes
+} from './fields.ts'
+import * as wire from './generated/register.ts'
+import { OUTCOME_LIMITS, outcomeFromWire, outcomeToWire } from './outcome-parts.ts'
+import { reasons } from './register-names.ts'
+import { sha256Hex } from './statement.ts'
+
+export const JOB_BODY_LIMITS = { complete: { outcome: OUTCOME_LIMITS } }
+
+export function jobBodyToWire(body: JobOpBody): wire.JobOpBody {
+  switch (body.kind) {
+    case 'create':
+      return {
+        create: {
+          annHash: bytesOf(body.annHash, HASH_BYTES, 'annHash'),
+          attemptsMax: count(body.attemptsMax, 'attemptsMax', ATTEMPTS_MAX)
+        }
+      }
+    case 'claim':
+      return {
+        claim: {
+          claimId: bytesOf(body.claimId, ID_BYTES, 'claimId'),
+          boot: bytesOf(body.boot, BOOT_BYTES, 'boot'),
+          leaseMs: count(body.leaseMs, 'leaseMs')
+        }
+      }
+    case 'complete':
+      return { complete: { ...endToWire(body), outcome: outcomeToWire(body.outcome) } }
+    case 'release': {
+      const reason = reasons.toWire(body.reason)
+      return { release: { ...endToWire(body), reason, userCodeRan: body.userCodeRan } }
+    }
+    case 'cancel':
+      return { cancel: { reason: message(body.reason) } }
+    case 'error':
+      return {
+        error: { reason: reasons.toWire(body.reason), message: message(body.message) }
+      }
+    default:
+      return refuse('op', `is ${JSON.stringify(body satisfies never)}`)
+  }
+}
+
+export function jobBodyFromWire(body: wire.JobOpBody): JobOpBody {
+  const { create, claim, complete, release, cancel, error } = body
+  if (create !== undefined) {
+    const annHash = hexOf(create.annHash, HASH_BYTES, 'annHash')
+    const attemptsMax = count(create.attemptsMax, 'attemptsMax', ATTEMPTS_MAX)
+    return { kind: 'create', annHash, attemptsMax }
+  }
+  if (claim !== undefined) {
+    const boot = hexOf(claim.boot, BOOT_BYTES, 'boot')
+    const leaseMs = count(claim.leaseMs, 'leaseMs')
+    return { kind: 'claim', claimId: hexOf(claim.claimId, ID_BYTES, 'claimId'), boot, leaseMs }
+  }
+  if (complete !== undefined) {
+    const outcome = outcomeFromWire(complete.outcome)
+    return { kind: 'complete', ...endFromWire(complete), outcome }
+  }
+  if (release !== undefined) {
+    const reason = reasons.fromWire(release.reason)
+    return { kind: 'release', ...endFromWire(release), reason, userCodeRan: release.userCodeRan }
+  }
+  if (cancel !== undefined) return { kind: 'cancel', reason: message(cancel.reason) }
+  if (error !== undefined) {
+    const reason = reasons.fromWire(error.reason)
+    return { kind: 'error', reason, message: message(error.message) }
+  }
+  return refuse('op', 'has no body')
+}
+
+export function runBodyToWire(body: RunOpBody): wire.RunOpBody {
+  return { create: { annHash: bytesOf(body.annHash, HASH_BYTES, 'annHash') } }
+}
+
+export function runBodyFromWire(body: wire.RunOpBody): RunOpBody {
+  const { annHash } = need(body.create, 'body')
+  return { kind: 'create', annHash: hexOf(annHash, HASH_BYTES, 'annHash') }
+}
+
+const jobBodies = messageCodec<JobOpBody, wire.JobOpBody>({
+  what: 'job operation',
+  generated: wire.JobOpBody,
+  limits: JOB_BODY_LIMITS,
+  bytesMax: VALUE_BYTES_MAX,
+  toWire: jobBodyToWire,
+  fromWire: jobBodyFromWire
+})
+
+const runBodies = messageCodec<RunOpBody, wire.RunOpBody>({
+  what: 'run operation',
+  generated: wire.RunOpBody,
+  limits: {},
+  bytesMax: VALUE_BYTES_MAX,
+  toWire: runBodyToWire,
+  fromWire: runBodyFromWire
+})
+
+/** `argsHash` of a job's op: SHA-256 over the body's bytes, as hex. Throws MESSAGE_INVALID. */
+export function argsHashOfJob(body: JobOpBody): string {
+  return sha256Hex(jobBodies.encode(body))
+}
+
+/** `argsHash` of a run's op. Throws MESSAGE_INVALID. */
+export function argsHashOfRun(body: RunOpBody): string {
+  return sha256Hex(runBodies.encode(body))
+}
+
+function message(value: string): string {
+  return textBytes(value, MESSAGE_BYTES_MAX, 'message')
+}
+
+interface LeaseKey {
+  readonly epoch: number
+  readonly claimId: string
+}
+
+function endToWire(end: LeaseKey): { epoch: number; claimId: Uint8Array<ArrayBuffer> } {
+  return {
+    epoch: count(end.epoch, 'epoch'),
+    claimId: bytesOf(end.claimId, ID_BYTES, 'claimId')
+  }
+}
+
+function endFromWire(end: { epoch: number; claimId: Uint8Array }): LeaseKey {
+  return { epoch: count(end.epoch, 'epoch'), claimId: hexOf(end.claimId, ID_BYTES, 'claimId') }
+}

@@ -1,0 +1,44 @@
+import { FRAME_BYTES_MAX } from '../core/limits.ts'
+import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
+import { messageCodec } from './codec.ts'
+import * as wire from './generated/register.ts'
+import { REPLY_LIMITS, replyFromWire, replyToWire } from './reply-parts.ts'
+import { REQUEST_LIMITS, requestFromWire, requestToWire } from './request-parts.ts'
+
+const requests = messageCodec<RegisterRequest, wire.RegisterRequest>({
+  what: 'register request',
+  generated: wire.RegisterRequest,
+  limits: REQUEST_LIMITS,
+  bytesMax: FRAME_BYTES_MAX,
+  toWire: requestToWire,
+  fromWire: requestFromWire
+})
+
+const replies = messageCodec<RegisterReply, wire.RegisterReply>({
+  what: 'register reply',
+  generated: wire.RegisterReply,
+  limits: REPLY_LIMITS,
+  bytesMax: FRAME_BYTES_MAX,
+  toWire: replyToWire,
+  fromWire: replyFromWire
+})
+
+/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
+export function encodeRegisterRequest(request: RegisterRequest): Uint8Array {
+  return requests.encode(request)
+}
+
+/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE; `from` names the sender in them. */
+export function decodeRegisterRequest(bytes: Uint8Array, from?: string): RegisterRequest {
+  return requests.decode(bytes, from)
+}
+
+/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
+export function encodeRegisterReply(reply: RegisterReply): Uint8Array {
+  return replies.encode(reply)
+}
+
+/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE; `from` names the sender in them. */
+export function decodeRegisterReply(bytes: Uint8Array, from?: string): RegisterReply {
+  return replies.decode(bytes, from)
+}

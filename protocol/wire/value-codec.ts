@@ -1,0 +1,62 @@
+import { VALUE_BYTES_MAX } from '../core/limits.ts'
+import type { Accepted, RegisterValue } from '../core/messages.ts'
+import { messageCodec } from './codec.ts'
+import { bytesOf, hexOf, need, plain, SIGNATURE_BYTES } from './fields.ts'
+import * as wire from './generated/register.ts'
+import { ballotFromWire, ballotToWire } from './scope-parts.ts'
+import { sha256Hex } from './statement.ts'
+import { VALUE_LIMITS, valueFromWire, valueToWire } from './value-parts.ts'
+
+/** Bytes as first proposed, and their hash: both are asked for again and again. */
+interface Spelled {
+  readonly bytes: Uint8Array
+  hash: string | undefined
+}
+
+const spelled = new WeakMap<RegisterValue, Spelled>()
+
+const values = messageCodec<RegisterValue, wire.RegisterValue>({
+  what: 'register value',
+  generated: wire.RegisterValue,
+  limits: VALUE_LIMITS,
+  bytesMax: VALUE_BYTES_MAX,
+  toWire: valueToWire,
+  fromWire: valueFromWire,
+  remember: (value, bytes) => spelled.set(value, { bytes, hash: undefined })
+})
+
+/** The value's only encoding. Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
+export function encodeValue(value: RegisterValue): Uint8Array {
+  return spelled.get(value)?.bytes ?? values.encode(value)
+}
+
+/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
+export function decodeValue(bytes: Uint8Array, from?: string): RegisterValue {
+  return values.decode(bytes, from)
+}
+
+/** SHA-256 of the value's bytes, 64 hex digits. Throws as encodeValue does. */
+export function hashValue(value: RegisterValue): string {
+  const bytes = encodeValue(value)
+  const kept = spelled.get(value)
+  const hash = kept?.hash ?? sha256Hex(bytes)
+  if (kept !== undefined) kept.hash = hash
+  return hash
+}
+
+export function acceptedToWire(accepted: Accepted): wire.Accepted {
+  return {
+    ballot: ballotToWire(accepted.ballot),
+    value: plain(encodeValue(accepted.value)),
+    proposerSig: bytesOf(accepted.proposerSig, SIGNATURE_BYTES, 'proposerSig')
+  }
+}
+
+export function acceptedFromWire(message: wire.Accepted | undefined): Accepted {
+  const accepted = need(message, 'accepted')
+  return {
+    ballot: ballotFromWire(accepted.ballot),
+    value: decodeValue(accepted.value),
+    proposerSig: hexOf(accepted.proposerSig, SIGNATURE_BYTES, 'proposerSig')
+  }
+}

@@ -1,0 +1,43 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { makeStateFolder, writeDurable } from '../../../protocol/host/durable-file.ts'
+import { readPid, removePid, writePid } from '../../../protocol/host/pid-lock.ts'
+
+let dir = ''
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'rm-durable-'))
+})
+afterEach(() => rm(dir, { recursive: true, force: true }))
+
+test('a durable write replaces the file and leaves nothing else', async () => {
+  const path = join(dir, 'roster')
+  await writeDurable(path, 'old')
+  await writeDurable(path, 'new')
+
+  expect(await readFile(path, 'utf8')).toBe('new')
+  expect(await readdir(dir)).toEqual(['roster'])
+})
+
+test('a state folder below a file is refused with its name', async () => {
+  await writeFile(join(dir, 'file'), '')
+
+  const made = makeStateFolder(join(dir, 'file', 'state'))
+  await expect(made).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' })
+  await expect(writeDurable(join(dir, 'absent', 'x'), '')).rejects.toMatchObject({
+    code: 'STATE_UNWRITABLE'
+  })
+})
+
+test('the pid file names the process, and only its own process removes it', async () => {
+  const path = join(dir, 'agent.pid')
+  expect(await readPid(path)).toBe('unknown')
+
+  await writePid(path)
+  expect(await readPid(path)).toBe(process.pid)
+
+  await writeFile(path, '1\n')
+  await removePid(path)
+  expect(await readPid(path)).toBe(1)
+})
