@@ -32,8 +32,8 @@ export async function admitMember(
     const problem = `name ${member.name} belongs to ${namesake.peerId}: choose another --name`
     throw new MeshError('USAGE', { problem })
   }
-  const next = admit(current.roster, member, parts.clock.wallMs())
-  const sealed = sealRoster(authorityKey, { ...next, prevHash: current.hash })
+  const next = admit(current, member, parts.clock.wallMs())
+  const sealed = sealRoster(authorityKey, next)
   await parts.book.offer(sealed.bytes)
   return sealed
 }

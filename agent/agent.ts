@@ -1,4 +1,5 @@
 import { freeOf } from '../protocol/core/capacity.ts'
+import type { MeshError } from '../protocol/core/errors.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
@@ -15,11 +16,13 @@ import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
 import { admitMember } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { Claimer } from './claim/claimer.ts'
+import { pause } from './claim/ending.ts'
 import { removeLeftovers, settleRecords } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
 import type { AgentSettings } from './config.ts'
 import type { ControlParts } from './control/parts.ts'
 import { ControlServer } from './control/server.ts'
+import { DeadlineFile } from './execute/deadline-file.ts'
 import type { Engine } from './execute/engine.ts'
 import { Executor } from './execute/executor.ts'
 import { Life } from './life.ts'
@@ -34,6 +37,8 @@ import type { HostProfile } from './probe/host-profile.ts'
 const LOG_REQUEST_MS_MAX = 10_000
 /** Time that feeds get to bring the last lines to the gateway when the agent stops. */
 const FEED_GRACE_MS = 3_000
+/** How long a starting agent waits for its earlier attempts to be settled before it takes jobs. */
+const SETTLE_MS_MAX = 15_000
 /** How often a starting agent looks for a quorum. */
 const QUORUM_CHECK_MS = 100
 
@@ -47,6 +52,8 @@ export interface AgentParts {
   readonly host: HostProfile
   readonly book: RosterBook
   readonly clock: Clock
+  /** Called once when nothing may be promised any more: the process must end. */
+  readonly onFailure: (error: MeshError) => void
 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
@@ -68,7 +75,7 @@ export class Agent {
     const { paths, settings, log, key, store, engine, host, book, clock } = parts
     const random = this.#random
     this.#member = new Member(
-      { key, book, store, clock, random, log, version: VERSION },
+      { key, book, store, clock, random, log, onFailure: parts.onFailure },
       {
         listen: settings.listen,
         announce: settings.announce,
@@ -97,7 +104,7 @@ export class Agent {
       renewer: new Renewer({ registers, clock, log }),
       executor: this.#executor,
       attempts: store.attempts,
-      leasesDir: paths.leases,
+      openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId),
       offer: {
         platforms: host.platforms,
         labels: settings.labels,
@@ -163,20 +170,16 @@ export class Agent {
   /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
   async #settleIn(): Promise<void> {
     const { clock, host } = this.#parts
-    while (!this.#quit.signal.aborted && !this.#hasQuorum()) {
-      await new Promise<void>((resolve) => clock.arm(QUORUM_CHECK_MS, resolve))
+    while (!this.#quit.signal.aborted && !this.#member.health().hasQuorum) {
+      await pause(clock, QUORUM_CHECK_MS, this.#quit.signal)
     }
-    await settleRecords(this.#recovery(), this.#quit.signal)
+    const settled = settleRecords(this.#recovery(), this.#quit.signal)
+    // A run that nobody can tell us of any more must not keep the agent from new jobs for ever.
+    await Promise.race([settled, pause(clock, SETTLE_MS_MAX, this.#quit.signal)])
     if (this.#quit.signal.aborted) return
     this.#life.tell({ kind: 'quorum_answered' })
     // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
     if (!host.problems.some((problem) => problem.blocking)) this.#life.tell({ kind: 'probed' })
-  }
-
-  #hasQuorum(): boolean {
-    const { witnesses, quorum } = this.#member.health()
-    const reachable = witnesses.filter((witness) => witness.reachable).length
-    return witnesses.length > 0 && reachable >= quorum
   }
 
   #recovery() {

@@ -28,18 +28,17 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const failure = Promise.withResolvers<never>()
   // Nobody may be waiting yet when the store fails; the race below still sees it.
   failure.promise.catch(() => undefined)
-  const store = await openStateStore(paths, key.peerId, {
-    create: false,
-    openedBy: 'agent',
-    onFailure: (error) => failure.reject(error)
-  })
+  const onFailure = (error: MeshError): void => failure.reject(error)
+  const options = { create: false, openedBy: 'agent', onFailure }
+  const store = await openStateStore(paths, key.peerId, options)
   try {
     await writePid(paths.pid)
     const engine = Engine.local(settings.engine)
     const clock = systemClock()
     const host = await probeHost({ engine, settings: probeSettings(paths, settings) })
     const book = await RosterBook.open(paths.rosters, authority, clock)
-    const agent = new Agent({ paths, settings, log, key, store, engine, host, book, clock })
+    const parts = { paths, settings, log, key, store, engine, host, book, clock, onFailure }
+    const agent = new Agent(parts)
     await supervise(agent, failure.promise, log)
   } finally {
     await store.close()
@@ -67,7 +66,7 @@ async function supervise(agent: Agent, failure: Promise<never>, log: Log): Promi
     log.fatal({ err: error }, 'agent failed')
     // Fail-stop: promises made so far hold, nothing more is promised (rule D6).
     agent.abandon()
-    throw error as MeshError
+    throw error
   } finally {
     signals.forget()
   }

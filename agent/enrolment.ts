@@ -1,6 +1,7 @@
 import { MeshError } from '../protocol/core/errors.ts'
 import type { Clock } from '../protocol/core/ports.ts'
-import type { LeaseProfileName, Roster } from '../protocol/core/roster.ts'
+import type { LeaseProfileName, Member } from '../protocol/core/roster.ts'
+import { foundRoster } from '../protocol/core/roster-rules.ts'
 import { makeStateFolder } from '../protocol/host/durable-file.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { readSecretFile, writeSecretFile } from '../protocol/host/secret-file.ts'
@@ -34,25 +35,15 @@ export async function foundMesh(
   await writeSecretFile(paths.authorityKey, authorityKey.bytes)
   const authority = authorityKey.peerId
   const identity = await makeIdentity(paths, authority)
-  const roster: Roster = {
-    version: 1,
-    prevHash: '',
-    witnessEpoch: 1,
-    w: 1,
-    lease: first.lease,
-    authority,
-    members: [
-      {
-        peerId: identity.peerId,
-        name: first.name,
-        roles: ['agent', 'witness', 'operator'],
-        addresses: first.addresses,
-        witness: { storeId: identity.storeId, zone: first.zone },
-        notAfterMs: clock.wallMs() + MEMBERSHIP_MS
-      }
-    ],
-    revoked: []
+  const member: Member = {
+    peerId: identity.peerId,
+    name: first.name,
+    roles: ['agent', 'witness', 'operator'],
+    addresses: first.addresses,
+    witness: { storeId: identity.storeId, zone: first.zone },
+    notAfterMs: clock.wallMs() + MEMBERSHIP_MS
   }
+  const roster = foundRoster(authority, member, first.lease)
   const book = await RosterBook.open(paths.rosters, authority, clock)
   await book.offer(sealRoster(authorityKey, roster).bytes)
   return { ...identity, authority }

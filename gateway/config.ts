@@ -2,13 +2,18 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { MeshError } from '../protocol/core/errors.ts'
-import { NAME_CHARACTERS_MAX, REPOSITORIES_MAX } from '../protocol/core/limits.ts'
+import {
+  BRANCH_GLOBS_MAX,
+  NAME_CHARACTERS_MAX,
+  REFERENCE_CHARACTERS_MAX,
+  REPOSITORIES_MAX
+} from '../protocol/core/limits.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { checkUrl } from '../protocol/host/source.ts'
+import { globProblem } from '../protocol/pipeline/glob.ts'
 
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4472'
 const DEFAULT_HTTP_PORT = 8471
-const BRANCHES_MAX = 100
 
 const addressSchema = z
   .string()
@@ -23,6 +28,12 @@ const repositoryName = z
   .string()
   .max(NAME_CHARACTERS_MAX)
   .regex(/^[\w.-]+(\/[\w.-]+)*$/, 'use letters, digits, dot, dash and slashes, as in team/kernel')
+
+/** As in `on.push.branches` of a pipeline file. */
+const branchSchema = z.string().superRefine((pattern, context) => {
+  const problem = globProblem(pattern)
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: `it ${problem}` })
+})
 
 const port = z.number().int().min(0).max(65_535)
 
@@ -48,9 +59,13 @@ const httpSchema = z.union([
 export const repositorySchema = z.strictObject({
   name: repositoryName,
   forge: z.literal('git').default('git'),
-  url: z.string().superRefine(refuseUrl),
+  url: z
+    .string()
+    .max(REFERENCE_CHARACTERS_MAX)
+    .regex(/^[!-~]+$/, 'a URL has no spaces and nothing but ASCII')
+    .superRefine(refuseUrl),
   secret_file: z.string().min(1),
-  branches: z.array(z.string().min(1).max(255)).min(1).max(BRANCHES_MAX).default(['**'])
+  branches: z.array(branchSchema).min(1).max(BRANCH_GLOBS_MAX).default(['**'])
 })
 
 export type RepositorySettings = z.output<typeof repositorySchema>
@@ -104,7 +119,8 @@ export function urlKey(url: string): string {
 function refuseUrl(url: string, context: z.RefinementCtx): void {
   const refuse = (message: string): void => context.addIssue({ code: 'custom', message })
   try {
-    const { protocol, username, search, hash } = checkUrl(url)
+    const { protocol, username, pathname, search, hash } = checkUrl(url)
+    if (pathname === '' || pathname === '/') refuse('a URL must name a repository')
     // Announcements carry the URL to every agent: what stands in it is known to all of them.
     if (username !== '' && protocol !== 'ssh:') refuse('a URL must not hold a user name')
     if (search !== '' || hash !== '') refuse('a URL must not hold a query or fragment')

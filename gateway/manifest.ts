@@ -24,7 +24,7 @@ export function meaningOf(
     const facts = { commit: push.after, file: PIPELINE_FILE }
     return errored(errorOf(new MeshError('PIPELINE_ABSENT', facts)))
   }
-  if (pipeline.kind === 'unusable') return errored(invalidPipeline('(file)', pipeline.problem))
+  if (pipeline.kind === 'unusable') return errored(invalidPipeline(undefined, pipeline.problem))
   const parsed = parsePipeline(pipeline.bytes, { file: PIPELINE_FILE })
   if (parsed.kind === 'error') return errored(parsed.error)
   const branch = branchOf(push) ?? ''
@@ -51,10 +51,10 @@ export function errorOf(error: MeshError): ManifestError {
 }
 
 /** A problem of the file as a whole, or of one path in it. */
-export function invalidPipeline(path: string, problem: string): ManifestError {
-  const place = { line: 1, column: 1, path }
+export function invalidPipeline(path: string | undefined, problem: string): ManifestError {
+  const place = { line: 1, column: 1, path: path ?? 'top level' }
   const error = new MeshError('PIPELINE_INVALID', { file: PIPELINE_FILE, ...place, problem })
-  return { ...errorOf(error), ...place }
+  return { ...errorOf(error), ...place, path }
 }
 
 function manifestBase(push: GitPush, repository: RepositoryRef): Manifest {

@@ -1,5 +1,6 @@
 import { MeshError } from '../protocol/core/errors.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
+import { matchesGlob } from '../protocol/pipeline/glob.ts'
 import { type GatewaySettings, type RepositorySettings, secretPath } from './config.ts'
 import { secretProblem, WebhookSecret } from './hooks/standard-webhook.ts'
 
@@ -56,7 +57,7 @@ async function loadRepository(entry: RepositorySettings, configFile: string): Pr
     name: entry.name,
     url: entry.url,
     secret: new WebhookSecret(text),
-    selects: (branch) => entry.branches.some((pattern) => matchesBranch(pattern, branch))
+    selects: (branch) => entry.branches.some((pattern) => matchesGlob(pattern, branch))
   }
 }
 

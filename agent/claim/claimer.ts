@@ -1,6 +1,7 @@
 import { backoffMs } from '../../protocol/core/backoff.ts'
 import type { BoardJob } from '../../protocol/core/board.ts'
 import { freeOf, type Ledger, release, reserve } from '../../protocol/core/capacity.ts'
+import { causeOf } from '../../protocol/core/errors.ts'
 import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
 import { holdsLease } from '../../protocol/core/lease.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
@@ -136,7 +137,9 @@ export class Claimer {
     const { jobId } = job
     const done = work(jobId)
       .catch((error: unknown) => {
-        this.#parts.log.error({ job: jobId, err: error }, 'claim failed')
+        this.#parts.log.warn({ job: jobId, cause: causeOf(error) }, 'claim failed')
+        // Too busy, say, or the run is not known yet: at once it would fail again.
+        return this.#rest()
       })
       .finally(() => {
         this.#claims.delete(jobId)

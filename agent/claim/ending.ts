@@ -1,4 +1,5 @@
 import { backoffMs } from '../../protocol/core/backoff.ts'
+import { causeOf } from '../../protocol/core/errors.ts'
 import type { JobOpBody } from '../../protocol/core/job.ts'
 import { endOpId } from '../../protocol/core/op-id.ts'
 import type { Clock, Digest, Random } from '../../protocol/core/ports.ts'
@@ -28,15 +29,32 @@ export async function endLease(
 ): Promise<JobChange | undefined> {
   const opId = endOpId(body.claimId, body.kind, parts.digest)
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const change = await parts.registers.changeJob(jobId, opId, body)
-    if (change.kind !== 'unresolved' && change.kind !== 'busy') {
+    const change = await propose(parts, jobId, opId, body)
+    if (change !== undefined && change.kind !== 'unresolved' && change.kind !== 'busy') {
       await tell(parts, jobId, change)
       return change
     }
-    parts.log.warn({ job: jobId, epoch: body.epoch, attempt }, `${body.kind} not settled yet`)
     await pause(parts.clock, backoffMs(attempt, parts.random.next()), signal)
   }
   return undefined
+}
+
+/** Undefined where the mesh could not even be asked: too busy, or the run is not known yet. */
+async function propose(
+  parts: EndingParts,
+  jobId: string,
+  opId: string,
+  body: EndBody
+): Promise<JobChange | undefined> {
+  const facts = { job: jobId, epoch: body.epoch, end: body.kind }
+  try {
+    const change = await parts.registers.changeJob(jobId, opId, body)
+    if (change.kind === 'unresolved') parts.log.warn(facts, 'end not settled yet')
+    return change
+  } catch (error) {
+    parts.log.warn({ ...facts, cause: causeOf(error) }, 'end not proposed yet')
+    return undefined
+  }
 }
 
 async function tell(parts: EndingParts, jobId: string, change: JobChange): Promise<void> {

@@ -11,7 +11,7 @@ import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, SealedAnnouncement } from '../../protocol/core/run.ts'
 import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
-import { DeadlineFile } from '../execute/deadline-file.ts'
+import type { DeadlineFile } from '../execute/deadline-file.ts'
 import type { AttemptLog } from '../logs/attempt-log.ts'
 import { type EndBody, type EndingParts, endLease } from './ending.ts'
 import type { HeldLease } from './ports.ts'
@@ -28,7 +28,8 @@ export interface HolderParts extends EndingParts {
   readonly renewer: Renewer
   readonly executor: AttemptRunner
   readonly attempts: AttemptStore
-  readonly leasesDir: string
+  /** Makes the folder that the guard of this attempt reads. */
+  openDeadline(jobId: string, claimId: string): Promise<DeadlineFile>
   openLog(jobId: string, epoch: number, gateway: string): AttemptLog
 }
 
@@ -89,8 +90,7 @@ export class Holder {
     const { log } = this.#parts
     try {
       await this.#put('starting', undefined)
-      const { leasesDir } = this.#parts
-      this.#deadline = await DeadlineFile.create(leasesDir, this.jobId, this.claimId)
+      this.#deadline = await this.#parts.openDeadline(this.jobId, this.claimId)
       await this.#finish(await this.#attempt())
     } catch (error) {
       log.error({ job: this.jobId, epoch: this.#epoch, err: error }, 'attempt not settled')

@@ -19,16 +19,26 @@ export async function removeLeftovers(parts: RecoveryParts): Promise<void> {
   if (removed.length > 0) parts.log.warn({ removed }, 'leftovers removed')
 }
 
-/** Needs a quorum; gives up at `signal` and is tried again at the next boot. */
+/**
+ * Resolves once every record is settled, which needs a quorum and the runs' announcements; at
+ * `signal` the rest is left to the next boot.
+ */
 export async function settleRecords(parts: RecoveryParts, signal: AbortSignal): Promise<void> {
-  for (const record of await parts.attempts.all()) {
-    const body = endingOf(record)
-    const change = await endLease(parts, record.register, body, signal)
-    if (change === undefined) return
-    await parts.attempts.remove(record.register)
-    const facts = { job: record.register, epoch: record.epoch, end: body.kind }
-    parts.log.info({ ...facts, answer: change.kind }, 'attempt of an earlier process settled')
-  }
+  const records = await parts.attempts.all()
+  await Promise.all(records.map((record) => settle(parts, record, signal)))
+}
+
+async function settle(
+  parts: RecoveryParts,
+  record: AttemptRecord,
+  signal: AbortSignal
+): Promise<void> {
+  const body = endingOf(record)
+  const change = await endLease(parts, record.register, body, signal)
+  if (change === undefined) return
+  await parts.attempts.remove(record.register)
+  const facts = { job: record.register, epoch: record.epoch, end: body.kind }
+  parts.log.info({ ...facts, answer: change.kind }, 'attempt of an earlier process settled')
 }
 
 function endingOf(record: AttemptRecord): EndBody {

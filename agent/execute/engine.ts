@@ -1,13 +1,371 @@
-/** The container engine of this host, over its local socket. */
+import type { Readable } from 'node:stream'
+import Docker from 'dockerode'
+import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { ENGINE_CALL_MS_MAX } from '../../protocol/core/limits.ts'
+import { parseEvent } from './engine-events.ts'
+import {
+  type ContainerBody,
+  type ContainerView,
+  EngineError,
+  type EngineEvent,
+  type EngineInfo,
+  type ExecEnd,
+  type ExecRequest,
+  type LocalImage,
+  type OwnedThing
+} from './engine-types.ts'
+import { FrameReader } from './frames.ts'
+import { jsonLines } from './json-lines.ts'
+
+const DEFAULT_SOCKET = '/var/run/docker.sock'
+
+/** Milliseconds between two looks at a process that has closed its outputs and lives on. */
+const EXEC_POLL_MS_MAX = 500
+
+/** Characters of the engine's own words that are kept of a process that could not start. */
+const CAUSE_CHARACTERS_MAX = 1_000
+
+type Labels = Readonly<Record<string, string>>
+
+interface CallOptions {
+  readonly abortSignal: AbortSignal
+  readonly [option: string]: unknown
+}
+
+/** The calls whose types lag behind what dockerode takes. */
+interface Calls {
+  info(options: CallOptions): Promise<InfoAnswer>
+  version(options: CallOptions): Promise<Docker.DockerVersion>
+  createImage(auth: object, options: CallOptions): Promise<NodeJS.ReadableStream>
+  getEvents(options: CallOptions): Promise<NodeJS.ReadableStream>
+  listVolumes(options: CallOptions): Promise<{ Volumes: Docker.VolumeInspectInfo[] | null }>
+}
+
+interface InfoAnswer {
+  readonly SecurityOptions: readonly string[] | null
+  readonly OSType: string
+  readonly Architecture: string
+  readonly KernelVersion: string
+  /** Absent before API 1.41, where there was only version 1. */
+  readonly CgroupVersion: string | undefined
+  readonly NCPU: number
+  readonly MemTotal: number
+  readonly Driver: string
+  readonly DockerRootDir: string
+}
+
+/**
+ * The container engine of this host, over its local socket. Calls reject with ENGINE_UNREACHABLE
+ * where nothing listens, else with EngineError; each ends after ENGINE_CALL_MS_MAX at the latest
+ * unless its own comment says otherwise.
+ */
 export class Engine {
   readonly socket: string
+  readonly #docker: Docker
+  readonly #calls: Calls
 
   private constructor(socket: string) {
     this.socket = socket
+    this.#docker = new Docker({ socketPath: socket })
+    this.#calls = this.#docker as unknown as Calls
   }
 
-  /** `dockerHost` as in DOCKER_HOST. Throws ENGINE_REMOTE. */
-  static local(dockerHost: string | undefined): Engine {
-    return new Engine(dockerHost ?? '/var/run/docker.sock')
+  /** `host` is a socket's path or a value of DOCKER_HOST. Throws ENGINE_REMOTE. */
+  static local(host: string | undefined): Engine {
+    if (host === undefined || host === '') return new Engine(DEFAULT_SOCKET)
+    const path = host.startsWith('unix://') ? host.slice('unix://'.length) : host
+    // Mounts and the guard's clock are this host's: with a remote engine both would be another's.
+    if (!path.startsWith('/')) throw new MeshError('ENGINE_REMOTE', { host })
+    return new Engine(path)
   }
+
+  async info(): Promise<EngineInfo> {
+    const [info, version] = await this.#call((abortSignal) =>
+      Promise.all([this.#calls.info({ abortSignal }), this.#calls.version({ abortSignal })])
+    )
+    const options = info.SecurityOptions ?? []
+    return {
+      version: version.Version,
+      apiVersion: version.ApiVersion,
+      os: info.OSType,
+      architecture: info.Architecture,
+      kernel: info.KernelVersion,
+      cgroup: info.CgroupVersion === '2' ? 2 : 1,
+      cpus: info.NCPU,
+      memoryBytes: info.MemTotal,
+      storageDriver: info.Driver,
+      rootDir: info.DockerRootDir,
+      // `name=seccomp,profile=default`
+      security: new Set(options.map((option) => /name=([^,]+)/.exec(option)?.[1] ?? option))
+    }
+  }
+
+  /** Undefined where the image is not on this host. */
+  async image(reference: string): Promise<LocalImage | undefined> {
+    const found = await this.#found((abortSignal) =>
+      this.#docker.getImage(reference).inspect({ abortSignal } as object)
+    )
+    if (found === undefined) return undefined
+    const { Os, Architecture, Variant } = found as typeof found & { Variant?: string }
+    const platform = [Os, Architecture, Variant].filter(Boolean).join('/')
+    return { id: found.Id, platform, user: found.Config?.User ?? '' }
+  }
+
+  /** Resolves once the image is here; limited by `signal` alone. */
+  async pull(name: string, tag: string, platform: string, signal: AbortSignal): Promise<void> {
+    const parts = { fromImage: name, tag, platform, abortSignal: signal }
+    await this.#limited(async () => {
+      await this.#follow(await this.#calls.createImage({}, parts))
+    }, signal)
+  }
+
+  /** Loads a docker-archive. */
+  async load(archive: Readable, signal: AbortSignal): Promise<void> {
+    await this.#limited(async () => {
+      await this.#follow(await this.#docker.loadImage(archive, { abortSignal: signal }))
+    }, signal)
+  }
+
+  /** The new container's id. Status 409 says that the name is taken. */
+  async create(name: string, platform: string, body: ContainerBody): Promise<string> {
+    const options = { ...body, name, platform } as unknown as Docker.ContainerCreateOptions
+    const container = await this.#call((abortSignal) =>
+      this.#docker.createContainer({ ...options, abortSignal })
+    )
+    return container.id
+  }
+
+  async start(container: string): Promise<void> {
+    await this.#call((abortSignal) => this.#docker.getContainer(container).start({ abortSignal }))
+  }
+
+  /** Undefined where there is no such container. */
+  async inspect(container: string): Promise<ContainerView | undefined> {
+    const found = await this.#found((abortSignal) =>
+      this.#docker.getContainer(container).inspect({ abortSignal })
+    )
+    if (found === undefined) return undefined
+    return {
+      id: found.Id,
+      running: found.State.Running,
+      exitCode: found.State.ExitCode,
+      labels: found.Config.Labels,
+      config: { ...found.Config },
+      hostConfig: { ...found.HostConfig }
+    }
+  }
+
+  /** Signals process 1. False where it no longer runs. */
+  async kill(container: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<boolean> {
+    return await this.#call((abortSignal) =>
+      this.#docker.getContainer(container).kill({ signal, abortSignal })
+    ).then(
+      () => true,
+      (error: unknown) => {
+        if (isStatus(error, 404) || isStatus(error, 409)) return false
+        throw error
+      }
+    )
+  }
+
+  /** Kills and removes it with its nameless volumes. False where there is nothing to remove. */
+  async remove(container: string): Promise<boolean> {
+    return await this.#removed((abortSignal) =>
+      this.#docker.getContainer(container).remove({ force: true, v: true, abortSignal })
+    )
+  }
+
+  async removeVolume(name: string): Promise<boolean> {
+    return await this.#removed((abortSignal) =>
+      this.#docker.getVolume(name).remove({ abortSignal })
+    )
+  }
+
+  /** All that carry these labels, ended ones too. */
+  async containers(labels: Labels): Promise<readonly OwnedThing[]> {
+    const filters = { label: labelFilter(labels) }
+    const found = await this.#call((abortSignal) =>
+      this.#docker.listContainers({ all: true, filters, abortSignal })
+    )
+    return found.map((one) => ({
+      name: one.Names[0]?.replace(/^\//, '') ?? one.Id,
+      labels: one.Labels
+    }))
+  }
+
+  async volumes(labels: Labels): Promise<readonly OwnedThing[]> {
+    const filters = { label: labelFilter(labels) }
+    const found = await this.#call((abortSignal) =>
+      this.#calls.listVolumes({ filters, abortSignal })
+    )
+    // The engine sends null for none.
+    return (found.Volumes ?? []).map((one) => ({ name: one.Name, labels: one.Labels ?? {} }))
+  }
+
+  /** Runs a process in a running container to its end, however long that takes. */
+  async exec(request: ExecRequest): Promise<ExecEnd> {
+    const created = await this.#call((abortSignal) =>
+      this.#docker.getContainer(request.container).exec({
+        Cmd: [...request.command],
+        Env: [...request.env],
+        User: request.user,
+        WorkingDir: request.workdir,
+        AttachStdin: request.stdin !== undefined,
+        AttachStdout: true,
+        AttachStderr: true,
+        abortSignal
+      })
+    )
+    request.onCreated?.(created.id)
+    let firstWords = ''
+    const reader = new FrameReader((stream, bytes) => {
+      if (firstWords === '') firstWords = Buffer.from(bytes).toString('utf8').trim()
+      request.onOutput(stream, bytes)
+    })
+    try {
+      const attached = await this.#attach(created, request)
+      await converse(attached, request, (chunk) => reader.push(chunk))
+    } catch (error) {
+      // Engines from 25 on refuse here what older ones report as output and exit code 126.
+      if (isStatus(error, 400) || isStatus(error, 500)) return notStarted(causeOf(error))
+      throw error
+    }
+    return await this.#ending(created, firstWords, request.signal)
+  }
+
+  /** Resolves when the engine ends the stream; `onReady` is called once nothing can be missed. */
+  async events(
+    labels: Labels,
+    since: string | undefined,
+    onEvent: (event: EngineEvent) => void,
+    signal: AbortSignal,
+    onReady: () => void
+  ): Promise<void> {
+    const filters = { type: ['container'], label: labelFilter(labels) }
+    const stream = await this.#limited(
+      () => this.#calls.getEvents({ filters, since, abortSignal: signal }),
+      signal
+    )
+    onReady()
+    for await (const document of jsonLines(stream as AsyncIterable<Uint8Array>)) {
+      const event = parseEvent(document)
+      if (event !== undefined) onEvent(event)
+    }
+  }
+
+  async #attach(exec: Docker.Exec, request: ExecRequest): Promise<NodeJS.ReadWriteStream> {
+    return await this.#call((abortSignal) =>
+      // The signal must not outlive the answer: it would cut the stream in the middle of a step.
+      exec.start({ hijack: true, stdin: request.stdin !== undefined, abortSignal })
+    )
+  }
+
+  /** A process may close its outputs long before it ends, so the end of the stream is not its end. */
+  async #ending(
+    exec: Docker.Exec,
+    firstWords: string,
+    signal: AbortSignal | undefined
+  ): Promise<ExecEnd> {
+    for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, EXEC_POLL_MS_MAX)) {
+      const seen = await this.#call((abortSignal) => exec.inspect({ abortSignal }))
+      if (!seen.Running && seen.ExitCode !== null) {
+        return seen.Pid === 0 ? notStarted(firstWords) : { kind: 'exited', code: seen.ExitCode }
+      }
+      signal?.throwIfAborted()
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  }
+
+  /** Progress ends with the reason where the work failed; the status was sent long before. */
+  async #follow(progress: NodeJS.ReadableStream): Promise<void> {
+    for await (const line of jsonLines(progress as AsyncIterable<Uint8Array>)) {
+      const { error } = line as { error?: string }
+      if (error !== undefined) throw new EngineError(error.trim(), undefined)
+    }
+  }
+
+  async #found<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.#call(call)
+    } catch (error) {
+      if (isStatus(error, 404)) return undefined
+      throw error
+    }
+  }
+
+  async #removed(call: (signal: AbortSignal) => Promise<unknown>): Promise<boolean> {
+    return (await this.#found(async (signal) => [await call(signal)])) !== undefined
+  }
+
+  async #call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController()
+    const timer = setTimeout(() => limit.abort(), ENGINE_CALL_MS_MAX)
+    try {
+      return await this.#limited(() => call(limit.signal), limit.signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #limited<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      throw this.#explained(error, signal)
+    }
+  }
+
+  #explained(error: unknown, signal: AbortSignal): Error {
+    if (error instanceof EngineError) return error
+    const cause = causeOf(error)
+    if (signal.aborted) return new EngineError('the engine did not answer in time', undefined)
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'EACCES') {
+      const facts = { socket: this.socket, cause: code }
+      return new MeshError('ENGINE_UNREACHABLE', facts, { cause: error })
+    }
+    const status = (error as { statusCode?: number }).statusCode
+    // `(HTTP code 404) no such container - No such container: x `
+    const words = cause.replace(/^\(HTTP code \d+\) [^-]*- /, '').trim()
+    return new EngineError(words, status, { cause: error })
+  }
+}
+
+/** True for an answer of the engine with this HTTP status. */
+export function isStatus(error: unknown, status: number): boolean {
+  return error instanceof EngineError && error.status === status
+}
+
+function notStarted(cause: string): ExecEnd {
+  return { kind: 'not_started', cause: cause.slice(0, CAUSE_CHARACTERS_MAX) }
+}
+
+/** Feeds the process and reads it until the engine closes the stream. */
+async function converse(
+  stream: NodeJS.ReadWriteStream,
+  request: ExecRequest,
+  onChunk: (chunk: Uint8Array) => void
+): Promise<void> {
+  const socket = stream as NodeJS.ReadWriteStream & { destroy(): void }
+  const { signal, stdin } = request
+  const onAbort = (): void => socket.destroy()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    await new Promise<void>((resolve) => {
+      socket.on('data', onChunk)
+      socket.once('end', resolve)
+      socket.once('close', resolve)
+      // A reset is an end like any other: what became of the process is asked for afterwards.
+      socket.once('error', () => resolve())
+      if (stdin !== undefined) stdin.pipe(socket)
+      if (signal?.aborted === true) onAbort()
+    })
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+  signal?.throwIfAborted()
+}
+
+function labelFilter(labels: Labels): string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`)
 }

@@ -1,5 +1,6 @@
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
-import type { LogRead, LogStore } from '../../protocol/store/log-store.ts'
+import type { LogRead } from '../../protocol/store/job-log.ts'
+import type { LogStore } from '../../protocol/store/log-store.ts'
 import type { LogSend } from './feed.ts'
 
 export type LogSource = 'spool' | 'holder' | 'gateway' | 'none'

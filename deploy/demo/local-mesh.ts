@@ -31,6 +31,12 @@ export interface LocalPart {
   id: string
 }
 
+interface Founded {
+  readonly authority: string
+  readonly peerId: string
+  readonly storeId: string
+}
+
 /** A gateway and its agents as separate processes on loopback, each with its own state. */
 export class LocalMesh {
   readonly root: string
@@ -119,6 +125,18 @@ export class LocalMesh {
     return (await reply.json()) as T
   }
 
+  /** Declares a repository in gateway.yaml and has the gateway read it. */
+  async addRepository(repository: {
+    readonly name: string
+    readonly url: string
+    readonly secretFile: string
+  }): Promise<void> {
+    const { name, url, secretFile } = repository
+    const add = ['repo', 'add', name, '--url', url, '--secret-file', secretFile]
+    await this.#must(GATEWAY_MAIN, this.gateway, add)
+    await this.daemon(this.gateway.name).kill('SIGHUP')
+  }
+
   startAgent(index: number): Daemon {
     const agent = this.agents[index]
     if (agent === undefined) throw new Error(`there is no agent ${index}`)
@@ -151,8 +169,10 @@ export class LocalMesh {
     await this.#writeGatewaySettings(options)
     const lease = options.lease ?? 'default'
     const address = `/ip4/127.0.0.1/tcp/${first.port}`
-    const init = ['init', '--name', first.name, '--address', address, '--lease', lease]
-    const authority = lastLine(await this.#must(AGENT_MAIN, first, init))
+    const init = ['init', '--name', first.name, '--address', address, '--lease', lease, '--json']
+    const founded = JSON.parse(await this.#must(AGENT_MAIN, first, init)) as Founded
+    const { authority } = founded
+    first.id = `${founded.peerId}/${founded.storeId}`
     for (const agent of others) {
       agent.id = lastLine(await this.#must(AGENT_MAIN, agent, ['id', '--authority', authority]))
     }

@@ -4,7 +4,7 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import { holderOf } from '../../protocol/core/job-filter.ts'
 import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
 import type { LogLine } from '../../protocol/core/log-line.ts'
-import type { LogRead } from '../../protocol/store/log-store.ts'
+import type { LogRead } from '../../protocol/store/job-log.ts'
 import type { ApiParts } from './parts.ts'
 
 export type LogFormat = 'text' | 'json'

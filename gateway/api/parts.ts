@@ -3,7 +3,7 @@ import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { SealedRoster } from '../../protocol/core/roster.ts'
 import type { PeerLink } from '../../protocol/mesh/node.ts'
-import type { LogRead } from '../../protocol/store/log-store.ts'
+import type { LogRead } from '../../protocol/store/job-log.ts'
 import type { LogQuestion } from '../logs/log-reader.ts'
 import type { Announcer, Inbox } from '../ports.ts'
 

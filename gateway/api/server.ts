@@ -1,15 +1,9 @@
 import type { Socket } from 'node:net'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-  type RawServerDefault
-} from 'fastify'
-import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import swagger from '@fastify/swagger'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import {
   AUTH_FAILURES_PER_MINUTE_MAX,
@@ -21,31 +15,134 @@ import {
   HTTP_REQUESTS_PER_MINUTE_MAX
 } from '../../protocol/core/limits.ts'
 import type { Log } from '../../protocol/host/log.ts'
-import { hookRoutes } from '../hooks/routes.ts'
 import type { Receiver } from '../hooks/receiver.ts'
-import { FailureLimit } from './auth.ts'
+import { hookRoutes } from '../hooks/routes.ts'
 import { openApi } from './open-api.ts'
 import type { ApiParts } from './parts.ts'
 import { asHttpError, headersOf, PROBLEM_TYPE, problemOf } from './problem.ts'
-import { apiRoutes } from './routes.ts'
+import { apiRoutes, openRoutes } from './routes.ts'
 import type { TokenStore } from './token-store.ts'
 
 export interface ServerParts {
   readonly api: ApiParts
   readonly receiver: Pick<Receiver, 'receive'>
-  readonly tokens: TokenStore
+  readonly tokens: Pick<TokenStore, 'find'>
   readonly log: Log
 }
 
 export interface ServerOptions {
-  /** Milliseconds within which a request must have arrived; the limit's value when absent. */
+  /** Milliseconds within which one request must have arrived whole. */
   readonly requestMsMax?: number | undefined
 }
 
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawServerDefault extends infer _ ? import('node:http').IncomingMessage : never,
-  import('node:http').ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->
+const MINUTE_MS = 60_000
+/** How often Node looks for requests that take too long; its own 30 s would outlast our limit. */
+const CHECK_EVERY_MS = 1_000
+
+/** The gateway's HTTP side, not listening yet: hooks, API and health. */
+export async function createServer(
+  parts: ServerParts,
+  options: ServerOptions = {}
+): Promise<FastifyInstance> {
+  const app = bareServer(parts, options.requestMsMax ?? HTTP_REQUEST_MS_MAX)
+  app.server.maxConnections = HTTP_CONNECTIONS_MAX
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  await app.register(helmet)
+  await app.register(rateLimit, {
+    max: HTTP_REQUESTS_PER_MINUTE_MAX,
+    timeWindow: MINUTE_MS,
+    errorResponseBuilder: (_request, { max }) =>
+      new MeshError('RATE_LIMITED', { max, window: 'a minute' })
+  })
+  await app.register(swagger, openApi(parts.api.version))
+  refuse(app, parts)
+  const failures = app.createRateLimit({ max: AUTH_FAILURES_PER_MINUTE_MAX, timeWindow: MINUTE_MS })
+  await app.register((scope, _options, done) => {
+    openRoutes(scope, parts.api)
+    done()
+  })
+  await app.register((scope, _options, done) => {
+    refuseWhileStopping(scope, parts.api)
+    hookRoutes(scope, { receiver: parts.receiver, failures })
+    done()
+  })
+  await app.register(
+    (scope, _options, done) => {
+      refuseWhileStopping(scope, parts.api)
+      apiRoutes(scope, { api: parts.api, tokens: parts.tokens, failures })
+      done()
+    },
+    { prefix: '/api/v1' }
+  )
+  return app
+}
+
+function bareServer(parts: ServerParts, requestMsMax: number): FastifyInstance {
+  return fastify({
+    logger: false,
+    bodyLimit: DELIVERY_BYTES_MAX,
+    requestTimeout: requestMsMax,
+    connectionTimeout: HTTP_IDLE_MS_MAX,
+    keepAliveTimeout: HTTP_IDLE_MS_MAX,
+    // Ours says so with a problem document; see refuseWhileStopping.
+    return503OnClosing: false,
+    http: {
+      maxHeaderSize: HTTP_HEADER_BYTES_MAX,
+      headersTimeout: requestMsMax,
+      connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, requestMsMax / 2)
+    },
+    frameworkErrors: (error, request, reply) => answer(parts.log, error, request, reply),
+    clientErrorHandler: (error, socket) => refuseSocket(error, socket)
+  })
+}
+
+function refuse(app: FastifyInstance, parts: ServerParts): void {
+  app.setErrorHandler((error, request, reply) => answer(parts.log, error, request, reply))
+  app.setNotFoundHandler({ preHandler: app.rateLimit() }, (request) => {
+    const path = request.url.split('?')[0] ?? ''
+    throw new MeshError('ROUTE_UNKNOWN', { method: request.method, path })
+  })
+}
+
+function refuseWhileStopping(scope: FastifyInstance, api: ApiParts): void {
+  scope.addHook('onRequest', (_request, _reply, done) => {
+    done(api.stopping() ? new MeshError('STOPPING', { what: 'the gateway' }) : undefined)
+  })
+}
+
+function answer(
+  log: Log,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply
+): FastifyReply {
+  const known = asHttpError(error, { contentType: request.headers['content-type'] ?? 'none' })
+  const { status } = known.kind
+  const facts = { method: request.method, route: request.routeOptions.url, code: known.code }
+  // The cause is for whoever runs the gateway; the client gets the code.
+  if (status >= 500) log.error({ ...facts, err: known.cause ?? known }, 'request failed')
+  else log.debug({ ...facts, detail: known.message }, 'request refused')
+  const realm = request.url.startsWith('/hooks/') ? 'hook' : 'api'
+  return reply
+    .code(status)
+    .headers(headersOf(known, realm))
+    .type(PROBLEM_TYPE)
+    .serializer((document: unknown) => JSON.stringify(document))
+    .send(problemOf(known))
+}
+
+/** A request that never became one: broken, too slow, or with headers that do not end. */
+function refuseSocket(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const problem = problemOf(asHttpError(error, { contentType: 'none' }))
+  const body = JSON.stringify(problem)
+  if (socket.writable) {
+    socket.write(
+      `HTTP/1.1 ${problem.status} ${problem.title}\r\n` +
+        `content-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+        `connection: close\r\n\r\n${body}`
+    )
+  }
+  socket.destroy(error)
+}

@@ -154,7 +154,8 @@ function unusable(problem: string): Entry {
 function titleOf(subject: string): string {
   const line = subject.split('\n')[0] ?? ''
   const shown = line.replaceAll(/[\p{Cc}\p{Cs}\p{Bidi_Control}]/gu, ' ').trim()
-  return [...shown].slice(0, TITLE_CHARACTERS_MAX).join('')
+  // Half of a surrogate pair at the cut would be no text.
+  return shown.slice(0, TITLE_CHARACTERS_MAX).replace(/[\ud800-\udbff]$/, '')
 }
 
 async function bytesOf(dir: string, signal: AbortSignal): Promise<number> {

@@ -127,6 +127,8 @@ export const REPAIRS_PARALLEL_MAX = 64
 export const REPAIRS_KEPT_MAX = 10_000
 /** Runs of which a member remembers that they are chosen (4.12.7). */
 export const CHOSEN_RUNS_MAX = 20_000
+/** Witness epochs in which a run is looked for, newest first, when only its id is known. */
+export const RUN_EPOCHS_TRIED_MAX = 4
 /** Registers that wait to be read for the board; while it is full, SYNC pages wait. */
 export const BOARD_QUEUE_MAX = 20_000
 /** Reads of one register for the board before it is left to the next change or the next start. */
@@ -135,6 +137,10 @@ export const BOARD_TRIES_MAX = 12
 export const HINTS_PER_S_MAX = 50
 /** Hints of one publisher at once after a pause: a gateway may bring a full manifest's worth. */
 export const HINTS_BURST = 512
+/** Advertisements a second that one agent may publish, on average (ADVERTISE_EVERY_MS_MIN). */
+export const ADVERTISEMENTS_PER_S_MAX = 2
+/** Advertisements of one agent at once after a pause. */
+export const ADVERTISEMENTS_BURST = 20
 /** Witnesses above which anti-entropy visits a rotating cover of them instead of all (4.11). */
 export const SYNC_WITNESSES_MAX = 20
 /** SYNC pages that one visit of a witness takes; the rest waits for the next visit. */
@@ -213,6 +219,14 @@ export const CHECKOUT_BYTES_MAX = 4_294_967_296
 export const IMAGE_PULL_MS_MAX = 900_000
 /** Milliseconds for one engine call that should be quick. */
 export const ENGINE_CALL_MS_MAX = 60_000
+/** Milliseconds that a guard's deadline may lie ahead: no lease is longer (lease-protocol 4.11). */
+export const GUARD_AHEAD_MS_MAX = 30_000
+/** Milliseconds that a job's processes have between SIGTERM and SIGKILL. */
+export const TERM_GRACE_MS = 5_000
+/** Milliseconds in which a sandbox must be confirmed gone before that is given up as SANDBOX_FAILED. */
+export const CLEAN_UP_MS_MAX = 120_000
+/** Files of one checkout: a tree that names one folder many times over must not fill the host. */
+export const CHECKOUT_FILES_MAX = 1_000_000
 /** Processes in one sandbox. */
 export const PIDS_MAX = 512
 /** Rows that one page of the API holds. */

@@ -1,8 +1,13 @@
 import { type BackoffRange, backoffMaxMs } from '../core/backoff.ts'
 import { causeOf } from '../core/errors.ts'
-import { DIAL_BACKOFF_MS_MAX, DIAL_BACKOFF_MS_MIN, DIAL_MS_MAX } from '../core/limits.ts'
-import { DIAL_BACKOFF_NEW_ROSTER_MS_MAX, DIALS_PARALLEL_MAX } from '../core/limits.ts'
-import { ROSTER_PUSH_MS_MAX } from '../core/limits.ts'
+import {
+  DIAL_BACKOFF_MS_MAX,
+  DIAL_BACKOFF_MS_MIN,
+  DIAL_BACKOFF_NEW_ROSTER_MS_MAX,
+  DIAL_MS_MAX,
+  DIALS_PARALLEL_MAX,
+  ROSTER_PUSH_MS_MAX
+} from '../core/limits.ts'
 import type { Clock, Random } from '../core/ports.ts'
 import type { Member } from '../core/roster.ts'
 import type { Log } from '../host/log.ts'
@@ -17,6 +22,11 @@ export interface DiallerParts {
   readonly isLinked: (peerId: string) => boolean
   /** Resolves once a connection to the member exists. */
   readonly dial: (member: Member, signal: AbortSignal) => Promise<unknown>
+}
+
+interface Dial {
+  readonly end: AbortController
+  readonly done: Promise<void>
 }
 
 interface Target {
@@ -36,8 +46,8 @@ export class Dialler {
   readonly #parts: DiallerParts
   readonly #targets = new Map<string, Target>()
   readonly #queue: string[] = []
-  readonly #dialling = new Map<string, Promise<void>>()
-  readonly #stop = new AbortController()
+  readonly #dialling = new Map<string, Dial>()
+  #stopped = false
   #rosterMs = 0
 
   constructor(parts: DiallerParts) {
@@ -66,15 +76,17 @@ export class Dialler {
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort()
+    this.#stopped = true
     for (const target of this.#targets.values()) target.disarm?.()
     this.#targets.clear()
     this.#queue.length = 0
-    await Promise.all(this.#dialling.values())
+    const dials = [...this.#dialling.values()]
+    for (const { end } of dials) end.abort()
+    await Promise.all(dials.map(({ done }) => done))
   }
 
   #await(peerId: string, failures: number): void {
-    if (this.#stop.signal.aborted) return
+    if (this.#stopped) return
     this.#targets.get(peerId)?.disarm?.()
     const target: Target = { failures, disarm: undefined }
     this.#targets.set(peerId, target)
@@ -100,16 +112,14 @@ export class Dialler {
       if (peerId === undefined) return
       const member = this.#parts.targets().find((other) => other.peerId === peerId)
       if (member === undefined || this.#parts.isLinked(peerId)) continue
-      this.#dialling.set(peerId, this.#dial(member))
+      const end = new AbortController()
+      this.#dialling.set(peerId, { end, done: this.#dial(member, end) })
     }
   }
 
   /** Never rejects. */
-  async #dial(member: Member): Promise<void> {
+  async #dial(member: Member, end: AbortController): Promise<void> {
     const { peerId } = member
-    const end = new AbortController()
-    const onStop = (): void => end.abort()
-    this.#stop.signal.addEventListener('abort', onStop, { once: true })
     const disarm = this.#parts.clock.arm(DIAL_MS_MAX, () => end.abort())
     let failures = 0
     try {
@@ -119,7 +129,6 @@ export class Dialler {
       this.#parts.log.debug({ peer: peerId, failures, cause: causeOf(error) }, 'dial failed')
     } finally {
       disarm()
-      this.#stop.signal.removeEventListener('abort', onStop)
       this.#dialling.delete(peerId)
     }
     // Also after a dial that worked: the other side may have cut it again before this line.

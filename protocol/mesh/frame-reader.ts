@@ -1,7 +1,11 @@
 import { MeshError } from '../core/errors.ts'
 import { FRAME_BYTES_MAX } from '../core/limits.ts'
+import { FRAME_OVERHEAD_BYTES } from '../wire/frame.ts'
 
-/** Bytes of the longest length prefix: 4 times 7 bits hold FRAME_BYTES_MAX, a fifth byte is an attack. */
+/** Bytes of one frame on a stream. */
+export const FRAME_WIRE_BYTES_MAX = FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES
+
+/** Bytes of the longest length prefix: 4 times 7 bits are enough, a fifth byte is an attack. */
 const PREFIX_BYTES_MAX = 4
 /** Bytes first set aside for a frame that comes in parts; doubled as it really arrives. */
 const HOLD_BYTES_MIN = 4_096
@@ -60,8 +64,8 @@ export class FrameReader {
     if (lastByte === 0 && this.#prefixBytes > 1) throw this.#invalid('a length with spare bytes')
     if (bytes === 0) throw this.#invalid('an empty frame')
     // Before a byte of it is kept: a length is cheap to claim and memory is not.
-    if (bytes > FRAME_BYTES_MAX) {
-      const facts = { what: `a frame of ${this.#peer}`, bytes, max: FRAME_BYTES_MAX }
+    if (bytes > FRAME_WIRE_BYTES_MAX) {
+      const facts = { what: `a frame of ${this.#peer}`, bytes, max: FRAME_WIRE_BYTES_MAX }
       throw new MeshError('MESSAGE_TOO_LARGE', facts)
     }
     this.#need = bytes

@@ -20,6 +20,7 @@ export interface Identity {
 export async function makeIdentity(paths: StatePaths, authority: string): Promise<Identity> {
   checkAuthority(authority)
   await makeStateFolder(paths.state)
+  await makeStateFolder(paths.rosters)
   const pinned = await readAuthority(paths).catch(() => undefined)
   if (pinned !== undefined && pinned !== authority) {
     const problem = `${paths.state} is bound to ${pinned}; use another --state`

@@ -8,6 +8,7 @@ interface Said {
   readonly version: number
   readonly nextAtMs: number
   readonly pauseMs: number
+  readonly times: number
 }
 
 /** Milliseconds before an expiry is told again; doubles up to REANNOUNCE_MS_MAX. */
@@ -20,13 +21,13 @@ const REPEAT_MS_MIN = 5_000
 export class LeaseSweep {
   readonly #registers: WitnessRegisters
   readonly #clock: Clock
-  readonly #onExpired: (hint: Hint) => void
+  readonly #onExpired: (hint: Hint, repeat: number) => void
   #said = new Map<WitnessRegister, Said>()
   #cancel: (() => void) | undefined
 
   constructor(
     parts: { readonly registers: WitnessRegisters; readonly clock: Clock },
-    onExpired: (hint: Hint) => void
+    onExpired: (hint: Hint, repeat: number) => void
   ) {
     this.#registers = parts.registers
     this.#clock = parts.clock
@@ -63,7 +64,8 @@ export class LeaseSweep {
     const isNew = before === undefined || before.version !== version
     if (!isNew && nowMs < before.nextAtMs) return before
     const pauseMs = isNew ? REPEAT_MS_MIN : Math.min(before.pauseMs * 2, REANNOUNCE_MS_MAX)
-    this.#onExpired({ ...register.key, version })
-    return { version, pauseMs, nextAtMs: nowMs + pauseMs }
+    const times = isNew ? 0 : before.times + 1
+    this.#onExpired({ ...register.key, version }, times)
+    return { version, pauseMs, times, nextAtMs: nowMs + pauseMs }
   }
 }

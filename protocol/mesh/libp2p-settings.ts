@@ -1,4 +1,4 @@
-import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
+import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { ConnectionGater } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
@@ -6,9 +6,15 @@ import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import type { ConnectionManagerInit, Libp2p, Libp2pOptions } from 'libp2p'
-import { ADDRESSES_MAX, CONNECTIONS_MAX, DIAL_MS_MAX, DIALS_PARALLEL_MAX } from '../core/limits.ts'
-import { MEMBERS_MAX, OUTBOUND_BUFFER_BYTES_MAX } from '../core/limits.ts'
-import { STREAMS_PER_CONNECTION_MAX } from '../core/limits.ts'
+import {
+  ADDRESSES_MAX,
+  CONNECTIONS_MAX,
+  DIAL_MS_MAX,
+  DIALS_PARALLEL_MAX,
+  MEMBERS_MAX,
+  OUTBOUND_BUFFER_BYTES_MAX,
+  STREAMS_PER_CONNECTION_MAX
+} from '../core/limits.ts'
 import type { MeshKey } from '../wire/keys.ts'
 import { membersGossip } from './gossip.ts'
 

@@ -1,7 +1,12 @@
 import type { Stream } from '@libp2p/interface'
 import { causeOf, MeshError } from '../core/errors.ts'
-import { DIAL_MS_MAX, FRAME_BYTES_MAX, OUTBOUND_BUFFER_BYTES_MAX } from '../core/limits.ts'
-import { REQUESTS_ABANDONED_MAX, REQUESTS_IN_FLIGHT_MAX } from '../core/limits.ts'
+import {
+  DIAL_MS_MAX,
+  FRAME_BYTES_MAX,
+  OUTBOUND_BUFFER_BYTES_MAX,
+  REQUESTS_ABANDONED_MAX,
+  REQUESTS_IN_FLIGHT_MAX
+} from '../core/limits.ts'
 import type { Clock, RequestOptions } from '../core/ports.ts'
 import { decodeFrame, encodeFrame } from '../wire/frame.ts'
 import { FrameReader } from './frame-reader.ts'
@@ -79,13 +84,13 @@ export class RequestChannel {
     if (this.#pending.size >= REQUESTS_IN_FLIGHT_MAX) {
       throw new MeshError('OVERLOADED', { what, max: REQUESTS_IN_FLIGHT_MAX })
     }
+    if (body.length > FRAME_BYTES_MAX) {
+      const facts = { what: 'the request', bytes: body.length, max: FRAME_BYTES_MAX }
+      throw new MeshError('MESSAGE_TOO_LARGE', facts)
+    }
     if (this.#lastId === ID_MAX) this.#drop(this.#unreachable('its stream was replaced'))
     const id = this.#lastId + 1
     const frame = encodeFrame({ id, kind: 'request', body, code: '' })
-    if (frame.length > FRAME_BYTES_MAX) {
-      const facts = { what: 'the request', bytes: frame.length, max: FRAME_BYTES_MAX }
-      throw new MeshError('MESSAGE_TOO_LARGE', facts)
-    }
     const queued = this.#writer.push(frame)
     if (queued === undefined) {
       throw new MeshError('OVERLOADED', { what, max: OUTBOUND_BUFFER_BYTES_MAX })
@@ -145,7 +150,7 @@ export class RequestChannel {
   }
 
   #answer(bytes: Uint8Array): void {
-    const frame = decodeFrame(bytes)
+    const frame = decodeFrame(bytes, this.#parts.peer)
     if (this.#abandoned.delete(frame.id)) return
     const pending = this.#pending.get(frame.id)
     if (pending === undefined || frame.kind === 'request') {

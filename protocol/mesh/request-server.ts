@@ -1,7 +1,11 @@
 import type { Stream } from '@libp2p/interface'
 import { causeOf, codeOf, MeshError } from '../core/errors.ts'
-import { FRAME_BYTES_MAX, OUTBOUND_BUFFER_BYTES_MAX } from '../core/limits.ts'
-import { REQUEST_BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX } from '../core/limits.ts'
+import {
+  FRAME_BYTES_MAX,
+  OUTBOUND_BUFFER_BYTES_MAX,
+  REQUEST_BYTES_IN_FLIGHT_MAX,
+  REQUESTS_IN_FLIGHT_MAX
+} from '../core/limits.ts'
 import type { Log } from '../host/log.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../wire/frame.ts'
 import { FrameReader } from './frame-reader.ts'
@@ -75,7 +79,9 @@ export class RequestServer {
   #receive(session: Session, reader: FrameReader, chunk: Uint8Array): void {
     if (!this.#sessions.has(session)) return
     try {
-      for (const bytes of reader.push(chunk)) this.#take(session, decodeFrame(bytes), bytes.length)
+      for (const bytes of reader.push(chunk)) {
+        this.#take(session, decodeFrame(bytes, session.remote), bytes.length)
+      }
     } catch (error) {
       const facts = { peer: session.remote, protocol: this.#parts.protocol, cause: causeOf(error) }
       this.#parts.log.warn(facts, 'stream dropped')
@@ -113,12 +119,17 @@ export class RequestServer {
   async #serve(session: Session, frame: Frame): Promise<void> {
     try {
       const body = await this.#parts.handler(session.remote, frame.body)
+      if (body.length > FRAME_BYTES_MAX) {
+        const facts = { what: 'the answer', bytes: body.length, max: FRAME_BYTES_MAX }
+        throw new MeshError('MESSAGE_TOO_LARGE', facts)
+      }
       this.#respond(session, encodeFrame({ id: frame.id, kind: 'response', body, code: '' }))
     } catch (error) {
       const code = codeOf(error) ?? 'BUG'
       const facts = { peer: session.remote, protocol: this.#parts.protocol, code }
       // Only the code travels: a message could name files and peers that are not the asker's business.
-      if (code === 'BUG') this.#parts.log.error({ ...facts, cause: causeOf(error) }, 'handler failed')
+      if (code === 'BUG')
+        this.#parts.log.error({ ...facts, cause: causeOf(error) }, 'handler failed')
       else this.#parts.log.debug({ ...facts, cause: causeOf(error) }, 'request refused')
       this.#fail(session, frame.id, code)
     }
@@ -126,10 +137,6 @@ export class RequestServer {
 
   #respond(session: Session, frame: Uint8Array): void {
     if (!this.#sessions.has(session)) return
-    if (frame.length > FRAME_BYTES_MAX) {
-      const facts = { what: 'the answer', bytes: frame.length, max: FRAME_BYTES_MAX }
-      throw new MeshError('MESSAGE_TOO_LARGE', facts)
-    }
     if (session.writer.push(frame) !== undefined) return
     // Its other answers are still on their way: it may ask again when it has read them.
     const facts = { what: `the buffer to ${session.remote}`, max: OUTBOUND_BUFFER_BYTES_MAX }

@@ -1,15 +1,28 @@
 import { causeOf, codeOf, MeshError } from '../core/errors.ts'
-import { ROSTER_BYTES_MAX, ROSTER_OFFERS_MAX, ROSTER_PUSH_MS_MAX } from '../core/limits.ts'
-import { ROSTER_OFFERS_STRANGERS_MAX, ROSTER_OFFERS_WINDOW_MS } from '../core/limits.ts'
-import { MEMBERS_MAX, ROSTER_REQUEST_MS_MAX, ROSTER_RETRY_MS } from '../core/limits.ts'
+import {
+  MEMBERS_MAX,
+  ROSTER_BYTES_MAX,
+  ROSTER_OFFERS_MAX,
+  ROSTER_OFFERS_STRANGERS_MAX,
+  ROSTER_OFFERS_WINDOW_MS,
+  ROSTER_PUSH_MS_MAX,
+  ROSTER_REQUEST_MS_MAX,
+  ROSTER_RETRY_MS
+} from '../core/limits.ts'
 import type { Clock } from '../core/ports.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import type { Log } from '../host/log.ts'
 import { PROTOCOLS, TOPICS } from '../wire/ids.ts'
 import { openRoster } from '../wire/roster-codec.ts'
-import { decodeRosterHint, decodeRosterReply, decodeRosterRequest } from '../wire/roster-message.ts'
-import { encodeRosterHint, encodeRosterReply, encodeRosterRequest } from '../wire/roster-message.ts'
 import type { RosterReply, RosterRequest } from '../wire/roster-message.ts'
+import {
+  decodeRosterHint,
+  decodeRosterReply,
+  decodeRosterRequest,
+  encodeRosterHint,
+  encodeRosterReply,
+  encodeRosterRequest
+} from '../wire/roster-message.ts'
 import type { GossipHandler, LinkEvent, MeshNode } from './node.ts'
 import type { RosterBook } from './roster-book.ts'
 import { WorkMeter } from './work-meter.ts'
@@ -28,8 +41,7 @@ interface Errand {
   disarm: (() => void) | undefined
 }
 
-/** In a request: the newest roster, not that of a certain epoch. */
-const NEWEST = 0
+const ANY_NEWER = { witnessEpoch: undefined, bytes: undefined }
 
 /**
  * Brings every member the newest roster. On connect each side asks the other for a newer one and
@@ -155,11 +167,11 @@ export class RosterExchange {
 
   async #exchange(peerId: string): Promise<void> {
     const { signal } = this.#stop
-    const reply = await this.#ask(peerId, { witnessEpoch: NEWEST, bytes: undefined }, signal)
+    const reply = await this.#ask(peerId, ANY_NEWER, signal)
     if (reply.bytes !== undefined) await this.#take(peerId, reply.bytes)
     const current = this.#parts.book.current()
     if (current === undefined || reply.version >= current.roster.version) return
-    await this.#ask(peerId, { witnessEpoch: NEWEST, bytes: current.bytes }, signal)
+    await this.#ask(peerId, { ...ANY_NEWER, bytes: current.bytes }, signal)
   }
 
   async #ask(
@@ -178,7 +190,7 @@ export class RosterExchange {
     const request = decodeRosterRequest(body, remote)
     if (request.bytes !== undefined) await this.#take(remote, request.bytes)
     const version = this.#version()
-    if (request.witnessEpoch !== NEWEST) {
+    if (request.witnessEpoch !== undefined) {
       const bytes = book.sealedAt(request.witnessEpoch)?.bytes
       return encodeRosterReply({ version, bytes })
     }

@@ -43,8 +43,8 @@ export interface WitnessServiceOptions {
   readonly onFailure: (error: MeshError) => void
   /** Called when a witness proves that this store once held more than it does now (4.8). */
   readonly onRollback: (cause: string) => void
-  /** Called when a lease has run out by this witness's timers. */
-  readonly onExpired: (hint: Hint) => void
+  /** Called when a lease has run out by this witness's timers, and again; `repeat` counts from 0. */
+  readonly onExpired: (hint: Hint, repeat: number) => void
   readonly registersMax?: number | undefined
 }
 

@@ -23,17 +23,26 @@ export interface WitnessSet {
 export class WitnessSets {
   readonly #rosters: RosterView
   readonly #digest: Digest
+  readonly #onMissing: (witnessEpoch: number) => void
   readonly #refs = new Lru<string, readonly WitnessRef[]>(WITNESS_SETS_MAX)
 
-  constructor(parts: { readonly rosters: RosterView; readonly digest: Digest }) {
+  /** `onMissing` is called for every look at an epoch whose roster is not known here. */
+  constructor(
+    parts: { readonly rosters: RosterView; readonly digest: Digest },
+    onMissing: (witnessEpoch: number) => void = () => undefined
+  ) {
     this.#rosters = parts.rosters
     this.#digest = parts.digest
+    this.#onMissing = onMissing
   }
 
   /** Undefined while the roster of that epoch is not known here. */
   of(register: string, witnessEpoch: number): WitnessSet | undefined {
     const roster = this.#rosters.at(witnessEpoch)
-    if (roster === undefined) return undefined
+    if (roster === undefined) {
+      this.#onMissing(witnessEpoch)
+      return undefined
+    }
     const witnesses = this.#refsOf(runIdOf(register), roster)
     const profile = LEASE_PROFILES[roster.lease]
     return { witnesses, quorum: quorumOf(witnesses.length), profile, roster }

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { PIPELINE_PROBLEMS_MAX } from '../core/limits.ts'
 import { contextOf, explainKey, KEYS } from './keys.ts'
 import { formatPath, type Path, type Problem, quoted } from './problem.ts'
 import { nearest } from './suggestion.ts'
@@ -27,7 +28,7 @@ function misspelledPaths(issues: readonly Issue[]): ReadonlySet<string> {
     const path = toPath(issue.path)
     const context = contextOf(path)
     if (issue.code !== 'unrecognized_keys' || context === undefined) continue
-    for (const key of issue.keys) {
+    for (const key of issue.keys.slice(0, PIPELINE_PROBLEMS_MAX)) {
       const close = nearest(key, KEYS[context].built)
       if (close !== undefined) meant.add(formatPath([...path, close]))
     }
@@ -57,7 +58,8 @@ function toProblems(issue: Issue, tree: Tree): readonly Problem[] {
   const path = toPath(issue.path)
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey(path, key, tree))
+      // Keys come in the order of the file: those beyond the list that is shown cost only time.
+      return issue.keys.slice(0, PIPELINE_PROBLEMS_MAX).map((key) => unknownKey(path, key, tree))
     case 'invalid_key':
       return issue.issues.map((each) => {
         const text = `${quoted(String(path.at(-1)))} ${each.message}`

@@ -71,6 +71,8 @@ export class Committer {
    * where too much waits for the disk, else with what the store failed with.
    */
   write(write: PlannedWrite): Promise<number> {
+    // It may fail before its batch is built, and before this write is refused.
+    write.ready?.catch(() => undefined)
     return this.#hand(write, write.bytes)
   }
 

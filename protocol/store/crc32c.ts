@@ -17,3 +17,8 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
   }
   return ~crc >>> 0
 }
+
+/** How LevelDB stores a checksum: rotated, so that it is no checksum of data that holds one. */
+export function maskedCrc32c(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+}

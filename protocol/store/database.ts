@@ -34,7 +34,9 @@ export async function openDatabase(dir: string, create: boolean): Promise<Databa
     const level = new Level<string, Uint8Array>(dir, {
       keyEncoding: 'utf8',
       valueEncoding: 'view',
-      createIfMissing: create
+      createIfMissing: create,
+      // Records are hashes and signatures; and `checkFolder` reads tables without a decompressor.
+      compression: false
     })
     await level.open()
     return level

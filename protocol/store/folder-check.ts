@@ -1,8 +1,10 @@
 import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MeshError } from '../core/errors.ts'
+import { causeOf, MeshError } from '../core/errors.ts'
 import { writeDurable } from '../host/durable-file.ts'
-import { journalProblem } from './journal-check.ts'
+import { readJournal } from './leveldb-journal.ts'
+import { liveTables } from './leveldb-manifest.ts'
+import { tableProblem } from './leveldb-table.ts'
 
 /** Says in a store's folder why it is no witness any more; LevelDB leaves foreign names alone. */
 const SUSPECT_FILE = 'SUSPECT'
@@ -12,7 +14,6 @@ const LOSS = /dropping \d+ bytes|Ignoring error/
 
 /** What LevelDB's files are called: all of them but CURRENT, LOCK and its own log. */
 const DATA = /^(\d+\.(log|ldb|sst)|MANIFEST-\d+)$/
-const JOURNAL = /^(\d+\.log|MANIFEST-\d+)$/
 
 /**
  * What can be known before LevelDB opens the folder and rewrites its journals: `new` where it holds
@@ -24,12 +25,11 @@ export async function checkFolder(dir: string): Promise<'new' | 'sound'> {
   for (const name of names.filter((each) => each === 'LOG' || each === 'LOG.old')) {
     await checkLog(dir, name)
   }
-  for (const name of names.filter((each) => JOURNAL.test(each))) {
-    const journal = await readIfThere(join(dir, name))
-    const problem = journal === undefined ? undefined : journalProblem(journal)
-    if (problem !== undefined) throw suspect(dir, `${name} has ${problem}`)
+  for (const name of names.filter((each) => each.endsWith('.log'))) await checkJournal(dir, name)
+  if (names.includes('CURRENT')) {
+    await checkTables(dir, names)
+    return 'sound'
   }
-  if (names.includes('CURRENT')) return 'sound'
   const orphan = names.find((name) => DATA.test(name))
   if (orphan !== undefined) throw suspect(dir, `it has ${orphan} but no CURRENT`)
   return 'new'
@@ -45,6 +45,38 @@ export async function checkLog(dir: string, name = 'LOG'): Promise<void> {
     }
   } finally {
     await handle.close()
+  }
+}
+
+/** LevelDB takes a manifest that ends too early for the truth, and then deletes the newer tables. */
+async function checkTables(dir: string, names: readonly string[]): Promise<void> {
+  const current = await readIfThere(join(dir, 'CURRENT'))
+  const manifest = names.find((name) => `${name}\n` === Buffer.from(current ?? []).toString('utf8'))
+  if (manifest === undefined) throw suspect(dir, 'CURRENT names no manifest')
+  const live = await checkJournal(dir, manifest)
+  for (const number of liveIn(dir, manifest, live)) {
+    const name = `${String(number).padStart(6, '0')}.ldb`
+    const table = await readIfThere(join(dir, name))
+    // LevelDB itself refuses to open without one of its tables.
+    const problem = table === undefined ? undefined : tableProblem(table)
+    if (problem !== undefined) throw suspect(dir, `${name} has ${problem}`)
+  }
+}
+
+/** The journal's records. */
+async function checkJournal(dir: string, name: string): Promise<readonly Uint8Array[]> {
+  const journal = await readIfThere(join(dir, name))
+  if (journal === undefined) return []
+  const { records, problem } = readJournal(journal)
+  if (problem !== undefined) throw suspect(dir, `${name}: ${problem}`)
+  return records
+}
+
+function liveIn(dir: string, manifest: string, records: readonly Uint8Array[]): Set<number> {
+  try {
+    return liveTables(records)
+  } catch (error) {
+    throw suspect(dir, `${manifest}: ${causeOf(error)}`)
   }
 }
 

@@ -93,6 +93,12 @@ export class JobLog {
     await file?.log.close()
   }
 
+  /** Its files are about to be removed. */
+  async forget(): Promise<void> {
+    this.#epochs.clear()
+    await this.close()
+  }
+
   #newest(): number {
     return Math.max(0, ...this.#epochs)
   }
@@ -123,10 +129,7 @@ export class JobLog {
   }
 }
 
-function refused(
-  code: Extract<LogAppend, { kind: 'refused' }>['code'],
-  nextLine: number
-): Logged {
+function refused(code: Extract<LogAppend, { kind: 'refused' }>['code'], nextLine: number): Logged {
   return { answer: { kind: 'refused', code, nextLine }, synced: undefined }
 }
 

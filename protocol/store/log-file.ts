@@ -102,6 +102,8 @@ export class LogFile {
   }
 
   async close(): Promise<void> {
+    // The number of a closed file may be another file's by the time that its sync runs.
+    await (this.#syncNext ?? this.#syncing)?.catch(() => undefined)
     await this.#handle.close()
   }
 

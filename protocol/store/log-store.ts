@@ -69,17 +69,19 @@ export class LogStore {
     return await this.#use(job, (log) => log.read(epoch, fromLine, limit))
   }
 
-  /** Forgets all logs of a run. */
+  /** Forgets all logs of a run that nobody logs to any more. */
   async remove(runId: string): Promise<void> {
     if (!RUN_ID.test(runId)) return
     const jobs = [...this.#slots.keys()].filter((job) => job.startsWith(`${runId}.`))
-    await Promise.all(jobs.map((job) => this.#close(job)))
+    await Promise.all(jobs.map((job) => this.#use(job, (log) => log.forget())))
     await rm(join(this.#dir, runId), { recursive: true, force: true })
   }
 
-  /** Ends what is under way and closes all files. */
+  /** Ends what is under way and closes all files; a later call opens them again. */
   async close(): Promise<void> {
-    await Promise.all([...this.#slots.keys()].map((job) => this.#close(job)))
+    const jobs = [...this.#slots.keys()]
+    // In its turn, so that no call that came before finds its file closed.
+    await Promise.all(jobs.map((job) => this.#use(job, (log) => log.close())))
   }
 
   async #logged(job: string, call: (log: JobLog) => Promise<Logged>): Promise<LogAppend> {
@@ -96,16 +98,35 @@ export class LogStore {
   async #use<Result>(job: string, call: (log: JobLog) => Promise<Result>): Promise<Result> {
     const slot = this.#slot(job)
     slot.users += 1
-    const result = slot.tail.then(async () => call(await slot.log))
+    const result = slot.tail.then(() => this.#call(job, slot, call))
     slot.tail = result.catch(() => undefined)
     try {
       return await result
     } catch (error) {
-      // Whatever is in memory of this log may differ from the disk: read it again next time.
-      if (this.#slots.get(job) === slot) await this.#close(job)
       throw unavailable(job, error)
     } finally {
       slot.users -= 1
+    }
+  }
+
+  async #call<Result>(
+    job: string,
+    slot: Slot,
+    call: (log: JobLog) => Promise<Result>
+  ): Promise<Result> {
+    let log: JobLog
+    try {
+      log = await slot.log
+    } catch (error) {
+      if (this.#slots.get(job) === slot) this.#slots.delete(job)
+      throw error
+    }
+    try {
+      return await call(log)
+    } catch (error) {
+      // What is in memory of this log may differ from the disk: the next call reads it again.
+      await log.close()
+      throw error
     }
   }
 
@@ -126,21 +147,14 @@ export class LogStore {
 
   #makeRoom(): void {
     if (this.#slots.size < LOGS_OPEN_MAX) return
-    for (const [job, { users }] of this.#slots) {
+    for (const [job, { users, log }] of this.#slots) {
       if (users > 0) continue
-      void this.#close(job)
+      // Nobody writes to it, so a new slot of the same job may open the file beside it.
+      this.#slots.delete(job)
+      log.then((evicted) => evicted.close()).catch(() => undefined)
       return
     }
     throw new MeshError('OVERLOADED', { what: 'the log store', max: LOGS_OPEN_MAX })
-  }
-
-  async #close(job: string): Promise<void> {
-    const slot = this.#slots.get(job)
-    if (slot === undefined) return
-    this.#slots.delete(job)
-    await slot.tail
-    const log = await slot.log.catch(() => undefined)
-    await log?.close()
   }
 }
 

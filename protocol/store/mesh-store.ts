@@ -53,10 +53,13 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
   const tally = new Tally(state)
   const marks = new Set<Promise<void>>()
   const onFailure = (error: MeshError): void => {
-    if (codeOf(error) !== 'STORE_SUSPECT') return options.onFailure(error)
-    // The owner ends the process: the mark must be on the disk by then. Nothing is answered already.
-    const marked = markSuspect(dir, `${error.facts['cause']}`)
-    marks.add(marked.then(() => options.onFailure(error)))
+    if (codeOf(error) === 'STORE_SUSPECT') {
+      // The owner ends the process: the mark must be there by then. Nothing is answered any more.
+      const marked = markSuspect(dir, `${error.facts['cause']}`)
+      marks.add(marked.then(() => options.onFailure(error)))
+    } else {
+      options.onFailure(error)
+    }
   }
   const committer = new Committer({ database, tally, onFailure }, { dir, wseq: state.wseq })
   const reader = new Reader({ database, committer }, { dir })

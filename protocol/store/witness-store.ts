@@ -155,8 +155,6 @@ export class LevelWitnessStore implements WitnessStore {
     if (running !== undefined) return running
     const finding = this.#readHead(row).finally(() => this.#finding.delete(row))
     this.#finding.set(row, finding)
-    // A failed read has failed the store; the write that waits for it may be refused before that.
-    finding.catch(() => undefined)
     return finding
   }
 

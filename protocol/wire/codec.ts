@@ -1,18 +1,21 @@
+import type { DecodeOptions } from 'protons-runtime'
 import { causeOf, MeshError } from '../core/errors.ts'
 import { Refusal } from './fields.ts'
 
 /** What generated code offers for one message. */
 export interface Generated<Wire> {
   encode(message: Partial<Wire>): Uint8Array
-  decode(bytes: Uint8Array, options?: { limits?: object }): Wire
+  decode(bytes: Uint8Array, options?: DecodeOptions<Wire>): Wire
 }
+
+export type Limits<Wire> = NonNullable<DecodeOptions<Wire>['limits']>
 
 export interface MessageShape<Domain, Wire> {
   /** For people, as in "sync request". */
   readonly what: string
   readonly generated: Generated<Wire>
   /** Most elements of each repeated field, so that a hostile message is refused while it is read. */
-  readonly limits: object
+  readonly limits: Limits<Wire>
   readonly bytesMax: number
   /** Both throw a Refusal for what may not be. */
   readonly toWire: (value: Domain) => Wire

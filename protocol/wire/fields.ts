@@ -66,9 +66,9 @@ export function ownBlob(bytes: Uint8Array, max: number, field: string): Uint8Arr
   return copy(blob(bytes, max, field))
 }
 
-/** `Buffer.slice` would share the memory. */
+/** `slice` of a Buffer would share its memory. */
 export function copy(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes)
+  return new Uint8Array(bytes)
 }
 
 /** A whole number from `min` to `max`; beyond 2**53 two numbers would be one. */

@@ -13,7 +13,7 @@ import {
   STEPS_PER_JOB_MAX
 } from '../core/limits.ts'
 import type { JobSpec, Resources, StepSpec } from '../core/run.ts'
-import { loose } from './codec.ts'
+import { type Limits, loose } from './codec.ts'
 import { count, line, lineOrNone, list, need, optional, refuse, textBytes } from './fields.ts'
 import * as wire from './generated/announcement.ts'
 import { names } from './names.ts'
@@ -23,7 +23,7 @@ export const JOB_SPEC_LIMITS = {
   labels: LABELS_MAX,
   env: ENV_ENTRIES_MAX,
   steps: STEPS_PER_JOB_MAX
-}
+} satisfies Limits<wire.JobSpec>
 
 const onLosses = names<JobSpec['onLoss'], wire.OnLoss>('onLoss', {
   retry: wire.OnLoss.ON_LOSS_RETRY,

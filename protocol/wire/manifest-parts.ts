@@ -6,7 +6,7 @@ import {
   TITLE_CHARACTERS_MAX
 } from '../core/limits.ts'
 import type { Announcement, JobSpec, Manifest, ManifestError } from '../core/run.ts'
-import { loose } from './codec.ts'
+import { type Limits, loose } from './codec.ts'
 import {
   count,
   line,
@@ -24,8 +24,8 @@ import { JOB_SPEC_LIMITS, jobSpecFromWire, jobSpecToWire } from './job-spec-part
 import { commitId, originFromWire, originParts } from './origin-parts.ts'
 
 export const ANNOUNCEMENT_LIMITS = {
-  manifest: { jobs: JOBS_PER_RUN_MAX, jobs$: JOB_SPEC_LIMITS }
-}
+  manifest: { jobs: JOBS_PER_RUN_MAX, jobz$: JOB_SPEC_LIMITS }
+} satisfies Limits<wire.Announcement>
 
 export function announcementToWire(announcement: Announcement): wire.Announcement {
   return { ...heading(announcement), manifest: manifestToWire(announcement.manifest) }

@@ -1,7 +1,7 @@
 import type { JobOpBody } from '../core/job.ts'
 import { ATTEMPTS_MAX, MESSAGE_BYTES_MAX, VALUE_BYTES_MAX } from '../core/limits.ts'
 import type { RunOpBody } from '../core/run.ts'
-import { messageCodec } from './codec.ts'
+import { type Limits, messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
   bytesOf,
@@ -18,7 +18,9 @@ import { OUTCOME_LIMITS, outcomeFromWire, outcomeToWire } from './outcome-parts.
 import { reasons } from './register-names.ts'
 import { sha256Hex } from './statement.ts'
 
-export const JOB_BODY_LIMITS = { complete: { outcome: OUTCOME_LIMITS } }
+export const JOB_BODY_LIMITS = {
+  complete: { outcome: OUTCOME_LIMITS }
+} satisfies Limits<wire.JobOpBody>
 
 export function jobBodyToWire(body: JobOpBody): wire.JobOpBody {
   switch (body.kind) {

@@ -1,6 +1,6 @@
 import type { Outcome, StepResult } from '../core/job.ts'
 import { MESSAGE_BYTES_MAX, NAME_CHARACTERS_MAX, STEPS_PER_JOB_MAX } from '../core/limits.ts'
-import { loose } from './codec.ts'
+import { type Limits, loose } from './codec.ts'
 import {
   bytesOrNone,
   count,
@@ -18,7 +18,7 @@ import { outcomeStates, reasons, stepStates } from './register-names.ts'
 /** Exit codes are one byte on Linux; some engines report wider ones. */
 const EXIT_CODE_MAX = 0xff_ff_ff_ff
 
-export const OUTCOME_LIMITS = { steps: STEPS_PER_JOB_MAX }
+export const OUTCOME_LIMITS = { steps: STEPS_PER_JOB_MAX } satisfies Limits<wire.Outcome>
 
 export function outcomeToWire(outcome: Outcome): wire.Outcome {
   return loose<wire.Outcome>({

@@ -5,7 +5,7 @@ import {
   SYNC_ITEMS_MAX
 } from '../core/limits.ts'
 import type { LeaseView, RegisterReply, RenewResult, SyncItem } from '../core/messages.ts'
-import { loose } from './codec.ts'
+import { type Limits, loose } from './codec.ts'
 import {
   blob,
   bytesOf,
@@ -30,7 +30,7 @@ import { cancellation } from './value-parts.ts'
 export const REPLY_LIMITS = {
   renewed: { items: RENEW_ITEMS_MAX },
   synced: { items: SYNC_ITEMS_MAX }
-}
+} satisfies Limits<wire.RegisterReply>
 
 type Reply<Kind extends RegisterReply['kind']> = Extract<RegisterReply, { readonly kind: Kind }>
 

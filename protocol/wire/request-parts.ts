@@ -1,6 +1,6 @@
 import { MANIFEST_BYTES_MAX, RENEW_ITEMS_MAX, SYNC_ITEMS_MAX } from '../core/limits.ts'
 import type { RegisterRequest, RenewItem } from '../core/messages.ts'
-import { loose } from './codec.ts'
+import { type Limits, loose } from './codec.ts'
 import {
   BOOT_BYTES,
   blob,
@@ -29,7 +29,9 @@ import {
 } from './scope-parts.ts'
 import { decodeValue, encodeValue } from './value-codec.ts'
 
-export const REQUEST_LIMITS = { renew: { items: RENEW_ITEMS_MAX } }
+export const REQUEST_LIMITS = {
+  renew: { items: RENEW_ITEMS_MAX }
+} satisfies Limits<wire.RegisterRequest>
 
 type Accept = Extract<RegisterRequest, { readonly kind: 'accept' }>
 

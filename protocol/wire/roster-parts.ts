@@ -5,7 +5,7 @@ import {
   NAME_CHARACTERS_MAX
 } from '../core/limits.ts'
 import type { LeaseProfileName, Member, Role, Roster, WitnessSeat } from '../core/roster.ts'
-import { loose } from './codec.ts'
+import { type Limits, loose } from './codec.ts'
 import {
   bytesOf,
   bytesOrNone,
@@ -30,7 +30,7 @@ export const ROSTER_LIMITS = {
   members: MEMBERS_MAX,
   members$: { roles: ROLES_MAX, addresses: ADDRESSES_MAX },
   revoked: MEMBERS_MAX
-}
+} satisfies Limits<wire.Roster>
 
 const roles = names<Role, wire.Role>('role', {
   agent: wire.Role.ROLE_AGENT,

@@ -7,7 +7,7 @@ import {
 } from '../core/limits.ts'
 import type { RegisterValue } from '../core/messages.ts'
 import type { RunState } from '../core/run.ts'
-import { loose } from './codec.ts'
+import { type Limits, loose } from './codec.ts'
 import {
   BOOT_BYTES,
   bytesOf,
@@ -45,7 +45,7 @@ export const VALUE_LIMITS = {
     lastOps: LAST_OPS_MAX,
     op: { body: JOB_BODY_LIMITS }
   }
-}
+} satisfies Limits<wire.RegisterValue>
 
 export function valueToWire(value: RegisterValue): wire.RegisterValue {
   return value.kind === 'job' ? { job: jobToWire(value) } : { run: runToWire(value) }

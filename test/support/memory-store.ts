@@ -1,12 +1,107 @@
-import type { WitnessStore } from '../../protocol/core/ports.ts'
-import type { MeshStore } from '../../protocol/store/mesh-store.ts'
+import { MemoryLevel } from 'memory-level'
+import { MeshError } from '../../protocol/core/errors.ts'
+import type { SyncItem } from '../../protocol/core/messages.ts'
+import type { WitnessStore, WitnessWrite } from '../../protocol/core/ports.ts'
+import { assembleStore, type MeshStore } from '../../protocol/store/mesh-store.ts'
+import { openRows } from '../../protocol/store/opening.ts'
+import { JSON_CODEC } from './json-codec.ts'
 
-/** A WitnessStore on Maps: the port's rules in their plainest form. */
-export declare function memoryWitnessStore(storeId: string): WitnessStore
+/** The names that the store takes: `announcementKey` and `recordKey` refuse others. */
+const NAME = /^[A-Za-z0-9._:-]{1,256}$/
+
+interface Row {
+  readonly write: WitnessWrite
+  /** Sequence of the last accepted change, 0 before one. */
+  readonly place: number
+}
+
+/**
+ * A WitnessStore on Maps: the port's rules in their plainest form, sharing no code with the real
+ * one. Each write is synced one turn of the loop later, in a batch of its own.
+ */
+export function memoryWitnessStore(storeId = '0'.repeat(32)): WitnessStore {
+  const rows = new Map<string, Row>()
+  const announcements = new Map<string, Uint8Array>()
+  const items = new Map<number, SyncItem>()
+  let unsynced: { readonly sequence: number; readonly show: () => void }[] = []
+  let wseq = 0
+  let handed = 0
+  const name = (text: string): string => {
+    if (NAME.test(text)) return text
+    throw new MeshError('REQUEST_INVALID', { problem: `${text} names nothing` })
+  }
+  const synced = async (upTo: number): Promise<number> => {
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const { sequence, show } of unsynced) if (sequence <= upTo) show()
+    unsynced = unsynced.filter(({ sequence }) => sequence > upTo)
+    wseq = Math.max(wseq, upTo)
+    return wseq
+  }
+  const put = (write: WitnessWrite, sequence: number): void => {
+    const { key, record, announcement } = write
+    const row = `${name(key.register)}@${key.witnessEpoch}`
+    if (announcement !== undefined)
+      announcements.set(name(announcement.annHash), announcement.bytes)
+    const before = rows.get(row)
+    const accepted = record.accepted
+    const last = before?.write.record.accepted?.ballot
+    const isNew = accepted !== undefined && JSON.stringify(accepted.ballot) !== JSON.stringify(last)
+    const place = isNew ? sequence : (before?.place ?? 0)
+    rows.set(row, { write, place })
+    if (!isNew) return
+    const { register, version, phase, annHash } = accepted.value
+    const item = { register, witnessEpoch: key.witnessEpoch, version, phase, annHash }
+    const show = (): void => {
+      items.delete(before?.place ?? 0)
+      items.set(place, { ...item, seq: place })
+    }
+    unsynced.push({ sequence, show })
+  }
+  return {
+    storeId,
+    load: async ({ register, witnessEpoch }) =>
+      rows.get(`${name(register)}@${witnessEpoch}`)?.write.record,
+    save: async (write) => {
+      put(write, handed + 1)
+      handed += 1
+      return await synced(handed)
+    },
+    barrier: () => synced(handed),
+    changes: async (sinceSeq, limit, openOnly) => {
+      const open = new Set(['queued', 'leased', 'run'])
+      const newer = [...items.values()]
+        .filter(({ seq, phase }) => seq > sinceSeq && (!openOnly || open.has(phase)))
+        .sort((a, b) => a.seq - b.seq)
+      const page = newer.slice(0, limit)
+      const more = page.length < newer.length
+      const end = Math.max(sinceSeq, ...items.keys())
+      return { items: page, next: more ? (page.at(-1)?.seq ?? sinceSeq) : end, more }
+    },
+    announcement: async (annHash) => announcements.get(name(annHash))
+  }
+}
 
 export interface MemoryStoreOptions {
-  readonly storeId?: string | undefined
+  readonly peerId?: string
+  readonly onFailure?: (error: MeshError) => void
 }
 
 /** A whole MeshStore on memory-level: the real classes over a database that forgets. */
-export declare function openMemoryStore(options?: MemoryStoreOptions): Promise<MeshStore>
+export async function openMemoryStore(options: MemoryStoreOptions = {}): Promise<MeshStore> {
+  const database = new MemoryLevel<string, Uint8Array>({
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+    storeEncoding: 'view'
+  })
+  await database.open()
+  const all = {
+    // A folder that can never be there: nothing is written to a disk.
+    dir: '/dev/null/memory',
+    peerId: options.peerId ?? 'peer-a',
+    create: true,
+    openedBy: 'test',
+    codec: JSON_CODEC,
+    onFailure: options.onFailure ?? (() => undefined)
+  }
+  return await assembleStore(await openRows(database, all), all)
+}

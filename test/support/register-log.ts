@@ -124,7 +124,8 @@ export class RegisterLog {
     }
     chain.forEach((value, index) => {
       const made = reduce(chain[index - 1], value.register, value.op, this.#digest)
-      const same = made.kind === 'next' && this.#digest.hash(made.value) === this.#digest.hash(value)
+      const same =
+        made.kind === 'next' && this.#digest.hash(made.value) === this.#digest.hash(value)
       if (!same) this.problems.push(`I4/I5: version ${value.version} follows no rule`)
     })
   }

@@ -1,11 +1,7 @@
 import type { AcceptorContext, AcceptorState } from '../../protocol/core/acceptor.ts'
 import { accept, acceptorOf, prepare, read, renew } from '../../protocol/core/acceptor.ts'
 import { leasedJob, takeOverMsOf } from '../../protocol/core/lease-timer.ts'
-import type {
-  RegisterReply,
-  RegisterRequest,
-  RegisterValue
-} from '../../protocol/core/messages.ts'
+import type { RegisterReply, RegisterRequest, RegisterValue } from '../../protocol/core/messages.ts'
 import type { AcceptorRecord, Digest, Verifier } from '../../protocol/core/ports.ts'
 import { plainVerifier } from './plain-signer.ts'
 import type { RegisterLog } from './register-log.ts'
@@ -94,11 +90,7 @@ export class ClusterWitness {
     this.#answer(step.durability, () => reply({ kind: 'renewed', items: [step.result] }))
   }
 
-  #context(
-    remote: string,
-    message: RegisterRequest | undefined,
-    nowMs: number
-  ): AcceptorContext {
+  #context(remote: string, message: RegisterRequest | undefined, nowMs: number): AcceptorContext {
     const accepting = message?.kind === 'accept' ? message : undefined
     return {
       nowMs,
@@ -118,12 +110,16 @@ export class ClusterWitness {
   #checkGuard(before: RegisterValue | undefined, value: RegisterValue, nowMs: number): void {
     const held = leasedJob(before)
     const next = leasedJob(value)
-    if (held !== undefined && value.kind === 'job' && value.epoch > held.epoch) {
+    if (held !== undefined && value.kind === 'job') {
       const ended = value.history.find(({ epoch }) => epoch === held.epoch)
-      const letGo = ended?.claimId === held.lease.claimId && ended.end !== 'expired'
+      const mine = ended?.claimId === held.lease.claimId
+      const deposed = value.epoch > held.epoch || (mine && ended?.end === 'expired')
+      const letGo = !deposed || (mine && ended?.end !== 'expired')
       const silentMs = nowMs - (this.#heard.get(held.lease.claimId) ?? 0)
       if (!letGo && silentMs < takeOverMsOf(held.lease.leaseMs)) {
-        this.#parts.log.problems.push(`I13: ${this.id} let epoch ${held.epoch} go after ${silentMs}`)
+        this.#parts.log.problems.push(
+          `I13: ${this.id} let epoch ${held.epoch} go after ${silentMs}`
+        )
       }
     }
     if (next !== undefined && next.lease.claimId !== held?.lease.claimId) {

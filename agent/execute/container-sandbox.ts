@@ -1,0 +1,237 @@
+import type { Readable } from 'node:stream'
+import { MeshError } from '../../protocol/core/errors.ts'
+import type { Log } from '../../protocol/host/log.ts'
+import { ContainerWatch } from './container-watch.ts'
+import { type Engine, isStatus } from './engine.ts'
+import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
+import { BUSYBOX_INSIDE } from './guard.ts'
+import { differences } from './read-back.ts'
+import { confirmGone } from './removal.ts'
+import type { Sandbox, StepCommand, StepEnd } from './sandbox.ts'
+import { WORKSPACE_INSIDE } from './sandbox-profile.ts'
+
+/** Milliseconds that the report of an exec's end may lag behind the end itself. */
+const EVENT_LAG_MS_MAX = 2_000
+/** Milliseconds in which the reason of a SIGKILL shows, where it has one that we can see. */
+const KILL_REASON_MS_MAX = 1_000
+/** 128 + SIGKILL */
+const KILLED = 137
+/** Containers of an earlier attempt that may stand in the way of one name. */
+const CREATE_TRIES_MAX = 3
+/** Characters of what a helper said that are kept. */
+const HELPER_CHARACTERS_MAX = 1_000
+
+const EXTRACT = `"$0" tar -x -p -o -C ${WORKSPACE_INSIDE} -f -`
+const OWN = `"$0" chown -R -h "$1" ${WORKSPACE_INSIDE}`
+
+export interface ContainerSandboxParts {
+  readonly engine: Engine
+  readonly log: Log
+}
+
+export interface ContainerSandboxOptions {
+  readonly jobId: string
+  readonly name: string
+  readonly volume: string
+  readonly image: LocalImage
+  readonly body: ContainerBody
+}
+
+/** A sandbox that is one container of the engine, with a volume of its own. */
+export class ContainerSandbox implements Sandbox {
+  readonly name: string
+  readonly #engine: Engine
+  readonly #log: Log
+  readonly #options: ContainerSandboxOptions
+  readonly #watch: ContainerWatch
+  /** Calls whose answer decides whether something exists: awaited before anything is removed. */
+  #inFlight: Promise<unknown> = Promise.resolve()
+  #id: string | undefined
+
+  constructor(parts: ContainerSandboxParts, options: ContainerSandboxOptions) {
+    this.name = options.name
+    this.#engine = parts.engine
+    this.#log = parts.log
+    this.#options = options
+    const claim = options.body.Labels['runner-mesh.claim'] ?? ''
+    this.#watch = new ContainerWatch(parts.engine, { 'runner-mesh.claim': claim })
+  }
+
+  async create(): Promise<void> {
+    await Promise.all([this.#watch.start(), this.#flown(this.#create())])
+    const stored = await this.#engine.inspect(this.#container())
+    if (stored === undefined) throw this.#failed('exist', 'it was removed as soon as it was made')
+    const [first, ...more] = differences(this.#options.body, stored)
+    if (first === undefined) return
+    const others = more.length === 0 ? '' : `, and ${more.length} fields more`
+    throw this.#failed('be created as asked', `${first}${others}`)
+  }
+
+  async start(): Promise<void> {
+    await this.#flown(this.#engine.start(this.#container()))
+  }
+
+  async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
+    const { user } = this.#options.image
+    await this.#helper(
+      [BUSYBOX_INSIDE, 'sh', '-c', EXTRACT, BUSYBOX_INSIDE],
+      '0:0',
+      signal,
+      archive
+    )
+    if (user === '' || user === 'root' || user === '0') return
+    // The engine knows the image's users; the mounted busybox must not load the image's libraries.
+    const ids = '"$0" id -u && "$0" id -g'
+    const said = await this.#helper([BUSYBOX_INSIDE, 'sh', '-c', ids, BUSYBOX_INSIDE], user, signal)
+    const owner = said.trim().replace('\n', ':')
+    await this.#helper([BUSYBOX_INSIDE, 'sh', '-c', OWN, BUSYBOX_INSIDE, owner], '0:0', signal)
+  }
+
+  async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
+    const oomBefore = this.#watch.oomKills
+    const oom = (): boolean => this.#watch.oomKills > oomBefore
+    let execId = ''
+    let end: ExecEnd
+    try {
+      end = await this.#engine.exec({
+        container: this.#container(),
+        command: ['/bin/sh', '-e', '-c', step.script],
+        env: step.env,
+        user: this.#options.image.user || '0',
+        workdir: WORKSPACE_INSIDE,
+        onOutput: step.onOutput,
+        onCreated: (id) => {
+          execId = id
+        },
+        signal
+      })
+    } catch (error) {
+      signal.throwIfAborted()
+      const died = await this.#death(oom)
+      if (died !== undefined) return died
+      throw error
+    }
+    if (end.kind === 'not_started') return (await this.#death(oom)) ?? end
+    if (end.code === 0) return { kind: 'exited', code: 0, oom: false }
+    return await this.#judged(end.code, execId, oom)
+  }
+
+  async terminate(): Promise<void> {
+    if (this.#id === undefined) return
+    await this.#engine.kill(this.#id, 'SIGTERM').catch((error: unknown) => {
+      // A courtesy: what comes after it does not ask whether it arrived.
+      this.#log.debug({ job: this.#options.jobId, err: error }, 'sigterm not sent')
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#inFlight.catch(() => undefined)
+    const { jobId, name, volume } = this.#options
+    try {
+      await confirmGone(jobId, [
+        { what: `container ${name}`, remove: () => this.#removeContainer() },
+        { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
+      ])
+    } finally {
+      await this.#watch.stop()
+    }
+  }
+
+  async #create(): Promise<void> {
+    const { name, image, body } = this.#options
+    for (let tries = 1; ; tries++) {
+      try {
+        this.#id = await this.#engine.create(name, image.platform, body)
+        return
+      } catch (error) {
+        if (!isStatus(error, 409) || tries === CREATE_TRIES_MAX) throw error
+        await this.#removeNamesake()
+      }
+    }
+  }
+
+  /** Left by an earlier attempt of ours; its source volume has another name and is reaped. */
+  async #removeNamesake(): Promise<void> {
+    const { name, body } = this.#options
+    const other = await this.#engine.inspect(name)
+    if (other === undefined) return
+    if (other.labels['runner-mesh.peer'] !== body.Labels['runner-mesh.peer']) {
+      throw this.#failed('be created', `container ${name} is somebody else's: remove it`)
+    }
+    await this.#engine.remove(other.id)
+  }
+
+  /** By name where the answer to create never came; a namesake with another claim is left alone. */
+  async #removeContainer(): Promise<void> {
+    if (this.#id !== undefined) {
+      await this.#engine.remove(this.#id)
+      return
+    }
+    const found = await this.#engine.inspect(this.name)
+    const claim = this.#options.body.Labels['runner-mesh.claim']
+    if (found?.labels['runner-mesh.claim'] === claim) await this.#engine.remove(found?.id ?? '')
+  }
+
+  /** What ended a step that did not end well: the job, its memory limit, or the end of the box. */
+  async #judged(code: number, execId: string, oom: () => boolean): Promise<StepEnd> {
+    const watch = this.#watch
+    const reported = (): boolean => watch.hasEnded(execId) || watch.died !== undefined
+    await watch.until(reported, EVENT_LAG_MS_MAX)
+    if (code === KILLED) {
+      // The guard's exit kills the step first and ends the container a moment later: taken for the
+      // step's own end, a lost lease would be reported as a failed test.
+      await watch.until(() => oom() || watch.died !== undefined, KILL_REASON_MS_MAX)
+      const died = await this.#death(oom)
+      if (died !== undefined) return died
+    }
+    return { kind: 'exited', code, oom: oom() }
+  }
+
+  async #death(oom: () => boolean): Promise<StepEnd | undefined> {
+    if (this.#watch.died === undefined) {
+      const seen = await this.#engine.inspect(this.#container())
+      if (seen?.running === true) return undefined
+      await this.#watch.until(() => this.#watch.died !== undefined, EVENT_LAG_MS_MAX)
+      const exitCode = this.#watch.died?.exitCode ?? seen?.exitCode
+      return { kind: 'died', exitCode, oom: oom() }
+    }
+    return { kind: 'died', exitCode: this.#watch.died.exitCode, oom: oom() }
+  }
+
+  async #helper(
+    command: readonly string[],
+    user: string,
+    signal: AbortSignal,
+    stdin?: Readable
+  ): Promise<string> {
+    let said = ''
+    const end = await this.#engine.exec({
+      container: this.#container(),
+      command,
+      env: [],
+      user,
+      workdir: '/',
+      stdin,
+      onOutput: (_stream, bytes) => {
+        said = (said + Buffer.from(bytes).toString('utf8')).slice(0, HELPER_CHARACTERS_MAX)
+      },
+      signal
+    })
+    if (end.kind === 'exited' && end.code === 0) return said
+    const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
+    throw this.#failed('take the source', cause)
+  }
+
+  async #flown<T>(call: Promise<T>): Promise<T> {
+    this.#inFlight = Promise.allSettled([this.#inFlight, call])
+    return await call
+  }
+
+  #container(): string {
+    return this.#id ?? this.name
+  }
+
+  #failed(action: string, cause: string): MeshError {
+    return new MeshError('SANDBOX_FAILED', { job: this.#options.jobId, action, cause })
+  }
+}

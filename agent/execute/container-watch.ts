@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Engine } from './engine.ts'
+import type { EngineEvent } from './engine-types.ts'
+
+/** Milliseconds before the event stream is asked for again after it broke. */
+const RECONNECT_MS = 200
+
+/**
+ * What the engine reports of one container: an exec that is killed for memory looks like any other
+ * exit 137, and only the events say why.
+ */
+export class ContainerWatch {
+  /** Times that the kernel ended one of its processes for memory. */
+  oomKills = 0
+  /** Set once process 1 has ended. */
+  died: { readonly exitCode: number | undefined } | undefined
+  readonly #engine: Engine
+  readonly #labels: Readonly<Record<string, string>>
+  readonly #stop = new AbortController()
+  readonly #execEnds = new Set<string>()
+  readonly #waiters = new Set<() => void>()
+  #running: Promise<void> = Promise.resolve()
+  #since: string | undefined
+
+  constructor(engine: Engine, labels: Readonly<Record<string, string>>) {
+    this.#engine = engine
+    this.#labels = labels
+  }
+
+  /** Resolves once no later event can be missed. */
+  async start(): Promise<void> {
+    const ready = Promise.withResolvers<void>()
+    this.#running = this.#follow(() => ready.resolve(), ready.reject)
+    await ready.promise
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  /** True for an exec whose end was reported: every event before it is in. */
+  hasEnded(execId: string): boolean {
+    return this.#execEnds.has(execId)
+  }
+
+  /** Resolves when `isTrue`, judged after every event, or when `ms` are over. */
+  async until(isTrue: () => boolean, ms: number): Promise<void> {
+    if (isTrue()) return
+    const done = new AbortController()
+    const check = (): void => {
+      if (isTrue()) done.abort()
+    }
+    this.#waiters.add(check)
+    try {
+      await sleep(ms, undefined, { signal: done.signal })
+    } catch {
+      // Aborted: it is true.
+    } finally {
+      this.#waiters.delete(check)
+    }
+  }
+
+  async #follow(onReady: () => void, onFailure: (error: unknown) => void): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        const take = (event: EngineEvent): void => this.#take(event)
+        await this.#engine.events(this.#labels, this.#since, take, signal, onReady)
+      } catch (error) {
+        // Matters for the first connection only; a later one is tried again.
+        onFailure(error)
+      }
+      // Nothing seen yet: ask for all that the engine still remembers, or an event would be missed.
+      this.#since ??= '0'
+      await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  #take(event: EngineEvent): void {
+    this.#since = event.time
+    if (event.action === 'oom') this.oomKills += 1
+    else if (event.action === 'exec_die') this.#execEnds.add(event.execId)
+    else this.died ??= { exitCode: event.exitCode }
+    for (const waiter of this.#waiters) waiter()
+  }
+}

@@ -1,0 +1,24 @@
+import type { EngineEvent } from './engine-types.ts'
+
+const ACTIONS: ReadonlySet<string> = new Set(['oom', 'die', 'exec_die', 'destroy'])
+
+interface RawEvent {
+  readonly Action: string
+  readonly Actor?: { readonly Attributes?: Readonly<Record<string, string>> }
+  readonly timeNano: number
+}
+
+/** One line of the engine's event stream; undefined where it is of no use to an attempt. */
+export function parseEvent(document: unknown): EngineEvent | undefined {
+  const { Action, Actor, timeNano } = document as RawEvent
+  if (!ACTIONS.has(Action)) return undefined
+  const attributes = Actor?.Attributes ?? {}
+  const code = attributes['exitCode']
+  return {
+    action: Action as EngineEvent['action'],
+    execId: attributes['execID'] ?? '',
+    exitCode: code === undefined ? undefined : Number(code),
+    // Nanoseconds are beyond 2**53 and came rounded: going on from there repeats an event at worst.
+    time: (timeNano / 1e9).toFixed(6)
+  }
+}

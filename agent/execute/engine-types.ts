@@ -1,0 +1,108 @@
+import type { Readable } from 'node:stream'
+
+/** A call that the engine refused, or did not answer in time (`status` is then undefined). */
+export class EngineError extends Error {
+  override readonly name = 'EngineError'
+  readonly status: number | undefined
+
+  constructor(message: string, status: number | undefined, options?: ErrorOptions) {
+    super(message, options)
+    this.status = status
+  }
+}
+
+/** What the engine says of itself. */
+export interface EngineInfo {
+  readonly version: string
+  readonly apiVersion: string
+  readonly os: string
+  /** As the kernel names it: `x86_64`, `aarch64`. */
+  readonly architecture: string
+  readonly kernel: string
+  readonly cgroup: 1 | 2
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly storageDriver: string
+  readonly rootDir: string
+  /** `seccomp`, `apparmor`, `userns`, `rootless`, ... */
+  readonly security: ReadonlySet<string>
+}
+
+export interface LocalImage {
+  readonly id: string
+  /** `os/arch[/variant]` */
+  readonly platform: string
+  /** The user that the image's own commands run as; '' for root. */
+  readonly user: string
+}
+
+export interface Mount {
+  readonly Type: 'bind' | 'volume'
+  readonly Source: string
+  readonly Target: string
+  readonly ReadOnly: boolean
+  readonly VolumeOptions?: {
+    readonly NoCopy: boolean
+    readonly Labels: Readonly<Record<string, string>>
+  }
+}
+
+/** The body of `POST /containers/create`, with every field that a sandbox decides. */
+export interface ContainerBody {
+  readonly Image: string
+  readonly User: string
+  readonly WorkingDir: string
+  readonly Entrypoint: readonly string[]
+  readonly Cmd: readonly string[]
+  readonly Env: readonly string[]
+  readonly Labels: Readonly<Record<string, string>>
+  readonly Healthcheck: { readonly Test: readonly string[] }
+  readonly StopSignal: string
+  readonly StopTimeout: number
+  readonly Tty: boolean
+  readonly OpenStdin: boolean
+  readonly HostConfig: Readonly<Record<string, unknown>> & { readonly Mounts: readonly Mount[] }
+}
+
+export interface ContainerView {
+  readonly id: string
+  readonly running: boolean
+  readonly exitCode: number
+  readonly labels: Readonly<Record<string, string>>
+  /** As the engine stored them, to compare with what was asked. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly hostConfig: Readonly<Record<string, unknown>>
+}
+
+export interface OwnedThing {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface ExecRequest {
+  readonly container: string
+  readonly command: readonly string[]
+  readonly env: readonly string[]
+  readonly user: string
+  readonly workdir: string
+  readonly stdin?: Readable | undefined
+  readonly onOutput: (stream: 'out' | 'err', bytes: Uint8Array) => void
+  /** The id that events name it by. */
+  readonly onCreated?: (execId: string) => void
+  readonly signal?: AbortSignal | undefined
+}
+
+export type ExecEnd =
+  | { readonly kind: 'exited'; readonly code: number }
+  /** The engine could not make a process of the command; nothing of it ran. */
+  | { readonly kind: 'not_started'; readonly cause: string }
+
+export interface EngineEvent {
+  readonly action: 'oom' | 'die' | 'exec_die' | 'destroy'
+  /** Of `exec_die`; '' otherwise. */
+  readonly execId: string
+  /** Of `die` and `exec_die`. */
+  readonly exitCode: number | undefined
+  /** When it happened, as the engine wants it back to go on from there. */
+  readonly time: string
+}

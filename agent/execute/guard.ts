@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GUARD_AHEAD_MS_MAX } from '../../protocol/core/limits.ts'
+
+/** Where the sandbox's own things are inside a container; images do not use this name. */
+const INSIDE = '/.runner-mesh'
+export const LEASE_INSIDE = `${INSIDE}/lease`
+export const BUSYBOX_INSIDE = `${INSIDE}/busybox`
+export const GUARD_INSIDE = `${INSIDE}/guard.sh`
+
+/** The guard's own exit codes; a step's code comes from its exec and is never one of these. */
+export const GUARD_EXITS = { ahead: 74, late: 75, expired: 76 } as const
+
+/**
+ * Process 1 of every job's container: `busybox sh guard.sh LEASE_DIR AHEAD_CS_MAX`.
+ *
+ * It never forks once it runs: `read`, `kill` and arithmetic are built in, and it waits by reading a
+ * terminal that nobody can write to. A guard that had to fork would fail open as soon as the job has
+ * filled the pids limit. Process 1 ends the whole pid namespace with it, so `exit` is the kill.
+ */
+export const GUARD_SCRIPT = [
+  '#!/bin/sh',
+  'lease=$1 ahead=$2 code=75',
+  '# SIGTERM from the engine is for the steps; process 1 itself stays until the deadline.',
+  "trap 'kill -TERM -1' TERM",
+  '# The slave of this terminal stays locked, so reads block whatever the job does.',
+  'exec 3<>/dev/ptmx || exit 74',
+  'while :; do',
+  '  up= end=',
+  '  read -r up _ </proc/uptime',
+  '  read -r end <"$lease/deadline"',
+  '  # Unreadable means expired: the guard must never run on without a deadline.',
+  "  case $end in '' | 0* | *[!0-9]*) exit $code ;; esac",
+  '  case $up in *[!0-9.]* | *.*.* | .*) exit $code ;; *.[0-9][0-9]) ;; *) exit $code ;; esac',
+  '  # The 1 before the fraction keeps 08 and 09 from being octal.',
+  '  left=$((end - ($' + '{up%.*} * 100 + 1$' + '{up#*.} - 100)))',
+  '  [ "$left" -gt 0 ] || exit $code',
+  "  # Further ahead than any lease: this kernel's uptime is not the host's, so the deadline would",
+  '  # never come (gVisor, Kata).',
+  '  [ "$left" -le "$ahead" ] || exit 74',
+  '  code=76',
+  '  read -r -t 0.2 _ <&3',
+  'done',
+  ''
+].join('\n')
+
+export const GUARD_COMMAND: readonly string[] = [
+  BUSYBOX_INSIDE,
+  'sh',
+  GUARD_INSIDE,
+  LEASE_INSIDE,
+  String(GUARD_AHEAD_MS_MAX / 10)
+]
+
+/** Writes the guard where containers mount it from, and gives its path. */
+export async function layGuard(dir: string): Promise<string> {
+  await mkdir(dir, { recursive: true })
+  const hash = createHash('sha256').update(GUARD_SCRIPT).digest('hex').slice(0, 8)
+  // A name of its own for each version: a shell reads its script while it runs it.
+  const path = join(dir, `guard-${hash}.sh`)
+  const temporary = `${path}.${process.pid}.tmp`
+  await writeFile(temporary, GUARD_SCRIPT)
+  await chmod(temporary, 0o555)
+  await rename(temporary, path)
+  return path
+}

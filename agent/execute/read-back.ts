@@ -1,0 +1,59 @@
+import type { ContainerBody, ContainerView } from './engine-types.ts'
+
+/**
+ * What the engine stored otherwise than it was asked, as `HostConfig.PidsLimit is 0, asked 512`. An
+ * engine takes fields that it does not know without a word: unseen, a limit would just be missing.
+ */
+export function differences(asked: ContainerBody, stored: ContainerView): readonly string[] {
+  const { HostConfig, Labels, Image: _byEngine, Env: _merged, ...config } = asked
+  return [
+    ...compareFields('Config', config, stored.config),
+    ...compareFields('Config.Labels', Labels, stored.labels),
+    ...compareFields('HostConfig', HostConfig, stored.hostConfig)
+  ]
+}
+
+function compareFields(
+  path: string,
+  asked: Readonly<Record<string, unknown>>,
+  stored: Readonly<Record<string, unknown>>
+): string[] {
+  return Object.entries(asked)
+    .filter(([key, value]) => !holds(value, stored[key]))
+    .map(([key, value]) => `${path}.${key} is ${show(stored[key])}, asked ${show(value)}`)
+}
+
+/** True when `stored` says what was asked; what it says beyond that are the engine's own defaults. */
+function holds(asked: unknown, stored: unknown): boolean {
+  if (isNothing(asked)) return isNothing(stored)
+  if (Array.isArray(asked)) return holdsAll(asked, stored)
+  if (typeof asked === 'object' && asked !== null) {
+    if (typeof stored !== 'object' || stored === null) return false
+    const fields = stored as Record<string, unknown>
+    return Object.entries(asked).every(([key, value]) => holds(value, fields[key]))
+  }
+  return asked === stored || plain(asked) === plain(stored)
+}
+
+function holdsAll(asked: readonly unknown[], stored: unknown): boolean {
+  return (
+    Array.isArray(stored) &&
+    stored.length === asked.length &&
+    asked.every((value) => stored.some((other) => holds(value, other)))
+  )
+}
+
+/** Engines store an empty list, an empty text, false and null for one another. */
+function isNothing(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === false) return true
+  return typeof value === 'object' && Object.keys(value).length === 0
+}
+
+/** Engines from 28 on store capabilities with their prefix. */
+function plain(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/^CAP_/, '') : value
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value) ?? 'absent'
+}

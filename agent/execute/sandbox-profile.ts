@@ -1,0 +1,193 @@
+import { PIDS_MAX } from '../../protocol/core/limits.ts'
+import type { Resources } from '../../protocol/core/run.ts'
+import type { ContainerBody, Mount } from './engine-types.ts'
+import { BUSYBOX_INSIDE, GUARD_COMMAND, GUARD_INSIDE, LEASE_INSIDE } from './guard.ts'
+
+/** Where a job's source is, and where its steps start. */
+export const WORKSPACE_INSIDE = '/work'
+
+/** Enough for apt, apk and npm as root; never NET_RAW, MKNOD, SYS_* or NET_ADMIN. */
+const CAPABILITIES = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID'
+] as const
+
+/**
+ * What moby 29 hides. Older engines hide less (`/proc/interrupts`: GHSA-6fw5-f8r9-fgfm, `powercap`:
+ * GHSA-jq35-85cj-fj4p), and an empty list would hide nothing, so that the whole list is always sent.
+ */
+const MASKED_PATHS = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware'
+] as const
+
+const SHM_BYTES = 67_108_864
+const OPEN_FILES_SOFT = 4_096
+const OPEN_FILES_HARD = 65_536
+/** Counts all processes of a uid over all containers, so that it can only be a backstop. */
+const PROCESSES_PER_UID = 65_536
+/** The kernel takes a job's processes before any of the host's. */
+const OOM_SCORE = 500
+/** cgroup CPU weight of one core; the engine's own default. */
+const SHARES_PER_CPU = 1_024
+const SHARES_MIN = 2
+
+export interface SandboxRequest {
+  readonly imageId: string
+  readonly jobId: string
+  readonly epoch: number
+  readonly claimId: string
+  readonly peerId: string
+  readonly storeId: string
+  readonly volume: string
+  /** Host paths of what is mounted read-only. */
+  readonly leaseDir: string
+  readonly busybox: string
+  readonly guard: string
+  readonly resources: Resources
+}
+
+export interface SandboxHost {
+  readonly cgroup: 1 | 2
+  readonly apparmor: boolean
+  readonly cpus: number
+}
+
+export function sandboxLabels(
+  request: Pick<SandboxRequest, 'jobId' | 'peerId' | 'storeId' | 'epoch' | 'claimId'>
+): Readonly<Record<string, string>> {
+  return {
+    'runner-mesh.job': request.jobId,
+    'runner-mesh.peer': request.peerId,
+    'runner-mesh.store': request.storeId,
+    'runner-mesh.epoch': String(request.epoch),
+    'runner-mesh.claim': request.claimId
+  }
+}
+
+/** The profile `standard`: what a trusted job, or any job on a remapped engine, runs in. */
+export function standardProfile(request: SandboxRequest, host: SandboxHost): ContainerBody {
+  return {
+    Image: request.imageId,
+    // The guard's user; steps run as the image's, with what its own rights leave of the list below.
+    User: '0:0',
+    WorkingDir: '/',
+    Entrypoint: GUARD_COMMAND,
+    Cmd: [],
+    Env: [],
+    Labels: sandboxLabels(request),
+    // An image's own health check would be a process that nobody asked for.
+    Healthcheck: { Test: ['NONE'] },
+    StopSignal: 'SIGTERM',
+    StopTimeout: 10,
+    Tty: false,
+    OpenStdin: false,
+    HostConfig: {
+      ...privileges(host),
+      ...limits(request.resources, host),
+      ...separation(),
+      Mounts: mounts(request),
+      LogConfig: { Type: 'none', Config: {} },
+      RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+      AutoRemove: false
+    }
+  }
+}
+
+function privileges(host: SandboxHost): Record<string, unknown> {
+  // Without a seccomp option the engine's own profile applies; `unconfined` is never sent.
+  const apparmor = host.apparmor ? ['apparmor=docker-default'] : []
+  return {
+    Privileged: false,
+    CapDrop: ['ALL'],
+    CapAdd: CAPABILITIES,
+    SecurityOpt: ['no-new-privileges:true', ...apparmor],
+    MaskedPaths: [...MASKED_PATHS, ...throttlePaths(host.cpus)],
+    ReadonlyRootfs: false,
+    Devices: [],
+    DeviceCgroupRules: [],
+    GroupAdd: []
+  }
+}
+
+function limits(resources: Resources, host: SandboxHost): Record<string, unknown> {
+  const { memoryBytes, cpuMilli } = resources
+  return {
+    PidsLimit: PIDS_MAX,
+    Memory: memoryBytes,
+    // Equal to Memory means no swap: nothing of a job reaches the host's disk that way.
+    MemorySwap: memoryBytes,
+    // cgroup v2 has no such knob, and the engine refuses the field there.
+    ...(host.cgroup === 1 ? { MemorySwappiness: 0 } : {}),
+    NanoCpus: cpuMilli * 1_000_000,
+    CpuShares: Math.max(SHARES_MIN, Math.round((cpuMilli * SHARES_PER_CPU) / 1_000)),
+    ShmSize: SHM_BYTES,
+    OomScoreAdj: OOM_SCORE,
+    OomKillDisable: false,
+    Ulimits: [
+      { Name: 'nofile', Soft: OPEN_FILES_SOFT, Hard: OPEN_FILES_HARD },
+      // A core dump would carry what a process knew past its end.
+      { Name: 'core', Soft: 0, Hard: 0 },
+      { Name: 'nproc', Soft: PROCESSES_PER_UID, Hard: PROCESSES_PER_UID }
+    ]
+  }
+}
+
+function separation(): Record<string, unknown> {
+  return {
+    NetworkMode: 'none',
+    IpcMode: 'private',
+    PidMode: '',
+    UTSMode: '',
+    CgroupnsMode: 'private',
+    UsernsMode: '',
+    VolumesFrom: null,
+    PublishAllPorts: false,
+    PortBindings: {}
+  }
+}
+
+/** Ours only; a bind mount never comes from a job's own words. */
+function mounts(request: SandboxRequest): readonly Mount[] {
+  const bind = (Source: string, Target: string): Mount => ({
+    Type: 'bind',
+    Source,
+    Target,
+    ReadOnly: true
+  })
+  return [
+    bind(request.leaseDir, LEASE_INSIDE),
+    bind(request.busybox, BUSYBOX_INSIDE),
+    bind(request.guard, GUARD_INSIDE),
+    {
+      Type: 'volume',
+      Source: request.volume,
+      Target: WORKSPACE_INSIDE,
+      ReadOnly: false,
+      // Without NoCopy whatever an image has at this path would lie among the job's source.
+      VolumeOptions: { NoCopy: true, Labels: sandboxLabels(request) }
+    }
+  ]
+}
+
+function throttlePaths(cpus: number): string[] {
+  return Array.from(
+    { length: cpus },
+    (_, cpu) => `/sys/devices/system/cpu/cpu${cpu}/thermal_throttle`
+  )
+}

@@ -1,0 +1,37 @@
+import type { Readable } from 'node:stream'
+
+/** One step's process. */
+export interface StepCommand {
+  readonly script: string
+  /** `NAME=value` */
+  readonly env: readonly string[]
+  readonly onOutput: (stream: 'out' | 'err', bytes: Uint8Array) => void
+}
+
+export type StepEnd =
+  /** `oom`: the kernel ended a process of the job for memory while the step ran. */
+  | { readonly kind: 'exited'; readonly code: number; readonly oom: boolean }
+  | { readonly kind: 'not_started'; readonly cause: string }
+  /** The whole sandbox ended under the step; `exitCode` is its process 1's, where known. */
+  | { readonly kind: 'died'; readonly exitCode: number | undefined; readonly oom: boolean }
+
+/**
+ * The box of one attempt. Called in this order: `create`, `start`, `unpack` once, `run` for one step
+ * after the other, and `close` on every path, whichever call came last and whatever it threw.
+ * `terminate` and `kill` may be called beside any of them; they do nothing where nothing runs.
+ */
+export interface Sandbox {
+  readonly name: string
+  /** Makes the box and compares it with what was asked. Throws SANDBOX_FAILED. */
+  create(): Promise<void>
+  /** Starts the guard. */
+  start(): Promise<void>
+  /** Lays a tar archive out in the workspace, owned by the user that steps run as. */
+  unpack(archive: Readable, signal: AbortSignal): Promise<void>
+  /** Resolves at the end of the step; rejects with the signal's reason when that aborts first. */
+  run(step: StepCommand, signal: AbortSignal): Promise<StepEnd>
+  /** SIGTERM to everything that the job runs. */
+  terminate(): Promise<void>
+  /** Resolves once nothing of the box is left. Throws SANDBOX_FAILED after CLEAN_UP_MS_MAX. */
+  close(): Promise<void>
+}

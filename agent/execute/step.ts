@@ -1,0 +1,155 @@
+import { finishLines, NO_LINE, splitLines } from '../../protocol/core/log-line.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
+import type { StepSpec } from '../../protocol/core/run.ts'
+import type { AttemptInput } from './attempt.ts'
+import type { Sandbox, StepEnd } from './sandbox.ts'
+
+export interface StepsParts {
+  readonly sandbox: Sandbox
+  readonly clock: Clock
+  readonly input: AttemptInput
+  /** `NAME=value` */
+  readonly env: readonly string[]
+  readonly termGraceMs: number
+  /** Called with everything that a step writes, before it becomes lines. */
+  readonly onOutput: () => void
+}
+
+/** A step that ran longer than it, or its job, may. */
+export interface StepCut {
+  readonly kind: 'timed_out'
+  readonly of: 'step' | 'job'
+  readonly limitMs: number
+}
+
+/** One step from its start to its end, or to the end of its time. Rejects with the signal's reason. */
+export async function runStep(
+  parts: StepsParts,
+  index: number,
+  jobEndMs: number
+): Promise<StepEnd | StepCut> {
+  const { input, sandbox } = parts
+  const step = input.spec.steps[index]
+  if (step === undefined) throw new Error(`there is no step ${index}`)
+  const lines = new StepLines(parts, index + 1)
+  const detach = new AbortController()
+  const { onOutput } = lines
+  const ended = sandbox.run({ script: step.run, env: parts.env, onOutput }, detach.signal)
+  // Kept from being unhandled while something else ends the wait; the race below still sees it.
+  ended.catch(() => undefined)
+  const waiting = new Waiting(parts, ended)
+  try {
+    const { cut, afterMs } = limitOf(parts, step, jobEndMs)
+    const first = await waiting.until(afterMs)
+    if (first === 'aborted') {
+      if (graceful(input.signal.reason)) await stopSteps(parts, waiting)
+      throw input.signal.reason
+    }
+    if (first === 'late') {
+      await stopSteps(parts, waiting)
+      return cut
+    }
+    return await ended
+  } finally {
+    waiting.stop()
+    detach.abort()
+    await ended.catch(() => undefined)
+    lines.finish()
+  }
+}
+
+function limitOf(
+  parts: StepsParts,
+  step: StepSpec,
+  jobEndMs: number
+): { readonly cut: StepCut; readonly afterMs: number } {
+  const leftMs = Math.max(0, jobEndMs - parts.clock.bootMs())
+  const kind = 'timed_out'
+  if (step.timeoutMs !== undefined && step.timeoutMs < leftMs) {
+    return { cut: { kind, of: 'step', limitMs: step.timeoutMs }, afterMs: step.timeoutMs }
+  }
+  return { cut: { kind, of: 'job', limitMs: parts.input.spec.timeoutMs }, afterMs: leftMs }
+}
+
+/** A lost lease leaves no time for goodbyes: another host may already be starting the job. */
+function graceful(reason: unknown): boolean {
+  return reason === 'cancelled' || reason === 'drained'
+}
+
+/** SIGTERM, and time to act on it, but never past the deadline; what comes after is SIGKILL. */
+async function stopSteps(parts: StepsParts, waiting: Waiting): Promise<void> {
+  const leftMs = parts.input.deadlineMs() - parts.clock.bootMs()
+  await parts.sandbox.terminate()
+  await waiting.end(Math.max(0, Math.min(parts.termGraceMs, leftMs)))
+}
+
+/** What a step is waited on for: its own end, the end of its time, an abort; SIGTERM on the way. */
+class Waiting {
+  readonly #parts: StepsParts
+  readonly #ended: Promise<unknown>
+  readonly #stops: (() => void)[] = []
+
+  constructor(parts: StepsParts, ended: Promise<unknown>) {
+    this.#parts = parts
+    this.#ended = ended.then(
+      () => undefined,
+      () => undefined
+    )
+    const { terminate } = parts.input
+    if (terminate !== undefined) {
+      this.#on(terminate, () => void parts.sandbox.terminate())
+    }
+  }
+
+  async until(afterMs: number): Promise<'ended' | 'late' | 'aborted'> {
+    return await new Promise((resolve) => {
+      this.#on(this.#parts.input.signal, () => resolve('aborted'))
+      this.#stops.push(this.#parts.clock.arm(afterMs, () => resolve('late')))
+      void this.#ended.then(() => resolve('ended'))
+    })
+  }
+
+  async end(graceMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#stops.push(this.#parts.clock.arm(graceMs, resolve))
+      void this.#ended.then(resolve)
+    })
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop()
+  }
+
+  #on(signal: AbortSignal, task: () => void): void {
+    if (signal.aborted) task()
+    signal.addEventListener('abort', task, { once: true })
+    this.#stops.push(() => signal.removeEventListener('abort', task))
+  }
+}
+
+/** Turns what one step writes into lines of the log, in the order in which it came. */
+class StepLines {
+  readonly #parts: StepsParts
+  readonly #step: number
+  #out = NO_LINE
+  #err = NO_LINE
+
+  constructor(parts: StepsParts, step: number) {
+    this.#parts = parts
+    this.#step = step
+  }
+
+  readonly onOutput = (stream: 'out' | 'err', bytes: Uint8Array): void => {
+    this.#parts.onOutput()
+    const [rest, lines] = splitLines(stream === 'out' ? this.#out : this.#err, bytes)
+    if (stream === 'out') this.#out = rest
+    else this.#err = rest
+    for (const line of lines) this.#parts.input.log(this.#step, stream, line)
+  }
+
+  /** The last lines, where the step did not end them. */
+  finish(): void {
+    for (const line of finishLines(this.#out)) this.#parts.input.log(this.#step, 'out', line)
+    for (const line of finishLines(this.#err)) this.#parts.input.log(this.#step, 'err', line)
+  }
+}

@@ -1,0 +1,35 @@
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+
+/** The document at /api/openapi.json, made from the schemas that requests are checked with. */
+export function openApi(version: string): FastifyDynamicSwaggerOptions {
+  return {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Runner Mesh gateway',
+        description:
+          'Takes deliveries of Git servers and shows runs, jobs, logs and agents. ' +
+          'Every error is application/problem+json; docs/errors.md lists the codes.',
+        version,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
+      },
+      tags: [
+        { name: 'runs', description: 'Runs and their jobs' },
+        { name: 'mesh', description: 'Agents and health' },
+        { name: 'hooks', description: 'Deliveries of Git servers' }
+      ],
+      components: {
+        securitySchemes: {
+          token: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'Made by `gateway token create --scope read`.'
+          }
+        }
+      }
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject
+  }
+}

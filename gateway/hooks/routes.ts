@@ -1,0 +1,74 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { MeshError } from '../../protocol/core/errors.ts'
+import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
+import { type Limiter, refusedAuth } from '../api/auth.ts'
+import { problemSchema } from '../api/problem.ts'
+import { receptionSchema } from '../api/schemas.ts'
+import { gitPushSchema } from './git-push.ts'
+import type { Receiver, Reception } from './receiver.ts'
+
+export interface HookParts {
+  readonly receiver: Pick<Receiver, 'receive'>
+  readonly failures: Limiter
+}
+
+const problem = { content: { 'application/problem+json': { schema: problemSchema } } }
+
+/** POST /hooks/git: the forge is known by the path (decision 7). */
+export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
+  // The bytes as they came are what was signed: no parser may touch them first.
+  plain.removeAllContentTypeParsers()
+  plain.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    done(null, body)
+  })
+  plain.withTypeProvider<ZodTypeProvider>().post(
+    '/hooks/git',
+    {
+      bodyLimit: DELIVERY_BYTES_MAX,
+      schema: {
+        summary: 'One ref of one push to a bare Git repository',
+        description:
+          'Signed as Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature) with ' +
+          'the secret of the repository that the body names.',
+        tags: ['hooks'],
+        body: gitPushSchema,
+        response: {
+          202: receptionSchema,
+          ...Object.fromEntries([400, 401, 413, 415, 429, 503].map((status) => [status, problem]))
+        }
+      },
+      // The schema documents; the body is checked after its bytes have been kept for the signature.
+      validatorCompiler: () => (value) => ({ value })
+    },
+    async (request, reply) => {
+      const body: unknown = request.body
+      if (!Buffer.isBuffer(body)) throw new MeshError('BODY_INVALID', { problem: 'it is empty' })
+      const headers = {
+        id: single(request.headers['webhook-id']),
+        timestamp: single(request.headers['webhook-timestamp']),
+        signature: single(request.headers['webhook-signature'])
+      }
+      try {
+        const reception = await parts.receiver.receive(headers, body)
+        return await reply.code(202).send(receptionView(reception))
+      } catch (error) {
+        if (!(error instanceof MeshError) || error.kind.status !== 401) throw error
+        throw await refusedAuth(parts.failures, request, error)
+      }
+    }
+  )
+}
+
+function receptionView({ verdict, delivery, run, reason }: Reception) {
+  return {
+    verdict,
+    delivery: delivery === '' ? null : delivery,
+    run: run === '' ? null : run,
+    reason
+  }
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header
+}

@@ -1,0 +1,177 @@
+import { codeOf } from '../core/errors.ts'
+import { LEASE_PROFILES } from '../core/lease-profile.ts'
+import { SYNC_ITEMS_MAX, SYNC_PAGES_MAX } from '../core/limits.ts'
+import type { RegisterReply, SyncItem } from '../core/messages.ts'
+import type { Clock, Random, Transport } from '../core/ports.ts'
+import { type WitnessRef, witnessRefs } from '../core/witnesses.ts'
+import type { Log } from '../host/log.ts'
+import type { BoardFeed } from './board-feed.ts'
+import type { LinkEvent } from './node.ts'
+import type { RosterView } from './roster-book.ts'
+import { stopController } from './stop-controller.ts'
+import { syncCover } from './sync-cover.ts'
+
+export interface AntiEntropyParts {
+  readonly transport: Transport
+  readonly rosters: RosterView
+  readonly feed: Pick<BoardFeed, 'want' | 'room'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Peers that a connection exists to. */
+  readonly linked: () => ReadonlySet<string>
+  readonly onLink: (listener: (event: LinkEvent) => void) => () => void
+}
+
+/** How far one store was followed. */
+interface Cursor {
+  /** Open registers come first after a start, so that work is found before history. */
+  openDone: boolean
+  seq: number
+}
+
+type Synced = Extract<RegisterReply, { readonly kind: 'synced' }>
+
+/** Share by which a period may be shorter or longer: members that started together drift apart. */
+const JITTER = 0.2
+
+/**
+ * Repairs what gossip lost (lease-protocol 4.11): asks every linked witness, on connect and each
+ * period, what changed since the last time. That is one small request a witness and period when
+ * nothing did; what did is a lead for the board's feed, which reads the registers themselves.
+ */
+export class AntiEntropy {
+  readonly #parts: AntiEntropyParts
+  readonly #cursors = new Map<string, Cursor>()
+  /** Visits under way, by store. */
+  readonly #visits = new Map<string, Promise<void>>()
+  readonly #stop = stopController()
+  #period = 0
+  #disarm: (() => void) | undefined
+  #unlink: (() => void) | undefined
+
+  constructor(parts: AntiEntropyParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#unlink = this.#parts.onLink(({ kind, peerId }) => {
+      if (kind === 'up') this.#visitPeer(peerId)
+    })
+    this.#round()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#unlink?.()
+    this.#disarm?.()
+    await Promise.all(this.#visits.values())
+  }
+
+  /** Visits all witnesses of this period's turn, and arms the next one. */
+  #round(): void {
+    const { rosters, linked, transport, clock, random } = this.#parts
+    const roster = rosters.current()?.roster
+    const periodMs = LEASE_PROFILES[roster?.lease ?? 'default'].antiEntropyMs
+    if (roster !== undefined) {
+      this.#forgetOthers(witnessRefs(roster))
+      const peers = linked()
+      const here = (ref: WitnessRef) => ref.peerId === transport.peerId || peers.has(ref.peerId)
+      const witnesses = witnessRefs(roster).filter(here)
+      for (const ref of syncCover(witnesses, roster.w, this.#period)) this.#visit(ref)
+    }
+    this.#period += 1
+    const afterMs = periodMs * (1 - JITTER + 2 * JITTER * random.next())
+    this.#disarm = clock.arm(afterMs, () => this.#round())
+  }
+
+  #visitPeer(peerId: string): void {
+    const roster = this.#parts.rosters.current()?.roster
+    const refs = roster === undefined ? [] : witnessRefs(roster)
+    for (const ref of refs) {
+      if (ref.peerId === peerId) this.#visit(ref)
+    }
+  }
+
+  // A store that no roster names any more is not asked again: its cursor would only take room.
+  #forgetOthers(refs: readonly WitnessRef[]): void {
+    const stores = new Set(refs.map(({ storeId }) => storeId))
+    for (const storeId of this.#cursors.keys()) {
+      if (!stores.has(storeId)) this.#cursors.delete(storeId)
+    }
+  }
+
+  #visit(ref: WitnessRef): void {
+    if (this.#stop.signal.aborted || this.#visits.has(ref.storeId)) return
+    const visit = this.#pages(ref)
+      .catch((error: unknown) => this.#failed(ref, error))
+      .finally(() => this.#visits.delete(ref.storeId))
+    this.#visits.set(ref.storeId, visit)
+  }
+
+  #failed(ref: WitnessRef, error: unknown): void {
+    if (this.#stop.signal.aborted) return
+    const level = codeOf(error) === undefined ? 'error' : 'debug'
+    this.#parts.log[level]({ err: error, peer: ref.peerId }, 'sync failed')
+  }
+
+  async #pages(ref: WitnessRef): Promise<void> {
+    const cursor = this.#cursors.get(ref.storeId) ?? { openDone: false, seq: 0 }
+    this.#cursors.set(ref.storeId, cursor)
+    if (!cursor.openDone) cursor.openDone = await this.#follow(ref, 0, true, () => undefined)
+    if (!cursor.openDone) return
+    await this.#follow(ref, cursor.seq, false, (seq) => {
+      cursor.seq = seq
+    })
+  }
+
+  /** True when it came to the end of what there is. */
+  async #follow(
+    ref: WitnessRef,
+    fromSeq: number,
+    openOnly: boolean,
+    moved: (seq: number) => void
+  ): Promise<boolean> {
+    const { feed } = this.#parts
+    let sinceSeq = fromSeq
+    for (let page = 0; page < SYNC_PAGES_MAX; page += 1) {
+      if (feed.room < SYNC_ITEMS_MAX) return false
+      const synced = await this.#ask(ref, sinceSeq, openOnly)
+      // Without room the cursor must not move on: what it passes is not shown again.
+      if (synced === undefined || feed.room < synced.items.length) return false
+      for (const item of synced.items) this.#lead(ref, item)
+      sinceSeq = synced.next
+      moved(sinceSeq)
+      if (!synced.more) return true
+    }
+    return false
+  }
+
+  async #ask(ref: WitnessRef, sinceSeq: number, openOnly: boolean): Promise<Synced | undefined> {
+    const { transport, rosters, log } = this.#parts
+    const roster = rosters.current()?.roster
+    const timeoutMs = LEASE_PROFILES[roster?.lease ?? 'default'].requestTimeoutMs
+    const { storeId, peerId } = ref
+    const reply = await transport.request(
+      peerId,
+      { kind: 'sync', storeId, sinceSeq, limit: SYNC_ITEMS_MAX, openOnly },
+      { timeoutMs, signal: this.#stop.signal }
+    )
+    // Only forward, and no more than asked for: else one broken witness could keep us busy for ever.
+    if (reply.kind === 'synced' && isInOrder(reply, storeId, sinceSeq)) return reply
+    const code = reply.kind === 'rejected' ? reply.code : 'invalid'
+    log.warn({ peer: peerId, code, sinceSeq }, 'sync refused')
+    return undefined
+  }
+
+  #lead(ref: WitnessRef, item: SyncItem): void {
+    const { register, witnessEpoch, version, annHash } = item
+    const told = { peers: [ref.peerId], source: 'sync', tries: 0 } as const
+    this.#parts.feed.want({ register, witnessEpoch, version, annHash, ...told })
+  }
+}
+
+function isInOrder(reply: Synced, storeId: string, sinceSeq: number): boolean {
+  if (reply.storeId !== storeId || reply.items.length > SYNC_ITEMS_MAX) return false
+  return reply.more ? reply.next > sinceSeq : reply.next >= sinceSeq
+}

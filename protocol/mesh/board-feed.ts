@@ -1,0 +1,154 @@
+import type { Board } from '../core/board.ts'
+import { codeOf } from '../core/errors.ts'
+import type { JobState } from '../core/job.ts'
+import { isTerminal } from '../core/job.ts'
+import { BOARD_QUEUE_MAX } from '../core/limits.ts'
+import type { Stage } from '../core/messages.ts'
+import type { Clock, Random } from '../core/ports.ts'
+import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../core/run.ts'
+import type { Log } from '../host/log.ts'
+import { type Lead, LeadQueue } from './lead-queue.ts'
+import type { RegisterClient } from './register-client.ts'
+import { type RunLedger, refOf } from './run-ledger.ts'
+import type { WitnessSets } from './witness-sets.ts'
+
+export interface BoardFeedParts {
+  readonly board: Board
+  readonly ledger: RunLedger
+  readonly client: Pick<RegisterClient, 'read'>
+  readonly sets: WitnessSets
+  readonly clock: Clock
+  readonly random: Random
+  readonly peerId: string
+  readonly log: Log
+}
+
+export type BoardEvent =
+  | { readonly kind: 'run'; readonly runId: string }
+  | { readonly kind: 'job'; readonly jobId: string }
+
+/**
+ * Keeps the board by leads: "register R may be at version V", heard by gossip or SYNC. Each new one
+ * costs one read of R, w small requests, whatever the number of those who told it; what is on the
+ * board already costs nothing. At most BOARD_READS_MAX reads run side by side.
+ */
+export class BoardFeed {
+  readonly #parts: BoardFeedParts
+  readonly #queue: LeadQueue
+  readonly #emit: (event: BoardEvent) => void
+
+  constructor(parts: BoardFeedParts, emit: (event: BoardEvent) => void) {
+    this.#parts = parts
+    this.#emit = emit
+    this.#queue = new LeadQueue(parts, (lead, signal) => this.#follow(lead, signal))
+  }
+
+  /** Room for leads: SYNC waits while there is none. */
+  get room(): number {
+    return this.#queue.room
+  }
+
+  /** Reads run or wait. */
+  get busy(): boolean {
+    return this.#queue.busy
+  }
+
+  async stop(): Promise<void> {
+    await this.#queue.stop()
+  }
+
+  /** False where it is no news, or there is no room for it. */
+  want(lead: Lead): boolean {
+    if (!this.#isNews(lead)) return this.#tellExpired(lead)
+    // What anybody can make up takes half of the queue at most.
+    if (lead.source === 'gossip' && this.#queue.room < BOARD_QUEUE_MAX / 2) return false
+    return this.#queue.add(lead)
+  }
+
+  /** For runs that a write or a read of our own showed as chosen. */
+  addRun(sealed: SealedAnnouncement): boolean {
+    const { board, clock, ledger } = this.#parts
+    ledger.note(sealed)
+    const { runId } = sealed.announcement
+    if (!board.addRun(sealed, clock.wallMs())) return board.run(runId) !== undefined
+    this.#emit({ kind: 'run', runId })
+    return true
+  }
+
+  /** For chosen states of jobs; those of a run that is not on the board are left out. */
+  foldJob(state: JobState, stage?: Stage): void {
+    const { board, clock } = this.#parts
+    const isNewer = board.foldJob(state, clock.wallMs())
+    const isFurther = stage !== undefined && board.stage(state.register, state.epoch, stage)
+    if (isNewer || isFurther) this.#emit({ kind: 'job', jobId: state.register })
+  }
+
+  /** A hint of a state that we know: a witness says that its lease has run out. */
+  #tellExpired({ register, version, source }: Lead): boolean {
+    const job = this.#parts.board.job(register)
+    const isSaid = source === 'gossip' && job?.state?.version === version
+    if (isSaid && job?.state?.phase === 'leased') this.#emit({ kind: 'job', jobId: register })
+    return false
+  }
+
+  #isNews({ register, version }: Lead): boolean {
+    const { board } = this.#parts
+    if (jobIndexOf(register) === undefined) return board.run(register) === undefined
+    if (board.run(runIdOf(register)) === undefined) return true
+    const job = board.job(register)
+    if (job === undefined) return false
+    if (job.state === undefined) return true
+    return !isTerminal(job.state.phase) && version > job.state.version
+  }
+
+  async #follow(lead: Lead, signal: AbortSignal): Promise<'done' | 'again'> {
+    try {
+      return await this.#read(lead, signal)
+    } catch (error) {
+      if (signal.aborted) return 'done'
+      // One register that cannot be read must not end the feed of all others.
+      const level = codeOf(error) === undefined ? 'error' : 'debug'
+      this.#parts.log[level]({ err: error, register: lead.register }, 'lead failed')
+      return 'again'
+    }
+  }
+
+  async #read(lead: Lead, signal: AbortSignal): Promise<'done' | 'again'> {
+    const { board, ledger } = this.#parts
+    const { witnessEpoch, annHash, peers } = lead
+    const runId = runIdOf(lead.register)
+    if (board.run(runId) === undefined) {
+      // No room for it now: no read would change that.
+      if (board.isFull) return 'again'
+      const settle = this.#settle(lead)
+      const options = { annHash, peers, settle, signal }
+      const found = await ledger.find(runId, witnessEpoch, options)
+      // A quorum has no such run: it was made up, or it never came to a quorum.
+      if (found.kind === 'absent') return 'done'
+      if (found.kind === 'unknown' || !this.addRun(found.sealed)) return 'again'
+    }
+    return jobIndexOf(lead.register) === undefined ? 'done' : await this.#readJob(lead, signal)
+  }
+
+  async #readJob(lead: Lead, signal: AbortSignal): Promise<'done' | 'again'> {
+    const { board, client } = this.#parts
+    const sealed = board.run(runIdOf(lead.register))?.sealed
+    // A register under another witness epoch than its run's is none of this mesh's.
+    if (sealed === undefined || sealed.announcement.witnessEpoch !== lead.witnessEpoch)
+      return 'done'
+    if (!this.#isNews(lead)) return 'done'
+    const settle = this.#settle(lead)
+    const read = await client.read(refOf(sealed, lead.register), { settle, signal })
+    if (read.kind !== 'chosen') return 'again'
+    if (read.value?.kind === 'job') this.foldJob(read.value, read.stage)
+    return 'done'
+  }
+
+  // A half-written value is finished by its witnesses alone: with a thousand members at it, rounds
+  // would only get in each other's way.
+  #settle({ register, witnessEpoch }: Lead): 'write' | 'never' {
+    const { sets, peerId } = this.#parts
+    const witnesses = sets.of(register, witnessEpoch)?.witnesses ?? []
+    return witnesses.some((witness) => witness.peerId === peerId) ? 'write' : 'never'
+  }
+}

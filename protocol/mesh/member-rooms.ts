@@ -1,0 +1,105 @@
+import type { Board } from '../core/board.ts'
+import { REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
+import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
+import { digest } from '../wire/digest.ts'
+import { PROTOCOLS } from '../wire/ids.ts'
+import { decodeRegisterRequest, encodeRegisterReply } from '../wire/register-codec.ts'
+import { signerOf } from '../wire/signer.ts'
+import { verifier } from '../wire/verifier.ts'
+import { AgentsGossip } from './agents-gossip.ts'
+import { AnnouncementFetch } from './announcement-fetch.ts'
+import { AnnouncementShelf } from './announcement-shelf.ts'
+import { AntiEntropy } from './anti-entropy.ts'
+import { Background } from './background.ts'
+import { BoardFeed } from './board-feed.ts'
+import { JobAccess } from './job-access.ts'
+import { JobsGossip } from './jobs-gossip.ts'
+import type { MemberParts } from './member.ts'
+import type { MemberEvent } from './member-events.ts'
+import { MeshTransport } from './mesh-transport.ts'
+import type { MeshNode } from './node.ts'
+import { Reannouncer } from './reannouncer.ts'
+import { RegisterClient } from './register-client.ts'
+import { Renewals } from './renewals.ts'
+import { RosterExchange } from './roster-exchange.ts'
+import { RosterLookups } from './roster-lookups.ts'
+import { RunLedger } from './run-ledger.ts'
+import { RunRecorder } from './run-recorder.ts'
+import { WitnessService } from './witness-service.ts'
+import { WitnessSets } from './witness-sets.ts'
+
+export interface RoomsParts extends MemberParts {
+  readonly board: Board
+  readonly node: MeshNode
+  readonly emit: (event: MemberEvent) => void
+}
+
+export type MemberRooms = ReturnType<typeof openRooms>
+
+/** Puts one member's parts together; nothing runs yet, but what must be there before the node starts. */
+export function openRooms(parts: RoomsParts, options: { readonly boot: string }) {
+  const { key, book, node, board, clock, log, emit } = parts
+  const common = { ...parts, rosters: book, peerId: key.peerId, digest: digest() }
+  const linked = (): ReadonlySet<string> => new Set(node.links().map(({ peerId }) => peerId))
+  const background = new Background(log, REPAIRS_PARALLEL_MAX)
+
+  const exchange = new RosterExchange({ node, book, clock, log })
+  const lookups = new RosterLookups({ exchange, clock })
+  const sets = new WitnessSets(common, (epoch) => lookups.want(epoch))
+  const signer = signerOf(key)
+
+  const local = (request: RegisterRequest): Promise<RegisterReply> => {
+    return witness.handle(key.peerId, request)
+  }
+  const transport = new MeshTransport({ node, clock, local })
+  const shelf = new AnnouncementShelf(parts.store.witness)
+  const fetch = new AnnouncementFetch({ transport, shelf })
+  const client = new RegisterClient({ ...common, transport, sets, signer }, options)
+  const ledger = new RunLedger({ client, sets, shelf, fetch, peerId: key.peerId })
+  const feed = new BoardFeed({ ...common, ledger, client, sets }, emit)
+  const jobsGossip = new JobsGossip({ node, rosters: book, sets, feed, shelf, clock })
+  const agentsGossip = new AgentsGossip({ node, rosters: book, board, clock }, (peerId) => {
+    emit({ kind: 'agent', peerId })
+  })
+  const witness = new WitnessService(
+    { ...common, store: parts.store.witness, sets, shelf, fetch, verifier: verifier() },
+    {
+      onFailure: parts.onFailure,
+      onRollback: (cause) => {
+        background.run('distrust', () => parts.store.distrust(cause))
+      },
+      onExpired: (hint, repeat) => {
+        background.run('hint', () => jobsGossip.hint(hint, repeat))
+      }
+    }
+  )
+  const onBehind = (ref: Parameters<RegisterClient['repair']>[0]): void => {
+    background.run('repair', () => client.repair(ref))
+  }
+  const renewals = new Renewals({ transport, clock, sets, onBehind }, options)
+  const jobs = new JobAccess({ ...common, feed, client, ledger, renewals, signer })
+  const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer })
+  const onLink: MeshNode['onLink'] = (listener) => node.onLink(listener)
+  const antiEntropy = new AntiEntropy({ ...common, transport, feed, linked, onLink })
+  const announce: JobsGossip['announce'] = (sealed, repeat) => jobsGossip.announce(sealed, repeat)
+  const reannouncer = new Reannouncer({ ...common, sets, linked, announce })
+
+  node.handle(PROTOCOLS.register, async (remote, body) => {
+    return encodeRegisterReply(await witness.handle(remote, decodeRegisterRequest(body, remote)))
+  })
+  return {
+    witness,
+    exchange,
+    lookups,
+    client,
+    feed,
+    jobs,
+    recorder,
+    jobsGossip,
+    agentsGossip,
+    antiEntropy,
+    reannouncer,
+    background,
+    linked
+  }
+}

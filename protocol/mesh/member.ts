@@ -1,0 +1,174 @@
+import type { Advertisement } from '../core/advertisement.ts'
+import { Board } from '../core/board.ts'
+import type { MeshError } from '../core/errors.ts'
+import type { JobOpBody } from '../core/job.ts'
+import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
+import type { Clock, Random } from '../core/ports.ts'
+import type { SealedRoster } from '../core/roster.ts'
+import type { SealedAnnouncement } from '../core/run.ts'
+import type { Log } from '../host/log.ts'
+import type { MeshStore } from '../store/mesh-store.ts'
+import type { MeshKey } from '../wire/keys.ts'
+import { healthOf, type MeshHealth } from './health.ts'
+import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } from './job-access.ts'
+import { type MemberEvent, MemberEvents } from './member-events.ts'
+import { type MemberRooms, openRooms } from './member-rooms.ts'
+import { createMeshNode, type MeshNode, type MeshNodeOptions } from './node.ts'
+import type { RosterBook } from './roster-book.ts'
+
+export interface MemberParts {
+  readonly key: MeshKey
+  readonly book: RosterBook
+  readonly store: Pick<MeshStore, 'witness' | 'distrust'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** The network; libp2p when absent. */
+  readonly createNode?: typeof createMeshNode | undefined
+  /** Called once when the store failed: nothing is witnessed any more, the process must end. */
+  readonly onFailure: (error: MeshError) => void
+}
+
+export interface MemberOptions extends MeshNodeOptions {
+  /** Nonce of this process, 16 hex digits, fresh at every start. */
+  readonly boot: string
+}
+
+/**
+ * One member of the mesh: its connections, its witness, its client of all registers and its board. What
+ * agent and gateway both stand on. The store stays its owner's to close, after `stop`.
+ */
+export class Member {
+  readonly peerId: string
+  readonly boot: string
+  readonly board = new Board()
+  readonly node: MeshNode
+  readonly #parts: MemberParts
+  readonly #rooms: MemberRooms
+  readonly #events: MemberEvents
+  #unsubscribe: readonly (() => void)[] = []
+
+  constructor(parts: MemberParts, options: MemberOptions) {
+    const { key, book, clock, random, log, createNode = createMeshNode } = parts
+    this.#parts = parts
+    this.peerId = key.peerId
+    this.boot = options.boot
+    this.#events = new MemberEvents(log)
+    this.node = createNode({ key, rosters: book, clock, random, log }, options)
+    const { board, node } = this
+    const emit = (event: MemberEvent) => this.#events.emit(event)
+    this.#rooms = openRooms({ ...parts, board, node, emit }, { boot: options.boot })
+  }
+
+  /** Rejects with STORE_FAILED, or as the node does. */
+  async start(): Promise<void> {
+    const { book } = this.#parts
+    const { witness, exchange, antiEntropy, reannouncer } = this.#rooms
+    // First of all: a request that comes with the first connection must find a witness.
+    await witness.start()
+    await this.node.start()
+    exchange.start()
+    this.#unsubscribe = [
+      book.onChange((roster) => this.#onRoster(roster)),
+      this.node.onLink(({ kind, peerId }) => {
+        this.board.foldLink(peerId, kind)
+        this.#events.emit({ kind: 'agent', peerId })
+      })
+    ]
+    antiEntropy.start()
+    reannouncer.start(this.profile().antiEntropyMs / 2)
+  }
+
+  /** Ends all that runs, in the order in which it needs each other; leaves no timer behind. */
+  async stop(): Promise<void> {
+    const { witness, exchange, antiEntropy, reannouncer, feed, client } = this.#rooms
+    const { recorder, lookups, background } = this.#rooms
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#unsubscribe = []
+    const fed = Promise.all([reannouncer.stop(), antiEntropy.stop(), feed.stop(), lookups.stop()])
+    recorder.stop()
+    await client.stop()
+    await fed
+    await background.stop()
+    await exchange.stop()
+    witness.stop()
+    await this.node.stop()
+  }
+
+  roster(): SealedRoster | undefined {
+    return this.#parts.book.current()
+  }
+
+  /** The timers of the current roster; those of a held lease are its own roster's. */
+  profile(): LeaseProfile {
+    return LEASE_PROFILES[this.roster()?.roster.lease ?? 'default']
+  }
+
+  health(): MeshHealth {
+    return healthOf({ roster: this.roster(), peerId: this.peerId, linked: this.#rooms.linked() })
+  }
+
+  /** The returned function ends the listening. */
+  on(listener: (event: MemberEvent) => void): () => void {
+    return this.#events.on(listener)
+  }
+
+  /**
+   * Records the run on a quorum of its witnesses, trying until it is chosen, and gives the announcement
+   * that was: another gateway may have come first. Rejects with ANNOUNCEMENT_INVALID,
+   * MESSAGE_TOO_LARGE, the signal's reason or STOPPING.
+   */
+  async recordRun(sealed: SealedAnnouncement, signal?: AbortSignal): Promise<SealedAnnouncement> {
+    return await this.#rooms.recorder.record(sealed, signal)
+  }
+
+  /** Tells all members: the whole announcement, or a hint where it is too large for gossip. */
+  async publish(sealed: SealedAnnouncement): Promise<void> {
+    await this.#rooms.jobsGossip.announce(sealed)
+  }
+
+  /**
+   * Makes the op happen, or tells definitely why not; hand it in again with the same `opId` after
+   * `unresolved`. Creates the job's register first where it is not. Rejects with RUN_UNKNOWN,
+   * JOB_UNKNOWN, OVERLOADED, the signal's reason or STOPPING.
+   */
+  async changeJob(
+    jobId: string,
+    opId: string,
+    body: JobOpBody,
+    options?: JobChangeOptions
+  ): Promise<JobChange> {
+    return await this.#rooms.jobs.change(jobId, opId, body, options)
+  }
+
+  /** What is chosen now, not what the board says. Rejects as changeJob does. */
+  async readJob(jobId: string, signal?: AbortSignal): Promise<JobRead> {
+    return await this.#rooms.jobs.read(jobId, signal)
+  }
+
+  /** In the order of `items`; one message a witness for RENEW_ITEMS_MAX of them. */
+  async renew(items: readonly HeldLease[], signal?: AbortSignal): Promise<readonly RenewOutcome[]> {
+    return await this.#rooms.jobs.renew(items, signal)
+  }
+
+  /** Tells all members that the job has changed, as far as our board knows. */
+  async hint(jobId: string): Promise<void> {
+    const job = this.board.job(jobId)
+    if (job === undefined) return
+    const { witnessEpoch, state } = job
+    const version = state?.version ?? 0
+    await this.#rooms.jobsGossip.hint({ register: jobId, witnessEpoch, version })
+  }
+
+  async advertise(advertisement: Advertisement): Promise<void> {
+    await this.#rooms.agentsGossip.advertise(advertisement)
+  }
+
+  #onRoster(sealed: SealedRoster): void {
+    const members = new Set(sealed.roster.members.map(({ peerId }) => peerId))
+    for (const { advertisement } of this.board.agents(this.#parts.clock.bootMs())) {
+      if (!members.has(advertisement.peerId)) this.board.forgetAgent(advertisement.peerId)
+    }
+    this.#events.emit({ kind: 'roster' })
+  }
+}

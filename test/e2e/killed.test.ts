@@ -1,0 +1,71 @@
+import { afterEach, expect, test } from 'vitest'
+import { leftovers } from '../../deploy/demo/engine.ts'
+import { eventually } from '../../deploy/demo/process.ts'
+import { E2eMesh, pipelineOf } from '../support/e2e-mesh.ts'
+import { Judge } from '../support/judge.ts'
+
+/** Profile `short`: 3 s lease; the guard looks every 0.2 s, the engine needs a moment to report. */
+const LEASE_MS = 3_000
+const REPORT_MS = 1_000
+
+let e2e: E2eMesh | undefined
+let judge: Judge | undefined
+afterEach(async () => {
+  judge?.stop()
+  await e2e?.stop()
+})
+
+test("a killed agent's container is dead by its deadline, by the guard alone", async () => {
+  e2e = await E2eMesh.start({ lease: 'short' })
+  judge = await Judge.start(e2e.peerIds)
+  const run = await e2e.push(pipelineOf(1, "trap '' TERM; while true; do sleep 1; done"))
+  const job = `${run.id}.0`
+  const [start] = await eventually(`${job} starts`, () => {
+    const starts = judge?.startsOf(job) ?? []
+    return starts.length > 0 ? starts : undefined
+  })
+  const index = e2e.peerIds.indexOf(start?.peer ?? '')
+  const killedAtMs = await wallMs()
+
+  // Nobody is left who could stop that container: no agent that takes over, only its guard.
+  for (const agent of e2e.mesh.agents) await e2e.mesh.daemon(agent.name).kill('SIGKILL')
+  const death = await eventually('the container dies', () =>
+    judge?.seen.find((one) => one.action === 'die' && one.container === start?.container)
+  )
+
+  expect(index).toBeGreaterThanOrEqual(0)
+  expect(death.atMs - killedAtMs).toBeLessThan(LEASE_MS + REPORT_MS)
+
+  // Restarted, the agents remove what the dead ones left and settle the job.
+  for (const agentIndex of e2e.mesh.agents.keys()) e2e.mesh.startAgent(agentIndex)
+  await eventually('the dead container is removed', async () => {
+    const { containers } = await leftovers(e2e?.peerIds ?? [])
+    const names = judge?.seen.map((one) => one.container) ?? []
+    return names.length > 0 && containers.length <= 1 ? true : undefined
+  })
+}, 90_000)
+
+test('a gateway killed right after its 202 and started again runs the job once', async () => {
+  e2e = await E2eMesh.start()
+  judge = await Judge.start(e2e.peerIds)
+  const { commit, pushed } = await e2e.repository.push(
+    { '.runner-mesh.yml': pipelineOf(1, 'echo once') },
+    'change'
+  )
+  // The hook returns when the 202 has arrived: what follows is the gateway's own promise.
+  await e2e.mesh.daemon('gateway').kill('SIGKILL')
+  e2e.mesh.startGateway()
+  await e2e.mesh.ready()
+  const run = await e2e.runOf(commit)
+  const [job] = await e2e.ended(run.id, 1)
+
+  expect(pushed.stderr).toMatch(/run/)
+  expect(job).toMatchObject({ state: 'succeeded', epoch: 1 })
+  expect(judge.startsOf(`${run.id}.0`)).toHaveLength(1)
+  await e2e.clean()
+}, 90_000)
+
+/** The engine stamps its events with this host's wall clock. */
+function wallMs(): Promise<number> {
+  return Promise.resolve(performance.timeOrigin + performance.now())
+}

@@ -1,0 +1,130 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type Condition, conditionOf, type QueuedJob } from '../../../protocol/core/conditions.ts'
+import { QUEUE_AHEAD_MAX } from '../../../protocol/core/limits.ts'
+import type { JobSpec } from '../../../protocol/core/run.ts'
+import {
+  arbitraryAgents,
+  arbitrarySpec,
+  GIB,
+  sampleSpec,
+  sampleView
+} from '../../support/arbitrary-board.ts'
+
+const job = (patch: Partial<JobSpec> = {}, jobId = 'R.0'): QueuedJob => {
+  return { jobId, spec: sampleSpec(patch) }
+}
+const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
+const onyx = sampleView({ peerId: 'p1', name: 'onyx', labels: { gpu: 'a4000' } })
+const basalt = sampleView({ peerId: 'p2', name: 'basalt', state: 'busy', free: FULL })
+
+test('without any agent it says so and how to start one', () => {
+  expect(conditionOf(job(), [], [])).toEqual<Condition>({
+    kind: 'no_agent',
+    line: 'no agent is known; it will not resolve by itself: start one with `agent start`',
+    resolves: false,
+    closest: undefined,
+    ahead: 0
+  })
+})
+
+test('where no agent fits it names the closest and what that one lacks', () => {
+  const condition = conditionOf(job({ labels: { gpu: 'h100' } }), [basalt, onyx], [])
+  expect(condition).toMatchObject({ kind: 'no_match', resolves: false })
+  expect(condition.line).toBe(
+    'no agent fits; closest is basalt with no gpu, but the job needs gpu=h100; ' +
+      'it will not resolve by itself'
+  )
+})
+
+test('the closest is the agent that lacks the fewest requirements', () => {
+  const spec = { platform: 'linux/riscv64', labels: { gpu: 'h100' } }
+  const pumice = sampleView({
+    peerId: 'p3',
+    name: 'pumice',
+    platforms: [{ name: 'linux/riscv64', native: true }],
+    labels: { gpu: 'v100' }
+  })
+  const condition = conditionOf(job(spec), [onyx, pumice], [])
+  expect(condition.closest).toEqual({
+    peerId: 'p3',
+    name: 'pumice',
+    unmet: [{ requirement: 'label gpu', wanted: 'h100', offered: 'v100' }]
+  })
+})
+
+test('a living agent is a closer match than an offline one that lacks as much', () => {
+  const offline = sampleView({ peerId: 'p0', name: 'aaa' }, { silentMs: 200_000 })
+  const condition = conditionOf(job({ platform: 'linux/arm64' }), [offline, onyx], [])
+  expect(condition.closest?.name).toBe('onyx')
+})
+
+test.each([
+  ['platform', { platform: 'linux/riscv64' }, 'platform linux/amd64', 'platform linux/riscv64'],
+  ['cores', { resources: { cpuMilli: 64_000, memoryBytes: 1 } }, 'cpu 4', 'cpu 64'],
+  ['memory', { resources: { cpuMilli: 1, memoryBytes: 64 * GIB } }, 'memory 8GiB', 'memory 64GiB']
+])('an unmet %s is said in its own unit', (_what, patch, offers, wants) => {
+  expect(conditionOf(job(patch), [onyx], []).line).toContain(
+    `closest is onyx with ${offers}, but the job needs ${wants};`
+  )
+})
+
+test.each([
+  ['paused', sampleView({ name: 'onyx', state: 'paused' }), false],
+  ['draining', sampleView({ name: 'onyx', state: 'draining' }), false],
+  ['offline', sampleView({ name: 'onyx' }, { silentMs: 200_000 }), false],
+  ['starting', sampleView({ name: 'onyx', state: 'starting' }), true],
+  ['suspect', sampleView({ name: 'onyx' }, { link: 'down' }), true]
+])('the only agent that fits is %s', (state, view, resolves) => {
+  const condition = conditionOf(job(), [view], [])
+  expect(condition).toMatchObject({ kind: 'unavailable', resolves })
+  expect(condition.line).toBe(
+    `no agent that fits takes jobs: onyx is ${state}; ` +
+      (resolves ? 'it starts when one is back' : 'it will not resolve by itself')
+  )
+})
+
+test('where all that fit are taken it says how many jobs are ahead', () => {
+  const draining = sampleView({ peerId: 'p4', name: 'pumice', state: 'draining' })
+  const queue = [job({}, 'Q.0'), job({ labels: { gpu: 'h100' } }, 'Q.1'), job({}, 'Q.2'), job()]
+  const condition = conditionOf(job(), [basalt, draining], queue)
+  expect(condition).toMatchObject({ kind: 'no_capacity', resolves: true, ahead: 2 })
+  expect(condition.line).toBe(
+    'no room on basalt, pumice is draining; 2 jobs ahead, it starts when room is free'
+  )
+})
+
+test('jobs behind it, and jobs that none of its agents could run, are not ahead', () => {
+  const queue = [job({ platform: 'linux/arm64' }, 'Q.0'), job(), job({}, 'Q.1')]
+  expect(conditionOf(job(), [basalt], queue).ahead).toBe(0)
+})
+
+test('a long queue is counted up to a limit', () => {
+  const queue = Array.from({ length: QUEUE_AHEAD_MAX + 5 }, (_, index) => job({}, `Q.${index}`))
+  const condition = conditionOf(job(), [basalt], queue)
+  expect(condition.ahead).toBe(QUEUE_AHEAD_MAX)
+  expect(condition.line).toContain('1000 or more jobs ahead')
+})
+
+test('where an agent has room a claim is due', () => {
+  const condition = conditionOf(job(), [onyx, basalt], [job()])
+  expect(condition).toMatchObject({ kind: 'awaiting_claim', resolves: true })
+  expect(condition.line).toBe('a claim is due from onyx')
+})
+
+test('a line names three agents and counts the rest', () => {
+  const agents = ['a', 'b', 'c', 'd', 'e'].map((name) => sampleView({ peerId: name, name }))
+  expect(conditionOf(job(), agents, []).line).toBe('a claim is due from a, b, c and 2 more')
+})
+
+test('every job among any agents gets one line that ends in what will happen', () => {
+  fc.assert(
+    fc.property(arbitrarySpec, arbitraryAgents, (spec, agents) => {
+      const { kind, line, resolves, closest } = conditionOf({ jobId: 'R.0', spec }, agents, [])
+      expect(line).toMatch(/^[^\n]+$/)
+      expect(line.includes('it will not resolve by itself')).toBe(!resolves)
+      expect(closest !== undefined).toBe(kind === 'no_match')
+      expect(closest?.unmet.length).not.toBe(0)
+    })
+  )
+})

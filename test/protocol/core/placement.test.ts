@@ -1,0 +1,132 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import {
+  claimWaitMs,
+  isCandidate,
+  rankAgents,
+  rankOf,
+  unitOf,
+  weightOf
+} from '../../../protocol/core/placement.ts'
+import {
+  arbitraryAgents,
+  arbitrarySpec,
+  GIB,
+  sampleAd,
+  sampleSpec,
+  sampleView
+} from '../../support/arbitrary-board.ts'
+import { plainDigest } from '../../support/plain-digest.ts'
+
+const digest = plainDigest()
+const placing = (jobId: string, lastHolder?: string) => ({ jobId, spec: sampleSpec(), lastHolder })
+const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
+
+test('agents that lack a requirement, room or an open state have no rank', () => {
+  const agents = [
+    sampleView({ peerId: 'fits' }),
+    sampleView({ peerId: 'full', free: FULL }),
+    sampleView({ peerId: 'other', platforms: [] }),
+    sampleView({ peerId: 'paused', state: 'paused' }),
+    sampleView({ peerId: 'draining', state: 'draining' }),
+    sampleView({ peerId: 'starting', state: 'starting' }),
+    sampleView({ peerId: 'suspect' }, { silentMs: 50_000 }),
+    sampleView({ peerId: 'cut off' }, { link: 'down' }),
+    sampleView({ peerId: 'gone', leaving: true })
+  ]
+  expect(rankAgents(placing('R.0'), agents, digest)).toEqual(['fits'])
+  expect(rankOf('fits', placing('R.0'), agents, digest)).toBe(0)
+  expect(rankOf('full', placing('R.0'), agents, digest)).toBeUndefined()
+})
+
+test('all agents agree on the order, in whatever order they learned of each other', () => {
+  fc.assert(
+    fc.property(arbitrarySpec, arbitraryAgents, fc.string(), (spec, agents, jobId) => {
+      const job = { jobId, spec, lastHolder: undefined }
+      const order = rankAgents(job, agents, digest)
+      expect(rankAgents(job, agents.toReversed(), digest)).toEqual(order)
+
+      const candidates = agents.filter((view) => isCandidate(spec, view))
+      expect(order.toSorted()).toEqual(candidates.map((v) => v.advertisement.peerId).toSorted())
+    })
+  )
+})
+
+test('an agent that leaves changes the order of no other', () => {
+  fc.assert(
+    fc.property(arbitraryAgents, fc.nat(7), fc.string(), (agents, gone, jobId) => {
+      const order = rankAgents(placing(jobId), agents, digest)
+      const left = agents.filter((_, index) => index !== gone)
+      const expected = order.filter((peer) => left.some((v) => v.advertisement.peerId === peer))
+      expect(rankAgents(placing(jobId), left, digest)).toEqual(expected)
+    })
+  )
+})
+
+const shareOfFirst = (agents: readonly ReturnType<typeof sampleView>[], first: string) => {
+  const jobs = Array.from({ length: 2_000 }, (_, index) => placing(`R${index}.0`))
+  return jobs.filter((job) => rankOf(first, job, agents, digest) === 0).length / jobs.length
+}
+
+test('equal agents get equal shares', () => {
+  const agents = ['a', 'b', 'c', 'd'].map((peerId) => sampleView({ peerId }))
+  for (const peerId of ['a', 'b', 'c', 'd']) {
+    const share = shareOfFirst(agents, peerId)
+    expect(share).toBeGreaterThan(0.21)
+    expect(share).toBeLessThan(0.29)
+  }
+})
+
+test('an agent with three times the room gets three quarters', () => {
+  const room = (jobs: number) => ({ cpuMilli: 64_000, memoryBytes: 64 * GIB, jobs })
+  const agents = [
+    sampleView({ peerId: 'large', capacity: room(9), free: room(9) }),
+    sampleView({ peerId: 'small', capacity: room(3), free: room(3) })
+  ]
+  const share = shareOfFirst(agents, 'large')
+  expect(share).toBeGreaterThan(0.71)
+  expect(share).toBeLessThan(0.79)
+})
+
+test('a native agent is first for nearly every job that another could only emulate', () => {
+  const spec = sampleSpec({ platform: 'linux/arm64' })
+  const native = sampleAd({ platforms: [{ name: 'linux/arm64', native: true }] })
+  const emulated = sampleAd({ platforms: [{ name: 'linux/arm64', native: false }] })
+  expect(weightOf(spec, native) / weightOf(spec, emulated)).toBe(16)
+})
+
+test('the weight is how many jobs of this size fit, by the scarcest resource', () => {
+  const spec = sampleSpec({ resources: { cpuMilli: 500, memoryBytes: GIB } })
+  const free = (cpuMilli: number, memory: number, jobs: number) =>
+    weightOf(spec, sampleAd({ free: { cpuMilli, memoryBytes: memory * GIB, jobs } }))
+  expect(free(4_000, 64, 64)).toBe(8)
+  expect(free(64_000, 5, 64)).toBe(5)
+  expect(free(64_000, 64, 2)).toBe(2)
+  expect(free(1_000_000, 1_000, 1_000)).toBe(64)
+})
+
+test('the last holder comes last, and still comes', () => {
+  const agents = ['a', 'b', 'c'].map((peerId) => sampleView({ peerId }))
+  for (const lost of ['a', 'b', 'c']) {
+    const order = rankAgents(placing('R.0', lost), agents, digest)
+    expect(order.at(-1)).toBe(lost)
+    expect(order).toHaveLength(3)
+  }
+})
+
+test('the first does not wait; the others wait by rank, at most eight steps and a jitter', () => {
+  expect(claimWaitMs(0, 150, 0.9)).toBe(0)
+  expect(claimWaitMs(1, 150, 0)).toBe(150)
+  expect(claimWaitMs(3, 150, 0.5)).toBe(525)
+  expect(claimWaitMs(8, 150, 0)).toBe(1_200)
+  expect(claimWaitMs(500, 150, 0)).toBe(1_200)
+})
+
+test('no digest gives 0 or 1, whose logarithms have no order', () => {
+  for (const hex of ['0'.repeat(64), 'f'.repeat(64), '8'.repeat(64)]) {
+    const unit = unitOf(hex)
+    expect(unit).toBeGreaterThan(0)
+    expect(unit).toBeLessThan(1)
+    expect(Number.isFinite(-1 / Math.log(unit))).toBe(true)
+  }
+})

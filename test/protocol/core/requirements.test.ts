@@ -1,0 +1,103 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import {
+  fits,
+  formatBytes,
+  formatCpu,
+  lacksRoom,
+  platformFor
+} from '../../../protocol/core/requirements.ts'
+import {
+  arbitraryAgents,
+  arbitrarySpec,
+  GIB,
+  sampleAd,
+  sampleSpec
+} from '../../support/arbitrary-board.ts'
+
+test('a job that needs nothing special fits an agent with room', () => {
+  expect(fits(sampleSpec(), sampleAd())).toEqual([])
+  expect(lacksRoom(sampleSpec(), sampleAd().free)).toEqual([])
+})
+
+test('every unmet requirement is named with what is wanted and what is offered', () => {
+  const spec = sampleSpec({
+    platform: 'linux/riscv64',
+    resources: { cpuMilli: 64_000, memoryBytes: 512 * GIB },
+    labels: { site: 'lab-2', gpu: 'h100' }
+  })
+  expect(fits(spec, sampleAd({ labels: { site: 'lab-1' } }))).toEqual([
+    { requirement: 'platform', wanted: 'linux/riscv64', offered: 'linux/amd64' },
+    { requirement: 'cpu', wanted: '64', offered: '4' },
+    { requirement: 'memory', wanted: '512GiB', offered: '8GiB' },
+    { requirement: 'label site', wanted: 'lab-2', offered: 'lab-1' },
+    { requirement: 'label gpu', wanted: 'h100', offered: 'none' }
+  ])
+})
+
+test('an agent fits by its capacity; what is taken now only lacks room', () => {
+  const busy = sampleAd({ free: { cpuMilli: 500, memoryBytes: GIB / 2, jobs: 0 } })
+  expect(fits(sampleSpec(), busy)).toEqual([])
+  expect(lacksRoom(sampleSpec(), busy.free)).toEqual([
+    { requirement: 'free slot', wanted: '1', offered: '0' },
+    { requirement: 'free cpu', wanted: '1', offered: '0.5' },
+    { requirement: 'free memory', wanted: '1GiB', offered: '512MiB' }
+  ])
+})
+
+test('exactly enough is enough', () => {
+  const { capacity } = sampleAd()
+  const { cpuMilli, memoryBytes } = capacity
+  expect(fits(sampleSpec({ resources: { cpuMilli, memoryBytes } }), sampleAd())).toEqual([])
+})
+
+test('a job without a platform takes a native one only', () => {
+  const emulated = sampleAd({ platforms: [{ name: 'linux/arm64', native: false }] })
+  expect(fits(sampleSpec(), emulated)).toEqual([
+    { requirement: 'platform', wanted: 'any native', offered: 'linux/arm64' }
+  ])
+  expect(fits(sampleSpec(), sampleAd({ platforms: [] }))[0]?.offered).toBe('none')
+})
+
+test('a native platform is chosen before an emulated one', () => {
+  const platforms = [
+    { name: 'linux/arm64', native: false },
+    { name: 'linux/arm64/v8', native: true }
+  ]
+  expect(platformFor({ platform: 'linux/arm64' }, platforms)?.name).toBe('linux/arm64/v8')
+})
+
+test('a label named like an object property must be offered like any other', () => {
+  const spec = sampleSpec({ labels: { constructor: 'x' } })
+  expect(fits(spec, sampleAd())).toHaveLength(1)
+  expect(fits(spec, sampleAd({ labels: { constructor: 'x' } }))).toEqual([])
+})
+
+test('asking for less never lacks more', () => {
+  fc.assert(
+    fc.property(arbitrarySpec, arbitraryAgents, (spec, agents) => {
+      const labels = Object.fromEntries(Object.entries(spec.labels).slice(1))
+      const resources = { ...spec.resources, cpuMilli: Math.floor(spec.resources.cpuMilli / 2) }
+      for (const { advertisement } of agents) {
+        const before = fits(spec, advertisement).map((unmet) => unmet.requirement)
+        const after = fits({ ...spec, labels, resources }, advertisement)
+        for (const { requirement } of after) expect(before).toContain(requirement)
+      }
+    })
+  )
+})
+
+test.each([
+  [0, '0B'],
+  [1_023, '1023B'],
+  [1_024, '1KiB'],
+  [1.5 * GIB, '1.5GiB'],
+  [2 * GIB - 1, '1.9GiB'],
+  [2 ** 50, '1024TiB']
+])('%d bytes are shown as %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text)
+})
+
+test('cores are shown without a unit', () => {
+  expect([formatCpu(2_000), formatCpu(250)]).toEqual(['2', '0.25'])
+})

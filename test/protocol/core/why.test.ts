@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest'
+import type { BoardJob } from '../../../protocol/core/board.ts'
+import type { JobState } from '../../../protocol/core/job.ts'
+import { whyOf } from '../../../protocol/core/why.ts'
+import { SampleJob, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
+
+const agents = [
+  sampleView({ peerId: 'p1', name: 'onyx' }),
+  sampleView({ peerId: 'p2', name: 'basalt' })
+]
+const view = { agents, queue: [] }
+
+function boardJob(state: JobState | undefined): BoardJob {
+  return {
+    jobId: 'R.0',
+    runId: 'R',
+    spec: sampleSpec(),
+    state,
+    witnessEpoch: 1,
+    stage: undefined,
+    changedAtMs: 0,
+    holderSinceMs: undefined
+  }
+}
+
+const why = (state: JobState | undefined, seen = view) => whyOf(boardJob(state), seen)
+
+test('a queued job says why it is queued, its register created or not', () => {
+  const line = 'a claim is due from onyx, basalt'
+  expect(why(undefined)).toBe(line)
+  expect(why(new SampleJob('R.0').state)).toBe(line)
+})
+
+test('a job that was given back says by whom and why', () => {
+  const job = new SampleJob('R.0')
+  job.claim('p1')
+  expect(why(job.release(false))).toContain('; given back by onyx (image_unavailable)')
+})
+
+test('a running job has nothing to explain', () => {
+  expect(why(new SampleJob('R.0').claim('p1'))).toBe('')
+})
+
+test('a job that was taken over says from whom', () => {
+  const job = new SampleJob('R.0')
+  job.claim('p1')
+  expect(why(job.claim('p2'))).toBe('taken over from onyx: lease expired')
+})
+
+test('a job claimed again after it was given back says so', () => {
+  const job = new SampleJob('R.0')
+  job.claim('unknown peer')
+  job.release(true)
+  expect(why(job.claim('p2'))).toBe('given back by unknown peer before')
+})
+
+test('a job whose holder is silent says that it will be taken over', () => {
+  const silent = [sampleView({ peerId: 'p1', name: 'onyx' }, { silentMs: 60_000 })]
+  expect(why(new SampleJob('R.0').claim('p1'), { agents: silent, queue: [] })).toBe(
+    'onyx is suspect; another agent takes over when its lease ends'
+  )
+})
+
+test('a job that is asked to stop says so until it has', () => {
+  const job = new SampleJob('R.0')
+  job.claim('p1')
+  expect(why(job.apply('x', { kind: 'cancel', reason: 'a newer push' }))).toBe(
+    'cancel asked for: a newer push'
+  )
+})
+
+test('an ended job gives its message, a succeeded one needs none', () => {
+  const failed = new SampleJob('R.0')
+  failed.claim('p1')
+  expect(why(failed.complete('failed', 'step "eslint" exited 1'))).toBe('step "eslint" exited 1')
+
+  const succeeded = new SampleJob('R.0')
+  succeeded.claim('p1')
+  expect(why(succeeded.complete('succeeded', 'all steps passed'))).toBe('')
+
+  const cancelled = new SampleJob('R.0')
+  expect(why(cancelled.apply('x', { kind: 'cancel', reason: 'a newer push' }))).toBe('a newer push')
+})

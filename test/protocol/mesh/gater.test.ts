@@ -1,0 +1,45 @@
+import { peerIdFromString } from '@libp2p/peer-id'
+import { expect, test } from 'vitest'
+import { CONNECTIONS_PER_PEER_MAX, STRANGERS_MAX } from '../../../protocol/core/limits.ts'
+import type { Admission, Standing } from '../../../protocol/mesh/admission.ts'
+import { gater } from '../../../protocol/mesh/gater.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+
+const PEER = peerIdFromString(generateKey().peerId)
+
+type Door = ReturnType<typeof gater>
+type Look = (door: Door) => unknown
+
+// Only the peer id is looked at: a connection has no other proof of who it is.
+const noConnection = undefined as never
+const LOOKS: readonly (readonly [string, Look])[] = [
+  ['a dial', (door) => door.denyDialPeer?.(PEER)],
+  ['an inbound connection', (door) => door.denyInboundEncryptedConnection?.(PEER, noConnection)],
+  ['an outbound connection', (door) => door.denyOutboundEncryptedConnection?.(PEER, noConnection)]
+]
+
+function door(standing: Standing, connections = 0, strangers = 0): Door {
+  const admission = { of: () => standing } as unknown as Admission
+  return gater(admission, { of: () => connections, strangers: () => strangers })
+}
+
+test.each(LOOKS)('%s of or to an outsider is denied, of or to a member is not', (_name, look) => {
+  expect(look(door('none'))).toBe(true)
+  expect(look(door('member'))).toBe(false)
+  expect(look(door('roster_only'))).toBe(false)
+})
+
+test('one member cannot take all connections', () => {
+  const inbound = LOOKS[1]?.[1]
+
+  expect(inbound?.(door('member', CONNECTIONS_PER_PEER_MAX - 1))).toBe(false)
+  expect(inbound?.(door('member', CONNECTIONS_PER_PEER_MAX))).toBe(true)
+})
+
+test('strangers together get a few connections only', () => {
+  const inbound = LOOKS[1]?.[1]
+
+  expect(inbound?.(door('roster_only', 0, STRANGERS_MAX - 1))).toBe(false)
+  expect(inbound?.(door('roster_only', 0, STRANGERS_MAX))).toBe(true)
+  expect(inbound?.(door('member', 0, STRANGERS_MAX))).toBe(false)
+})

@@ -1,0 +1,114 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { parseCpu, parseDuration, parseSize } from '../../../protocol/pipeline/quantity.ts'
+
+const value = (amount: number) => ({ kind: 'value', value: amount })
+
+test.each([
+  ['90s', 90_000],
+  ['30m', 1_800_000],
+  ['1h', 3_600_000],
+  ['1h30m', 5_400_000],
+  ['1h30m5s', 5_405_000],
+  ['24h', 86_400_000],
+  ['90m', 5_400_000]
+])('the duration %s', (text, ms) => {
+  expect(parseDuration(text)).toEqual(value(ms))
+})
+
+test.each([
+  [30, 'has no unit'],
+  ['30', 'is no duration'],
+  ['', 'is no duration'],
+  ['30 m', 'is no duration'],
+  ['1.5h', 'is no duration'],
+  ['30m1h', 'is no duration'],
+  ['-1s', 'is no duration'],
+  ['10ms', 'is no duration'],
+  ['1d', 'is no duration'],
+  ['1_0s', 'is no duration'],
+  [null, 'is no duration'],
+  [['1s'], 'is no duration'],
+  ['0s', 'is too short'],
+  ['24h1s', 'is too long: at most 24h'],
+  ['999999999h', 'is too long']
+])('%j is refused as a duration: %s', (input, problem) => {
+  expect(parseDuration(input)).toEqual({ kind: 'problem', text: expect.stringContaining(problem) })
+})
+
+test.each([
+  ['512MiB', 536_870_912],
+  ['4GiB', 4_294_967_296],
+  ['1.5GiB', 1_610_612_736],
+  ['500MB', 500_000_000],
+  ['7000000B', 7_000_000],
+  ['8000KiB', 8_192_000],
+  ['4 GiB', 4_294_967_296]
+])('the size %s', (text, bytes) => {
+  expect(parseSize(text)).toEqual(value(bytes))
+})
+
+test.each([
+  [512, 'has no unit'],
+  ['512', 'is no size'],
+  ['4G', 'is no size'],
+  ['4gib', 'is no size'],
+  ['GiB', 'is no size'],
+  ['-4GiB', 'is no size'],
+  ['1e3MiB', 'is no size'],
+  ['4constructor', 'is no size'],
+  [true, 'is no size'],
+  ['1KiB', 'is too little: at least 6MiB'],
+  ['100TiB', 'is too much: at most 16TiB'],
+  ['999999999999999TiB', 'is too much']
+])('%j is refused as a size: %s', (input, problem) => {
+  expect(parseSize(input)).toEqual({ kind: 'problem', text: expect.stringContaining(problem) })
+})
+
+test.each([
+  [1, 1_000],
+  [0.1, 100],
+  [0.5, 500],
+  [2.125, 2_125],
+  [1.001, 1_001],
+  [1_024, 1_024_000]
+])('%d cores', (cores, milli) => {
+  expect(parseCpu(cores)).toEqual(value(milli))
+})
+
+test.each([
+  ['2', 'is no number'],
+  ['500m', 'is no number'],
+  [null, 'is no number'],
+  [Number.NaN, 'is no amount'],
+  [Number.POSITIVE_INFINITY, 'is no amount'],
+  [0, 'is too little: at least 0.1'],
+  [-1, 'is too little'],
+  [0.0994, 'is too fine'],
+  [1.2345, 'is too fine'],
+  [1_025, 'is too much: at most 1024']
+])('%j is refused as cores: %s', (input, problem) => {
+  expect(parseCpu(input)).toEqual({ kind: 'problem', text: expect.stringContaining(problem) })
+})
+
+test('every thousandth of a core is kept exactly', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 100, max: 1_024_000 }), (milli) => {
+      expect(parseCpu(milli / 1_000)).toEqual(value(milli))
+    }),
+    { numRuns: 1_000 }
+  )
+})
+
+test('whatever is written gives a whole positive number or a problem, and never throws', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.anything(), fc.stringMatching(/^[0-9.hmsGiBM]{0,9}$/)), (input) => {
+      for (const parse of [parseDuration, parseSize, parseCpu]) {
+        const parsed = parse(input)
+        if (parsed.kind === 'problem') continue
+        expect(Number.isSafeInteger(parsed.value) && parsed.value > 0).toBe(true)
+      }
+    }),
+    { numRuns: 2_000 }
+  )
+})

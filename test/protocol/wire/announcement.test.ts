@@ -1,0 +1,168 @@
+import { RecordEnvelope } from '@libp2p/peer-record'
+import { describe, expect, test } from 'vitest'
+import { codeOf } from '../../../protocol/core/errors.ts'
+import {
+  ENV_ENTRIES_MAX,
+  JOBS_PER_RUN_MAX,
+  MANIFEST_BYTES_MAX,
+  SCRIPT_BYTES_MAX
+} from '../../../protocol/core/limits.ts'
+import type { Announcement, JobSpec, Manifest } from '../../../protocol/core/run.ts'
+import { openAnnouncement, sealAnnouncement } from '../../../protocol/wire/announcement.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
+import { runIdOfOrigin } from '../../../protocol/wire/run-id.ts'
+import { announcementBy, rosterOf } from './samples.ts'
+
+const GATEWAY = generateKey()
+const OTHER = generateKey()
+const DOMAIN = 'runner-mesh-announcement'
+const ANNOUNCEMENT = announcementBy(GATEWAY)
+const { manifest: MANIFEST } = ANNOUNCEMENT
+
+function refusal(task: () => unknown): string | undefined {
+  try {
+    task()
+  } catch (error) {
+    return `${codeOf(error)}: ${String(error)}`
+  }
+  return undefined
+}
+
+function withManifest(changes: Partial<Manifest>): Announcement {
+  return { ...ANNOUNCEMENT, manifest: { ...MANIFEST, ...changes } }
+}
+
+function withJob(changes: Partial<JobSpec>): Announcement {
+  return withManifest({ jobs: MANIFEST.jobs.map((job) => ({ ...job, ...changes })) })
+}
+
+test('a sealed announcement opens with the hash it was sealed with', () => {
+  const sealed = sealAnnouncement(GATEWAY, ANNOUNCEMENT)
+  const opened = openAnnouncement(Buffer.from(sealed.bytes))
+  expect(opened.annHash).toBe(sealed.annHash)
+  expect(opened.announcement).toStrictEqual(ANNOUNCEMENT)
+  expect(Buffer.compare(opened.bytes, sealed.bytes)).toBe(0)
+})
+
+describe("libp2p's own envelope", () => {
+  const record = (payload: Uint8Array, codec: string, domain: string) => ({
+    domain,
+    codec: Buffer.from(codec),
+    marshal: () => payload,
+    equals: () => false
+  })
+
+  test('opens what we seal, in our domain only', async () => {
+    const { bytes } = sealAnnouncement(GATEWAY, ANNOUNCEMENT)
+    const opened = await RecordEnvelope.openAndCertify(bytes, DOMAIN)
+    expect(opened.publicKey.toString()).toBe(GATEWAY.peerId)
+    await expect(RecordEnvelope.openAndCertify(bytes, 'libp2p-peer-record')).rejects.toThrow()
+  })
+
+  test('sealed in our domain and type is opened, in another it is refused', async () => {
+    const { bytes } = sealAnnouncement(GATEWAY, ANNOUNCEMENT)
+    const { payload } = await RecordEnvelope.openAndCertify(bytes, DOMAIN)
+    const type = '/runner-mesh/announcement/1'
+    const seal = async (codec: string, domain: string): Promise<Uint8Array> =>
+      (
+        await RecordEnvelope.seal(record(payload.subarray(), codec, domain), GATEWAY.privateKey)
+      ).marshal()
+    expect(openAnnouncement(await seal(type, DOMAIN)).announcement).toStrictEqual(ANNOUNCEMENT)
+    const elsewhere = await seal(type, 'libp2p-peer-record')
+    expect(refusal(() => openAnnouncement(elsewhere))).toMatch(/ANNOUNCEMENT_INVALID.*signature/)
+    const mistyped = await seal('/runner-mesh/roster/1', DOMAIN)
+    expect(refusal(() => openAnnouncement(mistyped))).toMatch(/ANNOUNCEMENT_INVALID.*payload type/)
+  })
+})
+
+describe('an announcement is refused', () => {
+  test('when another peer signed it, at sealing and at opening', async () => {
+    expect(refusal(() => sealAnnouncement(OTHER, ANNOUNCEMENT))).toMatch(/in the name of/)
+    const { bytes } = sealAnnouncement(GATEWAY, ANNOUNCEMENT)
+    const envelope = await RecordEnvelope.openAndCertify(bytes, DOMAIN)
+    const forged = {
+      domain: DOMAIN,
+      codec: envelope.payloadType,
+      marshal: () => envelope.payload.subarray(),
+      equals: () => false
+    }
+    const foreign = (await RecordEnvelope.seal(forged, OTHER.privateKey)).marshal()
+    expect(refusal(() => openAnnouncement(foreign))).toMatch(/ANNOUNCEMENT_INVALID.*in the name of/)
+  })
+
+  test("when it is another document of the same signer's", () => {
+    const { bytes } = sealRoster(GATEWAY, rosterOf(GATEWAY, OTHER))
+    expect(refusal(() => openAnnouncement(bytes))).toMatch(/^ANNOUNCEMENT_INVALID/)
+  })
+
+  const origin = { ...MANIFEST.origin, ref: 'refs/heads/next' }
+  const [job] = MANIFEST.jobs
+  if (job === undefined) throw new Error('the sample has a job')
+  const step = { name: 's', run: 'true', timeoutMs: undefined }
+  const jobs = (length: number): JobSpec[] =>
+    Array.from({ length }, (_, index) => ({ ...job, index }))
+  const env = Object.fromEntries(
+    Array.from({ length: ENV_ENTRIES_MAX + 1 }, (_, at) => [`V${at}`, ''])
+  )
+  const error = {
+    code: 'PIPELINE_INVALID',
+    message: 'no',
+    line: undefined,
+    column: undefined,
+    path: undefined
+  }
+  const refused: Record<string, Announcement> = {
+    'with a run id that its origin does not make': withManifest({ origin }),
+    'with a job out of its place': withManifest({ jobs: [{ ...job, index: 1 }] }),
+    'with neither jobs nor an error': withManifest({ jobs: [] }),
+    'with jobs and an error': withManifest({ error }),
+    'with too many jobs': withManifest({ jobs: jobs(JOBS_PER_RUN_MAX + 1) }),
+    'with a short commit id': withManifest({ before: 'c0ffee' }),
+    'with a variable that holds a second one': withJob({ env: { 'A=B': 'c' } }),
+    'with a variable without a name': withJob({ env: { '': 'c' } }),
+    'with a NUL in a variable': withJob({ env: { A: 'b\0c' } }),
+    'with too many variables': withJob({ env }),
+    'with an image that is an option': withJob({ image: '--privileged' }),
+    'with a script over its limit': withJob({
+      steps: [{ ...step, run: 'x'.repeat(SCRIPT_BYTES_MAX + 1) }]
+    }),
+    'with a step without a name': withJob({ steps: [{ ...step, name: '' }] }),
+    'with a job name of two lines': withJob({ name: 'a\nb' }),
+    'with a network that is not offered': withJob({ network: 'host' as JobSpec['network'] }),
+    'with an event that is none': withManifest({
+      origin: { ...MANIFEST.origin, event: 'tag' as 'push' }
+    }),
+    'that counts from zero': { ...ANNOUNCEMENT, gwSeq: 0 }
+  }
+  test.each(Object.entries(refused))('%s', (_name, announcement) => {
+    expect(refusal(() => sealAnnouncement(GATEWAY, announcement))).toMatch(/^ANNOUNCEMENT_INVALID/)
+  })
+
+  test('when it is too large, with its size', () => {
+    const steps = Array.from({ length: 64 }, () => ({ ...step, run: 'x'.repeat(SCRIPT_BYTES_MAX) }))
+    expect(refusal(() => sealAnnouncement(GATEWAY, withJob({ steps })))).toMatch(
+      /^ANNOUNCEMENT_INVALID: .*bytes, at most 1048576 are allowed/
+    )
+    const bytes = new Uint8Array(MANIFEST_BYTES_MAX + 1)
+    expect(refusal(() => openAnnouncement(bytes))).toMatch(/^ANNOUNCEMENT_INVALID/)
+  })
+})
+
+test('variables are in order of their UTF-8 bytes, whatever order they were given in', () => {
+  // U+FF61 sorts above U+10000 in UTF-16 and below it in UTF-8.
+  const names = ['\u{10000}', '\uff61', 'b', 'a', '__proto__']
+  const give = (order: readonly string[]): string => {
+    const env = Object.fromEntries(order.map((name) => [name, name]))
+    return sealAnnouncement(GATEWAY, withJob({ env })).annHash
+  }
+  expect(give(names)).toBe(give(names.toReversed()))
+  const env = Object.fromEntries(names.map((name) => [name, name]))
+  const { bytes } = sealAnnouncement(GATEWAY, withJob({ env }))
+  const opened = openAnnouncement(bytes).announcement.manifest.jobs[0]?.env ?? {}
+  expect(Object.keys(opened)).toEqual(['__proto__', 'a', 'b', '\uff61', '\u{10000}'])
+})
+
+test('the run id of the sample is that of its origin', () => {
+  expect(ANNOUNCEMENT.runId).toBe(runIdOfOrigin(MANIFEST.origin))
+})

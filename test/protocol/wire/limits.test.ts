@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest'
+import { codeOf } from '../../../protocol/core/errors.ts'
+import {
+  FRAME_BYTES_MAX,
+  GOSSIP_BYTES_MAX,
+  GOSSIP_MANIFEST_BYTES_MAX,
+  LOG_CHUNK_LINES_MAX,
+  LOG_LINE_BYTES_MAX,
+  RENEW_ITEMS_MAX,
+  SYNC_ITEMS_MAX
+} from '../../../protocol/core/limits.ts'
+import type { RegisterReply, RegisterRequest } from '../../../protocol/core/messages.ts'
+import { decodeFrame, encodeFrame } from '../../../protocol/wire/frame.ts'
+import { decodeJobsMessage, encodeJobsMessage } from '../../../protocol/wire/hint-codec.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { decodeLogRequest, encodeLogRequest } from '../../../protocol/wire/log-codec.ts'
+import {
+  decodeRegisterReply,
+  decodeRegisterRequest,
+  encodeRegisterReply,
+  encodeRegisterRequest
+} from '../../../protocol/wire/register-codec.ts'
+import { MESSAGES } from './message-table.ts'
+import { BOOT, CLAIM_ID, HASH, JOB_ID } from './samples.ts'
+
+const GATEWAY = generateKey().peerId
+const STORE_ID = '04'.repeat(16)
+
+function codeThrown(task: () => unknown): string | undefined {
+  try {
+    task()
+  } catch (error) {
+    return codeOf(error) ?? String(error)
+  }
+  return undefined
+}
+
+test.each(MESSAGES.map((kind) => [kind.name, kind] as const))(
+  '%s over its size is refused before it is read',
+  (_name, kind) => {
+    const bytes = new Uint8Array(FRAME_BYTES_MAX + 1_024)
+    expect(codeThrown(() => kind.decode(bytes))).toBe('MESSAGE_TOO_LARGE')
+  }
+)
+
+describe('the largest register message fits, one entry more is refused:', () => {
+  const ann = { gateway: GATEWAY, gwSeq: Number.MAX_SAFE_INTEGER, annHash: HASH }
+  const scope = { register: JOB_ID, witnessEpoch: Number.MAX_SAFE_INTEGER, storeId: STORE_ID, ann }
+
+  test('renewals', () => {
+    const stage = { name: 'step', step: 64, steps: 64 } as const
+    const item = { scope, epoch: 1, claimId: CLAIM_ID, boot: BOOT, stage }
+    const renew = (length: number): RegisterRequest => ({
+      kind: 'renew',
+      items: new Array<typeof item>(length).fill(item)
+    })
+    const most = renew(RENEW_ITEMS_MAX)
+    expect(decodeRegisterRequest(encodeRegisterRequest(most))).toStrictEqual(most)
+    expect(codeThrown(() => encodeRegisterRequest(renew(RENEW_ITEMS_MAX + 1)))).toBe(
+      'MESSAGE_INVALID'
+    )
+  })
+
+  test('sync pages', () => {
+    const item = {
+      register: JOB_ID,
+      witnessEpoch: 1,
+      seq: Number.MAX_SAFE_INTEGER,
+      version: 1,
+      phase: 'queued',
+      annHash: HASH
+    } as const
+    const page = (length: number): RegisterReply => ({
+      kind: 'synced',
+      storeId: STORE_ID,
+      items: new Array<typeof item>(length).fill(item),
+      next: 1,
+      more: true
+    })
+    const most = page(SYNC_ITEMS_MAX)
+    expect(decodeRegisterReply(encodeRegisterReply(most))).toStrictEqual(most)
+    expect(codeThrown(() => encodeRegisterReply(page(SYNC_ITEMS_MAX + 1)))).toBe('MESSAGE_INVALID')
+  })
+})
+
+describe('the largest other message fits, one entry more is refused:', () => {
+  test('log chunks', () => {
+    const push = (length: number, text: string): Parameters<typeof encodeLogRequest>[0] => ({
+      kind: 'push',
+      job: JOB_ID,
+      epoch: 1,
+      firstLine: 5,
+      lines: Array.from({ length }, (_, index) => ({
+        number: 5 + index,
+        atMs: 1_700_000_000_000,
+        step: 1,
+        stream: 'out',
+        text
+      })),
+      end: false
+    })
+    const most = push(LOG_CHUNK_LINES_MAX, '')
+    expect(decodeLogRequest(encodeLogRequest(most))).toStrictEqual(most)
+    const widest = push(1, 'ß'.repeat(LOG_LINE_BYTES_MAX / 2))
+    expect(decodeLogRequest(encodeLogRequest(widest))).toStrictEqual(widest)
+    for (const other of [push(LOG_CHUNK_LINES_MAX + 1, ''), push(1, `${'ß'.repeat(8_192)}a`)]) {
+      expect(codeThrown(() => encodeLogRequest(other))).toBe('MESSAGE_INVALID')
+    }
+  })
+
+  test('log chunks with a hole or another start are refused', () => {
+    const line = { number: 2, atMs: 0, step: 1, stream: 'out', text: '' } as const
+    for (const lines of [
+      [line],
+      [
+        { ...line, number: 1 },
+        { ...line, number: 3 }
+      ]
+    ]) {
+      const push = { kind: 'push', job: JOB_ID, epoch: 1, firstLine: 1, lines, end: false } as const
+      expect(codeThrown(() => encodeLogRequest(push))).toBe('MESSAGE_INVALID')
+    }
+  })
+
+  test('gossiped announcements', () => {
+    const message = (length: number): Parameters<typeof encodeJobsMessage>[0] => ({
+      kind: 'announcement',
+      bytes: new Uint8Array(length),
+      repeat: 0
+    })
+    const most = message(GOSSIP_MANIFEST_BYTES_MAX)
+    const bytes = encodeJobsMessage(most)
+    expect(bytes.length).toBeLessThan(GOSSIP_BYTES_MAX)
+    expect(decodeJobsMessage(bytes).kind).toBe('announcement')
+    expect(Buffer.compare(encodeJobsMessage(decodeJobsMessage(bytes)), bytes)).toBe(0)
+    expect(codeThrown(() => encodeJobsMessage(message(GOSSIP_MANIFEST_BYTES_MAX + 1)))).toBe(
+      'MESSAGE_INVALID'
+    )
+  })
+
+  test('frames', () => {
+    const frame = (length: number): Parameters<typeof encodeFrame>[0] => ({
+      id: 0xff_ff_ff_ff,
+      kind: 'response',
+      body: new Uint8Array(length),
+      code: ''
+    })
+    const decoded = decodeFrame(encodeFrame(frame(FRAME_BYTES_MAX)))
+    expect([decoded.id, decoded.body.length]).toEqual([0xff_ff_ff_ff, FRAME_BYTES_MAX])
+    expect(codeThrown(() => encodeFrame(frame(FRAME_BYTES_MAX + 1)))).toBe('MESSAGE_INVALID')
+    const others = [
+      { ...frame(0), id: 2 ** 32 },
+      { ...frame(0), code: 'OVERLOADED' },
+      { ...frame(0), kind: 'error' as const }
+    ]
+    for (const other of others) {
+      expect(codeThrown(() => encodeFrame(other))).toBe('MESSAGE_INVALID')
+    }
+  })
+})

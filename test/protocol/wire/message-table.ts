@@ -1,0 +1,123 @@
+import type fc from 'fast-check'
+import {
+  decodeAdvertisement,
+  encodeAdvertisement
+} from '../../../protocol/wire/advertisement-codec.ts'
+import { openAnnouncement, sealAnnouncement } from '../../../protocol/wire/announcement.ts'
+import { decodeFrame, encodeFrame } from '../../../protocol/wire/frame.ts'
+import {
+  decodeHint,
+  decodeJobsMessage,
+  encodeHint,
+  encodeJobsMessage
+} from '../../../protocol/wire/hint-codec.ts'
+import type { MeshKey } from '../../../protocol/wire/keys.ts'
+import {
+  decodeLogReply,
+  decodeLogRequest,
+  encodeLogReply,
+  encodeLogRequest
+} from '../../../protocol/wire/log-codec.ts'
+import { decodeRecord, encodeRecord } from '../../../protocol/wire/record-codec.ts'
+import {
+  decodeRegisterReply,
+  decodeRegisterRequest,
+  encodeRegisterReply,
+  encodeRegisterRequest
+} from '../../../protocol/wire/register-codec.ts'
+import { openRoster, sealRoster } from '../../../protocol/wire/roster-codec.ts'
+import {
+  decodeRosterHint,
+  decodeRosterReply,
+  decodeRosterRequest,
+  encodeRosterHint,
+  encodeRosterReply,
+  encodeRosterRequest
+} from '../../../protocol/wire/roster-message.ts'
+import { runIdOfOrigin } from '../../../protocol/wire/run-id.ts'
+import { decodeValue, encodeValue } from '../../../protocol/wire/value-codec.ts'
+import {
+  advertisements,
+  frames,
+  hints,
+  jobsMessages,
+  KEYS,
+  logReplies,
+  logRequests,
+  manifests,
+  records,
+  replies,
+  requests,
+  rosterHints,
+  rosterReplies,
+  rosterRequests,
+  rosters,
+  values
+} from './arbitraries.ts'
+
+/** One kind of message, with its type forgotten, so that one claim can be made of all. */
+export interface MessageKind {
+  readonly name: string
+  readonly arbitrary: fc.Arbitrary<unknown>
+  readonly encode: (value: unknown) => Uint8Array
+  readonly decode: (bytes: Uint8Array) => unknown
+}
+
+function kind<T>(
+  name: string,
+  arbitrary: fc.Arbitrary<T>,
+  encode: (value: T) => Uint8Array,
+  decode: (bytes: Uint8Array) => T
+): MessageKind {
+  return {
+    name,
+    // Some drawn records have no prototype; decoded ones always have.
+    arbitrary: arbitrary.map((value) => structuredClone(value)),
+    encode: (value) => encode(value as T),
+    decode: (bytes) => decode(bytes)
+  }
+}
+
+export const [GATEWAY, AUTHORITY] = KEYS as [MeshKey, MeshKey]
+
+const announcements = manifests.map((manifest) => ({
+  runId: runIdOfOrigin(manifest.origin),
+  witnessEpoch: 3,
+  gateway: GATEWAY.peerId,
+  gwSeq: 7,
+  issuedAtMs: 1_700_000_000_000,
+  notAfterMs: 1_700_086_400_000,
+  floor: 2,
+  manifest
+}))
+
+export const SEALED: readonly MessageKind[] = [
+  kind(
+    'announcement',
+    announcements,
+    (value) => sealAnnouncement(GATEWAY, value).bytes,
+    (bytes) => openAnnouncement(bytes).announcement
+  ),
+  kind(
+    'roster',
+    rosters.map((roster) => ({ ...roster, authority: AUTHORITY.peerId })),
+    (value) => sealRoster(AUTHORITY, value).bytes,
+    (bytes) => openRoster(bytes, AUTHORITY.peerId).roster
+  )
+]
+
+export const MESSAGES: readonly MessageKind[] = [
+  kind('register value', values, encodeValue, decodeValue),
+  kind('register record', records, encodeRecord, decodeRecord),
+  kind('register request', requests, encodeRegisterRequest, decodeRegisterRequest),
+  kind('register reply', replies, encodeRegisterReply, decodeRegisterReply),
+  kind('roster request', rosterRequests, encodeRosterRequest, decodeRosterRequest),
+  kind('roster reply', rosterReplies, encodeRosterReply, decodeRosterReply),
+  kind('roster hint', rosterHints, encodeRosterHint, decodeRosterHint),
+  kind('advertisement', advertisements, encodeAdvertisement, decodeAdvertisement),
+  kind('hint', hints, encodeHint, decodeHint),
+  kind('jobs message', jobsMessages, encodeJobsMessage, decodeJobsMessage),
+  kind('log request', logRequests, encodeLogRequest, decodeLogRequest),
+  kind('log reply', logReplies, encodeLogReply, decodeLogReply),
+  kind('frame', frames, encodeFrame, decodeFrame)
+]

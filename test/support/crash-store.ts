@@ -1,0 +1,152 @@
+import { MeshError } from '../../protocol/core/errors.ts'
+import type {
+  AcceptorRecord,
+  Clock,
+  RecordKey,
+  SyncPage,
+  WitnessStore,
+  WitnessWrite
+} from '../../protocol/core/ports.ts'
+
+interface Commit {
+  readonly apply: () => void
+  readonly done: (sequence: number) => void
+  readonly failed: (error: Error) => void
+}
+
+/** What a disk holds: what survives a crash. */
+interface Disk {
+  readonly records: Map<string, AcceptorRecord>
+  readonly announcements: Map<string, Uint8Array>
+  readonly index: Map<string, { readonly write: WitnessWrite; readonly seq: number }>
+  wseq: number
+}
+
+/**
+ * A witness's store whose sync takes time on the given clock, can be held back, can fail, and loses in
+ * a crash exactly what was not synced.
+ */
+export class CrashStore implements WitnessStore {
+  readonly storeId: string
+  /** How many writes were handed in. */
+  saves = 0
+  readonly #clock: Clock
+  readonly #disk: Disk
+  #queue: Commit[] = []
+  #isBusy = false
+  #isHeld = false
+  #failure: MeshError | undefined
+
+  constructor(clock: Clock, storeId: string, disk: Disk = emptyDisk()) {
+    this.#clock = clock
+    this.storeId = storeId
+    this.#disk = disk
+  }
+
+  /** A new process over the same disk; what this one had not synced is gone. */
+  restart(): CrashStore {
+    this.#queue = []
+    this.#isHeld = true
+    return new CrashStore(this.#clock, this.storeId, this.#disk)
+  }
+
+  /** No sync ends from here on, until `release`. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+    this.#pump()
+  }
+
+  /** Every sync fails from here on. */
+  fail(): void {
+    this.#failure = new MeshError('STORE_FAILED', { dir: 'memory', action: 'sync', cause: 'EIO' })
+    for (const { failed } of this.#queue.splice(0)) failed(this.#failure)
+  }
+
+  async load(key: RecordKey): Promise<AcceptorRecord | undefined> {
+    return this.#disk.records.get(nameOf(key))
+  }
+
+  save(write: WitnessWrite): Promise<number> {
+    this.saves += 1
+    return this.#commit(() => {
+      const name = nameOf(write.key)
+      const before = this.#disk.records.get(name)
+      this.#disk.records.set(name, write.record)
+      const { announcement } = write
+      if (announcement !== undefined) {
+        this.#disk.announcements.set(announcement.annHash, announcement.bytes)
+      }
+      if (write.record.accepted === undefined) return
+      if (write.record.accepted === before?.accepted) return
+      this.#disk.index.delete(name)
+      this.#disk.index.set(name, { write, seq: this.#disk.wseq })
+    })
+  }
+
+  barrier(): Promise<number> {
+    return this.#commit(() => undefined)
+  }
+
+  async changes(sinceSeq: number, limit: number, openOnly: boolean): Promise<SyncPage> {
+    const all = [...this.#disk.index.values()].flatMap(({ write, seq }) => {
+      const value = write.record.accepted?.value
+      if (value === undefined || seq <= sinceSeq) return []
+      const isOpen = value.phase === 'queued' || value.phase === 'leased' || value.phase === 'run'
+      if (openOnly && !isOpen) return []
+      const { version, phase, annHash } = value
+      return [{ ...write.key, seq, version, phase, annHash }]
+    })
+    const items = all.slice(0, limit)
+    const more = all.length > items.length
+    return { items, more, next: items.at(-1)?.seq ?? sinceSeq }
+  }
+
+  async announcement(annHash: string): Promise<Uint8Array | undefined> {
+    return this.#disk.announcements.get(annHash)
+  }
+
+  #commit(apply: () => void): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    this.#queue.push({ apply, done: resolve, failed: reject })
+    this.#pump()
+    return promise
+  }
+
+  /** Group commit: all that waits goes out in one sync. */
+  #pump(): void {
+    if (this.#isBusy || this.#isHeld || this.#queue.length === 0) return
+    this.#isBusy = true
+    const batch = this.#queue
+    this.#queue = []
+    this.#clock.arm(SYNC_MS, () => {
+      this.#isBusy = false
+      if (this.#isHeld) this.#queue = [...batch, ...this.#queue]
+      else this.#sync(batch)
+      this.#pump()
+    })
+  }
+
+  #sync(batch: readonly Commit[]): void {
+    for (const { apply, done } of batch) {
+      this.#disk.wseq += 1
+      apply()
+      done(this.#disk.wseq)
+    }
+  }
+}
+
+/** Milliseconds of one sync. */
+const SYNC_MS = 1
+
+function emptyDisk(): Disk {
+  return { records: new Map(), announcements: new Map(), index: new Map(), wseq: 0 }
+}
+
+function nameOf({ register, witnessEpoch }: RecordKey): string {
+  return `${register}@${witnessEpoch}`
+}

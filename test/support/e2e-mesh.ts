@@ -1,0 +1,128 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { leftovers } from '../../deploy/demo/engine.ts'
+import { LocalMesh, type LocalMeshOptions } from '../../deploy/demo/local-mesh.ts'
+import { BASE_IMAGE } from '../../deploy/demo/pipeline.ts'
+import { eventually } from '../../deploy/demo/process.ts'
+import { Repository } from '../../deploy/demo/repository.ts'
+import type { SeenJob } from '../../deploy/demo/watch.ts'
+
+const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
+
+export interface SeenRun {
+  readonly id: string
+  readonly state: string
+  readonly reason: string | null
+  readonly commit: string
+  readonly error: {
+    readonly code: string
+    readonly message: string
+    readonly line: number | null
+    readonly column: number | null
+  } | null
+  readonly jobs: readonly { readonly id: string; readonly name: string }[]
+}
+
+/** Real daemons from dist, a real repository with the real hook, in a folder of its own. */
+export class E2eMesh {
+  readonly mesh: LocalMesh
+  readonly repository: Repository
+  readonly #root: string
+
+  private constructor(root: string, mesh: LocalMesh, repository: Repository) {
+    this.#root = root
+    this.mesh = mesh
+    this.repository = repository
+  }
+
+  static async start(options: Omit<LocalMeshOptions, 'root'> = {}): Promise<E2eMesh> {
+    const root = await mkdtemp(join(tmpdir(), 'rm-e2e-'))
+    const mesh = await LocalMesh.start({ root, ...options })
+    const repository = await Repository.make({
+      root,
+      name: 'team',
+      gitPort: mesh.gitPort,
+      hookUrl: `${mesh.httpUrl}/hooks/git`
+    })
+    await mesh.addRepository(repository)
+    return new E2eMesh(root, mesh, repository)
+  }
+
+  get peerIds(): readonly string[] {
+    return this.mesh.agents.map((agent) => agent.id.split('/')[0] ?? '')
+  }
+
+  /** Pushes a pipeline file; resolves with the run once the gateway knows it. */
+  async push(pipeline: string, message = 'change'): Promise<SeenRun> {
+    const { commit } = await this.repository.push({ '.runner-mesh.yml': pipeline }, message)
+    return await this.runOf(commit)
+  }
+
+  runOf(commit: string): Promise<SeenRun> {
+    return eventually(`a run of ${commit} is known`, async () => {
+      const { runs } = await this.mesh.api<{ runs: SeenRun[] }>('/api/v1/runs')
+      return runs.find((run) => run.commit === commit)
+    })
+  }
+
+  run(id: string): Promise<SeenRun> {
+    return this.mesh.api<SeenRun>(`/api/v1/runs/${id}`)
+  }
+
+  async jobs(run: string): Promise<readonly SeenJob[]> {
+    return (await this.mesh.api<{ jobs: SeenJob[] }>(`/api/v1/jobs?run=${run}&limit=200`)).jobs
+  }
+
+  /** All jobs of the run, once every one has ended. */
+  ended(run: string, count: number, timeoutMs = 60_000): Promise<readonly SeenJob[]> {
+    return eventually(
+      `${count} jobs of ${run} end`,
+      async () => {
+        const jobs = await this.jobs(run)
+        const done = jobs.length === count && jobs.every((job) => ENDED.has(job.state))
+        return done ? jobs : undefined
+      },
+      timeoutMs,
+      200
+    )
+  }
+
+  async log(job: string): Promise<string> {
+    const reply = await fetch(`${this.mesh.httpUrl}/api/v1/jobs/${job}/log`, {
+      headers: { authorization: `Bearer ${this.mesh.token}` }
+    })
+    return await reply.text()
+  }
+
+  /** Nothing of these agents is left in the engine; resolves when that is so. */
+  clean(): Promise<true> {
+    return eventually('the engine holds nothing of this mesh', async () => {
+      const { containers, volumes } = await leftovers(this.peerIds)
+      if (containers.length === 0 && volumes.length === 0) return true
+      throw new Error([...containers, ...volumes].join(' '))
+    })
+  }
+
+  logOf(name: string): Promise<string> {
+    return readFile(this.mesh.daemon(name).logFile, 'utf8')
+  }
+
+  async stop(): Promise<void> {
+    await this.mesh.stop()
+    await this.repository.stop()
+    await rm(this.#root, { recursive: true, force: true })
+  }
+}
+
+/** A pipeline of `count` small jobs that run `script`. */
+export function pipelineOf(count: number, script: string): string {
+  const jobs = Array.from({ length: count }, (_, index) =>
+    [
+      `  job-${index + 1}:`,
+      '    resources: { cpu: 0.25, memory: 64MiB }',
+      `    steps: [{ run: ${JSON.stringify(script)} }]`
+    ].join('\n')
+  )
+  return `defaults: { image: '${BASE_IMAGE}', timeout: 2m }\njobs:\n${jobs.join('\n')}\n`
+}

@@ -1,0 +1,114 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { WebhookSecret } from '../../gateway/hooks/standard-webhook.ts'
+import type { Announcer, CommitContent, CommitReader, Recorder } from '../../gateway/ports.ts'
+import { Repositories, type Repository } from '../../gateway/repositories.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
+import type { SealedAnnouncement } from '../../protocol/core/run.ts'
+import { matchesGlob } from '../../protocol/pipeline/glob.ts'
+import { type MeshStore, openStore } from '../../protocol/store/mesh-store.ts'
+import { openAnnouncement, sealAnnouncement } from '../../protocol/wire/announcement.ts'
+import { generateKey, type MeshKey } from '../../protocol/wire/keys.ts'
+import { decodeRecord, encodeRecord } from '../../protocol/wire/record-codec.ts'
+import { VECTOR } from './standard-webhook.ts'
+
+/** A folder of its own under the system's temporary one, and the call that removes it. */
+export async function temporaryFolder(): Promise<{ dir: string; remove: () => Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-gateway-'))
+  return { dir, remove: () => rm(dir, { recursive: true, force: true }) }
+}
+
+/** A real store, as a gateway opens it. */
+export function openGatewayStore(
+  dir: string,
+  key: MeshKey,
+  onFailure: (error: MeshError) => void = () => undefined
+): Promise<MeshStore> {
+  const codec = { encodeRecord, decodeRecord }
+  const common = { dir, peerId: key.peerId, create: true, openedBy: 'gateway', codec }
+  return openStore({ ...common, onFailure })
+}
+
+export function announcerOf(key: MeshKey = generateKey()): Announcer {
+  return {
+    gateway: key.peerId,
+    seal: (announcement) => sealAnnouncement(key, announcement),
+    open: openAnnouncement
+  }
+}
+
+/** `team/kernel` and `team/site`, both with the secret of the test vector. */
+export function declaredRepositories(branches: readonly string[] = ['**']): Repositories {
+  const declare = (name: string): Repository => ({
+    name,
+    url: `git://forge.example:9418/${name}.git`,
+    secret: new WebhookSecret(VECTOR.secret),
+    selects: (branch) => branches.some((pattern) => matchesGlob(pattern, branch))
+  })
+  return new Repositories([declare('team/kernel'), declare('team/site')])
+}
+
+export const PIPELINE = [
+  'on: { push: { branches: [main, "release/*"] } }',
+  'jobs:',
+  '  build:',
+  '    image: "debian:13"',
+  '    steps: [{ run: make }]',
+  ''
+].join('\n')
+
+export function commitOf(pipeline: string, title = 'a commit'): CommitContent {
+  return { title, pipeline: { kind: 'found', bytes: new TextEncoder().encode(pipeline) } }
+}
+
+/** Commits without a forge; each read takes the next answer, the last one again and again. */
+export class ScriptedCommits implements CommitReader {
+  reads = 0
+  answers: readonly (CommitContent | Error)[]
+
+  constructor(...answers: readonly (CommitContent | Error)[]) {
+    this.answers = answers
+  }
+
+  async read(): Promise<CommitContent> {
+    const answer = this.answers[Math.min(this.reads, this.answers.length - 1)]
+    this.reads += 1
+    await Promise.resolve()
+    if (answer === undefined || answer instanceof Error) throw answer ?? new Error('no answer')
+    return answer
+  }
+}
+
+/**
+ * The runs that a quorum has chosen, outside every gateway: the first announcement of a run stays,
+ * as the run register does it. Outlives the gateways of a test.
+ */
+export class RunRegisters implements Recorder {
+  readonly chosen = new Map<string, SealedAnnouncement>()
+  readonly proposed: SealedAnnouncement[] = []
+  readonly published: string[] = []
+  epoch: number | undefined = 1
+  reachable = true
+
+  witnessEpoch(): number | undefined {
+    return this.epoch
+  }
+
+  async recordRun(sealed: SealedAnnouncement): Promise<SealedAnnouncement> {
+    await Promise.resolve()
+    if (!this.reachable) {
+      throw new MeshError('QUORUM_UNREACHABLE', { answered: 1, witnesses: 3, quorum: 2 })
+    }
+    this.proposed.push(sealed)
+    const { runId } = sealed.announcement
+    const first = this.chosen.get(runId) ?? sealed
+    this.chosen.set(runId, first)
+    return first
+  }
+
+  async publish(sealed: SealedAnnouncement): Promise<void> {
+    await Promise.resolve()
+    this.published.push(sealed.announcement.runId)
+  }
+}
