@@ -89,7 +89,8 @@ export class Agent {
         peerId: key.peerId,
         storeId: store.storeId,
         workspaces: paths.workspaces,
-        busybox: settings.busybox
+        busybox: settings.busybox,
+        name: settings.name
       }
     )
     this.#spool = new LogStore(paths.logs, { durable: false })
@@ -134,7 +135,6 @@ export class Agent {
       this.#advertiser.changed()
       this.#claimer.consider()
     })
-    await this.#executor.start()
     await removeLeftovers(this.#recovery())
     await this.#member.start()
     await this.#control.start()

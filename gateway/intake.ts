@@ -224,7 +224,8 @@ export class Intake {
     }
     const nowMs = clock.bootMs()
     if (sealed === undefined && code !== 'ROSTER_ABSENT') item.fetchFailedAtMs ??= nowMs
-    const retryMs = Math.ceil(backoffMs(item.tries, random.next(), RETRY))
+    // At least a turn of the event loop: a step that fails at once must not keep everyone else out.
+    const retryMs = Math.max(1, Math.ceil(backoffMs(item.tries, random.next(), RETRY)))
     item.tries += 1
     item.readyAtMs = nowMs + retryMs
     const facts = { run, code, cause: causeOf(error), tries: item.tries, retryMs }

@@ -1,13 +1,14 @@
 import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult, PhaseName } from './attempt.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, type LocalImage } from './engine-types.ts'
 import type { Ground } from './ground.ts'
 import { ensureImage } from './image.ts'
 import { jobEnvironment } from './job-environment.ts'
-import { errored, outcomeOf, type Verdict } from './outcome.ts'
+import { errored, outcomeOf } from './outcome.ts'
 import { confirmGone } from './removal.ts'
 import type { Sandbox } from './sandbox.ts'
 import { runSteps } from './steps.ts'
@@ -17,6 +18,7 @@ import type { Workspace } from './workspace.ts'
 export interface AttemptParts {
   readonly engine: Engine
   readonly clock: Clock
+  readonly log: Log
   readonly workspace: Workspace
   readonly agent: string
   readonly termGraceMs: number
@@ -154,6 +156,8 @@ export class AttemptRun {
     }
     const known = failureOf(error)
     if (known === undefined || userCodeRan) {
+      const { jobId: job, epoch } = this.#input
+      this.#parts.log.error({ job, epoch, err: error }, 'attempt interrupted')
       const message = causeOf(error)
       return { kind: 'interrupted', reason: 'sandbox_failed', userCodeRan, message }
     }

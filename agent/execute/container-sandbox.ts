@@ -175,27 +175,27 @@ export class ContainerSandbox implements Sandbox {
   /** What ended a step that did not end well: the job, its memory limit, or the end of the box. */
   async #judged(code: number, execId: string, oom: () => boolean): Promise<StepEnd> {
     const watch = this.#watch
-    const reported = (): boolean => watch.hasEnded(execId) || watch.died !== undefined
+    const reported = (): boolean => watch.hasEnded(execId) || watch.death() !== undefined
     await watch.until(reported, EVENT_LAG_MS_MAX)
     if (code === KILLED) {
       // The guard's exit kills the step first and ends the container a moment later: taken for the
       // step's own end, a lost lease would be reported as a failed test.
-      await watch.until(() => oom() || watch.died !== undefined, KILL_REASON_MS_MAX)
+      await watch.until(() => oom() || watch.death() !== undefined, KILL_REASON_MS_MAX)
       const died = await this.#death(oom)
       if (died !== undefined) return died
     }
     return { kind: 'exited', code, oom: oom() }
   }
 
+  /** Undefined while the container runs. */
   async #death(oom: () => boolean): Promise<StepEnd | undefined> {
-    if (this.#watch.died === undefined) {
-      const seen = await this.#engine.inspect(this.#container())
-      if (seen?.running === true) return undefined
-      await this.#watch.until(() => this.#watch.died !== undefined, EVENT_LAG_MS_MAX)
-      const exitCode = this.#watch.died?.exitCode ?? seen?.exitCode
-      return { kind: 'died', exitCode, oom: oom() }
-    }
-    return { kind: 'died', exitCode: this.#watch.died.exitCode, oom: oom() }
+    const reported = this.#watch.death()
+    if (reported !== undefined) return { kind: 'died', exitCode: reported.exitCode, oom: oom() }
+    const seen = await this.#engine.inspect(this.#container())
+    if (seen?.running === true) return undefined
+    await this.#watch.until(() => this.#watch.death() !== undefined, EVENT_LAG_MS_MAX)
+    const exitCode = this.#watch.death()?.exitCode ?? seen?.exitCode
+    return { kind: 'died', exitCode, oom: oom() }
   }
 
   async #helper(

@@ -5,6 +5,10 @@ import type { EngineEvent } from './engine-types.ts'
 /** Milliseconds before the event stream is asked for again after it broke. */
 const RECONNECT_MS = 200
 
+export interface Death {
+  readonly exitCode: number | undefined
+}
+
 /**
  * What the engine reports of one container: an exec that is killed for memory looks like any other
  * exit 137, and only the events say why.
@@ -12,8 +16,7 @@ const RECONNECT_MS = 200
 export class ContainerWatch {
   /** Times that the kernel ended one of its processes for memory. */
   oomKills = 0
-  /** Set once process 1 has ended. */
-  died: { readonly exitCode: number | undefined } | undefined
+  #died: Death | undefined
   readonly #engine: Engine
   readonly #labels: Readonly<Record<string, string>>
   readonly #stop = new AbortController()
@@ -37,6 +40,11 @@ export class ContainerWatch {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#running
+  }
+
+  /** How process 1 has ended; undefined while it runs. */
+  death(): Death | undefined {
+    return this.#died
   }
 
   /** True for an exec whose end was reported: every event before it is in. */
@@ -81,7 +89,7 @@ export class ContainerWatch {
     this.#since = event.time
     if (event.action === 'oom') this.oomKills += 1
     else if (event.action === 'exec_die') this.#execEnds.add(event.execId)
-    else this.died ??= { exitCode: event.exitCode }
+    else this.#died ??= { exitCode: event.exitCode }
     for (const waiter of this.#waiters) waiter()
   }
 }

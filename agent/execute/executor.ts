@@ -97,12 +97,13 @@ export class Executor {
   }
 
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
-    const { engine, clock } = this.#parts
+    const { engine, clock, log } = this.#parts
     const { workspaces, busybox, peerId } = this.#options
     const run = new AttemptRun(
       {
         engine,
         clock,
+        log,
         workspace: new Workspace(workspaces, input.claimId, busybox),
         ground: () => this.#prepare(),
         agent: this.#options.name ?? peerId,

@@ -86,7 +86,7 @@ async function stopSteps(parts: StepsParts, waiting: Waiting): Promise<void> {
 /** What a step is waited on for: its own end, the end of its time, an abort; SIGTERM on the way. */
 class Waiting {
   readonly #parts: StepsParts
-  readonly #ended: Promise<unknown>
+  readonly #ended: Promise<void>
   readonly #stops: (() => void)[] = []
 
   constructor(parts: StepsParts, ended: Promise<unknown>) {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { CHECKOUT_BYTES_MAX, CHECKOUT_FILES_MAX } from '../../protocol/core/limits.ts'
 
 const NUL = 0
@@ -50,9 +51,9 @@ export interface TreeLimitOptions {
 /** Resolves with why the commit's tree must not be laid out; undefined where it may. */
 export async function treeProblem(options: TreeLimitOptions): Promise<string | undefined> {
   const { dir, commit, signal } = options
-  const list = spawn('git', ['ls-tree', '-r', '-l', '-z', '--end-of-options', commit], {
-    cwd: dir,
-    env: { PATH: process.env['PATH'], GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' },
+  // The folder by option: a GIT_DIR of whoever started the daemon would name another one.
+  const repository = ['--git-dir', join(dir, '.git')]
+  const list = spawn('git', [...repository, 'ls-tree', '-r', '-l', '-z', commit], {
     stdio: ['ignore', 'pipe', 'ignore'],
     signal,
     killSignal: 'SIGKILL'

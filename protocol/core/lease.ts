@@ -212,7 +212,9 @@ function terminateAtMs({ deadlineMs, profile }: LeaseHold): number {
 
 function wakeAtMs(hold: LeaseHold, nowMs: number): number | undefined {
   const times: number[] = []
-  if (mayRenew(hold, hold.nextRenewMs)) times.push(hold.nextRenewMs)
+  // A renewal that came due while the process slept must not be asked for again and again.
+  const renewMs = Math.max(nowMs, hold.nextRenewMs)
+  if (mayRenew(hold, renewMs)) times.push(renewMs)
   if (hold.container === 'running') {
     times.push(hold.deadlineMs)
     if (!hold.terminated) times.push(terminateAtMs(hold))

@@ -85,8 +85,6 @@ export const SYNC_SCAN_MAX = 4_096
 export const COMMIT_QUEUE_BYTES_MAX = 67_108_864
 /** Bytes of one synced batch: LevelDB's own write buffer; a larger one makes everyone wait longer. */
 export const COMMIT_BATCH_BYTES_MAX = 4_194_304
-/** Rows that the check of a store at its start holds in memory. */
-export const STORE_SCAN_ROWS_MAX = 512
 /** Characters of a register's, announcement's or delivery's name in a key of the store. */
 export const STORE_NAME_CHARACTERS_MAX = 256
 /** Items of one RENEW message: the jobs one agent holds. */
@@ -97,6 +95,10 @@ export const BOARD_RUNS_MAX = 5_000
 export const BOARD_READS_MAX = 16
 /** Witness sets remembered: each costs one digest per witness of the roster to derive again. */
 export const WITNESS_SETS_MAX = 20_000
+/** Decoded values kept by their hash: every promise and read of one round brings the same. */
+export const DECODED_VALUES_MAX = 512
+/** Bytes of a value that is kept decoded; larger ones are rare, and hostile ones are large. */
+export const DECODED_VALUE_BYTES_MAX = 4_096
 /** Public keys kept parsed: one for every member that signs, revoked ones included. */
 export const PEER_KEYS_MAX = 4_096
 /** Signatures found good that are not checked again: ended leases come back with every value. */

@@ -12,8 +12,8 @@ import { FrameReader } from './frame-reader.ts'
 import { FrameWriter, type OutboundBudget } from './frame-writer.ts'
 import type { RequestHandler } from './node.ts'
 
-/** Room kept for error frames when the peer's buffer is full of answers: one each in flight. */
-const ERROR_RESERVE_BYTES = 65_536
+/** Room kept for error frames when the peer's buffer is full of answers: 32 bytes each in flight. */
+const ERROR_RESERVE_BYTES = REQUESTS_IN_FLIGHT_MAX * 32
 const NOT_ADMITTED = 'this peer may not use this protocol'
 const NO_BODY = new Uint8Array(0)
 

@@ -16,7 +16,6 @@ export interface RowRange {
 /** What the store needs of a database: LevelDB, or memory-level in tests. */
 export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
-  hasMany(keys: string[]): Promise<boolean[]>
   /** Resolves once all operations are on the disk, all or none of them. */
   batch(operations: StoreOp[], options: { readonly sync: true }): Promise<void>
   /** Rows of the range in key order, from one snapshot. */

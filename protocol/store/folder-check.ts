@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { causeOf, MeshError } from '../core/errors.ts'
 import { writeDurable } from '../host/durable-file.ts'
 import { readJournal } from './leveldb-journal.ts'
-import { liveTables } from './leveldb-manifest.ts'
+import { type Manifest, readManifest } from './leveldb-manifest.ts'
 import { tableProblem } from './leveldb-table.ts'
 
 /** Says in a store's folder why it is no witness any more; LevelDB leaves foreign names alone. */
@@ -50,17 +50,23 @@ export async function checkLog(dir: string, name = 'LOG'): Promise<void> {
 
 /** LevelDB takes a manifest that ends too early for the truth, and then deletes the newer tables. */
 async function checkTables(dir: string, names: readonly string[]): Promise<void> {
-  const current = await readIfThere(join(dir, 'CURRENT'))
-  const manifest = names.find((name) => `${name}\n` === Buffer.from(current ?? []).toString('utf8'))
-  if (manifest === undefined) throw suspect(dir, 'CURRENT names no manifest')
-  const live = await checkJournal(dir, manifest)
-  for (const number of liveIn(dir, manifest, live)) {
-    const name = `${String(number).padStart(6, '0')}.ldb`
-    const table = await readIfThere(join(dir, name))
+  const current = Buffer.from((await readIfThere(join(dir, 'CURRENT'))) ?? []).toString('utf8')
+  const name = names.find((each) => `${each}\n` === current)
+  if (name === undefined) throw suspect(dir, 'CURRENT names no manifest')
+  const { tables, journal } = manifestIn(dir, name, await checkJournal(dir, name))
+  const newest = fileOf(journal, 'log')
+  if (journal > 0 && !names.includes(newest)) throw suspect(dir, `${newest} is gone`)
+  for (const number of tables) {
+    const file = fileOf(number, 'ldb')
     // LevelDB itself refuses to open without one of its tables.
+    const table = await readIfThere(join(dir, file))
     const problem = table === undefined ? undefined : tableProblem(table)
-    if (problem !== undefined) throw suspect(dir, `${name} has ${problem}`)
+    if (problem !== undefined) throw suspect(dir, `${file} has ${problem}`)
   }
+}
+
+function fileOf(number: number, kind: 'log' | 'ldb'): string {
+  return `${String(number).padStart(6, '0')}.${kind}`
 }
 
 /** The journal's records. */
@@ -72,11 +78,11 @@ async function checkJournal(dir: string, name: string): Promise<readonly Uint8Ar
   return records
 }
 
-function liveIn(dir: string, manifest: string, records: readonly Uint8Array[]): Set<number> {
+function manifestIn(dir: string, name: string, records: readonly Uint8Array[]): Manifest {
   try {
-    return liveTables(records)
+    return readManifest(records)
   } catch (error) {
-    throw suspect(dir, `${manifest}: ${causeOf(error)}`)
+    throw suspect(dir, `${name}: ${causeOf(error)}`)
   }
 }
 

@@ -10,28 +10,36 @@ const DELETED_FILE = 6
 const NEW_FILE = 7
 const PREVIOUS_LOG = 9
 
-/**
- * Numbers of the tables that the records of a MANIFEST leave in use. Others in the folder are what a
- * process that died left behind. Throws on a record that is none.
- */
-export function liveTables(records: readonly Uint8Array[]): Set<number> {
-  const live = new Set<number>()
+/** What the records of a MANIFEST leave in use; other files are left over from a process that died. */
+export interface Manifest {
+  /** Numbers of `*.ldb` files. */
+  readonly tables: ReadonlySet<number>
+  /** Number of the oldest `*.log` file whose writes are in no table; 0 in a database just made. */
+  readonly journal: number
+}
+
+/** Throws RangeError on a record that is none. */
+export function readManifest(records: readonly Uint8Array[]): Manifest {
+  const tables = new Set<number>()
+  let journal = 0
   for (const record of records) {
-    const { added, removed } = readEdit(new ByteReader(record))
-    for (const table of removed) live.delete(table)
+    const edit = readEdit(new ByteReader(record))
+    journal = edit.journal ?? journal
     // A table that moves to another level is removed and added in one record.
-    for (const table of added) live.add(table)
+    for (const table of edit.removed) tables.delete(table)
+    for (const table of edit.added) tables.add(table)
   }
-  return live
+  return { tables, journal }
 }
 
 interface Edit {
   readonly added: number[]
   readonly removed: number[]
+  journal: number | undefined
 }
 
 function readEdit(reader: ByteReader): Edit {
-  const edit: Edit = { added: [], removed: [] }
+  const edit: Edit = { added: [], removed: [], journal: undefined }
   while (!reader.isAtEnd) readField(reader, edit)
   return edit
 }
@@ -43,6 +51,8 @@ function readField(reader: ByteReader, edit: Edit): void {
       reader.string()
       return
     case LOG_NUMBER:
+      edit.journal = reader.varint()
+      return
     case NEXT_FILE:
     case LAST_SEQUENCE:
     case PREVIOUS_LOG:

@@ -24,7 +24,7 @@ import { JOB_SPEC_LIMITS, jobSpecFromWire, jobSpecToWire } from './job-spec-part
 import { commitId, originFromWire, originParts } from './origin-parts.ts'
 
 export const ANNOUNCEMENT_LIMITS = {
-  manifest: { jobs: JOBS_PER_RUN_MAX, jobz$: JOB_SPEC_LIMITS }
+  manifest: { jobs: JOBS_PER_RUN_MAX, jobs$: JOB_SPEC_LIMITS }
 } satisfies Limits<wire.Announcement>
 
 export function announcementToWire(announcement: Announcement): wire.Announcement {

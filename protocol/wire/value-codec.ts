@@ -1,5 +1,6 @@
-import { VALUE_BYTES_MAX } from '../core/limits.ts'
+import { DECODED_VALUE_BYTES_MAX, DECODED_VALUES_MAX, VALUE_BYTES_MAX } from '../core/limits.ts'
 import type { Accepted, RegisterValue } from '../core/messages.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { messageCodec } from './codec.ts'
 import { bytesOf, hexOf, need, plain, SIGNATURE_BYTES } from './fields.ts'
 import * as wire from './generated/register.ts'
@@ -14,6 +15,7 @@ interface Spelled {
 }
 
 const spelled = new WeakMap<RegisterValue, Spelled>()
+const decoded = new BoundedMap<string, RegisterValue>(DECODED_VALUES_MAX)
 
 const values = messageCodec<RegisterValue, wire.RegisterValue>({
   what: 'register value',
@@ -30,9 +32,18 @@ export function encodeValue(value: RegisterValue): Uint8Array {
   return spelled.get(value)?.bytes ?? values.encode(value)
 }
 
-/** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
+/**
+ * Equal bytes may give the same object twice. Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE; `from`
+ * names the sender in them.
+ */
 export function decodeValue(bytes: Uint8Array, from?: string): RegisterValue {
-  return values.decode(bytes, from)
+  if (bytes.length > DECODED_VALUE_BYTES_MAX) return values.decode(bytes, from)
+  const hash = sha256Hex(bytes)
+  const known = decoded.get(hash)
+  if (known !== undefined) return known
+  const value = values.decode(bytes, from)
+  decoded.set(hash, value)
+  return value
 }
 
 /** SHA-256 of the value's bytes, 64 hex digits. Throws as encodeValue does. */

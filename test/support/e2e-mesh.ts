@@ -96,7 +96,7 @@ export class E2eMesh {
   }
 
   /** Nothing of these agents is left in the engine; resolves when that is so. */
-  clean(): Promise<true> {
+  clean(): Promise<boolean> {
     return eventually('the engine holds nothing of this mesh', async () => {
       const { containers, volumes } = await leftovers(this.peerIds)
       if (containers.length === 0 && volumes.length === 0) return true

@@ -8,6 +8,7 @@ import {
   quoted,
   toManifestError
 } from '../../../protocol/pipeline/problem.ts'
+import { arbitraryText } from '../../support/arbitrary-text.ts'
 
 const problem = (line: number, column: number, text = 'x'): Problem => {
   return { place: { line, column }, path: ['jobs', 'build', 'steps', 2, 'run'], text }
@@ -53,7 +54,7 @@ const HIDDEN = /[\p{Cc}\p{Cs}\u202e]/u
 
 test('no quoted text is long, breaks the line or moves the cursor', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+    fc.property(arbitraryText(200), (text) => {
       const shown = quoted(text)
       expect(HIDDEN.test(shown)).toBe(false)
       expect(shown.length).toBeLessThan(500)

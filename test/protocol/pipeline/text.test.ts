@@ -12,6 +12,7 @@ import {
   scriptProblem,
   stepNameProblem
 } from '../../../protocol/pipeline/text.ts'
+import { arbitraryText } from '../../support/arbitrary-text.ts'
 
 const SHELL = ['$', '{x}'].join('')
 const SUBSTITUTED = ['$', '{{ matrix.node }}'].join('')
@@ -82,7 +83,7 @@ test.each([
 })
 
 test('the name of any good script is a good name for a step', () => {
-  const scripts = fc.string({ unit: 'binary', minLength: 1 })
+  const scripts = arbitraryText(100)
   fc.assert(
     fc.property(scripts, (script) => {
       fc.pre(scriptProblem(script) === undefined)

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import type { JobOpBody, JobState, Outcome } from '../../../protocol/core/job.ts'
 import {
+  DECODED_VALUES_MAX,
   HISTORY_ENTRIES_MAX,
   LAST_OPS_MAX,
   MESSAGE_BYTES_MAX,
@@ -75,6 +76,30 @@ test('a value and its copy have one hash, two values have two', () => {
   expect(hash(structuredClone(value))).toBe(hash(value))
   expect(hash(decodeValue(bytes))).toBe(hash(value))
   expect(hash({ ...value, attempts: 1 })).not.toBe(hash(value))
+})
+
+test('a value that was decoded before is believed by its bytes alone', () => {
+  const value = jobAfter(KEY, CREATE)
+  const bytes = Buffer.from(encodeValue(value))
+  expect(decodeValue(bytes)).toBe(decodeValue(Buffer.from(bytes)))
+  const other = Buffer.from(encodeValue({ ...value, version: 2 }))
+  expect(other.length).toBe(bytes.length)
+  bytes.set(other)
+  expect(decodeValue(bytes)).toStrictEqual({ ...value, version: 2 })
+})
+
+test('more values than are kept decoded all come out right', () => {
+  const value = jobAfter(KEY, CREATE)
+  const all = Array.from({ length: DECODED_VALUES_MAX + 50 }, (_, index) => {
+    return { ...value, version: index + 1 }
+  })
+  const bytes = all.map((it) => Buffer.from(encodeValue(it)))
+  for (const pass of [1, 2]) {
+    expect(
+      bytes.map((it) => decodeValue(it).version),
+      `${pass}`
+    ).toEqual(all.map((it) => it.version))
+  }
 })
 
 test("a record gives back the value's bytes as they were proposed", () => {
