@@ -75,7 +75,7 @@ async function tarOf(entries: readonly LayerEntry[]): Promise<Buffer> {
   return await bytes
 }
 
-function headers(entry: LayerEntry): Header {
+function headers(entry: LayerEntry): Partial<Header> & Pick<Header, 'name'> {
   const common = { name: entry.path, uid: 0, gid: 0, mtime: EPOCH }
   if (entry.kind === 'link') {
     return { ...common, type: 'symlink', linkname: entry.target, mode: 0o777 }

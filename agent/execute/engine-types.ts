@@ -24,6 +24,10 @@ export interface EngineInfo {
   readonly memoryBytes: number
   readonly storageDriver: string
   readonly rootDir: string
+  /** Limits that this engine would take and not enforce: `memory`, `pids`, `cpu`. */
+  readonly unenforced: readonly string[]
+  /** False where the kernel does not count swap. */
+  readonly swapLimit: boolean
   /** `seccomp`, `apparmor`, `userns`, `rootless`, ... */
   readonly security: ReadonlySet<string>
 }

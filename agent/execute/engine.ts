@@ -52,6 +52,10 @@ interface InfoAnswer {
   readonly MemTotal: number
   readonly Driver: string
   readonly DockerRootDir: string
+  readonly MemoryLimit: boolean
+  readonly SwapLimit: boolean
+  readonly PidsLimit: boolean
+  readonly CpuCfsQuota: boolean
 }
 
 /**
@@ -83,7 +87,6 @@ export class Engine {
     const [info, version] = await this.#call((abortSignal) =>
       Promise.all([this.#calls.info({ abortSignal }), this.#calls.version({ abortSignal })])
     )
-    const options = info.SecurityOptions ?? []
     return {
       version: version.Version,
       apiVersion: version.ApiVersion,
@@ -95,8 +98,13 @@ export class Engine {
       memoryBytes: info.MemTotal,
       storageDriver: info.Driver,
       rootDir: info.DockerRootDir,
-      // `name=seccomp,profile=default`
-      security: new Set(options.map((option) => /name=([^,]+)/.exec(option)?.[1] ?? option))
+      unenforced: [
+        ...(info.MemoryLimit ? [] : ['memory']),
+        ...(info.PidsLimit ? [] : ['pids']),
+        ...(info.CpuCfsQuota ? [] : ['cpu'])
+      ],
+      swapLimit: info.SwapLimit,
+      security: securityOf(info.SecurityOptions ?? [])
     }
   }
 
@@ -364,6 +372,12 @@ async function converse(
     signal?.removeEventListener('abort', onAbort)
   }
   signal?.throwIfAborted()
+}
+
+/** The names of what is on, of options such as `name=seccomp,profile=default`. */
+function securityOf(options: readonly string[]): ReadonlySet<string> {
+  const on = options.filter((option) => !option.includes('profile=unconfined'))
+  return new Set(on.map((option) => /name=([^,]+)/.exec(option)?.[1] ?? option))
 }
 
 function labelFilter(labels: Labels): string[] {

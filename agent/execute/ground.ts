@@ -1,6 +1,8 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Engine } from './engine.ts'
 import { layGuard } from './guard.ts'
+import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
 import type { SandboxHost } from './sandbox-profile.ts'
 
@@ -16,8 +18,11 @@ export interface Ground {
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
-  const [guard, info] = await Promise.all([layGuard(join(workspaces, GROUND_DIR)), engine.info()])
-  const { cgroup, cpus, security } = info
-  const host = { cgroup, cpus, apparmor: security.has('apparmor') }
+  // Ours alone: what a stranger's commit lays out must not be found by other users of this host.
+  await mkdir(workspaces, { recursive: true, mode: 0o700 })
+  const guard = await layGuard(join(workspaces, GROUND_DIR))
+  const [info, limits] = await Promise.all([engine.info(), hostLimits()])
+  const { cgroup, cpus, security, swapLimit } = info
+  const host = { cgroup, cpus, apparmor: security.has('apparmor'), swapLimit, limits }
   return { guard, platform: nativePlatform(info), host }
 }

@@ -2,6 +2,7 @@ import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
 import { BUSYBOX_INSIDE, GUARD_COMMAND, GUARD_INSIDE, LEASE_INSIDE } from './guard.ts'
+import type { HostLimits } from './host-limits.ts'
 
 /** Where a job's source is, and where its steps start. */
 export const WORKSPACE_INSIDE = '/work'
@@ -66,6 +67,8 @@ export interface SandboxHost {
   readonly cgroup: 1 | 2
   readonly apparmor: boolean
   readonly cpus: number
+  readonly swapLimit: boolean
+  readonly limits: HostLimits
 }
 
 export function sandboxLabels(
@@ -130,8 +133,9 @@ function limits(resources: Resources, host: SandboxHost): Record<string, unknown
   return {
     PidsLimit: PIDS_MAX,
     Memory: memoryBytes,
-    // Equal to Memory means no swap: nothing of a job reaches the host's disk that way.
-    MemorySwap: memoryBytes,
+    // Equal to Memory means no swap: nothing of a job reaches the host's disk that way. A kernel that
+    // does not count swap would store something else, and the probe says so.
+    ...(host.swapLimit ? { MemorySwap: memoryBytes } : {}),
     // cgroup v2 has no such knob, and the engine refuses the field there.
     ...(host.cgroup === 1 ? { MemorySwappiness: 0 } : {}),
     NanoCpus: cpuMilli * 1_000_000,
@@ -140,12 +144,16 @@ function limits(resources: Resources, host: SandboxHost): Record<string, unknown
     OomScoreAdj: OOM_SCORE,
     OomKillDisable: false,
     Ulimits: [
-      { Name: 'nofile', Soft: OPEN_FILES_SOFT, Hard: OPEN_FILES_HARD },
+      ulimit('nofile', OPEN_FILES_SOFT, Math.min(OPEN_FILES_HARD, host.limits.openFiles)),
       // A core dump would carry what a process knew past its end.
-      { Name: 'core', Soft: 0, Hard: 0 },
-      { Name: 'nproc', Soft: PROCESSES_PER_UID, Hard: PROCESSES_PER_UID }
+      ulimit('core', 0, 0),
+      ulimit('nproc', PROCESSES_PER_UID, Math.min(PROCESSES_PER_UID, host.limits.processes))
     ]
   }
+}
+
+function ulimit(Name: string, soft: number, Hard: number): Record<string, unknown> {
+  return { Name, Soft: Math.min(soft, Hard), Hard }
 }
 
 function separation(): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -34,7 +34,9 @@ export class Workspace {
 
   /** Lays out one commit with its `.git`. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED. */
   async checkOut(source: Source, signal: AbortSignal): Promise<void> {
-    await mkdir(this.dir, { recursive: true, mode: 0o700 })
+    await mkdir(this.dir, { recursive: true })
+    // The archive carries this mode to /work, where other users than root need to get in.
+    await chmod(this.dir, 0o755)
     const options = { timeoutMs: CHECKOUT_MS_MAX, signal }
     await fetchCommit({ ...source, dir: this.dir, ...options })
     const problem = await treeProblem({ dir: this.dir, commit: source.commit, signal })

@@ -89,7 +89,7 @@ export class Feed {
       const push = { kind: 'push', job, epoch, firstLine: this.#next, lines, end } as const
       const reply = await this.#parts.send(gateway, push)
       this.#failures = 0
-      return this.#settle(reply, end)
+      return this.#settle(reply, end ? this.#next + lines.length : undefined)
     } catch (error) {
       this.#failures += 1
       const { log } = this.#parts
@@ -98,11 +98,12 @@ export class Feed {
     }
   }
 
-  #settle(reply: LogReply, end: boolean): 'sent' | 'failed' | 'finished' {
+  /** `endLine` is the line after the last one, where the push said that nothing follows. */
+  #settle(reply: LogReply, endLine: number | undefined): 'sent' | 'failed' | 'finished' {
     const { job, epoch } = this.#options
     if (reply.kind === 'acked') {
       this.#next = reply.nextLine
-      return end ? 'finished' : 'sent'
+      return endLine !== undefined && reply.nextLine >= endLine ? 'finished' : 'sent'
     }
     if (reply.kind === 'refused' && reply.code === 'gap') {
       // The gateway has less than we thought, after a restart say: it names where to go on.

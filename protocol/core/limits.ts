@@ -15,16 +15,14 @@ export const STEPS_PER_JOB_MAX = 64
 export const SCRIPT_BYTES_MAX = 65_536
 /** Environment variables of one job. */
 export const ENV_ENTRIES_MAX = 128
-/** Characters of an environment variable's name. */
-export const ENV_NAME_CHARACTERS_MAX = 256
 /** Bytes of one environment value. */
 export const ENV_VALUE_BYTES_MAX = 32_768
 /** Labels of one job or agent. */
 export const LABELS_MAX = 32
-/** Characters of a label's key or value, a job's, step's or member's name. */
+/** Characters of a label's key or value, a job's, step's, variable's or member's name. */
 export const NAME_CHARACTERS_MAX = 100
-/** Characters of an image reference: 255 of name, 128 of tag, 71 of digest, and room. */
-export const IMAGE_CHARACTERS_MAX = 512
+/** Characters of an image reference; the longest in use, a name with its digest, has about 200. */
+export const IMAGE_CHARACTERS_MAX = 255
 /** Characters of a Git ref, URL, repository id or name on a forge, and of a path of the pipeline. */
 export const REFERENCE_CHARACTERS_MAX = 2_048
 /** Characters of a run's title: the first line of a commit message on one line of a terminal. */

@@ -1,4 +1,4 @@
-import type { HistoryEntry, JobOpBody, JobPhase, JobState } from './job.ts'
+import type { HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
 import { isTerminal } from './job.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
 import type { RegisterValue } from './messages.ts'
@@ -78,13 +78,13 @@ function opFits(job: JobState): boolean {
     case 'claim':
       return job.version > 1 && (claimFits(job, body) || isCancelled(job))
     case 'complete':
-      return job.phase === body.outcome.state && endFits(job, 'completed', body)
+      return isSameOutcome(job.outcome, body.outcome) && endFits(job, 'completed', body)
     case 'release':
       return (job.phase === 'queued' || isCancelled(job)) && endFits(job, 'released', body)
     case 'cancel':
-      return job.cancel?.by === job.op.actor && (job.phase === 'leased' || isCancelled(job))
+      return cancelFits(job, body.reason) && (job.phase === 'leased' || isCancelled(job))
     case 'error':
-      return isCancelled(job) || (job.phase === 'errored' && job.outcome?.reason === body.reason)
+      return isCancelled(job) || errorFits(job, body)
     default:
       return body satisfies never
   }
@@ -111,6 +111,23 @@ function endFits(
     newest.opId === job.op.opId &&
     newest.sig === job.op.sig
   )
+}
+
+// What the holder signed is what is shown: a proposer must not colour it.
+function isSameOutcome(a: Outcome | undefined, b: Outcome): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+function cancelFits({ cancel, op }: JobState, reason: string): boolean {
+  return cancel?.by === op.actor && cancel.reason === reason
+}
+
+function errorFits(
+  { phase, outcome }: JobState,
+  body: Extract<JobOpBody, { readonly kind: 'error' }>
+): boolean {
+  if (phase !== 'errored') return false
+  return outcome?.reason === body.reason && outcome.message === body.message
 }
 
 function isCancelled(job: JobState): boolean {

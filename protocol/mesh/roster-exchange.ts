@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { causeOf, codeOf, MeshError } from '../core/errors.ts'
 import {
   MEMBERS_MAX,
@@ -60,6 +61,8 @@ export class RosterExchange {
   /** Registers its handlers with the node: construct before `node.start()`. */
   constructor(parts: RosterExchangeParts) {
     this.#parts = parts
+    // One exchange a member may listen to it at a time; Node warns above ten.
+    setMaxListeners(MEMBERS_MAX, this.#stop.signal)
     // A roster costs a signature check, and a peer without one takes them from anybody.
     this.#offers = offerMeter(parts.clock, ROSTER_OFFERS_MAX, MEMBERS_MAX)
     this.#strangers = offerMeter(parts.clock, ROSTER_OFFERS_STRANGERS_MAX, 1)

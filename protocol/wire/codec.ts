@@ -14,7 +14,7 @@ export interface MessageShape<Domain, Wire> {
   /** For people, as in "sync request". */
   readonly what: string
   readonly generated: Generated<Wire>
-  /** Most elements of each repeated field, so that a hostile message is refused while it is read. */
+  /** Most elements of each repeated field: a hostile message is refused while it is read. */
   readonly limits: Limits<Wire>
   readonly bytesMax: number
   /** Both throw a Refusal for what may not be. */

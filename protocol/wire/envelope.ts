@@ -29,8 +29,8 @@ export interface SignedEnvelope {
 const KEY_HEAD = Buffer.from('08011220', 'hex')
 
 /**
- * Envelopes as in libp2p RFC 0002. `RecordEnvelope` of @libp2p/peer-record opens what this seals and
- * the reverse; it only works asynchronously and with keys that cost several times as much.
+ * Envelopes as in libp2p RFC 0002. `RecordEnvelope` of @libp2p/peer-record opens what this seals
+ * and the reverse; it only works asynchronously, with keys that cost several times as much.
  */
 export function signedEnvelope({ domain, payloadType, bytesMax }: EnvelopePurpose): SignedEnvelope {
   const type = Buffer.from(payloadType)

@@ -90,10 +90,12 @@ export function optional<T, R>(value: T | undefined, map: (value: T) => R): R | 
 
 const LONE_SURROGATE = /[\ud800-\udfff]/u
 
-/** At most `max` UTF-16 units; a lone surrogate would be other text to another decoder. */
+/** At most `max` code points; a lone surrogate would be other text to another decoder. */
 export function text(value: string, max: number, field: string): string {
-  if (value.length > max)
-    refuse(field, `has ${value.length} characters, at most ${max} are allowed`)
+  // A code point has at most two units: what is longer is not counted through.
+  if (value.length > max && (value.length > 2 * max || [...value].length > max)) {
+    refuse(field, `is too long, at most ${max} characters are allowed`)
+  }
   if (LONE_SURROGATE.test(value)) refuse(field, 'is not well-formed Unicode')
   return value
 }

@@ -48,8 +48,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
 }
 
 /**
- * Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. The body lies in `bytes`: decode it, or copy it, before
- * they are used again.
+ * Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. The body lies in `bytes`: decode it, or copy it,
+ * before they are used again.
  */
 export function decodeFrame(bytes: Uint8Array, from?: string): Frame {
   return frames.decode(bytes, from)

@@ -1,7 +1,6 @@
 import {
   CPU_MILLI_MAX,
   ENV_ENTRIES_MAX,
-  ENV_NAME_CHARACTERS_MAX,
   ENV_VALUE_BYTES_MAX,
   IMAGE_CHARACTERS_MAX,
   JOB_TIMEOUT_MS_MAX,
@@ -112,10 +111,12 @@ export const checkLabel: PairCheck = (key, value) => {
   lineOrNone(value, NAME_CHARACTERS_MAX, 'label value')
 }
 
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+
 const checkVariable: PairCheck = (key, value) => {
   // The engine takes `KEY=VALUE`: with a `=` in it, one name could set another variable.
-  if (key.includes('=')) refuse('env', `has the name ${JSON.stringify(key)}`)
-  line(key, ENV_NAME_CHARACTERS_MAX, 'env name')
+  if (!VARIABLE.test(key)) refuse('env', `has the name ${JSON.stringify(key)}`)
+  line(key, NAME_CHARACTERS_MAX, 'env name')
   withoutNul(textBytes(value, ENV_VALUE_BYTES_MAX, 'env value'), 'env value')
 }
 

@@ -16,7 +16,7 @@ export interface RosterRequest {
 export interface RosterReply {
   /** Of the answerer's current roster. */
   readonly version: number
-  /** The sealed roster that was asked for; undefined where the answerer has none or no newer one. */
+  /** The sealed roster that was asked for; undefined where the answerer has no such one. */
   readonly bytes: Uint8Array | undefined
 }
 

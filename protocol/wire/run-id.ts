@@ -17,7 +17,7 @@ export function runIdOfOrigin(origin: RunOrigin): string {
   return crockford32(sha256(statement(DOMAIN, fields)).subarray(0, BYTES))
 }
 
-/** From the first bit on, five bits a character, the last filled up with zeros (as RFC 4648 does). */
+/** Five bits a character from the first bit on, the last filled up with zeros as in RFC 4648. */
 export function crockford32(bytes: Uint8Array): string {
   let text = ''
   let held = 0

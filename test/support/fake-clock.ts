@@ -33,7 +33,8 @@ export class FakeClock implements Clock {
 
   arm(afterMs: number, task: () => void): () => void {
     this.#order += 1
-    const timer = { atMs: this.#nowMs + Math.max(0, afterMs), order: this.#order, task }
+    // Whole milliseconds, as the real clock gives them.
+    const timer = { atMs: this.#nowMs + Math.ceil(Math.max(0, afterMs)), order: this.#order, task }
     this.#timers.add(timer)
     return () => this.#timers.delete(timer)
   }

@@ -38,11 +38,17 @@ export const THREE: readonly (readonly Role[])[] = [
   ['agent', 'witness']
 ]
 
+const keys = new Map<number, Promise<MeshKey>>()
+
 /** The same key for the same number: which witness a run gets depends on the keys. */
-export async function keyOfSeed(seed: number): Promise<MeshKey> {
-  const bytes = Uint8Array.from({ length: 32 }, (_, index) =>
-    index < 4 ? seed >>> (index * 8) : 7
-  )
+export function keyOfSeed(seed: number): Promise<MeshKey> {
+  const key = keys.get(seed) ?? makeKey(seed)
+  keys.set(seed, key)
+  return key
+}
+
+async function makeKey(seed: number): Promise<MeshKey> {
+  const bytes = Uint8Array.from({ length: 32 }, (_, index) => (index === 0 ? seed : 7))
   return keyFromBytes(privateKeyToProtobuf(await generateKeyPairFromSeed('Ed25519', bytes)))
 }
 
@@ -141,18 +147,28 @@ export class MemoryPeer {
     return this.client.change(refOf(sealed, runId), op, { announcement: sealed.bytes })
   }
 
-  change(sealed: SealedAnnouncement, body: JobOpBody, opId?: string): Promise<ChangeResult> {
-    const jobId = jobIdOf(sealed.announcement.runId, 0)
-    const op = this.signer.jobOp(jobId, opId ?? this.#world.random.id(16), body)
-    return this.client.change(refOf(sealed, jobId), op)
+  change(
+    sealed: SealedAnnouncement,
+    body: JobOpBody,
+    options: { readonly index?: number; readonly opId?: string } = {}
+  ): Promise<ChangeResult> {
+    const { index = 0, opId = this.#world.random.id(16) } = options
+    const jobId = jobIdOf(sealed.announcement.runId, index)
+    return this.client.change(refOf(sealed, jobId), this.signer.jobOp(jobId, opId, body))
   }
 
-  create(sealed: SealedAnnouncement): Promise<ChangeResult> {
-    return this.change(sealed, { kind: 'create', annHash: sealed.annHash, attemptsMax: 3 })
+  create(sealed: SealedAnnouncement, index = 0): Promise<ChangeResult> {
+    const body = { kind: 'create', annHash: sealed.annHash, attemptsMax: 3 } as const
+    return this.change(sealed, body, { index })
   }
 
-  claim(sealed: SealedAnnouncement, claimId = this.#world.random.id(16)): Promise<ChangeResult> {
-    return this.change(sealed, { kind: 'claim', claimId, boot: this.boot, leaseMs: 3_000 })
+  claim(
+    sealed: SealedAnnouncement,
+    claimId = this.#world.random.id(16),
+    index = 0
+  ): Promise<ChangeResult> {
+    const body = { kind: 'claim', claimId, boot: this.boot, leaseMs: 3_000 } as const
+    return this.change(sealed, body, { index })
   }
 
   #open() {

@@ -2,6 +2,7 @@ import { MemoryLevel } from 'memory-level'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { SyncItem } from '../../protocol/core/messages.ts'
 import type { WitnessStore, WitnessWrite } from '../../protocol/core/ports.ts'
+import type { Database } from '../../protocol/store/database.ts'
 import { assembleStore, type MeshStore } from '../../protocol/store/mesh-store.ts'
 import { openRows } from '../../protocol/store/opening.ts'
 import { JSON_CODEC } from './json-codec.ts'
@@ -88,12 +89,6 @@ export interface MemoryStoreOptions {
 
 /** A whole MeshStore on memory-level: the real classes over a database that forgets. */
 export async function openMemoryStore(options: MemoryStoreOptions = {}): Promise<MeshStore> {
-  const database = new MemoryLevel<string, Uint8Array>({
-    keyEncoding: 'utf8',
-    valueEncoding: 'view',
-    storeEncoding: 'view'
-  })
-  await database.open()
   const all = {
     // A folder that can never be there: nothing is written to a disk.
     dir: '/dev/null/memory',
@@ -103,5 +98,16 @@ export async function openMemoryStore(options: MemoryStoreOptions = {}): Promise
     codec: JSON_CODEC,
     onFailure: options.onFailure ?? (() => undefined)
   }
-  return await assembleStore(await openRows(database, all), all)
+  return await assembleStore(await openRows(await memoryDatabase(), all), all)
+}
+
+/** What `openDatabase` gives, without a disk. */
+export async function memoryDatabase(): Promise<Database> {
+  const database = new MemoryLevel<string, Uint8Array>({
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+    storeEncoding: 'view'
+  })
+  await database.open()
+  return database
 }

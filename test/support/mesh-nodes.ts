@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../../protocol/core/ports.ts'
 import type {
   LeaseProfileName,
   Member,
@@ -20,6 +21,8 @@ import { sealRoster } from '../../protocol/wire/roster-codec.ts'
 import { eventually } from './eventually.ts'
 
 export const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
+// One for all: each holds a file open until the process ends.
+const CLOCK = systemClock()
 const YEAR_MS = 31_536_000_000
 
 export interface MemberFields {
@@ -75,7 +78,7 @@ export function nextRoster(
 ): SealedRoster {
   const { version, witnessEpoch, lease } = current.roster
   const witnesses = (list: readonly Member[]): string =>
-    list.map(({ witness }) => witness?.storeId ?? '').join()
+    JSON.stringify(list.flatMap(({ peerId, witness }) => (witness ? [peerId, witness] : [])))
   const changed = witnesses(members) !== witnesses(current.roster.members)
   return sealRoster(
     authority,
@@ -101,6 +104,7 @@ export interface HostOptions {
   readonly key?: MeshKey
   readonly listen?: readonly string[]
   readonly gossip?: boolean
+  readonly clock?: Clock
   /** Known before it starts. */
   readonly roster?: SealedRoster
   /** Registers handlers and subscriptions: called before the node starts. */
@@ -138,11 +142,12 @@ export class TestMesh {
     return host
   }
 
-  /** Like addHost, for a host that the mesh does not count as one of its own. */
+  /** Like addHost, for a host that the mesh does not count as one of its own; stopped with it. */
   async startHost(options: HostOptions = {}): Promise<MeshHost> {
     const { roster } = options
     const key = options.key ?? generateKey()
-    const [clock, random, log] = [systemClock(), systemRandom(), silentLog()]
+    const [random, log] = [systemRandom(), silentLog()]
+    const clock = options.clock ?? CLOCK
     const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-rosters-'))
     const book = await RosterBook.open(dir, this.authority.peerId, clock)
     if (roster !== undefined) await book.offer(roster.bytes)

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { JobOp, JobOpBody, JobState } from '../../../protocol/core/job.ts'
 import { isTerminal } from '../../../protocol/core/job.ts'
 import { reduceJob } from '../../../protocol/core/job-reducer.ts'
 import { HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from '../../../protocol/core/limits.ts'
@@ -9,73 +8,48 @@ import {
   arbitraryHistory,
   arbitraryIntent,
   DIGEST,
-  JOB,
   opOf,
   reportOf
 } from '../../support/arbitrary-register.ts'
-import { plainSigner } from '../../support/plain-signer.ts'
-
-let serial = 0
-
-function op(actor: string, body: JobOpBody, opId?: string): JobOp {
-  serial += 1
-  return plainSigner(actor, DIGEST).jobOp(JOB, opId ?? `op-${serial}`, body)
-}
-
-function reduce(prev: JobState | undefined, next: JobOp) {
-  return reduceJob(prev, JOB, next, DIGEST)
-}
-
-/** The state after ops that must all be applied. */
-function after(...ops: readonly JobOp[]): JobState {
-  const state = ops.reduce<JobState | undefined>((prev, next) => {
-    const made = reduce(prev, next)
-    if (made.kind !== 'next') throw new Error(`${next.body.kind} gives ${JSON.stringify(made)}`)
-    return made.value
-  }, undefined)
-  if (state === undefined) throw new Error('no op')
-  return state
-}
-
-const create = (attemptsMax = 3) =>
-  op('gateway', { kind: 'create', annHash: ANN_HASH, attemptsMax })
-const claim = (actor: string, claimId: string, opId?: string) =>
-  op(actor, { kind: 'claim', claimId, boot: `boot-${actor}`, leaseMs: 3_000 }, opId)
-const release = (actor: string, epoch: number, claimId: string, userCodeRan = true) =>
-  op(actor, { kind: 'release', epoch, claimId, reason: 'drained', userCodeRan })
-const complete = (actor: string, epoch: number, claimId: string) =>
-  op(actor, { kind: 'complete', epoch, claimId, outcome: reportOf(epoch, 'failed') })
-const cancel = () => op('user', { kind: 'cancel', reason: 'no longer needed' })
-const fail = (reason: 'agent_lost' | 'never_matched') =>
-  op('peerC', { kind: 'error', reason, message: 'why' })
+import {
+  cancel,
+  claim,
+  complete,
+  create,
+  fail,
+  jobAfter,
+  op,
+  reduceOp,
+  release
+} from '../../support/job-ops.ts'
 
 describe('create', () => {
   test('makes a queued job without an epoch', () => {
-    const job = after(create(2))
+    const job = jobAfter(create(2))
 
     expect(job).toMatchObject({ phase: 'queued', epoch: 0, attempts: 0, attemptsMax: 2 })
     expect(job).toMatchObject({ version: 1, prevHash: '', annHash: ANN_HASH })
   })
 
   test('on an existing job is the same, whatever it says', () => {
-    expect(reduce(after(create(2)), create(1))).toEqual({ kind: 'same' })
-    expect(reduce(after(create(), cancel()), create())).toEqual({ kind: 'same' })
+    expect(reduceOp(jobAfter(create(2)), create(1))).toEqual({ kind: 'same' })
+    expect(reduceOp(jobAfter(create(), cancel()), create())).toEqual({ kind: 'same' })
   })
 
   test.each([0, 4, 1.5, Number.NaN])('with %s attempts is refused', (attemptsMax) => {
-    expect(reduce(undefined, create(attemptsMax))).toEqual({ kind: 'reject', reason: 'invalid' })
+    expect(reduceOp(undefined, create(attemptsMax))).toEqual({ kind: 'reject', reason: 'invalid' })
   })
 
   test('is what every other op needs first', () => {
     for (const next of [claim('peerA', 'c1'), cancel(), complete('peerA', 1, 'c1')]) {
-      expect(reduce(undefined, next)).toEqual({ kind: 'reject', reason: 'absent' })
+      expect(reduceOp(undefined, next)).toEqual({ kind: 'reject', reason: 'absent' })
     }
   })
 })
 
 describe('claim', () => {
   test('of a queued job begins the next epoch', () => {
-    const job = after(create(), claim('peerA', 'c1'))
+    const job = jobAfter(create(), claim('peerA', 'c1'))
 
     expect(job).toMatchObject({ phase: 'leased', epoch: 1, attempts: 1, version: 2 })
     expect(job.lease).toEqual({
@@ -87,7 +61,7 @@ describe('claim', () => {
   })
 
   test('over a lease is a take-over and leaves an expired entry', () => {
-    const job = after(create(), claim('peerA', 'c1'), claim('peerB', 'c2'))
+    const job = jobAfter(create(), claim('peerA', 'c1'), claim('peerB', 'c2'))
 
     expect(job).toMatchObject({ epoch: 2, attempts: 2, lease: { holder: 'peerB' } })
     expect(job.history).toEqual([
@@ -97,38 +71,40 @@ describe('claim', () => {
 
   test('that is sent again is the same, even once others came after it', () => {
     const first = claim('peerA', 'c1')
-    const job = after(create(), first)
+    const job = jobAfter(create(), first)
 
-    expect(reduce(job, first)).toEqual({ kind: 'same' })
-    expect(reduce(after(create(), first, claim('peerB', 'c2')), first)).toEqual({ kind: 'same' })
+    expect(reduceOp(job, first)).toEqual({ kind: 'same' })
+    expect(reduceOp(jobAfter(create(), first, claim('peerB', 'c2')), first)).toEqual({
+      kind: 'same'
+    })
   })
 
   test('of the lease that its claimer holds is the same under a new operation id, too', () => {
-    const job = after(create(), claim('peerA', 'c1', 'one'))
+    const job = jobAfter(create(), claim('peerA', 'c1', 'one'))
 
-    expect(reduce(job, claim('peerA', 'c1', 'two'))).toEqual({ kind: 'same' })
+    expect(reduceOp(job, claim('peerA', 'c1', 'two'))).toEqual({ kind: 'same' })
   })
 
   test('with the claim id of an earlier lease is refused', () => {
-    const job = after(create(), claim('peerA', 'c1', 'one'), release('peerA', 1, 'c1'))
+    const job = jobAfter(create(), claim('peerA', 'c1', 'one'), release('peerA', 1, 'c1'))
 
-    const played = reduce(job, claim('peerA', 'c1', 'two'))
+    const played = reduceOp(job, claim('peerA', 'c1', 'two'))
     expect(played).toEqual({ kind: 'reject', reason: 'claim_used' })
-    const stolen = reduce(after(create(), claim('peerA', 'c1')), claim('peerB', 'c1'))
+    const stolen = reduceOp(jobAfter(create(), claim('peerA', 'c1')), claim('peerB', 'c1'))
     expect(stolen).toEqual({ kind: 'reject', reason: 'claim_used' })
   })
 
   test('of a job whose attempts are used up is refused, queued or leased', () => {
-    const leased = after(create(1), claim('peerA', 'c1'))
-    const queued = after(create(1), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
+    const leased = jobAfter(create(1), claim('peerA', 'c1'))
+    const queued = jobAfter(create(1), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
 
     const refusal = { kind: 'reject', reason: 'attempts_exhausted' }
-    expect(reduce(leased, claim('peerB', 'c2'))).toEqual(refusal)
-    expect(reduce(queued, claim('peerB', 'c2'))).toEqual(refusal)
+    expect(reduceOp(leased, claim('peerB', 'c2'))).toEqual(refusal)
+    expect(reduceOp(queued, claim('peerB', 'c2'))).toEqual(refusal)
   })
 
   test('over a lease with the cancel flag cancels the job, used up or not', () => {
-    const job = after(create(1), claim('peerA', 'c1'), cancel(), claim('peerB', 'c2'))
+    const job = jobAfter(create(1), claim('peerA', 'c1'), cancel(), claim('peerB', 'c2'))
 
     expect(job).toMatchObject({ phase: 'cancelled', epoch: 1, lease: undefined })
     expect(job.outcome).toMatchObject({ state: 'cancelled', message: 'no longer needed' })
@@ -139,41 +115,47 @@ describe('claim', () => {
 describe('complete and release', () => {
   test('complete ends the job with the outcome of its holder', () => {
     const end = complete('peerA', 1, 'c1')
-    const job = after(create(), claim('peerA', 'c1'), end)
+    const job = jobAfter(create(), claim('peerA', 'c1'), end)
 
     expect(job).toMatchObject({ phase: 'failed', lease: undefined, outcome: { epoch: 1 } })
     expect(job.history.at(-1)).toMatchObject({ end: 'completed', opId: end.opId, sig: end.sig })
   })
 
   test('release queues the job again and keeps its count of attempts', () => {
-    const job = after(create(), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
+    const job = jobAfter(create(), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
 
     expect(job).toMatchObject({ phase: 'queued', epoch: 1, attempts: 1, lease: undefined })
     expect(job.history.at(-1)).toMatchObject({ epoch: 1, end: 'released', holder: 'peerA' })
   })
 
   test('release before any of the job’s own code ran gives the attempt back', () => {
-    const job = after(create(1), claim('peerA', 'c1'), release('peerA', 1, 'c1', false))
+    const job = jobAfter(create(1), claim('peerA', 'c1'), release('peerA', 1, 'c1', false))
 
     expect(job.attempts).toBe(0)
     expect(
-      after(create(1), claim('peerA', 'c1'), release('peerA', 1, 'c1', false), claim('peerB', 'c2'))
-        .epoch
+      jobAfter(
+        create(1),
+        claim('peerA', 'c1'),
+        release('peerA', 1, 'c1', false),
+        claim('peerB', 'c2')
+      ).epoch
     ).toBe(2)
   })
 
   test('release of a job with the cancel flag cancels it', () => {
-    const job = after(create(), claim('peerA', 'c1'), cancel(), release('peerA', 1, 'c1'))
+    const job = jobAfter(create(), claim('peerA', 'c1'), cancel(), release('peerA', 1, 'c1'))
 
     expect(job).toMatchObject({ phase: 'cancelled', cancel: { by: 'user' } })
   })
 
   test('complete after a cancel that came too late stands', () => {
-    const job = after(create(), claim('peerA', 'c1'), cancel(), complete('peerA', 1, 'c1'))
+    const job = jobAfter(create(), claim('peerA', 'c1'), cancel(), complete('peerA', 1, 'c1'))
 
     expect(job.phase).toBe('failed')
   })
+})
 
+describe('the end of a lease that is not the current one', () => {
   test.each([
     ['another actor', complete('peerB', 1, 'c1'), 'not_holder'],
     ['another claim', complete('peerA', 1, 'c2'), 'not_holder'],
@@ -183,24 +165,24 @@ describe('complete and release', () => {
     ['another claim', release('peerA', 1, 'c2'), 'not_holder'],
     ['an earlier epoch', release('peerA', 0, 'c1'), 'stale_epoch']
   ] as const)('of %s is refused', (_name, next, reason) => {
-    const job = after(create(), claim('peerA', 'c1'))
+    const job = jobAfter(create(), claim('peerA', 'c1'))
 
-    expect(reduce(job, next)).toEqual({ kind: 'reject', reason })
+    expect(reduceOp(job, next)).toEqual({ kind: 'reject', reason })
   })
 
   test('after a take-over the earlier holder is refused', () => {
-    const job = after(create(), claim('peerA', 'c1'), claim('peerB', 'c2'))
+    const job = jobAfter(create(), claim('peerA', 'c1'), claim('peerB', 'c2'))
 
-    expect(reduce(job, complete('peerA', 1, 'c1'))).toEqual({
+    expect(reduceOp(job, complete('peerA', 1, 'c1'))).toEqual({
       kind: 'reject',
       reason: 'stale_epoch'
     })
   })
 
   test('of a job that is queued again are refused', () => {
-    const job = after(create(), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
+    const job = jobAfter(create(), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
 
-    expect(reduce(job, complete('peerA', 1, 'c1'))).toEqual({
+    expect(reduceOp(job, complete('peerA', 1, 'c1'))).toEqual({
       kind: 'reject',
       reason: 'not_leased'
     })
@@ -213,7 +195,7 @@ describe('complete and release', () => {
       claimId: 'c1',
       outcome: reportOf(2, 'failed')
     } as const
-    const made = reduce(after(create(), claim('peerA', 'c1')), op('peerA', body))
+    const made = reduceOp(jobAfter(create(), claim('peerA', 'c1')), op('peerA', body))
 
     expect(made).toEqual({ kind: 'reject', reason: 'invalid' })
   })
@@ -221,21 +203,21 @@ describe('complete and release', () => {
 
 describe('cancel and error', () => {
   test('cancel ends a queued job at once', () => {
-    const job = after(create(), cancel())
+    const job = jobAfter(create(), cancel())
 
     expect(job).toMatchObject({ phase: 'cancelled', cancel: { by: 'user' }, outcome: { epoch: 0 } })
   })
 
   test('cancel of a leased job only sets the flag, once', () => {
-    const job = after(create(), claim('peerA', 'c1'), cancel())
+    const job = jobAfter(create(), claim('peerA', 'c1'), cancel())
 
     expect(job).toMatchObject({ phase: 'leased', epoch: 1, cancel: { by: 'user' } })
-    expect(reduce(job, cancel())).toEqual({ kind: 'same' })
+    expect(reduceOp(job, cancel())).toEqual({ kind: 'same' })
   })
 
   test('a job whose attempts are used up ends as errored, queued or leased', () => {
-    const leased = after(create(1), claim('peerA', 'c1'), fail('agent_lost'))
-    const queued = after(
+    const leased = jobAfter(create(1), claim('peerA', 'c1'), fail('agent_lost'))
+    const queued = jobAfter(
       create(1),
       claim('peerA', 'c1'),
       release('peerA', 1, 'c1'),
@@ -250,21 +232,21 @@ describe('cancel and error', () => {
   test('a job with attempts left is not errored for a lost agent', () => {
     const refusal = { kind: 'reject', reason: 'not_allowed' }
 
-    expect(reduce(after(create()), fail('agent_lost'))).toEqual(refusal)
-    expect(reduce(after(create(), claim('peerA', 'c1')), fail('agent_lost'))).toEqual(refusal)
+    expect(reduceOp(jobAfter(create()), fail('agent_lost'))).toEqual(refusal)
+    expect(reduceOp(jobAfter(create(), claim('peerA', 'c1')), fail('agent_lost'))).toEqual(refusal)
   })
 
   test('a queued job that nobody can run is errored, a leased one is not', () => {
-    expect(after(create(), fail('never_matched')).phase).toBe('errored')
-    const leased = after(create(1), claim('peerA', 'c1'))
-    expect(reduce(leased, fail('never_matched'))).toEqual({
+    expect(jobAfter(create(), fail('never_matched')).phase).toBe('errored')
+    const leased = jobAfter(create(1), claim('peerA', 'c1'))
+    expect(reduceOp(leased, fail('never_matched'))).toEqual({
       kind: 'reject',
       reason: 'not_allowed'
     })
   })
 
   test('error of a lease with the cancel flag cancels the job', () => {
-    const job = after(create(), claim('peerA', 'c1'), cancel(), fail('agent_lost'))
+    const job = jobAfter(create(), claim('peerA', 'c1'), cancel(), fail('agent_lost'))
 
     expect(job.phase).toBe('cancelled')
   })
@@ -277,7 +259,7 @@ describe('every job', () => {
         const ended = states.find((state) => state !== undefined && isTerminal(state.phase))
         if (ended === undefined) return
         expect(states.at(-1)).toBe(ended)
-        expect(reduce(ended, opOf(intent, ended, ops)).kind).not.toBe('next')
+        expect(reduceOp(ended, opOf(intent, ended, ops)).kind).not.toBe('next')
         expect(ended.outcome?.state).toBe(ended.phase)
       })
     )
@@ -306,18 +288,18 @@ describe('every job', () => {
         expect(recent.length).toBeGreaterThan(0)
         for (const { opId } of recent) {
           const again = ops.find((known) => known.opId === opId)
-          if (again !== undefined) expect(reduce(last, again)).toEqual({ kind: 'same' })
+          if (again !== undefined) expect(reduceOp(last, again)).toEqual({ kind: 'same' })
         }
       })
     )
   })
 
   test('stays small, however long it lives', () => {
-    let job = after(create())
+    let job = jobAfter(create())
     for (let epoch = 1; epoch <= 40; epoch += 1) {
-      const claimed = reduce(job, claim('peerA', `c${epoch}`))
+      const claimed = reduceOp(job, claim('peerA', `c${epoch}`))
       if (claimed.kind !== 'next') throw new Error('not claimed')
-      const released = reduce(claimed.value, release('peerA', epoch, `c${epoch}`, false))
+      const released = reduceOp(claimed.value, release('peerA', epoch, `c${epoch}`, false))
       if (released.kind !== 'next') throw new Error('not released')
       job = released.value
     }
@@ -335,14 +317,14 @@ describe('every job', () => {
         const next = opOf(intent, state, ops)
         const before = JSON.stringify(state)
 
-        expect(reduce(state, next)).toEqual(reduce(state, next))
+        expect(reduceOp(state, next)).toEqual(reduceOp(state, next))
         expect(JSON.stringify(state)).toBe(before)
       })
     )
   })
 
   test('is refused under the name of another register', () => {
-    const job = after(create())
+    const job = jobAfter(create())
 
     const made = reduceJob(job, 'RUN.1', claim('peerA', 'c1'), DIGEST)
     expect(made).toEqual({ kind: 'reject', reason: 'invalid' })

@@ -135,9 +135,9 @@ test('any values under any keys', () => {
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(
       { maxDepth: 5 },
+      fc.constantFrom('x', '', 0, -1, 1.5, true, null, 'none', '30m', '1GiB', 'main'),
       fc.dictionary(keys, tie('tree'), { maxKeys: 4 }),
-      fc.array(tie('tree'), { maxLength: 3 }),
-      fc.constantFrom('x', '', 0, -1, 1.5, true, null, 'none', '30m', '1GiB', 'main')
+      fc.array(tie('tree'), { maxLength: 3 })
     )
   }))
   const files = tree.map((value) => utf8.encode(JSON.stringify(value)))

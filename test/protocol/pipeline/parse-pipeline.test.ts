@@ -153,7 +153,7 @@ test.each([
   [
     'a job that is nothing',
     'jobs:\n  build:',
-    '2:3: jobs.build: expected a map of keys, found nothing: fill it in'
+    '2:9: jobs.build: expected a map of keys, found nothing: fill it in'
   ],
   [
     'no image',
@@ -169,7 +169,7 @@ test.each([
   [
     'a step without run',
     withJob('steps:', '  - name: x'),
-    '5:7: jobs.build.steps[0].run: is missing: add text'
+    '5:9: jobs.build.steps[0].run: is missing: add text'
   ],
   [
     'a step that is a text',
@@ -194,7 +194,7 @@ test.each([
   [
     'a label without a value',
     withJob(STEPS, 'labels: { site: }'),
-    '5:15: jobs.build.labels.site: expected text, found nothing'
+    '5:21: jobs.build.labels.site: expected text, found nothing'
   ],
   [
     'a bad job name',
@@ -234,7 +234,7 @@ test.each([
   [
     'a bad pattern',
     `on: { push: { branches: ['a?'] } }\n${withJob(STEPS)}`,
-    '1:25: on.push.branches[0]: "a?" uses more than * and **'
+    '1:26: on.push.branches[0]: "a?" uses more than * and **'
   ],
   [
     'no pattern',

@@ -121,6 +121,7 @@ describe('an announcement is refused', () => {
     'with a short commit id': withManifest({ before: 'c0ffee' }),
     'with a variable that holds a second one': withJob({ env: { 'A=B': 'c' } }),
     'with a variable without a name': withJob({ env: { '': 'c' } }),
+    'with a variable that is no name': withJob({ env: { 'a b': 'c' } }),
     'with a NUL in a variable': withJob({ env: { A: 'b\0c' } }),
     'with too many variables': withJob({ env }),
     'with an image that is an option': withJob({ image: '--privileged' }),
@@ -149,17 +150,17 @@ describe('an announcement is refused', () => {
   })
 })
 
-test('variables are in order of their UTF-8 bytes, whatever order they were given in', () => {
+test('labels are in order of their UTF-8 bytes, whatever order they were given in', () => {
   // U+FF61 sorts above U+10000 in UTF-16 and below it in UTF-8.
   const names = ['\u{10000}', '\uff61', 'b', 'a', '__proto__']
   const give = (order: readonly string[]): string => {
-    const env = Object.fromEntries(order.map((name) => [name, name]))
-    return sealAnnouncement(GATEWAY, withJob({ env })).annHash
+    const labels = Object.fromEntries(order.map((name) => [name, name]))
+    return sealAnnouncement(GATEWAY, withJob({ labels })).annHash
   }
   expect(give(names)).toBe(give(names.toReversed()))
-  const env = Object.fromEntries(names.map((name) => [name, name]))
-  const { bytes } = sealAnnouncement(GATEWAY, withJob({ env }))
-  const opened = openAnnouncement(bytes).announcement.manifest.jobs[0]?.env ?? {}
+  const labels = Object.fromEntries(names.map((name) => [name, name]))
+  const { bytes } = sealAnnouncement(GATEWAY, withJob({ labels }))
+  const opened = openAnnouncement(bytes).announcement.manifest.jobs[0]?.labels ?? {}
   expect(Object.keys(opened)).toEqual(['__proto__', 'a', 'b', '\uff61', '\u{10000}'])
 })
 

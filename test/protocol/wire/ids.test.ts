@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isJobId, isPeerId, isRunId, PROTOCOLS, TOPICS } from '../../../protocol/wire/ids.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
-import { jobIds, runIds } from './arbitraries.ts'
+import { jobIds, runIds } from './draws.ts'
 
 test('protocols and topics have their published names', () => {
   expect(PROTOCOLS.register).toBe('/runner-mesh/register/1')

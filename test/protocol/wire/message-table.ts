@@ -41,19 +41,16 @@ import {
   frames,
   hints,
   jobsMessages,
-  KEYS,
   logReplies,
   logRequests,
   manifests,
-  records,
-  replies,
-  requests,
   rosterHints,
   rosterReplies,
   rosterRequests,
-  rosters,
-  values
+  rosters
 } from './arbitraries.ts'
+import { KEYS } from './draws.ts'
+import { records, replies, requests, values } from './register-arbitraries.ts'
 
 /** One kind of message, with its type forgotten, so that one claim can be made of all. */
 export interface MessageKind {

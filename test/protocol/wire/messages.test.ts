@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { MESSAGES, type MessageKind, SEALED } from './message-table.ts'
 
@@ -13,6 +13,10 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'ROSTER_INVALID'
 ])
 const ALL = [...MESSAGES, ...SEALED]
+const FOUR = { minLength: 4, maxLength: 4 }
+
+// Several times what they take: the machine may have other work.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** What `bytes` decode to; undefined where they are refused. Any other throw fails the test. */
 function tryDecode(kind: MessageKind, bytes: Uint8Array): { value: unknown } | undefined {
@@ -89,7 +93,7 @@ test('one flipped bit gives a refusal or another value with other bytes, never a
       flipped.writeUInt8(flipped.readUInt8(at) ^ (1 << (bit % 8)), at)
       expectOtherOrRefused(kind, bytes, flipped)
     }),
-    { numRuns: 2_000 }
+    { numRuns: 1_500 }
   )
 })
 
@@ -124,10 +128,10 @@ test('a field written twice, out of order, or with its default is refused', () =
   }
 })
 
-test('10 000 random byte strings raise nothing but refusals, in every decoder', () => {
+test('10 000 random byte strings raise nothing but refusals, in four decoders each', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 96 }), (bytes) => {
-      for (const kind of ALL) {
+    fc.property(fc.uint8Array({ maxLength: 96 }), fc.subarray(ALL, FOUR), (bytes, kinds) => {
+      for (const kind of kinds) {
         const decoded = tryDecode(kind, bytes)
         if (decoded === undefined) continue
         expect(Buffer.compare(kind.encode(structuredClone(decoded.value)), bytes)).toBe(0)
@@ -137,7 +141,7 @@ test('10 000 random byte strings raise nothing but refusals, in every decoder', 
   )
 })
 
-test('bytes of one kind of message given to the decoder of another raise nothing but refusals', () => {
+test('bytes of one kind of message raise nothing but refusals in the decoder of another', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...ALL),
@@ -148,7 +152,7 @@ test('bytes of one kind of message given to the decoder of another raise nothing
         tryDecode(other, kind.encode(value))
       }
     ),
-    { numRuns: 2_000 }
+    { numRuns: 1_000 }
   )
 })
 

@@ -26,7 +26,7 @@ export const OUTCOME: Outcome = {
   logLines: 17
 }
 
-/** A job after `body` by `key`; not what a reducer would make of it, but one that has an encoding. */
+/** A job after `body` by `key`; no reducer would make it, but it has an encoding. */
 export function jobAfter(key: MeshKey, body: JobOpBody, changes: Partial<JobState> = {}): JobState {
   const op = signerOf(key).jobOp(JOB_ID, OP_ID, body)
   return {

@@ -9,7 +9,7 @@ import { generateKey, rawKeyOf } from '../../../protocol/wire/keys.ts'
 import { signerOf } from '../../../protocol/wire/signer.ts'
 import { decodeValue, encodeValue } from '../../../protocol/wire/value-codec.ts'
 import { verifier } from '../../../protocol/wire/verifier.ts'
-import { jobBodies } from './arbitraries.ts'
+import { jobBodies } from './register-arbitraries.ts'
 import { BOOT, CLAIM_ID, HASH, JOB_ID, jobAfter, OP_ID, OUTCOME, RUN_ID, runBy } from './samples.ts'
 
 const HOLDER = generateKey()

@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest'
+import type { Console } from '../../../agent/cli/console.ts'
+import { renderJobs } from '../../../agent/cli/render-jobs.ts'
+import { renderLogHead, renderLogLines, renderVerdict } from '../../../agent/cli/render-log.ts'
+import { renderPeer, renderStatus } from '../../../agent/cli/render-status.ts'
+import type { JobView, LogView } from '../../../agent/control/contract.ts'
+import { jobView, jobViewContext } from '../../../agent/control/job-view.ts'
+import { statusView } from '../../../agent/control/status-view.ts'
+import { controlParts, RUN } from '../../support/control-parts.ts'
+
+const plain: Console = {
+  out: () => undefined,
+  err: () => undefined,
+  paint: (_colour, text) => text,
+  columns: undefined,
+  unicode: true
+}
+
+function job(more: Partial<JobView> = {}): JobView {
+  const parts = controlParts()
+  const known = parts.board.job(`${RUN}.0`)
+  if (known === undefined) throw new Error('the board has the job')
+  return { ...jobView(known, parts, jobViewContext(parts)), ageMs: 240_000, ...more }
+}
+
+test('status is one aligned row a peer, self marked, totals last', () => {
+  const text = renderStatus(statusView(controlParts()), plain)
+  const [head, first, second, third] = text.split('\n')
+
+  expect(head).toMatch(/^NAME {5}STATE {5}JOBS {3}PLATFORM/)
+  expect(first).toMatch(/^onyx \* {3}idle {6}0\/4 {4}linux\/amd64 {3}site=lab/)
+  expect(second).toMatch(/^basalt {3}idle .* 3ms /)
+  expect(third).toMatch(/^front {4}offline {3}- /)
+  expect(text).toContain(
+    '2 agents, 1 gateway · 0 running, 2 queued · 3 witnesses, 3 a run, quorum 2, all reachable'
+  )
+})
+
+test('health lines come first and carry their fix', () => {
+  const status = statusView(controlParts())
+  const health = [{ code: 'X', message: 'disk: full', fix: 'free some' }]
+  const text = renderStatus({ ...status, health }, plain)
+
+  expect(text.startsWith('# disk: full\n#        fix: free some\n\nNAME')).toBe(true)
+})
+
+test('one peer in full names its identity and what it has', () => {
+  const [peer] = statusView(controlParts()).peers
+  if (peer === undefined) throw new Error('there is a peer')
+
+  expect(renderPeer(peer)).toContain('peer        peer-onyx\n')
+  expect(renderPeer(peer)).toContain('capacity    4 cpu, 8 GiB, 4 jobs\n')
+})
+
+test('a queued job says why in its last column', () => {
+  const row = renderJobs([job({ why: 'no agent fits' })], plain).split('\n')[1] ?? ''
+
+  expect(row).toMatch(/^7K3QF2\.0 {3}team {3}main@ccccccc {3}job-0 {3}○ queued {3}- .* 4m/)
+  expect(row.endsWith('no agent fits')).toBe(true)
+})
+
+test('a running job shows its step, and state is never colour alone', () => {
+  const stage = { name: 'step', step: 3, steps: 5 }
+  expect(renderJobs([job({ state: 'running', stage })], plain)).toContain('● step 3/5')
+  const ascii = { ...plain, unicode: false }
+  expect(renderJobs([job({ state: 'failed' })], ascii)).toContain('x failed')
+  expect(renderJobs([], plain)).toBe('no jobs\n')
+})
+
+test('on a terminal the last column is cut, when piped nothing is', () => {
+  const long = job({ why: 'w'.repeat(300) })
+  const cut = renderJobs([long], { ...plain, columns: 100 }).split('\n')[1] ?? ''
+
+  expect(cut).toHaveLength(100)
+  expect(cut.endsWith('…')).toBe(true)
+  expect(renderJobs([long], plain)).toContain('w'.repeat(300))
+})
+
+const line = (text: string, number = 1, stream: 'out' | 'mesh' = 'out') => ({
+  number,
+  at: new Date(95_000).toISOString(),
+  step: 1,
+  stream,
+  text
+})
+
+test('a person sees number and elapsed time, a pipe only the text', () => {
+  const person = { timestamps: false, person: true }
+  expect(renderLogLines([line('CC sched.o', 213)], 0, person, plain)).toBe(
+    '  213   1:35  CC sched.o\n'
+  )
+  const pipe = { timestamps: false, person: false }
+  expect(renderLogLines([line('\u001b[2Jraw', 1)], 0, pipe, plain)).toBe('\u001b[2Jraw\n')
+  expect(renderLogLines([line('x')], 0, { timestamps: true, person: false }, plain)).toBe(
+    `${new Date(95_000).toISOString()} x\n`
+  )
+})
+
+test.each([
+  ['clear screen', '\u001b[2Jdone', '[2Jdone'],
+  ['window title', '\u001b]0;owned\u0007done', 'done'],
+  ['unfinished title', 'a\u001b]0;owned', 'a'],
+  ['carriage return', 'good\rbad', 'goodbad'],
+  ['bell and backspace', 'a\u0007\u0008b', 'ab']
+])('a job cannot move the reader around: %s', (_name, text, shown) => {
+  const rendered = renderLogLines([line(text)], 0, { timestamps: false, person: true }, plain)
+
+  expect(rendered.endsWith(`  ${shown}\n`)).toBe(true)
+})
+
+test('colours of a job are kept and always reset', () => {
+  const style = { timestamps: false, person: true }
+  const rendered = renderLogLines([line('\u001b[31mred')], 0, style, plain)
+
+  expect(rendered.endsWith('\u001b[31mred\u001b[0m\n')).toBe(true)
+})
+
+test('head and verdict name job, holder, epoch and outcome', () => {
+  const log = { job: job({ holder: 'onyx' }), epoch: 2 } as LogView
+  expect(renderLogHead(log)).toBe('7K3QF2.0 job-0 · team main@ccccccc · onyx · epoch 2\n')
+  const failed = job({ state: 'failed', why: 'step "x" exited 2', holder: 'onyx', durationMs: 5e3 })
+  expect(renderVerdict(failed, plain)).toBe('✗ failed: step "x" exited 2 after 5s on onyx')
+})

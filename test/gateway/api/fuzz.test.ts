@@ -1,0 +1,112 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { HttpRig, type Post, pushBody, signedPost } from '../../support/http-rig.ts'
+
+let rig: HttpRig
+let token: { authorization: string }
+
+beforeAll(async () => {
+  rig = await HttpRig.make()
+  token = await rig.bearer()
+})
+
+afterAll(() => rig.stop())
+
+const printable = fc.string({
+  unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  maxLength: 80
+})
+
+/** A well-formed push with some of its fields replaced by anything. */
+const nearPush = fc
+  .record(
+    {
+      repository: fc.oneof(fc.constant('team/kernel'), fc.jsonValue()),
+      ref: fc.oneof(
+        fc.constant('refs/heads/main'),
+        fc.string().map((text) => `refs/heads/${text}`),
+        fc.jsonValue()
+      ),
+      before: fc.oneof(fc.constant('0'.repeat(40)), fc.jsonValue()),
+      after: fc.oneof(fc.stringMatching(/^[0-9a-f]{40}$/), fc.jsonValue()),
+      pusher: fc.oneof(fc.string({ unit: 'binary' }), fc.jsonValue()),
+      time: fc.oneof(fc.constant('2026-01-01T00:00:00Z'), fc.jsonValue())
+    },
+    { requiredKeys: [] }
+  )
+  .map((change) => JSON.stringify({ ...JSON.parse(pushBody()), ...change }))
+
+const bodies = fc.oneof(
+  nearPush,
+  fc.json(),
+  fc.string({ unit: 'binary' }),
+  fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes))
+)
+
+const headerChanges = fc.dictionary(
+  fc.constantFrom(
+    'content-type',
+    'content-encoding',
+    'webhook-id',
+    'webhook-timestamp',
+    'webhook-signature',
+    'authorization',
+    'accept',
+    'expect',
+    'x-forwarded-for'
+  ),
+  fc.oneof(printable, fc.constant('application/json'), fc.constant(''))
+)
+
+function expectAnswer(reply: { statusCode: number; body: string; headers: object }): void {
+  expect(reply.statusCode, reply.body).toBeLessThan(500)
+  if (reply.statusCode < 400) return
+  expect(JSON.parse(reply.body)).toMatchObject({ status: reply.statusCode })
+  expect(reply.body).not.toMatch(/node_modules|\.ts:\d|at .*\(/)
+}
+
+test('no body and no header of a delivery makes the gateway fail', async () => {
+  await fc.assert(
+    fc.asyncProperty(bodies, headerChanges, fc.boolean(), async (payload, changes, signed) => {
+      const post: Post = { ...signedPost(payload.toString()), payload }
+      const headers = { ...post.headers, ...(signed ? {} : changes) }
+
+      expectAnswer(await rig.app.inject({ ...post, headers }))
+    }),
+    { numRuns: 2_000 }
+  )
+}, 60_000)
+
+test('no path and no query of the API makes the gateway fail', async () => {
+  const paths = fc.oneof(
+    fc.webPath().map((path) => `/${path}`),
+    fc
+      .tuple(
+        fc.constantFrom('/api/v1/jobs', '/api/v1/runs', '/api/v1/jobs/7K3QF2.0/log', '/healthz'),
+        fc.webQueryParameters()
+      )
+      .map(([path, query]) => `${path}?${query}`),
+    fc
+      .tuple(
+        fc.constantFrom('runs/', 'jobs/'),
+        fc.string({ unit: 'grapheme', minLength: 1 }),
+        fc.constantFrom('', '/log')
+      )
+      .map(([room, id, rest]) => `/api/v1/${room}${encodeURIComponent(id)}${rest}`),
+    fc
+      .tuple(
+        fc.constantFrom('state', 'limit', 'cursor', 'since', 'holder', 'from', 'nonsense'),
+        fc.string()
+      )
+      .map(([name, value]) => `/api/v1/jobs?${name}=${encodeURIComponent(value)}`)
+  )
+  await fc.assert(
+    fc.asyncProperty(paths, async (url) => {
+      const reply = await rig.app.inject({ method: 'GET', url, headers: token })
+
+      // Without a roster the health document itself says 503.
+      if (!url.startsWith('/healthz')) expectAnswer(reply)
+    }),
+    { numRuns: 1_000 }
+  )
+}, 60_000)

@@ -1,0 +1,213 @@
+import { describe, expect, test } from 'vitest'
+import { DELIVERY_BYTES_MAX } from '../../../protocol/core/limits.ts'
+import { Committer } from '../../../protocol/store/committer.ts'
+import {
+  type Delivery,
+  type InboxStore,
+  LevelInboxStore
+} from '../../../protocol/store/inbox-store.ts'
+import { Reader } from '../../../protocol/store/reader.ts'
+import { Tally } from '../../../protocol/store/tally.ts'
+import { memoryDatabase, openMemoryStore } from '../../support/memory-store.ts'
+import { storeIn, temporaryFolder } from '../../support/store-folder.ts'
+
+function deliveryOf(number: number, changes: Partial<Delivery> = {}): Delivery {
+  return {
+    key: `demo/msg-${number}`,
+    deliveryId: `msg-${number}`,
+    repository: 'demo',
+    runId: `RUN${number}`,
+    receivedAtMs: 1_000 + number,
+    body: JSON.stringify({ ref: 'refs/heads/main', number }),
+    state: 'received',
+    reason: '',
+    sealed: undefined,
+    ...changes
+  }
+}
+
+const keysOf = (deliveries: readonly { readonly key: string }[]): string[] =>
+  deliveries.map(({ key }) => key)
+
+describe('a delivery', () => {
+  test('of 50 that come at one time is stored once, and all wait for its sync', async () => {
+    const dir = await temporaryFolder()
+    const store = await storeIn(dir)
+    const before = await store.witness.barrier()
+    const puts = Array.from({ length: 50 }, (_, index) =>
+      store.inbox.put(deliveryOf(1, { body: `"request ${index}"` }))
+    )
+    const first = await Promise.race(puts)
+    const synced = await store.witness.barrier()
+    const answers = await Promise.all(puts)
+
+    expect(first).toBe('stored')
+    expect(synced).toBe(before + 1)
+    expect(answers.filter((answer) => answer === 'stored')).toHaveLength(1)
+    expect(answers.filter((answer) => answer === 'known')).toHaveLength(49)
+    expect((await store.inbox.get('demo/msg-1'))?.body).toBe('"request 0"')
+  })
+
+  test('is there after a restart, with all that became of it', async () => {
+    const dir = await temporaryFolder()
+    const store = await storeIn(dir)
+    const sealed = Uint8Array.from([1, 2, 3, 250])
+    await store.inbox.put(deliveryOf(1))
+    await store.inbox.put(deliveryOf(2))
+    await store.inbox.update('demo/msg-1', { sealed })
+    await store.inbox.update('demo/msg-1', { state: 'recorded', reason: 'chosen' })
+    await store.close()
+
+    const { inbox } = await storeIn(dir)
+    const found = await inbox.get('demo/msg-1')
+    expect(found).toEqual({
+      ...deliveryOf(1, { state: 'recorded', reason: 'chosen' }),
+      sealed: expect.anything()
+    })
+    expect([...(found?.sealed ?? [])]).toEqual([...sealed])
+    expect(await inbox.put(deliveryOf(1))).toBe('known')
+    expect(keysOf(await inbox.undone())).toEqual(['demo/msg-2'])
+    expect(await inbox.byRun('RUN2')).toEqual(deliveryOf(2))
+    expect(await inbox.byRun('RUN3')).toBeUndefined()
+    expect(await inbox.get('demo/msg-3')).toBeUndefined()
+  })
+
+  test('that is undone comes again, oldest first', async () => {
+    const { inbox } = await openMemoryStore()
+    for (const number of [5, 3, 9, 1]) await inbox.put(deliveryOf(number))
+    await inbox.update('demo/msg-3', { state: 'ignored', reason: 'branch not selected' })
+
+    expect(keysOf(await inbox.undone())).toEqual(['demo/msg-5', 'demo/msg-9', 'demo/msg-1'])
+    expect(keysOf(await inbox.undone(2))).toEqual(['demo/msg-5', 'demo/msg-9'])
+  })
+
+  test('is found by its run, the first of several', async () => {
+    const { inbox } = await openMemoryStore()
+    await inbox.put(deliveryOf(1, { runId: 'SAME' }))
+    await inbox.put(deliveryOf(2, { runId: 'SAME' }))
+
+    expect((await inbox.byRun('SAME'))?.key).toBe('demo/msg-1')
+  })
+
+  test('whose id is made of anything does not leave its place', async () => {
+    const { inbox } = await openMemoryStore()
+    const keys = ['a/../../meta/store', 'r/RUN@1', '\u0000', 'd/0000000000000001', 'é/🎉']
+    for (const key of keys) await inbox.put(deliveryOf(1, { key, body: JSON.stringify(key) }))
+
+    for (const key of keys) expect((await inbox.get(key))?.body).toBe(JSON.stringify(key))
+    expect(keysOf(await inbox.undone())).toEqual(keys)
+  })
+})
+
+describe('a full inbox', () => {
+  test('forgets the oldest finished delivery first, on the disk too', async () => {
+    const inbox = await smallInbox()
+    for (const number of [1, 2, 3]) await inbox.put(deliveryOf(number))
+    await inbox.update('demo/msg-2', { state: 'recorded' })
+    await inbox.update('demo/msg-1', { state: 'errored' })
+
+    await inbox.put(deliveryOf(4))
+    expect(keysOf((await inbox.list(9, undefined)).deliveries)).toEqual([
+      'demo/msg-4',
+      'demo/msg-3',
+      'demo/msg-2'
+    ])
+    await inbox.put(deliveryOf(5))
+    expect(await inbox.get('demo/msg-2')).toBeUndefined()
+    expect(await inbox.put(deliveryOf(3))).toBe('known')
+  })
+
+  test('takes nothing while none is finished', async () => {
+    const inbox = await smallInbox()
+    for (const number of [1, 2, 3]) await inbox.put(deliveryOf(number))
+
+    await expect(inbox.put(deliveryOf(4))).rejects.toMatchObject({ code: 'OVERLOADED' })
+    expect(keysOf(await inbox.undone())).toHaveLength(3)
+  })
+})
+
+test('a delivery that is too large or has no id is not kept', async () => {
+  const { inbox } = await openMemoryStore()
+  const large = deliveryOf(1, { body: 'x'.repeat(DELIVERY_BYTES_MAX + 1) })
+
+  await expect(inbox.put(large)).rejects.toMatchObject({ code: 'BODY_TOO_LARGE' })
+  for (const key of ['', 'x'.repeat(300)]) {
+    await expect(inbox.put(deliveryOf(1, { key }))).rejects.toMatchObject({
+      code: 'REQUEST_INVALID'
+    })
+  }
+  expect((await inbox.list(10, undefined)).deliveries).toEqual([])
+})
+
+test('a delivery that is not kept cannot change', async () => {
+  const { inbox } = await openMemoryStore()
+
+  await expect(inbox.update('demo/msg-1', { state: 'errored' })).rejects.toMatchObject({
+    code: 'BUG'
+  })
+})
+
+test('pages list all deliveries once, newest first', async () => {
+  const { inbox } = await openMemoryStore()
+  for (let number = 1; number <= 7; number += 1) await inbox.put(deliveryOf(number))
+
+  const seen: string[] = []
+  let cursor: number | undefined
+  do {
+    const page = await inbox.list(3, cursor)
+    expect(page.deliveries.length).toBeLessThanOrEqual(3)
+    expect(page.deliveries[0]).not.toHaveProperty('body')
+    seen.push(...keysOf(page.deliveries))
+    cursor = page.next
+  } while (cursor !== undefined)
+  expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1].map((number) => `demo/msg-${number}`))
+})
+
+test('numbers of announcements are never given twice, side by side or after a restart', async () => {
+  const dir = await temporaryFolder()
+  const store = await storeIn(dir)
+  const numbers = await Promise.all(Array.from({ length: 20 }, () => store.inbox.nextGwSeq()))
+  await store.close()
+
+  expect(numbers).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
+  expect(await (await storeIn(dir)).inbox.nextGwSeq()).toBe(21)
+})
+
+test('the witness epoch that a run was first pinned to stays, side by side or later', async () => {
+  const dir = await temporaryFolder()
+  const store = await storeIn(dir)
+  expect(await store.inbox.epochOf('RUN1')).toBeUndefined()
+  const pins = await Promise.all([3, 4, 5].map((epoch) => store.inbox.pinEpoch('RUN1', epoch)))
+  await store.close()
+
+  expect(pins).toEqual([3, 3, 3])
+  const { inbox } = await storeIn(dir)
+  expect(await inbox.pinEpoch('RUN1', 9)).toBe(3)
+  expect(await inbox.epochOf('RUN1')).toBe(3)
+  expect(await inbox.pinEpoch('RUN2', 9)).toBe(9)
+})
+
+test('an inbox whose store failed acknowledges nothing', async () => {
+  const store = await openMemoryStore()
+  await store.inbox.put(deliveryOf(1))
+  await store.distrust('a peer saw more')
+
+  const calls = [
+    store.inbox.put(deliveryOf(1)),
+    store.inbox.put(deliveryOf(2)),
+    store.inbox.get('demo/msg-1'),
+    store.inbox.undone(),
+    store.inbox.nextGwSeq(),
+    store.inbox.pinEpoch('RUN1', 1)
+  ]
+  for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+})
+
+/** An inbox for three deliveries. */
+async function smallInbox(): Promise<InboxStore> {
+  const database = await memoryDatabase()
+  const parts = { database, tally: new Tally(), onFailure: () => undefined }
+  const committer = new Committer(parts, { dir: '/dev/null', wseq: 0 })
+  const reader = new Reader({ database, committer }, { dir: '/dev/null' })
+  return await LevelInboxStore.open({ reader, committer }, { keptMax: 3 })
+}

@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type {
+  AttemptInput,
+  AttemptResult,
+  LogStream,
+  PhaseName
+} from '../../agent/execute/attempt.ts'
+import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
+import { Engine } from '../../agent/execute/engine.ts'
+import { Executor } from '../../agent/execute/executor.ts'
+import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
+import type { Stage } from '../../protocol/core/messages.ts'
+import type { JobSpec, Manifest, StepSpec } from '../../protocol/core/run.ts'
+import { systemClock } from '../../protocol/host/clock.ts'
+import { silentLog } from '../../protocol/host/log.ts'
+import { GitFixture } from './git-fixture.ts'
+
+const MIB = 1_048_576
+/** Milliseconds that a renewed deadline lies ahead. */
+const AHEAD_MS = 20_000
+const RENEW_EVERY_MS = 1_000
+
+/** What a test wants other than one step in the base image. */
+export interface AttemptWish {
+  readonly jobId?: string
+  readonly steps?: readonly (Partial<StepSpec> & { readonly run: string })[]
+  readonly spec?: Partial<JobSpec>
+  readonly commit?: string
+  readonly url?: string
+  /** Milliseconds of the only deadline that is ever written; absent, it is renewed. */
+  readonly deadlineInMs?: number
+  readonly onStage?: (stage: Stage) => void
+  readonly onUserCode?: () => Promise<void>
+  readonly onLine?: (text: string) => void
+}
+
+export interface LoggedLine {
+  readonly step: number
+  readonly stream: LogStream
+  readonly text: string
+}
+
+/** One attempt under way, with the levers that its holder would have. */
+export interface RunningAttempt {
+  readonly input: AttemptInput
+  readonly result: Promise<AttemptResult>
+  readonly lines: readonly LoggedLine[]
+  readonly stages: readonly string[]
+  readonly phases: ReadonlyMap<PhaseName, number>
+  abort(reason: unknown): void
+  terminate(): void
+}
+
+export interface RigOptions {
+  readonly termGraceMs?: number
+  readonly peerId?: string
+}
+
+/** An executor of its own over the real engine, with a repository to fetch from. */
+export class AttemptRig {
+  readonly engine: Engine
+  readonly executor: Executor
+  readonly git: GitFixture
+  readonly root: string
+  readonly peerId: string
+  readonly commit: string
+  readonly #clock = systemClock()
+  #jobs = 0
+
+  private constructor(parts: {
+    engine: Engine
+    git: GitFixture
+    root: string
+    commit: string
+    options: RigOptions
+  }) {
+    this.engine = parts.engine
+    this.git = parts.git
+    this.root = parts.root
+    this.commit = parts.commit
+    this.peerId = parts.options.peerId ?? `test-${randomBytes(8).toString('hex')}`
+    this.executor = new Executor(
+      { engine: this.engine, clock: this.#clock, log: silentLog() },
+      {
+        peerId: this.peerId,
+        storeId: 'test-store',
+        workspaces: join(this.root, 'workspaces'),
+        busybox: '/bin/busybox',
+        name: 'rig',
+        termGraceMs: parts.options.termGraceMs ?? 500
+      }
+    )
+  }
+
+  static async open(options: RigOptions = {}): Promise<AttemptRig> {
+    const engine = Engine.local(undefined)
+    await ensureBaseImage(engine)
+    const git = await GitFixture.serve()
+    const root = await mkdtemp(join(tmpdir(), 'runner-mesh-rig-'))
+    const commit = await git.commit({ 'README.md': 'hello\n' })
+    return new AttemptRig({ engine, git, root, commit, options })
+  }
+
+  /** Starts an attempt; the rig renews its deadline until it ends. */
+  async start(wish: AttemptWish = {}): Promise<RunningAttempt> {
+    const abort = new AbortController()
+    const terminate = new AbortController()
+    const seen = { lines: [] as LoggedLine[], stages: [] as string[], phases: new Map() }
+    const jobId = wish.jobId ?? `7K3QF2.${this.#jobs++}`
+    const claimId = randomBytes(16).toString('hex')
+    const deadline = await DeadlineFile.create(join(this.root, 'leases'), jobId, claimId)
+    const lease = await this.#lease(deadline, wish.deadlineInMs)
+    const input: AttemptInput = {
+      jobId,
+      runId: jobId.split('.')[0] ?? jobId,
+      epoch: 3,
+      claimId,
+      attempt: 1,
+      witnessEpoch: 1,
+      manifest: this.#manifest(wish),
+      spec: specOf(wish),
+      deadline,
+      deadlineMs: lease.deadlineMs,
+      signal: abort.signal,
+      terminate: terminate.signal,
+      onStage: (stage) => {
+        seen.stages.push(stage.name)
+        wish.onStage?.(stage)
+      },
+      onPhase: (phase, ms) => seen.phases.set(phase, ms),
+      onUserCode: wish.onUserCode ?? (() => Promise.resolve()),
+      log: (step, stream, text) => {
+        seen.lines.push({ step, stream, text })
+        wish.onLine?.(text)
+      }
+    }
+    const result = this.executor.run(input).finally(lease.stop)
+    result.catch(() => undefined)
+    const levers = {
+      abort: (reason: unknown) => abort.abort(reason),
+      terminate: () => terminate.abort()
+    }
+    return { input, result, ...seen, ...levers }
+  }
+
+  /** Starts an attempt and waits for its end. */
+  async run(
+    wish: AttemptWish = {}
+  ): Promise<Omit<RunningAttempt, 'result'> & { readonly result: AttemptResult }> {
+    const attempt = await this.start(wish)
+    return { ...attempt, result: await attempt.result }
+  }
+
+  /** Everything in the engine that belongs to this rig. */
+  async left(): Promise<readonly string[]> {
+    const mine = { 'runner-mesh.peer': this.peerId }
+    const found = [...(await this.engine.containers(mine)), ...(await this.engine.volumes(mine))]
+    return found.map(({ name }) => name)
+  }
+
+  /** Removes by label whatever a failed test has left. */
+  async close(): Promise<void> {
+    const mine = { 'runner-mesh.peer': this.peerId }
+    for (const { name } of await this.engine.containers(mine)) await this.engine.remove(name)
+    for (const { name } of await this.engine.volumes(mine)) await this.engine.removeVolume(name)
+    await this.git.stop()
+    await rm(this.root, { recursive: true, force: true })
+  }
+
+  async #lease(
+    file: DeadlineFile,
+    onlyInMs: number | undefined
+  ): Promise<{ readonly deadlineMs: () => number; readonly stop: () => void }> {
+    let deadlineMs = this.#clock.bootMs() + (onlyInMs ?? AHEAD_MS)
+    await file.write(deadlineMs)
+    const renew = (): void => {
+      deadlineMs = this.#clock.bootMs() + AHEAD_MS
+      // Gone at the end of the attempt: then there is nothing to renew.
+      file.write(deadlineMs).catch(() => undefined)
+    }
+    const timer = onlyInMs === undefined ? setInterval(renew, RENEW_EVERY_MS) : undefined
+    return { deadlineMs: () => deadlineMs, stop: () => clearInterval(timer) }
+  }
+
+  #manifest(wish: AttemptWish): Manifest {
+    const commit = wish.commit ?? this.commit
+    const url = wish.url ?? this.git.url
+    return {
+      origin: {
+        forgeHost: '127.0.0.1',
+        repositoryId: '/repo',
+        event: 'push',
+        ref: 'refs/heads/main',
+        commit,
+        number: '',
+        action: '',
+        rerunNonce: ''
+      },
+      repository: 'team/repo',
+      url,
+      before: '0'.repeat(40),
+      pusher: 'lena',
+      title: 'test',
+      jobs: [],
+      error: undefined
+    }
+  }
+}
+
+function specOf(wish: AttemptWish): JobSpec {
+  const steps = (wish.steps ?? [{ run: 'echo hello' }]).map((step, index) => ({
+    name: `step ${index + 1}`,
+    timeoutMs: undefined,
+    ...step
+  }))
+  return {
+    index: 0,
+    name: 'build',
+    image: BASE_IMAGE,
+    platform: undefined,
+    resources: { cpuMilli: 1_000, memoryBytes: 64 * MIB },
+    labels: {},
+    env: {},
+    timeoutMs: 60_000,
+    onLoss: 'retry',
+    network: 'none',
+    ...wish.spec,
+    steps
+  }
+}

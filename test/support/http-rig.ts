@@ -1,0 +1,178 @@
+import type { FastifyInstance } from 'fastify'
+import type { ApiParts } from '../../gateway/api/parts.ts'
+import { createServer, type ServerOptions } from '../../gateway/api/server.ts'
+import { TokenStore } from '../../gateway/api/token-store.ts'
+import { Receiver } from '../../gateway/hooks/receiver.ts'
+import { Intake } from '../../gateway/intake.ts'
+import type { Inbox } from '../../gateway/ports.ts'
+import type { Repositories } from '../../gateway/repositories.ts'
+import { Board } from '../../protocol/core/board.ts'
+import { systemClock } from '../../protocol/host/clock.ts'
+import { type Log, silentLog } from '../../protocol/host/log.ts'
+import { systemRandom } from '../../protocol/host/random.ts'
+import type { MeshStore } from '../../protocol/store/mesh-store.ts'
+import { generateKey, type MeshKey } from '../../protocol/wire/keys.ts'
+import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
+import {
+  announcerOf,
+  commitOf,
+  declaredRepositories,
+  openGatewayStore,
+  PIPELINE,
+  RunRegisters,
+  ScriptedCommits,
+  temporaryFolder
+} from './gateway-rig.ts'
+import { VECTOR, webhookHeaders } from './standard-webhook.ts'
+
+const clock = systemClock()
+let deliveries = 0
+
+export interface HttpOverrides extends ServerOptions {
+  readonly api?: Partial<ApiParts>
+  readonly inbox?: (inbox: Inbox) => Inbox
+  readonly repositories?: Repositories
+  readonly queueMax?: number
+  readonly log?: Log
+}
+
+/** The whole HTTP side on a real store; the mesh is the run registers and an empty board. */
+export class HttpRig {
+  readonly app: FastifyInstance
+  readonly key: MeshKey
+  readonly store: MeshStore
+  readonly board: Board
+  readonly registers: RunRegisters
+  readonly tokens: TokenStore
+  readonly intake: Intake
+  readonly #remove: () => Promise<void>
+
+  private constructor(parts: {
+    app: FastifyInstance
+    key: MeshKey
+    store: MeshStore
+    board: Board
+    registers: RunRegisters
+    tokens: TokenStore
+    intake: Intake
+    remove: () => Promise<void>
+  }) {
+    this.app = parts.app
+    this.key = parts.key
+    this.store = parts.store
+    this.board = parts.board
+    this.registers = parts.registers
+    this.tokens = parts.tokens
+    this.intake = parts.intake
+    this.#remove = parts.remove
+  }
+
+  static async make(overrides: HttpOverrides = {}): Promise<HttpRig> {
+    const { dir, remove } = await temporaryFolder()
+    const key = generateKey()
+    const store = await openGatewayStore(`${dir}/store`, key)
+    const inbox = overrides.inbox?.(store.inbox) ?? store.inbox
+    const log = overrides.log ?? silentLog()
+    const repositories = overrides.repositories ?? declaredRepositories()
+    const registers = new RunRegisters()
+    const announcer = announcerOf(key)
+    const intake = new Intake(
+      {
+        inbox,
+        repositories,
+        commits: new ScriptedCommits(commitOf(PIPELINE)),
+        announcer,
+        recorder: registers,
+        clock,
+        random: systemRandom(),
+        log
+      },
+      { queueMax: overrides.queueMax }
+    )
+    const receiver = new Receiver({
+      inbox,
+      intake,
+      repositories,
+      runIdOf: runIdOfOrigin,
+      clock,
+      log
+    })
+    const board = new Board()
+    const tokens = new TokenStore(`${dir}/tokens.json`)
+    const api: ApiParts = {
+      peerId: key.peerId,
+      version: '0.0.0-test',
+      board,
+      clock,
+      inbox,
+      announcer,
+      readJob: () => Promise.resolve(undefined),
+      roster: () => undefined,
+      links: () => [],
+      health: () => ({ witnesses: [], w: 1, quorum: 1 }),
+      intakeQueued: () => intake.queued,
+      stopping: () => false,
+      readLog: () => Promise.resolve({ kind: 'absent' }),
+      ...overrides.api
+    }
+    const app = await createServer({ api, receiver, tokens, log }, overrides)
+    await intake.start()
+    return new HttpRig({ app, key, store, board, registers, tokens, intake, remove })
+  }
+
+  /** A new token's Authorization header. */
+  async bearer(scopes: readonly string[] = ['read']): Promise<{ authorization: string }> {
+    const parts = { clock, random: systemRandom() }
+    const { token } = await this.tokens.create(parts, { name: 'test', scopes })
+    return { authorization: `Bearer ${token}` }
+  }
+
+  async stop(): Promise<void> {
+    await this.app.close()
+    await this.intake.stop(0)
+    await this.store.close()
+    await this.#remove()
+  }
+}
+
+export interface PushChange {
+  readonly repository?: string
+  readonly ref?: string
+  readonly after?: string
+}
+
+/** The body of one push; every call names another commit. */
+export function pushBody(change: PushChange = {}): string {
+  deliveries += 1
+  return JSON.stringify({
+    repository: 'team/kernel',
+    ref: 'refs/heads/main',
+    before: '0'.repeat(40),
+    after: deliveries.toString(16).padStart(40, 'b'),
+    pusher: 'lena',
+    time: '2026-01-01T00:00:00Z',
+    ...change
+  })
+}
+
+export interface Post {
+  readonly method: 'POST'
+  readonly url: '/hooks/git'
+  readonly headers: Record<string, string>
+  readonly payload: string | Buffer
+}
+
+/** A delivery as the hook posts it, signed with the declared secret now, under a new id. */
+export function signedPost(
+  payload: string = pushBody(),
+  parts: { readonly id?: string; readonly seconds?: number; readonly secret?: string } = {}
+): Post {
+  deliveries += 1
+  const headers = webhookHeaders({
+    secret: parts.secret ?? VECTOR.secret,
+    id: parts.id ?? `delivery-${deliveries}`,
+    seconds: parts.seconds ?? Math.floor(Date.now() / 1000),
+    body: payload
+  })
+  return { method: 'POST', url: '/hooks/git', headers, payload }
+}

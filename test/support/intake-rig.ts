@@ -1,0 +1,157 @@
+import { Intake } from '../../gateway/intake.ts'
+import type { CommitReader, Inbox, Recorder } from '../../gateway/ports.ts'
+import type { Clock, Random } from '../../protocol/core/ports.ts'
+import type { RunOrigin } from '../../protocol/core/run.ts'
+import { systemClock } from '../../protocol/host/clock.ts'
+import { silentLog } from '../../protocol/host/log.ts'
+import type { Delivery } from '../../protocol/store/inbox-store.ts'
+import type { MeshStore } from '../../protocol/store/mesh-store.ts'
+import { generateKey, type MeshKey } from '../../protocol/wire/keys.ts'
+import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
+import { eventually } from './eventually.ts'
+import {
+  announcerOf,
+  commitOf,
+  declaredRepositories,
+  openGatewayStore,
+  PIPELINE,
+  RunRegisters,
+  ScriptedCommits,
+  temporaryFolder
+} from './gateway-rig.ts'
+
+const clock = systemClock()
+
+/** Retries as soon as it may. */
+export const EAGER: Random = { next: () => 0, id: (bytes) => '0'.repeat(bytes * 2) }
+/** Waits as long as a back-off can. */
+export const PATIENT: Random = { ...EAGER, next: () => 0.999 }
+
+export interface IntakeOverrides {
+  readonly inbox?: Inbox
+  readonly commits?: CommitReader
+  readonly recorder?: Recorder
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly queueMax?: number
+  readonly parallelMax?: number
+}
+
+type Folder = Awaited<ReturnType<typeof temporaryFolder>>
+
+/** A gateway's intake on a real store, with the mesh's registers outside of it. */
+export class IntakeRig {
+  readonly key: MeshKey
+  readonly registers = new RunRegisters()
+  store: MeshStore
+  readonly #folder: Folder
+  #running: Intake[] = []
+
+  private constructor(parts: { folder: Folder; store: MeshStore; key: MeshKey }) {
+    this.#folder = parts.folder
+    this.store = parts.store
+    this.key = parts.key
+  }
+
+  static async make(): Promise<IntakeRig> {
+    const folder = await temporaryFolder()
+    const key = generateKey()
+    return new IntakeRig({ folder, key, store: await openGatewayStore(storeIn(folder), key) })
+  }
+
+  intake(overrides: IntakeOverrides = {}): Intake {
+    const intake = new Intake(
+      {
+        inbox: overrides.inbox ?? this.store.inbox,
+        repositories: declaredRepositories(),
+        commits: overrides.commits ?? new ScriptedCommits(commitOf(PIPELINE)),
+        announcer: announcerOf(this.key),
+        recorder: overrides.recorder ?? this.registers,
+        clock: overrides.clock ?? clock,
+        random: overrides.random ?? EAGER,
+        log: silentLog()
+      },
+      { queueMax: overrides.queueMax, parallelMax: overrides.parallelMax }
+    )
+    this.#running.push(intake)
+    return intake
+  }
+
+  async put(delivery: Delivery): Promise<Delivery> {
+    if ((await this.store.inbox.put(delivery)) === 'known') throw new Error('put twice')
+    return delivery
+  }
+
+  stateOf(delivery: Delivery): Promise<Delivery | undefined> {
+    return this.store.inbox.get(delivery.key)
+  }
+
+  /** The delivery once nothing is left to do for it. */
+  settled(delivery: Delivery): Promise<Delivery> {
+    return eventually(`${delivery.key} is settled`, async () => {
+      const found = await this.stateOf(delivery)
+      return found !== undefined && found.state !== 'received' && found
+    })
+  }
+
+  /** The process of before is gone, wherever it was; its files are opened again. */
+  async restart(): Promise<void> {
+    this.#running = []
+    await this.store.close()
+    this.store = await openGatewayStore(storeIn(this.#folder), this.key)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#running.map((intake) => intake.stop(0)))
+    await this.store.close()
+    await this.#folder.remove()
+  }
+}
+
+function storeIn({ dir }: Folder): string {
+  return `${dir}/store`
+}
+
+export function deliveryOf(number: number, change: Partial<Delivery> = {}): Delivery {
+  const repository = change.repository ?? 'team/kernel'
+  const commit = String(number).padStart(40, 'a')
+  const ref = 'refs/heads/main'
+  const origin: RunOrigin = {
+    forgeHost: 'forge.example:9418',
+    repositoryId: `/${repository}`,
+    event: 'push',
+    ref,
+    commit,
+    number: '',
+    action: '',
+    rerunNonce: ''
+  }
+  const time = '2026-01-01T00:00:00Z'
+  const before = '0'.repeat(40)
+  const body = { repository, ref, before, after: commit, pusher: 'lena', time }
+  return {
+    key: `${repository}/delivery-${number}`,
+    deliveryId: `delivery-${number}`,
+    repository,
+    runId: runIdOfOrigin(origin),
+    receivedAtMs: number,
+    body: JSON.stringify(body),
+    state: 'received',
+    reason: '',
+    sealed: undefined,
+    ...change
+  }
+}
+
+/** The same calls as plain properties, so that a test can replace one. */
+export function boundInbox(inbox: Inbox): Inbox {
+  return {
+    put: (delivery) => inbox.put(delivery),
+    get: (name) => inbox.get(name),
+    byRun: (runId) => inbox.byRun(runId),
+    update: (name, patch) => inbox.update(name, patch),
+    undone: () => inbox.undone(),
+    nextGwSeq: () => inbox.nextGwSeq(),
+    pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch)
+  }
+}
