@@ -43,7 +43,8 @@ async function load() {
 }
 
 function say(text) {
-  process.stderr.write(`runner-mesh: ${text}\n`)
+  // One line each: what others say must not steer the terminal of whoever pushed.
+  process.stderr.write(`runner-mesh: ${text.replaceAll(/\p{Cc}+/gu, ' ')}\n`)
 }
 
 /** Something that whoever runs this repository has to put right. */
@@ -59,7 +60,7 @@ function readSettings({ childProcess, fs, path }) {
       throw new SettingsError(`runner-mesh.${name} is not set: git config runner-mesh.${name} ...`)
     }
   }
-  if (!/^https?:$/.test(URL.canParse?.(url) === false ? '' : new URL(url).protocol)) {
+  if (!/^https?:\/\/[^/]/.test(url)) {
     throw new SettingsError(`${url} is no http or https URL: git config runner-mesh.url ...`)
   }
   return { url, repository, secretFile: path.resolve(secretFile) }
@@ -157,6 +158,15 @@ function signedHeaders(crypto, key, id, body) {
   }
 }
 
+/** A proxy in front of the gateway may answer in words of its own. */
+function parseAnswer(text) {
+  try {
+    return JSON.parse(text) ?? {}
+  } catch {
+    return {}
+  }
+}
+
 /** One request. Gives what the gateway said, or `retry` with the cause. */
 async function post(parts, id, body, endMs) {
   const limitMs = Math.max(1, Math.min(REQUEST_MS_MAX, endMs - Date.now()))
@@ -165,13 +175,13 @@ async function post(parts, id, body, endMs) {
       method: 'POST',
       headers: signedHeaders(parts.crypto, parts.key, id, body),
       body,
-      // A redirect would take the signed body to somebody else.
-      redirect: 'error',
+      // Not followed: a redirect would take the signed body to somebody else.
+      redirect: 'manual',
       signal: AbortSignal.timeout(limitMs)
     })
-    const answer = JSON.parse((await reply.text()) || '{}')
+    const answer = parseAnswer(await reply.text())
     const retry = reply.status >= 500 || reply.status === 429 || reply.status === 408
-    const cause = `${reply.status} ${answer.detail ?? ''}`.trim()
+    const cause = `${reply.status} ${answer.detail ?? reply.statusText}`.trim()
     return { taken: reply.status === 202, retry, cause, answer }
   } catch (error) {
     const cause = error.cause?.code ?? error.cause?.message ?? error.message
@@ -200,9 +210,11 @@ function report(parts, update, result) {
     const detail = [run && `run ${run}`, reason].filter(Boolean).join(', ')
     return say(`${shown} ${verdict}${detail ? `: ${detail}` : ''}`)
   }
-  const again = `echo '${update.before} ${update.after} ${update.ref}' | hooks/post-receive`
   say(`${shown} was pushed, but the gateway at ${parts.settings.url} did not take it`)
   say(`  cause: ${result.cause}`)
+  // A ref may hold characters that a shell obeys; such a one is better not pasted.
+  if (!/^[\w./-]+$/.test(update.ref)) return
+  const again = `echo ${update.before} ${update.after} ${update.ref} | hooks/post-receive`
   say(`  tell it again, in the repository's folder: ${again}`)
 }
 

@@ -164,7 +164,7 @@ export class Intake {
     if (sealed === undefined) return
     item.sealedAtMs ??= clock.wallMs()
     const { sealedAtMs } = item
-    const chosen = await recorder.recordRun(sealed)
+    const chosen = await recorder.recordRun(sealed, this.#abort.signal)
     log.info({ run, phase: 'record', ms: clock.wallMs() - sealedAtMs }, 'phase finished')
     await this.#publish(chosen)
     // Last: a delivery that is marked done is never looked at again.

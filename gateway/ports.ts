@@ -25,7 +25,7 @@ export interface Recorder {
    * Resolves with what a quorum has chosen for the run, which may be another gateway's
    * announcement; rejects with QUORUM_UNREACHABLE and its kind, and may then be called again.
    */
-  recordRun(sealed: SealedAnnouncement): Promise<SealedAnnouncement>
+  recordRun(sealed: SealedAnnouncement, signal: AbortSignal): Promise<SealedAnnouncement>
   /** Tells the mesh; what gossip loses is repaired by anti-entropy. */
   publish(sealed: SealedAnnouncement): Promise<void>
 }

@@ -8,9 +8,9 @@ import { EngineError, type LocalImage } from './engine-types.ts'
 import type { Ground } from './ground.ts'
 import { ensureImage } from './image.ts'
 import { jobEnvironment } from './job-environment.ts'
-import { errored, outcomeOf } from './outcome.ts'
+import { errored, interruption, outcomeOf } from './outcome.ts'
 import { confirmGone } from './removal.ts'
-import type { Sandbox } from './sandbox.ts'
+import { type Sandbox, SandboxDied } from './sandbox.ts'
 import { runSteps } from './steps.ts'
 import { Stopwatch } from './stopwatch.ts'
 import type { Workspace } from './workspace.ts'
@@ -154,6 +154,7 @@ export class AttemptRun {
       const [reason, message] = abortWords(signal.reason)
       return { kind: 'interrupted', reason, userCodeRan, message }
     }
+    if (error instanceof SandboxDied) return interruption(error.exitCode, userCodeRan)
     const known = failureOf(error)
     if (known === undefined || userCodeRan) {
       const { jobId: job, epoch } = this.#input

@@ -7,7 +7,7 @@ import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { differences } from './read-back.ts'
 import { confirmGone } from './removal.ts'
-import type { Sandbox, StepCommand, StepEnd } from './sandbox.ts'
+import { type Sandbox, SandboxDied, type StepCommand, type StepEnd } from './sandbox.ts'
 import { WORKSPACE_INSIDE } from './sandbox-profile.ts'
 
 /** Milliseconds that the report of an exec's end may lag behind the end itself. */
@@ -72,19 +72,14 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
-    const { user } = this.#options.image
-    await this.#helper(
-      [BUSYBOX_INSIDE, 'sh', '-c', EXTRACT, BUSYBOX_INSIDE],
-      '0:0',
-      signal,
-      archive
-    )
-    if (user === '' || user === 'root' || user === '0') return
-    // The engine knows the image's users; the mounted busybox must not load the image's libraries.
-    const ids = '"$0" id -u && "$0" id -g'
-    const said = await this.#helper([BUSYBOX_INSIDE, 'sh', '-c', ids, BUSYBOX_INSIDE], user, signal)
-    const owner = said.trim().replace('\n', ':')
-    await this.#helper([BUSYBOX_INSIDE, 'sh', '-c', OWN, BUSYBOX_INSIDE, owner], '0:0', signal)
+    try {
+      await this.#unpack(archive, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      const died = await this.#death(() => false)
+      if (died?.kind === 'died') throw new SandboxDied(died.exitCode, { cause: error })
+      throw error
+    }
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
@@ -135,6 +130,22 @@ export class ContainerSandbox implements Sandbox {
     } finally {
       await this.#watch.stop()
     }
+  }
+
+  async #unpack(archive: Readable, signal: AbortSignal): Promise<void> {
+    const { user } = this.#options.image
+    const busybox = (script: string): string[] => [
+      BUSYBOX_INSIDE,
+      'sh',
+      '-c',
+      script,
+      BUSYBOX_INSIDE
+    ]
+    await this.#helper(busybox(EXTRACT), '0:0', signal, archive)
+    if (user === '' || user === 'root' || user === '0') return
+    // The engine knows the image's users; the mounted busybox must not load the image's libraries.
+    const said = await this.#helper(busybox('"$0" id -u && "$0" id -g'), user, signal)
+    await this.#helper([...busybox(OWN), said.trim().replace('\n', ':')], '0:0', signal)
   }
 
   async #create(): Promise<void> {

@@ -15,6 +15,17 @@ export type StepEnd =
   /** The whole sandbox ended under the step; `exitCode` is its process 1's, where known. */
   | { readonly kind: 'died'; readonly exitCode: number | undefined; readonly oom: boolean }
 
+/** The sandbox ended while it was being made ready; `exitCode` is its process 1's, where known. */
+export class SandboxDied extends Error {
+  override readonly name = 'SandboxDied'
+  readonly exitCode: number | undefined
+
+  constructor(exitCode: number | undefined, options?: ErrorOptions) {
+    super(`the sandbox ended with exit code ${exitCode ?? 'unknown'}`, options)
+    this.exitCode = exitCode
+  }
+}
+
 /**
  * The box of one attempt. Called in this order: `create`, `start`, `unpack` once, `run` for one step
  * after the other, and `close` on every path, whichever call came last and whatever it threw.
@@ -26,7 +37,7 @@ export interface Sandbox {
   create(): Promise<void>
   /** Starts the guard. */
   start(): Promise<void>
-  /** Lays a tar archive out in the workspace, owned by the user that steps run as. */
+  /** Lays a tar archive out in the workspace, owned by the user that steps run as. Throws SandboxDied. */
   unpack(archive: Readable, signal: AbortSignal): Promise<void>
   /** Resolves at the end of the step; rejects with the signal's reason when that aborts first. */
   run(step: StepCommand, signal: AbortSignal): Promise<StepEnd>

@@ -49,9 +49,8 @@ function capacityView({ cpuMilli, memoryBytes, jobs }: Capacity) {
 
 /** For load balancers and people, without a token: counts, and names of witnesses that are away. */
 export function healthDocument(parts: ApiParts): HealthDocument {
-  const { witnesses, w, quorum } = parts.health()
+  const { witnesses, w, quorum, reachable, hasQuorum } = parts.health()
   const away = witnesses.filter(({ reachable }) => !reachable).map(({ name }) => name)
-  const reachable = witnesses.length - away.length
   const problems: string[] = []
   const roster = parts.roster()
   if (roster === undefined) {
@@ -62,7 +61,7 @@ export function healthDocument(parts: ApiParts): HealthDocument {
   }
   if (away.length > 0) problems.push(`not reachable: ${away.join(', ')}: start them`)
   return {
-    status: statusOf(parts, reachable, quorum),
+    status: statusOf(parts, hasQuorum),
     peerId: parts.peerId,
     version: parts.version,
     witnesses: { total: witnesses.length, perRun: w, quorum, reachable },
@@ -71,9 +70,8 @@ export function healthDocument(parts: ApiParts): HealthDocument {
   }
 }
 
-function statusOf(parts: ApiParts, reachable: number, quorum: number): HealthDocument['status'] {
+function statusOf(parts: ApiParts, hasQuorum: boolean): HealthDocument['status'] {
   if (parts.stopping()) return 'stopping'
   if (parts.roster() === undefined) return 'no_roster'
-  // With more witnesses than one run has, a run may be luckier or worse off than this line.
-  return reachable < quorum || reachable === 0 ? 'no_quorum' : 'ok'
+  return hasQuorum ? 'ok' : 'no_quorum'
 }

@@ -2,22 +2,11 @@ import type { Board } from '../../protocol/core/board.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { SealedRoster } from '../../protocol/core/roster.ts'
+import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/node.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
 import type { LogQuestion } from '../logs/log-reader.ts'
 import type { Announcer, Inbox } from '../ports.ts'
-
-/** Which witnesses exist and answer, as the mesh sees them. */
-export interface MeshHealth {
-  readonly witnesses: readonly {
-    readonly peerId: string
-    readonly name: string
-    readonly reachable: boolean
-  }[]
-  /** Witnesses of one run. */
-  readonly w: number
-  readonly quorum: number
-}
 
 /** What the API reads; all of it is a view, nothing here decides. */
 export interface ApiParts {

@@ -34,15 +34,23 @@ interface Cache {
   fetches: number
 }
 
+export interface CommitCacheOptions {
+  readonly dir: string
+  /** CACHE_FETCHES_MAX when absent. */
+  readonly fetchesMax?: number | undefined
+}
+
 /** Pipeline files of commits, from one bare shallow repository for each declared URL. */
 export class CommitCache implements CommitReader {
   readonly #dir: string
   readonly #log: Log
+  readonly #fetchesMax: number
   readonly #caches = new Map<string, Cache>()
 
-  constructor(parts: { readonly log: Log }, options: { readonly dir: string }) {
+  constructor(parts: { readonly log: Log }, options: CommitCacheOptions) {
     this.#log = parts.log
     this.#dir = options.dir
+    this.#fetchesMax = options.fetchesMax ?? CACHE_FETCHES_MAX
   }
 
   async read(
@@ -95,7 +103,7 @@ export class CommitCache implements CommitReader {
 
   async #fetch(cache: Cache, url: string, commit: string, signal: AbortSignal): Promise<void> {
     const options = { cwd: cache.dir, timeoutMs: COMMIT_FETCH_MS_MAX, signal }
-    if (cache.fetches >= CACHE_FETCHES_MAX) await this.#discard(cache, 'it is old')
+    if (cache.fetches >= this.#fetchesMax) await this.#discard(cache, 'it is old')
     if (await isAbsent(join(cache.dir, 'HEAD'))) {
       await mkdir(cache.dir, { recursive: true, mode: 0o700 })
       await git(['init', '--quiet', '--bare', '--template=', cache.dir], options)
@@ -106,7 +114,7 @@ export class CommitCache implements CommitReader {
     await git([...fetch, '--end-of-options', url, `+${commit}:${ref}`], options)
     // Looked at now and then only: it costs one more process.
     if (cache.fetches % KEPT_REFS === 0 && (await bytesOf(cache.dir, signal)) > CACHE_BYTES_MAX) {
-      cache.fetches = CACHE_FETCHES_MAX
+      cache.fetches = this.#fetchesMax
     }
   }
 

@@ -44,9 +44,9 @@ export interface BootHeard {
 }
 
 /**
- * What is remembered of an agent's processes after `next`, newest first; undefined where `next` says
- * nothing new. Nonces have no order, so between two processes the one that spoke last counts: a late
- * copy of a dead process is ignored, or is corrected by the living one's next advertisement.
+ * What is remembered of an agent's processes after `next`, newest first; undefined where `next`
+ * says nothing new. Nonces have no order, so between two processes the one that spoke last counts:
+ * a late copy of a dead process is ignored, or is corrected by the living one's next advertisement.
  */
 export function hearBoot(
   heard: readonly BootHeard[],

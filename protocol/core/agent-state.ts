@@ -1,4 +1,4 @@
-/** What an agent says of itself. Observers add `suspect` and `offline`, for display and placement only. */
+/** What an agent says of itself; observers add two states, for display and placement only. */
 export type AgentState = 'starting' | 'idle' | 'busy' | 'paused' | 'draining'
 export type ObservedState = AgentState | 'suspect' | 'offline'
 

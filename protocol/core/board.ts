@@ -184,7 +184,7 @@ export class Board {
     return open
   }
 
-  /** Ids of the jobs that `text` may mean (decision 18), at most FIND_CANDIDATES_MAX runs' worth. */
+  /** Ids of the jobs that `text` may mean (decision 18), of at most FIND_CANDIDATES_MAX runs. */
   find(text: string): readonly string[] {
     const typed = readTypedId(text)
     if (typed === undefined) return []

@@ -169,6 +169,8 @@ export const INTAKE_RETRY_MS_MAX = 30_000
 export const INTAKE_FETCH_MS_MAX = 600_000
 /** Milliseconds of one fetch of a commit by the gateway; the next try is a new fetch. */
 export const COMMIT_FETCH_MS_MAX = 120_000
+/** Milliseconds that one run may take a place of the intake while no quorum of its own answers. */
+export const INTAKE_RECORD_MS_MAX = 15_000
 /** Fetches into one repository's cache before it starts anew: every fetch adds a pack and a ref. */
 export const CACHE_FETCHES_MAX = 500
 /** Bytes of one repository's cache before it starts anew. */
@@ -193,6 +195,14 @@ export const TOKENS_MAX = 100
 export const LOG_HOLDERS_MAX = 4_096
 /** Log lines in one page of the log stream or the API. */
 export const LOG_PAGE_LINES_MAX = 1_000
+/** Milliseconds that a gateway keeps the logs of ended runs: 30 days. */
+export const LOGS_KEPT_MS = 2_592_000_000
+/** Bytes of all logs that a gateway keeps; the oldest ended runs go first. */
+export const LOGS_BYTES_MAX = 21_474_836_480
+/** Milliseconds between two looks for logs that may go. */
+export const LOGS_SWEEP_EVERY_MS = 3_600_000
+/** Milliseconds of one log request to another member: it ends on that member's disk. */
+export const LOG_REQUEST_MS_MAX = 10_000
 /** Milliseconds that a daemon may take to finish what is in flight before it stops anyway. */
 export const SHUTDOWN_MS_MAX = 10_000
 /** Bytes of one log line; a longer one is cut and marked. */
@@ -253,10 +263,12 @@ export const REQUEST_STREAMS_MAX = 4
 export const REQUEST_BYTES_IN_FLIGHT_MAX = 16_777_216
 /** Requests given up whose answers may still come; a peer that owes more gets a new stream. */
 export const REQUESTS_ABANDONED_MAX = 1_024
-/** Dials side by side: a whole mesh restarted at once must not open a thousand sockets. */
-export const DIALS_PARALLEL_MAX = 16
-/** Milliseconds of one dial, handshake included. */
-export const DIAL_MS_MAX = 5_000
+/** Dials side by side: handshakes of a whole mesh at once would all be too late on a busy host. */
+export const DIALS_PARALLEL_MAX = 8
+/** Milliseconds of one dial, handshake included: a host that builds is slow to answer. */
+export const DIAL_MS_MAX = 10_000
+/** Milliseconds that the higher of two peer ids leaves the dial to the lower one. */
+export const DIAL_YIELD_MS = 1_000
 /** Milliseconds before the second dial of a member; it doubles each time. */
 export const DIAL_BACKOFF_MS_MIN = 250
 /** Milliseconds between two dials of a member that stays away. */
@@ -301,7 +313,7 @@ export const PIPELINE_PROBLEMS_MAX = 50
 export const PIPELINE_DEPTH_MAX = 32
 /** Lexical tokens of one pipeline file: real ones have a fifth; broken ones cost most per token. */
 export const PIPELINE_TOKENS_MAX = 65_536
-/** Bytes of a pipeline's jobs with shared parts written out: the rest of MANIFEST_BYTES_MAX is spare. */
+/** Bytes of a pipeline's jobs, shared parts written out: the rest of MANIFEST_BYTES_MAX is spare. */
 export const PIPELINE_JOBS_BYTES_MAX = 786_432
 /** Characters of a foreign text that a problem quotes. */
 export const QUOTED_CHARACTERS_MAX = 60

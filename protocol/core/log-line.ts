@@ -31,9 +31,10 @@ const LF = 10
 const CR = 13
 
 /**
- * Splits what one stream wrote into lines; chunks may end anywhere, inside a character too. A line ends
- * with LF or CR LF. A CR elsewhere starts the line over, as on a terminal: of a progress bar only its
- * last state stays, and its thousand others do not fill the log. Bytes that are no UTF-8 become U+FFFD.
+ * Splits what one stream wrote into lines; chunks may end anywhere, inside a character too. A line
+ * ends with LF or CR LF. A CR elsewhere starts the line over, as on a terminal: of a progress bar
+ * only its last state stays, and its thousand others do not fill the log. Bytes that are no UTF-8
+ * become U+FFFD.
  */
 export function splitLines(
   splitter: LineSplitter,
@@ -70,7 +71,7 @@ function extend(line: LineSplitter, bytes: Uint8Array): LineSplitter {
 }
 
 function append(line: LineSplitter, bytes: Uint8Array): LineSplitter {
-  // What is over the limit is counted only: a job that never ends its line must not fill our memory.
+  // What is over the limit is only counted: a job that never ends its line must not fill memory.
   const room = LOG_LINE_BYTES_MAX - line.kept.length
   const taken = bytes.subarray(0, room)
   const kept = new Uint8Array(line.kept.length + taken.length)
@@ -88,7 +89,7 @@ const MARK_BYTES = 48
 function textOf(line: LineSplitter): string {
   const text = decoder.decode(line.kept)
   if (line.cutBytes === 0 && fitsLine(text)) return text
-  // U+FFFD has three bytes where the job wrote one, so that the text is measured again as it is sent.
+  // U+FFFD has three bytes where the job wrote one: the text is measured again as it is sent.
   const room = scratch.subarray(0, LOG_LINE_BYTES_MAX - MARK_BYTES)
   const start = text.slice(0, encoder.encodeInto(text, room).read)
   return `${start} [line cut at ${LOG_LINE_BYTES_MAX} bytes]`

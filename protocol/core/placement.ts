@@ -15,11 +15,11 @@ export interface Placing {
 /**
  * Peer ids of the agents that could take the job now, best first (lease-protocol 4.7).
  *
- * Each agent computes this alone, from what all have heard. The order is weighted rendezvous hashing:
- * score = -weight / ln(u), u in (0, 1) from SHA-256(jobId|peerId). Everyone gets the same u without a
- * word, an agent is first with a chance proportional to its weight, and an agent that comes or goes
- * changes no other pair's order. Views that differ cost a contended round, never a second lease: the
- * register decides.
+ * Each agent computes this alone, from what all have heard. The order is weighted rendezvous
+ * hashing: score = -weight / ln(u), u in (0, 1) from SHA-256(jobId|peerId). Everyone gets the same
+ * u without a word, an agent is first with a chance proportional to its weight, and one that comes
+ * or goes changes no other pair's order. Views that differ cost a contended round, never a second
+ * lease: the register decides.
  */
 export function rankAgents(
   placing: Placing,
@@ -48,8 +48,8 @@ export function rankOf(
 }
 
 /**
- * Milliseconds to wait before a claim. `jitter` is uniform in [0, 1): two agents that believe in the
- * same rank must not meet in every round.
+ * Milliseconds to wait before a claim. `jitter` is uniform in [0, 1): two agents that believe in
+ * the same rank must not meet in every round.
  */
 export function claimWaitMs(rank: number, claimDelayMs: number, jitter: number): number {
   if (rank === 0) return 0

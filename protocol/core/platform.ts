@@ -30,8 +30,8 @@ export function parsePlatform(name: string): PlatformParts | undefined {
 }
 
 /**
- * True when code for `wanted` runs on `offered`: same system and architecture, and a variant no newer
- * than the host's. Text that is no platform runs nowhere.
+ * True when code for `wanted` runs on `offered`: same system and architecture, and a variant no
+ * newer than the host's. Text that is no platform runs nowhere.
  */
 export function runsOn(wanted: string, offered: string): boolean {
   const code = parsePlatform(wanted)

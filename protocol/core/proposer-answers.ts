@@ -1,20 +1,28 @@
 import type { Ballot } from './ballot.ts'
 import { compareBallots } from './ballot.ts'
 import type { Accepted, RegisterReply } from './messages.ts'
-import type { Phase, ProposerState } from './proposer-waves.ts'
+import type { ProposerState } from './proposer-waves.ts'
 import { valueProblem } from './value-rules.ts'
 
-/** False for an answer about another ballot, or with a value that no reducer makes: it counts as none. */
+/**
+ * False for an answer to another question than the one that is out, about another ballot, or with a
+ * value that no reducer makes: it counts as none.
+ */
 export function isSound({ phase, request }: ProposerState, reply: RegisterReply): boolean {
+  const wave = phase.kind === 'backoff' ? phase.after : phase
   switch (reply.kind) {
-    case 'value':
-      return isSoundValue(request.register, reply.accepted)
-    case 'promise':
-      return isAbout(phase, reply.ballot) && isSoundValue(request.register, reply.accepted)
-    case 'accepted':
-      return isAbout(phase, reply.ballot)
-    default:
+    case 'rejected':
       return true
+    case 'value':
+      return wave?.kind === 'read' && isSoundValue(request.register, reply.accepted)
+    case 'promise': {
+      const asked = wave?.kind === 'prepare' && isSame(wave.ballot, reply.ballot)
+      return asked && isSoundValue(request.register, reply.accepted)
+    }
+    case 'accepted':
+      return wave?.kind === 'accept' && isSame(wave.proposal.ballot, reply.ballot)
+    default:
+      return false
   }
 }
 
@@ -22,11 +30,8 @@ function isSoundValue(register: string, accepted: Accepted | undefined): boolean
   return accepted === undefined || valueProblem(register, accepted.value) === undefined
 }
 
-function isAbout(phase: Phase, ballot: Ballot): boolean {
-  if (phase.kind === 'prepare') return compareBallots(phase.ballot, ballot) === 0
-  const accepting = phase.kind === 'backoff' ? phase.after : phase
-  if (accepting?.kind !== 'accept') return false
-  return compareBallots(accepting.proposal.ballot, ballot) === 0
+function isSame(a: Ballot, b: Ballot): boolean {
+  return compareBallots(a, b) === 0
 }
 
 /** Takes note of every round an answer mentions, however late it comes: our next one must be above. */

@@ -4,7 +4,7 @@ import type { JobSpec } from './run.ts'
 
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
-  /** `platform`, `slot`, `cpu`, `memory` or `label KEY`; where room is missing `free slot` and so on. */
+  /** `platform`, `slot`, `cpu`, `memory`, `label KEY`; for lacking room `free slot` and so on. */
   readonly requirement: string
   readonly wanted: string
   readonly offered: string

@@ -37,7 +37,7 @@ export function runStatusOf(
   phases: readonly JobPhase[]
 ): RunStatus {
   // Green must mean that something ran: neither a broken file nor an empty run ever looks passed.
-  if (manifest.error !== undefined || phases.length === 0) return 'errored'
+  if (manifest.error !== undefined) return 'errored'
   const seen = new Set(phases.map((phase) => SEEN_AS[phase]))
   return PRECEDENCE.find((status) => seen.has(status)) ?? 'errored'
 }

@@ -48,31 +48,35 @@ export class AntiEntropy {
   readonly #stop = stopController()
   #period = 0
   #disarm: (() => void) | undefined
-  #unlink: (() => void) | undefined
+  #unsubscribe: readonly (() => void)[] = []
 
   constructor(parts: AntiEntropyParts) {
     this.#parts = parts
   }
 
   start(): void {
-    this.#unlink = this.#parts.onLink(({ kind, peerId }) => {
-      if (kind === 'up') this.#visitPeer(peerId)
-    })
+    const { onLink, rosters } = this.#parts
+    this.#unsubscribe = [
+      onLink(({ kind, peerId }) => {
+        if (kind === 'up') this.#visitPeer(peerId)
+      }),
+      // New witnesses may hold what the old ones never had, and the period may be another.
+      rosters.onChange(() => this.#arm(0, JITTER))
+    ]
     this.#round()
   }
 
   async stop(): Promise<void> {
     this.#stop.abort()
-    this.#unlink?.()
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#disarm?.()
     await Promise.all(this.#visits.values())
   }
 
   /** Visits all witnesses of this period's turn, and arms the next one. */
   #round(): void {
-    const { rosters, linked, transport, clock, random } = this.#parts
+    const { rosters, linked, transport } = this.#parts
     const roster = rosters.current()?.roster
-    const periodMs = LEASE_PROFILES[roster?.lease ?? 'default'].antiEntropyMs
     if (roster !== undefined) {
       this.#forgetOthers(witnessRefs(roster))
       const peers = linked()
@@ -81,8 +85,17 @@ export class AntiEntropy {
       for (const ref of syncCover(witnesses, roster.w, this.#period)) this.#visit(ref)
     }
     this.#period += 1
-    const afterMs = periodMs * (1 - JITTER + 2 * JITTER * random.next())
-    this.#disarm = clock.arm(afterMs, () => this.#round())
+    this.#arm(1 - JITTER, 1 + JITTER)
+  }
+
+  /** The next round, after a time between these shares of a period. */
+  #arm(least: number, most: number): void {
+    const { rosters, clock, random } = this.#parts
+    const { antiEntropyMs } = LEASE_PROFILES[rosters.current()?.roster.lease ?? 'default']
+    this.#disarm?.()
+    if (this.#stop.signal.aborted) return
+    const share = least + (most - least) * random.next()
+    this.#disarm = clock.arm(antiEntropyMs * share, () => this.#round())
   }
 
   #visitPeer(peerId: string): void {

@@ -5,6 +5,7 @@ import {
   DIAL_BACKOFF_MS_MIN,
   DIAL_BACKOFF_NEW_ROSTER_MS_MAX,
   DIAL_MS_MAX,
+  DIAL_YIELD_MS,
   DIALS_PARALLEL_MAX,
   ROSTER_PUSH_MS_MAX
 } from '../core/limits.ts'
@@ -99,7 +100,7 @@ export class Dialler {
 
   #waitMs(peerId: string, failures: number): number {
     // The lower id goes first, so that two hosts that meet rarely end up with two connections.
-    if (failures === 0) return this.#parts.self < peerId ? 0 : DIAL_BACKOFF_MS_MIN
+    if (failures === 0) return this.#parts.self < peerId ? 0 : DIAL_YIELD_MS
     const isNew = this.#parts.clock.bootMs() - this.#rosterMs < ROSTER_PUSH_MS_MAX
     const maxMs = backoffMaxMs(failures - 1, isNew ? EAGER : CALM)
     // Never less than half: a drawn 0 would dial a dead host without pause.

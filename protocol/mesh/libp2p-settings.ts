@@ -16,10 +16,12 @@ import {
   STREAMS_PER_CONNECTION_MAX
 } from '../core/limits.ts'
 import type { MeshKey } from '../wire/keys.ts'
-import { membersGossip } from './gossip.ts'
+import type { MembersGossip } from './members-gossip.ts'
 
 /** Milliseconds for choosing a stream's protocol: two messages, on a busy host. */
-const NEGOTIATION_MS_MAX = 5_000
+const NEGOTIATION_MS_MAX = 10_000
+/** Pings on one connection at a time, from either side. */
+const PING_STREAMS_MAX = 4
 
 export type MeshServices = { identify: Identify; ping: Ping; pubsub?: GossipSub }
 export type MeshLibp2p = Libp2p<MeshServices>
@@ -27,10 +29,10 @@ export type MeshLibp2p = Libp2p<MeshServices>
 export interface Libp2pSettings {
   readonly key: MeshKey
   readonly gater: ConnectionGater
-  readonly isMember: (peerId: string) => boolean
   readonly listen: readonly string[]
   readonly announce: readonly string[]
-  readonly gossip: boolean
+  /** Undefined switches gossip off. */
+  readonly gossip: MembersGossip | undefined
 }
 
 /** Every setting with what goes wrong without it (lease-protocol 6.2, 6.3). */
@@ -54,8 +56,9 @@ export function libp2pSettings(settings: Libp2pSettings): Libp2pOptions<MeshServ
     services: {
       // Gossip learns from it who speaks gossip.
       identify: identify(),
-      ping: ping(),
-      ...(settings.gossip ? { pubsub: membersGossip(settings.isMember) } : {})
+      // One a connection by default: a ping that is late would be the reason to refuse the next.
+      ping: ping({ maxInboundStreams: PING_STREAMS_MAX, maxOutboundStreams: PING_STREAMS_MAX }),
+      ...(settings.gossip === undefined ? {} : { pubsub: settings.gossip.create })
     }
   }
 }

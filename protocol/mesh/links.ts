@@ -22,8 +22,8 @@ export interface LinkedConnection {
 
 export interface Link {
   readonly peerId: string
-  /** What the peer was allowed when this link came up. */
-  readonly standing: Standing
+  /** What the peer is allowed on this link. */
+  standing: Standing
   readonly connections: LinkedConnection[]
   /** True once gossip had a stream on this link: from then on its absence is a fault. */
   gossiped: boolean
@@ -48,6 +48,8 @@ export class Links implements ConnectionCounts {
       connection.abort(new Error('not a member'))
       return undefined
     }
+    // Closed before this event was told: its close event came first, or never will.
+    if (connection.status !== 'open') return undefined
     const { clock } = this.#parts
     const openedMs = clock.wallMs()
     const linked: LinkedConnection = { connection, openedMs, rttMs: undefined, pingsMissed: 0 }
@@ -117,16 +119,15 @@ export class Links implements ConnectionCounts {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Ends every link whose peer's standing is no longer what it was when the link came up. */
+  /** Brings every link to what the roster now allows its peer. */
   enforce(): void {
     for (const link of this.all()) {
       const standing = this.#parts.admission.of(link.peerId)
       if (standing === link.standing) continue
       this.#parts.log.info({ peer: link.peerId, standing }, 'standing changed')
-      if (standing === 'none') this.cut(link, 'not a member')
-      // Gossip tells its topics once, when a connection opens, and tells no stranger any: without a
-      // new connection a peer that became a member would never hear us.
-      else this.renew(link)
+      if (standing === 'member') this.#promote(link)
+      // Its streams were opened with rights that it no longer has.
+      else this.cut(link, 'no longer a member')
     }
   }
 
@@ -135,16 +136,18 @@ export class Links implements ConnectionCounts {
     for (const { connection } of [...link.connections]) connection.abort(new Error(cause))
   }
 
-  /** Ends a link after what is already said has left; the dialler brings it back. */
+  /** Ends a link after what is already written has left; the dialler brings it back. */
   renew(link: Link): void {
-    // Not in this turn: the answer to the very roster that changed the standing is still to be written.
-    this.#parts.clock.arm(0, () => {
-      for (const { connection } of [...link.connections]) {
-        connection.close().catch((error: unknown) => {
-          connection.abort(new Error(causeOf(error)))
-        })
-      }
-    })
+    for (const { connection } of [...link.connections]) {
+      connection.close().catch((error: unknown) => {
+        connection.abort(new Error(causeOf(error)))
+      })
+    }
+  }
+
+  #promote(link: Link): void {
+    link.standing = 'member'
+    this.#tell({ kind: 'up', peerId: link.peerId })
   }
 
   #tell(event: LinkEvent): void {

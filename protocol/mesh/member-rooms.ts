@@ -1,4 +1,5 @@
 import type { Board } from '../core/board.ts'
+import type { LeaseProfile } from '../core/lease-profile.ts'
 import { REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
 import { digest } from '../wire/digest.ts'
@@ -32,6 +33,8 @@ export interface RoomsParts extends MemberParts {
   readonly board: Board
   readonly node: MeshNode
   readonly emit: (event: MemberEvent) => void
+  /** The timers of the current roster. */
+  readonly profile: () => LeaseProfile
 }
 
 export type MemberRooms = ReturnType<typeof openRooms>
@@ -82,7 +85,8 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const onLink: MeshNode['onLink'] = (listener) => node.onLink(listener)
   const antiEntropy = new AntiEntropy({ ...common, transport, feed, linked, onLink })
   const announce: JobsGossip['announce'] = (sealed, repeat) => jobsGossip.announce(sealed, repeat)
-  const reannouncer = new Reannouncer({ ...common, sets, linked, announce })
+  const firstMs = (): number => parts.profile().antiEntropyMs / 2
+  const reannouncer = new Reannouncer({ ...common, sets, linked, announce, firstMs })
 
   node.handle(PROTOCOLS.register, async (remote, body) => {
     return encodeRegisterReply(await witness.handle(remote, decodeRegisterRequest(body, remote)))

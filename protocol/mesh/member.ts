@@ -57,7 +57,8 @@ export class Member {
     this.node = createNode({ key, rosters: book, clock, random, log }, options)
     const { board, node } = this
     const emit = (event: MemberEvent) => this.#events.emit(event)
-    this.#rooms = openRooms({ ...parts, board, node, emit }, { boot: options.boot })
+    const profile = () => this.profile()
+    this.#rooms = openRooms({ ...parts, board, node, emit, profile }, { boot: options.boot })
   }
 
   /** Rejects with STORE_FAILED, or as the node does. */
@@ -76,7 +77,7 @@ export class Member {
       })
     ]
     antiEntropy.start()
-    reannouncer.start(this.profile().antiEntropyMs / 2)
+    reannouncer.start()
   }
 
   /** Ends all that runs, in the order in which it needs each other; leaves no timer behind. */

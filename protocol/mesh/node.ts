@@ -14,6 +14,7 @@ import { Gossip } from './gossip.ts'
 import { libp2pSettings, type MeshLibp2p, type MeshServices } from './libp2p-settings.ts'
 import { LinkMonitor } from './link-monitor.ts'
 import { Links } from './links.ts'
+import { MembersGossip } from './members-gossip.ts'
 import { Requests } from './requests.ts'
 import type { RosterBook } from './roster-book.ts'
 
@@ -135,9 +136,14 @@ class Libp2pNode implements MeshNode {
     if (this.#libp2p !== undefined) throw new MeshError('BUG', { problem: 'node started twice' })
     const { key, log, rosters } = this.#parts
     const isMember = (peerId: string): boolean => this.#admission.isMember(peerId)
+    const gossip = this.#options.gossip ? new MembersGossip(isMember) : undefined
     const door = gater(this.#admission, this.#links)
-    const settings = libp2pSettings({ ...this.#options, key, gater: door, isMember })
+    const settings = libp2pSettings({ ...this.#options, key, gater: door, gossip })
     const libp2p = await createLibp2p<MeshServices>(settings)
+    this.#links.onLink(({ kind, peerId }) => {
+      if (kind === 'up') gossip?.meet(peerId)
+      else gossip?.forget(peerId)
+    })
     this.#libp2p = libp2p
     libp2p.addEventListener('connection:open', (event) => this.#onOpen(event.detail))
     libp2p.addEventListener('connection:close', (event) => this.#onClose(event.detail))

@@ -16,6 +16,8 @@ export interface ReannouncerParts {
   readonly peerId: string
   readonly linked: () => ReadonlySet<string>
   readonly announce: (sealed: SealedAnnouncement, repeat: number) => Promise<void>
+  /** How long a run may be queued before it is said again, milliseconds. */
+  readonly firstMs: () => number
   readonly log: Log
 }
 
@@ -42,12 +44,12 @@ export class Reannouncer {
     this.#parts = parts
   }
 
-  /** `firstMs`: how long a run may be queued before it is said again. */
-  start(firstMs: number): void {
+  start(): void {
+    const firstMs = this.#parts.firstMs()
     this.#disarm = this.#parts.clock.arm(firstMs / 2, () => {
       const due = this.#due(firstMs)
       this.#sending = this.#sending.then(() => this.#send(due))
-      this.start(firstMs)
+      this.start()
     })
   }
 

@@ -58,8 +58,8 @@ type Token = Parameters<Composer['next']>[0]
 
 /**
  * The parser's tokens, as long as they stay within the limits. The composer after it recurses: on a
- * file of nothing but `[` it runs out of stack inside a regular expression, which ends the process and
- * cannot be caught. So the depth is watched here, where the parser keeps its own stack.
+ * file of nothing but `[` it runs out of stack inside a regular expression, which ends the process
+ * and cannot be caught. So the depth is watched here, where the parser keeps its own stack.
  */
 function tokenize(text: string, lines: Lines): Token[] | Reading {
   const parser = new Parser()
@@ -90,7 +90,7 @@ function tokenize(text: string, lines: Lines): Token[] | Reading {
 }
 
 function compose(tokens: readonly Token[], lines: Lines, end: number): Reading {
-  // Keys are checked in the tree, by a set: the composer compares each with each, which is quadratic.
+  // Keys are checked in the tree: the composer compares each with each, which is quadratic.
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false })
   const documents = [...composer.compose(tokens, true, end)]
   const [document, second] = documents

@@ -7,7 +7,7 @@ import type { Tree } from './tree.ts'
 
 type Issue = z.core.$ZodIssue
 
-/** What is wrong in words and places of the file: what the schema found, and jobs without an image. */
+/** What is wrong, in words and places of the file: what the schema found, and missing images. */
 export function problemsOf(issues: readonly Issue[], tree: Tree): readonly Problem[] {
   const misspelled = misspelledPaths(issues)
   const isNews = (path: Path) => !misspelled.has(formatPath(path))

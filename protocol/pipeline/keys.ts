@@ -82,7 +82,7 @@ const PLACES: Readonly<Record<Context, string>> = {
   step: 'in a step'
 }
 
-/** Which fixed keys the map at `path` has; undefined where keys are names, or it is no map of ours. */
+/** Which fixed keys the map at `path` has; undefined where keys are names or it is not ours. */
 export function contextOf(path: Path): Context | undefined {
   return CONTEXTS.find(([shape]) => hasShape(path, shape))?.[1]
 }

@@ -25,7 +25,7 @@ export type ParsedPipeline =
       readonly errors: readonly ManifestError[]
     }
 
-/** Reads a pipeline file. Never throws; `file` is how messages call it. Format: docs/pipeline.md. */
+/** Reads a pipeline file (docs/pipeline.md). Never throws; `file` is how messages call it. */
 export function parsePipeline(
   bytes: Uint8Array,
   options: { readonly file: string }

@@ -66,7 +66,7 @@ function formatSegment(segment: string | number): string {
   return isPlain ? `.${segment}` : `[${quoted(segment)}]`
 }
 
-/** A text from the file as a message may show it: short, on one line, without control characters. */
+/** A text from the file as a message may show it: short, one line, no control characters. */
 export function quoted(text: string): string {
   const short =
     text.length <= QUOTED_CHARACTERS_MAX ? text : `${text.slice(0, QUOTED_CHARACTERS_MAX)}…`

@@ -7,7 +7,7 @@ export type Check = (text: string) => string | undefined
 
 // Control characters move a terminal's cursor; bidirectional ones show another text than is there.
 const HIDDEN = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u
-/** Starts a field that a later version fills in: taken as it is now, it would mean something else then. */
+/** Starts a field that a later version fills in: taken as text now, its meaning would change. */
 const SUBSTITUTION = `$${'{{'}`
 const LONE_SURROGATE = /\p{Cs}/u
 const encoder = new TextEncoder()

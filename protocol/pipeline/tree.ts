@@ -184,7 +184,7 @@ function offsetOf(node: unknown): number | undefined {
   return isScalar(node) || isCollection(node) || isAlias(node) ? node.range?.[0] : undefined
 }
 
-/** The path of the innermost value that begins at or before `offset`, of whatever could be parsed. */
+/** The path of the innermost value that begins at or before `offset`, of what could be parsed. */
 export function pathAt(root: ParsedNode, offset: number): Path {
   const path: (string | number)[] = []
   let node: unknown = root

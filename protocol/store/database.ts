@@ -17,10 +17,36 @@ export interface RowRange {
 export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
   /** Resolves once all operations are on the disk, all or none of them. */
-  batch(operations: StoreOp[], options: { readonly sync: true }): Promise<void>
+  batch(operations: readonly StoreOp[], options: { readonly sync: true }): Promise<void>
   /** Rows of the range in key order, from one snapshot. */
   iterator(range: RowRange): AsyncIterable<[string, Uint8Array]>
   close(): Promise<void>
+}
+
+/** What LevelDB and memory-level have in common, with text as keys and bytes as values. */
+export interface LevelLike extends Omit<Database, 'batch'> {
+  batch(): {
+    put(key: string, value: Uint8Array): unknown
+    del(key: string): unknown
+    write(options: { readonly sync: true }): Promise<void>
+  }
+}
+
+export function databaseOver(level: LevelLike): Database {
+  return {
+    get: (key) => level.get(key),
+    iterator: (range) => level.iterator(range),
+    close: () => level.close(),
+    batch: async (operations, options) => {
+      // A chained batch takes a third of the processor time of an array of operations.
+      const batch = level.batch()
+      for (const operation of operations) {
+        if (operation.type === 'put') batch.put(operation.key, operation.value)
+        else batch.del(operation.key)
+      }
+      await batch.write(options)
+    }
+  }
 }
 
 /**
@@ -38,14 +64,14 @@ export async function openDatabase(dir: string, create: boolean): Promise<Databa
       compression: false
     })
     await level.open()
-    return level
+    return databaseOver(level)
   } catch (error) {
     throw openProblem(dir, error)
   }
 }
 
 const UNWRITABLE =
-  /EACCES|EPERM|EROFS|ENOTDIR|EEXIST|ENOSPC|ermission denied|ead-only file system|ot a directory|o space left/
+  /EACCES|EPERM|EROFS|ENOTDIR|EEXIST|ermission denied|ead-only file system|ot a directory/
 
 /** LevelDB tells a missing table, a torn manifest and an unusable CURRENT in these words. */
 const DAMAGED = /orruption|issing files|o such file|CURRENT|nvalid argument/

@@ -55,7 +55,9 @@ async function checkTables(dir: string, names: readonly string[]): Promise<void>
   if (name === undefined) throw suspect(dir, 'CURRENT names no manifest')
   const { tables, journal } = manifestIn(dir, name, await checkJournal(dir, name))
   const newest = fileOf(journal, 'log')
-  if (journal > 0 && !names.includes(newest)) throw suspect(dir, `${newest} is gone`)
+  const handle = journal === 0 ? undefined : await openIfThere(join(dir, newest))
+  await handle?.close()
+  if (journal > 0 && handle === undefined) throw suspect(dir, `${newest} is gone`)
   for (const number of tables) {
     const file = fileOf(number, 'ldb')
     // LevelDB itself refuses to open without one of its tables.

@@ -8,6 +8,8 @@ import { JobLog, type LogAppend, type Logged, type LogRead } from './job-log.ts'
 export interface LogStoreOptions {
   /** True: lines are synced before they are acknowledged. */
   readonly durable: boolean
+  /** Jobs whose log is open at one time, LOGS_OPEN_MAX unless a test says otherwise. */
+  readonly openMax?: number | undefined
 }
 
 interface Slot {
@@ -29,12 +31,14 @@ const JOB_ID = /^([0-9A-Za-z]{1,64})\.(0|[1-9]\d{0,4})$/
 export class LogStore {
   readonly #dir: string
   readonly #durable: boolean
+  readonly #openMax: number
   /** By job, least recently used first. */
   readonly #slots = new Map<string, Slot>()
 
   constructor(dir: string, options: LogStoreOptions = { durable: false }) {
     this.#dir = dir
     this.#durable = options.durable
+    this.#openMax = options.openMax ?? LOGS_OPEN_MAX
   }
 
   /**
@@ -146,7 +150,7 @@ export class LogStore {
   }
 
   #makeRoom(): void {
-    if (this.#slots.size < LOGS_OPEN_MAX) return
+    if (this.#slots.size < this.#openMax) return
     for (const [job, { users, log }] of this.#slots) {
       if (users > 0) continue
       // Nobody writes to it, so a new slot of the same job may open the file beside it.
@@ -154,7 +158,7 @@ export class LogStore {
       log.then((evicted) => evicted.close()).catch(() => undefined)
       return
     }
-    throw new MeshError('OVERLOADED', { what: 'the log store', max: LOGS_OPEN_MAX })
+    throw new MeshError('OVERLOADED', { what: 'the log store', max: this.#openMax })
   }
 }
 

@@ -16,6 +16,7 @@ import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest, StepSpec } from '../../protocol/core/run.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
+import { eventually } from './eventually.ts'
 import { GitFixture } from './git-fixture.ts'
 
 const MIB = 1_048_576
@@ -50,6 +51,8 @@ export interface RunningAttempt {
   readonly lines: readonly LoggedLine[]
   readonly stages: readonly string[]
   readonly phases: ReadonlyMap<PhaseName, number>
+  /** Resolves once this phase has been timed. */
+  phase(name: PhaseName): Promise<void>
   abort(reason: unknown): void
   terminate(): void
 }
@@ -140,6 +143,9 @@ export class AttemptRig {
     const result = this.executor.run(input).finally(lease.stop)
     result.catch(() => undefined)
     const levers = {
+      phase: async (name: PhaseName) => {
+        await eventually(`phase ${name} is over`, () => seen.phases.has(name))
+      },
       abort: (reason: unknown) => abort.abort(reason),
       terminate: () => terminate.abort()
     }
@@ -152,6 +158,11 @@ export class AttemptRig {
   ): Promise<Omit<RunningAttempt, 'result'> & { readonly result: AttemptResult }> {
     const attempt = await this.start(wish)
     return { ...attempt, result: await attempt.result }
+  }
+
+  /** The clock that deadlines are on. */
+  nowMs(): number {
+    return this.#clock.bootMs()
   }
 
   /** Everything in the engine that belongs to this rig. */

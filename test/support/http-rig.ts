@@ -109,7 +109,7 @@ export class HttpRig {
       readJob: () => Promise.resolve(undefined),
       roster: () => undefined,
       links: () => [],
-      health: () => ({ witnesses: [], w: 1, quorum: 1 }),
+      health: () => ({ witnesses: [], w: 0, quorum: 0, reachable: 0, hasQuorum: false }),
       intakeQueued: () => intake.queued,
       stopping: () => false,
       readLog: () => Promise.resolve({ kind: 'absent' }),

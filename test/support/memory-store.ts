@@ -2,7 +2,7 @@ import { MemoryLevel } from 'memory-level'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { SyncItem } from '../../protocol/core/messages.ts'
 import type { WitnessStore, WitnessWrite } from '../../protocol/core/ports.ts'
-import type { Database } from '../../protocol/store/database.ts'
+import { type Database, databaseOver } from '../../protocol/store/database.ts'
 import { assembleStore, type MeshStore } from '../../protocol/store/mesh-store.ts'
 import { openRows } from '../../protocol/store/opening.ts'
 import { JSON_CODEC } from './json-codec.ts'
@@ -109,5 +109,5 @@ export async function memoryDatabase(): Promise<Database> {
     storeEncoding: 'view'
   })
   await database.open()
-  return database
+  return databaseOver(database)
 }

@@ -11,7 +11,7 @@ import type {
 } from '../../protocol/core/roster.ts'
 import { witnessCount } from '../../protocol/core/witnesses.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
-import { silentLog } from '../../protocol/host/log.ts'
+import { type Log, silentLog } from '../../protocol/host/log.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
 import { createMeshNode, type MeshNode } from '../../protocol/mesh/node.ts'
 import { RosterBook } from '../../protocol/mesh/roster-book.ts'
@@ -105,6 +105,7 @@ export interface HostOptions {
   readonly listen?: readonly string[]
   readonly gossip?: boolean
   readonly clock?: Clock
+  readonly log?: Log
   /** Known before it starts. */
   readonly roster?: SealedRoster
   /** Registers handlers and subscriptions: called before the node starts. */
@@ -146,7 +147,7 @@ export class TestMesh {
   async startHost(options: HostOptions = {}): Promise<MeshHost> {
     const { roster } = options
     const key = options.key ?? generateKey()
-    const [random, log] = [systemRandom(), silentLog()]
+    const [random, log] = [systemRandom(), options.log ?? silentLog()]
     const clock = options.clock ?? CLOCK
     const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-rosters-'))
     const book = await RosterBook.open(dir, this.authority.peerId, clock)
@@ -178,7 +179,7 @@ export class TestMesh {
   /** Seals a roster of all hosts and hands it to each of them, as an admission would have. */
   async admitAll(): Promise<SealedRoster> {
     const sealed = sealRoster(this.authority, rosterOf(this.authority, this.entries()))
-    for (const { book } of this.#hosts) await book.offer(sealed.bytes)
+    await Promise.all(this.#hosts.map(({ book }) => book.offer(sealed.bytes)))
     return sealed
   }
 

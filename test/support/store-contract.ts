@@ -36,7 +36,7 @@ export function witnessStoreContract(name: string, open: () => Promise<OpenedWit
         }),
         { numRuns: 15 }
       )
-    })
+    }, 20_000)
   })
 }
 

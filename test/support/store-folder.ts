@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { MeshError } from '../../protocol/core/errors.ts'
-import { type MeshStore, openStore, type StoreOptions } from '../../protocol/store/mesh-store.ts'
+import type { Database } from '../../protocol/store/database.ts'
+import {
+  assembleStore,
+  type MeshStore,
+  openStore,
+  type StoreOptions
+} from '../../protocol/store/mesh-store.ts'
+import { openRows } from '../../protocol/store/opening.ts'
 import { JSON_CODEC } from './json-codec.ts'
 
 /** A folder of this test's own, gone when it ends. */
@@ -21,20 +28,26 @@ export interface StoreInTest extends MeshStore {
 /** A real store in `dir`, made if missing, closed when the test ends. */
 export async function storeIn(
   dir: string,
-  options: Partial<StoreOptions> = {}
+  changes: Partial<StoreOptions> = {}
 ): Promise<StoreInTest> {
   const failures: MeshError[] = []
-  const store = await openStore({
-    dir,
-    peerId: 'peer-a',
-    create: true,
-    openedBy: 'test',
-    codec: JSON_CODEC,
-    onFailure: (error) => {
-      failures.push(error)
-    },
-    ...options
-  })
+  const store = await openStore({ ...optionsFor(dir, failures), ...changes })
   onTestFinished(() => store.close().catch(() => undefined))
   return { ...store, failures }
+}
+
+/** A store over a database that the test holds, too. */
+export async function storeOver(database: Database, dir: string): Promise<StoreInTest> {
+  const failures: MeshError[] = []
+  const options = optionsFor(dir, failures)
+  const store = await assembleStore(await openRows(database, options), options)
+  return { ...store, failures }
+}
+
+function optionsFor(dir: string, failures: MeshError[]): StoreOptions {
+  const onFailure = (error: MeshError): void => {
+    failures.push(error)
+  }
+  const who = { peerId: 'peer-a', openedBy: 'test' }
+  return { dir, ...who, create: true, codec: JSON_CODEC, onFailure }
 }

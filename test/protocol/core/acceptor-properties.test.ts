@@ -79,7 +79,7 @@ function checkAll(check: (step: Step, index: number, steps: readonly Step[]) => 
       fc.array(arbitraryEvent, { maxLength: 40, size: 'max' }),
       (history, events) => run(history, events).forEach(check)
     ),
-    { numRuns: 300 }
+    { numRuns: 150 }
   )
 }
 

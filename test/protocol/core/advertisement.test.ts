@@ -26,7 +26,7 @@ test('a late copy of the dead process is no news after the new one spoke', () =>
   expect(hearBoot(heard, { boot: 'a', sequence: 899 })).toBeUndefined()
 })
 
-test('a word of the dead process that overtook the living one is corrected by the next word', () => {
+test("a late word of the dead process is corrected by the living one's next", () => {
   const heard = hearAll([
     { boot: 'b', sequence: 1 },
     { boot: 'a', sequence: 900 },

@@ -97,7 +97,7 @@ test('an agent paused before it was ready goes on starting when it is resumed', 
   expect(after([{ kind: 'pause' }, ...READY, { kind: 'resume' }]).state).toBe('idle')
 })
 
-test('a draining agent is drained once its last job has ended, one claimed on the way included', () => {
+test('a draining agent is drained once its last job has ended, however late it was claimed', () => {
   const draining = after([...READY, TAKE, { kind: 'drain' }, { kind: 'job_taken', jobId: 'S.0' }])
   expect(isDrained(draining)).toBe(false)
   expect(isDrained(after([END], draining))).toBe(false)

@@ -22,43 +22,45 @@ const no: RegisterReply = {
   detail: ''
 }
 
-function after(...answers: readonly (readonly [string, RegisterReply | undefined])[]): Tally {
+function tallyAfter(...answers: readonly (readonly [string, RegisterReply | undefined])[]): Tally {
   return answers.reduce((tally, [from, reply]) => count(tally, from, reply), tallyOf(WITNESSES))
 }
 
 describe('a wave of requests', () => {
   test('waits for all that have not answered', () => {
-    expect(quorumOfTally(after())).toBe(2)
-    expect(outstanding(after())).toEqual(['w1', 'w2', 'w3'])
-    expect(outstanding(after(['w1', yes], ['w2', undefined]))).toEqual(['w3'])
+    expect(quorumOfTally(tallyAfter())).toBe(2)
+    expect(outstanding(tallyAfter())).toEqual(['w1', 'w2', 'w3'])
+    expect(outstanding(tallyAfter(['w1', yes], ['w2', undefined]))).toEqual(['w3'])
   })
 
   test('counts each witness once, however often it answers', () => {
-    expect(repliesOf(after(['w1', yes], ['w1', yes]), 'accepted').size).toBe(1)
+    expect(repliesOf(tallyAfter(['w1', yes], ['w1', yes]), 'accepted').size).toBe(1)
   })
 
   test('does not count those who are no witnesses', () => {
-    expect(repliesOf(after(['stranger', yes]), 'accepted').size).toBe(0)
+    expect(repliesOf(tallyAfter(['stranger', yes]), 'accepted').size).toBe(0)
   })
 
   test('keeps a yes when the same request is refused or lost later', () => {
     for (const later of [no, undefined]) {
-      expect(repliesOf(after(['w1', yes], ['w1', later]), 'accepted').size).toBe(1)
+      expect(repliesOf(tallyAfter(['w1', yes], ['w1', later]), 'accepted').size).toBe(1)
     }
   })
 
   test('takes a yes that comes after a no: the no was to a repeat', () => {
-    expect(repliesOf(after(['w1', no], ['w1', yes]), 'accepted').size).toBe(1)
+    expect(repliesOf(tallyAfter(['w1', no], ['w1', yes]), 'accepted').size).toBe(1)
   })
 
   test('is hopeless once too many said no or nothing', () => {
-    expect(isHopeless(after(['w1', no]), 'accepted')).toBe(false)
-    expect(isHopeless(after(['w1', no], ['w2', undefined]), 'accepted')).toBe(true)
-    expect(isHopeless(after(['w1', yes], ['w2', no]), 'accepted')).toBe(false)
-    expect(isHopeless(after(['w1', yes], ['w2', no], ['w3', no]), 'accepted')).toBe(true)
+    expect(isHopeless(tallyAfter(['w1', no]), 'accepted')).toBe(false)
+    expect(isHopeless(tallyAfter(['w1', no], ['w2', undefined]), 'accepted')).toBe(true)
+    expect(isHopeless(tallyAfter(['w1', yes], ['w2', no]), 'accepted')).toBe(false)
+    expect(isHopeless(tallyAfter(['w1', yes], ['w2', no], ['w3', no]), 'accepted')).toBe(true)
   })
 
   test('remembers who refused, and why', () => {
-    expect(refusals(after(['w1', no], ['w2', yes]))).toEqual([{ peer: 'w1', code: 'overload' }])
+    expect(refusals(tallyAfter(['w1', no], ['w2', yes]))).toEqual([
+      { peer: 'w1', code: 'overload' }
+    ])
   })
 })

@@ -217,21 +217,26 @@ function wonBy(agent: MemoryPeer, claim: ChangeResult): readonly JobState[] {
 const SEEDS = 50
 
 // Four times fifty meshes: 200 seeds.
-test.each([0, 1, 2, 3])('agents that race while messages get lost end with one lease (%i)', async (part) => {
-  let decided = 0
-  for (let seed = part * SEEDS + 1; seed <= (part + 1) * SEEDS; seed += 1) {
-    const { leases, tookMs, state } = await race(seed)
-    const holders = new Map(leases.map(({ epoch, lease }) => [epoch, lease?.holder]))
+test.each([0, 1, 2, 3])(
+  'agents that race while messages get lost end with one lease (%i)',
+  async (part) => {
+    let decided = 0
+    for (let seed = part * SEEDS + 1; seed <= (part + 1) * SEEDS; seed += 1) {
+      const { leases, tookMs, state } = await race(seed)
+      const holders = new Map(leases.map(({ epoch, lease }) => [epoch, lease?.holder]))
 
-    // One holder an epoch, always; and one lease as long as none can have run out. A claim that only
-    // one witness accepted may still have used up an epoch: never chosen, it was built upon (2.5).
-    expect(holders.size, `seed ${seed}`).toBe(leases.length)
-    expect(state?.phase, `seed ${seed}`).toBe('leased')
-    if (tookMs >= LEASE_PROFILES.short.takeOverMs) continue
-    expect(leases.length, `seed ${seed}`).toBeLessThanOrEqual(1)
-    for (const { epoch, lease } of leases) expect(state, `seed ${seed}`).toMatchObject({ epoch, lease })
-    decided += leases.length
-  }
+      // One holder an epoch, always; and one lease as long as none can have run out. A claim that only
+      // one witness accepted may still have used up an epoch: never chosen, it was built upon (2.5).
+      expect(holders.size, `seed ${seed}`).toBe(leases.length)
+      expect(state?.phase, `seed ${seed}`).toBe('leased')
+      if (tookMs >= LEASE_PROFILES.short.takeOverMs) continue
+      expect(leases.length, `seed ${seed}`).toBeLessThanOrEqual(1)
+      for (const { epoch, lease } of leases)
+        expect(state, `seed ${seed}`).toMatchObject({ epoch, lease })
+      decided += leases.length
+    }
 
-  expect(decided).toBeGreaterThan(SEEDS / 2)
-}, 30_000)
+    expect(decided).toBeGreaterThan(SEEDS / 2)
+  },
+  30_000
+)

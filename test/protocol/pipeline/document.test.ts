@@ -36,6 +36,10 @@ test('values are those of YAML 1.2: yes, on and 1:30 are texts', () => {
   })
 })
 
+test('a key named like what every object inherits is a key like any other', () => {
+  expect(contentOf('constructor: 1\ntoString: 2')).toEqual({ constructor: 1, toString: 2 })
+})
+
 test('Windows line ends and a byte order mark change nothing', () => {
   expect(contentOf('\ufeffa: |\r\n  b\r\n  c\r\n')).toEqual({ a: 'b\nc\n' })
 })

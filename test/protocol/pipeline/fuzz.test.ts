@@ -4,6 +4,8 @@ import { MESSAGE_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
 
 const utf8 = new TextEncoder()
+// Milliseconds in all that a loaded machine may take for ten thousand files.
+const TIME = { timeout: 60_000 }
 let outcomes = { ok: 0, error: 0 }
 
 /** Never throws, and whatever is wrong has a place in the file, a path and a short message. */
@@ -28,7 +30,7 @@ function check(bytes: Uint8Array): void {
   if (parsed.error !== parsed.errors[0]) throw new Error('the first error is another')
 }
 
-test('random bytes', () => {
+test('random bytes', TIME, () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), check), { numRuns: 3_000 })
 })
 
@@ -78,7 +80,7 @@ const words = fc.constantFrom(
   'ä'
 )
 
-test('the words and signs of pipeline files in any order', () => {
+test('the words and signs of pipeline files in any order', TIME, () => {
   const texts = fc.array(words, { maxLength: 40 }).map((parts) => parts.join(''))
   fc.assert(
     fc.property(
@@ -103,7 +105,7 @@ jobs:
           npm test
 `
 
-test('a good file with some of its bytes changed, dropped or doubled', () => {
+test('a good file with some of its bytes changed, dropped or doubled', TIME, () => {
   const good = utf8.encode(GOOD)
   const edits = fc.array(
     fc.record({
@@ -131,7 +133,7 @@ const keys = fc.oneof(
   fc.string({ maxLength: 5 })
 )
 
-test('any values under any keys', () => {
+test('any values under any keys', TIME, () => {
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(
       { maxDepth: 5 },

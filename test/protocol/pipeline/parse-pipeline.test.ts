@@ -204,7 +204,7 @@ test.each([
   [
     'a refused variable',
     withJob(STEPS, 'env: { LD_PRELOAD: x }'),
-    `5:12: jobs.build.env.LD_PRELOAD: "LD_PRELOAD" is refused: it would be loaded into the engine's hooks`
+    `5:12: jobs.build.env.LD_PRELOAD: "LD_PRELOAD" is refused: it would be loaded`
   ],
   [
     'a duration without unit',

@@ -98,7 +98,9 @@ function withoutUndefined(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
 
-test('a valid pipeline, written in any style, is read as the jobs that it means', () => {
+test('a valid pipeline, written in any style, is read as the jobs that it means', {
+  timeout: 30_000
+}, () => {
   const styles = fc.constantFrom('block', 'flow', 'json', 'quoted')
   fc.assert(
     fc.property(pipelines, styles, (pipeline, style) => {
@@ -113,7 +115,7 @@ test('a valid pipeline, written in any style, is read as the jobs that it means'
         pipeline.jobs.map((job, index) => specOf(job, index, pipeline.timeout?.[1]))
       )
     }),
-    { numRuns: 400 }
+    { numRuns: 200 }
   )
 })
 

@@ -18,7 +18,7 @@ interface Batch {
 class SlowDatabase {
   readonly batches: Batch[] = []
 
-  batch(operations: StoreOp[], options: { readonly sync: true }): Promise<void> {
+  batch(operations: readonly StoreOp[], options: { readonly sync: true }): Promise<void> {
     return new Promise((synced, failed) => {
       this.batches.push({ operations, options, synced, failed })
     })

@@ -113,4 +113,4 @@ test('tables that LevelDB made and merged meanwhile are no reason for doubt', as
   const again = await storeIn(dir, { create: false })
   expect(again.lastStop).toBe('clean')
   expect(await again.witness.announcement(hashOf('RUN.7'))).toHaveLength(bytes.length)
-})
+}, 20_000)

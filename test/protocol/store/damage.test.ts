@@ -1,13 +1,13 @@
 import { appendFile, cp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import { type Database, openDatabase } from '../../../protocol/store/database.ts'
 import { recordKey } from '../../../protocol/store/keys.ts'
 import { JSON_CODEC } from '../../support/json-codec.ts'
 import { ALL_ROUNDS, filledFolder, flipBit, keyOf, rounds } from '../../support/store-damage.ts'
-import { storeIn, temporaryFolder } from '../../support/store-folder.ts'
+import { storeIn, storeOver, temporaryFolder } from '../../support/store-folder.ts'
 import { promiseOf } from '../../support/store-records.ts'
 
 test('a store is suspect when LevelDB noted that it dropped bytes, then and ever after, files as they are', async () => {
@@ -102,7 +102,7 @@ test('a store is suspect when a record is missing, old, damaged or not in the in
     await expect(storeIn(copy)).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
     await expect(storeIn(copy)).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
   }
-})
+}, 20_000)
 
 test('a store is suspect when an older version of a record has come back', async () => {
   const dir = await temporaryFolder()
@@ -155,4 +155,31 @@ test('a store is suspect when a peer has seen a higher sequence: at once and eve
     code: 'STORE_SUSPECT',
     facts: { cause: 'peer-b saw sequence 99' }
   })
+})
+
+test('a record that is damaged or older than what was written ends a running store', async () => {
+  const dir = await temporaryFolder()
+  const store = await storeIn(dir)
+  const save = (round: number): Promise<number> =>
+    store.witness.save({ key: keyOf(0), record: promiseOf(round), announcement: undefined })
+  await save(1)
+  await store.close()
+
+  for (const damage of ['damaged', 'old'] as const) {
+    const copy = `${await temporaryFolder()}/copy`
+    await cp(dir, copy, { recursive: true })
+    const database = await openDatabase(copy, false)
+    const { witness, failures } = await storeOver(database, copy)
+    const row = recordKey(keyOf(0))
+    const first = Buffer.from((await database.get(row)) ?? [])
+    if (damage === 'damaged') first[20] = (first[20] ?? 0) ^ 1
+    else await witness.save({ key: keyOf(0), record: promiseOf(2), announcement: undefined })
+    await database.batch([{ type: 'put', key: row, value: first }], { sync: true })
+
+    await expect(witness.load(keyOf(0))).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+    await expect(witness.barrier()).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+    await vi.waitFor(() => expect(failures).toMatchObject([{ code: 'STORE_SUSPECT' }]))
+    await database.close()
+    await expect(storeIn(copy)).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+  }
 })

@@ -34,7 +34,7 @@ test('a journal that LevelDB wrote is sound, wherever its writer died', async ()
     }),
     { numRuns: 40 }
   )
-})
+}, 20_000)
 
 test('a journal with any bit flipped is not', async () => {
   const journal = await journalOf()

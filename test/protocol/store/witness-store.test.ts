@@ -1,10 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Database, openDatabase } from '../../../protocol/store/database.ts'
 import { openStore } from '../../../protocol/store/mesh-store.ts'
 import { JSON_CODEC } from '../../support/json-codec.ts'
 import { memoryWitnessStore, openMemoryStore } from '../../support/memory-store.ts'
 import { witnessStoreContract } from '../../support/store-contract.ts'
+import { storeOver, temporaryFolder } from '../../support/store-folder.ts'
+import { promiseOf } from '../../support/store-records.ts'
 
 witnessStoreContract('LevelDB', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'mesh-store-'))
@@ -28,3 +32,32 @@ witnessStoreContract('memory', async () => ({
   store: memoryWitnessStore(),
   close: async () => undefined
 }))
+
+test('64 writers side by side on one disk share few syncs', async () => {
+  const dir = await temporaryFolder()
+  const level = await openDatabase(dir, true)
+  let batches = 0
+  const counted: Database = {
+    ...level,
+    batch: async (operations, options) => {
+      batches += 1
+      await level.batch(operations, options)
+    }
+  }
+  const { witness, close } = await storeOver(counted, dir)
+  const atOpening = batches
+  const rounds = Array.from({ length: 10 }, (_, index) => index + 1)
+  const write = async (writer: number): Promise<void> => {
+    const key = { register: `RUN.${writer}`, witnessEpoch: 1 }
+    for (const round of rounds) {
+      await witness.save({ key, record: promiseOf(round), announcement: undefined })
+    }
+  }
+  await Promise.all(Array.from({ length: 64 }, (_, writer) => write(writer)))
+  const shared = batches - atOpening
+  await close()
+
+  // 640 writes; each writer waits for its own, so at least one batch a round.
+  expect(shared).toBeGreaterThanOrEqual(10)
+  expect(shared).toBeLessThanOrEqual(40)
+})

@@ -33,6 +33,16 @@ function withOp(value: JobState, changes: Partial<JobState['op']>): JobState {
   return { ...value, op: { ...value.op, ...changes } }
 }
 
+/** True when HOLDER signed the fields, each behind its length; by Node alone. */
+function signed(fields: readonly string[], signature: string): boolean {
+  const statement = Buffer.concat(
+    fields.flatMap((field) => [Buffer.from([0, 0, 0, field.length]), Buffer.from(field)])
+  )
+  const x = Buffer.from(rawKeyOf(HOLDER.peerId)).toString('base64url')
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+  return verifyWithNode(null, statement, key, Buffer.from(signature, 'hex'))
+}
+
 describe('the op of a value', () => {
   test('of every kind is believed when its actor signed it', () => {
     fc.assert(
@@ -46,22 +56,14 @@ describe('the op of a value', () => {
 
   test('covers exactly domain, register, kind, epoch, claim, op id, actor and arguments', () => {
     const { op } = jobAfter(HOLDER, COMPLETE)
-    const fields = [
-      'runner-mesh.job-op.v1',
-      JOB_ID,
-      'complete',
-      '1',
-      CLAIM_ID,
-      OP_ID,
-      HOLDER.peerId,
-      op.argsHash
-    ]
-    const statement = Buffer.concat(
-      fields.flatMap((field) => [Buffer.from([0, 0, 0, field.length]), Buffer.from(field)])
-    )
-    const x = Buffer.from(rawKeyOf(HOLDER.peerId)).toString('base64url')
-    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
-    expect(verifyWithNode(null, statement, key, Buffer.from(op.sig, 'hex'))).toBe(true)
+    const end = ['complete', '1', CLAIM_ID, OP_ID, HOLDER.peerId, op.argsHash]
+    expect(signed(['runner-mesh.job-op.v1', JOB_ID, ...end], op.sig)).toBe(true)
+    const cancel = jobAfter(HOLDER, { kind: 'cancel', reason: '' }).op
+    const rest = ['cancel', '', '', OP_ID, HOLDER.peerId, cancel.argsHash]
+    expect(signed(['runner-mesh.job-op.v1', JOB_ID, ...rest], cancel.sig)).toBe(true)
+    const run = runBy(HOLDER).op
+    const create = [RUN_ID, 'create', OP_ID, HOLDER.peerId, run.argsHash]
+    expect(signed(['runner-mesh.run-op.v1', ...create], run.sig)).toBe(true)
   })
 
   test('signed by anyone else than its actor is refused', () => {
@@ -158,6 +160,8 @@ describe('a proposal', () => {
 
   test('is believed when its ballot peer signed register, witness epoch, ballot and value', () => {
     expect(verifier().proposal(JOB_ID, 4, accepted)).toBe(true)
+    const fields = [JOB_ID, '4', '3', HOLDER.peerId, BOOT, digest().hash(value)]
+    expect(signed(['runner-mesh.proposal.v1', ...fields], proposerSig)).toBe(true)
   })
 
   test('is refused when any of these is another', () => {

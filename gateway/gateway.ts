@@ -1,0 +1,230 @@
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { causeOf, codeOf, MeshError } from '../protocol/core/errors.ts'
+import type { JobState } from '../protocol/core/job.ts'
+import { LOG_REQUEST_MS_MAX } from '../protocol/core/limits.ts'
+import type { Clock } from '../protocol/core/ports.ts'
+import type { Log } from '../protocol/host/log.ts'
+import type { StatePaths } from '../protocol/host/paths.ts'
+import { systemRandom } from '../protocol/host/random.ts'
+import { VERSION } from '../protocol/host/version.ts'
+import { Member } from '../protocol/mesh/member.ts'
+import type { RosterBook } from '../protocol/mesh/roster-book.ts'
+import { LogStore } from '../protocol/store/log-store.ts'
+import type { MeshStore } from '../protocol/store/mesh-store.ts'
+import { openAnnouncement, sealAnnouncement } from '../protocol/wire/announcement.ts'
+import { PROTOCOLS } from '../protocol/wire/ids.ts'
+import type { MeshKey } from '../protocol/wire/keys.ts'
+import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
+import { runIdOfOrigin } from '../protocol/wire/run-id.ts'
+import type { ApiParts } from './api/parts.ts'
+import { createServer } from './api/server.ts'
+import { TokenStore } from './api/token-store.ts'
+import type { GatewaySettings } from './config.ts'
+import { CommitCache } from './forge/commit-cache.ts'
+import { Receiver } from './hooks/receiver.ts'
+import { Intake } from './intake.ts'
+import { Holders } from './logs/holders.ts'
+import { readLog } from './logs/log-reader.ts'
+import { LogService } from './logs/log-service.ts'
+import { LogSweep } from './logs/log-sweep.ts'
+import { MeshRecorder } from './mesh-recorder.ts'
+import type { Announcer } from './ports.ts'
+import { Repositories, type Repository } from './repositories.ts'
+
+export interface GatewayParts {
+  readonly paths: StatePaths
+  readonly settings: GatewaySettings
+  readonly repositories: readonly Repository[]
+  readonly log: Log
+  readonly key: MeshKey
+  readonly store: MeshStore
+  readonly book: RosterBook
+  readonly clock: Clock
+  /** Called once when nothing may be promised any more: the process must end. */
+  readonly onFailure: (error: MeshError) => void
+}
+
+/** One gateway, put together: the only place that knows all of its rooms. */
+export class Gateway {
+  readonly #parts: GatewayParts
+  readonly #member: Member
+  readonly #repositories: Repositories
+  readonly #commits: CommitCache
+  readonly #logs: LogStore
+  readonly #sweep: LogSweep
+  readonly #intake: Intake
+  readonly #announcer: Announcer
+  #app: FastifyInstance | undefined
+  #stopping = false
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts
+    const { paths, settings, log, key, store, book, clock } = parts
+    const random = systemRandom()
+    const { listen, announce, gossip } = settings
+    this.#member = new Member(
+      { key, book, store, clock, random, log, onFailure: parts.onFailure },
+      { listen, announce, gossip, boot: random.id(8) }
+    )
+    this.#repositories = new Repositories(parts.repositories)
+    this.#commits = new CommitCache({ log }, { dir: paths.cache })
+    this.#announcer = {
+      gateway: key.peerId,
+      seal: (announcement) => sealAnnouncement(key, announcement),
+      open: openAnnouncement
+    }
+    this.#intake = new Intake({
+      inbox: store.inbox,
+      repositories: this.#repositories,
+      commits: this.#commits,
+      announcer: this.#announcer,
+      recorder: new MeshRecorder({ member: this.#member, clock }),
+      clock,
+      random,
+      log
+    })
+    this.#logs = new LogStore(paths.logs, { durable: true })
+    const isOpen = (runId: string): boolean => isOpenRun(this.#member, runId)
+    this.#sweep = new LogSweep({ store: this.#logs, isOpen, clock, log }, { dir: paths.logs })
+  }
+
+  /** Resolves once deliveries are taken. Rejects with CONFIG_INVALID where it cannot listen. */
+  async start(): Promise<void> {
+    const { store, clock, log, settings, key } = this.#parts
+    const service = new LogService({ store: this.#logs, holders: this.#holders(), log })
+    this.#member.node.handle(PROTOCOLS.log, service.handle)
+    await this.#commits.prune(this.#parts.repositories.map(({ url }) => url))
+    await this.#member.start()
+    this.#member.on((event) => {
+      if (event.kind === 'roster') this.#intake.wake()
+    })
+    this.#member.node.onLink(({ kind }) => {
+      if (kind === 'up') this.#intake.wake()
+    })
+    await this.#intake.start()
+    this.#sweep.start()
+    const receiver = new Receiver({
+      inbox: store.inbox,
+      intake: this.#intake,
+      repositories: this.#repositories,
+      runIdOf: runIdOfOrigin,
+      clock,
+      log
+    })
+    const tokens = new TokenStore(this.#parts.paths.tokens)
+    this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
+    await this.#listen(this.#app)
+    const addresses = this.#member.node.addresses()
+    const facts = { peer: key.peerId, addresses, http: this.httpUrl, name: settings.name }
+    log.info({ ...facts, repositories: this.#repositories.size }, 'gateway started')
+  }
+
+  /** Where deliveries and the API are served; '' before start. */
+  get httpUrl(): string {
+    const address = this.#app?.server.address() as AddressInfo | null | undefined
+    if (address === null || address === undefined) return ''
+    const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+    return `http://${host}:${address.port}`
+  }
+
+  /** Takes the repositories of settings that were read again. */
+  async reload(repositories: readonly Repository[]): Promise<void> {
+    this.#repositories.replace(repositories)
+    await this.#commits.prune(repositories.map(({ url }) => url))
+    this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
+  }
+
+  /**
+   * Takes nothing new, answers what is in flight, lets runs that are being recorded finish, and
+   * leaves the mesh; each of the first two for at most `limitMs`. What is left is in the inbox.
+   */
+  async stop(limitMs: number): Promise<void> {
+    this.#stopping = true
+    await this.#closeHttp(limitMs)
+    await this.#intake.stop(limitMs)
+    await this.#sweep.stop()
+    await this.#member.stop()
+    await this.#logs.close()
+  }
+
+  async #closeHttp(limitMs: number): Promise<void> {
+    const app = this.#app
+    if (app === undefined) return
+    const disarm = this.#parts.clock.arm(limitMs, () => app.server.closeAllConnections())
+    await app.close()
+    disarm()
+  }
+
+  async #listen(app: FastifyInstance): Promise<void> {
+    const { host, port } = this.#parts.settings.http
+    try {
+      await app.listen({ host, port })
+    } catch (error) {
+      const cause = error instanceof Error && 'code' in error ? String(error.code) : causeOf(error)
+      const problem = `http: cannot listen on ${host}:${port} (${cause}): choose another port`
+      const file = this.#parts.paths.config
+      throw new MeshError('CONFIG_INVALID', { file, problem }, { cause: error })
+    }
+  }
+
+  #holders(): Holders {
+    return new Holders({
+      known: (job) => this.#member.board.job(job)?.state,
+      read: async (job) => {
+        try {
+          const read = await this.#member.readJob(job)
+          return read.kind === 'chosen' ? read.state : undefined
+        } catch (error) {
+          this.#parts.log.debug({ job, code: codeOf(error) }, 'job not read')
+          return undefined
+        }
+      }
+    })
+  }
+
+  #api(): ApiParts {
+    const { key, store, clock } = this.#parts
+    const member = this.#member
+    return {
+      peerId: key.peerId,
+      version: VERSION,
+      board: member.board,
+      clock,
+      inbox: store.inbox,
+      announcer: this.#announcer,
+      readJob: (jobId) => this.#readJob(jobId),
+      roster: () => member.roster(),
+      links: () => member.node.links(),
+      health: () => member.health(),
+      intakeQueued: () => this.#intake.queued,
+      stopping: () => this.#stopping,
+      readLog: (question) =>
+        readLog(
+          {
+            store: this.#logs,
+            self: key.peerId,
+            send: async (peer, request) => {
+              const options = { timeoutMs: LOG_REQUEST_MS_MAX }
+              const body = encodeLogRequest(request)
+              return decodeLogReply(await member.node.request(peer, PROTOCOLS.log, body, options))
+            }
+          },
+          question
+        )
+    }
+  }
+
+  async #readJob(jobId: string): Promise<JobState | undefined> {
+    const read = await this.#member.readJob(jobId)
+    if (read.kind === 'chosen') return read.state
+    const { w: witnesses, quorum } = this.#member.health()
+    throw new MeshError('QUORUM_UNREACHABLE', { answered: read.answered, witnesses, quorum })
+  }
+}
+
+/** A run that the board has dropped has ended: open ones are never dropped. */
+function isOpenRun({ board }: Member, runId: string): boolean {
+  const status = board.runStatus(runId)
+  return status === 'running' || status === 'queued'
+}

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AttemptRig, type RunningAttempt } from '../support/attempt-rig.ts'
+import { eventually } from '../support/eventually.ts'
+
+const TEST_MS = 30_000
+/** The kill budget of the default lease profile: after it another agent may start the job. */
+const KILL_BUDGET_MS = 3_000
+/** A guard looks five times a second; the rest is the engine and a busy machine. */
+const TICK_MS = 1_500
+
+let rig: AttemptRig
+
+beforeAll(async () => {
+  rig = await AttemptRig.open()
+})
+
+afterAll(async () => {
+  await rig.close()
+})
+
+/** Boot-clock milliseconds at which the container was first seen dead, against its deadline. */
+async function deadAfterDeadline(attempt: RunningAttempt): Promise<number> {
+  const name = rig.executor.containerName(attempt.input.jobId)
+  await eventually('the container is dead', async () => {
+    const seen = await rig.engine.inspect(name)
+    return seen === undefined || !seen.running
+  })
+  return rig.nowMs() - attempt.input.deadlineMs()
+}
+
+async function untilSaid(attempt: RunningAttempt, text: string): Promise<void> {
+  await eventually(`the job says ${text}`, () => attempt.lines.some((line) => line.text === text))
+}
+
+describe('the guard alone', { timeout: TEST_MS }, () => {
+  test('ends a job that ignores SIGTERM once nobody renews its lease', async () => {
+    const script = "trap '' TERM; echo ready; while :; do sleep 1; done"
+    const attempt = await rig.start({ steps: [{ run: script }], deadlineInMs: 3_000 })
+    await untilSaid(attempt, 'ready')
+    const lateMs = await deadAfterDeadline(attempt)
+
+    expect(lateMs).toBeGreaterThan(-50)
+    expect(lateMs).toBeLessThan(TICK_MS)
+    expect(await attempt.result).toMatchObject({
+      kind: 'interrupted',
+      reason: 'lease_lost',
+      userCodeRan: true
+    })
+    expect(await rig.left()).toEqual([])
+  })
+
+  test('runs no user code in a container that starts after its deadline', async () => {
+    const { result, lines } = await rig.run({ deadlineInMs: -1_000 })
+
+    expect(result).toMatchObject({
+      kind: 'interrupted',
+      reason: 'lease_lost',
+      userCodeRan: false
+    })
+    expect(lines.filter((line) => line.step > 0)).toEqual([])
+  })
+
+  test('refuses a deadline that is further ahead than any lease', async () => {
+    const { result } = await rig.run({ deadlineInMs: 120_000 })
+
+    expect(result).toMatchObject({
+      kind: 'interrupted',
+      reason: 'sandbox_failed',
+      userCodeRan: false
+    })
+    expect(result).toHaveProperty('message', expect.stringContaining('the guard refused'))
+  })
+
+  test('ends the container when its deadline cannot be read any more', async () => {
+    const attempt = await rig.start({ steps: [{ run: 'echo ready; sleep 60' }] })
+    await untilSaid(attempt, 'ready')
+    await attempt.input.deadline.remove()
+
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
+  })
+
+  test('needs no process of its own, so that a full pids limit cannot stop it', async () => {
+    // Busy in the shell itself: everything that forks has failed by then.
+    const script = '(while :; do sleep 300 & done); echo full; while :; do :; done'
+    const attempt = await rig.start({ steps: [{ run: script }], deadlineInMs: 5_000 })
+    await untilSaid(attempt, 'full')
+    const name = rig.executor.containerName(attempt.input.jobId)
+    const helper = { container: name, command: ['/bin/true'], env: [], user: '0', workdir: '/' }
+    const beside = await rig.engine.exec({ ...helper, onOutput: () => undefined })
+    const lateMs = await deadAfterDeadline(attempt)
+
+    expect(beside.kind, 'the limit is really full').toBe('not_started')
+    expect(lateMs).toBeLessThan(KILL_BUDGET_MS)
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
+  })
+
+  test('ends a fork bomb in time', async () => {
+    const script = 'bomb() { bomb | bomb & }; echo ready; bomb; while :; do :; done'
+    const attempt = await rig.start({ steps: [{ run: script }], deadlineInMs: 4_000 })
+    await untilSaid(attempt, 'ready')
+
+    expect(await deadAfterDeadline(attempt)).toBeLessThan(KILL_BUDGET_MS)
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
+    expect(await rig.left()).toEqual([])
+  })
+
+  test('reaps what the job leaves behind, or its limit would fill with the dead', async () => {
+    const script = 'i=0; while [ $i -lt 1500 ]; do (true &); i=$((i + 1)); done; echo $i'
+    const { result, lines } = await rig.run({ steps: [{ run: script }] })
+
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(lines.at(-1)?.text).toBe('1500')
+  })
+
+  test('cannot be killed or stopped by the job', async () => {
+    const script = 'kill -KILL 1; kill -STOP 1; echo sent; sleep 60'
+    const attempt = await rig.start({ steps: [{ run: script }], deadlineInMs: 3_000 })
+    await untilSaid(attempt, 'sent')
+
+    expect(await deadAfterDeadline(attempt)).toBeGreaterThan(-50)
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
+  })
+
+  test('cannot be given another deadline by the job', async () => {
+    const script = 'echo 99999999 >/.runner-mesh/lease/deadline'
+    const { result, lines } = await rig.run({ steps: [{ run: script }] })
+
+    expect(result).toMatchObject({ outcome: { state: 'failed', reason: 'exit_code' } })
+    expect(lines.some((line) => line.text.includes('Read-only file system'))).toBe(true)
+  })
+})

@@ -1,0 +1,162 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CommitCache } from '../../../gateway/forge/commit-cache.ts'
+import { codeOf, MeshError } from '../../../protocol/core/errors.ts'
+import { CACHE_FETCHES_MAX, PIPELINE_BYTES_MAX } from '../../../protocol/core/limits.ts'
+import { silentLog } from '../../../protocol/host/log.ts'
+import { PIPELINE, temporaryFolder } from '../../support/gateway-rig.ts'
+import { GitFixture } from '../../support/git-fixture.ts'
+
+let forge: GitFixture
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let cache: CommitCache
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  forge = await GitFixture.serve()
+  cache = new CommitCache({ log: silentLog() }, { dir: folder.dir })
+})
+
+afterEach(async () => {
+  await forge.stop()
+  await folder.remove()
+})
+
+const signal = new AbortController().signal
+
+function read(commit: string, url = forge.url) {
+  return cache.read({ name: 'team/kernel', url }, commit, signal)
+}
+
+async function textOf(commit: string): Promise<string> {
+  const { pipeline } = await read(commit)
+  return pipeline.kind === 'found' ? new TextDecoder().decode(pipeline.bytes) : pipeline.kind
+}
+
+/** A commit of main's tree under another message. */
+async function commitWith(message: string): Promise<string> {
+  const inBare = ['--git-dir', forge.bare]
+  const tree = await forge.git([...inBare, 'rev-parse', 'main^{tree}'])
+  const commit = await forge.git([...inBare, 'commit-tree', '-m', message, tree])
+  await forge.git([...inBare, 'update-ref', 'refs/heads/other', commit])
+  return commit
+}
+
+test('the pipeline file is read as it is at each commit, older ones too', async () => {
+  const first = await forge.commit({ '.runner-mesh.yml': PIPELINE, 'src/a.c': 'int a;' })
+  const second = await forge.commit({ '.runner-mesh.yml': 'second: true\n' })
+
+  expect(await textOf(second)).toBe('second: true\n')
+  expect(await textOf(first)).toBe(PIPELINE)
+  expect(await readdir(folder.dir)).toHaveLength(1)
+})
+
+test('the title is the first line of the message, cut and without control characters', async () => {
+  await forge.commit({ a: 'b' })
+
+  const title = async (message: string) => (await read(await commitWith(message))).title
+
+  expect(await title('sched: fix wakeup\n\nlong story')).toBe('sched: fix wakeup')
+  expect(await title(`\u001b[31mred\u202e ${'é'.repeat(200)}`)).toMatch(/^\[31mred {2}é{111,112}$/)
+  expect(await title('👍'.repeat(100))).toBe('👍'.repeat(60))
+})
+
+test('a file that is absent, a link, a folder or too large is told apart', async () => {
+  const kinds = []
+  for (const files of [
+    { 'readme.md': 'x' },
+    { '.runner-mesh.yml': { link: '/etc/passwd' } },
+    { '.runner-mesh.yml/a': 'x' },
+    { '.runner-mesh.yml': 'x'.repeat(PIPELINE_BYTES_MAX + 1) },
+    { '.runner-mesh.yml': 'x'.repeat(PIPELINE_BYTES_MAX) }
+  ]) {
+    const { pipeline } = await read(await forge.commit(files))
+    kinds.push(pipeline.kind === 'unusable' ? pipeline.problem : pipeline.kind)
+  }
+
+  const large = `it has ${PIPELINE_BYTES_MAX + 1} bytes, at most ${PIPELINE_BYTES_MAX} are allowed`
+  const noFile = 'it is no regular file'
+  expect(kinds).toEqual(['absent', noFile, noFile, large, 'found'])
+})
+
+test('several commits of one repository at once do not get into each other', async () => {
+  const commits: string[] = []
+  for (let number = 0; number < 4; number += 1) {
+    commits.push(await forge.commit({ '.runner-mesh.yml': `number: ${number}\n` }))
+  }
+
+  const texts = await Promise.all(commits.map(textOf))
+
+  expect(texts).toEqual(commits.map((_, number) => `number: ${number}\n`))
+})
+
+test('a commit that is not there, a forge that is down and a file URL are refused', async () => {
+  await forge.commit({ a: 'b' })
+  const absent = 'd'.repeat(40)
+
+  const codes = []
+  for (const attempt of [
+    () => read(absent),
+    () => read('main'),
+    () => read(absent, 'git://127.0.0.1:1/x.git'),
+    () => read(absent, `file://${forge.bare}`)
+  ]) {
+    codes.push(await attempt().catch(codeOf))
+  }
+
+  const failed = 'WORKSPACE_FETCH_FAILED'
+  expect(codes).toEqual([failed, failed, failed, 'URL_REFUSED'])
+})
+
+test('a cache that a kill left half written is made anew', async () => {
+  const first = await forge.commit({ '.runner-mesh.yml': PIPELINE })
+  await textOf(first)
+  const [name = ''] = await readdir(folder.dir)
+  const second = await forge.commit({ '.runner-mesh.yml': 'second: true\n' })
+  await writeFile(join(folder.dir, name, 'shallow.lock'), '')
+
+  const error = await read(second).catch((thrown: unknown) => thrown)
+
+  expect(error).toBeInstanceOf(MeshError)
+  expect(await textOf(second)).toBe('second: true\n')
+})
+
+test('a cache that has served for long is made anew by itself', async () => {
+  const commit = await forge.commit({ '.runner-mesh.yml': PIPELINE })
+  const old = new CommitCache({ log: silentLog() }, { dir: folder.dir, fetchesMax: 2 })
+  const repository = { name: 'team/kernel', url: forge.url }
+  for (let count = 0; count < 2; count += 1) await old.read(repository, commit, signal)
+  const [name = ''] = await readdir(folder.dir)
+  await writeFile(join(folder.dir, name, 'mark'), '')
+
+  await old.read(repository, commit, signal)
+
+  expect(await readdir(join(folder.dir, name))).not.toContain('mark')
+  expect(CACHE_FETCHES_MAX).toBeGreaterThan(2)
+})
+
+test('caches of repositories that are not declared any more are removed', async () => {
+  const commit = await forge.commit({ '.runner-mesh.yml': PIPELINE })
+  await textOf(commit)
+  await mkdir(join(folder.dir, 'stray'))
+  const before = await readdir(folder.dir)
+
+  await cache.prune([forge.url])
+  const kept = await readdir(folder.dir)
+  await cache.prune([])
+
+  expect([before.length, kept.length]).toEqual([2, 1])
+  expect(await readdir(folder.dir)).toEqual([])
+  expect(await textOf(commit)).toBe(PIPELINE)
+})
+
+test('a fetch that is called off ends at once', async () => {
+  const controller = new AbortController()
+  controller.abort()
+  const commit = await forge.commit({ '.runner-mesh.yml': PIPELINE })
+
+  const reading = cache.read({ name: 'r', url: forge.url }, commit, controller.signal)
+
+  await expect(reading).rejects.toMatchObject({ code: 'WORKSPACE_FETCH_FAILED' })
+})
