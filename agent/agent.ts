@@ -33,6 +33,8 @@ import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 
+/** Time that gossip needs to learn what a new peer listens to: about one of its heartbeats. */
+const GREET_AFTER_MS = 1_200
 /** How long one log request may take: it ends on the gateway's disk. */
 const LOG_REQUEST_MS_MAX = 10_000
 /** Time that feeds get to bring the last lines to the gateway when the agent stops. */
@@ -127,7 +129,7 @@ export class Agent {
 
   /** Resolves once the agent speaks to the mesh; it turns idle when a quorum answers. */
   async start(): Promise<void> {
-    const { log, host } = this.#parts
+    const { log, host, clock } = this.#parts
     this.#member.node.handle(PROTOCOLS.log, logServer(this.#spool))
     this.#member.on(() => this.#claimer.consider())
     this.#life.onChange(() => {
@@ -137,6 +139,10 @@ export class Agent {
     })
     await removeLeftovers(this.#recovery())
     await this.#member.start()
+    this.#member.node.onLink(({ kind }) => {
+      // Gossip to a new peer is lost until its subscriptions have arrived: said once they have.
+      if (kind === 'up') clock.arm(GREET_AFTER_MS, () => this.#advertiser.changed())
+    })
     await this.#control.start()
     log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
     for (const problem of host.problems) log.warn(problem, 'host problem')

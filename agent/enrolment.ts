@@ -34,7 +34,7 @@ export async function foundMesh(
   const authorityKey = generateKey()
   await writeSecretFile(paths.authorityKey, authorityKey.bytes)
   const authority = authorityKey.peerId
-  const identity = await makeIdentity(paths, authority)
+  const identity = await makeIdentity('agent', paths, authority)
   const member: Member = {
     peerId: identity.peerId,
     name: first.name,

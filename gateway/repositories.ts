@@ -48,7 +48,11 @@ export async function loadRepositories(
   return repositories
 }
 
-async function loadRepository(entry: RepositorySettings, configFile: string): Promise<Repository> {
+/** One of them. */
+export async function loadRepository(
+  entry: RepositorySettings,
+  configFile: string
+): Promise<Repository> {
   const file = secretPath(configFile, entry)
   const text = new TextDecoder().decode(await readHookSecret(file, entry.name, configFile)).trim()
   const problem = secretProblem(text)

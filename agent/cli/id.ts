@@ -13,7 +13,7 @@ export function idCommand(program: Command, around: Surroundings): void {
     .option('--json', 'one JSON document, schema agent.id/1')
     .action(async (options: IdOptions) => {
       const { paths, console, json } = contextOf(options, around)
-      const made = await makeIdentity(paths, options.authority)
+      const made = await makeIdentity('agent', paths, options.authority)
       if (json) console.out(jsonText({ schema: 'agent.id/1', ...made }))
       else console.out(`${made.peerId}/${made.storeId}\n`)
     })

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { MeshError } from '../core/errors.ts'
 import { makeStateFolder, writeDurable } from '../host/durable-file.ts'
-import type { StatePaths } from '../host/paths.ts'
+import type { Program, StatePaths } from '../host/paths.ts'
 import { readPid } from '../host/pid-lock.ts'
 import { readSecretFile, writeSecretFile } from '../host/secret-file.ts'
 import { type MeshStore, openStore } from '../store/mesh-store.ts'
@@ -17,7 +17,11 @@ export interface Identity {
  * Makes key and store where they are missing and pins the authority; a repeated call gives the same
  * ids. Throws AUTHORITY_INVALID where another authority is pinned already.
  */
-export async function makeIdentity(paths: StatePaths, authority: string): Promise<Identity> {
+export async function makeIdentity(
+  program: Program,
+  paths: StatePaths,
+  authority: string
+): Promise<Identity> {
   checkAuthority(authority)
   await makeStateFolder(paths.state)
   await makeStateFolder(paths.rosters)
@@ -27,7 +31,7 @@ export async function makeIdentity(paths: StatePaths, authority: string): Promis
     throw new MeshError('AUTHORITY_INVALID', { text: authority, problem })
   }
   const key = await loadOrMakeKey(paths.key)
-  const store = await openStateStore(paths, key.peerId, { create: true, openedBy: 'id' })
+  const store = await openStateStore(paths, key.peerId, { create: true, openedBy: program })
   try {
     if (pinned === undefined) await writeDurable(paths.authority, `${authority}\n`)
     return { peerId: key.peerId, storeId: store.storeId }

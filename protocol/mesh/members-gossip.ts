@@ -8,6 +8,8 @@ type Registrar = Components['registrar']
 
 /** Streams of one stranger that are kept unread; gossip itself uses one. */
 const PARKED_STREAMS_MAX = 2
+/** Things to do for one stranger that are remembered: a stream and a topology a gossip version. */
+const WAITING_TASKS_MAX = 16
 /** Bytes of such a stream: a peer tells its topics on it, which takes some hundred. */
 const PARKED_BYTES_MAX = 65_536
 
@@ -65,7 +67,7 @@ export class MembersGossip {
     const register: Registrar['register'] = async (protocol, topology, options) => {
       const onConnect = (peer: PeerId, connection: Connection): void => {
         if (this.#isMember(peer.toString())) topology.onConnect?.(peer, connection)
-        else this.#waitingOf(peer.toString()).tasks.push(() => topology.onConnect?.(peer, connection))
+        else this.#wait(peer.toString(), () => topology.onConnect?.(peer, connection))
       }
       return await inner.register(protocol, { ...topology, onConnect }, options)
     }
@@ -88,10 +90,15 @@ export class MembersGossip {
     }
     waiting.streams += 1
     stream.maxReadBufferLength = PARKED_BYTES_MAX
-    waiting.tasks.push(() => {
+    this.#wait(peerId, () => {
       stream.maxReadBufferLength = OUTBOUND_BUFFER_BYTES_MAX
       return task()
     })
+  }
+
+  #wait(peerId: string, task: () => unknown): void {
+    const { tasks } = this.#waitingOf(peerId)
+    if (tasks.length < WAITING_TASKS_MAX) tasks.push(task)
   }
 
   #waitingOf(peerId: string): Waiting {

@@ -104,6 +104,7 @@ class Libp2pNode implements MeshNode {
   readonly #subscriptions = new Map<string, GossipHandler>()
   #libp2p: MeshLibp2p | undefined
   #gossip: Gossip | undefined
+  #membersGossip: MembersGossip | undefined
   #unsubscribe: (() => void) | undefined
 
   constructor(parts: MeshNodeParts, options: MeshNodeOptions) {
@@ -140,9 +141,9 @@ class Libp2pNode implements MeshNode {
     const door = gater(this.#admission, this.#links)
     const settings = libp2pSettings({ ...this.#options, key, gater: door, gossip })
     const libp2p = await createLibp2p<MeshServices>(settings)
+    this.#membersGossip = gossip
     this.#links.onLink(({ kind, peerId }) => {
       if (kind === 'up') gossip?.meet(peerId)
-      else gossip?.forget(peerId)
     })
     this.#libp2p = libp2p
     libp2p.addEventListener('connection:open', (event) => this.#onOpen(event.detail))
@@ -216,6 +217,7 @@ class Libp2pNode implements MeshNode {
     const peerId = connection.remotePeer.toString()
     this.#links.closed(connection)
     if (this.#links.of(peerId) > 0) return
+    this.#membersGossip?.forget(peerId)
     this.#requests.forget(peerId)
     this.#dialler.linkLost(peerId)
   }

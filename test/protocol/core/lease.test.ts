@@ -257,49 +257,48 @@ describe('a claim has won', () => {
   })
 })
 
+const arbitraryStep = fc.record({
+  kind: fc.constantFrom('tick', 'ready', 'renewed', 'renewed', 'renewed', 'gone', 'proposed'),
+  afterMs: fc.integer({ min: 0, max: 700 }),
+  roundMs: fc.integer({ min: 0, max: 500 }),
+  oks: fc.integer({ min: 0, max: 3 }),
+  stale: fc.integer({ min: 0, max: 1 })
+})
+
+/** Plays all steps; `check` sees the lease after each, and when the last quorum's round started. */
+function whateverHappens(check: (played: Played, nowMs: number, heardMs: number) => void): void {
+  const play = (steps: readonly StepOf<typeof arbitraryStep>[]) => {
+    const played = new Played(START_MS, START_MS + 10)
+    let nowMs = START_MS + 10
+    let heardMs = START_MS
+    for (const { kind, afterMs, roundMs, oks, stale } of steps) {
+      nowMs += afterMs
+      if (kind === 'renewed') played.renewed(nowMs - roundMs, nowMs, oks, stale)
+      else played.step({ kind, nowMs })
+      if (kind === 'renewed' && oks >= 2) heardMs = Math.max(heardMs, nowMs - roundMs)
+      check(played, nowMs, heardMs)
+    }
+  }
+  fc.assert(fc.property(fc.array(arbitraryStep, { maxLength: 40 }), play))
+}
+
+type StepOf<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Value> ? Value : never
+
 describe('whatever happens', () => {
-  const arbitraryStep = fc.record({
-    kind: fc.constantFrom('tick', 'ready', 'renewed', 'renewed', 'renewed', 'gone', 'proposed'),
-    afterMs: fc.integer({ min: 0, max: 700 }),
-    roundMs: fc.integer({ min: 0, max: 500 }),
-    oks: fc.integer({ min: 0, max: 3 }),
-    stale: fc.integer({ min: 0, max: 1 })
-  })
+  const isAlive = ({ hold }: Played) => hold.container === 'running' && hold.lost === undefined
 
   test('a container only runs while a quorum was heard, less than a hold time before', () => {
-    fc.assert(
-      fc.property(fc.array(arbitraryStep, { maxLength: 40 }), (steps) => {
-        const played = new Played(START_MS, START_MS + 10)
-        let nowMs = START_MS + 10
-        let heardMs = START_MS
-        for (const { kind, afterMs, roundMs, oks, stale } of steps) {
-          nowMs += afterMs
-          const startedAtMs = nowMs - roundMs
-          if (kind === 'renewed') played.renewed(startedAtMs, nowMs, oks, stale)
-          else played.step({ kind, nowMs })
-          if (kind === 'renewed' && oks >= 2) heardMs = Math.max(heardMs, startedAtMs)
-          const alive = played.hold.container === 'running' && played.hold.lost === undefined
-          if (alive) expect(nowMs).toBeLessThan(heardMs + HOLD_MS)
-          expect(played.hold.deadlineMs).toBeLessThanOrEqual(heardMs + HOLD_MS)
-        }
-      })
-    )
+    whateverHappens((played, nowMs, heardMs) => {
+      if (isAlive(played)) expect(nowMs).toBeLessThan(heardMs + HOLD_MS)
+      expect(played.hold.deadlineMs).toBeLessThanOrEqual(heardMs + HOLD_MS)
+    })
   })
 
   test('a running container always has a next tick, at its deadline at the latest', () => {
-    fc.assert(
-      fc.property(fc.array(arbitraryStep, { maxLength: 40 }), (steps) => {
-        const played = new Played(START_MS, START_MS + 10)
-        let nowMs = START_MS + 10
-        for (const { kind, afterMs, roundMs, oks, stale } of steps) {
-          nowMs += afterMs
-          if (kind === 'renewed') played.renewed(nowMs - roundMs, nowMs, oks, stale)
-          else played.step({ kind, nowMs })
-          if (played.hold.container !== 'running' || played.hold.lost !== undefined) continue
-          expect(played.wakeMs).toBeGreaterThanOrEqual(nowMs)
-          expect(played.wakeMs).toBeLessThanOrEqual(played.hold.deadlineMs)
-        }
-      })
-    )
+    whateverHappens((played, nowMs) => {
+      if (!isAlive(played)) return
+      expect(played.wakeMs).toBeGreaterThanOrEqual(nowMs)
+      expect(played.wakeMs).toBeLessThanOrEqual(played.hold.deadlineMs)
+    })
   })
 })

@@ -11,6 +11,14 @@ function preparing() {
   return new PlayedChange(requestOf({ op: claim('peerA', 'c1') })).state
 }
 
+/** After a round that came to nothing: the read before the next one is out. */
+function reading() {
+  const change = new PlayedChange(requestOf({ op: claim('peerA', 'c1') }))
+  change.timer('request')
+  change.timer('backoff')
+  return change.state
+}
+
 function promised(round: number, value = job) {
   const accepted = acceptedOf(value, 1)
   return { kind: 'promise', ballot: ballot(round), accepted, lease: undefined, wseq: 1 } as const
@@ -22,13 +30,15 @@ describe('an answer counts', () => {
     expect(isSound(preparing(), promised(2))).toBe(false)
     const early = { kind: 'accepted', ballot: ballot(1), wseq: 1 } as const
     expect(isSound(preparing(), early)).toBe(false)
+    expect(isSound(preparing(), valueReply(acceptedOf(job, 1)))).toBe(false)
+    expect(isSound(reading(), promised(1))).toBe(false)
   })
 
   test('when its value is one that the rules can make, of this register', () => {
     expect(isSound(preparing(), promised(1, broken))).toBe(false)
     expect(isSound(preparing(), promised(1, { ...job, register: 'RUN.1' }))).toBe(false)
-    expect(isSound(preparing(), valueReply(acceptedOf(broken, 1)))).toBe(false)
-    expect(isSound(preparing(), valueReply(acceptedOf(job, 1)))).toBe(true)
+    expect(isSound(reading(), valueReply(acceptedOf(broken, 1)))).toBe(false)
+    expect(isSound(reading(), valueReply(acceptedOf(job, 1)))).toBe(true)
   })
 })
 

@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import { type StatePaths, statePaths } from '../../protocol/host/paths.ts'
+
+/** What the process gives a command; passed in, so that a command can be run by a test. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: { write(text: string): unknown }
+}
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly state?: string
+  readonly config?: string
+  readonly json?: boolean
+}
+
+export interface Context {
+  readonly paths: StatePaths
+  readonly env: Surroundings['env']
+  readonly json: boolean
+  readonly out: (text: string) => void
+  /** What is for people only: never mixed into what a script reads. */
+  readonly err: (text: string) => void
+}
+
+export function common(command: Command): Command {
+  return command.option(
+    '--state <dir>',
+    'state folder (default: MESH_STATE, else the system folder)'
+  )
+}
+
+export function contextOf(options: CommonOptions, around: Surroundings): Context {
+  return {
+    paths: statePaths('gateway', options, around.env),
+    env: around.env,
+    json: options.json === true,
+    out: (text) => void around.stdout.write(text),
+    err: (text) => void around.stderr.write(text)
+  }
+}
+
+/** One JSON document with sorted keys: two runs can be compared as text. */
+export function jsonText(document: unknown): string {
+  return `${JSON.stringify(sorted(document), null, 2)}\n`
+}
+
+/** Collects an option that may be given several times. */
+export function several(text: string, before: readonly string[] = []): string[] {
+  return [...before, text]
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([name, inner]) => [name, sorted(inner)]))
+}

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { MeshError } from '../../protocol/core/errors.ts'
+import { readPid } from '../../protocol/host/pid-lock.ts'
+import { writeSecretFile } from '../../protocol/host/secret-file.ts'
+import { loadGatewaySettings, type RepositorySettings, repositorySchema } from '../config.ts'
+import { addRepository } from '../config-edit.ts'
+import { loadRepository } from '../repositories.ts'
+import {
+  type CommonOptions,
+  type Context,
+  common,
+  contextOf,
+  jsonText,
+  type Surroundings,
+  several
+} from './command.ts'
+
+/** Bytes of a new hook secret (Standard Webhooks asks for 24 to 64). */
+const SECRET_BYTES = 32
+
+interface AddOptions extends CommonOptions {
+  readonly url: string
+  readonly secretFile: string
+  readonly branch?: readonly string[]
+}
+
+export function repoCommand(program: Command, around: Surroundings): void {
+  const repo = program.command('repo').description('repositories whose pushes start runs')
+  addCommand(repo, around)
+  listCommand(repo, around)
+}
+
+function addCommand(repo: Command, around: Surroundings): void {
+  common(repo.command('add'))
+    .description('declare a bare Git repository in gateway.yaml; its comments stay')
+    .argument('<name>', 'as its hook says it, team/kernel')
+    .requiredOption('--url <url>', 'where gateway and agents fetch it: https, http, ssh or git')
+    .requiredOption('--secret-file <file>', 'hook secret, mode 0600; made where there is none')
+    .option('--branch <pattern>', 'branch that starts runs, release/*; may be repeated', several)
+    .option('--config <file>', 'settings (default: gateway.yaml of the system or state folder)')
+    .action(async (name: string, options: AddOptions) => {
+      const context = contextOf(options, around)
+      const entry = entryOf(name, options)
+      const made = await makeSecret(entry.secret_file)
+      await loadRepository(entry, context.paths.config)
+      await addRepository(context.paths.config, entry)
+      if (made) context.err(`made the secret ${entry.secret_file}: give a copy to the hook\n`)
+      context.err(`${name} declared in ${context.paths.config}\n`)
+      await tellReload(context)
+    })
+}
+
+/** Throws USAGE, naming the option. */
+function entryOf(name: string, options: AddOptions): RepositorySettings {
+  const { url, branch } = options
+  // Absolute, since a path in the file is meant from the file's folder and not from here.
+  const entry = { name, url, secret_file: resolve(options.secretFile), branches: branch }
+  const result = repositorySchema.safeParse(entry)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw new MeshError('USAGE', {
+    problem: `${issue?.path.map(String).join('.')}: ${issue?.message}`
+  })
+}
+
+async function makeSecret(file: string): Promise<boolean> {
+  const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}\n`
+  try {
+    await writeSecretFile(file, secret)
+    return true
+  } catch (error) {
+    if (error instanceof MeshError && error.code === 'STATE_EXISTS') return false
+    throw error
+  }
+}
+
+async function tellReload({ paths, err }: Context): Promise<void> {
+  const pid = await readPid(paths.pid)
+  // Only said: a pid file may outlive its process, and the number may be somebody else's by now.
+  if (pid !== 'unknown') err(`a running gateway takes it with: kill -HUP ${pid}\n`)
+}
+
+function listCommand(repo: Command, around: Surroundings): void {
+  common(repo.command('list'))
+    .description('show the declared repositories')
+    .option('--config <file>', 'settings (default: gateway.yaml of the system or state folder)')
+    .option('--json', 'one JSON document, schema gateway.repositories/1')
+    .action(async (options: CommonOptions) => {
+      const { paths, env, out, json } = contextOf(options, around)
+      const fileRequired = options.config !== undefined
+      const loaded = await loadGatewaySettings({ file: paths.config, fileRequired, flags: {}, env })
+      const { repositories } = loaded.values
+      if (json) return out(jsonText({ schema: 'gateway.repositories/1', repositories }))
+      for (const { name, url, branches } of repositories) {
+        out(`${name}   ${url}   ${branches.join(',')}\n`)
+      }
+    })
+}

@@ -1,0 +1,153 @@
+import { causeOf, type MeshError } from '../protocol/core/errors.ts'
+import { SHUTDOWN_MS_MAX } from '../protocol/core/limits.ts'
+import type { Clock } from '../protocol/core/ports.ts'
+import { systemClock } from '../protocol/host/clock.ts'
+import { makeStateFolder } from '../protocol/host/durable-file.ts'
+import { createLog, type Log } from '../protocol/host/log.ts'
+import type { StatePaths } from '../protocol/host/paths.ts'
+import { removePid, writePid } from '../protocol/host/pid-lock.ts'
+import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import { RosterBook } from '../protocol/mesh/roster-book.ts'
+import type { GatewaySettings } from './config.ts'
+import { Gateway } from './gateway.ts'
+import { loadRepositories } from './repositories.ts'
+
+export interface DaemonOptions {
+  readonly paths: StatePaths
+  readonly settings: GatewaySettings
+  /** The settings as their file says now. */
+  readonly reload: () => Promise<GatewaySettings>
+}
+
+/**
+ * `gateway start`: opens what must be there, serves until a signal, and closes in the opposite
+ * order. SIGTERM finishes what is in flight, a second one (or SIGINT) does not wait; SIGHUP reads
+ * the repositories again. Rejects with STORE_FAILED where the store failed: nothing more is taken.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const { paths, settings } = options
+  await makeStateFolder(paths.state)
+  const log = createLog({ name: 'gateway', level: settings.logLevel })
+  const repositories = await loadRepositories(settings, paths.config)
+  const key = await loadKey(paths.key)
+  const authority = await readAuthority(paths)
+  const failure = Promise.withResolvers<never>()
+  // Nobody may be waiting yet when the store fails; the race below still sees it.
+  failure.promise.catch(() => undefined)
+  const onFailure = (error: MeshError): void => failure.reject(error)
+  const opening = { create: false, openedBy: 'gateway', onFailure }
+  const store = await openStateStore(paths, key.peerId, opening)
+  try {
+    await writePid(paths.pid)
+    const clock = systemClock()
+    const book = await RosterBook.open(paths.rosters, authority, clock)
+    const parts = { paths, settings, repositories, log, key, store, book, clock, onFailure }
+    const orders = new SignalOrders({ log, reload: () => reload(gateway, options) })
+    const gateway = new Gateway(parts)
+    await supervise({ gateway, failure: failure.promise, orders, clock, log })
+  } finally {
+    await store.close()
+    await removePid(paths.pid)
+  }
+}
+
+async function reload(gateway: Gateway, { paths, reload }: DaemonOptions): Promise<void> {
+  await gateway.reload(await loadRepositories(await reload(), paths.config))
+}
+
+interface Supervision {
+  readonly gateway: Gateway
+  readonly failure: Promise<never>
+  readonly orders: SignalOrders
+  readonly clock: Clock
+  readonly log: Log
+}
+
+async function supervise({ gateway, failure, orders, clock, log }: Supervision): Promise<void> {
+  try {
+    await Promise.race([gateway.start(), orders.second, failure])
+    await Promise.race([orders.first, failure])
+    log.info('stopping')
+  } catch (error) {
+    log.fatal({ err: error }, 'gateway failed')
+    throw error
+  } finally {
+    // After a failed start or store too: connections and timers would keep the process alive.
+    await stopWithin(gateway, orders, clock, log)
+    orders.forget()
+  }
+}
+
+async function stopWithin(
+  gateway: Gateway,
+  orders: SignalOrders,
+  clock: Clock,
+  log: Log
+): Promise<void> {
+  const limit = Promise.withResolvers<'limit'>()
+  const disarm = clock.arm(SHUTDOWN_MS_MAX, () => limit.resolve('limit'))
+  const stopped = gateway.stop(SHUTDOWN_MS_MAX / 4).then(
+    () => 'stopped' as const,
+    (error: unknown) => {
+      log.error({ cause: causeOf(error) }, 'stop failed')
+      return 'failed' as const
+    }
+  )
+  const outcome = await Promise.race([stopped, limit.promise, orders.second])
+  disarm()
+  log.info({ outcome: outcome ?? 'hurried' }, 'gateway stopped')
+}
+
+interface OrderParts {
+  readonly log: Log
+  readonly reload: () => Promise<void>
+}
+
+/** SIGTERM once: stop in order. Again, or SIGINT: stop now. SIGHUP: read the settings again. */
+class SignalOrders {
+  readonly #parts: OrderParts
+  readonly #first = Promise.withResolvers<void>()
+  readonly #second = Promise.withResolvers<void>()
+  /** One reload after the other: two would race for who is last. */
+  #reloading: Promise<void> = Promise.resolve()
+  #count = 0
+
+  constructor(parts: OrderParts) {
+    this.#parts = parts
+    process.on('SIGTERM', this.#onTerm)
+    process.on('SIGINT', this.#onInterrupt)
+    process.on('SIGHUP', this.#onHangup)
+  }
+
+  get first(): Promise<void> {
+    return this.#first.promise
+  }
+
+  get second(): Promise<void> {
+    return this.#second.promise
+  }
+
+  forget(): void {
+    process.off('SIGTERM', this.#onTerm)
+    process.off('SIGINT', this.#onInterrupt)
+    process.off('SIGHUP', this.#onHangup)
+  }
+
+  readonly #onTerm = (): void => {
+    this.#count += 1
+    if (this.#count > 1) this.#second.resolve()
+    this.#first.resolve()
+  }
+
+  readonly #onInterrupt = (): void => {
+    this.#second.resolve()
+    this.#first.resolve()
+  }
+
+  readonly #onHangup = (): void => {
+    this.#reloading = this.#reloading.then(this.#parts.reload).catch((error: unknown) => {
+      // A broken file must not take a running gateway down: the repositories of before stay.
+      this.#parts.log.error({ cause: causeOf(error) }, 'settings not read again')
+    })
+  }
+}
