@@ -3,7 +3,10 @@ import { ADVERTISE_EVERY_MS, ADVERTISE_EVERY_MS_MIN } from '../protocol/core/lim
 import type { Clock, Random } from '../protocol/core/ports.ts'
 import type { Log } from '../protocol/host/log.ts'
 
-/** How far one wait may be from ADVERTISE_EVERY_MS: a rack that boots together must not speak as one. */
+/**
+ * How far one wait may be from ADVERTISE_EVERY_MS: a rack that boots together must not speak as
+ * one.
+ */
 const SPREAD = 0.2
 
 export type Statement = Omit<Advertisement, 'sequence' | 'sentAtMs' | 'leaving'>
@@ -18,8 +21,9 @@ export interface AdvertiserParts {
 }
 
 /**
- * Sends the agent's advertisement on every change, at most once in ADVERTISE_EVERY_MS_MIN, and again
- * every ADVERTISE_EVERY_MS +- 20 %: deliveries grow with the square of the mesh, so no more often.
+ * Sends the agent's advertisement on every change, at most once in ADVERTISE_EVERY_MS_MIN, and
+ * again every ADVERTISE_EVERY_MS +- 20 %: deliveries grow with the square of the mesh, so no more
+ * often.
  */
 export class Advertiser {
   readonly #parts: AdvertiserParts

@@ -17,8 +17,8 @@ export interface DaemonOptions {
 }
 
 /**
- * `agent start`: opens what must be there, runs the agent until a signal, and closes in the opposite
- * order. The first SIGTERM drains, a second one (or SIGINT) gives the leases back.
+ * `agent start`: opens what must be there, runs the agent until a signal, and closes in the
+ * opposite order. The first SIGTERM drains, a second one (or SIGINT) gives the leases back.
  */
 export async function runDaemon({ paths, settings }: DaemonOptions): Promise<void> {
   await makeStateFolder(paths.state)

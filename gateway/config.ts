@@ -95,7 +95,9 @@ const VARIABLES = {
   logLevel: 'MESH_LOG_LEVEL'
 }
 
-/** Settings of `gateway start`, each with its origin. Throws CONFIG_INVALID with line and column. */
+/**
+ * Settings of `gateway start`, each with its origin. Throws CONFIG_INVALID with line and column.
+ */
 export function loadGatewaySettings(parts: {
   readonly file: string
   readonly fileRequired: boolean

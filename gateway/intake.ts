@@ -39,8 +39,8 @@ interface Item {
 }
 
 /**
- * From stored deliveries to recorded runs, oldest first, a few side by side. All that it knows is in
- * the inbox: killed at any point, the next process goes on where this one was.
+ * From stored deliveries to recorded runs, oldest first, a few side by side. All that it knows is
+ * in the inbox: killed at any point, the next process goes on where this one was.
  */
 export class Intake {
   readonly #parts: IntakeParts

@@ -21,8 +21,8 @@ export interface ClaimerParts extends HolderParts {
 }
 
 /**
- * Decides which jobs this agent tries to hold, and holds what it wins. Gossip and the board only say
- * where to look; every claim begins with a read and is decided by the register.
+ * Decides which jobs this agent tries to hold, and holds what it wins. Gossip and the board only
+ * say where to look; every claim begins with a read and is decided by the register.
  */
 export class Claimer {
   readonly #parts: ClaimerParts
@@ -204,7 +204,9 @@ export class Claimer {
     this.#hold(job, value, claimId, startedAtMs)
   }
 
-  /** An ambiguous claim may be chosen later: it is asked for, under its own id, until it is known. */
+  /**
+   * An ambiguous claim may be chosen later: it is asked for, under its own id, until it is known.
+   */
   async #settle(
     jobId: string,
     opId: string,

@@ -19,7 +19,8 @@ export type EndBody = Extract<JobOpBody, { kind: 'complete' | 'release' }>
 /**
  * Proposes the end of a lease until the answer is definite: `applied` and `same` mean that it is
  * recorded, `rejected` that another lease came first. The id is made from the claim, so that a
- * retry, after a restart too, is the same operation (4.12.10). Undefined when `signal` aborts first.
+ * retry, after a restart too, is the same operation (4.12.10). Undefined when `signal` aborts
+ * first.
  */
 export async function endLease(
   parts: EndingParts,

@@ -183,7 +183,9 @@ export class Holder {
     log.info({ job: this.jobId, epoch: this.#epoch, phase, ms, atBootMs }, 'phase finished')
   }
 
-  /** A lease is given back only once its container is gone (4.12.13); else another would run too. */
+  /**
+   * A lease is given back only once its container is gone (4.12.13); else another would run too.
+   */
   async #confirmGone(): Promise<void> {
     const { attempts, executor, clock } = this.#parts
     for (let tries = 0; tries < REAP_TRIES_MAX; tries++) {

@@ -268,7 +268,9 @@ export class Engine {
     )
   }
 
-  /** A process may close its outputs long before it ends, so the end of the stream is not its end. */
+  /**
+   * A process may close its outputs long before it ends, so the end of the stream is not its end.
+   */
   async #ending(
     exec: Docker.Exec,
     firstWords: string,

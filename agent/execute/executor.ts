@@ -71,8 +71,8 @@ export class Executor {
   }
 
   /**
-   * Removes containers, volumes and sources of this agent that are neither in `keep` nor of an attempt
-   * under way, and gives the containers' names. Throws SANDBOX_FAILED with what is left.
+   * Removes containers, volumes and sources of this agent that are neither in `keep` nor of an
+   * attempt under way, and gives the containers' names. Throws SANDBOX_FAILED with what is left.
    */
   async reap(keep: ReadonlySet<string>): Promise<string[]> {
     const { engine } = this.#parts

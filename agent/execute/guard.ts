@@ -15,9 +15,9 @@ export const GUARD_EXITS = { ahead: 74, late: 75, expired: 76 } as const
 /**
  * Process 1 of every job's container: `busybox sh guard.sh LEASE_DIR AHEAD_CS_MAX`.
  *
- * It never forks once it runs: `read`, `kill` and arithmetic are built in, and it waits by reading a
- * terminal that nobody can write to. A guard that had to fork would fail open as soon as the job has
- * filled the pids limit. Process 1 ends the whole pid namespace with it, so `exit` is the kill.
+ * It never forks once it runs: `read`, `kill` and arithmetic are built in, and it waits by reading
+ * a terminal that nobody can write to. A guard that had to fork would fail open as soon as the job
+ * has filled the pids limit. Process 1 ends the whole pid namespace with it, so `exit` is the kill.
  */
 export const GUARD_SCRIPT = [
   '#!/bin/sh',

@@ -14,8 +14,8 @@ const REFERENCE = new RegExp(
 )
 
 /**
- * Undefined for text that names no image. The text comes from a pipeline file and ends up in the path
- * of an engine call: anything else could name another call.
+ * Undefined for text that names no image. The text comes from a pipeline file and ends up in the
+ * path of an engine call: anything else could name another call.
  */
 export function parseImage(text: string): ImageReference | undefined {
   if (text.length > REFERENCE_CHARACTERS_MAX) return undefined

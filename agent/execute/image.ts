@@ -14,7 +14,10 @@ export interface ImageRequest {
   readonly onPull: () => void
 }
 
-/** Pull policy `missing`: the image of this host where it fits, else a pull. Throws IMAGE_UNAVAILABLE. */
+/**
+ * Pull policy `missing`: the image of this host where it fits, else a pull. Throws
+ * IMAGE_UNAVAILABLE.
+ */
 export async function ensureImage(engine: Engine, request: ImageRequest): Promise<LocalImage> {
   const { reference, platform } = request
   if (parseImage(reference) === undefined) {

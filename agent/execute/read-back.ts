@@ -23,7 +23,9 @@ function compareFields(
     .map(([key, value]) => `${path}.${key} is ${show(stored[key])}, asked ${show(value)}`)
 }
 
-/** True when `stored` says what was asked; what it says beyond that are the engine's own defaults. */
+/**
+ * True when `stored` says what was asked; what it says beyond that are the engine's own defaults.
+ */
 function holds(asked: unknown, stored: unknown): boolean {
   if (isNothing(asked)) return isNothing(stored)
   if (Array.isArray(asked)) return holdsAll(asked, stored)

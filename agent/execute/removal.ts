@@ -13,8 +13,8 @@ export interface Leftover {
 }
 
 /**
- * Removes one thing after the other, each again and again until it is gone. Throws SANDBOX_FAILED with
- * what is left once `limitMs` are over.
+ * Removes one thing after the other, each again and again until it is gone. Throws SANDBOX_FAILED
+ * with what is left once `limitMs` are over.
  */
 export async function confirmGone(
   job: string,

@@ -20,7 +20,8 @@ const CAPABILITIES = [
 
 /**
  * What moby 29 hides. Older engines hide less (`/proc/interrupts`: GHSA-6fw5-f8r9-fgfm, `powercap`:
- * GHSA-jq35-85cj-fj4p), and an empty list would hide nothing, so that the whole list is always sent.
+ * GHSA-jq35-85cj-fj4p), and an empty list would hide nothing, so that the whole list is always
+ * sent.
  */
 const MASKED_PATHS = [
   '/proc/acpi',
@@ -133,8 +134,8 @@ function limits(resources: Resources, host: SandboxHost): Record<string, unknown
   return {
     PidsLimit: PIDS_MAX,
     Memory: memoryBytes,
-    // Equal to Memory means no swap: nothing of a job reaches the host's disk that way. A kernel that
-    // does not count swap would store something else, and the probe says so.
+    // Equal to Memory means no swap: nothing of a job reaches the host's disk that way. A kernel
+    // that does not count swap would store something else, and the probe says so.
     ...(host.swapLimit ? { MemorySwap: memoryBytes } : {}),
     // cgroup v2 has no such knob, and the engine refuses the field there.
     ...(host.cgroup === 1 ? { MemorySwappiness: 0 } : {}),

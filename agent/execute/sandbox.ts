@@ -27,8 +27,8 @@ export class SandboxDied extends Error {
 }
 
 /**
- * The box of one attempt. Called in this order: `create`, `start`, `unpack` once, `run` for one step
- * after the other, and `close` on every path, whichever call came last and whatever it threw.
+ * The box of one attempt. Called in this order: `create`, `start`, `unpack` once, `run` for one
+ * step after the other, and `close` on every path, whichever call came last and whatever it threw.
  * `terminate` and `kill` may be called beside any of them; they do nothing where nothing runs.
  */
 export interface Sandbox {
@@ -37,7 +37,10 @@ export interface Sandbox {
   create(): Promise<void>
   /** Starts the guard. */
   start(): Promise<void>
-  /** Lays a tar archive out in the workspace, owned by the user that steps run as. Throws SandboxDied. */
+  /**
+   * Lays a tar archive out in the workspace, owned by the user that steps run as. Throws
+   * SandboxDied.
+   */
   unpack(archive: Readable, signal: AbortSignal): Promise<void>
   /** Resolves at the end of the step; rejects with the signal's reason when that aborts first. */
   run(step: StepCommand, signal: AbortSignal): Promise<StepEnd>

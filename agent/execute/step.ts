@@ -22,7 +22,9 @@ export interface StepCut {
   readonly limitMs: number
 }
 
-/** One step from its start to its end, or to the end of its time. Rejects with the signal's reason. */
+/**
+ * One step from its start to its end, or to the end of its time. Rejects with the signal's reason.
+ */
 export async function runStep(
   parts: StepsParts,
   index: number,

@@ -1,4 +1,6 @@
-/** Milliseconds since it was made. For display: the boot clock of a lease only counts centiseconds. */
+/**
+ * Milliseconds since it was made. For display: the boot clock of a lease only counts centiseconds.
+ */
 export class Stopwatch {
   readonly #startedMs = performance.now()
 

@@ -51,8 +51,8 @@ export class Workspace {
   }
 
   /**
-   * Packs what is laid out. By busybox rather than by a library: file names in Git are bytes, and as
-   * text those that are no UTF-8 would come out as others.
+   * Packs what is laid out. By busybox rather than by a library: file names in Git are bytes, and
+   * as text those that are no UTF-8 would come out as others.
    */
   pack(signal: AbortSignal): Archive {
     const tar = spawn(this.#busybox, ['tar', '-c', '-f', '-', '-C', this.dir, '.'], {

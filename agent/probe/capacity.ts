@@ -2,7 +2,9 @@ import type { Capacity } from '../../protocol/core/advertisement.ts'
 import { formatBytes, formatCpu } from '../../protocol/core/requirements.ts'
 import type { CapacitySettings, HostProblem } from './host-profile.ts'
 
-/** Share of the memory that jobs may have when the owner says nothing: the host needs some itself. */
+/**
+ * Share of the memory that jobs may have when the owner says nothing: the host needs some itself.
+ */
 const MEMORY_SHARE = 0.9
 const MIB = 1_048_576
 

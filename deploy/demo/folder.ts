@@ -5,8 +5,8 @@ import { join } from 'node:path'
 const FOLDERS_MAX = 16
 
 /**
- * An empty folder `.demo/N` of this demo's own: what an earlier demo left is removed, what a running
- * one uses is stepped over.
+ * An empty folder `.demo/N` of this demo's own: what an earlier demo left is removed, what a
+ * running one uses is stepped over.
  */
 export async function demoFolder(checkout: string): Promise<string> {
   for (let number = 1; number <= FOLDERS_MAX; number++) {

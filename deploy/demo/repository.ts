@@ -13,7 +13,9 @@ export interface RepositoryOptions {
   readonly hookUrl: string
 }
 
-/** A bare repository with the hook, served by `git daemon` on loopback, and a clone to push from. */
+/**
+ * A bare repository with the hook, served by `git daemon` on loopback, and a clone to push from.
+ */
 export class Repository {
   readonly name: string
   readonly bare: string

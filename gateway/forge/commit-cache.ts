@@ -24,8 +24,19 @@ const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/
 
 // What the other side or the way to it says. Everything else is a cache that was left half written
 // by a kill, or that is broken, and would fail for ever.
-const REMOTE_TROUBLE =
-  /unable to (connect|access)|remote error|not our ref|could not (resolve|read from remote)|hung up|early eof|connection|name or service not known/i
+const REMOTE_TROUBLE = new RegExp(
+  [
+    'unable to (connect|access)',
+    'remote error',
+    'not our ref',
+    'could not (resolve|read from remote)',
+    'hung up',
+    'early eof',
+    'connection',
+    'name or service not known'
+  ].join('|'),
+  'i'
+)
 
 interface Cache {
   readonly dir: string

@@ -17,7 +17,8 @@ export function roundProblem(
   ballot: Ballot,
   highest: Ballot
 ): 'invalid' | 'ballot_jump' | undefined {
-  // NaN and fractions compare as neither lower nor higher: they would slip through every test below.
+  // NaN and fractions compare as neither lower nor higher: they would slip through every test
+  // below.
   if (!Number.isSafeInteger(ballot.round) || ballot.round < 1) return 'invalid'
   // One giant round would leave no higher one for anybody else.
   return ballot.round > highest.round + BALLOT_JUMP_MAX ? 'ballot_jump' : undefined

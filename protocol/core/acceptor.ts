@@ -110,7 +110,8 @@ export function accept(
   const { ballot, value, proposerSig } = request
   const { digest, nowMs } = context
   const { accepted } = state.record
-  // A relayed accept counts only with its proposer's own signature: repair needs no trust (4.12.17).
+  // A relayed accept counts only with its proposer's own signature: repair needs no trust
+  // (4.12.17).
   if (!context.remoteIsMember || (ballot.peer !== context.remote && !context.proposalValid)) {
     return refuse(state, 'not_allowed', 'the proposal is neither the sender’s own nor signed')
   }

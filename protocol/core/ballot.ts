@@ -1,4 +1,6 @@
-/** Orders the rounds of one register (CASPaxos §2). Compared as (round, peer, boot), all ascending. */
+/**
+ * Orders the rounds of one register (CASPaxos §2). Compared as (round, peer, boot), all ascending.
+ */
 export interface Ballot {
   /** 0 in NO_BALLOT; below 2**53, so that a JavaScript number holds it exactly. */
   readonly round: number

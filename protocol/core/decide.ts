@@ -29,7 +29,9 @@ interface Asked {
   readonly sent: Ballot | undefined
 }
 
-/** Phase 1 is over: the value of the highest ballot among all promises, and what the op makes of it. */
+/**
+ * Phase 1 is over: the value of the highest ballot among all promises, and what the op makes of it.
+ */
 export function decidePromises(
   { request, digest }: Asked,
   promises: ReadonlyMap<string, ReplyOf<'promise'>>
@@ -38,8 +40,8 @@ export function decidePromises(
   const reduction = reduce(base, request.register, request.op, digest)
   if (reduction.kind === 'next') {
     const retryInMs = busyMs(request, base, [...promises.values()])
-    // Do not poison: without this one witness whose timer alone ran out would accept the next epoch,
-    // and a holder that a majority still renews would lose its job.
+    // Do not poison: without this one witness whose timer alone ran out would accept the next
+    // epoch, and a holder that a majority still renews would lose its job.
     if (base !== undefined && retryInMs > 0) return { kind: 'busy', retryInMs, value: base }
     return { kind: 'applied', value: reduction.value }
   }

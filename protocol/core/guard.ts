@@ -5,8 +5,8 @@ import type { RegisterValue } from './messages.ts'
 
 /**
  * The lease guard (lease-protocol 4.5): whether a witness that has accepted `known` may accept
- * `value`, `leftMs` before the lease in `known` may be taken over. Each of its own witnesses holds a
- * lease's time: a check by the proposer alone would miss a renewal that lands after its prepare.
+ * `value`, `leftMs` before the lease in `known` may be taken over. Each of its own witnesses holds
+ * a lease's time: a check by the proposer alone would miss a renewal that lands after its prepare.
  */
 export function permits(
   known: RegisterValue | undefined,

@@ -141,7 +141,8 @@ function release(prev: JobState, op: JobOp, body: Body<'release'>): Verdict {
   if (typeof lease === 'string') return lease
   const history = withEntry(prev, endedByHolder(prev.epoch, lease, 'released', op))
   if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
-  // Nothing of the job's own ran: a host that cannot start it must not use its attempts up (4.12.15).
+  // Nothing of the job's own ran: a host that cannot start it must not use its attempts up
+  // (4.12.15).
   const attempts = body.userCodeRan ? prev.attempts : Math.max(0, prev.attempts - 1)
   return { phase: 'queued', lease: undefined, attempts, history }
 }

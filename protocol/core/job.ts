@@ -1,4 +1,6 @@
-/** `leased` covers what users see as running: the stage travels with renewals and is never durable. */
+/**
+ * `leased` covers what users see as running: the stage travels with renewals and is never durable.
+ */
 export type JobPhase =
   | 'queued'
   | 'leased'

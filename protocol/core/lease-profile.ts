@@ -4,7 +4,9 @@ import type { LeaseProfileName } from './roster.ts'
 export interface LeaseProfile {
   readonly leaseMs: number
   readonly renewEveryMs: number
-  /** Time that guard and engine may need to end a container: the holder gives up this much earlier. */
+  /**
+   * Time that guard and engine may need to end a container: the holder gives up this much earlier.
+   */
   readonly killBudgetMs: number
   /** A witness lets another claim in this long after the last renewal it saw. */
   readonly takeOverMs: number

@@ -18,7 +18,9 @@ export interface LeaseHold {
   readonly lost: LossReason | undefined
 }
 
-/** `expired`: the deadline came; `stale`: a later lease exists; `no_quorum`: it never really began. */
+/**
+ * `expired`: the deadline came; `stale`: a later lease exists; `no_quorum`: it never really began.
+ */
 export type LossReason = 'expired' | 'stale' | 'no_quorum'
 
 export type LeaseEvent =
@@ -83,9 +85,9 @@ export function holdsLease(value: RegisterValue | undefined, key: ClaimKey): boo
 }
 
 /**
- * A lease that was just won. `claimStartedAtMs` is the start of the claim's first attempt: witnesses
- * count from their accept, which may be as early as that. Counted from the answer, the deadline would
- * come after their timers.
+ * A lease that was just won. `claimStartedAtMs` is the start of the claim's first attempt:
+ * witnesses count from their accept, which may be as early as that. Counted from the answer, the
+ * deadline would come after their timers.
  */
 export function startHold(profile: LeaseProfile, claimStartedAtMs: number, nowMs: number): Step {
   const deadlineMs = claimStartedAtMs + holdMs(profile)
@@ -147,7 +149,8 @@ function extended(hold: LeaseHold, event: Renewed): Step {
     // The lease never really began, and nobody confirms it: it is given back.
     return alive ? [hold, []] : lose(hold, 'no_quorum')
   }
-  // From the start of the round: a witness may have answered at once, and its timer runs since then.
+  // From the start of the round: a witness may have answered at once, and its timer runs since
+  // then.
   const deadlineMs = Math.max(hold.deadlineMs, startedAtMs + holdMs(hold.profile))
   if (deadlineMs === hold.deadlineMs) return [hold, []]
   return [{ ...hold, deadlineMs }, [{ kind: 'write_deadline', deadlineMs }]]
@@ -197,7 +200,8 @@ function due(hold: LeaseHold, nowMs: number): Step {
   return [next, effects]
 }
 
-// Past the deadline only a lease without any container may be renewed: it then begins anew (4.12.14).
+// Past the deadline only a lease without any container may be renewed: it then begins anew
+// (4.12.14).
 function mayRenew(hold: LeaseHold, nowMs: number): boolean {
   return nowMs < hold.deadlineMs || (isUnstarted(hold) && !hold.proposed)
 }

@@ -1,6 +1,6 @@
 /*
- * Every limit of the project: name, unit, reason. docs/limits.md lists them and a test holds the two
- * together. A limit that users may change is a setting with this default.
+ * Every limit of the project: name, unit, reason. docs/limits.md lists them and a test holds the
+ * two together. A limit that users may change is a setting with this default.
  */
 
 /** Bytes of one pipeline file: far above what people write, far below what hurts a parser. */
@@ -11,7 +11,9 @@ export const YAML_ALIASES_MAX = 50
 export const JOBS_PER_RUN_MAX = 256
 /** Steps of one job: each is an exec, a line on a page and a row in the outcome. */
 export const STEPS_PER_JOB_MAX = 64
-/** Bytes of one step's script: it travels as one argument of `sh -c` (the kernel allows 128 KiB). */
+/**
+ * Bytes of one step's script: it travels as one argument of `sh -c` (the kernel allows 128 KiB).
+ */
 export const SCRIPT_BYTES_MAX = 65_536
 /** Environment variables of one job. */
 export const ENV_ENTRIES_MAX = 128
@@ -23,7 +25,9 @@ export const LABELS_MAX = 32
 export const NAME_CHARACTERS_MAX = 100
 /** Characters of an image reference; the longest in use, a name with its digest, has about 200. */
 export const IMAGE_CHARACTERS_MAX = 255
-/** Characters of a Git ref, URL, repository id or name on a forge, and of a path of the pipeline. */
+/**
+ * Characters of a Git ref, URL, repository id or name on a forge, and of a path of the pipeline.
+ */
 export const REFERENCE_CHARACTERS_MAX = 2_048
 /** Characters of a run's title: the first line of a commit message on one line of a terminal. */
 export const TITLE_CHARACTERS_MAX = 120
@@ -81,7 +85,9 @@ export const SYNC_ITEMS_MAX = 256
 export const SYNC_SCAN_MAX = 4_096
 /** Bytes of writes that wait for the disk; above it a write is refused, and its peer asks again. */
 export const COMMIT_QUEUE_BYTES_MAX = 67_108_864
-/** Bytes of one synced batch: LevelDB's own write buffer; a larger one makes everyone wait longer. */
+/**
+ * Bytes of one synced batch: LevelDB's own write buffer; a larger one makes everyone wait longer.
+ */
 export const COMMIT_BATCH_BYTES_MAX = 4_194_304
 /** Characters of a register's, announcement's or delivery's name in a key of the store. */
 export const STORE_NAME_CHARACTERS_MAX = 256
@@ -109,7 +115,9 @@ export const ANNOUNCEMENT_TERMS_MAX = 10_000
 export const ANNOUNCEMENT_FETCHES_MAX = 16
 /** Bytes of announcements that one member keeps at hand; older ones are read or fetched again. */
 export const ANNOUNCEMENT_SHELF_BYTES_MAX = 33_554_432
-/** Milliseconds by which a wall clock may be off before an announcement counts as expired (4.10). */
+/**
+ * Milliseconds by which a wall clock may be off before an announcement counts as expired (4.10).
+ */
 export const ANNOUNCEMENT_CLOCK_MS_MAX = 3_600_000
 /** Work units a second that one peer may ask of a witness; a unit is about 25 us of its CPU. */
 export const WITNESS_WORK_PER_S_MAX = 20_000
@@ -233,7 +241,9 @@ export const ENGINE_CALL_MS_MAX = 60_000
 export const GUARD_AHEAD_MS_MAX = 30_000
 /** Milliseconds that a job's processes have between SIGTERM and SIGKILL. */
 export const TERM_GRACE_MS = 5_000
-/** Milliseconds in which a sandbox must be confirmed gone before that is given up as SANDBOX_FAILED. */
+/**
+ * Milliseconds in which a sandbox must be confirmed gone before that is given up as SANDBOX_FAILED.
+ */
 export const CLEAN_UP_MS_MAX = 120_000
 /** Files of one checkout: a tree that names one folder many times over must not fill the host. */
 export const CHECKOUT_FILES_MAX = 1_000_000
@@ -255,7 +265,9 @@ export const ROSTER_PUSH_MS_MAX = 30_000
 export const CONNECTIONS_PER_PEER_MAX = 4
 /** Connections of non-members while there is no roster yet: anyone may come then. */
 export const STRANGERS_MAX = 32
-/** Streams of one connection: four request protocols, gossip, ping and identify, with successors. */
+/**
+ * Streams of one connection: four request protocols, gossip, ping and identify, with successors.
+ */
 export const STREAMS_PER_CONNECTION_MAX = 64
 /** Request streams of one protocol on one connection: one in use, others while it is replaced. */
 export const REQUEST_STREAMS_MAX = 4
@@ -313,7 +325,9 @@ export const PIPELINE_PROBLEMS_MAX = 50
 export const PIPELINE_DEPTH_MAX = 32
 /** Lexical tokens of one pipeline file: real ones have a fifth; broken ones cost most per token. */
 export const PIPELINE_TOKENS_MAX = 65_536
-/** Bytes of a pipeline's jobs, shared parts written out: the rest of MANIFEST_BYTES_MAX is spare. */
+/**
+ * Bytes of a pipeline's jobs, shared parts written out: the rest of MANIFEST_BYTES_MAX is spare.
+ */
 export const PIPELINE_JOBS_BYTES_MAX = 786_432
 /** Characters of a foreign text that a problem quotes. */
 export const QUOTED_CHARACTERS_MAX = 60
@@ -333,13 +347,17 @@ export const MEMORY_BYTES_MAX = 17_592_186_044_416
 export const MEMORY_BYTES_MIN = 6_291_456
 /** Bytes of memory that a job gets when nothing else is said. */
 export const MEMORY_BYTES_DEFAULT = 2_147_483_648
-/** Milliseconds that a log is still pushed to a gateway that does not answer; readers ask us after. */
+/**
+ * Milliseconds that a log is still pushed to a gateway that does not answer; readers ask us after.
+ */
 export const FEED_MS_MAX = 3_600_000
 /** Logs pushed side by side: those of running jobs, and of ended ones that the gateway lacks. */
 export const FEEDS_MAX = 256
 /** Jobs that one agent is about to claim; the rest is looked at when these are settled. */
 export const CLAIMS_PENDING_MAX = 64
-/** Leases of others that one agent watches: each costs a read of a quorum when it may have ended. */
+/**
+ * Leases of others that one agent watches: each costs a read of a quorum when it may have ended.
+ */
 export const WATCHES_MAX = 256
 /** Milliseconds that a job rests after a claim that failed: the board may not know yet why. */
 export const CLAIM_REST_MS = 500

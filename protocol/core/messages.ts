@@ -14,7 +14,10 @@ export interface AnnouncementRef {
 /** One register under one witness set, as one witness is asked for it. */
 export interface RegisterScope {
   readonly register: string
-  /** Records are keyed by (register, witnessEpoch): a witness in both sets never mixes them (4.12.3). */
+  /**
+   * Records are keyed by (register, witnessEpoch): a witness in both sets never mixes them
+   * (4.12.3).
+   */
   readonly witnessEpoch: number
   /** The database that the asker believes to talk to. */
   readonly storeId: string

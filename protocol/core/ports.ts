@@ -12,7 +12,9 @@ import type { RunOp, RunOpBody } from './run.ts'
 export interface Clock {
   /** CLOCK_BOOTTIME in milliseconds: counts suspend, never set back. The only clock of a lease. */
   bootMs(): number
-  /** Wall clock, for display, expiry dates and logs; never compared between machines for a lease. */
+  /**
+   * Wall clock, for display, expiry dates and logs; never compared between machines for a lease.
+   */
   wallMs(): number
   /** Runs `task` once after `afterMs`; the returned function cancels it. */
   arm(afterMs: number, task: () => void): () => void
@@ -41,7 +43,9 @@ export interface Signer {
 }
 
 export interface Verifier {
-  /** True when the op of `value` and every ended lease in its history carry their actor's signature. */
+  /**
+   * True when the op of `value` and every ended lease in its history carry their actor's signature.
+   */
   value(value: RegisterValue): boolean
   /** True when `accepted.ballot.peer` signed (register, witnessEpoch, ballot, hash of value). */
   proposal(register: string, witnessEpoch: number, accepted: Accepted): boolean
@@ -90,7 +94,9 @@ export interface SyncPage {
 export interface WitnessStore {
   readonly storeId: string
   load(key: RecordKey): Promise<AcceptorRecord | undefined>
-  /** Resolves with the sequence of the synced batch that holds `write`; group commit, in call order. */
+  /**
+   * Resolves with the sequence of the synced batch that holds `write`; group commit, in call order.
+   */
   save(write: WitnessWrite): Promise<number>
   /** Resolves once all handed in so far is synced: a reply that shows it may then leave (I10). */
   barrier(): Promise<number>

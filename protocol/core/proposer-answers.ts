@@ -34,7 +34,9 @@ function isSame(a: Ballot, b: Ballot): boolean {
   return compareBallots(a, b) === 0
 }
 
-/** Takes note of every round an answer mentions, however late it comes: our next one must be above. */
+/**
+ * Takes note of every round an answer mentions, however late it comes: our next one must be above.
+ */
 export function learnRounds(state: ProposerState, reply: RegisterReply): ProposerState {
   const rounds = roundsIn(reply).filter((round) => Number.isSafeInteger(round))
   return { ...state, seenRound: Math.max(state.seenRound, ...rounds) }

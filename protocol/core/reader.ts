@@ -67,7 +67,8 @@ export function quorumRemainingMs(
   return remaining[quorum - 1] ?? Number.POSITIVE_INFINITY
 }
 
-// Of two values under one ballot, which only a false proposer makes, the one that more witnesses hold.
+// Of two values under one ballot, which only a false proposer makes, the one that more witnesses
+// hold.
 function newestAccepted(
   answers: readonly (readonly [string, ValueReply])[],
   digest: Digest

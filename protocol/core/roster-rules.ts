@@ -79,8 +79,9 @@ export function memberOf(roster: Roster, peerId: string, wallMs: number): Member
   return roster.members.find((entry) => entry.peerId === peerId && entry.notAfterMs > wallMs)
 }
 
-// Registers are bound to a witness epoch: with a changed set under the same number two members would
-// derive different witnesses for one job; a number that rises for nothing would strand open jobs.
+// Registers are bound to a witness epoch: with a changed set under the same number two members
+// would derive different witnesses for one job; a number that rises for nothing would strand open
+// jobs.
 function epochProblem(current: Roster, next: Roster): string | undefined {
   const rise = next.witnessEpoch - current.witnessEpoch
   const step = next.version - current.version

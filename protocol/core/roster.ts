@@ -1,7 +1,9 @@
 export type Role = 'agent' | 'gateway' | 'witness' | 'operator'
 
 export interface WitnessSeat {
-  /** Random id of the witness's database, 32 hex digits: a store that lost data is another witness. */
+  /**
+   * Random id of the witness's database, 32 hex digits: a store that lost data is another witness.
+   */
   readonly storeId: string
   /** Failure domain; witnesses of one run come from different zones while there are any. */
   readonly zone: string

@@ -1,7 +1,9 @@
 import type { Reduction } from './job-reducer.ts'
 import type { RunOp, RunState } from './run.ts'
 
-/** The rules of a run's register: created once, never changed; whoever comes later gets the first. */
+/**
+ * The rules of a run's register: created once, never changed; whoever comes later gets the first.
+ */
 export function reduceRun(
   prev: RunState | undefined,
   register: string,

@@ -20,8 +20,9 @@ export function quorumOf(count: number): number {
 }
 
 /**
- * Every witness of the roster, in its order. Neither expiry nor reachability counts here: they differ
- * between observers, and two observers with different sets would be two registers for one job.
+ * Every witness of the roster, in its order. Neither expiry nor reachability counts here: they
+ * differ between observers, and two observers with different sets would be two registers for one
+ * job.
  */
 export function witnessRefs(roster: Roster): readonly WitnessRef[] {
   return roster.members.flatMap((member) => refOf(member) ?? [])

@@ -2,7 +2,9 @@ import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { causeOf, MeshError } from '../core/errors.ts'
 
-/** Writes the bytes of `path` so that a power cut leaves the old file or the new one, never half. */
+/**
+ * Writes the bytes of `path` so that a power cut leaves the old file or the new one, never half.
+ */
 export async function writeDurable(
   path: string,
   bytes: Uint8Array | string,

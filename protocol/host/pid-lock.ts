@@ -2,7 +2,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 
 /**
  * The process id beside a state folder. It only names the process that LevelDB's own lock refuses
- * us for: the kernel drops that lock with its process, so a stale pid file can never lock anyone out.
+ * us for: the kernel drops that lock with its process, so a stale pid file can never lock anyone
+ * out.
  */
 export async function writePid(path: string): Promise<void> {
   await writeFile(path, `${process.pid}\n`, { mode: 0o600 })

@@ -125,7 +125,9 @@ async function readSettings(layers: Layers): Promise<string> {
   }
 }
 
-/** Lists, numbers and booleans are written in YAML's flow form: MESH_LISTEN='[/ip4/0.0.0.0/tcp/1]'. */
+/**
+ * Lists, numbers and booleans are written in YAML's flow form: MESH_LISTEN='[/ip4/0.0.0.0/tcp/1]'.
+ */
 function environmentValue(text: string): unknown {
   const document = parseDocument(text)
   return document.errors.length > 0 || isMap(document.contents) ? text : document.toJS()

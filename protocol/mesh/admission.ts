@@ -3,8 +3,8 @@ import type { Member, SealedRoster } from '../core/roster.ts'
 import type { RosterView } from './roster-book.ts'
 
 /**
- * `member` may do all that its roles allow; `roster_only` may connect and speak the roster protocol;
- * `none` is cut off after Noise has shown who it is.
+ * `member` may do all that its roles allow; `roster_only` may connect and speak the roster
+ * protocol; `none` is cut off after Noise has shown who it is.
  */
 export type Standing = 'member' | 'roster_only' | 'none'
 
@@ -48,7 +48,9 @@ export class Admission {
     )
   }
 
-  /** Members that may be dialled: all others, lapsed ones too where only they can bring a roster. */
+  /**
+   * Members that may be dialled: all others, lapsed ones too where only they can bring a roster.
+   */
   reachable(): readonly Member[] {
     const members = this.#current()?.members ?? new Map<string, Member>()
     return [...members.values()].filter(

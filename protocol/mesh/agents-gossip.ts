@@ -18,8 +18,8 @@ export interface AgentsGossipParts {
 }
 
 /**
- * The agents topic: what each agent is and has free, on change and every 30 s. Costs each member one
- * message an agent and period, and no request; deliveries grow with the square of the mesh.
+ * The agents topic: what each agent is and has free, on change and every 30 s. Costs each member
+ * one message an agent and period, and no request; deliveries grow with the square of the mesh.
  */
 export class AgentsGossip {
   readonly #parts: AgentsGossipParts

@@ -5,8 +5,8 @@ import type { SealedAnnouncement } from '../core/run.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
 
 /**
- * Announcements by hash (GETANN), from the shelf or from the first peer that has the bytes. One fetch
- * a hash at a time, ANNOUNCEMENT_FETCHES_MAX in all: each may bring a megabyte.
+ * Announcements by hash (GETANN), from the shelf or from the first peer that has the bytes. One
+ * fetch a hash at a time, ANNOUNCEMENT_FETCHES_MAX in all: each may bring a megabyte.
  */
 export class AnnouncementFetch {
   readonly #transport: Transport

@@ -5,7 +5,9 @@ import type { SealedAnnouncement } from '../core/run.ts'
 import { openAnnouncement } from '../wire/announcement.ts'
 import { Lru } from './lru.ts'
 
-/** Announcements at hand: the latest in memory, up to a number of bytes, and those in our own store. */
+/**
+ * Announcements at hand: the latest in memory, up to a number of bytes, and those in our own store.
+ */
 export class AnnouncementShelf {
   readonly #store: Pick<WitnessStore, 'announcement'>
   readonly #bytesMax: number
@@ -42,7 +44,10 @@ export class AnnouncementShelf {
   }
 }
 
-/** The announcement in `bytes` if it is the one of that hash; undefined for any other or a forged one. */
+/**
+ * The announcement in `bytes` if it is the one of that hash; undefined for any other or a forged
+ * one.
+ */
 export function opened(bytes: Uint8Array, annHash: string): SealedAnnouncement | undefined {
   try {
     const sealed = openAnnouncement(bytes)

@@ -170,7 +170,8 @@ export class AntiEntropy {
       { kind: 'sync', storeId, sinceSeq, limit: SYNC_ITEMS_MAX, openOnly },
       { timeoutMs, signal: this.#stop.signal }
     )
-    // Only forward, and no more than asked for: else one broken witness could keep us busy for ever.
+    // Only forward, and no more than asked for: else one broken witness could keep us busy for
+    // ever.
     if (reply.kind === 'synced' && isInOrder(reply, storeId, sinceSeq)) return reply
     const code = reply.kind === 'rejected' ? reply.code : 'invalid'
     log.warn({ peer: peerId, code, sinceSeq }, 'sync refused')

@@ -30,7 +30,9 @@ export interface ChangeOutcome {
 type Send = Extract<ProposerEffect, { readonly kind: 'send' }>
 type Arm = Extract<ProposerEffect, { readonly kind: 'arm' }>
 
-/** Carries out what core's proposer says over a transport, a clock and chance: one change, one use. */
+/**
+ * Carries out what core's proposer says over a transport, a clock and chance: one change, one use.
+ */
 export class ChangeRun {
   readonly #parts: ChangeRunParts
   readonly #request: ChangeRequest
@@ -97,7 +99,8 @@ export class ChangeRun {
 
   async #ask(to: string, message: RegisterRequest): Promise<RegisterReply | undefined> {
     const { requestTimeoutMs } = this.#request.profile
-    // Not bound to our signal: an accept that was sent may be chosen, and its answer is worth knowing.
+    // Not bound to our signal: an accept that was sent may be chosen, and its answer is worth
+    // knowing.
     const options = { timeoutMs: requestTimeoutMs }
     try {
       return await this.#parts.transport.request(to, message, options)

@@ -90,7 +90,10 @@ export class FrameReader {
     return at + part.length
   }
 
-  /** Copied into one growing buffer: a frame that drips in byte by byte must not cost an object each. */
+  /**
+   * Copied into one growing buffer: a frame that drips in byte by byte must not cost an object
+   * each.
+   */
   #hold(part: Uint8Array, need: number): void {
     const bytes = this.#heldBytes + part.length
     if (bytes > this.#held.length) {

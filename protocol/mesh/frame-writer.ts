@@ -41,8 +41,8 @@ export interface QueuedFrame {
 }
 
 /**
- * Writes frames to a stream: those of one tick leave together, none leaves while the stream is full,
- * and what waits is bounded per peer. Frames may be pushed before there is a stream.
+ * Writes frames to a stream: those of one tick leave together, none leaves while the stream is
+ * full, and what waits is bounded per peer. Frames may be pushed before there is a stream.
  */
 export class FrameWriter {
   readonly #budget: OutboundBudget
@@ -61,7 +61,9 @@ export class FrameWriter {
     return this.#queuedBytes + (this.#sink?.writeBufferLength ?? 0)
   }
 
-  /** Undefined, and nothing queued, where the peer's buffer would be over its limit by this frame. */
+  /**
+   * Undefined, and nothing queued, where the peer's buffer would be over its limit by this frame.
+   */
   push(frame: Uint8Array, reserveBytes = 0): QueuedFrame | undefined {
     const pieces = [lengthPrefix(frame.length), frame] as const
     const bytes = pieces[0].length + frame.length

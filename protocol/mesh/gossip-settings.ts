@@ -18,8 +18,8 @@ const TOPIC_SCORE = createTopicScoreParams({
   // P3, P3b: by default a peer must deliver 20 messages; on a quiet topic that punishes everyone.
   meshMessageDeliveriesWeight: 0,
   meshFailurePenaltyWeight: 0,
-  // P4 works only where the topic is listed: four invalid messages cost 160 points, which silences a
-  // peer until they have decayed, some seconds later.
+  // P4 works only where the topic is listed: four invalid messages cost 160 points, which silences
+  // a peer until they have decayed, some seconds later.
   invalidMessageDeliveriesWeight: -10,
   invalidMessageDeliveriesDecay: 0.9
 })

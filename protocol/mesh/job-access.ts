@@ -162,7 +162,9 @@ export class JobAccess {
     return ref
   }
 
-  /** Undefined where no quorum can tell; rejects with RUN_UNKNOWN where one says that there is none. */
+  /**
+   * Undefined where no quorum can tell; rejects with RUN_UNKNOWN where one says that there is none.
+   */
   async #sealedOf(jobId: string, signal?: AbortSignal): Promise<SealedAnnouncement | undefined> {
     const runId = runIdOf(jobId)
     const shown = this.#parts.board.run(runId)

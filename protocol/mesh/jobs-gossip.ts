@@ -33,8 +33,8 @@ type Verdict = 'accept' | 'ignore' | 'reject'
 
 /**
  * The jobs topic: announcements, or hints which register to read. A member that hears one costs the
- * run's or job's witnesses one read, so each publisher has a purse of HINTS_PER_S_MAX a second; what
- * is dropped here, anti-entropy brings.
+ * run's or job's witnesses one read, so each publisher has a purse of HINTS_PER_S_MAX a second;
+ * what is dropped here, anti-entropy brings.
  */
 export class JobsGossip {
   readonly #parts: JobsGossipParts
@@ -51,7 +51,9 @@ export class JobsGossip {
     parts.node.subscribe(TOPICS.jobs, (from, bytes) => this.#hear(from, bytes))
   }
 
-  /** The whole announcement where gossip takes it, else a hint; `repeat` differs from time to time. */
+  /**
+   * The whole announcement where gossip takes it, else a hint; `repeat` differs from time to time.
+   */
   async announce(sealed: SealedAnnouncement, repeat = 0): Promise<void> {
     const { runId, witnessEpoch } = sealed.announcement
     if (sealed.bytes.byteLength > GOSSIP_MANIFEST_BYTES_MAX) {

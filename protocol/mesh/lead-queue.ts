@@ -18,23 +18,25 @@ export interface Lead {
   /** Who told, and may have the announcement's bytes. */
   readonly peers: readonly string[]
   /**
-   * `sync`: a witness holds it, so it is tried until it is read. `gossip`: anybody may have made it up,
-   * so it is given up after BOARD_TRIES_MAX.
+   * `sync`: a witness holds it, so it is tried until it is read. `gossip`: anybody may have made it
+   * up, so it is given up after BOARD_TRIES_MAX.
    */
   readonly source: 'sync' | 'gossip'
   /** How often it was followed in vain. */
   readonly tries: number
 }
 
-/** Milliseconds of the longest pause before a lead is followed again: about an anti-entropy period. */
+/**
+ * Milliseconds of the longest pause before a lead is followed again: about an anti-entropy period.
+ */
 const RETRY_MS_MAX = 10_000
 
 export type Follow = (lead: Lead, signal: AbortSignal) => Promise<'done' | 'again'>
 
 /**
- * Leads in the order in which they came, one of each register, BOARD_READS_MAX followed at a time. One
- * that leads nowhere yet stays and is tried again, later and later: its SYNC cursor has moved on, so
- * nothing else would bring it back.
+ * Leads in the order in which they came, one of each register, BOARD_READS_MAX followed at a time.
+ * One that leads nowhere yet stays and is tried again, later and later: its SYNC cursor has moved
+ * on, so nothing else would bring it back.
  */
 export class LeadQueue {
   readonly #clock: Clock

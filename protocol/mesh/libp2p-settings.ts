@@ -83,7 +83,8 @@ function connectionSettings(): ConnectionManagerInit {
   return {
     // The default of 300 prunes living links of a large mesh.
     maxConnections: CONNECTIONS_MAX,
-    // 5 a second from one address by default: a rack behind one NAT that reboots together is cut off.
+    // 5 a second from one address by default: a rack behind one NAT that reboots together is cut
+    // off.
     inboundConnectionThreshold: MEMBERS_MAX,
     // 10 by default: of 15 dials at once 10 were refused.
     maxIncomingPendingConnections: MEMBERS_MAX,

@@ -156,7 +156,8 @@ export class Links implements ConnectionCounts {
       try {
         listener(event)
       } catch (error) {
-        // One listener's bug must not keep the others from knowing, nor kill the connection's event.
+        // One listener's bug must not keep the others from knowing, nor kill the connection's
+        // event.
         this.#parts.log.error({ peer: event.peerId, cause: causeOf(error) }, 'link listener failed')
       }
     }

@@ -7,7 +7,10 @@ export type MemberEvent =
   | { readonly kind: 'agent'; readonly peerId: string }
   | { readonly kind: 'roster' }
 
-/** Tells listeners in the order in which they came; one that throws does not keep it from the others. */
+/**
+ * Tells listeners in the order in which they came; one that throws does not keep it from the
+ * others.
+ */
 export class MemberEvents {
   readonly #listeners = new Set<(event: MemberEvent) => void>()
   readonly #log: Log

@@ -39,7 +39,10 @@ export interface RoomsParts extends MemberParts {
 
 export type MemberRooms = ReturnType<typeof openRooms>
 
-/** Puts one member's parts together; nothing runs yet, but what must be there before the node starts. */
+/**
+ * Puts one member's parts together; nothing runs yet, but what must be there before the node
+ * starts.
+ */
 export function openRooms(parts: RoomsParts, options: { readonly boot: string }) {
   const { key, book, node, board, clock, log, emit } = parts
   const common = { ...parts, rosters: book, peerId: key.peerId, digest: digest() }

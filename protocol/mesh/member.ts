@@ -35,8 +35,8 @@ export interface MemberOptions extends MeshNodeOptions {
 }
 
 /**
- * One member of the mesh: its connections, its witness, its client of all registers and its board. What
- * agent and gateway both stand on. The store stays its owner's to close, after `stop`.
+ * One member of the mesh: its connections, its witness, its client of all registers and its board.
+ * What agent and gateway both stand on. The store stays its owner's to close, after `stop`.
  */
 export class Member {
   readonly peerId: string
@@ -115,8 +115,8 @@ export class Member {
   }
 
   /**
-   * Records the run on a quorum of its witnesses, trying until it is chosen, and gives the announcement
-   * that was: another gateway may have come first. Rejects with ANNOUNCEMENT_INVALID,
+   * Records the run on a quorum of its witnesses, trying until it is chosen, and gives the
+   * announcement that was: another gateway may have come first. Rejects with ANNOUNCEMENT_INVALID,
    * MESSAGE_TOO_LARGE, the signal's reason or STOPPING.
    */
   async recordRun(sealed: SealedAnnouncement, signal?: AbortSignal): Promise<SealedAnnouncement> {

@@ -20,8 +20,8 @@ interface Waiting {
 }
 
 /**
- * Gossipsub that speaks with members only. Its scores already make it deaf to a stranger, but it would
- * still decode what that one sends, and tell it our topics.
+ * Gossipsub that speaks with members only. Its scores already make it deaf to a stranger, but it
+ * would still decode what that one sends, and tell it our topics.
  */
 export class MembersGossip {
   readonly #isMember: (peerId: string) => boolean
@@ -41,8 +41,8 @@ export class MembersGossip {
   }
 
   /**
-   * To be told when a connected peer became a member: gossip opens its streams when a connection opens
-   * and tells its topics on them once, so without this neither side would hear the other.
+   * To be told when a connected peer became a member: gossip opens its streams when a connection
+   * opens and tells its topics on them once, so without this neither side would hear the other.
    */
   meet(peerId: string): void {
     const waiting = this.#waiting.get(peerId)

@@ -33,13 +33,16 @@ export interface LinkEvent {
   readonly peerId: string
 }
 
-/** Answers one request. What it throws travels as a code only: nothing else of it leaves this host. */
+/**
+ * Answers one request. What it throws travels as a code only: nothing else of it leaves this host.
+ */
 export type RequestHandler = (remote: string, body: Uint8Array) => Promise<Uint8Array>
 
 /**
- * Judges one gossip message before it is relayed. `ignore` also drops every repeat of the same bytes
- * for two minutes (the seen cache fills first), so say it only where the registers repair the loss;
- * `reject` costs the relaying peer its score, so say it only of bytes that no honest peer can send.
+ * Judges one gossip message before it is relayed. `ignore` also drops every repeat of the same
+ * bytes for two minutes (the seen cache fills first), so say it only where the registers repair the
+ * loss; `reject` costs the relaying peer its score, so say it only of bytes that no honest peer can
+ * send.
  */
 export type GossipHandler = (from: string, bytes: Uint8Array) => 'accept' | 'ignore' | 'reject'
 
@@ -47,7 +50,9 @@ export interface MeshNode {
   readonly peerId: string
   start(): Promise<void>
   stop(): Promise<void>
-  /** Where this node listens or says that it does: multiaddrs without /p2p, as a roster holds them. */
+  /**
+   * Where this node listens or says that it does: multiaddrs without /p2p, as a roster holds them.
+   */
   addresses(): readonly string[]
   /** Before start. Members only get through, but on PROTOCOLS.roster. */
   handle(protocol: string, handler: RequestHandler): void

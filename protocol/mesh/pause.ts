@@ -1,6 +1,9 @@
 import type { Clock } from '../core/ports.ts'
 
-/** Resolves after `ms`, or at once when the signal is aborted; leaves no timer and no listener behind. */
+/**
+ * Resolves after `ms`, or at once when the signal is aborted; leaves no timer and no listener
+ * behind.
+ */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {

@@ -25,8 +25,8 @@ export interface ReadClientParts {
 }
 
 /**
- * Reads registers without writing (lease-protocol 4.6): w small requests, one round trip. Resolves with
- * the first quorum that agrees, and only once all have answered or failed with anything else.
+ * Reads registers without writing (lease-protocol 4.6): w small requests, one round trip. Resolves
+ * with the first quorum that agrees, and only once all have answered or failed with anything else.
  */
 export class ReadClient {
   readonly #parts: ReadClientParts

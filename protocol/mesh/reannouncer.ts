@@ -29,8 +29,8 @@ interface Turn {
 }
 
 /**
- * Says again what nobody has claimed (lease-protocol 4.11): its gateway may be gone, or an agent that
- * fits may have come later. The first witness of the run that lives does it, after half an
+ * Says again what nobody has claimed (lease-protocol 4.11): its gateway may be gone, or an agent
+ * that fits may have come later. The first witness of the run that lives does it, after half an
  * anti-entropy period, then after twice as long each time, at most REANNOUNCE_BATCH_MAX at a time.
  */
 export class Reannouncer {

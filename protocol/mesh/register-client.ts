@@ -31,7 +31,9 @@ export interface ChangeRef extends RegisterRef {
 export interface ChangeOptions {
   /** The run's announcement, with its create only. */
   readonly announcement?: Uint8Array | undefined
-  /** True where an earlier process may have sent this op: a no then needs a write-back to be one. */
+  /**
+   * True where an earlier process may have sent this op: a no then needs a write-back to be one.
+   */
   readonly maybeSent?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -41,7 +43,9 @@ export type ReadResult =
       readonly kind: 'chosen'
       /** Undefined for a register that was not created. */
       readonly value: RegisterValue | undefined
-      /** Milliseconds until a quorum of witnesses lets another claim in; 0 where nothing is leased. */
+      /**
+       * Milliseconds until a quorum of witnesses lets another claim in; 0 where nothing is leased.
+       */
       readonly leaseRemainingMs: number
       readonly stage: Stage | undefined
     }
@@ -51,8 +55,8 @@ export type ReadResult =
 
 export interface ReadOptions {
   /**
-   * `write` makes an unsettled answer definite by a round of our own; `never` leaves that to others,
-   * so that a thousand readers of one half-written value do not all start rounds for it.
+   * `write` makes an unsettled answer definite by a round of our own; `never` leaves that to
+   * others, so that a thousand readers of one half-written value do not all start rounds for it.
    */
   readonly settle: 'write' | 'never'
   readonly signal?: AbortSignal | undefined
@@ -60,8 +64,8 @@ export interface ReadOptions {
 
 /**
  * Reads and changes registers at their witnesses. One change costs 2 w requests and replies when
- * nobody else wants the register, a read w of each; both are bounded by the profile's request timeout
- * and CHANGE_ROUNDS_MAX rounds.
+ * nobody else wants the register, a read w of each; both are bounded by the profile's request
+ * timeout and CHANGE_ROUNDS_MAX rounds.
  */
 export class RegisterClient {
   readonly #parts: RegisterClientParts
@@ -70,7 +74,9 @@ export class RegisterClient {
   readonly #repairs: Repairs
   readonly #lanes = new RegisterLanes()
   readonly #rounds = new RoundMemory()
-  /** Ops of which an accept may be out there: until it is known, a no of theirs needs a write-back. */
+  /**
+   * Ops of which an accept may be out there: until it is known, a no of theirs needs a write-back.
+   */
   readonly #ambiguous = new Lru<string, true>(ROUNDS_KEPT_MAX)
   readonly #stop = stopController()
 
@@ -116,7 +122,10 @@ export class RegisterClient {
     return await this.#settle({ ...ref, ann }, set, signal)
   }
 
-  /** For a register that witnesses of ours were found to lack: reads it, which pushes what is chosen. */
+  /**
+   * For a register that witnesses of ours were found to lack: reads it, which pushes what is
+   * chosen.
+   */
   async repair(ref: RegisterRef): Promise<void> {
     await this.read(ref, { settle: 'never' })
   }
@@ -178,7 +187,8 @@ export class RegisterClient {
     if (result.kind === 'rejected' && result.value === undefined) return EMPTY
     const again = await this.read(ref, { settle: 'never', signal })
     if (again.kind !== 'unsettled') return again
-    // Someone else's round is under way already: what we wrote back was chosen, and is what we read.
+    // Someone else's round is under way already: what we wrote back was chosen, and is what we
+    // read.
     const { takeOverMs } = set.profile
     const leaseRemainingMs = leasedJob(result.value) === undefined ? 0 : takeOverMs
     return { kind: 'chosen', value: result.value, leaseRemainingMs, stage: undefined }
@@ -193,8 +203,8 @@ export class RegisterClient {
     const { peerId } = this.#parts.transport
     const { accepted } = fast
     if (fast.kind !== 'chosen' || accepted === undefined || ref.ann === undefined) return
-    // A reader repairs only where it is a witness itself, or holds the lease: with a thousand readers
-    // one lagging witness would else get a thousand pushes.
+    // A reader repairs only where it is a witness itself, or holds the lease: with a thousand
+    // readers one lagging witness would else get a thousand pushes.
     const isWitness = set.witnesses.some((witness) => witness.peerId === peerId)
     if (!isWitness && !isHolder(accepted, peerId)) return
     const chosen = { ...ref, ann: ref.ann, accepted, announcement: undefined }

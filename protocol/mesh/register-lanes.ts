@@ -7,8 +7,8 @@ interface Lane {
 }
 
 /**
- * One task at a time for each name, in the order of the calls. Two changes of one register in flight
- * would draw the same ballots and fight each other (4.12.10).
+ * One task at a time for each name, in the order of the calls. Two changes of one register in
+ * flight would draw the same ballots and fight each other (4.12.10).
  */
 export class RegisterLanes {
   readonly #lanes = new Map<string, Lane>()

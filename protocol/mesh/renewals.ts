@@ -31,7 +31,9 @@ export interface RenewalsParts {
   readonly transport: Transport
   readonly clock: Clock
   readonly sets: WitnessSets
-  /** Called for a lease that a witness is behind on: it is to be brought the chosen accept (4.7). */
+  /**
+   * Called for a lease that a witness is behind on: it is to be brought the chosen accept (4.7).
+   */
   readonly onBehind: (ref: ChangeRef) => void
 }
 
@@ -52,8 +54,9 @@ interface Batch {
 }
 
 /**
- * Renews all leases of this process at once: one message to each witness for RENEW_ITEMS_MAX leases,
- * and no write anywhere. Resolves when every lease is decided, at the latest after one request's time.
+ * Renews all leases of this process at once: one message to each witness for RENEW_ITEMS_MAX
+ * leases, and no write anywhere. Resolves when every lease is decided, at the latest after one
+ * request's time.
  */
 export class Renewals {
   readonly #parts: RenewalsParts

@@ -19,9 +19,9 @@ export interface ChosenAccept {
 }
 
 /**
- * Pushes chosen accepts to witnesses that lag (4.12.17): one that missed the last accept would show an
- * open job for ever. Best effort, each accept once a witness; a witness that stays away repairs itself
- * by anti-entropy when it is back.
+ * Pushes chosen accepts to witnesses that lag (4.12.17): one that missed the last accept would show
+ * an open job for ever. Best effort, each accept once a witness; a witness that stays away repairs
+ * itself by anti-entropy when it is back.
  */
 export class Repairs {
   readonly #transport: Transport
@@ -94,7 +94,8 @@ export class Repairs {
     try {
       const message = { kind: 'accept', scope, ...accepted, announcement } as const
       const reply = await this.#transport.request(peerId, message, options)
-      // A higher promise means that a newer round runs there: it brings this value or its successor.
+      // A higher promise means that a newer round runs there: it brings this value or its
+      // successor.
       return reply.kind === 'accepted' || (reply.kind === 'rejected' && reply.code === 'ballot')
     } catch (error) {
       if (codeOf(error) === undefined && !this.#stop.signal.aborted) throw error

@@ -12,7 +12,9 @@ import { FrameReader } from './frame-reader.ts'
 import { FrameWriter, type OutboundBudget } from './frame-writer.ts'
 import type { RequestHandler } from './node.ts'
 
-/** Room kept for error frames when the peer's buffer is full of answers: 32 bytes each in flight. */
+/**
+ * Room kept for error frames when the peer's buffer is full of answers: 32 bytes each in flight.
+ */
 const ERROR_RESERVE_BYTES = REQUESTS_IN_FLIGHT_MAX * 32
 const NOT_ADMITTED = 'this peer may not use this protocol'
 const NO_BODY = new Uint8Array(0)
@@ -92,7 +94,8 @@ export class RequestServer {
   #take(session: Session, frame: Frame, bytes: number): void {
     const { remote } = session
     if (!this.#parts.admits(remote)) throw new Error(NOT_ADMITTED)
-    // Ascending ids only: a repeated one could be answered twice, and the asker drops such a stream.
+    // Ascending ids only: a repeated one could be answered twice, and the asker drops such a
+    // stream.
     if (frame.kind !== 'request' || frame.id <= session.lastId) {
       const problem = `frame ${frame.id} is no new request`
       throw new MeshError('MESSAGE_INVALID', { peer: remote, problem })
@@ -127,7 +130,8 @@ export class RequestServer {
     } catch (error) {
       const code = codeOf(error) ?? 'BUG'
       const facts = { peer: session.remote, protocol: this.#parts.protocol, code }
-      // Only the code travels: a message could name files and peers that are not the asker's business.
+      // Only the code travels: a message could name files and peers that are not the asker's
+      // business.
       if (code === 'BUG')
         this.#parts.log.error({ ...facts, cause: causeOf(error) }, 'handler failed')
       else this.#parts.log.debug({ ...facts, cause: causeOf(error) }, 'request refused')

@@ -35,7 +35,10 @@ export class RosterBook implements RosterView {
     this.authority = authority
   }
 
-  /** Reads DIR, which must exist. Throws ROSTER_INVALID with the file where one is not the authority's. */
+  /**
+   * Reads DIR, which must exist. Throws ROSTER_INVALID with the file where one is not the
+   * authority's.
+   */
   static async open(dir: string, authority: string, clock: Clock): Promise<RosterBook> {
     const book = new RosterBook(dir, authority, clock)
     for (const name of await readdir(dir)) {
@@ -47,8 +50,8 @@ export class RosterBook implements RosterView {
   }
 
   /**
-   * Takes a sealed roster if it is the authority's and newer than the current one; durable before it
-   * resolves. A replayed older one is `known`. Throws ROSTER_INVALID.
+   * Takes a sealed roster if it is the authority's and newer than the current one; durable before
+   * it resolves. A replayed older one is `known`. Throws ROSTER_INVALID.
    */
   async offer(bytes: Uint8Array): Promise<'newer' | 'known'> {
     if (this.#isCurrent(bytes)) return 'known'
@@ -61,7 +64,9 @@ export class RosterBook implements RosterView {
     })
   }
 
-  /** Keeps an older roster for its witness epoch, never as the current one. Throws ROSTER_INVALID. */
+  /**
+   * Keeps an older roster for its witness epoch, never as the current one. Throws ROSTER_INVALID.
+   */
   async remember(bytes: Uint8Array): Promise<void> {
     const sealed = openRoster(bytes, this.authority)
     await this.#inTurn(async () => {
@@ -114,7 +119,10 @@ export class RosterBook implements RosterView {
     return true
   }
 
-  /** A first roster whose entries are all over opens no door: a replay, or a clock that is years off. */
+  /**
+   * A first roster whose entries are all over opens no door: a replay, or a clock that is years
+   * off.
+   */
   #overProblem(roster: Roster): string | undefined {
     const wallMs = this.#clock.wallMs()
     if (roster.members.some(({ notAfterMs }) => notAfterMs > wallMs)) return undefined

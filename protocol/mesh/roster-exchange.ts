@@ -89,7 +89,9 @@ export class RosterExchange {
     await Promise.all(this.#running)
   }
 
-  /** Asks linked members for the roster of an epoch that this book lacks; false when none has it. */
+  /**
+   * Asks linked members for the roster of an epoch that this book lacks; false when none has it.
+   */
   async fetch(witnessEpoch: number, signal: AbortSignal): Promise<boolean> {
     const { node, book, log } = this.#parts
     for (const { peerId } of node.links()) {
@@ -213,8 +215,8 @@ export class RosterExchange {
     }
     if (isFirst) {
       const { roster } = openRoster(bytes, book.authority)
-      // Any roster that the authority ever signed would open the door to its members, long gone ones
-      // too; one that names this host was made for it.
+      // Any roster that the authority ever signed would open the door to its members, long gone
+      // ones too; one that names this host was made for it.
       if (!roster.members.some(({ peerId }) => peerId === node.peerId)) {
         throw new MeshError('ROSTER_INVALID', { problem: 'this host is not in it' })
       }

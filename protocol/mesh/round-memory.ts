@@ -3,7 +3,8 @@ import { Lru } from './lru.ts'
 
 /**
  * The highest round that this process has used or heard of, by register and witness epoch. A number
- * is never lowered and never used twice: every attempt needs a ballot of its own (pitfalls 1 and 2).
+ * is never lowered and never used twice: every attempt needs a ballot of its own (pitfalls 1 and
+ * 2).
  */
 export class RoundMemory {
   readonly #rounds: Lru<string, number>

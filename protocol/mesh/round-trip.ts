@@ -8,8 +8,8 @@ export const PING_PROTOCOL = '/ipfs/ping/1.0.0'
 const PING_BYTES = 32
 
 /**
- * Milliseconds of the faster of two echoes over this very connection; the first also pays for opening
- * the stream. Rejects when they do not come within `limitMs` or the connection ends.
+ * Milliseconds of the faster of two echoes over this very connection; the first also pays for
+ * opening the stream. Rejects when they do not come within `limitMs` or the connection ends.
  */
 export async function roundTrip(
   connection: Connection,

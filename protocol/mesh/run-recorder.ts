@@ -28,8 +28,8 @@ export interface RunRecorderParts {
 const FINAL: readonly RejectCode[] = ['invalid', 'not_allowed']
 
 /**
- * Records runs at their witnesses: the one write that a delivery waits for. The op's id follows from
- * the announcement, so a gateway that restarts in the middle repeats the same intent.
+ * Records runs at their witnesses: the one write that a delivery waits for. The op's id follows
+ * from the announcement, so a gateway that restarts in the middle repeats the same intent.
  */
 export class RunRecorder {
   readonly #parts: RunRecorderParts

@@ -1,8 +1,9 @@
 import { SYNC_WITNESSES_MAX } from '../core/limits.ts'
 
 /**
- * Which witnesses anti-entropy visits in this period: all of a few, else `N - w + 1` of N in turn. So
- * many share a witness with every set of `w`, so nothing is missed in any period (lease-protocol 4.11).
+ * Which witnesses anti-entropy visits in this period: all of a few, else `N - w + 1` of N in turn.
+ * So many share a witness with every set of `w`, so nothing is missed in any period (lease-protocol
+ * 4.11).
  */
 export function syncCover<Witness>(
   witnesses: readonly Witness[],

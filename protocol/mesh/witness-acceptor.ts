@@ -148,7 +148,9 @@ export class WitnessAcceptor {
     }
   }
 
-  /** The announcement of a first value: sent along, at hand, or asked of the sender and the others. */
+  /**
+   * The announcement of a first value: sent along, at hand, or asked of the sender and the others.
+   */
   async #announcementOf(
     { remote, set }: Asked,
     { announcement, value }: AcceptRequest

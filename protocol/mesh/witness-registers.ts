@@ -4,7 +4,9 @@ import { isTerminal } from '../core/job.ts'
 import type { RecordKey, WitnessStore } from '../core/ports.ts'
 import { Lru } from './lru.ts'
 
-/** One register in memory. `state` changes synchronously; `saved` tells when all of it is synced. */
+/**
+ * One register in memory. `state` changes synchronously; `saved` tells when all of it is synced.
+ */
 export interface WitnessRegister {
   readonly key: RecordKey
   state: AcceptorState
@@ -27,7 +29,10 @@ export class WitnessRegisters {
   readonly #idle: Lru<string, WitnessRegister>
   readonly #loading = new Map<string, Promise<WitnessRegister>>()
 
-  /** `startedAtMs` is the boot clock at the start of this process: every lease then counts as renewed. */
+  /**
+   * `startedAtMs` is the boot clock at the start of this process: every lease then counts as
+   * renewed.
+   */
   constructor(store: WitnessStore, startedAtMs: number, max: number) {
     this.#store = store
     this.#startedAtMs = startedAtMs

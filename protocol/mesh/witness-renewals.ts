@@ -48,7 +48,8 @@ export class WitnessRenewals {
         createValid: false
       })
       register.state = step.state
-      // Without this wait a witness could renew an epoch, crash without it, and help to grant the next.
+      // Without this wait a witness could renew an epoch, crash without it, and help to grant the
+      // next.
       if (step.durability === 'barrier') await journal.shown(register)
       return step.result
     } finally {

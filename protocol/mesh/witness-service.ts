@@ -43,7 +43,9 @@ export interface WitnessServiceOptions {
   readonly onFailure: (error: MeshError) => void
   /** Called when a witness proves that this store once held more than it does now (4.8). */
   readonly onRollback: (cause: string) => void
-  /** Called when a lease has run out by this witness's timers, and again; `repeat` counts from 0. */
+  /**
+   * Called when a lease has run out by this witness's timers, and again; `repeat` counts from 0.
+   */
   readonly onExpired: (hint: Hint, repeat: number) => void
   readonly registersMax?: number | undefined
 }
@@ -181,7 +183,8 @@ export class WitnessService {
   }
 
   // Someone has seen more of this store than it holds: a restored backup. A witness is believed, as
-  // everywhere in this protocol; from others it is a refusal, or any member could stop every witness.
+  // everywhere in this protocol; from others it is a refusal, or any member could stop every
+  // witness.
   #rolledBack(remote: string, seenSeq: number): RegisterReply {
     const { rosters, log } = this.#parts
     log.error({ peer: remote, seenSeq, wseq: this.#journal.wseq }, 'a higher sequence was claimed')

@@ -35,7 +35,9 @@ export async function checkFolder(dir: string): Promise<'new' | 'sound'> {
   return 'new'
 }
 
-/** Throws STORE_SUSPECT where LevelDB noted a loss in `name`, by default in that of this opening. */
+/**
+ * Throws STORE_SUSPECT where LevelDB noted a loss in `name`, by default in that of this opening.
+ */
 export async function checkLog(dir: string, name = 'LOG'): Promise<void> {
   const handle = await openIfThere(join(dir, name))
   if (handle === undefined) return
@@ -48,7 +50,9 @@ export async function checkLog(dir: string, name = 'LOG'): Promise<void> {
   }
 }
 
-/** LevelDB takes a manifest that ends too early for the truth, and then deletes the newer tables. */
+/**
+ * LevelDB takes a manifest that ends too early for the truth, and then deletes the newer tables.
+ */
 async function checkTables(dir: string, names: readonly string[]): Promise<void> {
   const current = Buffer.from((await readIfThere(join(dir, 'CURRENT'))) ?? []).toString('utf8')
   const name = names.find((each) => `${each}\n` === current)

@@ -66,7 +66,9 @@ export interface InboxStore {
   nextGwSeq(): Promise<number>
   /** The witness epoch pinned to the run, if any. */
   epochOf(runId: string): Promise<number | undefined>
-  /** Pins `witnessEpoch` unless one is pinned already; resolves, once synced, with the pinned one. */
+  /**
+   * Pins `witnessEpoch` unless one is pinned already; resolves, once synced, with the pinned one.
+   */
   pinEpoch(runId: string, witnessEpoch: number): Promise<number>
 }
 

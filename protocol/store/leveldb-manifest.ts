@@ -10,7 +10,9 @@ const DELETED_FILE = 6
 const NEW_FILE = 7
 const PREVIOUS_LOG = 9
 
-/** What the records of a MANIFEST leave in use; other files are left over from a process that died. */
+/**
+ * What the records of a MANIFEST leave in use; other files are left over from a process that died.
+ */
 export interface Manifest {
   /** Numbers of `*.ldb` files. */
   readonly tables: ReadonlySet<number>

@@ -76,7 +76,9 @@ export class LogFile {
     this.#ended = true
   }
 
-  /** At most `limit` lines and LOG_PAGE_BYTES_MAX bytes from `fromLine` on, at least one if there. */
+  /**
+   * At most `limit` lines and LOG_PAGE_BYTES_MAX bytes from `fromLine` on, at least one if there.
+   */
   async read(fromLine: number, limit: number): Promise<LogPage> {
     const first = Math.max(1, fromLine)
     const lines: LogLine[] = []

@@ -13,8 +13,8 @@ import { LevelWitnessStore } from './witness-store.ts'
 
 /**
  * `dir`: the database's own folder. `peerId`: of this process's key; a store made for another peer
- * is suspect. `create`: true makes a missing store, false makes it STATE_ABSENT. `openedBy`: `agent`
- * or `gateway`. `codec`: wire's `{ encodeRecord, decodeRecord }`.
+ * is suspect. `create`: true makes a missing store, false makes it STATE_ABSENT. `openedBy`:
+ * `agent` or `gateway`. `codec`: wire's `{ encodeRecord, decodeRecord }`.
  */
 export interface StoreOptions extends OpeningOptions {
   /** Called once, with STORE_FAILED or STORE_SUSPECT: end the process, answer nothing more. */

@@ -8,7 +8,9 @@ export const JOB = 'RUN.0'
 export const ANN_HASH = 'ann'
 export const DIGEST = plainDigest()
 
-/** What somebody wants of a job; made an op against the state of the moment, mostly a fitting one. */
+/**
+ * What somebody wants of a job; made an op against the state of the moment, mostly a fitting one.
+ */
 export interface Intent {
   readonly actor: string
   readonly kind: JobOpBody['kind']

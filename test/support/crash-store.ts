@@ -23,8 +23,8 @@ interface Disk {
 }
 
 /**
- * A witness's store whose sync takes time on the given clock, can be held back, can fail, and loses in
- * a crash exactly what was not synced.
+ * A witness's store whose sync takes time on the given clock, can be held back, can fail, and loses
+ * in a crash exactly what was not synced.
  */
 export class CrashStore implements WitnessStore {
   readonly storeId: string

@@ -10,8 +10,8 @@ interface Timer {
 const WALL_OFFSET_MS = 1_800_000_000_000
 
 /**
- * Time that stands still until a test moves it. Tasks run at their own instant, in the order in which
- * they were armed, and all promises that they woke settle before the next one runs.
+ * Time that stands still until a test moves it. Tasks run at their own instant, in the order in
+ * which they were armed, and all promises that they woke settle before the next one runs.
  */
 export class FakeClock implements Clock {
   #nowMs: number

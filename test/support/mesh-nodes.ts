@@ -50,7 +50,9 @@ export function memberEntry(peerId: string, fields: MemberFields = {}): Member {
   }
 }
 
-/** A roster of these members, w as it must be for its witnesses; version 1 unless said otherwise. */
+/**
+ * A roster of these members, w as it must be for its witnesses; version 1 unless said otherwise.
+ */
 export function rosterOf(
   authority: MeshKey,
   members: readonly Member[],
@@ -69,7 +71,10 @@ export function rosterOf(
   }
 }
 
-/** What may follow `current` with other members or revoked peers; the witness epoch rises as it must. */
+/**
+ * What may follow `current` with other members or revoked peers; the witness epoch rises as it
+ * must.
+ */
 export function nextRoster(
   authority: MeshKey,
   current: SealedRoster,

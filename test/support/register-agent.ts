@@ -53,7 +53,9 @@ export class ClusterAgent {
     this.member.pausedUntilMs = this.#cluster.timeline.nowMs + ms
   }
 
-  /** Dies and comes back without any memory; its container runs on until it is found by its label. */
+  /**
+   * Dies and comes back without any memory; its container runs on until it is found by its label.
+   */
   restart(): void {
     const orphan = this.#attempt
     this.#attempt = undefined

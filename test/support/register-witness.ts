@@ -26,7 +26,9 @@ export class ClusterWitness {
   #state: AcceptorState
   #syncedAtMs = 0
   #boots = 0
-  /** Last word of each claim that this witness took, by its own clock: kept apart from the acceptor. */
+  /**
+   * Last word of each claim that this witness took, by its own clock: kept apart from the acceptor.
+   */
   readonly #heard = new Map<string, number>()
 
   constructor(id: string, parts: WitnessParts) {

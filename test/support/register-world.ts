@@ -26,7 +26,7 @@ const HEALED_MS_MAX = 120_000
 export function liveThrough(options: WorldOptions): World {
   const cluster = new RegisterCluster(options)
   const { timeline } = cluster
-  create(cluster)
+  createJob(cluster)
   const agents = Array.from({ length: options.agents }, (_, index) => {
     return new ClusterAgent(`agent${index + 1}`, cluster, options)
   })
@@ -50,7 +50,8 @@ export function liveThrough(options: WorldOptions): World {
   return { cluster, ended, problems: cluster.log.finish() }
 }
 
-function create(cluster: RegisterCluster): void {
+/** The job comes to be, as a gateway does it. */
+export function createJob(cluster: RegisterCluster): void {
   propose(cluster, 'gateway', { kind: 'create', annHash: 'ann', attemptsMax: 3 })
 }
 

@@ -2,8 +2,8 @@ import type { Clock } from '../../protocol/core/ports.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 
 /**
- * The real clock, for tests over real sockets, with two handles: the wall clock can be set, and waits
- * of one certain length end only when the test says so.
+ * The real clock, for tests over real sockets, with two handles: the wall clock can be set, and
+ * waits of one certain length end only when the test says so.
  */
 export class SteeredClock implements Clock {
   readonly #inner = systemClock()

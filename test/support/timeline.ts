@@ -1,4 +1,6 @@
-/** True time, chance and the order of events of one simulated world; the same seed, the same world. */
+/**
+ * True time, chance and the order of events of one simulated world; the same seed, the same world.
+ */
 export class Timeline {
   nowMs = 0
   #state: number

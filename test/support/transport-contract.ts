@@ -14,7 +14,9 @@ export interface TransportFixture {
 }
 
 const OPTIONS: RequestOptions = { timeoutMs: 5_000 }
-/** Answers that are held back until `release`: one that never came would stay in flight for ever. */
+/**
+ * Answers that are held back until `release`: one that never came would stay in flight for ever.
+ */
 export class HeldAnswers {
   readonly #held: (() => void)[] = []
 

@@ -114,7 +114,8 @@ test('while nothing changes a period costs one small request a witness', async (
 
   await mesh.clock.advance(10 * PERIOD_MS)
 
-  // Four members, three witnesses, less the three that ask themselves; the period varies by a fifth.
+  // Four members, three witnesses, less the three that ask themselves; the period varies by a
+  // fifth.
   expect(mesh.network.passed.length).toBeGreaterThanOrEqual(9 * 8)
   expect(mesh.network.passed.length).toBeLessThanOrEqual(9 * 13)
   expect(Math.max(...mesh.network.passed.map(({ body }) => body.length))).toBeLessThan(64)

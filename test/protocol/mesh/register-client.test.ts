@@ -225,8 +225,9 @@ test.each([0, 1, 2, 3])(
       const { leases, tookMs, state } = await race(seed)
       const holders = new Map(leases.map(({ epoch, lease }) => [epoch, lease?.holder]))
 
-      // One holder an epoch, always; and one lease as long as none can have run out. A claim that only
-      // one witness accepted may still have used up an epoch: never chosen, it was built upon (2.5).
+      // One holder an epoch, always; and one lease as long as none can have run out. A claim that
+      // only one witness accepted may still have used up an epoch: never chosen, it was built upon
+      // (2.5).
       expect(holders.size, `seed ${seed}`).toBe(leases.length)
       expect(state?.phase, `seed ${seed}`).toBe('leased')
       if (tookMs >= LEASE_PROFILES.short.takeOverMs) continue
