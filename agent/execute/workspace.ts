@@ -62,6 +62,8 @@ export class Workspace {
       killSignal: 'SIGKILL'
     })
     const stream = new PassThrough()
+    // A box that died reads no more: without this the archive waits for it for ever.
+    signal.addEventListener('abort', () => stream.destroy(), { once: true })
     let said = ''
     tar.stderr.on('data', (chunk: Buffer) => {
       said = `${said}${chunk.toString('utf8')}`.slice(-1_000)

@@ -47,6 +47,7 @@ export class LocalMesh {
   token = ''
   readonly #daemons = new Map<string, Daemon>()
   readonly #env: Readonly<Record<string, string>>
+  readonly #gossip: boolean
 
   private constructor(parts: {
     root: string
@@ -55,6 +56,7 @@ export class LocalMesh {
     httpPort: number
     gitPort: number
     env: Readonly<Record<string, string>>
+    gossip: boolean
   }) {
     this.root = parts.root
     this.agents = parts.agents
@@ -62,6 +64,7 @@ export class LocalMesh {
     this.httpPort = parts.httpPort
     this.gitPort = parts.gitPort
     this.#env = parts.env
+    this.#gossip = parts.gossip
   }
 
   /** Makes keys, settings and the roster, starts everything, resolves once a quorum answers. */
@@ -82,7 +85,8 @@ export class LocalMesh {
       gateway: part('gateway', ports[count] ?? 0),
       httpPort: ports[count + 1] ?? 0,
       gitPort: ports[count + 2] ?? 0,
-      env: options.env ?? {}
+      env: options.env ?? {},
+      gossip: options.gossip ?? true
     })
     try {
       await mesh.#enrol(options)
@@ -204,11 +208,25 @@ export class LocalMesh {
       const reply = await fetch(`${this.httpUrl}/healthz`, { signal: AbortSignal.timeout(2_000) })
       return reply.ok ? true : undefined
     })
-    await eventually('every agent is idle', async () => {
+    await eventually('every agent is idle', () => this.#idle())
+    if (!this.#gossip) return
+    await eventually('the gateway has heard every agent', async () => {
       const seen = await this.api<{ agents: { state: string }[] }>('/api/v1/agents')
       const idle = seen.agents.filter((agent) => agent.state === 'idle')
       return idle.length >= this.agents.length ? true : undefined
     })
+  }
+
+  /** By each agent's own word: without gossip nobody else hears it. */
+  async #idle(): Promise<true | undefined> {
+    for (const index of this.agents.keys()) {
+      const status = await this.agentJson<{ peers: { self: boolean; state: string }[] }>(
+        index,
+        'status'
+      )
+      if (status.peers.find((peer) => peer.self)?.state !== 'idle') return undefined
+    }
+    return true
   }
 
   async #alive(index: number): Promise<true | undefined> {

@@ -1,4 +1,4 @@
-import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import type { FastifyDynamicSwaggerOptions, SwaggerTransformObject } from '@fastify/swagger'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 
 /** The document at /api/openapi.json, made from the schemas that requests are checked with. */
@@ -30,6 +30,19 @@ export function openApi(version: string): FastifyDynamicSwaggerOptions {
       }
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject
+    transformObject: withoutInputs
   }
+}
+
+/**
+ * The transform makes every schema twice, as what is taken and as what is given; ours that have a
+ * name are only given.
+ */
+const withoutInputs: SwaggerTransformObject = (parts) => {
+  const document = jsonSchemaTransformObject(parts)
+  const schemas = 'components' in document ? document.components?.schemas : undefined
+  for (const name of Object.keys(schemas ?? {})) {
+    if (name.endsWith('Input')) delete schemas?.[name]
+  }
+  return document
 }

@@ -23,6 +23,12 @@ export const problemSchema = z
   })
   .meta({ id: 'Problem' })
 
+/** How a route's schema names it. */
+export const problemResponse = {
+  description: 'what is wrong, and the way out',
+  content: { 'application/problem+json': { schema: problemSchema } }
+}
+
 export type Problem = z.infer<typeof problemSchema>
 
 /**

@@ -7,7 +7,7 @@ import { authorize, type Limiter, refusedAuth } from './auth.ts'
 import { findJob, jobDocument, jobPage } from './job-view.ts'
 import { LOG_TYPES, type LogFormat, readWholeLog } from './log-route.ts'
 import type { ApiParts } from './parts.ts'
-import { problemSchema } from './problem.ts'
+import { problemResponse as problem } from './problem.ts'
 import { runDocument, runPage } from './run-view.ts'
 import {
   agentListSchema,
@@ -30,9 +30,15 @@ export interface ApiRouteParts {
   readonly failures: Limiter
 }
 
-const problem = { content: { 'application/problem+json': { schema: problemSchema } } }
 /** What every route with a token may answer besides its own. */
 const refusals = { 400: problem, 401: problem, 403: problem, 429: problem, 503: problem }
+/**
+ * A schema of components.schemas cannot say what it is here: a reference has no words of its own.
+ */
+function described<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { 'application/json': { schema } } }
+}
+
 const secured = [{ token: [] }]
 
 /** /api/v1: reading, each request with a token of scope `read`. */
@@ -84,7 +90,7 @@ function runRoutes(plain: FastifyInstance, api: ApiParts): void {
         summary: 'One run, by its full or short id',
         ...common,
         params: idSchema,
-        response: { 200: runSchema, ...refusals, 404: problem, 409: problem }
+        response: { 200: described('the run', runSchema), ...refusals, 404: problem, 409: problem }
       }
     },
     (request) => runDocument(api, request.params.id)
@@ -114,12 +120,13 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
         summary: 'One job, by its full or short id',
         ...common,
         params: idSchema,
-        response: { 200: jobSchema, ...refusals, ...missing }
+        response: { 200: described('the job', jobSchema), ...refusals, ...missing }
       }
     },
     (request) => jobDocument(api, request.params.id)
   )
   const lines = {
+    description: 'the lines, in order',
     content: {
       // Sent as a stream of bytes: there is no document to check.
       'text/plain': { schema: z.unknown().meta({ type: 'string' }) },

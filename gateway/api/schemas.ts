@@ -65,12 +65,14 @@ export const jobSchema = z
     durationMs: wholeMs.nullable(),
     steps: z.array(stepSchema)
   })
-  .meta({ id: 'Job' })
+  .meta({ id: 'Job', description: 'one job' })
 
-export const jobPageSchema = z.strictObject({
-  jobs: z.array(jobSchema),
-  next: z.string().nullable().describe('cursor of the next page; null on the last one')
-})
+export const jobPageSchema = z
+  .strictObject({
+    jobs: z.array(jobSchema),
+    next: z.string().nullable().describe('cursor of the next page; null on the last one')
+  })
+  .describe('one page of jobs')
 
 export const runErrorSchema = z.strictObject({
   code: z.string(),
@@ -104,12 +106,14 @@ export const runSchema = z
       })
     )
   })
-  .meta({ id: 'Run' })
+  .meta({ id: 'Run', description: 'one run' })
 
-export const runPageSchema = z.strictObject({
-  runs: z.array(runSchema),
-  next: z.string().nullable().describe('cursor of the next page; null on the last one')
-})
+export const runPageSchema = z
+  .strictObject({
+    runs: z.array(runSchema),
+    next: z.string().nullable().describe('cursor of the next page; null on the last one')
+  })
+  .describe('one page of runs')
 
 const capacity = z.strictObject({
   cpu: z.number().describe('cores'),
@@ -136,21 +140,25 @@ export const agentSchema = z
   })
   .meta({ id: 'Agent' })
 
-export const agentListSchema = z.strictObject({ agents: z.array(agentSchema) })
+export const agentListSchema = z
+  .strictObject({ agents: z.array(agentSchema) })
+  .describe('all agents')
 
-export const healthSchema = z.strictObject({
-  status: z.enum(['ok', 'no_roster', 'no_quorum', 'stopping']),
-  peerId: z.string(),
-  version: z.string(),
-  witnesses: z.strictObject({
-    total: z.number().int(),
-    perRun: z.number().int(),
-    quorum: z.number().int(),
-    reachable: z.number().int()
-  }),
-  intakeQueued: z.number().int().describe('deliveries stored but not yet recorded on a quorum'),
-  problems: z.array(z.string()).describe('one line each: what is wrong, and the way out')
-})
+export const healthSchema = z
+  .strictObject({
+    status: z.enum(['ok', 'no_roster', 'no_quorum', 'stopping']),
+    peerId: z.string(),
+    version: z.string(),
+    witnesses: z.strictObject({
+      total: z.number().int(),
+      perRun: z.number().int(),
+      quorum: z.number().int(),
+      reachable: z.number().int()
+    }),
+    intakeQueued: z.number().int().describe('deliveries stored but not yet recorded on a quorum'),
+    problems: z.array(z.string()).describe('one line each: what is wrong, and the way out')
+  })
+  .describe('how it stands with the witnesses')
 
 export const logLineSchema = z.strictObject({
   number: z.number().int().describe('from 1, without gaps, within one epoch'),
@@ -160,15 +168,17 @@ export const logLineSchema = z.strictObject({
   text: z.string()
 })
 
-export const receptionSchema = z.strictObject({
-  verdict: z.enum(['accepted', 'duplicate', 'ignored']),
-  delivery: z.string().nullable(),
-  run: z
-    .string()
-    .nullable()
-    .describe('the run that it starts or started; null where it starts none'),
-  reason: z.string()
-})
+export const receptionSchema = z
+  .strictObject({
+    verdict: z.enum(['accepted', 'duplicate', 'ignored']),
+    delivery: z.string().nullable(),
+    run: z
+      .string()
+      .nullable()
+      .describe('the run that it starts or started; null where it starts none'),
+    reason: z.string()
+  })
+  .describe('what became of the delivery')
 
 /** A number in a query string. */
 function count(min: number, max: number, fallback: number) {

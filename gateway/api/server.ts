@@ -48,7 +48,15 @@ export async function createServer(
   app.server.maxConnections = HTTP_CONNECTIONS_MAX
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  await app.register(helmet)
+  await app.register(helmet, {
+    // Documents for programs: nothing in them is to be loaded, run or framed by a browser.
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] }
+    },
+    // TLS ends at a proxy before us; what that host promises browsers is its owner's to say.
+    strictTransportSecurity: false
+  })
   await app.register(rateLimit, {
     max: HTTP_REQUESTS_PER_MINUTE_MAX,
     timeWindow: MINUTE_MS,

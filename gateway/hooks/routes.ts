@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
 import { type Limiter, refusedAuth } from '../api/auth.ts'
-import { problemSchema } from '../api/problem.ts'
+import { problemResponse } from '../api/problem.ts'
 import { receptionSchema } from '../api/schemas.ts'
 import { gitPushSchema } from './git-push.ts'
 import type { Receiver, Reception } from './receiver.ts'
@@ -12,8 +12,6 @@ export interface HookParts {
   readonly receiver: Pick<Receiver, 'receive'>
   readonly failures: Limiter
 }
-
-const problem = { content: { 'application/problem+json': { schema: problemSchema } } }
 
 /** POST /hooks/git: the forge is known by the path (decision 7). */
 export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
@@ -35,7 +33,9 @@ export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
         body: gitPushSchema,
         response: {
           202: receptionSchema,
-          ...Object.fromEntries([400, 401, 413, 415, 429, 503].map((status) => [status, problem]))
+          ...Object.fromEntries(
+            [400, 401, 413, 415, 429, 503].map((status) => [status, problemResponse])
+          )
         }
       },
       // The schema documents; the body is checked after its bytes have been kept for the signature.

@@ -35,7 +35,8 @@ describe('a job', { timeout: TEST_MS }, () => {
       'mount -t tmpfs none /tmp || echo no mount',
       'mknod /tmp/d b 8 0 || echo no device',
       'chroot / true || echo no chroot',
-      'date -s 2000-01-01 || echo no clock',
+      // This date reports the refusal and exits 0 all the same.
+      'date -s 2000-01-01 2>&1 | grep -q permitted && echo no clock',
       'unshare -n true || echo no namespace'
     ].join('\n')
 
@@ -53,7 +54,7 @@ describe('a job', { timeout: TEST_MS }, () => {
 
   test('sees no process, device or file of the host', async () => {
     const [processes = '', kcore, interrupts] = await said(
-      'ls -d /proc/[0-9]* | wc -l; wc -c </proc/kcore; wc -c </proc/interrupts'
+      'ls -d /proc/[0-9]* | wc -l; for f in kcore interrupts; do cat /proc/$f 2>/dev/null | wc -c; done'
     )
 
     expect(Number(processes)).toBeLessThan(8)
@@ -61,12 +62,12 @@ describe('a job', { timeout: TEST_MS }, () => {
   })
 
   test('has at most its number of processes', async () => {
-    const lines = await said(
-      '(while :; do sleep 30 & done) 2>/dev/null; ls -d /proc/[0-9]* | wc -l'
-    )
+    const lines = await said('n=0; while sleep 60 & do n=$((n + 1)); echo $n; done')
 
-    // `ls` and `wc` cannot be started at the limit, so that the shell says so instead.
-    expect(lines.join('\n')).toMatch(/can't fork|^\d{1,3}$/m)
+    // The guard, the shell and what the engine adds take a few of the 512.
+    const started = Math.max(...lines.map(Number).filter((count) => count > 0))
+    expect(started).toBeGreaterThan(400)
+    expect(started).toBeLessThan(512)
   })
 
   test('is out of memory at its limit, and that is the reason', async () => {

@@ -79,7 +79,9 @@ function checkAll(check: (step: Step, index: number, steps: readonly Step[]) => 
       fc.array(arbitraryEvent, { maxLength: 40, size: 'max' }),
       (history, events) => run(history, events).forEach(check)
     ),
-    { numRuns: 150 }
+    // One seed: the last test counts what its histories reach, and one that reaches nothing is no
+    // test.
+    { numRuns: 150, seed: 20261123 }
   )
 }
 

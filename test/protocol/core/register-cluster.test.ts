@@ -11,7 +11,8 @@ import { createJob, liveThrough } from '../../support/register-world.ts'
 
 /*
  * Acceptors, proposers and holders together, over networks, disks and hosts that a seed makes fail.
- * `problems` are broken invariants of lease-protocol 7.3, each found without asking the code for it.
+ * `problems` are broken invariants of lease-protocol 7.3, each found without asking the code for
+ * it.
  */
 
 function storm(seed: number): World {

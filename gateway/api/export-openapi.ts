@@ -1,0 +1,49 @@
+import { writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Board } from '../../protocol/core/board.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
+import { systemClock } from '../../protocol/host/clock.ts'
+import { silentLog } from '../../protocol/host/log.ts'
+import { VERSION } from '../../protocol/host/version.ts'
+import type { ApiParts } from './parts.ts'
+import { createServer } from './server.ts'
+
+/*
+ * Writes docs/openapi.json from the schemas: node --import tsx gateway/api/export-openapi.ts
+ * A test holds the committed file and the schemas together.
+ */
+
+/** The document that /api/openapi.json serves, as the text of docs/openapi.json. */
+export async function openApiText(): Promise<string> {
+  const absent = (): never => {
+    throw new MeshError('BUG', { problem: 'the exported server answers nothing' })
+  }
+  const api: ApiParts = {
+    peerId: '',
+    version: VERSION,
+    board: new Board(),
+    clock: systemClock(),
+    inbox: { byRun: absent },
+    announcer: { open: absent },
+    readJob: absent,
+    roster: () => undefined,
+    links: () => [],
+    health: absent,
+    intakeQueued: () => 0,
+    stopping: () => false,
+    readLog: absent
+  }
+  const parts = { api, receiver: { receive: absent }, tokens: { find: absent }, log: silentLog() }
+  const app = await createServer(parts)
+  await app.ready()
+  const document = app.swagger()
+  await app.close()
+  return `${JSON.stringify(document, null, 2)}\n`
+}
+
+const script = process.argv[1]
+if (script !== undefined && pathToFileURL(resolve(script)).href === import.meta.url) {
+  const file = join(import.meta.dirname, '..', '..', 'docs', 'openapi.json')
+  await writeFile(file, await openApiText())
+}

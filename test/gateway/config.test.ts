@@ -1,0 +1,169 @@
+import { chmod, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { loadGatewaySettings } from '../../gateway/config.ts'
+import { loadRepositories } from '../../gateway/repositories.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
+import { temporaryFolder } from '../support/gateway-rig.ts'
+import { webhookSecret } from '../support/standard-webhook.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let file: string
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  file = join(folder.dir, 'gateway.yaml')
+  await writeFile(join(folder.dir, 'kernel.secret'), webhookSecret(), { mode: 0o600 })
+})
+
+afterEach(() => folder.remove())
+
+async function load(text: string, more: { flags?: object; env?: Record<string, string> } = {}) {
+  await writeFile(file, text)
+  const { flags, env } = { flags: {}, env: {}, ...more }
+  return await loadGatewaySettings({ file, fileRequired: true, flags: { ...flags }, env })
+}
+
+/** `file:line:column: problem` of what is refused. */
+async function refusal(text: string): Promise<string> {
+  const error = await load(text).then(
+    () => undefined,
+    (thrown: unknown) => thrown
+  )
+  expect(error).toBeInstanceOf(MeshError)
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID', kind: { exit: 78 } })
+  return error instanceof Error ? error.message.replace(`${folder.dir}/`, '') : ''
+}
+
+const repository = (change = '') =>
+  [
+    'repositories:',
+    '  - name: team/kernel',
+    '    url: git://127.0.0.1:9418/kernel.git',
+    '    secret_file: kernel.secret',
+    change,
+    ''
+  ].join('\n')
+
+describe('gateway.yaml', () => {
+  test('may be empty: every setting has a default that listens for Git on loopback only', async () => {
+    const { values } = await load('')
+
+    expect(values).toMatchObject({
+      listen: ['/ip4/0.0.0.0/tcp/4472'],
+      announce: [],
+      http: { host: '127.0.0.1', port: 8471 },
+      gossip: true,
+      logLevel: 'info',
+      repositories: []
+    })
+  })
+
+  test('gives way to the environment, and that to flags', async () => {
+    const env = { MESH_NAME: 'env', MESH_HTTP_LISTEN: '0.0.0.0:80', MESH_GOSSIP: 'false' }
+
+    const { values, origins } = await load('name: file\nhttp: { port: 1 }', {
+      env,
+      flags: { name: 'flag', listen: undefined }
+    })
+
+    expect(values).toMatchObject({ name: 'flag', gossip: false })
+    expect(values.http).toEqual({ host: '0.0.0.0', port: 80 })
+    expect(origins).toMatchObject({ name: 'flag', http: 'environment', listen: 'default' })
+  })
+
+  test.each([
+    ['nmae: x', 'gateway.yaml:1:7: nmae: Unrecognized key'],
+    ['http: { port: 70000 }', 'gateway.yaml:1:15: http.port'],
+    ['http: 127.0.0.1', 'gateway.yaml:1:7: http'],
+    ['listen: [tcp://x]', 'gateway.yaml:1:10: listen.0: use /ip4'],
+    [repository('    branch: [main]'), 'gateway.yaml:5:13: repositories.0.branch'],
+    [
+      repository('    branches: ["!main"]'),
+      'gateway.yaml:5:16: repositories.0.branches.0: it excl'
+    ],
+    [repository('    forge: gitea'), 'gateway.yaml:5:12: repositories.0.forge'],
+    [
+      'repositories: [{ name: a, url: git://h/a }]',
+      'gateway.yaml:1:16: repositories.0.secret_file'
+    ],
+    ['a: [', 'gateway.yaml: ']
+  ])('%j is refused where it stands', async (text, message) => {
+    expect(await refusal(text)).toContain(message)
+  })
+
+  test.each([
+    'file:///srv/git/x.git',
+    'ext::sh -c true',
+    '/srv/git/x.git',
+    'git@host:x.git',
+    'https://user:password@host/x.git',
+    'https://token@host/x.git',
+    'https://host/x.git?token=1',
+    'https://host/x y.git',
+    'https://host/',
+    'git://host',
+    'ssh://-oProxyCommand=x/y'
+  ])('the URL %s is refused', async (url) => {
+    const text = `repositories: [{ name: a, url: "${url}", secret_file: s }]`
+
+    expect(await refusal(text)).toMatch(/gateway\.yaml:1:32: repositories\.0\.url: /)
+  })
+
+  test('two entries of one name, or of one URL in two spellings, are refused', async () => {
+    const two = (second: string) =>
+      `repositories:\n  - { name: a, url: git://h/a.git, secret_file: s }\n  - ${second}\n`
+
+    expect(await refusal(two('{ name: a, url: git://h/b, secret_file: s }'))).toContain(
+      'gateway.yaml:3:13: repositories.1.name: name a is declared twice'
+    )
+    expect(await refusal(two('{ name: b, url: git://H/a, secret_file: s }'))).toContain(
+      'gateway.yaml:3:21: repositories.1.url: url git://h/a is declared twice'
+    )
+  })
+})
+
+describe('the secret of a repository', () => {
+  const secrets = async () => {
+    const { values } = await load(repository())
+    return await loadRepositories(values, file).catch((error: MeshError) => error)
+  }
+
+  test('is read from a path beside gateway.yaml, and selects by its branches', async () => {
+    const { values } = await load(repository('    branches: [main, "release/*"]'))
+
+    const [loaded] = await loadRepositories(values, file)
+
+    expect(loaded).toMatchObject({ name: 'team/kernel' })
+    const branches = ['main', 'release/1', 'release/1/x', 'dev']
+    expect(branches.map((branch) => loaded?.selects(branch))).toEqual([true, true, false, false])
+  })
+
+  test('must exist, be 0600 and be a secret: a hook without one would be open to anyone', async () => {
+    const secret = join(folder.dir, 'kernel.secret')
+    await chmod(secret, 0o640)
+    const wide = await secrets()
+    await chmod(secret, 0o600)
+    await writeFile(secret, 'password')
+    const weak = await secrets()
+    await writeFile(secret, '')
+    const empty = await secrets()
+    await folder.remove()
+    const absent = loadRepositories(
+      {
+        ...(await loadGatewaySettings({ file, fileRequired: false, flags: {}, env: {} })).values,
+        repositories: [
+          { name: 'a', forge: 'git', url: 'git://h/a', secret_file: 'gone', branches: ['**'] }
+        ]
+      },
+      file
+    )
+
+    expect([wide, weak, empty]).toMatchObject([
+      { code: 'KEY_MODE_WIDE' },
+      { code: 'KEY_INVALID' },
+      { code: 'KEY_INVALID' }
+    ])
+    await expect(absent).rejects.toThrow(/repository a has no secret: .*gone does not exist/)
+  })
+})
