@@ -11,7 +11,8 @@ import { PROFILE, REGISTER } from './register-cluster.ts'
 import type { LocalClock } from './timeline.ts'
 
 export interface AgentOptions {
-  /** Milliseconds that the job's commands take, at most. */
+  /** Milliseconds that the job's commands take, at least and at most. */
+  readonly workMsMin: number
   readonly workMsMax: number
 }
 
@@ -163,7 +164,8 @@ export class ClusterAgent {
     attempt.container = 'running'
     this.#cluster.log.starts(attempt.claimId, attempt.epoch)
     this.#guard(attempt)
-    const workMs = this.#cluster.timeline.between(100, this.#options.workMsMax)
+    const { workMsMin, workMsMax } = this.#options
+    const workMs = this.#cluster.timeline.between(workMsMin, workMsMax)
     this.#later(workMs, () => {
       if (attempt.container === 'running' && attempt.hold?.lost === undefined) {
         this.#end(attempt, 'complete', reportOf(attempt.epoch, 'succeeded'))

@@ -8,6 +8,7 @@ export interface WorldOptions extends ClusterOptions {
   readonly agents: number
   /** True milliseconds during which things go wrong; afterwards all heals. */
   readonly troubleMs: number
+  readonly workMsMin: number
   readonly workMsMax: number
   /** Chance that somebody cancels the job at some time. */
   readonly cancelRate: number

@@ -22,10 +22,16 @@ function storm(seed: number): World {
     witnesses: seed % 2 === 0 ? 3 : 5,
     agents: 3,
     troubleMs: 25_000,
+    workMsMin: 100,
     workMsMax: 10_000,
     cancelRate: 0.2
   })
 }
+
+/** Work that ends by itself only after all that a test looks at. */
+const LONG = { workMsMin: 90_000, workMsMax: 90_000 }
+
+const byText = (a: string, b: string) => (a < b ? -1 : 1)
 
 const arbitrarySeed = fc.nat(2 ** 31)
 
@@ -39,7 +45,7 @@ describe('a job in a mesh where everything fails', () => {
         expect(ended).toBe(true)
         epochs.push(cluster.log.chain().filter((value) => value.op.body.kind === 'claim').length)
       }),
-      { numRuns: 60 }
+      { numRuns: 250 }
     )
 
     // Else nothing was ever taken over, and the claim above would hold for nothing.
@@ -77,7 +83,8 @@ describe('many claims at once', () => {
     return { cluster, results }
   }
 
-  test('give one holder, and everybody else hears no', () => {
+  test('never give two holders, and mostly one', () => {
+    let holders = 0
     fc.assert(
       fc.property(arbitrarySeed, fc.integer({ min: 2, max: 5 }), (seed, claimers) => {
         const { cluster, results } = race(seed, claimers)
@@ -89,9 +96,12 @@ describe('many claims at once', () => {
         })
         expect(winners.length).toBeLessThanOrEqual(1)
         expect(cluster.log.finish()).toEqual([])
+        holders += winners.length
       }),
-      { numRuns: 80 }
+      { numRuns: 300 }
     )
+
+    expect(holders).toBeGreaterThan(150)
   })
 
   test('end in a quiet network within few rounds each', () => {
@@ -108,7 +118,7 @@ describe('many claims at once', () => {
         cluster.change(member, op, (result) => answers.push(result))
       }
       cluster.timeline.run(4_000)
-      expect(answers.map(({ kind }) => kind).toSorted()).toEqual([
+      expect(answers.map(({ kind }) => kind).toSorted(byText)).toEqual([
         'applied',
         ...Array.from({ length: 4 }, () => 'busy')
       ])
@@ -126,7 +136,7 @@ describe('a member that minds no lease', () => {
       fc.property(arbitrarySeed, (seed) => {
         const cluster = new RegisterCluster({ ...STORM, seed, lossRate: 0.05 })
         createJob(cluster)
-        const agent = new ClusterAgent('agent1', cluster, { workMsMax: 20_000 })
+        const agent = new ClusterAgent('agent1', cluster, LONG)
         agent.start()
         const rogue = new RogueClaimer(cluster)
         rogue.start(150)
@@ -136,7 +146,7 @@ describe('a member that minds no lease', () => {
         wins += rogue.wins
         expect(cluster.log.finish()).toEqual([])
       }),
-      { numRuns: 40 }
+      { numRuns: 100 }
     )
 
     expect(wins).toBeGreaterThan(0)
@@ -147,12 +157,12 @@ describe('a living holder', () => {
   test('keeps its job while a majority hears it, though one witness does not', () => {
     const cluster = new RegisterCluster({ ...CALM, seed: 3 })
     createJob(cluster)
-    const holder = new ClusterAgent('agent1', cluster, { workMsMax: 60_000 })
+    const holder = new ClusterAgent('agent1', cluster, LONG)
     cluster.timeline.after(100, () => holder.start())
     cluster.timeline.run(1_500)
     const [alone] = cluster.witnesses
     cluster.cut('agent1', alone?.id ?? '')
-    const other = new ClusterAgent('agent2', cluster, { workMsMax: 100 })
+    const other = new ClusterAgent('agent2', cluster, LONG)
     other.start()
     cluster.timeline.run(20_000)
 
@@ -169,14 +179,14 @@ describe('a dead holder', () => {
   function replacedAfterMs(seed: number, disturb: (cluster: RegisterCluster) => void): number {
     const cluster = new RegisterCluster({ ...CALM, seed })
     createJob(cluster)
-    const dead = new ClusterAgent('agent1', cluster, { workMsMax: 60_000 })
+    const dead = new ClusterAgent('agent1', cluster, LONG)
     dead.start()
     cluster.timeline.run(2_000)
     expect(leasedJob(cluster.log.newest())?.lease.holder).toBe('agent1')
     dead.die()
     const diedAtMs = cluster.timeline.nowMs
     disturb(cluster)
-    new ClusterAgent('agent2', cluster, { workMsMax: 60_000 }).start()
+    new ClusterAgent('agent2', cluster, LONG).start()
     const replaced = () => leasedJob(cluster.log.newest())?.lease.holder === 'agent2'
     cluster.timeline.run(60_000, replaced)
     expect(replaced()).toBe(true)
