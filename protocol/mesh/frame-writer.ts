@@ -1,4 +1,4 @@
-import { MeshError } from '../core/errors.ts'
+import { causeOf } from '../core/errors.ts'
 import { OUTBOUND_BUFFER_BYTES_MAX } from '../core/limits.ts'
 
 /** What a writer needs of a libp2p stream. */
@@ -125,9 +125,8 @@ export class FrameWriter {
     try {
       sink.send(bytes)
     } catch (error) {
-      // The stream died in this tick; its close event tells the owner.
-      const cause = new MeshError('BUG', { problem: 'a stream refused a write' }, { cause: error })
-      sink.abort(cause)
+      // It closed in this very tick; its close event tells the owner.
+      sink.abort(new Error(`write refused: ${causeOf(error)}`))
     }
   }
 }

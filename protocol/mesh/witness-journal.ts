@@ -1,5 +1,5 @@
 import type { AcceptorStep } from '../core/acceptor.ts'
-import { causeOf, codeOf, MeshError } from '../core/errors.ts'
+import { causeOf, codeOf, type ErrorCode, MeshError } from '../core/errors.ts'
 import type { RegisterReply } from '../core/messages.ts'
 import type { WitnessStore, WitnessWrite } from '../core/ports.ts'
 import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
@@ -42,7 +42,7 @@ export class WitnessJournal {
     return await this.#synced(this.#store.barrier())
   }
 
-  /** Throws STORE_FAILED once the store has failed. */
+  /** Throws STORE_FAILED or STORE_SUSPECT once the store has failed. */
   assertWhole(): void {
     if (this.#failure !== undefined) throw this.#failure
   }
@@ -58,17 +58,20 @@ export class WitnessJournal {
   ): Promise<RegisterReply> {
     register.state = step.state
     if (step.durability === 'none') return step.reply
-    if (step.durability === 'save') {
-      const { key } = register
-      const { record } = step.state
-      this.#registers.saving(register, this.#store.save({ key, record, announcement }))
-    }
+    if (step.durability === 'save') this.#save(register, announcement)
     return withSequence(step.reply, await this.shown(register))
   }
 
   /** Waits until all that the register shows is synced; joins a running commit, starts none. */
   async shown(register: WitnessRegister): Promise<number> {
+    if (register.isDirty) this.#save(register, undefined)
     return register.saved === undefined ? this.#wseq : await this.#synced(register.saved)
+  }
+
+  #save(register: WitnessRegister, announcement: AnnouncementWrite): void {
+    const { key, state, unstored } = register
+    const write = { key, record: state.record, announcement: announcement ?? unstored }
+    this.#registers.saving(register, this.#store.save(write), write)
   }
 
   async #synced(sync: Promise<number>): Promise<number> {
@@ -79,6 +82,8 @@ export class WitnessJournal {
       this.#wseq = Math.max(this.#wseq, sequence)
       return sequence
     } catch (error) {
+      // Refused, not failed: nothing was written, and the register remembers that it must be.
+      if (codeOf(error) === 'OVERLOADED') throw error
       throw this.#fail(error)
     }
   }
@@ -86,7 +91,7 @@ export class WitnessJournal {
   #fail(error: unknown): MeshError {
     if (this.#failure !== undefined) return this.#failure
     this.#failure =
-      error instanceof MeshError && codeOf(error) === 'STORE_FAILED'
+      error instanceof MeshError && FINAL.has(error.code)
         ? error
         : new MeshError(
             'STORE_FAILED',
@@ -97,6 +102,8 @@ export class WitnessJournal {
     return this.#failure
   }
 }
+
+const FINAL: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'STORE_SUSPECT'])
 
 function withSequence(reply: RegisterReply, wseq: number): RegisterReply {
   return 'wseq' in reply ? { ...reply, wseq } : reply

@@ -1,7 +1,6 @@
 import { type AcceptorState, acceptorOf } from '../core/acceptor.ts'
-import { MeshError } from '../core/errors.ts'
-import { isTerminal } from '../core/job.ts'
-import type { RecordKey, WitnessStore } from '../core/ports.ts'
+import { codeOf, MeshError } from '../core/errors.ts'
+import type { RecordKey, WitnessStore, WitnessWrite } from '../core/ports.ts'
 import { Lru } from './lru.ts'
 
 /**
@@ -12,6 +11,10 @@ export interface WitnessRegister {
   state: AcceptorState
   /** The newest save of this register; undefined once nothing of it waits for a sync. */
   saved: Promise<number> | undefined
+  /** True after a save that was refused, not failed: a reply that shows it must save first. */
+  isDirty: boolean
+  /** What that save would have stored besides. */
+  unstored: WitnessWrite['announcement']
   /** Requests that hold it now. */
   users: number
 }
@@ -62,16 +65,31 @@ export class WitnessRegisters {
   }
 
   /** Notes a save; the register stays pinned until it is synced. */
-  saving(register: WitnessRegister, saved: Promise<number>): void {
+  saving(register: WitnessRegister, saved: Promise<number>, write: WitnessWrite): void {
     register.saved = saved
+    register.isDirty = false
+    register.unstored = undefined
     const done = () => {
       // A later save of the same register must not be forgotten for an earlier one.
       if (register.saved !== saved) return
       register.saved = undefined
       this.#settle(register)
     }
+    saved.then(done, (error: unknown) => this.#refused(register, saved, write, error))
+  }
+
+  #refused(
+    register: WitnessRegister,
+    saved: Promise<number>,
+    { announcement }: WitnessWrite,
+    error: unknown
+  ): void {
     // A failed save keeps its register pinned: what is in memory will never be durable.
-    saved.then(done, () => undefined)
+    if (codeOf(error) !== 'OVERLOADED') return
+    register.unstored ??= announcement
+    if (register.saved !== saved) return
+    register.saved = undefined
+    register.isDirty = true
   }
 
   /** Registers that are leased, among those in memory. */
@@ -95,14 +113,22 @@ export class WitnessRegisters {
   async #loadNow(name: string, key: RecordKey): Promise<WitnessRegister> {
     const record = await this.#store.load(key)
     const state = acceptorOf(record, this.#startedAtMs)
-    const register = { key, state, saved: undefined, users: 0 }
+    const register: WitnessRegister = {
+      key,
+      state,
+      saved: undefined,
+      isDirty: false,
+      unstored: undefined,
+      users: 0
+    }
     // Placed before anyone who waits goes on: two copies of one register would promise twice.
     this.#pinned.set(name, register)
     return register
   }
 
   #settle(register: WitnessRegister): void {
-    if (register.users > 0 || register.saved !== undefined || isLeased(register)) return
+    if (register.users > 0 || register.saved !== undefined) return
+    if (register.isDirty || isLeased(register)) return
     const name = nameOf(register.key)
     this.#pinned.delete(name)
     this.#idle.set(name, register)
@@ -111,7 +137,7 @@ export class WitnessRegisters {
 
 function isLeased(register: WitnessRegister): boolean {
   const value = register.state.record.accepted?.value
-  return value?.kind === 'job' && value.phase === 'leased' && !isTerminal(value.phase)
+  return value?.kind === 'job' && value.phase === 'leased'
 }
 
 function nameOf(key: RecordKey): string {

@@ -30,6 +30,8 @@ export class CrashStore implements WitnessStore {
   readonly storeId: string
   /** How many writes were handed in. */
   saves = 0
+  /** While true, writes are refused as those of a queue that is full. */
+  isFull = false
   readonly #clock: Clock
   readonly #disk: Disk
   #queue: Commit[] = []
@@ -72,6 +74,9 @@ export class CrashStore implements WitnessStore {
 
   save(write: WitnessWrite): Promise<number> {
     this.saves += 1
+    if (this.isFull) {
+      return Promise.reject(new MeshError('OVERLOADED', { what: 'the store', max: 0 }))
+    }
     return this.#commit(() => {
       const name = nameOf(write.key)
       const before = this.#disk.records.get(name)

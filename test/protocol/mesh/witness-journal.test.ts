@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
 import { openMesh as open } from '../../support/open-mesh.ts'
-import { codeOf, prepareOf, renewalOf, scopeOf, watched } from '../../support/witness-asks.ts'
+import {
+  acceptOf,
+  codeOf,
+  prepareOf,
+  renewalOf,
+  runValue,
+  scopeOf,
+  watched
+} from '../../support/witness-asks.ts'
 
 test('a promise, an accept, a read and a renewal leave only after the sync', async () => {
   const mesh = await open()
@@ -88,4 +96,29 @@ test('counts every lease as renewed when it started, not when it was looked at',
   const left = read.kind === 'value' ? read.lease?.remainingMs : undefined
   expect(left).toBeGreaterThan(2_400)
   expect(left).toBeLessThanOrEqual(2_500)
+})
+
+test('a write that the store refuses is no failure, and is made good before it is shown', async () => {
+  const mesh = await open()
+  const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+  const sealed = mesh.announce()
+  const scope = scopeOf(witness, sealed)
+  witness.store.isFull = true
+  const value = runValue(gateway, sealed)
+  const request = acceptOf(gateway, scope, value, { announcement: sealed.bytes })
+
+  expect(codeOf(await mesh.settle(gateway.ask(witness, request)))).toBe('overload')
+  const hidden = await mesh.settle(agent.ask(witness, { kind: 'read', scope }))
+  expect(codeOf(hidden)).toBe('overload')
+  expect(witness.failures).toEqual([])
+
+  witness.store.isFull = false
+  const shown = await mesh.settle(agent.ask(witness, { kind: 'read', scope }))
+  expect(shown).toMatchObject({ kind: 'value', accepted: { value: { annHash: sealed.annHash } } })
+  await mesh.settle(witness.restart())
+  const kept = await mesh.settle(agent.ask(witness, { kind: 'read', scope }))
+  expect(kept).toMatchObject({ kind: 'value', accepted: { value: { annHash: sealed.annHash } } })
+  const { annHash } = sealed
+  const bytes = await mesh.settle(agent.ask(witness, { kind: 'announcement', annHash }))
+  expect(bytes.kind === 'announcement' && bytes.bytes).toEqual(sealed.bytes)
 })

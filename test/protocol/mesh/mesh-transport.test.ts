@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import { MeshError } from '../../../protocol/core/errors.ts'
+import type { RegisterReply } from '../../../protocol/core/messages.ts'
+import { MeshTransport } from '../../../protocol/mesh/mesh-transport.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const MESSAGE = { kind: 'announcement', annHash: 'ab'.repeat(32) } as const
+const REPLY: RegisterReply = { kind: 'announcement', bytes: undefined }
+
+function open(local: () => Promise<RegisterReply>, remote: () => Promise<Uint8Array>) {
+  const clock = new FakeClock()
+  const node = { peerId: 'me', request: remote }
+  return { clock, transport: new MeshTransport({ node, clock, local }) }
+}
+
+const never = () => new Promise<never>(() => undefined)
+
+test('our own witness is asked in this process and leaves no timer behind', async () => {
+  const { clock, transport } = open(async () => REPLY, never)
+
+  expect(await transport.request('me', MESSAGE, { timeoutMs: 100 })).toBe(REPLY)
+  expect(clock.armed()).toBe(0)
+})
+
+test('our own witness has no more time than any other', async () => {
+  const { clock, transport } = open(never, never)
+
+  const asked = clock.settle(transport.request('me', MESSAGE, { timeoutMs: 100 }), 1_000)
+
+  await expect(asked).rejects.toMatchObject({ code: 'REQUEST_TIMED_OUT' })
+})
+
+test('a signal ends a request to our own witness, before it starts as well', async () => {
+  const { clock, transport } = open(never, never)
+  const stop = new AbortController()
+  const options = { timeoutMs: 100, signal: stop.signal }
+  const asked = expect(transport.request('me', MESSAGE, options)).rejects.toThrow('over')
+
+  stop.abort(new Error('over'))
+
+  await asked
+  await expect(transport.request('me', MESSAGE, options)).rejects.toThrow('over')
+  expect(clock.armed()).toBe(0)
+})
+
+test('bytes of a peer that are no reply are MESSAGE_INVALID', async () => {
+  const { transport } = open(never, async () => Uint8Array.of(1, 2, 3))
+
+  const asked = transport.request('other', MESSAGE, { timeoutMs: 100 })
+
+  await expect(asked).rejects.toMatchObject({ code: 'MESSAGE_INVALID' })
+})
+
+test('what the network says goes through', async () => {
+  const error = new MeshError('PEER_UNREACHABLE', { peer: 'other', cause: 'gone' })
+  const { transport } = open(never, () => Promise.reject(error))
+
+  await expect(transport.request('other', MESSAGE, { timeoutMs: 100 })).rejects.toBe(error)
+})

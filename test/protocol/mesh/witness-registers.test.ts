@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import { prepare } from '../../../protocol/core/acceptor.ts'
+import type { AcceptorRecord, RecordKey } from '../../../protocol/core/ports.ts'
+import { WitnessRegisters } from '../../../protocol/mesh/witness-registers.ts'
+import { digest } from '../../../protocol/wire/digest.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { CrashStore } from '../../support/crash-store.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { jobAfter } from '../wire/samples.ts'
+
+const STARTED_MS = 77
+
+function keyOf(index: number): RecordKey {
+  return { register: `R${index}`, witnessEpoch: 1 }
+}
+
+function leasedRecord(): AcceptorRecord {
+  const key = generateKey()
+  const lease = { holder: key.peerId, claimId: '0a'.repeat(16), boot: '0b'.repeat(8) }
+  const body = { kind: 'claim', claimId: lease.claimId, boot: lease.boot, leaseMs: 3_000 } as const
+  const job = { phase: 'leased', epoch: 1, lease: { ...lease, leaseMs: 3_000 } } as const
+  const ballot = { round: 1, peer: key.peerId, boot: lease.boot }
+  const value = jobAfter(key, body, job)
+  return { promised: ballot, accepted: { ballot, value, proposerSig: '' } }
+}
+
+function open(max: number) {
+  const clock = new FakeClock()
+  const store = new CrashStore(clock, 'aa'.repeat(16))
+  return { clock, store, registers: new WitnessRegisters(store, STARTED_MS, max) }
+}
+
+async function hold(registers: WitnessRegisters, index: number): Promise<void> {
+  const register = await registers.take(keyOf(index))
+  register.state = { ...register.state, record: leasedRecord() }
+  registers.release(register)
+}
+
+test('two requests for one register get the same one, loaded once', async () => {
+  const { registers } = open(10)
+
+  const [one, other] = await Promise.all([registers.take(keyOf(1)), registers.take(keyOf(1))])
+
+  expect(one).toBe(other)
+  expect(one.users).toBe(2)
+  expect(one.state.timer.renewedAtMs).toBe(STARTED_MS)
+})
+
+test('registers without a lease leave memory, the longest unused first', async () => {
+  const { registers } = open(3)
+  for (const index of [1, 2, 3]) registers.release(await registers.take(keyOf(index)))
+  const first = await registers.take(keyOf(1))
+  registers.release(first)
+
+  registers.release(await registers.take(keyOf(4)))
+
+  expect(registers.size).toBe(3)
+  expect(await registers.take(keyOf(1))).toBe(first)
+})
+
+test('leased registers stay, and when all places are leased a new one is refused', async () => {
+  const { registers } = open(3)
+  for (const index of [1, 2, 3]) await hold(registers, index)
+
+  await expect(registers.take(keyOf(4))).rejects.toMatchObject({ code: 'OVERLOADED' })
+  expect([...registers.leased()].map(({ key }) => key.register)).toEqual(['R1', 'R2', 'R3'])
+})
+
+test('a register that waits for its sync is not dropped', async () => {
+  const { clock, store, registers } = open(1)
+  store.hold()
+  const register = await registers.take(keyOf(1))
+  const ballot = { round: 5, peer: 'me', boot: '00' }
+  const scope = { ...keyOf(1), storeId: store.storeId, ann: undefined }
+  const step = prepare(
+    register.state,
+    { kind: 'prepare', scope, ballot, intent: 'op' },
+    {
+      nowMs: 0,
+      remote: 'me',
+      remoteIsMember: true,
+      leaseMs: 3_000,
+      valueValid: true,
+      proposalValid: true,
+      digest: digest(),
+      createValid: true
+    }
+  )
+  register.state = step.state
+  const write = { key: register.key, record: step.state.record, announcement: undefined }
+  registers.saving(register, store.save(write), write)
+  registers.release(register)
+
+  await expect(registers.take(keyOf(2))).rejects.toMatchObject({ code: 'OVERLOADED' })
+
+  store.release()
+  await clock.advance(10)
+  expect((await registers.take(keyOf(2))).key).toEqual(keyOf(2))
+})
