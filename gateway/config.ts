@@ -37,24 +37,13 @@ const branchSchema = z.string().superRefine((pattern, context) => {
 
 const port = z.number().int().min(0).max(65_535)
 
-/** `HOST:PORT`, `[::1]:8471`; what flags and the environment can say in one word. */
-const hostPort = z.string().transform((text, context) => {
-  const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
-  const number = Number(match?.[3])
-  if (match !== null && number <= 65_535) {
-    return { host: match[1] ?? match[2] ?? '', port: number }
-  }
-  context.addIssue({ code: 'custom', message: 'use HOST:PORT, as in 127.0.0.1:8471' })
-  return z.NEVER
-})
-
-const httpSchema = z.union([
+const httpSchema = z.preprocess(
+  (value, context) => (typeof value === 'string' ? hostPortOf(value, context) : value),
   z.strictObject({
     host: z.string().min(1).default('127.0.0.1'),
     port: port.default(DEFAULT_HTTP_PORT)
-  }),
-  hostPort
-])
+  })
+)
 
 export const repositorySchema = z.strictObject({
   name: repositoryName,
@@ -116,6 +105,15 @@ export function secretPath(configFile: string, repository: RepositorySettings): 
 export function urlKey(url: string): string {
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host.toLowerCase()}${pathname.replace(/\.git$/, '')}`
+}
+
+/** `HOST:PORT`, `[::1]:8471`: what flags and the environment can say in one word. */
+function hostPortOf(text: string, context: z.RefinementCtx): unknown {
+  const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
+  if (match !== null) return { host: match[1] ?? match[2], port: Number(match[3]) }
+  const message = 'use HOST:PORT, as in 127.0.0.1:8471'
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
 }
 
 function refuseUrl(url: string, context: z.RefinementCtx): void {

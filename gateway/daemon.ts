@@ -2,7 +2,6 @@ import { causeOf, type MeshError } from '../protocol/core/errors.ts'
 import { SHUTDOWN_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import { systemClock } from '../protocol/host/clock.ts'
-import { makeStateFolder } from '../protocol/host/durable-file.ts'
 import { createLog, type Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { removePid, writePid } from '../protocol/host/pid-lock.ts'
@@ -13,6 +12,7 @@ import { Gateway } from './gateway.ts'
 import { loadRepositories } from './repositories.ts'
 
 export interface DaemonOptions {
+  /** The state folder exists. */
   readonly paths: StatePaths
   readonly settings: GatewaySettings
   /** The settings as their file says now. */
@@ -26,7 +26,6 @@ export interface DaemonOptions {
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { paths, settings } = options
-  await makeStateFolder(paths.state)
   const log = createLog({ name: 'gateway', level: settings.logLevel })
   const repositories = await loadRepositories(settings, paths.config)
   const key = await loadKey(paths.key)

@@ -9,6 +9,9 @@ import {
   RETRY_AFTER_S
 } from '../../protocol/core/limits.ts'
 
+/** Seconds over which requests and refusals are counted. */
+const MINUTE_S = 60
+
 export const PROBLEM_TYPE = 'application/problem+json'
 
 /** RFC 9457, with our code and its facts. */
@@ -59,6 +62,7 @@ export function problemOf(error: MeshError): Problem {
 export function headersOf(error: MeshError, realm: 'api' | 'hook'): Record<string, string> {
   const { status } = error.kind
   if (status === 503) return { 'retry-after': String(RETRY_AFTER_S) }
+  if (status === 429) return { 'retry-after': String(MINUTE_S) }
   if (status === 401 && realm === 'hook') {
     return { 'www-authenticate': 'StandardWebhooks realm="runner-mesh"' }
   }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { makeStateFolder } from '../../protocol/host/durable-file.ts'
 import { type GatewaySettings, loadGatewaySettings } from '../config.ts'
 import { runDaemon } from '../daemon.ts'
 import { type CommonOptions, common, contextOf, type Surroundings, several } from './command.ts'
@@ -30,6 +31,8 @@ export function startCommand(program: Command, around: Surroundings): void {
         })
         return values
       }
+      // Before the settings, which may lie in it: what is wrong with the folder is said first.
+      await makeStateFolder(paths.state)
       await runDaemon({ paths, settings: await load(), reload: load })
     })
 }

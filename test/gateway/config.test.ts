@@ -75,7 +75,8 @@ describe('gateway.yaml', () => {
   test.each([
     ['nmae: x', 'gateway.yaml:1:7: nmae: Unrecognized key'],
     ['http: { port: 70000 }', 'gateway.yaml:1:15: http.port'],
-    ['http: 127.0.0.1', 'gateway.yaml:1:7: http'],
+    ['http: 127.0.0.1', 'gateway.yaml:1:7: http: use HOST:PORT'],
+    ['http: localhost:99999', 'gateway.yaml:1:7: http.port'],
     ['listen: [tcp://x]', 'gateway.yaml:1:10: listen.0: use /ip4'],
     [repository('    branch: [main]'), 'gateway.yaml:5:13: repositories.0.branch'],
     [

@@ -1,7 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { commitOf, PIPELINE, ScriptedCommits } from '../support/gateway-rig.ts'
 import { boundInbox, deliveryOf, type IntakeOverrides, IntakeRig } from '../support/intake-rig.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
 let rig: IntakeRig
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CommitReader, Inbox } from '../../gateway/ports.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { INTAKE_FETCH_MS_MAX } from '../../protocol/core/limits.ts'
@@ -6,6 +6,9 @@ import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { commitOf, PIPELINE, ScriptedCommits } from '../support/gateway-rig.ts'
 import { boundInbox, deliveryOf, IntakeRig, PATIENT } from '../support/intake-rig.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
 let rig: IntakeRig
 

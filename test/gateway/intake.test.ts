@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader } from '../../gateway/ports.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
@@ -17,6 +17,9 @@ import {
   temporaryFolder
 } from '../support/gateway-rig.ts'
 import { deliveryOf, EAGER, IntakeRig } from '../support/intake-rig.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
 let rig: IntakeRig
 

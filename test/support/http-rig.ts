@@ -120,6 +120,10 @@ export class HttpRig {
     return new HttpRig({ app, key, store, board, registers, tokens, intake, remove })
   }
 
+  bootMs(): number {
+    return clock.bootMs()
+  }
+
   /** A new token's Authorization header. */
   async bearer(scopes: readonly string[] = ['read']): Promise<{ authorization: string }> {
     const parts = { clock, random: systemRandom() }

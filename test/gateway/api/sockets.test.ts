@@ -1,7 +1,10 @@
 import { type AddressInfo, connect } from 'node:net'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DELIVERY_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { HttpRig, signedPost } from '../../support/http-rig.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
 /* What only a real socket shows: when an answer comes, and whether the connection ends. */
 

@@ -1,12 +1,15 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { CommitCache } from '../../../gateway/forge/commit-cache.ts'
 import { codeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { CACHE_FETCHES_MAX, PIPELINE_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { PIPELINE, temporaryFolder } from '../../support/gateway-rig.ts'
 import { GitFixture } from '../../support/git-fixture.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
 let forge: GitFixture
 let folder: Awaited<ReturnType<typeof temporaryFolder>>

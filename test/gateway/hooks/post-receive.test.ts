@@ -4,13 +4,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import { HttpRig } from '../../support/http-rig.ts'
 import { VECTOR } from '../../support/standard-webhook.ts'
 
 const HOOK = resolve(import.meta.dirname, '../../../deploy/post-receive.mjs')
 const ZERO = '0'.repeat(40)
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let dir: string
 let bare: string

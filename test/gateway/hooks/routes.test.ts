@@ -1,10 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { eventually } from '../../support/eventually.ts'
 import { declaredRepositories } from '../../support/gateway-rig.ts'
 import { HttpRig, pushBody, signedPost } from '../../support/http-rig.ts'
 import { webhookSecret } from '../../support/standard-webhook.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
 let rig: HttpRig
 

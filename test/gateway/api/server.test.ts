@@ -1,0 +1,140 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { openApiText } from '../../../gateway/api/export-openapi.ts'
+import type { ApiParts } from '../../../gateway/api/parts.ts'
+import { advertisement, ROSTER } from '../../support/control-parts.ts'
+import { HttpRig } from '../../support/http-rig.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
+
+const WITNESSES = ROSTER.roster.members.map(({ peerId, name }) => ({ peerId, name }))
+
+let rig: HttpRig
+let token: { authorization: string }
+
+async function open(api: Partial<ApiParts> = {}): Promise<void> {
+  rig = await HttpRig.make({ api: { roster: () => ROSTER, ...api } })
+  token = await rig.bearer()
+}
+
+beforeEach(() => open())
+afterEach(() => rig.stop())
+
+async function reopen(api: Partial<ApiParts>): Promise<void> {
+  await rig.stop()
+  await open(api)
+}
+
+function get(url: string) {
+  return rig.app.inject({ method: 'GET', url, headers: token })
+}
+
+async function json(url: string) {
+  return (await get(url)).json()
+}
+
+describe('GET /api/v1/agents', () => {
+  test('shows every agent of the roster, heard or not, and no gateway', async () => {
+    rig.board.foldAdvertisement(advertisement('onyx', { jobs: ['x.0'] }), rig.bootMs())
+
+    const { agents } = await json('/api/v1/agents')
+
+    expect(agents.map(({ name, state }: { name: string; state: string }) => [name, state])).toEqual(
+      [
+        ['basalt', 'offline'],
+        ['onyx', 'idle']
+      ]
+    )
+    expect(agents[1]).toMatchObject({ jobsRunning: 1, capacity: { cpu: 4 }, version: '0.1.0' })
+  })
+})
+
+describe('GET /healthz', () => {
+  const health = (away: number) => ({
+    witnesses: WITNESSES.map((each, index) => ({ ...each, reachable: index >= away })),
+    w: 3,
+    quorum: 2,
+    reachable: 3 - away,
+    hasQuorum: away <= 1
+  })
+
+  test.each([
+    [0, 200, 'ok'],
+    [1, 200, 'ok'],
+    [2, 503, 'no_quorum']
+  ])('with %i of 3 witnesses away answers %i, %s', async (away, status, word) => {
+    await reopen({ health: () => health(away) })
+
+    const reply = await rig.app.inject({ method: 'GET', url: '/healthz' })
+
+    expect(reply.statusCode).toBe(status)
+    expect(reply.json()).toMatchObject({
+      status: word,
+      witnesses: { total: 3, perRun: 3, quorum: 2, reachable: 3 - away },
+      problems: away === 0 ? [] : [expect.stringContaining('not reachable: basalt')]
+    })
+  })
+
+  test('says so before the first roster and while it stops', async () => {
+    await reopen({ roster: () => undefined })
+    expect(await json('/healthz')).toMatchObject({ status: 'no_roster' })
+
+    await reopen({ health: () => health(0), stopping: () => true })
+    expect((await get('/healthz')).statusCode).toBe(503)
+  })
+})
+
+describe('what is no answer', () => {
+  test('an unknown route is a problem too, without its query', async () => {
+    const reply = await get('/api/v1/nothing?token=secret')
+
+    expect(reply.headers['content-type']).toBe('application/problem+json')
+    expect(reply.json()).toMatchObject({
+      type: 'urn:runner-mesh:error:ROUTE_UNKNOWN',
+      title: 'Not Found',
+      status: 404,
+      facts: { method: 'GET', path: '/api/v1/nothing' }
+    })
+  })
+
+  test('a path that is no path is refused, not looked up', async () => {
+    expect((await get('/api/v1/jobs/%ff%fe')).json()).toMatchObject({ status: 400 })
+  })
+
+  test('our own mistake is a 500 that says nothing of the inside', async () => {
+    await reopen({
+      links: () => {
+        throw new TypeError("Cannot read properties of undefined (reading '/etc/passwd')")
+      }
+    })
+
+    const reply = await get('/api/v1/agents')
+
+    expect(reply.statusCode).toBe(500)
+    expect(reply.json()).toMatchObject({ code: 'BUG', facts: {} })
+    expect(reply.body).not.toMatch(/Cannot read|passwd|\.ts/)
+  })
+
+  test('answers cannot be framed, sniffed or run by a browser', async () => {
+    const { headers } = await get('/api/v1/jobs')
+
+    expect(headers['content-security-policy']).toBe("default-src 'none';frame-ancestors 'none'")
+    expect(headers['x-content-type-options']).toBe('nosniff')
+    expect(headers['strict-transport-security']).toBeUndefined()
+  })
+})
+
+describe('the API document', () => {
+  test('is served, and docs/openapi.json is the same', async () => {
+    const file = resolve(import.meta.dirname, '../../../docs/openapi.json')
+
+    const committed = JSON.parse(await readFile(file, 'utf8'))
+
+    expect(JSON.parse(await openApiText())).toEqual(committed)
+    const served = await json('/api/openapi.json')
+    expect({ ...served, info: committed.info }).toEqual(committed)
+    expect(Object.keys(committed.paths)).toContain('/hooks/git')
+  })
+})

@@ -1,0 +1,135 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CommanderError } from 'commander'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { TokenStore } from '../../../gateway/api/token-store.ts'
+import { gatewayProgram } from '../../../gateway/cli/program.ts'
+import { secretProblem } from '../../../gateway/hooks/standard-webhook.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { temporaryFolder } from '../../support/gateway-rig.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
+
+const AUTHORITY = generateKey().peerId
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let state: string
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  state = join(folder.dir, 'gateway')
+})
+
+afterEach(() => folder.remove())
+
+interface Said {
+  out: string
+  err: string
+  /** What the command rejected with. */
+  error: unknown
+}
+
+async function gateway(...args: readonly string[]): Promise<Said> {
+  const said: Said = { out: '', err: '', error: undefined }
+  const stdout = { write: (text: string) => (said.out += text) }
+  const stderr = { write: (text: string) => (said.err += text) }
+  const program = gatewayProgram({ env: {}, stdout, stderr })
+  said.error = await program
+    .parseAsync(['node', 'gateway', ...args, '--state', state])
+    .then(() => undefined)
+    .catch((error: unknown) => error)
+  return said
+}
+
+test('id makes key and store, pins the authority, and gives the same ids again', async () => {
+  const first = await gateway('id', '--authority', AUTHORITY)
+  const again = await gateway('id', '--authority', AUTHORITY, '--json')
+
+  expect(first.out).toMatch(/^12D3\w+\/[0-9a-f]{32}\n$/)
+  const { schema, peerId, storeId } = JSON.parse(again.out)
+  expect([schema, `${peerId}/${storeId}\n`]).toEqual(['gateway.id/1', first.out])
+  expect((await stat(join(state, 'gateway.key'))).mode & 0o777).toBe(0o600)
+  expect((await readFile(join(state, 'authority'), 'utf8')).trim()).toBe(AUTHORITY)
+  const other = await gateway('id', '--authority', generateKey().peerId)
+  expect(other.error).toMatchObject({ code: 'AUTHORITY_INVALID' })
+})
+
+test('token create prints a token that works, alone on standard output', async () => {
+  const made = await gateway('token', 'create', '--scope', 'read', '--name', 'dashboard')
+  const token = made.out.trim()
+
+  expect(made.out).toBe(`${token}\n`)
+  const tokens = new TokenStore(join(state, 'tokens.json'))
+  expect(await tokens.find(token)).toMatchObject({ name: 'dashboard', scopes: ['read'] })
+  const listed = await gateway('token', 'list')
+  const id = /^([0-9a-f]{8}) {3}read {3}\S+ {3}dashboard\n$/.exec(listed.out)?.[1] ?? ''
+  expect(made.err).toContain(id)
+  const json = (await gateway('token', 'list', '--json')).out
+  expect(json).not.toContain('sha256')
+  expect(json).not.toContain(token)
+  expect((await gateway('token', 'revoke', id)).error).toBeUndefined()
+  expect(await tokens.find(token)).toBeUndefined()
+  expect((await gateway('token', 'revoke', id)).error).toMatchObject({ code: 'TOKEN_UNKNOWN' })
+})
+
+test('repo add declares a repository and makes its secret, repo list shows it', async () => {
+  await gateway('id', '--authority', AUTHORITY)
+  const secret = join(folder.dir, 'kernel.secret')
+  const add = ['repo', 'add', 'team/kernel', '--url', 'git://host/kernel.git']
+
+  const added = await gateway(...add, '--secret-file', secret, '--branch', 'main', '--branch', 'v*')
+
+  expect(added.error).toBeUndefined()
+  expect(added.err).toContain(`made the secret ${secret}`)
+  expect((await stat(secret)).mode & 0o777).toBe(0o600)
+  expect(secretProblem((await readFile(secret, 'utf8')).trim())).toBeUndefined()
+  expect((await gateway('repo', 'list')).out).toBe(
+    'team/kernel   git://host/kernel.git   main,v*\n'
+  )
+  const again = await gateway(...add, '--secret-file', secret)
+  expect(again.error).toMatchObject({ code: 'CONFIG_INVALID' })
+  const { schema, repositories } = JSON.parse((await gateway('repo', 'list', '--json')).out)
+  expect([schema, repositories.length]).toEqual(['gateway.repositories/1', 1])
+})
+
+test.each([
+  [['--url', 'file:///srv/x.git'], /url: .*refused/],
+  [['--url', 'git://host/x.git', '--branch', '!main'], /branches\.0: it excludes/]
+])('repo add refuses %j before it writes anything', async (args, message) => {
+  const secret = join(folder.dir, 'secret')
+
+  const said = await gateway('repo', 'add', 'a', ...args, '--secret-file', secret)
+
+  expect(said.error).toMatchObject({ code: 'USAGE', kind: { exit: 2 } })
+  expect(String(said.error)).toMatch(message)
+  await expect(stat(secret)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('repo add refuses a secret file that others may read', async () => {
+  const secret = join(folder.dir, 'secret')
+  await writeFile(secret, 'whsec_x', { mode: 0o644 })
+
+  const said = await gateway('repo', 'add', 'a', '--url', 'git://h/a', '--secret-file', secret)
+
+  expect(said.error).toMatchObject({ code: 'KEY_MODE_WIDE' })
+})
+
+test.each([
+  [[], ''],
+  [['token', 'create'], "required option '--scope <scope>' not specified"],
+  [['token', 'create', '--scope', 'admin'], 'Allowed choices are read'],
+  [['id'], "required option '--authority <authority>' not specified"],
+  [['strat'], 'Did you mean start?']
+])('%j is a usage error', async (args, message) => {
+  const said = await gateway(...args)
+
+  expect(said.error).toBeInstanceOf(CommanderError)
+  expect(said.err).toContain(message)
+})
+
+test('start says what is missing before it has an identity', async () => {
+  const said = await gateway('start', '--log-level', 'silent')
+
+  expect(said.error).toMatchObject({ code: 'STATE_ABSENT', kind: { exit: 78 } })
+})

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import { MeshRecorder } from '../../gateway/mesh-recorder.ts'
+import { codeOf } from '../../protocol/core/errors.ts'
+import { INTAKE_RECORD_MS_MAX } from '../../protocol/core/limits.ts'
+import type { SealedAnnouncement } from '../../protocol/core/run.ts'
+import { generateKey } from '../../protocol/wire/keys.ts'
+import { ROSTER } from '../support/control-parts.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { PIPELINE } from '../support/gateway-rig.ts'
+import { sealedRun } from '../support/run-life.ts'
+
+const sealed = sealedRun(generateKey(), { commit: 'a'.repeat(40), pipeline: PIPELINE })
+
+/** A member that tries without end, as the real one does, until its signal says stop. */
+function recorderOf(clock: FakeClock, chosen?: SealedAnnouncement) {
+  const recordRun = (_sealed: SealedAnnouncement, signal?: AbortSignal) =>
+    chosen !== undefined
+      ? Promise.resolve(chosen)
+      : new Promise<SealedAnnouncement>((_resolve, reject) => {
+          if (signal?.aborted === true) reject(signal.reason)
+          signal?.addEventListener('abort', () => reject(signal.reason))
+        })
+  const health = () => ({ witnesses: [], w: 3, quorum: 2, reachable: 1, hasQuorum: false })
+  const member = { roster: () => ROSTER, health, recordRun, publish: () => Promise.resolve() }
+  return new MeshRecorder({ member, clock })
+}
+
+test('a chosen run is given back, and no timer stays', async () => {
+  const clock = new FakeClock()
+
+  const chosen = await recorderOf(clock, sealed).recordRun(sealed, new AbortController().signal)
+
+  expect(chosen).toBe(sealed)
+  expect(clock.armed()).toBe(0)
+})
+
+test('a run whose witnesses are away gives its place back after a while', async () => {
+  const clock = new FakeClock()
+  const recording = recorderOf(clock).recordRun(sealed, new AbortController().signal)
+
+  const code = await clock.settle(recording.catch(codeOf), INTAKE_RECORD_MS_MAX)
+
+  expect(code).toBe('QUORUM_UNREACHABLE')
+})
+
+test('stopping ends the try with its own reason', async () => {
+  const controller = new AbortController()
+  const clock = new FakeClock()
+  const recording = recorderOf(clock).recordRun(sealed, controller.signal)
+
+  controller.abort(new Error('stopping'))
+
+  await expect(recording).rejects.toThrow('stopping')
+  const late = recorderOf(clock).recordRun(sealed, controller.signal)
+  await expect(late).rejects.toThrow('stopping')
+  expect(clock.armed()).toBe(0)
+})
+
+test('the witness epoch is that of the current roster', () => {
+  expect(recorderOf(new FakeClock()).witnessEpoch()).toBe(ROSTER.roster.witnessEpoch)
+})
