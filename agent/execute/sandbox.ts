@@ -29,7 +29,7 @@ export class SandboxDied extends Error {
 /**
  * The box of one attempt. Called in this order: `create`, `start`, `unpack` once, `run` for one
  * step after the other, and `close` on every path, whichever call came last and whatever it threw.
- * `terminate` and `kill` may be called beside any of them; they do nothing where nothing runs.
+ * `terminate` may be called beside any of them; it does nothing where nothing runs.
  */
 export interface Sandbox {
   readonly name: string

@@ -1,13 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { CHECKOUT_BYTES_MAX, CHECKOUT_FILES_MAX } from '../../protocol/core/limits.ts'
+import {
+  CHECKOUT_BYTES_MAX,
+  CHECKOUT_FILES_MAX,
+  CHECKOUT_MS_MAX
+} from '../../protocol/core/limits.ts'
 
 const NUL = 0
-const TAB = 9
-const SPACE = 32
-/** Bytes before a record's path: mode, type, object id and size. */
-const RECORD_HEAD_BYTES_MAX = 256
+/** Characters before a record's path: mode, type, object id and size. */
+const HEAD = /^\d+ \w+ [0-9a-f]+ +(\d+|-)\t/
+/** More than the head of any record. */
+const HEAD_BYTES_MAX = 160
 
 /**
  * Counts what `git ls-tree -r -l -z` lists. A tree can name one folder many times over, level by
@@ -16,29 +20,27 @@ const RECORD_HEAD_BYTES_MAX = 256
 export class TreeCount {
   files = 0
   bytes = 0
-  #head: number[] = []
-  #inPath = false
+  #rest: Buffer = Buffer.alloc(0)
 
   /** Undefined while the tree is within the limits, else what it has too much of. */
   push(chunk: Uint8Array): string | undefined {
-    for (const byte of chunk) {
-      if (byte === NUL) this.#record()
-      else if (byte === TAB) this.#inPath = true
-      else if (!this.#inPath && this.#head.length < RECORD_HEAD_BYTES_MAX) this.#head.push(byte)
+    const bytes = Buffer.concat([this.#rest, chunk])
+    let from = 0
+    for (let end = bytes.indexOf(NUL); end >= 0; end = bytes.indexOf(NUL, from)) {
+      this.#record(bytes.toString('latin1', from, Math.min(end, from + HEAD_BYTES_MAX)))
+      from = end + 1
     }
+    this.#rest = bytes.subarray(from)
     if (this.files > CHECKOUT_FILES_MAX) return `it has more than ${CHECKOUT_FILES_MAX} files`
     if (this.bytes > CHECKOUT_BYTES_MAX) return `its files are over ${CHECKOUT_BYTES_MAX} bytes`
     return undefined
   }
 
-  #record(): void {
-    const size = this.#head.slice(this.#head.lastIndexOf(SPACE) + 1)
-    // A submodule's size is a dash.
-    const bytes = Number(String.fromCharCode(...size))
+  #record(head: string): void {
+    const size = HEAD.exec(head)?.[1]
     this.files += 1
-    this.bytes += Number.isNaN(bytes) ? 0 : bytes
-    this.#head = []
-    this.#inPath = false
+    // A submodule's size is a dash: nothing of it is laid out.
+    if (size !== undefined && size !== '-') this.bytes += Number(size)
   }
 }
 
@@ -55,7 +57,7 @@ export async function treeProblem(options: TreeLimitOptions): Promise<string | u
   const repository = ['--git-dir', join(dir, '.git')]
   const list = spawn('git', [...repository, 'ls-tree', '-r', '-l', '-z', commit], {
     stdio: ['ignore', 'pipe', 'ignore'],
-    signal,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(CHECKOUT_MS_MAX)]),
     killSignal: 'SIGKILL'
   })
   const count = new TreeCount()

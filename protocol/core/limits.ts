@@ -246,7 +246,7 @@ export const TERM_GRACE_MS = 5_000
  */
 export const CLEAN_UP_MS_MAX = 120_000
 /** Files of one checkout: a tree that names one folder many times over must not fill the host. */
-export const CHECKOUT_FILES_MAX = 1_000_000
+export const CHECKOUT_FILES_MAX = 500_000
 /** Processes in one sandbox. */
 export const PIDS_MAX = 512
 /** Rows that one page of the API holds. */

@@ -7,6 +7,8 @@ const TEST_MS = 30_000
 const KILL_BUDGET_MS = 3_000
 /** A guard looks five times a second; the rest is the engine and a busy machine. */
 const TICK_MS = 1_500
+/** Room for as many processes as there may be: the limit under test is their number. */
+const WIDE = { resources: { cpuMilli: 1_000, memoryBytes: 536_870_912 } }
 
 let rig: AttemptRig
 
@@ -79,9 +81,35 @@ describe('the guard alone', { timeout: TEST_MS }, () => {
     expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
   })
 
+  test('needs no process of its own, so that a full pids limit cannot stop it', async () => {
+    // Busy in the shell itself: everything that has to fork fails by then.
+    const script = '(while sleep 300 & do :; done) || :; echo full; while :; do :; done'
+    const attempt = await rig.start({
+      steps: [{ run: script }],
+      spec: WIDE,
+      deadlineInMs: 6_000
+    })
+    await untilSaid(attempt, 'full')
+    const container = rig.executor.containerName(attempt.input.jobId)
+    // The engine may put a process of its own above the limit; what that one forks may not be.
+    const command = ['/bin/sh', '-c', 'sleep 9 & sleep 9 & :']
+    const helper = { container, command, env: [], user: '0', workdir: '/' }
+    const beside = await rig.engine.exec({ ...helper, onOutput: () => undefined })
+    const lateMs = await deadAfterDeadline(attempt)
+
+    expect(beside, 'the limit is really full').toEqual({ kind: 'exited', code: 2 })
+    expect(lateMs).toBeGreaterThan(-50)
+    expect(lateMs).toBeLessThan(KILL_BUDGET_MS)
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
+  })
+
   test('ends a fork bomb in time', async () => {
     const script = 'bomb() { bomb | bomb & }; echo ready; bomb; while :; do :; done'
-    const attempt = await rig.start({ steps: [{ run: script }], deadlineInMs: 4_000 })
+    const attempt = await rig.start({
+      steps: [{ run: script }],
+      spec: WIDE,
+      deadlineInMs: 4_000
+    })
     await untilSaid(attempt, 'ready')
 
     expect(await deadAfterDeadline(attempt)).toBeLessThan(KILL_BUDGET_MS)
