@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { PING_EVERY_MS } from '../../protocol/core/limits.ts'
 import { PROTOCOLS } from '../../protocol/wire/ids.ts'
@@ -68,6 +70,22 @@ describe('an outsider', () => {
     raw.request(1)
     await eventually('an answer', () => raw.frames.length > 0)
     expect(heard).toEqual([member.peerId])
+  })
+
+  test('cannot keep members out with twenty sockets that say nothing', async () => {
+    const member = generateKey()
+    const { host } = await guardedHost([member.peerId])
+    const port = Number(host.node.addresses()[0]?.split('/').at(-1))
+    const sockets = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'))
+    ends.push(async () => {
+      for (const socket of sockets) socket.destroy()
+    })
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+
+    const peer = stopLater(await rawPeer(member))
+    await dialRaw(peer, host.node)
+
+    await eventually('a link', () => host.node.links().length === 1)
   })
 
   test('is not spoken to either: no request, no dial', async () => {

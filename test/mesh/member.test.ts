@@ -165,9 +165,7 @@ describe('four members with real connections and real stores', () => {
     }
 
     const sorted = times.toSorted((a, b) => a - b)
-    const [p50 = 0, p99 = 0] = [sorted[CLAIMS / 2], sorted[CLAIMS - 2]]
-    process.stderr.write(`claim p50 ${p50.toFixed(1)} p99 ${p99.toFixed(1)}\n`)
-    expect(p50).toBeLessThan(CLAIM_MS_MAX)
+    expect(sorted[CLAIMS / 2]).toBeLessThan(CLAIM_MS_MAX)
   }, 60_000)
 })
 
