@@ -1,52 +1,7 @@
 #!/usr/bin/env node
 import '../protocol/host/node20.ts'
-import { Command, CommanderError } from 'commander'
-import { reportError } from '../protocol/host/exit.ts'
-import { requireNode } from '../protocol/host/node-version.ts'
-import { VERSION } from '../protocol/host/version.ts'
-import { admitCommand } from './cli/admit.ts'
-import type { Surroundings } from './cli/command.ts'
-import { idCommand } from './cli/id.ts'
-import { initCommand } from './cli/init.ts'
-import { jobsCommand } from './cli/jobs.ts'
-import { logsCommand } from './cli/logs.ts'
-import { startCommand } from './cli/start.ts'
-import { statusCommand } from './cli/status.ts'
+import { runProgram } from '../protocol/host/program.ts'
 
-const USAGE_EXIT = 2
-
-function programOf(around: Surroundings): Command {
-  const program = new Command('agent')
-    .description('Runner Mesh: the agent of one build host')
-    .version(VERSION)
-    .exitOverride()
-    .showHelpAfterError('(agent --help lists the commands)')
-  for (const add of [
-    initCommand,
-    idCommand,
-    admitCommand,
-    startCommand,
-    statusCommand,
-    jobsCommand,
-    logsCommand
-  ]) {
-    add(program, around)
-  }
-  return program
-}
-
-async function main(): Promise<number> {
-  const json = process.argv.includes('--json')
-  try {
-    requireNode(process.versions.node)
-    const around = { env: process.env, stdout: process.stdout, stderr: process.stderr }
-    await programOf(around).parseAsync(process.argv)
-    return 0
-  } catch (error) {
-    // Commander has already said what was wrong, or shown the help that was asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT
-    return reportError(error, json, process.stderr)
-  }
-}
-
-process.exitCode = await main()
+const { argv, env, stdout, stderr, versions } = process
+const load = async () => (await import('./cli/program.ts')).agentProgram
+process.exitCode = await runProgram({ argv, env, stdout, stderr, node: versions.node, load })

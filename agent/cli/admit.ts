@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { systemClock } from '../../protocol/host/clock.ts'
+import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { readAuthority } from '../../protocol/mesh/identity.ts'
 import { RosterBook } from '../../protocol/mesh/roster-book.ts'
 import { admitMember } from '../admission.ts'
@@ -10,13 +11,12 @@ import {
   admitSchema,
   admittedSchema
 } from '../control/contract.ts'
-import { checked, several } from './argument.ts'
+import { checked } from './argument.ts'
 import {
   type CommonOptions,
   type Context,
   common,
   contextOf,
-  jsonText,
   type Surroundings
 } from './command.ts'
 

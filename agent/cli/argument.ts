@@ -9,11 +9,6 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError('Use a whole number from 1 on.')
 }
 
-/** Collects an option that may be given several times. */
-export function several(text: string, before: readonly string[] = []): string[] {
-  return [...before, text]
-}
-
 /** The value of an option as its schema wants it. Throws USAGE naming the option. */
 export function checked<S extends z.ZodType>(option: string, schema: S, value: unknown) {
   const result = schema.safeParse(value)

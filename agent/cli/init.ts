@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { systemClock } from '../../protocol/host/clock.ts'
+import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { addressSchema, nameSchema } from '../config.ts'
 import { foundMesh } from '../enrolment.ts'
-import { checked, several } from './argument.ts'
-import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+import { checked } from './argument.ts'
+import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 const leaseSchema = z.enum(['default', 'short'])
 

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { jsonText } from '../../protocol/host/command-text.ts'
 import { jobsSchema } from '../control/contract.ts'
 import { wholeNumber } from './argument.ts'
-import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderJobs } from './render-jobs.ts'
 
 interface JobsOptions extends CommonOptions {

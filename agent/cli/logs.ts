@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { jsonText } from '../../protocol/host/command-text.ts'
 import { type LogView, logSchema } from '../control/contract.ts'
 import { wholeNumber } from './argument.ts'
-import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderLogHead, renderLogLines, renderVerdict } from './render-log.ts'
 
 interface LogsOptions extends CommonOptions {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { several } from '../../protocol/host/command-text.ts'
+import { makeStateFolder } from '../../protocol/host/durable-file.ts'
 import { loadAgentSettings } from '../config.ts'
 import { runDaemon } from '../daemon.ts'
-import { several } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 interface StartOptions extends CommonOptions {
@@ -19,6 +20,8 @@ export function startCommand(program: Command, around: Surroundings): void {
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .action(async (options: StartOptions) => {
       const { paths, env } = contextOf(options, around)
+      // Before the settings, which may lie in it: what is wrong with the folder is said first.
+      await makeStateFolder(paths.state)
       const { values } = await loadAgentSettings({
         file: paths.config,
         fileRequired: options.config !== undefined,

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
+import { jsonText } from '../../protocol/host/command-text.ts'
 import { statusSchema } from '../control/contract.ts'
-import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderPeer, renderStatus } from './render-status.ts'
 
 export function statusCommand(program: Command, around: Surroundings): void {

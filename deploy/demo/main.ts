@@ -22,32 +22,31 @@ interface Started {
   readonly folder: string
   readonly mesh: LocalMesh
   readonly repository: Repository
+  /** The demo's own run; known once the push was. */
+  run: string
 }
 
-async function start(parts: Partial<Record<keyof Started, unknown>>): Promise<Started> {
+async function start(begun: Begun): Promise<Started> {
   const folder = await demoFolder(CHECKOUT)
-  parts.folder = folder
+  begun.folder = folder
   show.heading('Start a gateway and three agents, each a process with its own state')
-  const mesh = await LocalMesh.start({ root: folder })
-  parts.mesh = mesh
+  begun.mesh = LocalMesh.start({ root: folder })
+  const mesh = await begun.mesh
   for (const part of [mesh.gateway, ...mesh.agents]) {
     show.block(`${part.name.padEnd(8)} process ${mesh.daemon(part.name).pid}, port ${part.port}`)
   }
   show.heading('Make a bare repository with the hook, served by git daemon on loopback')
   const hookUrl = `${mesh.httpUrl}/hooks/git`
-  const repository = await Repository.make({
-    root: folder,
-    name: 'demo',
-    gitPort: mesh.gitPort,
-    hookUrl
-  })
-  parts.repository = repository
+  const { gitPort } = mesh
+  begun.repository = Repository.make({ root: folder, name: 'demo', gitPort, hookUrl })
+  const repository = await begun.repository
   await mesh.addRepository(repository)
   show.block(`${repository.url} posts its pushes to ${hookUrl}`)
-  return { folder, mesh, repository }
+  return { folder, mesh, repository, run: '' }
 }
 
-async function pushAndWatch({ mesh, repository }: Started): Promise<string> {
+async function pushAndWatch(started: Started): Promise<void> {
+  const { mesh, repository } = started
   show.heading('Push')
   show.command('git push origin main')
   const files = { '.runner-mesh.yml': DEMO_PIPELINE, 'README.md': DEMO_README }
@@ -57,6 +56,7 @@ async function pushAndWatch({ mesh, repository }: Started): Promise<string> {
     const { runs } = await mesh.api<{ runs: { id: string; commit: string }[] }>('/api/v1/runs')
     return runs.find((one) => one.commit === commit)?.id
   })
+  started.run = run
   show.claim('the push became a run', run.length > 0)
   show.heading('The log, live')
   const build = await jobNamed(mesh, run, 'build')
@@ -67,7 +67,6 @@ async function pushAndWatch({ mesh, repository }: Started): Promise<string> {
   const inOrder = /working: 1 of 5[\s\S]*working: 5 of 5[\s\S]*the source is here/.test(said)
   show.claim('its log is whole and in order', inOrder, said)
   show.claim('lines were there while it ran', live)
-  return run
 }
 
 async function showStatus({ mesh }: Started): Promise<void> {
@@ -87,7 +86,7 @@ async function showStatus({ mesh }: Started): Promise<void> {
   show.claim('four witnesses answer, three keep each run', enough, found)
 }
 
-async function showJobs({ mesh }: Started, run: string): Promise<void> {
+async function showJobs({ mesh, run }: Started): Promise<void> {
   show.heading('A job that no host fits says why')
   const waiting = await jobNamed(mesh, run, 'needs-a-gpu')
   show.command('agent jobs')
@@ -126,43 +125,75 @@ function sayWhatToTry({ folder, mesh, repository }: Started): void {
   )
 }
 
-function interrupted(): Promise<void> {
+function interrupted(): Promise<'interrupted'> {
   return new Promise((done) => {
-    process.once('SIGINT', () => done())
-    process.once('SIGTERM', () => done())
+    process.once('SIGINT', () => done('interrupted'))
+    process.once('SIGTERM', () => done('interrupted'))
+    // A closed terminal: to the gateway the same signal means another thing.
+    process.once('SIGHUP', () => done('interrupted'))
   })
 }
 
+/** What the demo has begun; each is here from its first moment, so that all of it is stopped. */
+interface Begun {
+  folder?: string
+  mesh?: Promise<LocalMesh>
+  repository?: Promise<Repository>
+  isOver?: boolean
+}
+
+async function stopAll(begun: Begun): Promise<void> {
+  for (const part of [begun.repository, begun.mesh]) {
+    await part?.then((one) => one.stop()).catch(() => undefined)
+  }
+}
+
 async function main(): Promise<number> {
-  const parts: { folder?: string; mesh?: LocalMesh; repository?: Repository } = {}
+  const begun: Begun = {}
   const stopped = interrupted()
-  try {
-    const work = async (): Promise<void> => {
-      const started = await start(parts)
-      const run = await pushAndWatch(started)
-      await showStatus(started)
-      await showJobs(started, run)
-      await showClean(started)
-      if (once) return
-      sayWhatToTry(started)
-      await stopped
+  const work = async (): Promise<'done'> => {
+    const started = await start(begun)
+    const phases = [pushAndWatch, showStatus, showJobs, showClean] as const
+    for (const phase of phases) {
+      if (begun.isOver === true) return 'done'
+      await phase(started)
     }
-    await Promise.race([work(), stopped])
+    if (once) return 'done'
+    sayWhatToTry(started)
+    await stopped
+    return 'done'
+  }
+  let end: 'done' | 'interrupted' | 'failed' = 'failed'
+  const working = work()
+  try {
+    end = await Promise.race([working, stopped])
   } catch (error) {
     show.claim('the demo runs to its end', false, String(error))
     if (error instanceof Error && error.cause !== undefined) show.block(String(error.cause))
-    if (parts.folder !== undefined) show.block(`the logs are in ${parts.folder}`)
+    if (begun.folder !== undefined) show.block(`the logs are in ${begun.folder}`)
   } finally {
-    await parts.mesh?.stop()
-    await parts.repository?.stop()
+    begun.isOver = true
+    await stopAll(begun)
+    await working.catch(() => undefined)
+    // What the phase of the interruption has still begun.
+    await stopAll(begun)
   }
-  if (once) {
-    show.line(show.failed === 0 ? '\nall claims held' : `\n${show.failed} claims did not hold`)
-    if (show.failed === 0 && parts.folder !== undefined) {
-      await rm(parts.folder, { recursive: true, force: true })
-    }
+  return await concluded(end, begun.folder)
+}
+
+async function concluded(
+  end: 'done' | 'interrupted' | 'failed',
+  folder: string | undefined
+): Promise<number> {
+  if (!once) return show.failed === 0 ? 0 : 1
+  if (end === 'interrupted') {
+    show.line('\ninterrupted: not all claims were checked')
+    return 130
   }
-  return show.failed === 0 ? 0 : 1
+  show.line(show.failed === 0 ? '\nall claims held' : `\n${show.failed} claims did not hold`)
+  if (show.failed > 0) return 1
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+  return 0
 }
 
 process.exitCode = await main()

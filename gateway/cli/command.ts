@@ -40,20 +40,3 @@ export function contextOf(options: CommonOptions, around: Surroundings): Context
     err: (text) => void around.stderr.write(text)
   }
 }
-
-/** One JSON document with sorted keys: two runs can be compared as text. */
-export function jsonText(document: unknown): string {
-  return `${JSON.stringify(sorted(document), null, 2)}\n`
-}
-
-/** Collects an option that may be given several times. */
-export function several(text: string, before: readonly string[] = []): string[] {
-  return [...before, text]
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return Object.fromEntries(entries.map(([name, inner]) => [name, sorted(inner)]))
-}

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { jsonText } from '../../protocol/host/command-text.ts'
 import { makeIdentity } from '../../protocol/mesh/identity.ts'
-import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 interface IdOptions extends CommonOptions {
   readonly authority: string

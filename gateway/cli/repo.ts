@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
+import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { readPid } from '../../protocol/host/pid-lock.ts'
 import { writeSecretFile } from '../../protocol/host/secret-file.ts'
 import { loadGatewaySettings, type RepositorySettings, repositorySchema } from '../config.ts'
@@ -12,9 +13,7 @@ import {
   type Context,
   common,
   contextOf,
-  jsonText,
-  type Surroundings,
-  several
+  type Surroundings
 } from './command.ts'
 
 /** Bytes of a new hook secret (Standard Webhooks asks for 24 to 64). */

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { several } from '../../protocol/host/command-text.ts'
 import { makeStateFolder } from '../../protocol/host/durable-file.ts'
 import { type GatewaySettings, loadGatewaySettings } from '../config.ts'
 import { runDaemon } from '../daemon.ts'
-import { type CommonOptions, common, contextOf, type Surroundings, several } from './command.ts'
+import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 interface StartOptions extends CommonOptions {
   readonly name?: string

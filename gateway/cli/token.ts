@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander'
 import { systemClock } from '../../protocol/host/clock.ts'
+import { jsonText } from '../../protocol/host/command-text.ts'
 import { makeStateFolder } from '../../protocol/host/durable-file.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
 import { SCOPES, TokenStore } from '../api/token-store.ts'
-import { type CommonOptions, common, contextOf, jsonText, type Surroundings } from './command.ts'
+import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 interface CreateOptions extends CommonOptions {
   readonly scope: string

@@ -1,70 +1,21 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { statePaths } from '../../protocol/host/paths.ts'
 import { makeIdentity } from '../../protocol/mesh/identity.ts'
 import { RosterBook } from '../../protocol/mesh/roster-book.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
 import { sealRoster } from '../../protocol/wire/roster-codec.ts'
-import { eventually } from './eventually.ts'
-
-const MAIN = resolve(import.meta.dirname, '../../gateway/main.ts')
-
-export interface ExitedProcess {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-  readonly stderr: string
-}
+import { freePort, ProgramProcess } from './program-process.ts'
 
 /** One gateway as a process of its own, from the sources. */
-export class GatewayProcess {
-  readonly pid: number
-  readonly exited: Promise<ExitedProcess>
-  stdout = ''
-  stderr = ''
-  readonly #child: ChildProcess
-
+export class GatewayProcess extends ProgramProcess {
   constructor(args: readonly string[]) {
-    const options = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] }
-    const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], options)
-    this.#child = child
-    this.pid = child.pid ?? -1
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text
-    })
-    this.exited = new Promise((done) => {
-      child.on('close', (code, signal) => done({ code, signal, stderr: this.stderr }))
-    })
+    super('gateway', args)
   }
 
   static start(state: string, ...more: readonly string[]): GatewayProcess {
     return new GatewayProcess(['start', '--state', state, ...more])
-  }
-
-  kill(signal: NodeJS.Signals): Promise<ExitedProcess> {
-    this.#child.kill(signal)
-    return this.exited
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal)
-  }
-
-  /** Once it has written a line with that message. */
-  async said(message: string): Promise<void> {
-    await eventually(
-      `"${message}" in: ${this.stdout}${this.stderr}`,
-      () => {
-        if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.stderr}`)
-        return this.stdout.includes(`"msg":"${message}"`)
-      },
-      30_000
-    )
   }
 }
 
@@ -112,13 +63,4 @@ export async function gatewayState(dir: string, roster: 'roster' | 'none'): Prom
   const lines = ['name: front', `listen: [${address}]`, `http: 127.0.0.1:${httpPort}`, '']
   await writeFile(paths.config, lines.join('\n'))
   return { state, config: paths.config, httpUrl: `http://127.0.0.1:${httpPort}` }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const address = server.address()
-  await new Promise((closed) => server.close(closed))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -1,0 +1,154 @@
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CommanderError } from 'commander'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { agentProgram } from '../../../agent/cli/program.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { temporaryFolder } from '../../support/gateway-rig.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let state: string
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  state = join(folder.dir, 'agent')
+})
+
+afterEach(() => folder.remove())
+
+interface Said {
+  out: string
+  err: string
+  /** What the command rejected with. */
+  error: unknown
+}
+
+async function agent(...args: readonly string[]): Promise<Said> {
+  return await agentOn(state, ...args)
+}
+
+async function agentOn(dir: string, ...args: readonly string[]): Promise<Said> {
+  const said: Said = { out: '', err: '', error: undefined }
+  const stdout = { write: (text: string) => (said.out += text) } as never
+  const stderr = { write: (text: string) => (said.err += text) } as never
+  const program = agentProgram({ env: {}, stdout, stderr })
+  said.error = await program
+    .parseAsync(['node', 'agent', ...args, '--state', dir])
+    .then(() => undefined)
+    .catch((error: unknown) => error)
+  return said
+}
+
+const INIT = ['init', '--name', 'onyx', '--address', '/ip4/10.0.0.7/tcp/4471']
+const ADMIT = ['--name', 'basalt', '--role', 'agent', '--address', '/ip4/10.0.0.8/tcp/4471']
+
+test('init makes the authority and prints it alone; a second one is refused', async () => {
+  const made = await agent(...INIT)
+
+  expect(made.error).toBeUndefined()
+  expect(made.out).toMatch(/^12D3\w+\n$/)
+  for (const name of ['authority.key', 'agent.key']) {
+    expect((await stat(join(state, name))).mode & 0o777, name).toBe(0o600)
+  }
+  expect(await readFile(join(state, 'authority'), 'utf8')).toContain(made.out.trim())
+  expect(await readdir(join(state, 'rosters'))).toEqual(['1.roster'])
+  const again = await agent(...INIT)
+  expect(again.error).toMatchObject({ code: 'STATE_EXISTS' })
+  expect(again.out).toBe('')
+})
+
+test('id and admit: a member is signed in without a daemon, and goes out at its start', async () => {
+  const authority = (await agent(...INIT)).out.trim()
+  const second = await agentOn(join(folder.dir, 'basalt'), 'id', '--authority', authority)
+  const id = second.out.trim()
+
+  const admitted = await agent('admit', id, ...ADMIT, '--witness', '--json')
+
+  expect(id).toMatch(/^12D3\w+\/[0-9a-f]{32}$/)
+  expect(JSON.parse(admitted.out)).toMatchObject({
+    schema: 'agent.admitted/1',
+    name: 'basalt',
+    peerId: id.split('/')[0],
+    rosterVersion: 2,
+    witnessEpoch: 2,
+    pushed: false
+  })
+  const people = await agent('admit', id, ...ADMIT, '--witness')
+  expect(people.out).toMatch(/^basalt is admitted: roster 3 is signed and goes out when/)
+})
+
+test('only the host with the authority key can admit', async () => {
+  const authority = generateKey().peerId
+  const id = (await agent('id', '--authority', authority)).out.trim()
+
+  const said = await agent('admit', id, ...ADMIT)
+
+  expect(said.error).toMatchObject({ code: 'AUTHORITY_ABSENT' })
+})
+
+test.each(['agent.key', 'authority.key'])('a %s that others may read is refused', async (name) => {
+  const authority = (await agent(...INIT)).out.trim()
+  const id = (await agentOn(join(folder.dir, 'other'), 'id', '--authority', authority)).out.trim()
+  await chmod(join(state, name), 0o640)
+
+  const said =
+    name === 'agent.key'
+      ? await agent('start', '--log-level', 'silent')
+      : await agent('admit', id, ...ADMIT)
+
+  expect(said.error).toMatchObject({ code: 'KEY_MODE_WIDE', kind: { exit: 78 } })
+  expect(String(said.error)).toContain('0640')
+})
+
+test.each([
+  ['init', '--name', 'onyx', '--address', '/ip4/10.0.0.7/tcp/1'],
+  ['id', '--authority', generateKey().peerId],
+  ['start', '--log-level', 'silent']
+])('%s says that it cannot write to its state', async (...args) => {
+  await writeFile(join(folder.dir, 'file'), '')
+
+  const said = await agentOn(join(folder.dir, 'file', 'agent'), ...args)
+
+  expect(said.error).toMatchObject({ code: 'STATE_UNWRITABLE', kind: { exit: 78 } })
+})
+
+test.each([['status', '--json'], ['jobs'], ['logs', '7K3QF2.0']])(
+  '%s without a daemon gives exit 3 and says how to start it',
+  async (...args) => {
+    const said = await agent(...args)
+
+    expect(said.error).toMatchObject({ code: 'CONTROL_SOCKET_ABSENT', kind: { exit: 3 } })
+    expect(String(said.error)).toContain('systemctl start runner-mesh-agent')
+    expect(said.out).toBe('')
+  }
+)
+
+test('start says what is missing before it has an identity', async () => {
+  const said = await agent('start', '--log-level', 'silent')
+
+  expect(said.error).toMatchObject({ code: 'STATE_ABSENT', kind: { exit: 78 } })
+})
+
+test.each([
+  [[], ''],
+  [['init', '--name', 'x'], "required option '--address <multiaddr>' not specified"],
+  [['jobs', '-n', '0'], 'Use a whole number from 1 on.'],
+  [['statsu'], 'Did you mean status?']
+])('%j is a usage error', async (args, message) => {
+  const said = await agent(...args)
+
+  expect(said.error).toBeInstanceOf(CommanderError)
+  expect(said.err).toContain(message)
+})
+
+test.each([
+  [['--address', '/ip4/10.0.0.7/udp/1', '--name', 'x'], /--address .*use \/ip4/],
+  [['--address', '/ip4/10.0.0.7/tcp/1', '--name', 'a b'], /--name a b: use letters/],
+  [['--address', '/ip4/10.0.0.7/tcp/1', '--name', 'x', '--lease', 'long'], /--lease long/]
+])('init refuses %j and makes nothing', async (args, message) => {
+  const said = await agent('init', ...args)
+
+  expect(said.error).toMatchObject({ code: 'USAGE', kind: { exit: 2 } })
+  expect(String(said.error)).toMatch(message)
+  await expect(stat(join(state, 'authority.key'))).rejects.toMatchObject({ code: 'ENOENT' })
+})
