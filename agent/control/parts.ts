@@ -1,7 +1,7 @@
 import type { Board } from '../../protocol/core/board.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { SealedRoster } from '../../protocol/core/roster.ts'
-import type { PeerLink } from '../../protocol/mesh/node.ts'
+import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
 import type { AdmitRequest } from './contract.ts'
 
