@@ -1,4 +1,4 @@
-import type { BoardJob } from '../../protocol/core/board.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { isTerminal } from '../../protocol/core/job.ts'
 import { holderOf, seenPhase } from '../../protocol/core/job-filter.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'

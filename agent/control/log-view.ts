@@ -1,4 +1,4 @@
-import type { BoardJob } from '../../protocol/core/board.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { holderOf } from '../../protocol/core/job-filter.ts'
 import type { LogView } from './contract.ts'
 import { jobView, jobViewContext } from './job-view.ts'

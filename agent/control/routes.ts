@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { BoardJob } from '../../protocol/core/board.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { SeenPhase } from '../../protocol/core/job-filter.ts'
 import { LOG_PAGE_LINES_MAX, PAGE_ROWS_MAX } from '../../protocol/core/limits.ts'

@@ -1,4 +1,5 @@
-import type { Board, BoardJob } from '../../protocol/core/board.ts'
+import type { Board } from '../../protocol/core/board.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { isTerminal } from '../../protocol/core/job.ts'
 import {

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { BoardJob } from '../../protocol/core/board.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { holderOf } from '../../protocol/core/job-filter.ts'
 import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
