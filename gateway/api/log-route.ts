@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { logLineDocument } from '../../protocol/api/log-line-document.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { holderOf } from '../../protocol/core/job-filter.ts'
@@ -78,6 +79,6 @@ function textLine(line: LogLine): string {
   return `${line.text}\n`
 }
 
-function jsonLine({ number, atMs, step, stream, text }: LogLine): string {
-  return `${JSON.stringify({ number, at: new Date(atMs).toISOString(), step, stream, text })}\n`
+function jsonLine(line: LogLine): string {
+  return `${JSON.stringify(logLineDocument(line))}\n`
 }
