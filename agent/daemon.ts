@@ -1,9 +1,10 @@
-import type { MeshError } from '../protocol/core/errors.ts'
 import { systemClock } from '../protocol/host/clock.ts'
 import { makeStateFolder } from '../protocol/host/durable-file.ts'
+import { Failure } from '../protocol/host/failure.ts'
 import { createLog, type Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { removePid, writePid } from '../protocol/host/pid-lock.ts'
+import { SignalOrders } from '../protocol/host/signal-orders.ts'
 import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { Agent } from './agent.ts'
@@ -25,10 +26,8 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const log = createLog({ name: 'agent', level: settings.logLevel })
   const key = await loadKey(paths.key)
   const authority = await readAuthority(paths)
-  const failure = Promise.withResolvers<never>()
-  // Nobody may be waiting yet when the store fails; the race below still sees it.
-  failure.promise.catch(() => undefined)
-  const onFailure = (error: MeshError): void => failure.reject(error)
+  const failure = new Failure()
+  const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openStateStore(paths, key.peerId, options)
   try {
@@ -39,7 +38,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const parts = { paths, settings, log, key, store, engine, host, book, clock, onFailure }
     const agent = new Agent(parts)
-    await supervise(agent, failure.promise, log)
+    await supervise(agent, failure.raised, log)
   } finally {
     await store.close()
     await removePid(paths.pid)
@@ -69,41 +68,5 @@ async function supervise(agent: Agent, failure: Promise<never>, log: Log): Promi
     throw error
   } finally {
     signals.forget()
-  }
-}
-
-/** SIGTERM once: drain. Again, or SIGINT: give back what is held and go. */
-class SignalOrders {
-  readonly #first = Promise.withResolvers<void>()
-  readonly #second = Promise.withResolvers<void>()
-  #count = 0
-
-  constructor() {
-    process.on('SIGTERM', this.#onTerm)
-    process.on('SIGINT', this.#onInterrupt)
-  }
-
-  get first(): Promise<void> {
-    return this.#first.promise
-  }
-
-  get second(): Promise<void> {
-    return this.#second.promise
-  }
-
-  forget(): void {
-    process.off('SIGTERM', this.#onTerm)
-    process.off('SIGINT', this.#onInterrupt)
-  }
-
-  readonly #onTerm = (): void => {
-    this.#count += 1
-    if (this.#count > 1) this.#second.resolve()
-    this.#first.resolve()
-  }
-
-  readonly #onInterrupt = (): void => {
-    this.#second.resolve()
-    this.#first.resolve()
   }
 }

@@ -1,10 +1,12 @@
-import { causeOf, type MeshError } from '../protocol/core/errors.ts'
+import { causeOf } from '../protocol/core/errors.ts'
 import { SHUTDOWN_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import { systemClock } from '../protocol/host/clock.ts'
+import { Failure } from '../protocol/host/failure.ts'
 import { createLog, type Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { removePid, writePid } from '../protocol/host/pid-lock.ts'
+import { SignalOrders } from '../protocol/host/signal-orders.ts'
 import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import type { GatewaySettings } from './config.ts'
@@ -30,10 +32,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const repositories = await loadRepositories(settings, paths.config)
   const key = await loadKey(paths.key)
   const authority = await readAuthority(paths)
-  const failure = Promise.withResolvers<never>()
-  // Nobody may be waiting yet when the store fails; the race below still sees it.
-  failure.promise.catch(() => undefined)
-  const onFailure = (error: MeshError): void => failure.reject(error)
+  const failure = new Failure()
+  const onFailure = failure.raise
   const opening = { create: false, openedBy: 'gateway', onFailure }
   const store = await openStateStore(paths, key.peerId, opening)
   try {
@@ -41,17 +41,22 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     const clock = systemClock()
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const parts = { paths, settings, repositories, log, key, store, book, clock, onFailure }
-    const orders = new SignalOrders({ log, reload: () => reload(gateway, options) })
     const gateway = new Gateway(parts)
-    await supervise({ gateway, failure: failure.promise, orders, clock, log })
+    const orders = new SignalOrders({ hangUp: () => reload(gateway, options, log) })
+    await supervise({ gateway, failure: failure.raised, orders, clock, log })
   } finally {
     await store.close()
     await removePid(paths.pid)
   }
 }
 
-async function reload(gateway: Gateway, { paths, reload }: DaemonOptions): Promise<void> {
-  await gateway.reload(await loadRepositories(await reload(), paths.config))
+/** Never rejects: a broken file must not take a running gateway down, what was before stays. */
+async function reload(gateway: Gateway, options: DaemonOptions, log: Log): Promise<void> {
+  try {
+    await gateway.reload(await loadRepositories(await options.reload(), options.paths.config))
+  } catch (error) {
+    log.error({ cause: causeOf(error) }, 'settings not read again')
+  }
 }
 
 interface Supervision {
@@ -95,58 +100,4 @@ async function stopWithin(
   const outcome = await Promise.race([stopped, limit.promise, orders.second])
   disarm()
   log.info({ outcome: outcome ?? 'hurried' }, 'gateway stopped')
-}
-
-interface OrderParts {
-  readonly log: Log
-  readonly reload: () => Promise<void>
-}
-
-/** SIGTERM once: stop in order. Again, or SIGINT: stop now. SIGHUP: read the settings again. */
-class SignalOrders {
-  readonly #parts: OrderParts
-  readonly #first = Promise.withResolvers<void>()
-  readonly #second = Promise.withResolvers<void>()
-  /** One reload after the other: two would race for who is last. */
-  #reloading: Promise<void> = Promise.resolve()
-  #count = 0
-
-  constructor(parts: OrderParts) {
-    this.#parts = parts
-    process.on('SIGTERM', this.#onTerm)
-    process.on('SIGINT', this.#onInterrupt)
-    process.on('SIGHUP', this.#onHangup)
-  }
-
-  get first(): Promise<void> {
-    return this.#first.promise
-  }
-
-  get second(): Promise<void> {
-    return this.#second.promise
-  }
-
-  forget(): void {
-    process.off('SIGTERM', this.#onTerm)
-    process.off('SIGINT', this.#onInterrupt)
-    process.off('SIGHUP', this.#onHangup)
-  }
-
-  readonly #onTerm = (): void => {
-    this.#count += 1
-    if (this.#count > 1) this.#second.resolve()
-    this.#first.resolve()
-  }
-
-  readonly #onInterrupt = (): void => {
-    this.#second.resolve()
-    this.#first.resolve()
-  }
-
-  readonly #onHangup = (): void => {
-    this.#reloading = this.#reloading.then(this.#parts.reload).catch((error: unknown) => {
-      // A broken file must not take a running gateway down: the repositories of before stay.
-      this.#parts.log.error({ cause: causeOf(error) }, 'settings not read again')
-    })
-  }
 }

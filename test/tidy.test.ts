@@ -94,6 +94,7 @@ const words: Rule = (source) =>
 /** Which rooms a room may import; imports point down only. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   'protocol/core': [],
+  'protocol/api': ['protocol/core'],
   'protocol/pipeline': ['protocol/core'],
   'protocol/wire': ['protocol/core'],
   'protocol/host': ['protocol/core'],
@@ -234,6 +235,8 @@ describe('each rule finds what it forbids', () => {
     expect(imports(source("import { x } from '../../gateway/x.ts'", 'agent/a/b.ts'))).toHaveLength(
       1
     )
+    const api = source("import { x } from '../api/x.ts'", 'protocol/mesh/b.ts')
+    expect(imports(api)).toHaveLength(1)
     expect(imports(source("import { x } from './y.ts'"))).toHaveLength(0)
   })
 })

@@ -1,5 +1,5 @@
 import type { Capacity } from '../../protocol/core/advertisement.ts'
-import type { BoardJob } from '../../protocol/core/board.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { CLAIM_RANK_MAX } from '../../protocol/core/limits.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, rankOf } from '../../protocol/core/placement.ts'

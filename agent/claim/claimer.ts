@@ -1,5 +1,5 @@
 import { backoffMs } from '../../protocol/core/backoff.ts'
-import type { BoardJob } from '../../protocol/core/board.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { freeOf, type Ledger, release, reserve } from '../../protocol/core/capacity.ts'
 import { causeOf } from '../../protocol/core/errors.ts'
 import type { JobOpBody, JobState } from '../../protocol/core/job.ts'

@@ -19,7 +19,10 @@ const ROWS_DEFAULT = 50
 export function jobsCommand(program: Command, around: Surroundings): void {
   common(program.command('jobs'))
     .description('the newest jobs, and for each queued one why')
-    .option('--only <state>', 'queued, running, succeeded, failed, errored or cancelled')
+    .option(
+      '--only <states>',
+      'one or several, with commas: queued, running, succeeded, failed, errored, cancelled'
+    )
     .option('--repo <name>', 'jobs of one repository')
     .option('--ref <branch>', 'jobs of one branch or ref')
     .option('--holder <name>', 'jobs that one agent holds or held')

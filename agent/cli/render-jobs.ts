@@ -1,5 +1,5 @@
 import prettyMs from 'pretty-ms'
-import type { JobView } from '../control/contract.ts'
+import type { JobDocument } from '../../protocol/api/job-schema.ts'
 import type { Colour, Console } from './console.ts'
 import { renderTable } from './table.ts'
 
@@ -11,7 +11,7 @@ interface Mark {
   readonly colour: Colour
 }
 
-const MARKS: Readonly<Record<JobView['state'], Mark>> = {
+const MARKS: Readonly<Record<JobDocument['state'], Mark>> = {
   queued: { symbol: '○', ascii: 'o', colour: 'yellow' },
   leased: { symbol: '●', ascii: '*', colour: 'blue' },
   running: { symbol: '●', ascii: '*', colour: 'blue' },
@@ -22,7 +22,7 @@ const MARKS: Readonly<Record<JobView['state'], Mark>> = {
   skipped: { symbol: '–', ascii: '-', colour: 'dim' }
 }
 
-export function renderJobs(jobs: readonly JobView[], console: Console): string {
+export function renderJobs(jobs: readonly JobDocument[], console: Console): string {
   if (jobs.length === 0) return 'no jobs\n'
   const rows = jobs.map((job) => [
     job.shortId,
@@ -39,7 +39,7 @@ export function renderJobs(jobs: readonly JobView[], console: Console): string {
   return renderTable(HEAD, rows, console.columns)
 }
 
-export function stateCell(job: JobView, console: Console): string {
+export function stateCell(job: JobDocument, console: Console): string {
   const mark = MARKS[job.state]
   const { stage } = job
   const steps = stage?.name === 'step' ? `step ${stage.step}/${stage.steps}` : stage?.name

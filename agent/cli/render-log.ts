@@ -1,5 +1,6 @@
 import prettyMs from 'pretty-ms'
-import type { JobView, LogView } from '../control/contract.ts'
+import type { JobDocument } from '../../protocol/api/job-schema.ts'
+import type { LogView } from '../control/contract.ts'
 import type { Console } from './console.ts'
 
 type Line = LogView['lines'][number]
@@ -53,7 +54,7 @@ function harmless(text: string): string {
 }
 
 /** The last line for people: what became of the job. */
-export function renderVerdict(job: JobView, console: Console): string {
+export function renderVerdict(job: JobDocument, console: Console): string {
   const took = job.durationMs === null ? '' : ` after ${prettyMs(job.durationMs)}`
   const on = job.holder === null ? '' : ` on ${job.holder}`
   if (job.state === 'succeeded') return console.paint('green', `✓ succeeded${took}${on}`)

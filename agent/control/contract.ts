@@ -1,36 +1,24 @@
 import { z } from 'zod'
+import { agentSightingShape, agentStateSchema } from '../../protocol/api/agent-sighting.ts'
+import { jobSchema } from '../../protocol/api/job-schema.ts'
+import { logLineSchema } from '../../protocol/api/log-line-document.ts'
+import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
 
 /*
- * What `--json` prints and the local API answers. These types are apart from the domain's on
- * purpose: the inside may change, these keys may not without a new schema number.
+ * What `--json` prints and the local API answers, besides what both programs say (protocol/api).
+ * These types are apart from the domain's on purpose: the inside may change, these keys may not
+ * without a new schema number.
  */
-
-const isoTime = z.iso.datetime()
-
-const capacity = z.strictObject({
-  cpu: z.number().describe('cores'),
-  memoryBytes: z.number().int(),
-  jobs: z.number().int()
-})
 
 export const peerSchema = z.strictObject({
   name: z.string(),
   peerId: z.string(),
   self: z.boolean(),
   roles: z.array(z.enum(['agent', 'gateway', 'witness', 'operator'])),
-  state: z.enum(['starting', 'idle', 'busy', 'paused', 'draining', 'suspect', 'offline', 'up']),
-  jobsRunning: z.number().int().nullable(),
-  platforms: z.array(z.strictObject({ name: z.string(), native: z.boolean() })),
-  labels: z.record(z.string(), z.string()),
-  capacity: capacity.nullable(),
-  free: capacity.nullable(),
-  diskFreeBytes: z.number().int().nullable(),
-  engine: z.string().nullable(),
-  roundTripMs: z.number().nullable(),
-  lastSeenMs: z.number().int().nullable().describe('milliseconds since the last sign of life'),
-  version: z.string().nullable(),
-  addresses: z.array(z.string()),
-  jobs: z.array(z.string())
+  ...agentSightingShape,
+  // A member that is no agent says nothing of itself: it is up or offline.
+  state: z.enum([...agentStateSchema.options, 'up']),
+  addresses: z.array(z.string())
 })
 
 export const healthLineSchema = z.strictObject({
@@ -41,7 +29,7 @@ export const healthLineSchema = z.strictObject({
 
 export const statusSchema = z.strictObject({
   schema: z.literal('agent.status/1'),
-  at: isoTime,
+  at: z.iso.datetime(),
   self: z.strictObject({ name: z.string(), peerId: z.string(), version: z.string() }),
   health: z.array(healthLineSchema),
   peers: z.array(peerSchema),
@@ -50,12 +38,7 @@ export const statusSchema = z.strictObject({
     running: z.number().int(),
     ended: z.number().int()
   }),
-  witnesses: z.strictObject({
-    total: z.number().int(),
-    perRun: z.number().int(),
-    quorum: z.number().int(),
-    reachable: z.number().int()
-  }),
+  witnesses: witnessCountsSchema,
   roster: z.strictObject({
     version: z.number().int(),
     witnessEpoch: z.number().int(),
@@ -63,65 +46,10 @@ export const statusSchema = z.strictObject({
   })
 })
 
-export const stepSchema = z.strictObject({
-  name: z.string(),
-  state: z.enum(['succeeded', 'failed', 'timed_out', 'not_run']),
-  exitCode: z.number().int().nullable(),
-  durationMs: z.number().int()
-})
-
-export const jobSchema = z.strictObject({
-  id: z.string(),
-  shortId: z.string(),
-  run: z.string(),
-  repository: z.string(),
-  ref: z.string(),
-  branch: z.string(),
-  commit: z.string(),
-  title: z.string(),
-  name: z.string(),
-  state: z.enum([
-    'queued',
-    'leased',
-    'running',
-    'succeeded',
-    'failed',
-    'errored',
-    'cancelled',
-    'skipped'
-  ]),
-  reason: z.string().nullable(),
-  why: z.string().describe('one line for people: why it is where it is'),
-  holder: z.string().nullable().describe('name of the agent, or its peer id'),
-  epoch: z.number().int(),
-  attempt: z.number().int(),
-  attemptsMax: z.number().int(),
-  stage: z
-    .strictObject({
-      name: z.string(),
-      step: z.number().int(),
-      steps: z.number().int()
-    })
-    .nullable(),
-  exitCode: z.number().int().nullable(),
-  announcedAt: isoTime,
-  ageMs: z.number().int(),
-  durationMs: z.number().int().nullable(),
-  steps: z.array(stepSchema)
-})
-
 export const jobsSchema = z.strictObject({
   schema: z.literal('agent.jobs/1'),
-  at: isoTime,
+  at: z.iso.datetime(),
   jobs: z.array(jobSchema)
-})
-
-export const logLineSchema = z.strictObject({
-  number: z.number().int(),
-  at: isoTime,
-  step: z.number().int(),
-  stream: z.enum(['out', 'err', 'mesh']),
-  text: z.string()
 })
 
 export const logSchema = z.strictObject({
@@ -155,7 +83,6 @@ export const admittedSchema = z.strictObject({
 export type PeerView = z.infer<typeof peerSchema>
 export type HealthLine = z.infer<typeof healthLineSchema>
 export type StatusView = z.infer<typeof statusSchema>
-export type JobView = z.infer<typeof jobSchema>
 export type JobsView = z.infer<typeof jobsSchema>
 export type LogView = z.infer<typeof logSchema>
 export type AdmitRequest = z.infer<typeof admitSchema>

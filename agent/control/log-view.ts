@@ -1,7 +1,8 @@
-import type { BoardJob } from '../../protocol/core/board.ts'
+import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
+import { logLineDocument } from '../../protocol/api/log-line-document.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { holderOf } from '../../protocol/core/job-filter.ts'
 import type { LogView } from './contract.ts'
-import { jobView, jobViewContext } from './job-view.ts'
 import type { ControlParts } from './parts.ts'
 
 export interface LogWish {
@@ -22,7 +23,7 @@ export async function logView(job: BoardJob, wish: LogWish, parts: ControlParts)
     gateway
   })
   const { page } = answer
-  const view = jobView(job, parts, jobViewContext(parts))
+  const view = jobDocument(job, jobContext(parts))
   if (page.kind === 'absent') {
     const epoch = wish.epoch ?? view.epoch
     return {
@@ -40,13 +41,7 @@ export async function logView(job: BoardJob, wish: LogWish, parts: ControlParts)
     job: view,
     epoch: page.epoch,
     from: answer.from,
-    lines: page.lines.map((line) => ({
-      number: line.number,
-      at: new Date(line.atMs).toISOString(),
-      step: line.step,
-      stream: line.stream,
-      text: line.text
-    })),
+    lines: page.lines.map(logLineDocument),
     next: page.next,
     end: page.end
   }

@@ -1,31 +1,16 @@
-import type { Board } from '../../protocol/core/board.ts'
-import type { Clock } from '../../protocol/core/ports.ts'
-import type { SealedRoster } from '../../protocol/core/roster.ts'
-import type { PeerLink } from '../../protocol/mesh/node.ts'
+import type { Sources } from '../../protocol/api/sources.ts'
+import type { MeshHealth } from '../../protocol/mesh/health.ts'
+import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
 import type { AdmitRequest } from './contract.ts'
 
-/** Which witnesses exist and answer, as the mesh sees them. */
-export interface MeshHealth {
-  readonly witnesses: readonly {
-    readonly peerId: string
-    readonly name: string
-    readonly reachable: boolean
-  }[]
-  readonly w: number
-  readonly quorum: number
-}
-
 /** What the local API reads; all of it is a view, nothing here decides. */
-export interface ControlParts {
+export interface ControlParts extends Sources {
   readonly peerId: string
   readonly name: string
   readonly version: string
-  readonly board: Board
-  readonly clock: Clock
-  roster(): SealedRoster | undefined
   links(): readonly PeerLink[]
-  health(): MeshHealth
+  health(): Pick<MeshHealth, 'witnesses' | 'w' | 'quorum'>
   /** Problems of this host with their way out, as the probe found them. */
   problems(): readonly {
     readonly code: string

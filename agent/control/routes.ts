@@ -1,37 +1,35 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { BoardJob } from '../../protocol/core/board.ts'
-import { MeshError } from '../../protocol/core/errors.ts'
-import type { SeenPhase } from '../../protocol/core/job-filter.ts'
-import { LOG_PAGE_LINES_MAX, PAGE_ROWS_MAX } from '../../protocol/core/limits.ts'
+import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
+import { findJob } from '../../protocol/api/job-lookup.ts'
+import {
+  count,
+  idSchema,
+  jobFilterOf,
+  jobFilterShape,
+  logStartShape,
+  rowsSchema
+} from '../../protocol/api/job-query.ts'
+import { jobSchema } from '../../protocol/api/job-schema.ts'
+import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
 import {
   admitSchema,
   admittedSchema,
-  jobSchema,
+  type JobsView,
   jobsSchema,
   logSchema,
   statusSchema
 } from './contract.ts'
-import { jobView, jobViewContext } from './job-view.ts'
 import { logView } from './log-view.ts'
 import type { ControlParts } from './parts.ts'
 import { statusView } from './status-view.ts'
 
-const jobParameters = z.strictObject({ id: z.string().min(1).max(64) })
-
-const jobsQuery = z.strictObject({
-  state: jobSchema.shape.state.optional(),
-  repository: z.string().max(200).optional(),
-  ref: z.string().max(300).optional(),
-  holder: z.string().max(100).optional(),
-  limit: z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(PAGE_ROWS_MAX)
-})
+const jobsQuery = z.strictObject({ ...jobFilterShape, limit: rowsSchema })
 
 const logQuery = z.strictObject({
-  epoch: z.coerce.number().int().min(1).optional(),
-  from: z.coerce.number().int().min(1).default(1),
-  limit: z.coerce.number().int().min(1).max(LOG_PAGE_LINES_MAX).default(LOG_PAGE_LINES_MAX)
+  ...logStartShape,
+  limit: count(1, LOG_PAGE_LINES_MAX, LOG_PAGE_LINES_MAX)
 })
 
 export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void {
@@ -46,15 +44,15 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
   )
   app.get(
     '/v1/jobs/:id',
-    { schema: { params: jobParameters, response: { 200: jobSchema } } },
-    (request) => jobView(findJob(parts, request.params.id), parts, jobViewContext(parts))
+    { schema: { params: idSchema, response: { 200: jobSchema } } },
+    (request) => jobDocument(findJob(parts.board, request.params.id), jobContext(parts))
   )
   app.get(
     '/v1/jobs/:id/log',
-    { schema: { params: jobParameters, querystring: logQuery, response: { 200: logSchema } } },
+    { schema: { params: idSchema, querystring: logQuery, response: { 200: logSchema } } },
     (request) => {
       const { epoch, from, limit } = request.query
-      return logView(findJob(parts, request.params.id), { epoch, from, limit }, parts)
+      return logView(findJob(parts.board, request.params.id), { epoch, from, limit }, parts)
     }
   )
   app.post(
@@ -74,36 +72,13 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
   )
 }
 
-function jobsView(parts: ControlParts, query: z.output<typeof jobsQuery>) {
-  const { repository, ref, state } = query
-  const states = state === undefined ? undefined : ([state] as readonly SeenPhase[])
-  const holder = query.holder === undefined ? undefined : peerIdOf(parts, query.holder)
-  const { jobs } = parts.board.page({ states, repository, ref, holder }, undefined, query.limit)
-  const context = jobViewContext(parts)
+function jobsView(parts: ControlParts, query: z.output<typeof jobsQuery>): JobsView {
+  const filter = jobFilterOf(query, parts.roster())
+  const { jobs } = parts.board.page(filter, undefined, query.limit)
+  const context = jobContext(parts)
   return {
-    schema: 'agent.jobs/1' as const,
+    schema: 'agent.jobs/1',
     at: new Date(context.wallMs).toISOString(),
-    jobs: jobs.map((job) => jobView(job, parts, context))
+    jobs: jobs.map((job) => jobDocument(job, context))
   }
-}
-
-/** A member's peer id by its name; text that names nobody matches nothing. */
-function peerIdOf(parts: ControlParts, text: string): string {
-  const members = parts.roster()?.roster.members ?? []
-  return members.find(({ name }) => name === text)?.peerId ?? text
-}
-
-/** The job that a full or short id names. Throws JOB_UNKNOWN, JOB_AMBIGUOUS. */
-export function findJob(parts: ControlParts, id: string): BoardJob {
-  const exact = parts.board.job(id)
-  if (exact !== undefined) return exact
-  const found = parts.board.find(id)
-  if (found.length > 1) {
-    const candidates = found.map((jobId) => parts.board.shortId(jobId)).join(', ')
-    throw new MeshError('JOB_AMBIGUOUS', { id, candidates })
-  }
-  const [only] = found
-  const job = only === undefined ? undefined : parts.board.job(only)
-  if (job === undefined) throw new MeshError('JOB_UNKNOWN', { id })
-  return job
 }

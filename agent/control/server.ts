@@ -1,13 +1,9 @@
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type FastifyInstance, fastify } from 'fastify'
-import {
-  hasZodFastifySchemaValidationErrors,
-  serializerCompiler,
-  validatorCompiler
-} from 'fastify-type-provider-zod'
-import { MESH_ERRORS, MeshError } from '../../protocol/core/errors.ts'
-import { asMeshError } from '../../protocol/host/exit.ts'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { asHttpError, routeUnknown } from '../../protocol/api/http-error.ts'
+import { PROBLEM_TYPE, problemOf } from '../../protocol/api/problem.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { ControlParts } from './parts.ts'
 import { controlRoutes } from './routes.ts'
@@ -44,38 +40,15 @@ export function controlApp(parts: ControlParts, log: Log): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  app.setErrorHandler((error, _request, reply) => {
-    const known = problemFrom(error)
+  app.setErrorHandler((error, request, reply) => {
+    const contentType = request.headers['content-type']
+    const known = asHttpError(error, { contentType, bodyBytesMax: BODY_BYTES_MAX })
     if (known.code === 'BUG') log.error({ err: error }, 'control request failed')
-    return reply.code(known.kind.status).type('application/problem+json').send(problem(known))
+    return reply.code(known.kind.status).type(PROBLEM_TYPE).send(problemOf(known, 'owner'))
   })
   app.setNotFoundHandler((request) => {
-    throw new MeshError('ROUTE_UNKNOWN', { method: request.method, path: request.url })
+    throw routeUnknown(request)
   })
   controlRoutes(app, parts)
   return app
-}
-
-function problemFrom(error: unknown): MeshError {
-  if (hasZodFastifySchemaValidationErrors(error)) {
-    const [first] = error.validation
-    const where = first?.instancePath ?? ''
-    return new MeshError('REQUEST_INVALID', { problem: `${where} ${first?.message ?? ''}`.trim() })
-  }
-  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
-  if (status >= 400 && status < 500 && error instanceof Error) {
-    return new MeshError('REQUEST_INVALID', { problem: error.message })
-  }
-  return asMeshError(error)
-}
-
-function problem(error: MeshError): Record<string, unknown> {
-  return {
-    type: 'about:blank',
-    title: error.code,
-    status: MESH_ERRORS[error.code].status,
-    detail: error.message,
-    code: error.code,
-    facts: error.facts
-  }
 }

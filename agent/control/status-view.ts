@@ -1,10 +1,9 @@
-import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
+import { agentSighting } from '../../protocol/api/agent-sighting.ts'
+import { witnessCounts } from '../../protocol/api/witness-counts.ts'
 import { isTerminal } from '../../protocol/core/job.ts'
 import { seenPhase } from '../../protocol/core/job-filter.ts'
-import type { AgentView } from '../../protocol/core/observation.ts'
 import type { Member } from '../../protocol/core/roster.ts'
 import type { HealthLine, PeerView, StatusView } from './contract.ts'
-import { agentViews } from './job-view.ts'
 import type { ControlParts } from './parts.ts'
 
 /** Wall clocks further apart than this are worth a line; leases use none of them. */
@@ -13,24 +12,20 @@ const CLOCK_SKEW_MS_SHOWN = 1_500
 /** An advertisement older than this says too little about its sender's clock. */
 const CLOCK_SAMPLE_MS_MAX = 5_000
 
+/** This process reaches itself, and has no round trip to measure. */
+const SELF_LINK = { rttMs: undefined }
+
 export function statusView(parts: ControlParts): StatusView {
-  const views = new Map(agentViews(parts).map((view) => [view.advertisement.peerId, view]))
   const members = parts.roster()?.roster.members ?? []
-  const peers = members.map((member) => peerView(member, views.get(member.peerId), parts))
-  const { witnesses, w, quorum } = parts.health()
+  const peers = members.map((member) => peerView(member, parts))
   return {
     schema: 'agent.status/1',
     at: new Date(parts.clock.wallMs()).toISOString(),
     self: { name: parts.name, peerId: parts.peerId, version: parts.version },
-    health: healthLines(parts, [...views.values()]),
+    health: healthLines(parts),
     peers: peers.sort(selfFirst),
     jobs: jobCounts(parts),
-    witnesses: {
-      total: witnesses.length,
-      perRun: w,
-      quorum,
-      reachable: witnesses.filter((witness) => witness.reachable).length
-    },
+    witnesses: witnessCounts(parts.health()),
     roster: {
       version: parts.roster()?.roster.version ?? 0,
       witnessEpoch: parts.roster()?.roster.witnessEpoch ?? 0,
@@ -44,48 +39,25 @@ function selfFirst(a: PeerView, b: PeerView): number {
   return a.name < b.name ? -1 : 1
 }
 
-function peerView(member: Member, view: AgentView | undefined, parts: ControlParts): PeerView {
-  const self = member.peerId === parts.peerId
-  const link = parts.links().find(({ peerId }) => peerId === member.peerId)
-  const ad = view?.advertisement
-  const silentMs = view === undefined ? undefined : parts.clock.bootMs() - view.heardAtMs
-  return {
+function peerView(member: Member, parts: ControlParts): PeerView {
+  const { peerId } = member
+  const self = peerId === parts.peerId
+  const link = self ? SELF_LINK : parts.links().find((each) => each.peerId === peerId)
+  const bootMs = parts.clock.bootMs()
+  const seen = agentSighting(parts.board.agent(peerId, bootMs), link, bootMs)
+  const peer = {
     name: member.name,
-    peerId: member.peerId,
+    peerId,
     self,
     roles: [...member.roles],
-    state: view?.observed ?? (self || link !== undefined ? 'up' : 'offline'),
-    ...offerView(ad),
-    roundTripMs: link?.rttMs ?? null,
-    // A living connection is a sign of life too: the link is watched by pings.
-    lastSeenMs: self ? 0 : (silentMs ?? (link === undefined ? null : 0)),
-    version: ad?.version ?? (self ? parts.version : null),
+    ...seen,
+    lastSeenMs: self ? 0 : seen.lastSeenMs,
+    version: seen.version ?? (self ? parts.version : null),
     addresses: [...member.addresses]
   }
-}
-
-type OfferView = Pick<
-  PeerView,
-  'jobs' | 'jobsRunning' | 'platforms' | 'labels' | 'capacity' | 'free' | 'diskFreeBytes' | 'engine'
->
-
-/** What an agent advertises; a gateway advertises nothing. */
-function offerView(ad: Advertisement | undefined): OfferView {
-  return {
-    jobs: [...(ad?.jobs ?? [])],
-    jobsRunning: ad?.jobs.length ?? null,
-    platforms: ad?.platforms.map((platform) => ({ ...platform })) ?? [],
-    labels: { ...ad?.labels },
-    capacity: ad === undefined ? null : capacityView(ad.capacity),
-    free: ad === undefined ? null : capacityView(ad.free),
-    diskFreeBytes: ad?.diskFreeBytes ?? null,
-    engine: ad?.engine ?? null
-  }
-}
-
-function capacityView(capacity: Capacity): NonNullable<PeerView['capacity']> {
-  const { cpuMilli, memoryBytes, jobs } = capacity
-  return { cpu: cpuMilli / 1_000, memoryBytes, jobs }
+  if (member.roles.includes('agent')) return peer
+  // Only agents advertise: of others the connection is the one sign of life, watched by pings.
+  return link === undefined ? peer : { ...peer, state: 'up', lastSeenMs: 0 }
 }
 
 function jobCounts(parts: ControlParts): StatusView['jobs'] {
@@ -99,12 +71,12 @@ function jobCounts(parts: ControlParts): StatusView['jobs'] {
   return counts
 }
 
-function healthLines(parts: ControlParts, views: readonly AgentView[]): HealthLine[] {
+function healthLines(parts: ControlParts): HealthLine[] {
   return [
     ...rosterLines(parts),
     ...witnessLines(parts),
     ...parts.problems().map((problem) => ({ ...problem })),
-    ...clockLines(parts, views)
+    ...clockLines(parts)
   ]
 }
 
@@ -134,9 +106,10 @@ function witnessLines(parts: ControlParts): HealthLine[] {
   return lines
 }
 
-function clockLines(parts: ControlParts, views: readonly AgentView[]): HealthLine[] {
-  return views.flatMap((view) => {
-    const silentMs = parts.clock.bootMs() - view.heardAtMs
+function clockLines(parts: ControlParts): HealthLine[] {
+  const bootMs = parts.clock.bootMs()
+  return parts.board.agents(bootMs).flatMap((view) => {
+    const silentMs = bootMs - view.heardAtMs
     if (silentMs > CLOCK_SAMPLE_MS_MAX) return []
     const aheadMs = view.advertisement.sentAtMs + silentMs - parts.clock.wallMs()
     if (Math.abs(aheadMs) < CLOCK_SKEW_MS_SHOWN) return []

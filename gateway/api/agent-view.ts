@@ -1,55 +1,26 @@
-import type { Capacity } from '../../protocol/core/advertisement.ts'
-import type { AgentView } from '../../protocol/core/observation.ts'
+import { agentSighting } from '../../protocol/api/agent-sighting.ts'
+import { witnessCounts } from '../../protocol/api/witness-counts.ts'
 import type { ApiParts } from './parts.ts'
 import type { AgentDocument, HealthDocument } from './schemas.ts'
 
 /** Every agent of the roster, heard or not, and by name. */
 export function agentDocuments(parts: ApiParts): AgentDocument[] {
-  const heard = new Map(
-    parts.board
-      .agents(parts.clock.bootMs())
-      .map((view) => [view.advertisement.peerId, view] as const)
-  )
+  const bootMs = parts.clock.bootMs()
+  const links = parts.links()
   const members = parts.roster()?.roster.members ?? []
   return members
     .filter(({ roles }) => roles.includes('agent'))
-    .map(({ peerId, name }) => agentDocument({ peerId, name }, heard.get(peerId), parts))
+    .map(({ peerId, name }) => {
+      const link = links.find((each) => each.peerId === peerId)
+      return { name, peerId, ...agentSighting(parts.board.agent(peerId, bootMs), link, bootMs) }
+    })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-function agentDocument(
-  member: { readonly peerId: string; readonly name: string },
-  view: AgentView | undefined,
-  parts: ApiParts
-): AgentDocument {
-  const link = parts.links().find(({ peerId }) => peerId === member.peerId)
-  const ad = view?.advertisement
-  return {
-    name: member.name,
-    peerId: member.peerId,
-    // A link without an advertisement: it has just connected, its first word is on the way.
-    state: view?.observed ?? (link === undefined ? 'offline' : 'starting'),
-    jobsRunning: ad?.jobs.length ?? null,
-    platforms: ad?.platforms.map((platform) => ({ ...platform })) ?? [],
-    labels: { ...ad?.labels },
-    capacity: ad === undefined ? null : capacityView(ad.capacity),
-    free: ad === undefined ? null : capacityView(ad.free),
-    diskFreeBytes: ad?.diskFreeBytes ?? null,
-    engine: ad?.engine ?? null,
-    roundTripMs: link?.rttMs ?? null,
-    lastSeenMs: view === undefined ? null : parts.clock.bootMs() - view.heardAtMs,
-    version: ad?.version ?? null,
-    jobs: [...(ad?.jobs ?? [])]
-  }
-}
-
-function capacityView({ cpuMilli, memoryBytes, jobs }: Capacity) {
-  return { cpu: cpuMilli / 1_000, memoryBytes, jobs }
 }
 
 /** For load balancers and people, without a token: counts, and names of witnesses that are away. */
 export function healthDocument(parts: ApiParts): HealthDocument {
-  const { witnesses, w, quorum, reachable, hasQuorum } = parts.health()
+  const health = parts.health()
+  const { witnesses, w, hasQuorum } = health
   const away = witnesses.filter(({ reachable }) => !reachable).map(({ name }) => name)
   const problems: string[] = []
   const roster = parts.roster()
@@ -64,7 +35,7 @@ export function healthDocument(parts: ApiParts): HealthDocument {
     status: statusOf(parts, hasQuorum),
     peerId: parts.peerId,
     version: parts.version,
-    witnesses: { total: witnesses.length, perRun: w, quorum, reachable },
+    witnesses: witnessCounts(health),
     intakeQueued: parts.intakeQueued(),
     problems
   }

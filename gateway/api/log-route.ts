@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import type { BoardJob } from '../../protocol/core/board.ts'
+import { logLineDocument } from '../../protocol/api/log-line-document.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { holderOf } from '../../protocol/core/job-filter.ts'
 import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
@@ -78,6 +79,6 @@ function textLine(line: LogLine): string {
   return `${line.text}\n`
 }
 
-function jsonLine({ number, atMs, step, stream, text }: LogLine): string {
-  return `${JSON.stringify({ number, at: new Date(atMs).toISOString(), step, stream, text })}\n`
+function jsonLine(line: LogLine): string {
+  return `${JSON.stringify(logLineDocument(line))}\n`
 }

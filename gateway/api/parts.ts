@@ -1,24 +1,19 @@
-import type { Board } from '../../protocol/core/board.ts'
+import type { Sources } from '../../protocol/api/sources.ts'
 import type { JobState } from '../../protocol/core/job.ts'
-import type { Clock } from '../../protocol/core/ports.ts'
-import type { SealedRoster } from '../../protocol/core/roster.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
-import type { PeerLink } from '../../protocol/mesh/node.ts'
+import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
 import type { LogQuestion } from '../logs/log-reader.ts'
 import type { Announcer, Inbox } from '../ports.ts'
 
 /** What the API reads; all of it is a view, nothing here decides. */
-export interface ApiParts {
+export interface ApiParts extends Sources {
   readonly peerId: string
   readonly version: string
-  readonly board: Board
-  readonly clock: Clock
   readonly inbox: Pick<Inbox, 'byRun'>
   readonly announcer: Pick<Announcer, 'open'>
   /** Chosen state of a job, from a quorum. Rejects with QUORUM_UNREACHABLE. */
   readJob(jobId: string): Promise<JobState | undefined>
-  roster(): SealedRoster | undefined
   links(): readonly Pick<PeerLink, 'peerId' | 'rttMs'>[]
   health(): MeshHealth
   intakeQueued(): number

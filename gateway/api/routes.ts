@@ -1,10 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
+import { findJob } from '../../protocol/api/job-lookup.ts'
+import { idSchema } from '../../protocol/api/job-query.ts'
+import { jobSchema } from '../../protocol/api/job-schema.ts'
+import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { agentDocuments, healthDocument } from './agent-view.ts'
 import { authorize, type Limiter, refusedAuth } from './auth.ts'
-import { findJob, jobDocument, jobPage } from './job-view.ts'
+import { jobPage } from './job-page.ts'
 import { LOG_TYPES, type LogFormat, readWholeLog } from './log-route.ts'
 import type { ApiParts } from './parts.ts'
 import { problemResponse as problem } from './problem.ts'
@@ -12,11 +17,8 @@ import { runDocument, runPage } from './run-view.ts'
 import {
   agentListSchema,
   healthSchema,
-  idSchema,
   jobPageSchema,
   jobQuerySchema,
-  jobSchema,
-  logLineSchema,
   logQuerySchema,
   runPageSchema,
   runQuerySchema,
@@ -123,7 +125,7 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
         response: { 200: described('the job', jobSchema), ...refusals, ...missing }
       }
     },
-    (request) => jobDocument(api, request.params.id)
+    (request) => jobDocument(findJob(api.board, request.params.id), jobContext(api))
   )
   const lines = {
     description: 'the lines, in order',

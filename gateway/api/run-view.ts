@@ -1,3 +1,4 @@
+import { branchOf } from '../../protocol/api/job-document.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { JobPhase } from '../../protocol/core/job.ts'
 import { seenPhase } from '../../protocol/core/job-filter.ts'
@@ -141,7 +142,7 @@ async function askedJobs(
 }
 
 function pushed({ ref, after, pusher }: Pick<GitPush, 'ref' | 'after' | 'pusher'>) {
-  return { ref, branch: ref.replace(/^refs\/heads\//, ''), commit: after, pusher }
+  return { ref, branch: branchOf(ref), commit: after, pusher }
 }
 
 function described(manifest: Manifest) {

@@ -1,9 +1,10 @@
-import type { Socket } from 'node:net'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { asHttpError, routeUnknown } from '../../protocol/api/http-error.ts'
+import { PROBLEM_TYPE, problemOf } from '../../protocol/api/problem.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import {
   AUTH_FAILURES_PER_MINUTE_MAX,
@@ -19,7 +20,8 @@ import type { Receiver } from '../hooks/receiver.ts'
 import { hookRoutes } from '../hooks/routes.ts'
 import { openApi } from './open-api.ts'
 import type { ApiParts } from './parts.ts'
-import { asHttpError, headersOf, PROBLEM_TYPE, problemOf } from './problem.ts'
+import { headersOf } from './problem.ts'
+import { refuseSocket } from './refused-socket.ts'
 import { apiRoutes, openRoutes } from './routes.ts'
 import type { TokenStore } from './token-store.ts'
 
@@ -108,8 +110,7 @@ function bareServer(parts: ServerParts, requestMsMax: number): FastifyInstance {
 function refuse(app: FastifyInstance, parts: ServerParts): void {
   app.setErrorHandler((error, request, reply) => answer(parts.log, error, request, reply))
   app.setNotFoundHandler({ preHandler: app.rateLimit() }, (request) => {
-    const path = request.url.split('?')[0] ?? ''
-    throw new MeshError('ROUTE_UNKNOWN', { method: request.method, path })
+    throw routeUnknown(request)
   })
 }
 
@@ -125,7 +126,8 @@ function answer(
   request: FastifyRequest,
   reply: FastifyReply
 ): FastifyReply {
-  const known = asHttpError(error, { contentType: request.headers['content-type'] ?? 'none' })
+  const contentType = request.headers['content-type']
+  const known = asHttpError(error, { contentType, bodyBytesMax: DELIVERY_BYTES_MAX })
   const { status } = known.kind
   const facts = { method: request.method, route: request.routeOptions.url, code: known.code }
   // The cause is for whoever runs the gateway; the client gets the code.
@@ -137,20 +139,5 @@ function answer(
     .headers(headersOf(known, realm))
     .type(PROBLEM_TYPE)
     .serializer((document: unknown) => JSON.stringify(document))
-    .send(problemOf(known))
-}
-
-/** A request that never became one: broken, too slow, or with headers that do not end. */
-function refuseSocket(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const problem = problemOf(asHttpError(error, { contentType: 'none' }))
-  const body = JSON.stringify(problem)
-  if (socket.writable) {
-    socket.write(
-      `HTTP/1.1 ${problem.status} ${problem.title}\r\n` +
-        `content-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-        `connection: close\r\n\r\n${body}`
-    )
-  }
-  socket.destroy(error)
+    .send(problemOf(known, 'stranger'))
 }

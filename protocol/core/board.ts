@@ -1,4 +1,5 @@
 import type { Advertisement } from './advertisement.ts'
+import type { BoardJob } from './board-job.ts'
 import { isTerminal, type JobState } from './job.ts'
 import {
   formatCursor,
@@ -10,7 +11,7 @@ import {
 import { BOARD_RUNS_MAX } from './limits.ts'
 import type { Stage } from './messages.ts'
 import type { AgentView } from './observation.ts'
-import { type JobSpec, jobIdOf, jobIndexOf, runIdOf, type SealedAnnouncement } from './run.ts'
+import { jobIdOf, jobIndexOf, runIdOf, type SealedAnnouncement } from './run.ts'
 import { RunOrder } from './run-order.ts'
 import { type RunStatus, runStatusOf } from './run-state.ts'
 import { readTypedId, ShortIds, shortJobId } from './short-id.ts'
@@ -20,21 +21,6 @@ export interface BoardRun {
   readonly sealed: SealedAnnouncement
   /** Wall clock of this member, milliseconds. */
   readonly firstSeenMs: number
-}
-
-export interface BoardJob {
-  readonly jobId: string
-  readonly runId: string
-  readonly spec: JobSpec
-  /** Undefined while the job's register is not known to be created: queued. */
-  readonly state: JobState | undefined
-  readonly witnessEpoch: number
-  /** Where the running attempt is; soft, and undefined between attempts. */
-  readonly stage: Stage | undefined
-  /** Wall clock of this member when it learned the state, milliseconds. */
-  readonly changedAtMs: number
-  /** Likewise, of the latest lease's epoch; undefined before the first. */
-  readonly holderSinceMs: number | undefined
 }
 
 export interface JobPage {

@@ -1,4 +1,4 @@
-import type { BoardJob } from './board.ts'
+import type { BoardJob } from './board-job.ts'
 import type { JobPhase } from './job.ts'
 import type { Manifest } from './run.ts'
 

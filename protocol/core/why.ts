@@ -1,4 +1,4 @@
-import type { BoardJob } from './board.ts'
+import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
 import type { JobState } from './job.ts'
 import type { AgentView } from './observation.ts'

@@ -2,11 +2,18 @@ import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/goss
 import { causeOf, MeshError } from '../core/errors.ts'
 import { GOSSIP_BYTES_MAX } from '../core/limits.ts'
 import type { Log } from '../host/log.ts'
-import type { GossipHandler } from './node.ts'
 
 /** Bytes of a gossip frame that are not the message: envelope, signature, control messages. */
 const FRAME_OVERHEAD_BYTES = 16_384
 export const GOSSIP_DATA_BYTES_MAX = GOSSIP_BYTES_MAX - FRAME_OVERHEAD_BYTES
+
+/**
+ * Judges one gossip message before it is relayed. `ignore` also drops every repeat of the same
+ * bytes for two minutes (the seen cache fills first), so say it only where the registers repair the
+ * loss; `reject` costs the relaying peer its score, so say it only of bytes that no honest peer can
+ * send.
+ */
+export type GossipHandler = (from: string, bytes: Uint8Array) => 'accept' | 'ignore' | 'reject'
 
 export interface GossipParts {
   /** Undefined where gossip is off: everything here is then a no-op. */

@@ -4,7 +4,21 @@ import type { Clock } from '../core/ports.ts'
 import type { Log } from '../host/log.ts'
 import type { Admission, Standing } from './admission.ts'
 import type { ConnectionCounts } from './gater.ts'
-import type { LinkEvent, PeerLink } from './node.ts'
+
+export interface PeerLink {
+  readonly peerId: string
+  /** Multiaddr of the other end as this connection sees it, without /p2p. */
+  readonly address: string
+  /** Milliseconds of the last answered ping; undefined before the first. */
+  readonly rttMs: number | undefined
+  /** Wall clock at which the oldest living connection opened. */
+  readonly sinceMs: number
+}
+
+export interface LinkEvent {
+  readonly kind: 'up' | 'down'
+  readonly peerId: string
+}
 
 export interface LinksParts {
   readonly admission: Admission

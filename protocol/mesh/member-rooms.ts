@@ -1,9 +1,14 @@
 import type { Board } from '../core/board.ts'
+import type { MeshError } from '../core/errors.ts'
 import type { LeaseProfile } from '../core/lease-profile.ts'
 import { REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
+import type { Clock, Random } from '../core/ports.ts'
+import type { Log } from '../host/log.ts'
+import type { MeshStore } from '../store/mesh-store.ts'
 import { digest } from '../wire/digest.ts'
 import { PROTOCOLS } from '../wire/ids.ts'
+import type { MeshKey } from '../wire/keys.ts'
 import { decodeRegisterRequest, encodeRegisterReply } from '../wire/register-codec.ts'
 import { signerOf } from '../wire/signer.ts'
 import { verifier } from '../wire/verifier.ts'
@@ -15,13 +20,13 @@ import { Background } from './background.ts'
 import { BoardFeed } from './board-feed.ts'
 import { JobAccess } from './job-access.ts'
 import { JobsGossip } from './jobs-gossip.ts'
-import type { MemberParts } from './member.ts'
 import type { MemberEvent } from './member-events.ts'
 import { MeshTransport } from './mesh-transport.ts'
 import type { MeshNode } from './node.ts'
 import { Reannouncer } from './reannouncer.ts'
 import { RegisterClient } from './register-client.ts'
 import { Renewals } from './renewals.ts'
+import type { RosterBook } from './roster-book.ts'
 import { RosterExchange } from './roster-exchange.ts'
 import { RosterLookups } from './roster-lookups.ts'
 import { RunLedger } from './run-ledger.ts'
@@ -29,7 +34,15 @@ import { RunRecorder } from './run-recorder.ts'
 import { WitnessService } from './witness-service.ts'
 import { WitnessSets } from './witness-sets.ts'
 
-export interface RoomsParts extends MemberParts {
+export interface RoomsParts {
+  readonly key: MeshKey
+  readonly book: RosterBook
+  readonly store: Pick<MeshStore, 'witness' | 'distrust'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Called once when the store failed: nothing is witnessed any more, the process must end. */
+  readonly onFailure: (error: MeshError) => void
   readonly board: Board
   readonly node: MeshNode
   readonly emit: (event: MemberEvent) => void

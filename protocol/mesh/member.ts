@@ -1,32 +1,19 @@
 import type { Advertisement } from '../core/advertisement.ts'
 import { Board } from '../core/board.ts'
-import type { MeshError } from '../core/errors.ts'
 import type { JobOpBody } from '../core/job.ts'
 import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
-import type { Clock, Random } from '../core/ports.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
-import type { Log } from '../host/log.ts'
-import type { MeshStore } from '../store/mesh-store.ts'
-import type { MeshKey } from '../wire/keys.ts'
 import { healthOf, type MeshHealth } from './health.ts'
 import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } from './job-access.ts'
 import { type MemberEvent, MemberEvents } from './member-events.ts'
-import { type MemberRooms, openRooms } from './member-rooms.ts'
+import { type MemberRooms, openRooms, type RoomsParts } from './member-rooms.ts'
 import { createMeshNode, type MeshNode, type MeshNodeOptions } from './node.ts'
-import type { RosterBook } from './roster-book.ts'
 
-export interface MemberParts {
-  readonly key: MeshKey
-  readonly book: RosterBook
-  readonly store: Pick<MeshStore, 'witness' | 'distrust'>
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
+/** All that its rooms need, but what the member makes for them. */
+export interface MemberParts extends Omit<RoomsParts, 'board' | 'node' | 'emit' | 'profile'> {
   /** The network; libp2p when absent. */
   readonly createNode?: typeof createMeshNode | undefined
-  /** Called once when the store failed: nothing is witnessed any more, the process must end. */
-  readonly onFailure: (error: MeshError) => void
 }
 
 export interface MemberOptions extends MeshNodeOptions {

@@ -10,41 +10,14 @@ import type { MeshKey } from '../wire/keys.ts'
 import { Admission } from './admission.ts'
 import { Dialler } from './dialler.ts'
 import { gater } from './gater.ts'
-import { Gossip } from './gossip.ts'
+import { Gossip, type GossipHandler } from './gossip.ts'
 import { libp2pSettings, type MeshLibp2p, type MeshServices } from './libp2p-settings.ts'
 import { LinkMonitor } from './link-monitor.ts'
-import { Links } from './links.ts'
+import { type LinkEvent, Links, type PeerLink } from './links.ts'
 import { MembersGossip } from './members-gossip.ts'
+import type { RequestHandler } from './request-server.ts'
 import { Requests } from './requests.ts'
 import type { RosterBook } from './roster-book.ts'
-
-export interface PeerLink {
-  readonly peerId: string
-  /** Multiaddr of the other end as this connection sees it, without /p2p. */
-  readonly address: string
-  /** Milliseconds of the last answered ping; undefined before the first. */
-  readonly rttMs: number | undefined
-  /** Wall clock at which the oldest living connection opened. */
-  readonly sinceMs: number
-}
-
-export interface LinkEvent {
-  readonly kind: 'up' | 'down'
-  readonly peerId: string
-}
-
-/**
- * Answers one request. What it throws travels as a code only: nothing else of it leaves this host.
- */
-export type RequestHandler = (remote: string, body: Uint8Array) => Promise<Uint8Array>
-
-/**
- * Judges one gossip message before it is relayed. `ignore` also drops every repeat of the same
- * bytes for two minutes (the seen cache fills first), so say it only where the registers repair the
- * loss; `reject` costs the relaying peer its score, so say it only of bytes that no honest peer can
- * send.
- */
-export type GossipHandler = (from: string, bytes: Uint8Array) => 'accept' | 'ignore' | 'reject'
 
 export interface MeshNode {
   readonly peerId: string

@@ -10,7 +10,6 @@ import type { Log } from '../host/log.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../wire/frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { FrameWriter, type OutboundBudget } from './frame-writer.ts'
-import type { RequestHandler } from './node.ts'
 
 /**
  * Room kept for error frames when the peer's buffer is full of answers: 32 bytes each in flight.
@@ -18,6 +17,11 @@ import type { RequestHandler } from './node.ts'
 const ERROR_RESERVE_BYTES = REQUESTS_IN_FLIGHT_MAX * 32
 const NOT_ADMITTED = 'this peer may not use this protocol'
 const NO_BODY = new Uint8Array(0)
+
+/**
+ * Answers one request. What it throws travels as a code only: nothing else of it leaves this host.
+ */
+export type RequestHandler = (remote: string, body: Uint8Array) => Promise<Uint8Array>
 
 export interface RequestServerParts {
   readonly protocol: string

@@ -7,9 +7,8 @@ import { PROTOCOLS } from '../wire/ids.ts'
 import type { Admission } from './admission.ts'
 import { OutboundBudget } from './frame-writer.ts'
 import type { MeshLibp2p } from './libp2p-settings.ts'
-import type { RequestHandler } from './node.ts'
 import { RequestChannel } from './request-channel.ts'
-import { RequestServer } from './request-server.ts'
+import { type RequestHandler, RequestServer } from './request-server.ts'
 
 export interface RequestsParts {
   readonly self: string

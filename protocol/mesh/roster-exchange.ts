@@ -24,7 +24,9 @@ import {
   encodeRosterReply,
   encodeRosterRequest
 } from '../wire/roster-message.ts'
-import type { GossipHandler, LinkEvent, MeshNode } from './node.ts'
+import type { GossipHandler } from './gossip.ts'
+import type { LinkEvent } from './links.ts'
+import type { MeshNode } from './node.ts'
 import type { RosterBook } from './roster-book.ts'
 import { WorkMeter } from './work-meter.ts'
 

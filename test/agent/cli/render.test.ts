@@ -3,9 +3,10 @@ import type { Console } from '../../../agent/cli/console.ts'
 import { renderJobs } from '../../../agent/cli/render-jobs.ts'
 import { renderLogHead, renderLogLines, renderVerdict } from '../../../agent/cli/render-log.ts'
 import { renderPeer, renderStatus } from '../../../agent/cli/render-status.ts'
-import type { JobView, LogView } from '../../../agent/control/contract.ts'
-import { jobView, jobViewContext } from '../../../agent/control/job-view.ts'
+import type { LogView } from '../../../agent/control/contract.ts'
 import { statusView } from '../../../agent/control/status-view.ts'
+import { jobContext, jobDocument } from '../../../protocol/api/job-document.ts'
+import type { JobDocument } from '../../../protocol/api/job-schema.ts'
 import { controlParts, RUN } from '../../support/control-parts.ts'
 
 const plain: Console = {
@@ -16,11 +17,11 @@ const plain: Console = {
   unicode: true
 }
 
-function job(more: Partial<JobView> = {}): JobView {
+function job(more: Partial<JobDocument> = {}): JobDocument {
   const parts = controlParts()
   const known = parts.board.job(`${RUN}.0`)
   if (known === undefined) throw new Error('the board has the job')
-  return { ...jobView(known, parts, jobViewContext(parts)), ageMs: 240_000, ...more }
+  return { ...jobDocument(known, jobContext(parts)), ageMs: 240_000, ...more }
 }
 
 test('status is one aligned row a peer, self marked, totals last', () => {

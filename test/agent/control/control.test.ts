@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { jobsSchema, logSchema, statusSchema } from '../../../agent/control/contract.ts'
 import { controlApp } from '../../../agent/control/server.ts'
+import { problemSchema } from '../../../protocol/api/problem.ts'
+import { MeshError } from '../../../protocol/core/errors.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { controlParts, RUN } from '../../support/control-parts.ts'
 
@@ -23,6 +25,21 @@ test('status shows every member of the roster, this one first', async () => {
   expect(view.witnesses).toEqual({ total: 3, perRun: 3, quorum: 2, reachable: 3 })
   expect(view.jobs).toEqual({ queued: 2, running: 0, ended: 0 })
   expect(view.health).toEqual([])
+})
+
+test('a member with a link is up, but an agent has yet to say what it is', async () => {
+  const links = ['basalt', 'front'].map((name) => {
+    return { peerId: `peer-${name}`, address: 'x', rttMs: 3.2, sinceMs: 0 }
+  })
+  const parts = controlParts({ links: () => links })
+  for (const name of ['onyx', 'basalt']) parts.board.forgetAgent(`peer-${name}`)
+  const { peers } = statusSchema.parse((await get(parts, '/v1/status')).body)
+
+  expect(peers.map(({ name, state, lastSeenMs }) => [name, state, lastSeenMs])).toEqual([
+    ['onyx', 'starting', 0],
+    ['basalt', 'starting', null],
+    ['front', 'up', 0]
+  ])
 })
 
 test('health lines come with a way out', async () => {
@@ -66,6 +83,8 @@ test('jobs are listed with why, and filters narrow the list', async () => {
 
   const none = jobsSchema.parse((await get(parts, '/v1/jobs?state=failed')).body)
   expect(none.jobs).toEqual([])
+  const some = jobsSchema.parse((await get(parts, '/v1/jobs?state=queued,failed')).body)
+  expect(some.jobs).toHaveLength(2)
   const other = jobsSchema.parse((await get(parts, '/v1/jobs?repository=other')).body)
   expect(other.jobs).toEqual([])
 })
@@ -107,7 +126,25 @@ test.each([
   ['/v1/jobs/7K3QF2.0/log?from=-1', 400, 'REQUEST_INVALID'],
   ['/v1/nothing', 404, 'ROUTE_UNKNOWN']
 ])('%s is refused as %i %s', async (url, status, code) => {
-  expect(await get(controlParts(), url)).toMatchObject({ status, body: { code } })
+  const reply = await get(controlParts(), url)
+
+  expect(reply).toMatchObject({ status, body: { type: `urn:runner-mesh:error:${code}`, code } })
+  expect(problemSchema.parse(reply.body)).toEqual(reply.body)
+})
+
+test('the owner is told what failed on this host, and a bug by its cause', async () => {
+  const facts = { job: 'j', cause: 'EIO /var/lib/x' }
+  const readLog = () => Promise.reject(new MeshError('LOG_UNAVAILABLE', facts))
+  const failed = await get(controlParts({ readLog }), '/v1/jobs/7K3QF2.0/log')
+  expect(failed).toMatchObject({ status: 503, body: { code: 'LOG_UNAVAILABLE', facts } })
+  expect(failed.body.detail).toContain('EIO /var/lib/x')
+
+  const broken = () => {
+    throw new TypeError('x is undefined')
+  }
+  const bug = await get(controlParts({ links: broken }), '/v1/status')
+  expect(bug).toMatchObject({ status: 500, body: { code: 'BUG' } })
+  expect(bug.body.detail).toContain('x is undefined')
 })
 
 test('an admission answers with the roster it is in; a bad one is refused', async () => {
@@ -126,4 +163,6 @@ test('an admission answers with the roster it is in; a bad one is refused', asyn
   expect((await post({ ...good, roles: [] })).statusCode).toBe(400)
   expect((await post({ ...good, roles: ['king'] })).statusCode).toBe(400)
   expect((await post({ ...good, extra: 1 })).statusCode).toBe(400)
+  const large = await post({ ...good, zone: 'x'.repeat(65_536) })
+  expect(large.json()).toMatchObject({ code: 'BODY_TOO_LARGE', facts: { max: 65_536 } })
 })

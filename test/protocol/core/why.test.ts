@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { BoardJob } from '../../../protocol/core/board.ts'
+import type { BoardJob } from '../../../protocol/core/board-job.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
 import { whyOf } from '../../../protocol/core/why.ts'
 import { SampleJob, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import type { Capacity } from '../core/advertisement.ts'
+import type { AgentView } from '../core/observation.ts'
+
+export const agentStateSchema = z.enum([
+  'starting',
+  'idle',
+  'busy',
+  'paused',
+  'draining',
+  'suspect',
+  'offline'
+])
+
+export const capacitySchema = z.strictObject({
+  cpu: z.number().describe('cores'),
+  memoryBytes: z.number().int(),
+  jobs: z.number().int()
+})
+
+/** What one member knows of an agent: its state as seen from here, and what it advertises. */
+export const agentSightingShape = {
+  state: agentStateSchema,
+  jobsRunning: z.number().int().nullable(),
+  platforms: z.array(z.strictObject({ name: z.string(), native: z.boolean() })),
+  labels: z.record(z.string(), z.string()),
+  capacity: capacitySchema.nullable(),
+  free: capacitySchema.nullable(),
+  diskFreeBytes: z.number().int().nullable(),
+  engine: z.string().nullable(),
+  roundTripMs: z.number().nullable(),
+  lastSeenMs: z.number().int().nullable().describe('milliseconds since the last sign of life'),
+  version: z.string().nullable(),
+  jobs: z.array(z.string())
+}
+
+export type AgentSighting = z.infer<z.ZodObject<typeof agentSightingShape>>
+
+/** `view` is undefined for an agent never heard, `link` for one without a connection. */
+export function agentSighting(
+  view: AgentView | undefined,
+  link: { readonly rttMs: number | undefined } | undefined,
+  bootMs: number
+): AgentSighting {
+  const ad = view?.advertisement
+  return {
+    // A link without an advertisement: it has just connected, its first word is on the way.
+    state: view?.observed ?? (link === undefined ? 'offline' : 'starting'),
+    jobsRunning: ad?.jobs.length ?? null,
+    platforms: ad?.platforms.map(({ name, native }) => ({ name, native })) ?? [],
+    labels: { ...ad?.labels },
+    capacity: ad === undefined ? null : capacityDocument(ad.capacity),
+    free: ad === undefined ? null : capacityDocument(ad.free),
+    diskFreeBytes: ad?.diskFreeBytes ?? null,
+    engine: ad?.engine ?? null,
+    roundTripMs: link?.rttMs ?? null,
+    lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
+    version: ad?.version ?? null,
+    jobs: [...(ad?.jobs ?? [])]
+  }
+}
+
+function capacityDocument({ cpuMilli, memoryBytes, jobs }: Capacity) {
+  return { cpu: cpuMilli / 1_000, memoryBytes, jobs }
+}

@@ -1,0 +1,84 @@
+import type { Board } from '../core/board.ts'
+import type { BoardJob } from '../core/board-job.ts'
+import { isTerminal, type JobState } from '../core/job.ts'
+import { holderOf, seenPhase } from '../core/job-filter.ts'
+import type { SealedRoster } from '../core/roster.ts'
+import { type WhyView, whyOf } from '../core/why.ts'
+import type { JobDocument } from './job-schema.ts'
+import { memberName } from './member-names.ts'
+import type { Sources } from './sources.ts'
+
+/** What all jobs of one answer share, computed once: the queue and the agents as they are now. */
+export interface JobContext extends WhyView {
+  readonly board: Pick<Board, 'run' | 'shortId'>
+  readonly roster: SealedRoster | undefined
+  readonly wallMs: number
+}
+
+export function jobContext(sources: Sources): JobContext {
+  const { board, clock } = sources
+  const queue = board
+    .openJobs()
+    .filter((job) => (job.state?.phase ?? 'queued') === 'queued')
+    .map((job) => ({ jobId: job.jobId, spec: job.spec }))
+  const agents = board.agents(clock.bootMs())
+  return { board, roster: sources.roster(), agents, queue, wallMs: clock.wallMs() }
+}
+
+export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
+  const { board, roster, wallMs } = context
+  const announcement = board.run(job.runId)?.sealed.announcement
+  const manifest = announcement?.manifest
+  const { state, stage } = job
+  const holder = holderOf(job)
+  const ref = manifest?.origin.ref ?? ''
+  const announcedAtMs = announcement?.issuedAtMs ?? job.changedAtMs
+  return {
+    id: job.jobId,
+    shortId: board.shortId(job.jobId),
+    run: job.runId,
+    repository: manifest?.repository ?? '',
+    ref,
+    branch: branchOf(ref),
+    commit: manifest?.origin.commit ?? '',
+    title: manifest?.title ?? '',
+    name: job.spec.name,
+    state: seenPhase(job),
+    reason: state?.outcome?.reason ?? null,
+    why: whyOf(job, context),
+    holder: holder === undefined ? null : memberName(holder, roster),
+    epoch: state?.epoch ?? 0,
+    attempt: state?.attempts ?? 0,
+    attemptsMax: state?.attemptsMax ?? 0,
+    stage: stage === undefined ? null : { ...stage },
+    exitCode: state?.outcome?.exitCode ?? null,
+    announcedAt: new Date(announcedAtMs).toISOString(),
+    // Our clock may be behind the gateway's: nothing is younger than new.
+    ageMs: Math.max(0, wallMs - announcedAtMs),
+    durationMs: durationMs(job, wallMs),
+    steps: stepsOf(state)
+  }
+}
+
+/** `main` of `refs/heads/main`; any other ref as it is. */
+export function branchOf(ref: string): string {
+  return ref.replace(/^refs\/heads\//, '')
+}
+
+/** Of an ended job its outcome's; of a held one the time since its lease; else none. */
+function durationMs(job: BoardJob, wallMs: number): number | null {
+  const { state } = job
+  if (state !== undefined && isTerminal(state.phase)) return state.outcome?.durationMs ?? null
+  if (state?.phase !== 'leased' || job.holderSinceMs === undefined) return null
+  return Math.max(0, wallMs - job.holderSinceMs)
+}
+
+// Key by key: a new field of the domain must not get out, the schema would refuse the whole answer.
+function stepsOf(state: JobState | undefined): JobDocument['steps'] {
+  return (state?.outcome?.steps ?? []).map((step) => ({
+    name: step.name,
+    state: step.state,
+    exitCode: step.exitCode ?? null,
+    durationMs: step.durationMs
+  }))
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+
+/*
+ * A job as both programs show it. These types are apart from the domain's on purpose: the inside
+ * may change, these keys may not without a new path (REST) or a new schema number (`--json`).
+ */
+
+export const jobStateSchema = z.enum([
+  'queued',
+  'leased',
+  'running',
+  'succeeded',
+  'failed',
+  'errored',
+  'cancelled',
+  'skipped'
+])
+
+const wholeMs = z.number().int()
+
+export const stepSchema = z.strictObject({
+  name: z.string(),
+  state: z.enum(['succeeded', 'failed', 'timed_out', 'not_run']),
+  exitCode: z.number().int().nullable(),
+  durationMs: wholeMs
+})
+
+export const jobSchema = z
+  .strictObject({
+    id: z.string().describe('run id, a full stop, and the index in the pipeline file'),
+    shortId: z.string().describe('what people type; unique now, longer when it has to be'),
+    run: z.string(),
+    repository: z.string(),
+    ref: z.string(),
+    branch: z.string(),
+    commit: z.string(),
+    title: z.string().describe('first line of the commit message'),
+    name: z.string(),
+    state: jobStateSchema,
+    reason: z.string().nullable(),
+    why: z.string().describe('one line for people: why it is where it is'),
+    holder: z.string().nullable().describe('name of the agent, or its peer id'),
+    epoch: z.number().int().describe('the fencing token; 0 before the first claim'),
+    attempt: z.number().int(),
+    attemptsMax: z.number().int(),
+    stage: z
+      .strictObject({ name: z.string(), step: z.number().int(), steps: z.number().int() })
+      .nullable(),
+    exitCode: z.number().int().nullable(),
+    announcedAt: z.iso.datetime(),
+    ageMs: wholeMs,
+    durationMs: wholeMs.nullable(),
+    steps: z.array(stepSchema)
+  })
+  .meta({ id: 'Job', description: 'one job' })
+
+export type JobDocument = z.infer<typeof jobSchema>

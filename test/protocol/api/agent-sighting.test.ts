@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { agentSighting, agentSightingShape } from '../../../protocol/api/agent-sighting.ts'
+import { Board } from '../../../protocol/core/board.ts'
+import { advertisement } from '../../support/control-parts.ts'
+
+const schema = z.strictObject(agentSightingShape)
+
+test('an agent that was heard is what it advertised, in cores and bytes', () => {
+  const board = new Board()
+  const free = { cpuMilli: 1_500, memoryBytes: 2 ** 30, jobs: 3 }
+  board.foldAdvertisement(advertisement('onyx', { state: 'busy', jobs: ['x.0'], free }), 1_000)
+
+  const sighting = agentSighting(board.agent('peer-onyx', 4_000), { rttMs: 3.2 }, 4_000)
+
+  expect(schema.parse(sighting)).toEqual(sighting)
+  expect(sighting).toEqual({
+    state: 'busy',
+    jobsRunning: 1,
+    platforms: [{ name: 'linux/amd64', native: true }],
+    labels: { site: 'lab' },
+    capacity: { cpu: 4, memoryBytes: 2 ** 33, jobs: 4 },
+    free: { cpu: 1.5, memoryBytes: 2 ** 30, jobs: 3 },
+    diskFreeBytes: 2 ** 30,
+    engine: '20.10',
+    roundTripMs: 3.2,
+    lastSeenMs: 3_000,
+    version: '0.1.0',
+    jobs: ['x.0']
+  })
+})
+
+test.each([
+  ['with a link', { rttMs: undefined }, 'starting'],
+  ['without one', undefined, 'offline']
+])('an agent never heard, %s, is shown with nothing known', (_name, link, state) => {
+  const sighting = agentSighting(undefined, link, 0)
+
+  expect(schema.parse(sighting)).toEqual(sighting)
+  expect(sighting).toMatchObject({ state, jobsRunning: null, capacity: null, lastSeenMs: null })
+  expect([sighting.platforms, sighting.jobs, sighting.labels]).toEqual([[], [], {}])
+})
