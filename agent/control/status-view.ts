@@ -1,5 +1,6 @@
 import { agentSighting } from '../../protocol/api/agent-sighting.ts'
 import { witnessCounts } from '../../protocol/api/witness-counts.ts'
+import { witnessLines } from '../../protocol/api/witness-lines.ts'
 import { isTerminal } from '../../protocol/core/job.ts'
 import { seenPhase } from '../../protocol/core/job-filter.ts'
 import type { Member } from '../../protocol/core/roster.ts'
@@ -74,7 +75,7 @@ function jobCounts(parts: ControlParts): StatusView['jobs'] {
 function healthLines(parts: ControlParts): HealthLine[] {
   return [
     ...rosterLines(parts),
-    ...witnessLines(parts),
+    ...witnessLines(parts.health()),
     ...parts.problems().map((problem) => ({ ...problem })),
     ...clockLines(parts)
   ]
@@ -84,26 +85,6 @@ function rosterLines(parts: ControlParts): HealthLine[] {
   if (parts.roster() !== undefined) return []
   const fix = 'run `agent admit ID ...` on the host of the authority, with the id of `agent id`'
   return [{ code: 'ROSTER_ABSENT', message: 'this agent is in no roster yet', fix }]
-}
-
-function witnessLines(parts: ControlParts): HealthLine[] {
-  const { witnesses, w, quorum } = parts.health()
-  const lines: HealthLine[] = []
-  const reachable = witnesses.filter((witness) => witness.reachable).length
-  const away = witnesses.filter((witness) => !witness.reachable).map(({ name }) => name)
-  if (witnesses.length > 0 && w === 1) {
-    const message = 'with fewer than 3 witnesses each run depends on one machine'
-    const fix = 'admit long-lived members with --witness until there are 3 or 5'
-    lines.push({ code: 'WITNESSES_FEW', message, fix })
-  }
-  if (reachable < quorum) {
-    const message = `${reachable} of ${witnesses.length} witnesses are reachable: no job can be claimed`
-    lines.push({ code: 'QUORUM_UNREACHABLE', message, fix: `start ${away.join(', ')}` })
-  } else if (away.length > 0) {
-    const message = `witness ${away.join(', ')} is not reachable; all goes on without it`
-    lines.push({ code: 'WITNESS_AWAY', message, fix: `start ${away.join(', ')}` })
-  }
-  return lines
 }
 
 function clockLines(parts: ControlParts): HealthLine[] {

@@ -1,5 +1,6 @@
 import { agentSighting } from '../../protocol/api/agent-sighting.ts'
 import { witnessCounts } from '../../protocol/api/witness-counts.ts'
+import { witnessLines } from '../../protocol/api/witness-lines.ts'
 import type { ApiParts } from './parts.ts'
 import type { AgentDocument, HealthDocument } from './schemas.ts'
 
@@ -20,19 +21,12 @@ export function agentDocuments(parts: ApiParts): AgentDocument[] {
 /** For load balancers and people, without a token: counts, and names of witnesses that are away. */
 export function healthDocument(parts: ApiParts): HealthDocument {
   const health = parts.health()
-  const { witnesses, w, hasQuorum } = health
-  const away = witnesses.filter(({ reachable }) => !reachable).map(({ name }) => name)
-  const problems: string[] = []
-  const roster = parts.roster()
-  if (roster === undefined) {
+  const problems = witnessLines(health).map(({ message, fix }) => `${message}: ${fix}`)
+  if (parts.roster() === undefined) {
     problems.push(`no roster yet: run \`agent admit\` on the authority's host for ${parts.peerId}`)
   }
-  if (witnesses.length > 0 && w === 1) {
-    problems.push('with fewer than 3 witnesses each run depends on one machine: admit more')
-  }
-  if (away.length > 0) problems.push(`not reachable: ${away.join(', ')}: start them`)
   return {
-    status: statusOf(parts, hasQuorum),
+    status: statusOf(parts, health.hasQuorum),
     peerId: parts.peerId,
     version: parts.version,
     witnesses: witnessCounts(health),
