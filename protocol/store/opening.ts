@@ -55,7 +55,8 @@ export async function openChecked(options: OpeningOptions, tools = TOOLS): Promi
     const database = await tools.open(dir, options.create)
     try {
       // LevelDB has just replayed its journals: what it lost is in this log and in no later one.
-      await remembered(dir, checkLog(dir))
+      // Whoever tried to open it since has moved that log aside, before the lock refused it.
+      for (const name of ['LOG', 'LOG.old']) await remembered(dir, checkLog(dir, name))
       if (options.create) await syncFolder(dirname(dir))
       return await openRows(database, options)
     } catch (error) {

@@ -109,27 +109,36 @@ describe('a folder that cannot be opened', () => {
 describe('what is lost while the folder is opened', () => {
   const LOSS = '000003.log: dropping 77 bytes; Corruption: checksum mismatch'
 
+  const losing: OpeningTools['open'] = async (folder, create) => {
+    const database = await openDatabase(folder, create)
+    await appendFile(join(folder, 'LOG'), `${LOSS}\n`)
+    return database
+  }
+
   test('makes the store suspect, though every row that is left is sound', async () => {
     const dir = await filledFolder(false)
-    const opened = openedWith(dir, {
-      open: async (folder, create) => {
-        const database = await openDatabase(folder, create)
-        await appendFile(join(folder, 'LOG'), `${LOSS}\n`)
-        return database
-      }
-    })
+
+    const opened = openedWith(dir, { open: losing })
+
+    await expect(opened).rejects.toMatchObject({ code: 'STORE_SUSPECT', facts: { cause: LOSS } })
+  })
+
+  test('is found where another process tried to open the folder meanwhile', async () => {
+    const dir = await filledFolder(false)
+    const open: OpeningTools['open'] = async (folder, create) => {
+      const database = await losing(folder, create)
+      await expect(openDatabase(folder, false)).rejects.toMatchObject({ code: 'STATE_LOCKED' })
+      return database
+    }
+
+    const opened = openedWith(dir, { open })
 
     await expect(opened).rejects.toMatchObject({ code: 'STORE_SUSPECT', facts: { cause: LOSS } })
   })
 
   test('is known at every later start, when the log that told it is long gone', async () => {
     const dir = await filledFolder(false)
-    const open: OpeningTools['open'] = async (folder, create) => {
-      const database = await openDatabase(folder, create)
-      await appendFile(join(folder, 'LOG'), `${LOSS}\n`)
-      return database
-    }
-    await expect(openedWith(dir, { open })).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+    await expect(openedWith(dir, { open: losing })).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
     for (const name of ['LOG', 'LOG.old']) await rm(join(dir, name), { force: true })
 
     const again = storeIn(dir)
