@@ -263,8 +263,10 @@ export const ADVERTISE_EVERY_MS_MIN = 1_000
 export const ROSTER_PUSH_MS_MAX = 30_000
 /** Connections that one peer may hold to us: two cross-dialled ones, and their successors. */
 export const CONNECTIONS_PER_PEER_MAX = 4
-/** Connections of non-members while there is no roster yet: anyone may come then. */
+/** Connections of non-members while there is no roster yet: anyone may come, the first one goes. */
 export const STRANGERS_MAX = 32
+/** Milliseconds that a stranger may stay without a valid roster: two requests to hand one in. */
+export const STRANGER_MS_MAX = 12_000
 /**
  * Streams of one connection: four request protocols, gossip, ping and identify, with successors.
  */
