@@ -12,7 +12,6 @@ export interface RunLedgerParts {
   readonly sets: WitnessSets
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
-  readonly peerId: string
 }
 
 export type RunLookup =
