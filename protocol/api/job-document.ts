@@ -3,7 +3,7 @@ import type { BoardJob } from '../core/board-job.ts'
 import { isTerminal, type JobState } from '../core/job.ts'
 import { holderOf, seenPhase } from '../core/job-filter.ts'
 import type { SealedRoster } from '../core/roster.ts'
-import { type WhyView, whyOf } from '../core/why.ts'
+import { reasonOf, type WhyView, whyOf } from '../core/why.ts'
 import type { JobDocument } from './job-schema.ts'
 import { memberName } from './member-names.ts'
 import type { Sources } from './sources.ts'
@@ -44,7 +44,7 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     title: manifest?.title ?? '',
     name: job.spec.name,
     state: seenPhase(job),
-    reason: state?.outcome?.reason ?? null,
+    reason: reasonOf(state) ?? null,
     why: whyOf(job, context),
     holder: holder === undefined ? null : memberName(holder, roster),
     epoch: state?.epoch ?? 0,

@@ -1,6 +1,6 @@
 import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
-import type { JobState } from './job.ts'
+import type { JobState, Reason } from './job.ts'
 import type { AgentView } from './observation.ts'
 
 /** What a line about a job may draw on; `queue` holds the queued jobs, oldest first. */
@@ -22,6 +22,7 @@ export function whyOf(job: BoardJob, view: WhyView): string {
     case 'leased':
       return whyLeased(state, view.agents, nameOf)
     case 'succeeded':
+      return takenOver(state, nameOf)
     case 'skipped':
       return ''
     case 'failed':
@@ -54,6 +55,24 @@ function whyLeased(state: JobState, agents: readonly AgentView[], nameOf: NameOf
     return `${name} is ${holder.observed}; another agent takes over when its lease ends`
   }
   const before = state.history.at(-1)
-  if (before?.end === 'expired') return `taken over from ${nameOf(before.holder)}: lease expired`
-  return before?.end === 'released' ? `given back by ${nameOf(before.holder)} before` : ''
+  return before?.end === 'released'
+    ? `given back by ${nameOf(before.holder)} before`
+    : takenOver(state, nameOf)
+}
+
+// A lost host is no failed test: whoever wonders why the job took so long finds it here.
+function takenOver(state: JobState, nameOf: NameOf): string {
+  const lost = state.history.findLast((entry) => entry.end === 'expired')
+  if (lost === undefined) return ''
+  const attempt = `attempt ${state.attempts} of ${state.attemptsMax}`
+  return `${attempt}: taken over from ${nameOf(lost.holder)} (agent_lost)`
+}
+
+/**
+ * Why the job is in its state: its outcome's reason, and `agent_lost` while an attempt runs that
+ * follows a lost one.
+ */
+export function reasonOf(state: JobState | undefined): Reason | undefined {
+  if (state?.phase !== 'leased') return state?.outcome?.reason
+  return state.history.at(-1)?.end === 'expired' ? 'agent_lost' : undefined
 }

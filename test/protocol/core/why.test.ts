@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { BoardJob } from '../../../protocol/core/board-job.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
-import { whyOf } from '../../../protocol/core/why.ts'
+import { reasonOf, whyOf } from '../../../protocol/core/why.ts'
 import { SampleJob, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
 
 const agents = [
@@ -44,7 +44,20 @@ test('a running job has nothing to explain', () => {
 test('a job that was taken over says from whom', () => {
   const job = new SampleJob('R.0')
   job.claim('p1')
-  expect(why(job.claim('p2'))).toBe('taken over from onyx: lease expired')
+  const taken = job.claim('p2')
+  const line = 'attempt 2 of 3: taken over from onyx (agent_lost)'
+  expect([why(taken), reasonOf(taken)]).toEqual([line, 'agent_lost'])
+
+  const done = job.complete('succeeded', 'all steps passed')
+  expect([why(done), reasonOf(done)]).toEqual([line, done.outcome?.reason])
+})
+
+test('the reason of a job is its outcome, and none while a first attempt runs', () => {
+  const job = new SampleJob('R.0')
+  expect(reasonOf(undefined)).toBeUndefined()
+  expect(reasonOf(job.claim('p1'))).toBeUndefined()
+  const failed = job.complete('failed', 'step "eslint" exited 1')
+  expect(reasonOf(failed)).toBe(failed.outcome?.reason)
 })
 
 test('a job claimed again after it was given back says so', () => {
