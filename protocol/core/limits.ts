@@ -389,5 +389,7 @@ export const JOIN_BYTES_MAX = 8_192
 export const JOINS_PENDING_MAX = 16
 /** Milliseconds of one request to join: it ends on the inviter's disk, twice. */
 export const JOIN_REQUEST_MS_MAX = 10_000
+/** Milliseconds after which a `join` does not try again: the inviter may be just restarting. */
+export const JOIN_MS_MAX = 15_000
 /** Tries of one `join`: a place among the strangers may be taken, an answer may be lost. */
 export const JOIN_TRIES_MAX = 6
