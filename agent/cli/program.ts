@@ -4,7 +4,9 @@ import { admitCommand } from './admit.ts'
 import type { Surroundings } from './command.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
+import { inviteCommand } from './invite.ts'
 import { jobsCommand } from './jobs.ts'
+import { joinCommand } from './join.ts'
 import { logsCommand } from './logs.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
@@ -13,6 +15,8 @@ const COMMANDS = [
   initCommand,
   idCommand,
   admitCommand,
+  inviteCommand,
+  joinCommand,
   startCommand,
   statusCommand,
   jobsCommand,

@@ -174,15 +174,16 @@ export const MESH_ERRORS = {
     403,
     false,
     (f) =>
-      `${f['inviter']} knows of no such invite: make another one with \`agent invite\` on that host`
+      `${f['inviter']} knows of no such invite: the join string was changed or made up, or ended ` +
+      'long ago; make another one with `agent invite`'
   ),
   INVITE_FORGED: kind(
     1,
     403,
     false,
     (f) =>
-      `${f['inviter']} does not take the proof: the join string was changed; have it sent again, ` +
-      'or make another one with `agent invite`'
+      `${f['inviter']} does not take the proof: what this host sent is not what it received; ` +
+      'make another invite with `agent invite`'
   ),
   INVITE_CLOSED: kind(
     1,

@@ -383,6 +383,8 @@ export const INVITE_MS_MAX = 86_400_000
 export const INVITE_KEPT_MS = 604_800_000
 /** Connections of strangers while an invite is open; above it the oldest one goes. */
 export const GUESTS_MAX = 4
+/** Milliseconds that such a stranger may stay: it is there to show its invite. */
+export const GUEST_MS_MAX = 10_000
 /** Characters of a join string: eight addresses of the longest kind, and room. */
 export const JOIN_STRING_CHARACTERS_MAX = 8_192
 /** Bytes of a request to join: eight addresses of the longest kind, and room. */

@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import { causeOf } from '../core/errors.ts'
-import { GUESTS_MAX, STRANGER_MS_MAX, STRANGERS_MAX } from '../core/limits.ts'
+import { GUEST_MS_MAX, GUESTS_MAX, STRANGER_MS_MAX, STRANGERS_MAX } from '../core/limits.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Log } from '../host/log.ts'
 import type { Admission, Standing } from './admission.ts'
@@ -52,11 +52,15 @@ interface Stay {
   readonly cancel: () => void
 }
 
-const STRANGERS: Readonly<
-  Record<StrangerStanding, { readonly max: number; readonly cause: string }>
-> = {
-  roster_only: { max: STRANGERS_MAX, cause: 'it brought no valid roster' },
-  guest: { max: GUESTS_MAX, cause: 'it did not join' }
+interface StayRule {
+  readonly max: number
+  readonly ms: number
+  readonly cause: string
+}
+
+const STRANGERS: Readonly<Record<StrangerStanding, StayRule>> = {
+  roster_only: { max: STRANGERS_MAX, ms: STRANGER_MS_MAX, cause: 'it brought no valid roster' },
+  guest: { max: GUESTS_MAX, ms: GUEST_MS_MAX, cause: 'it did not join' }
 }
 
 function isStranger(standing: Standing): standing is StrangerStanding {
@@ -187,13 +191,13 @@ export class Links implements ConnectionCounts {
    * that has the roster, or the invite.
    */
   #receive(connection: Connection, standing: StrangerStanding): void {
-    const { max, cause } = STRANGERS[standing]
+    const { max, ms, cause } = STRANGERS[standing]
     const others = [...this.#strangers].filter(([, stay]) => stay.standing === standing)
     const [oldest] = others
     if (oldest !== undefined && others.length >= max) {
       this.#expel(oldest[0], 'it made room for another stranger')
     }
-    const cancel = this.#parts.clock.arm(STRANGER_MS_MAX, () => this.#expel(connection, cause))
+    const cancel = this.#parts.clock.arm(ms, () => this.#expel(connection, cause))
     this.#strangers.set(connection, { standing, cancel })
     if (standing === 'guest') this.#parts.admission.guests.enter(connection.remotePeer.toString())
   }
