@@ -285,6 +285,8 @@ export const DIALS_PARALLEL_MAX = 8
 export const DIAL_MS_MAX = 10_000
 /** Milliseconds that the higher of two peer ids leaves the dial to the lower one. */
 export const DIAL_YIELD_MS = 1_000
+/** Milliseconds within which a link that ends after its dial counts as a dial that failed. */
+export const DIAL_REFUSED_MS = 2_000
 /** Milliseconds before the second dial of a member; it doubles each time. */
 export const DIAL_BACKOFF_MS_MIN = 250
 /** Milliseconds between two dials of a member that stays away. */

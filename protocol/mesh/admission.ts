@@ -52,6 +52,12 @@ export class Admission {
     return door?.isOpen() === true && !this.#isRevoked(peerId) ? 'guest' : 'none'
   }
 
+  /** A guest comes to us: nobody dials what no roster and no join string names. */
+  mayDial(peerId: string): boolean {
+    const standing = this.of(peerId)
+    return standing !== 'none' && standing !== 'guest'
+  }
+
   isMember(peerId: string): boolean {
     return this.of(peerId) === 'member'
   }
@@ -70,7 +76,7 @@ export class Admission {
   reachable(): readonly Member[] {
     const members = this.#current()?.members ?? new Map<string, Member>()
     return [...members.values()].filter(
-      (member) => member.peerId !== this.#self && this.of(member.peerId) !== 'none'
+      (member) => member.peerId !== this.#self && this.mayDial(member.peerId)
     )
   }
 

@@ -19,7 +19,7 @@ export function gater(
   inviter?: Inviter
 ): ConnectionGater {
   return {
-    denyDialPeer: (peer) => admission.of(peer.toString()) === 'none',
+    denyDialPeer: (peer) => !admission.mayDial(peer.toString()),
     denyInboundEncryptedConnection: (peer) => {
       const peerId = peer.toString()
       if (admission.ofNewcomer(peerId) === 'none') return true
@@ -28,7 +28,7 @@ export function gater(
     // The roster may have changed between the dial and the end of its handshake.
     denyOutboundEncryptedConnection: (peer) => {
       if (peer.toString() === inviter?.peerId) inviter.onProven()
-      return admission.of(peer.toString()) === 'none'
+      return !admission.mayDial(peer.toString())
     }
   }
 }
