@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { leftovers } from '../../deploy/demo/engine.ts'
+import { Judge } from '../../deploy/demo/judge.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { E2eMesh, pipelineOf } from '../support/e2e-mesh.ts'
-import { Judge } from '../support/judge.ts'
 
 /** Profile `short`: 3 s lease; the guard looks every 0.2 s, the engine needs a moment to report. */
 const LEASE_MS = 3_000
