@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
+import type { Clock } from '../../protocol/core/ports.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
-import { readAuthority } from '../../protocol/mesh/identity.ts'
-import { RosterBook } from '../../protocol/mesh/roster-book.ts'
-import { admitMember } from '../admission.ts'
+import { admitOffline, whileLocked } from '../admission.ts'
 import { addressSchema, nameSchema } from '../config.ts'
 import {
   type AdmitRequest,
@@ -47,21 +46,21 @@ export function admitCommand(program: Command, around: Surroundings): void {
         witness: options.witness === true,
         zone: options.zone ?? options.name
       })
-      const running = await context.client.answers()
-      const admitted = running
-        ? await context.client.post('/v1/members', request, admittedSchema)
-        : await admitOffline(context, request)
+      const clock = systemClock()
+      const admitted = await whileLocked(clock, () => admitWhere(context, request, clock))
       if (context.json) context.console.out(jsonText(admitted))
       else context.console.out(sentence(admitted))
     })
 }
 
-/** No daemon holds the state: the roster is signed into the folder and goes out at its start. */
-async function admitOffline(context: Context, request: AdmitRequest): Promise<AdmittedView> {
-  const { paths } = context
-  const clock = systemClock()
-  const book = await RosterBook.open(paths.rosters, await readAuthority(paths), clock)
-  const { roster } = await admitMember({ paths, book, clock }, request)
+/** The daemon admits where one answers; else this process does. */
+async function admitWhere(
+  { client, paths }: Context,
+  request: AdmitRequest,
+  clock: Clock
+): Promise<AdmittedView> {
+  if (await client.answers()) return await client.post('/v1/members', request, admittedSchema)
+  const { roster } = await admitOffline({ paths, clock }, request)
   return {
     schema: 'agent.admitted/1',
     name: request.name,

@@ -61,6 +61,8 @@ export const ADDRESSES_MAX = 8
 export const ROSTER_BYTES_MAX = 1_048_576
 /** Old rosters kept: open registers name them by witness epoch. */
 export const ROSTERS_KEPT_MAX = 256
+/** Milliseconds that an admission waits for the state; a daemon that starts answers within them. */
+export const ADMIT_WAIT_MS_MAX = 15_000
 /** Connections of one node: every member, and as many again while links are replaced. */
 export const CONNECTIONS_MAX = 2_048
 /** Entries of a register's history (lease-protocol 4.2). */
