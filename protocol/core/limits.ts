@@ -265,8 +265,10 @@ export const ADVERTISE_EVERY_MS_MIN = 1_000
 export const ROSTER_PUSH_MS_MAX = 30_000
 /** Connections that one peer may hold to us: two cross-dialled ones, and their successors. */
 export const CONNECTIONS_PER_PEER_MAX = 4
-/** Connections of non-members while there is no roster yet: anyone may come then. */
+/** Connections of non-members while there is no roster yet: anyone may come, the first one goes. */
 export const STRANGERS_MAX = 32
+/** Milliseconds that a stranger may stay without a valid roster: two requests to hand one in. */
+export const STRANGER_MS_MAX = 12_000
 /**
  * Streams of one connection: four request protocols, gossip, ping and identify, with successors.
  */
@@ -299,6 +301,12 @@ export const PINGS_MISSED_MAX = 3
 export const ROSTER_REQUEST_MS_MAX = 5_000
 /** Milliseconds between two tries to bring a member its newer roster. */
 export const ROSTER_RETRY_MS = 1_000
+/** Roster hints a second that one publisher may cause exchanges with; new rosters are rare. */
+export const ROSTER_HINTS_PER_S_MAX = 1
+/** Roster hints of one publisher at once after a pause: hosts that are admitted in a row. */
+export const ROSTER_HINTS_BURST = 16
+/** Milliseconds before a hint may end an exchange that is under way and start it anew. */
+export const ROSTER_ERRAND_MS_MIN = 1_000
 /** Rosters that one peer may hand in per ROSTER_OFFERS_WINDOW_MS: each costs a signature check. */
 export const ROSTER_OFFERS_MAX = 8
 /** Rosters that all strangers together may hand in per ROSTER_OFFERS_WINDOW_MS. */
