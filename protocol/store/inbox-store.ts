@@ -68,6 +68,7 @@ export interface InboxStore {
   epochOf(runId: string): Promise<number | undefined>
   /**
    * Pins `witnessEpoch` unless one is pinned already; resolves, once synced, with the pinned one.
+   * A pin is kept as long as a delivery of its run is.
    */
   pinEpoch(runId: string, witnessEpoch: number): Promise<number>
 }
@@ -129,7 +130,7 @@ export class LevelInboxStore implements InboxStore {
       return 'known'
     }
     checkDelivery(delivery)
-    const dropped = this.#makeRoom()
+    const dropped = this.#makeRoom(delivery.runId)
     this.#number += 1
     const number = this.#number
     const stored = this.#write(number, delivery, dropped)
@@ -230,18 +231,28 @@ export class LevelInboxStore implements InboxStore {
   }
 
   /** Forgets the oldest finished deliveries of a full inbox; throws OVERLOADED without one. */
-  #makeRoom(): StoreOp[] {
+  #makeRoom(comingRun: string): StoreOp[] {
     const dropped: StoreOp[] = []
     for (const [key, { number, summary }] of this.#kept) {
       if (this.#kept.size < this.#keptMax) return dropped
       if (summary.state === 'received') continue
       this.#kept.delete(key)
-      for (const each of Object.values(deliveryKeys(number))) {
-        dropped.push({ type: 'del', key: each })
-      }
+      const forgotten = [
+        ...Object.values(deliveryKeys(number)),
+        ...this.#unpinned(summary, comingRun)
+      ]
+      for (const each of forgotten) dropped.push({ type: 'del', key: each })
     }
     if (this.#kept.size < this.#keptMax) return dropped
     throw new MeshError('OVERLOADED', { what: 'the inbox', max: this.#keptMax })
+  }
+
+  /** Key of the pin that nobody needs once the delivery is forgotten. */
+  #unpinned({ runId }: DeliverySummary, comingRun: string): string[] {
+    if (runId === '' || runId === comingRun) return []
+    // Another delivery of the run may still be about to announce it: under the first epoch.
+    for (const { summary } of this.#kept.values()) if (summary.runId === runId) return []
+    return [pinKey(runId)]
   }
 
   async #write(number: number, delivery: Delivery, dropped: readonly StoreOp[]): Promise<void> {

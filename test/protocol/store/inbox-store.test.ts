@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DELIVERY_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { Committer } from '../../../protocol/store/committer.ts'
@@ -185,6 +186,47 @@ test('the witness epoch that a run was first pinned to stays, side by side or la
   expect(await inbox.pinEpoch('RUN1', 9)).toBe(3)
   expect(await inbox.epochOf('RUN1')).toBe(3)
   expect(await inbox.pinEpoch('RUN2', 9)).toBe(9)
+})
+
+const RUNS = ['RUN0', 'RUN1']
+const aRun = fc.constantFrom(...RUNS)
+type Step = { kind: 'put' | 'pin'; run: string } | { kind: 'end'; at: number }
+const aStep: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constantFrom('put' as const, 'pin' as const), run: aRun }),
+  fc.record({ kind: fc.constant('end' as const), at: fc.nat(2) })
+)
+
+/** One step of a gateway's life; a run is only ever pinned for a delivery that is kept. */
+async function take(inbox: InboxStore, step: Step, number: number) {
+  const { deliveries } = await inbox.list(3, undefined)
+  if (step.kind === 'put') {
+    await inbox.put(deliveryOf(number, { runId: step.run })).catch(() => undefined)
+  } else if (step.kind === 'end') {
+    const ended = deliveries[step.at]
+    if (ended !== undefined) await inbox.update(ended.key, { state: 'recorded' })
+  } else if (deliveries.some(({ runId }) => runId === step.run)) {
+    await inbox.pinEpoch(step.run, number)
+  }
+}
+
+test('a pin stays as long as a delivery of its run is kept, and goes with the last', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(aStep, { minLength: 20, maxLength: 40 }), async (steps) => {
+      const inbox = await smallInbox()
+      const first = new Map<string, number>()
+      for (const [number, step] of steps.entries()) {
+        await take(inbox, step, number)
+        const kept = (await inbox.list(3, undefined)).deliveries.map(({ runId }) => runId)
+        for (const run of RUNS) {
+          const pinned = await inbox.epochOf(run)
+          if (!kept.includes(run)) first.delete(run)
+          else if (!first.has(run) && pinned !== undefined) first.set(run, pinned)
+          expect(pinned).toBe(first.get(run))
+        }
+      }
+    }),
+    { numRuns: 300 }
+  )
 })
 
 test('an inbox whose store failed acknowledges nothing', async () => {
