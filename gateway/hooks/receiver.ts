@@ -105,11 +105,13 @@ export class Receiver {
         key,
         deliveryId: id,
         repository: repository.name,
+        url: repository.url,
         runId,
         receivedAtMs,
         body: JSON.stringify(push),
         state: 'received',
         reason: '',
+        reopenable: false,
         sealed: undefined
       }
       // Synced before the answer: a sender that got 202 never sends it again.

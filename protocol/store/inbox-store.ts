@@ -20,6 +20,8 @@ export interface DeliverySummary {
   readonly key: string
   readonly deliveryId: string
   readonly repository: string
+  /** URL of the repository when the delivery came; '' in records from before it was kept. */
+  readonly url: string
   /** '' where the delivery starts no run. */
   readonly runId: string
   /** Wall clock, milliseconds. */
@@ -27,6 +29,8 @@ export interface DeliverySummary {
   readonly state: DeliveryState
   /** Why it is in this state; '' where there is nothing to say. */
   readonly reason: string
+  /** True where the settings ended it, not what it means: sent again, it is received again. */
+  readonly reopenable: boolean
 }
 
 export interface Delivery extends DeliverySummary {
@@ -36,7 +40,9 @@ export interface Delivery extends DeliverySummary {
   readonly sealed: Uint8Array | undefined
 }
 
-export type DeliveryPatch = Partial<Pick<Delivery, 'state' | 'reason' | 'runId' | 'sealed'>>
+export type DeliveryPatch = Partial<
+  Pick<Delivery, 'state' | 'reason' | 'reopenable' | 'runId' | 'url' | 'sealed'>
+>
 
 export interface DeliveryPage {
   /** Newest first. */
@@ -90,6 +96,11 @@ interface Kept {
   /** Settles with the sync of the delivery itself. */
   readonly stored: Promise<unknown>
 }
+
+/** Of fields that came later, what a record from before them means. */
+const ABSENT_BEFORE = { url: '', reopenable: false }
+type LaterField = keyof typeof ABSENT_BEFORE
+type StoredSummary = Omit<DeliverySummary, LaterField> & Partial<Pick<DeliverySummary, LaterField>>
 
 /** What a write weighs besides the delivery's own bytes. */
 const WRITE_BYTES = 1_024
@@ -214,7 +225,7 @@ export class LevelInboxStore implements InboxStore {
   async #load(): Promise<void> {
     for await (const [key, sealed] of this.#reader.rows({ gt: 'd/', lt: behind('d/') })) {
       const number = sequenceOf(key)
-      const summary = this.#reader.unsealJson<DeliverySummary>(key, sealed)
+      const summary = { ...ABSENT_BEFORE, ...this.#reader.unsealJson<StoredSummary>(key, sealed) }
       this.#kept.set(summary.key, { number, summary, stored: Promise.resolve() })
       this.#number = number
     }
@@ -295,8 +306,9 @@ function checkDelivery({ key, body }: Delivery): void {
 }
 
 function summaryOf(delivery: Delivery): DeliverySummary {
-  const { key, deliveryId, repository, runId, receivedAtMs, state, reason } = delivery
-  return { key, deliveryId, repository, runId, receivedAtMs, state, reason }
+  const { key, deliveryId, repository, url, runId, receivedAtMs, state } = delivery
+  const { reason, reopenable } = delivery
+  return { key, deliveryId, repository, url, runId, receivedAtMs, state, reason, reopenable }
 }
 
 function putSummary(key: string, summary: DeliverySummary): StoreOp {

@@ -1,7 +1,7 @@
+import { type GitPush, originOf } from '../../gateway/hooks/git-push.ts'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader, Inbox, Recorder } from '../../gateway/ports.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
-import type { RunOrigin } from '../../protocol/core/run.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
@@ -115,29 +115,26 @@ function storeIn({ dir }: Folder): string {
 export function deliveryOf(number: number, change: Partial<Delivery> = {}): Delivery {
   const repository = change.repository ?? 'team/kernel'
   const commit = String(number).padStart(40, 'a')
-  const ref = 'refs/heads/main'
-  const origin: RunOrigin = {
-    forgeHost: 'forge.example:9418',
-    repositoryId: `/${repository}`,
-    event: 'push',
-    ref,
-    commit,
-    number: '',
-    action: '',
-    rerunNonce: ''
+  const url = change.url ?? `git://forge.example:9418/${repository}.git`
+  const push: GitPush = {
+    repository,
+    ref: 'refs/heads/main',
+    before: '0'.repeat(40),
+    after: commit,
+    pusher: 'lena',
+    time: '2026-01-01T00:00:00Z'
   }
-  const time = '2026-01-01T00:00:00Z'
-  const before = '0'.repeat(40)
-  const body = { repository, ref, before, after: commit, pusher: 'lena', time }
   return {
     key: `${repository}/delivery-${number}`,
     deliveryId: `delivery-${number}`,
     repository,
-    runId: runIdOfOrigin(origin),
+    url,
+    runId: runIdOfOrigin(originOf(push, url)),
     receivedAtMs: number,
-    body: JSON.stringify(body),
+    body: JSON.stringify(push),
     state: 'received',
     reason: '',
+    reopenable: false,
     sealed: undefined,
     ...change
   }

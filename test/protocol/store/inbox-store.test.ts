@@ -2,12 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DELIVERY_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { Committer } from '../../../protocol/store/committer.ts'
+import type { Database } from '../../../protocol/store/database.ts'
 import {
   type Delivery,
   type InboxStore,
   LevelInboxStore
 } from '../../../protocol/store/inbox-store.ts'
 import { Reader } from '../../../protocol/store/reader.ts'
+import { sealJson, sealValue } from '../../../protocol/store/sealed-value.ts'
 import { Tally } from '../../../protocol/store/tally.ts'
 import { memoryDatabase, openMemoryStore } from '../../support/memory-store.ts'
 import { storeIn, temporaryFolder } from '../../support/store-folder.ts'
@@ -17,11 +19,13 @@ function deliveryOf(number: number, changes: Partial<Delivery> = {}): Delivery {
     key: `demo/msg-${number}`,
     deliveryId: `msg-${number}`,
     repository: 'demo',
+    url: 'git://forge.example/demo.git',
     runId: `RUN${number}`,
     receivedAtMs: 1_000 + number,
     body: JSON.stringify({ ref: 'refs/heads/main', number }),
     state: 'received',
     reason: '',
+    reopenable: false,
     sealed: undefined,
     ...changes
   }
@@ -57,6 +61,8 @@ describe('a delivery', () => {
     await store.inbox.put(deliveryOf(2))
     await store.inbox.update('demo/msg-1', { sealed })
     await store.inbox.update('demo/msg-1', { state: 'recorded', reason: 'chosen' })
+    await store.inbox.update('demo/msg-2', { url: 'git://new.example/demo.git', runId: 'NEW' })
+    await store.inbox.update('demo/msg-2', { reopenable: true })
     await store.close()
 
     const { inbox } = await storeIn(dir)
@@ -68,7 +74,8 @@ describe('a delivery', () => {
     expect([...(found?.sealed ?? [])]).toEqual([...sealed])
     expect(await inbox.put(deliveryOf(1))).toBe('known')
     expect(keysOf(await inbox.undone())).toEqual(['demo/msg-2'])
-    expect(await inbox.byRun('RUN2')).toEqual(deliveryOf(2))
+    const moved = { url: 'git://new.example/demo.git', runId: 'NEW', reopenable: true }
+    expect(await inbox.byRun('NEW')).toEqual(deliveryOf(2, moved))
     expect(await inbox.byRun('RUN3')).toBeUndefined()
     expect(await inbox.get('demo/msg-3')).toBeUndefined()
   })
@@ -88,6 +95,24 @@ describe('a delivery', () => {
     await inbox.put(deliveryOf(2, { runId: 'SAME' }))
 
     expect((await inbox.byRun('SAME'))?.key).toBe('demo/msg-1')
+  })
+
+  test('that was stored before its URL was kept is read back without one', async () => {
+    const database = await memoryDatabase()
+    const { url: _url, reopenable: _reopenable, body, sealed: _sealed, ...old } = deliveryOf(1)
+    const rows = [
+      { key: 'd/0000000000000001', value: sealJson('d/0000000000000001', old) },
+      { key: 'e/0000000000000001', value: sealValue('e/0000000000000001', Buffer.from(body)) }
+    ]
+    await database.batch(
+      rows.map((row) => ({ type: 'put', ...row })),
+      { sync: true }
+    )
+
+    const inbox = await inboxOver(database)
+
+    expect(await inbox.undone()).toEqual([deliveryOf(1, { url: '' })])
+    expect(await inbox.put(deliveryOf(1))).toBe('known')
   })
 
   test('whose id is made of anything does not leave its place', async () => {
@@ -247,7 +272,10 @@ test('an inbox whose store failed acknowledges nothing', async () => {
 
 /** An inbox for three deliveries. */
 async function smallInbox(): Promise<InboxStore> {
-  const database = await memoryDatabase()
+  return await inboxOver(await memoryDatabase())
+}
+
+async function inboxOver(database: Database): Promise<InboxStore> {
   const parts = { database, tally: new Tally(), onFailure: () => undefined }
   const committer = new Committer(parts, { dir: '/dev/null', wseq: 0 })
   const reader = new Reader({ database, committer }, { dir: '/dev/null' })
