@@ -12,6 +12,7 @@ import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
 import { type AnnounceParts, announce } from './announce.ts'
+import { type Item, turnsOf } from './intake-turns.ts'
 import type { Recorder } from './ports.ts'
 
 const RETRY = { firstMs: INTAKE_RETRY_MS_MIN, maxMs: INTAKE_RETRY_MS_MAX }
@@ -27,26 +28,15 @@ export interface IntakeOptions {
   readonly parallelMax?: number | undefined
 }
 
-interface Item {
-  delivery: Delivery
-  tries: number
-  /** Boot clock; not looked at again before. */
-  readyAtMs: number
-  /** Boot clock of the first failed fetch in this process. */
-  fetchFailedAtMs: number | undefined
-  /** Wall clock. */
-  sealedAtMs: number | undefined
-}
-
 /**
- * From stored deliveries to recorded runs, oldest first, a few side by side. All that it knows is
- * in the inbox: killed at any point, the next process goes on where this one was.
+ * From stored deliveries to recorded runs, a few side by side, as turnsOf says. All that it knows
+ * is in the inbox: killed at any point, the next process goes on where this one was.
  */
 export class Intake {
   readonly #parts: IntakeParts
   readonly #queueMax: number
   readonly #parallelMax: number
-  /** In order of arrival. */
+  /** By key of the delivery, in order of arrival. */
   readonly #queue = new Map<string, Item>()
   readonly #active = new Map<string, Promise<void>>()
   readonly #abort = new AbortController()
@@ -133,13 +123,9 @@ export class Intake {
     if (this.#state !== 'running') return
     this.#cancelTimer()
     const nowMs = this.#parts.clock.bootMs()
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const [key, item] of this.#queue) {
-      if (this.#active.size >= this.#parallelMax) return
-      if (this.#active.has(key)) continue
-      if (item.readyAtMs > nowMs) nextMs = Math.min(nextMs, item.readyAtMs)
-      else this.#begin(key, item)
-    }
+    const options = { nowMs, parallelMax: this.#parallelMax }
+    const { begin, nextMs } = turnsOf(this.#queue.values(), this.#active, options)
+    for (const item of begin) this.#begin(item.delivery.key, item)
     if (nextMs === Number.POSITIVE_INFINITY) return
     this.#cancelTimer = this.#parts.clock.arm(nextMs - nowMs, () => this.#pump())
   }
@@ -192,6 +178,8 @@ export class Intake {
     item.delivery = { ...delivery, sealed: announced.sealed.bytes }
     item.fetchFailedAtMs = undefined
     item.tries = 0
+    // It asks no forge any more: the next delivery of its repository may.
+    this.#pump()
     log.info({ run, phase: 'intake', ms: clock.wallMs() - receivedAtMs }, 'phase finished')
     return announced.sealed
   }

@@ -165,7 +165,7 @@ export const DELIVERY_AGE_S_MAX = 300
 export const DELIVERIES_KEPT_MAX = 10_000
 /** Deliveries accepted but not yet recorded on a quorum; above it the hook answers 503. */
 export const INTAKE_QUEUE_MAX = 2_000
-/** Deliveries worked on side by side: each fetches a commit. */
+/** Deliveries worked on side by side; those that fetch are never all of one forge. */
 export const INTAKE_PARALLEL_MAX = 4
 /** Repositories declared in one gateway.yaml. */
 export const REPOSITORIES_MAX = 1_000

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader } from '../../gateway/ports.ts'
+import { Repositories } from '../../gateway/repositories.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
@@ -13,8 +14,10 @@ import {
   openGatewayStore,
   PIPELINE,
   RunRegisters,
+  repositoryAt,
   ScriptedCommits,
-  temporaryFolder
+  temporaryFolder,
+  urlOf
 } from '../support/gateway-rig.ts'
 import { deliveryOf, EAGER, IntakeRig } from '../support/intake-rig.ts'
 
@@ -147,6 +150,9 @@ async function otherGateway(commits: CommitReader) {
 }
 
 test('deliveries are worked on oldest first, so many side by side and no more', async () => {
+  const repositories = Array.from({ length: 12 }, (_, index) =>
+    repositoryAt(`team/${index}`, urlOf(`team/${index}`, `forge${index}.example`))
+  )
   const order: string[] = []
   let active = 0
   let most = 0
@@ -163,9 +169,12 @@ test('deliveries are worked on oldest first, so many side by side and no more', 
     }
   }
   const deliveries = []
-  for (let number = 0; number < 12; number += 1) deliveries.push(await rig.put(deliveryOf(number)))
+  for (const [number, { name, url }] of repositories.entries()) {
+    deliveries.push(await rig.put(deliveryOf(number, { repository: name, url })))
+  }
 
-  await rig.intake({ commits, parallelMax: 3 }).start()
+  const declared = new Repositories(repositories)
+  await rig.intake({ commits, repositories: declared, parallelMax: 3 }).start()
   await Promise.all(deliveries.map((delivery) => rig.settled(delivery)))
 
   expect(order).toEqual(deliveries.map(({ body }) => JSON.parse(body).after))

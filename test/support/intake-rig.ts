@@ -1,6 +1,7 @@
 import { type GitPush, originOf } from '../../gateway/hooks/git-push.ts'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader, Inbox, Recorder } from '../../gateway/ports.ts'
+import type { Repositories } from '../../gateway/repositories.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
@@ -17,7 +18,8 @@ import {
   PIPELINE,
   RunRegisters,
   ScriptedCommits,
-  temporaryFolder
+  temporaryFolder,
+  urlOf
 } from './gateway-rig.ts'
 
 const clock = systemClock()
@@ -29,6 +31,7 @@ export const PATIENT: Random = { ...EAGER, next: () => 0.999 }
 
 export interface IntakeOverrides {
   readonly inbox?: Inbox
+  readonly repositories?: Repositories
   readonly commits?: CommitReader
   readonly recorder?: Recorder
   readonly clock?: Clock
@@ -63,7 +66,7 @@ export class IntakeRig {
     const intake = new Intake(
       {
         inbox: overrides.inbox ?? this.store.inbox,
-        repositories: declaredRepositories(),
+        repositories: overrides.repositories ?? declaredRepositories(),
         commits: overrides.commits ?? new ScriptedCommits(commitOf(PIPELINE)),
         announcer: announcerOf(this.key),
         recorder: overrides.recorder ?? this.registers,
@@ -115,7 +118,7 @@ function storeIn({ dir }: Folder): string {
 export function deliveryOf(number: number, change: Partial<Delivery> = {}): Delivery {
   const repository = change.repository ?? 'team/kernel'
   const commit = String(number).padStart(40, 'a')
-  const url = change.url ?? `git://forge.example:9418/${repository}.git`
+  const url = change.url ?? urlOf(repository)
   const push: GitPush = {
     repository,
     ref: 'refs/heads/main',
