@@ -131,6 +131,7 @@ export class Gateway {
   /** Takes the repositories of settings that were read again. */
   async reload(repositories: readonly Repository[]): Promise<void> {
     this.#repositories.replace(repositories)
+    this.#intake.wake()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }

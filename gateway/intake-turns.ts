@@ -8,6 +8,8 @@ export interface Item {
   readyAtMs: number
   /** Boot clock of the first failed fetch in this process. */
   fetchFailedAtMs: number | undefined
+  /** Boot clock since when its repository is not declared as it was. */
+  absentAtMs: number | undefined
   /** Wall clock. */
   sealedAtMs: number | undefined
 }

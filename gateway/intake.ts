@@ -5,13 +5,14 @@ import {
   INTAKE_PARALLEL_MAX,
   INTAKE_QUEUE_MAX,
   INTAKE_RETRY_MS_MAX,
-  INTAKE_RETRY_MS_MIN
+  INTAKE_RETRY_MS_MIN,
+  REPOSITORY_ABSENT_MS_MAX
 } from '../protocol/core/limits.ts'
 import type { Random } from '../protocol/core/ports.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
-import { type AnnounceParts, announce } from './announce.ts'
+import { type Announced, type AnnounceParts, announce } from './announce.ts'
 import { type Item, turnsOf } from './intake-turns.ts'
 import type { Recorder } from './ports.ts'
 
@@ -93,27 +94,28 @@ export class Intake {
     this.#reserved -= 1
   }
 
-  /** Starts work on a delivery that is stored. */
+  /** Starts work on a delivery that is stored, or stored as received once more. */
   take(delivery: Delivery): void {
     this.#add(delivery)
     this.#pump()
   }
 
-  /** Tries at once what waits for the mesh: a roster or a witness has come. */
+  /** Tries at once what waits for the mesh or the settings: something of them has come. */
   wake(): void {
     for (const item of this.#queue.values()) {
-      if (item.fetchFailedAtMs === undefined) item.readyAtMs = 0
+      const isOnForge = item.fetchFailedAtMs !== undefined && item.absentAtMs === undefined
+      if (!isOnForge) item.readyAtMs = 0
     }
     this.#pump()
   }
 
   #add(delivery: Delivery): void {
-    if (this.#queue.has(delivery.key)) return
     const item = {
       delivery,
       tries: 0,
       readyAtMs: 0,
       fetchFailedAtMs: undefined,
+      absentAtMs: undefined,
       sealedAtMs: undefined
     }
     this.#queue.set(delivery.key, item)
@@ -133,7 +135,8 @@ export class Intake {
   #begin(key: string, item: Item): void {
     const work = this.#work(item)
       .then(() => {
-        this.#queue.delete(key)
+        // Unless it was received once more in the moment of its end: that is another item.
+        if (this.#queue.get(key) === item) this.#queue.delete(key)
       })
       .catch((error: unknown) => this.#failed(item, error))
       .finally(() => {
@@ -166,13 +169,11 @@ export class Intake {
     const { delivery } = item
     const { runId: run, receivedAtMs } = delivery
     if (delivery.sealed !== undefined) return announcer.open(delivery.sealed)
-    const announced = await announce(this.#parts, delivery, {
-      signal: this.#abort.signal,
-      lastTry: this.#isLastTry(item)
-    })
-    if (announced.kind === 'ignored') {
-      await inbox.update(delivery.key, { state: 'ignored', reason: announced.reason })
-      log.info({ run, reason: announced.reason }, 'delivery ignored')
+    const announced = await this.#announced(item)
+    if (announced.kind === 'ended') {
+      const { kind: _kind, ...end } = announced
+      await inbox.update(delivery.key, end)
+      log[end.reopenable ? 'warn' : 'info']({ run, ...end }, 'delivery ended')
       return undefined
     }
     item.delivery = { ...delivery, sealed: announced.sealed.bytes }
@@ -184,6 +185,33 @@ export class Intake {
     return announced.sealed
   }
 
+  async #announced(item: Item): Promise<Announced> {
+    const signal = this.#abort.signal
+    const lastTry = this.#isOver(item.fetchFailedAtMs, INTAKE_FETCH_MS_MAX)
+    try {
+      return await announce(this.#parts, item.delivery, { signal, lastTry })
+    } catch (error) {
+      const state = this.#endOf(item, error)
+      if (state === undefined) throw error
+      return { kind: 'ended', state, reason: causeOf(error), reopenable: true }
+    }
+  }
+
+  /** The state of a delivery that no further try can help, undefined for all others. */
+  #endOf(item: Item, error: unknown): 'ignored' | 'errored' | undefined {
+    const code = codeOf(error)
+    if (code === 'ANNOUNCEMENT_INVALID') return 'errored'
+    // An entry can be away for a moment only, between two edits of gateway.yaml.
+    if (!this.#isOver(item.absentAtMs, REPOSITORY_ABSENT_MS_MAX)) return undefined
+    if (code === 'REPOSITORY_ABSENT') return 'ignored'
+    return code === 'REPOSITORY_MOVED' ? 'errored' : undefined
+  }
+
+  /** True once something has lasted that began at `sinceMs`. */
+  #isOver(sinceMs: number | undefined, limitMs: number): boolean {
+    return sinceMs !== undefined && this.#parts.clock.bootMs() - sinceMs >= limitMs
+  }
+
   async #publish(chosen: SealedAnnouncement): Promise<void> {
     try {
       await this.#parts.recorder.publish(chosen)
@@ -192,11 +220,6 @@ export class Intake {
       const run = chosen.announcement.runId
       this.#parts.log.warn({ run, cause: causeOf(error) }, 'announcement not published')
     }
-  }
-
-  #isLastTry(item: Item): boolean {
-    if (item.fetchFailedAtMs === undefined) return false
-    return this.#parts.clock.bootMs() - item.fetchFailedAtMs >= INTAKE_FETCH_MS_MAX
   }
 
   #failed(item: Item, error: unknown): void {
@@ -211,7 +234,12 @@ export class Intake {
       return
     }
     const nowMs = clock.bootMs()
-    if (sealed === undefined && code !== 'ROSTER_ABSENT') item.fetchFailedAtMs ??= nowMs
+    if (code === 'REPOSITORY_ABSENT' || code === 'REPOSITORY_MOVED') {
+      item.absentAtMs ??= nowMs
+    } else {
+      item.absentAtMs = undefined
+      if (sealed === undefined && code !== 'ROSTER_ABSENT') item.fetchFailedAtMs ??= nowMs
+    }
     // At least a turn of the event loop: a step that fails at once must not keep everyone else out.
     const retryMs = Math.max(1, Math.ceil(backoffMs(item.tries, random.next(), RETRY)))
     item.tries += 1

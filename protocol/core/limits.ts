@@ -175,6 +175,8 @@ export const INTAKE_RETRY_MS_MIN = 500
 export const INTAKE_RETRY_MS_MAX = 30_000
 /** Milliseconds that a commit is asked for before its run is errored: a forge's restart fits. */
 export const INTAKE_FETCH_MS_MAX = 600_000
+/** Milliseconds that a delivery waits for its repository to be declared again, as it was. */
+export const REPOSITORY_ABSENT_MS_MAX = 600_000
 /** Milliseconds of one fetch of a commit by the gateway; the next try is a new fetch. */
 export const COMMIT_FETCH_MS_MAX = 120_000
 /** Milliseconds that one run may take a place of the intake while no quorum of its own answers. */

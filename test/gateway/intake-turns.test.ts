@@ -119,6 +119,7 @@ test('sealed deliveries go beside the fetch of their repository: they ask no for
     tries: 0,
     readyAtMs: 0,
     fetchFailedAtMs: undefined,
+    absentAtMs: undefined,
     sealedAtMs: undefined
   }))
 

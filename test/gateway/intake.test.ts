@@ -98,14 +98,6 @@ test('a branch that the pipeline does not select is ignored, and nothing is reco
   expect(rig.registers.proposed).toEqual([])
 })
 
-test('a repository that is not declared any more is ignored', async () => {
-  const delivery = await rig.put(deliveryOf(1, { repository: 'team/gone' }))
-
-  await rig.intake().start()
-
-  expect((await rig.settled(delivery)).reason).toMatch(/not declared any more/)
-})
-
 test('a run that another gateway announced first ends as that one was chosen', async () => {
   const delivery = await rig.put(deliveryOf(1))
   const theirs = await otherGateway(
