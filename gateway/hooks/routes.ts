@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
-import { type Limiter, refusedAuth } from '../api/auth.ts'
+import { countFailure, type Limiter, refusedAuth } from '../api/auth.ts'
 import { problemResponse } from '../api/problem.ts'
 import { receptionSchema } from '../api/schemas.ts'
 import { gitPushSchema } from './git-push.ts'
@@ -24,6 +24,8 @@ export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
     '/hooks/git',
     {
       bodyLimit: DELIVERY_BYTES_MAX,
+      // Behind a proxy all share one address, and a forge does not send again what got a 429.
+      config: { rateLimit: false },
       schema: {
         summary: 'One ref of one push to a bare Git repository',
         description:
@@ -51,6 +53,10 @@ export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
       }
       try {
         const reception = await parts.receiver.receive(headers, body)
+        // Without a declared repository there is no secret: anyone may have sent it.
+        const tooMany =
+          reception.delivery === '' ? await countFailure(parts.failures, request) : undefined
+        if (tooMany !== undefined) throw tooMany
         return await reply.code(202).send(receptionView(reception))
       } catch (error) {
         if (!(error instanceof MeshError) || error.kind.status !== 401) throw error

@@ -193,9 +193,9 @@ export const HTTP_IDLE_MS_MAX = 60_000
 export const HTTP_CONNECTIONS_MAX = 1_000
 /** Bytes of one HTTP request's headers. */
 export const HTTP_HEADER_BYTES_MAX = 16_384
-/** HTTP requests of one address in a minute: generous, since a proxy is one address. */
+/** HTTP requests of one address in a minute, deliveries aside: a proxy is one address. */
 export const HTTP_REQUESTS_PER_MINUTE_MAX = 6_000
-/** Refused tokens and signatures of one address in a minute. */
+/** Refused tokens, signatures and unknown repositories of one address in a minute. */
 export const AUTH_FAILURES_PER_MINUTE_MAX = 60
 /** Seconds after which a sender that got 503 may try again. */
 export const RETRY_AFTER_S = 5
