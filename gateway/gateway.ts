@@ -185,7 +185,7 @@ export class Gateway {
   }
 
   #api(): ApiParts {
-    const { key, store, clock } = this.#parts
+    const { key, store, clock, log } = this.#parts
     const member = this.#member
     return {
       peerId: key.peerId,
@@ -200,6 +200,7 @@ export class Gateway {
       health: () => member.health(),
       intakeQueued: () => this.#intake.queued,
       stopping: () => this.#stopping,
+      log,
       readLog: (question) =>
         readLog(
           {

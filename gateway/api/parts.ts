@@ -2,6 +2,7 @@ import type { Board } from '../../protocol/core/board.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { SealedRoster } from '../../protocol/core/roster.ts'
+import type { Log } from '../../protocol/host/log.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/node.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
@@ -24,4 +25,5 @@ export interface ApiParts {
   intakeQueued(): number
   stopping(): boolean
   readLog(question: LogQuestion): Promise<LogRead>
+  readonly log: Log
 }
