@@ -50,6 +50,14 @@ export const MESH_ERRORS = {
     false,
     (f) => `${f['state']} already has ${f['file']}: it is never overwritten; choose another --state`
   ),
+  FILE_LOCKED: kind(
+    5,
+    503,
+    true,
+    (f) =>
+      `${f['file']} is being changed by process ${f['pid']}: try again; if there is no such ` +
+      `process, remove ${f['lock']}*`
+  ),
   KEY_MODE_WIDE: kind(
     78,
     500,

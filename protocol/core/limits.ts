@@ -201,6 +201,8 @@ export const AUTH_FAILURES_PER_MINUTE_MAX = 60
 export const RETRY_AFTER_S = 5
 /** Tokens of one gateway: each request is compared with all of them. */
 export const TOKENS_MAX = 100
+/** Milliseconds that a command waits for another that changes the same file: one takes a few. */
+export const FILE_LOCK_MS_MAX = 5_000
 /** Holders of jobs that the log service remembers; a forgotten one costs a read of the register. */
 export const LOG_HOLDERS_MAX = 4_096
 /** Log lines in one page of the log stream or the API. */
