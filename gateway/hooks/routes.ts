@@ -7,6 +7,7 @@ import { problemResponse } from '../api/problem.ts'
 import { receptionSchema } from '../api/schemas.ts'
 import { gitPushSchema } from './git-push.ts'
 import type { Receiver, Reception } from './receiver.ts'
+import { webhookHeadersSchema } from './standard-webhook.ts'
 
 export interface HookParts {
   readonly receiver: Pick<Receiver, 'receive'>
@@ -32,11 +33,12 @@ export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
           'Signed as Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature) with ' +
           'the secret of the repository that the body names.',
         tags: ['hooks'],
+        headers: webhookHeadersSchema,
         body: gitPushSchema,
         response: {
           202: receptionSchema,
           ...Object.fromEntries(
-            [400, 401, 413, 415, 429, 503].map((status) => [status, problemResponse])
+            [400, 401, 413, 415, 429, 500, 503].map((status) => [status, problemResponse])
           )
         }
       },
