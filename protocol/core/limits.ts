@@ -167,7 +167,7 @@ export const DELIVERY_AGE_S_MAX = 300
 export const DELIVERIES_KEPT_MAX = 10_000
 /** Deliveries accepted but not yet recorded on a quorum; above it the hook answers 503. */
 export const INTAKE_QUEUE_MAX = 2_000
-/** Deliveries worked on side by side: each fetches a commit. */
+/** Deliveries worked on side by side; those that fetch are never all of one forge. */
 export const INTAKE_PARALLEL_MAX = 4
 /** Repositories declared in one gateway.yaml. */
 export const REPOSITORIES_MAX = 1_000
@@ -177,6 +177,8 @@ export const INTAKE_RETRY_MS_MIN = 500
 export const INTAKE_RETRY_MS_MAX = 30_000
 /** Milliseconds that a commit is asked for before its run is errored: a forge's restart fits. */
 export const INTAKE_FETCH_MS_MAX = 600_000
+/** Milliseconds that a delivery waits for its repository to be declared again, as it was. */
+export const REPOSITORY_ABSENT_MS_MAX = 600_000
 /** Milliseconds of one fetch of a commit by the gateway; the next try is a new fetch. */
 export const COMMIT_FETCH_MS_MAX = 120_000
 /** Milliseconds that one run may take a place of the intake while no quorum of its own answers. */
@@ -193,14 +195,16 @@ export const HTTP_IDLE_MS_MAX = 60_000
 export const HTTP_CONNECTIONS_MAX = 1_000
 /** Bytes of one HTTP request's headers. */
 export const HTTP_HEADER_BYTES_MAX = 16_384
-/** HTTP requests of one address in a minute: generous, since a proxy is one address. */
+/** HTTP requests of one address in a minute, deliveries aside: a proxy is one address. */
 export const HTTP_REQUESTS_PER_MINUTE_MAX = 6_000
-/** Refused tokens and signatures of one address in a minute. */
+/** Refused tokens, signatures and unknown repositories of one address in a minute. */
 export const AUTH_FAILURES_PER_MINUTE_MAX = 60
 /** Seconds after which a sender that got 503 may try again. */
 export const RETRY_AFTER_S = 5
 /** Tokens of one gateway: each request is compared with all of them. */
 export const TOKENS_MAX = 100
+/** Milliseconds that a command waits for another that changes the same file: one takes a few. */
+export const FILE_LOCK_MS_MAX = 5_000
 /** Holders of jobs that the log service remembers; a forgotten one costs a read of the register. */
 export const LOG_HOLDERS_MAX = 4_096
 /** Log lines in one page of the log stream or the API. */

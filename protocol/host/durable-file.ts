@@ -50,6 +50,7 @@ export async function syncFolder(dir: string): Promise<void> {
   }
 }
 
-function unwritable(dir: string, error: unknown): MeshError {
+/** To be thrown where nothing can be written to `dir`. */
+export function unwritable(dir: string, error: unknown): MeshError {
   return new MeshError('STATE_UNWRITABLE', { state: dir, cause: causeOf(error) }, { cause: error })
 }
