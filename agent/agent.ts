@@ -17,6 +17,7 @@ import { admitMember } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { Claimer } from './claim/claimer.ts'
 import { pause } from './claim/ending.ts'
+import type { Registers } from './claim/ports.ts'
 import { removeLeftovers, settleRecords } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
 import type { AgentSettings } from './config.ts'
@@ -32,6 +33,8 @@ import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import type { HostProfile } from './probe/host-profile.ts'
+import type { Supervised } from './supervise.ts'
+import { untilFailed } from './until-failed.ts'
 
 /** Time that gossip needs to learn what a new peer listens to: about one of its heartbeats. */
 const GREET_AFTER_MS = 1_200
@@ -59,7 +62,7 @@ export interface AgentParts {
 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
-export class Agent {
+export class Agent implements Supervised {
   readonly #parts: AgentParts
   readonly #life = new Life()
   readonly #random = systemRandom()
@@ -70,7 +73,9 @@ export class Agent {
   readonly #claimer: Claimer
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
+  readonly #registers: Registers
   readonly #quit = new AbortController()
+  readonly #failed = new AbortController()
 
   constructor(parts: AgentParts) {
     this.#parts = parts
@@ -97,7 +102,8 @@ export class Agent {
     )
     this.#spool = new LogStore(paths.logs, { durable: false })
     this.#feeds = new Feeds({ spool: this.#spool, send: this.#sendLog, clock, random, log })
-    const registers = this.#member
+    const registers = untilFailed(this.#member, this.#failed.signal)
+    this.#registers = registers
     this.#claimer = new Claimer({
       registers,
       clock,
@@ -167,10 +173,19 @@ export class Agent {
     await this.#spool.close()
   }
 
-  /** Fail-stop: nothing more is proposed or promised; guards end what runs. */
-  abandon(): void {
+  /**
+   * Fail-stop (rule D6): from now on nothing is claimed, renewed, ended, answered or said; what
+   * runs is ended here, or by its guard. The next boot settles what is recorded.
+   */
+  async abandon(): Promise<void> {
+    this.#failed.abort()
     this.#quit.abort()
     this.#claimer.quit()
+    this.#advertiser.silence()
+    await Promise.all([this.#member.stop(), this.#control.stop()])
+    await this.#feeds.stop(0)
+    await this.#claimer.drain()
+    await this.#spool.close()
   }
 
   /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
@@ -191,7 +206,7 @@ export class Agent {
   #recovery() {
     const { clock, log, store } = this.#parts
     return {
-      registers: this.#member,
+      registers: this.#registers,
       clock,
       random: this.#random,
       digest: digest(),

@@ -50,6 +50,14 @@ export const MESH_ERRORS = {
     false,
     (f) => `${f['state']} already has ${f['file']}: it is never overwritten; choose another --state`
   ),
+  SOCKET_PATH_TOO_LONG: kind(
+    78,
+    500,
+    false,
+    (f) =>
+      `the socket ${f['socket']} would have a path of ${f['bytes']} bytes, ${f['max']} are possible: ` +
+      'give a shorter --state'
+  ),
   KEY_MODE_WIDE: kind(
     78,
     500,

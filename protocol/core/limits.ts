@@ -213,6 +213,10 @@ export const LOGS_SWEEP_EVERY_MS = 3_600_000
 export const LOG_REQUEST_MS_MAX = 10_000
 /** Milliseconds that a daemon may take to finish what is in flight before it stops anyway. */
 export const SHUTDOWN_MS_MAX = 10_000
+/** Milliseconds that a process may outlive its daemon: what hangs must not keep it. */
+export const PROCESS_END_MS_MAX = 2_000
+/** Bytes of a Unix socket's path: Linux keeps 108 for it with the zero at its end. */
+export const SOCKET_PATH_BYTES_MAX = 107
 /** Bytes of one log line; a longer one is cut and marked. */
 export const LOG_LINE_BYTES_MAX = 16_384
 /** Bytes of one log chunk; it is sent at the latest after LOG_CHUNK_MS. */
