@@ -225,8 +225,10 @@ export const LOG_CHUNK_BYTES_MAX = 32_768
 export const LOG_CHUNK_LINES_MAX = 1_024
 /** Milliseconds that a line waits for company before it is sent. */
 export const LOG_CHUNK_MS_MAX = 200
-/** Bytes of one attempt's log; what comes after is counted, not kept. */
+/** Bytes of one attempt's log as it lies on the disk; what comes after is counted, not kept. */
 export const LOG_BYTES_MAX = 67_108_864
+/** Bytes of LOG_BYTES_MAX that are kept free for the line that says that the log is cut. */
+export const LOG_NOTICE_BYTES_MAX = 512
 /** Bytes of log lines that one read returns: a page with its framing must fit FRAME_BYTES_MAX. */
 export const LOG_PAGE_BYTES_MAX = 1_048_576
 /** Jobs whose log is open at one time: half of the file handles that a process usually may have. */
