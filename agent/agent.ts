@@ -8,6 +8,7 @@ import { VERSION } from '../protocol/host/version.ts'
 import { Member } from '../protocol/mesh/member.ts'
 import type { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { LogStore } from '../protocol/store/log-store.ts'
+import type { LogSweeper } from '../protocol/store/log-sweeper.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import { digest } from '../protocol/wire/digest.ts'
 import { PROTOCOLS } from '../protocol/wire/ids.ts'
@@ -32,6 +33,7 @@ import type { LogSend } from './logs/feed.ts'
 import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
+import { spoolSweep } from './logs/spool-sweep.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import type { Supervised } from './supervise.ts'
 import { untilFailed } from './until-failed.ts'
@@ -69,6 +71,7 @@ export class Agent implements Supervised {
   readonly #member: Member
   readonly #executor: Executor
   readonly #spool: LogStore
+  readonly #sweep: LogSweeper
   readonly #feeds: Feeds
   readonly #claimer: Claimer
   readonly #advertiser: Advertiser
@@ -100,8 +103,11 @@ export class Agent implements Supervised {
         name: settings.name
       }
     )
-    this.#spool = new LogStore(paths.logs, { durable: false })
-    this.#feeds = new Feeds({ spool: this.#spool, send: this.#sendLog, clock, random, log })
+    const spool = new LogStore(paths.logs, { durable: false })
+    this.#spool = spool
+    const held = (): readonly string[] => this.#claimer.heldJobs
+    this.#sweep = spoolSweep({ spool, held, clock, log }, { dir: paths.logs })
+    this.#feeds = new Feeds({ spool, send: this.#sendLog, clock, random, log })
     const registers = untilFailed(this.#member, this.#failed.signal)
     this.#registers = registers
     this.#claimer = new Claimer({
@@ -150,6 +156,7 @@ export class Agent implements Supervised {
       if (kind === 'up') clock.arm(GREET_AFTER_MS, () => this.#advertiser.changed())
     })
     await this.#control.start()
+    this.#sweep.start()
     log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
     for (const problem of host.problems) log.warn(problem, 'host problem')
     this.#advertiser.changed()
@@ -168,6 +175,7 @@ export class Agent implements Supervised {
     await this.#claimer.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
+    await this.#sweep.stop()
     await this.#control.stop()
     await this.#member.stop()
     await this.#spool.close()
@@ -182,7 +190,7 @@ export class Agent implements Supervised {
     this.#quit.abort()
     this.#claimer.quit()
     this.#advertiser.silence()
-    await Promise.all([this.#member.stop(), this.#control.stop()])
+    await Promise.all([this.#member.stop(), this.#control.stop(), this.#sweep.stop()])
     await this.#feeds.stop(0)
     await this.#claimer.drain()
     await this.#spool.close()

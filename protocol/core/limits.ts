@@ -209,6 +209,14 @@ export const LOGS_KEPT_MS = 2_592_000_000
 export const LOGS_BYTES_MAX = 21_474_836_480
 /** Milliseconds between two looks for logs that may go. */
 export const LOGS_SWEEP_EVERY_MS = 3_600_000
+/** Milliseconds that an agent keeps logs which the gateway has: 7 days. */
+export const SPOOL_KEPT_MS = 604_800_000
+/** Bytes of all logs of an agent; the oldest that the gateway has go first. */
+export const SPOOL_BYTES_MAX = 4_294_967_296
+/** Bytes above which logs go that no gateway has yet: better no log than no disk. */
+export const SPOOL_BYTES_HARD_MAX = 8_589_934_592
+/** Milliseconds between two looks of an agent: a few short jobs fill a gigabyte meanwhile. */
+export const SPOOL_SWEEP_EVERY_MS = 60_000
 /** Milliseconds of one log request to another member: it ends on that member's disk. */
 export const LOG_REQUEST_MS_MAX = 10_000
 /** Milliseconds that a daemon may take to finish what is in flight before it stops anyway. */
