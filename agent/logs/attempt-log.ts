@@ -97,18 +97,11 @@ export class AttemptLog {
   #notices(): readonly string[] {
     const notices: string[] = []
     if (this.#cut > 0) {
-      const more = this.#cut === 1 ? '1 more line' : `${this.#cut} more lines`
-      const were = this.#cut === 1 ? 'was' : 'were'
-      const left = `${more} (${this.#cutBytes} bytes) ${were} left out`
-      notices.push(`the log is cut here: ${left}, a log may take ${LOG_BYTES_MAX} bytes`)
+      const rest = `${count(this.#cut)} (${this.#cutBytes} bytes)`
+      notices.push(`the log is cut at ${LOG_BYTES_MAX} bytes; left out here: ${rest}`)
     }
-    if (this.#lost > 0) {
-      const one = this.#lost === 1
-      const lost = one
-        ? '1 line of this log is lost: it'
-        : `${this.#lost} lines of this log are lost: they`
-      notices.push(`${lost} could not be kept on the disk`)
-    }
+    if (this.#lost > 0)
+      notices.push(`${count(this.#lost)} of this log could not be kept on the disk`)
     return notices
   }
 
@@ -153,4 +146,8 @@ export class AttemptLog {
     const { job, epoch } = this.#options
     if (this.#lost === 0) this.#parts.log.error({ job, epoch, err: error }, 'log lines lost')
   }
+}
+
+function count(lines: number): string {
+  return lines === 1 ? '1 line' : `${lines} lines`
 }

@@ -66,8 +66,7 @@ test('a log that is too long ends with how much was left out, and vouches for th
   expect(last).toMatchObject({ number: lines.length, step: 0, stream: 'mesh' })
   const bytes = (dropped - 1) * 16_001 + 38
   expect(last?.text).toBe(
-    `the log is cut here: ${dropped} more lines (${bytes} bytes) were left out, ` +
-      `a log may take ${LOG_BYTES_MAX} bytes`
+    `the log is cut at ${LOG_BYTES_MAX} bytes; left out here: ${dropped} lines (${bytes} bytes)`
   )
   expect(summary).toEqual(summaryOf(lines))
   // Room for the mark was kept, and not more than that wasted.
@@ -107,7 +106,7 @@ test('lines that the spool refuses are neither counted nor vouched for', async (
     'one',
     'two',
     'three',
-    '3 lines of this log are lost: they could not be kept on the disk'
+    '3 lines of this log could not be kept on the disk'
   ])
   expect(summary).toEqual(summaryOf(kept))
 })
@@ -132,7 +131,7 @@ test('a disk that fails once costs its lines, not those that follow', async () =
   const { lines, end } = await whole()
   expect(lines.map(({ number, text }) => [number, text])).toEqual([
     [1, 'kept'],
-    [2, '1 line of this log is lost: it could not be kept on the disk']
+    [2, '1 line of this log could not be kept on the disk']
   ])
   expect([end, summary]).toEqual([true, summaryOf(lines)])
 })

@@ -36,7 +36,7 @@ interface Wish {
   readonly index?: number
 }
 
-/** A finished log as an attempt leaves it; its bytes are a hole in the file, which takes no disk. */
+/** A finished log as an attempt leaves it; its bytes are a hole in the file and take no disk. */
 async function logOf(run: string, { ageMs, bytes = 0, delivered, index = 0 }: Wish): Promise<void> {
   const job = `${run}.${index}`
   await spool.append(job, 1, 1, [{ number: 1, atMs: 1, step: 1, stream: 'out', text: 'x' }])
