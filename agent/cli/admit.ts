@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
 import { readAuthority } from '../../protocol/mesh/identity.ts'
 import { RosterBook } from '../../protocol/mesh/roster-book.ts'
 import { admitMember } from '../admission.ts'
@@ -73,7 +74,7 @@ async function admitOffline(context: Context, request: AdmitRequest): Promise<Ad
 }
 
 function sentence(admitted: AdmittedView): string {
-  const { name, rosterVersion, pushed } = admitted
+  const { name, rosterVersion, pushed } = harmless(admitted)
   const how = pushed ? 'and is pushed to every member' : 'and goes out when this agent starts'
   return `${name} is admitted: roster ${rosterVersion} is signed ${how}\n`
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { jsonText } from '../../protocol/host/command-text.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
 import { jobsSchema } from '../control/contract.ts'
 import { wholeNumber } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
@@ -34,7 +35,7 @@ export function jobsCommand(program: Command, around: Surroundings): void {
       const document = await client.get(`/v1/jobs?${query(options)}`, jobsSchema)
       if (json) console.out(jsonText(document))
       else if (options.quiet === true)
-        console.out(document.jobs.map(({ id }) => `${id}\n`).join(''))
+        console.out(document.jobs.map(({ id }) => `${harmless(id)}\n`).join(''))
       else console.out(renderJobs(document.jobs, console))
     })
 }
