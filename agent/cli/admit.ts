@@ -12,7 +12,7 @@ import {
   admitSchema,
   admittedSchema
 } from '../control/contract.ts'
-import { checked } from './argument.ts'
+import { checked, zoneSchema } from './argument.ts'
 import {
   type CommonOptions,
   type Context,
@@ -20,6 +20,8 @@ import {
   contextOf,
   type Surroundings
 } from './command.ts'
+
+const roleSchema = admitSchema.shape.roles.element
 
 interface AdmitOptions extends CommonOptions {
   readonly name: string
@@ -40,14 +42,14 @@ export function admitCommand(program: Command, around: Surroundings): void {
     .option('--json', 'one JSON document, schema agent.admitted/1')
     .action(async (id: string, options: AdmitOptions) => {
       const context = contextOf(options, around)
-      const request = checked('admit', admitSchema, {
+      const request: AdmitRequest = {
         id,
         name: checked('--name', nameSchema, options.name),
-        roles: options.role,
+        roles: options.role.map((text) => checked('--role', roleSchema, text)),
         addresses: options.address.map((text) => checked('--address', addressSchema, text)),
         witness: options.witness === true,
-        zone: options.zone ?? options.name
-      })
+        zone: checked('--zone', zoneSchema, options.zone ?? options.name)
+      }
       const running = await context.client.answers()
       const admitted = running
         ? await context.client.post('/v1/members', request, admittedSchema)
