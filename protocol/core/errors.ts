@@ -58,6 +58,14 @@ export const MESH_ERRORS = {
       `${f['file']} is being changed by process ${f['pid']}: try again; if there is no such ` +
       `process, remove ${f['lock']}*`
   ),
+  SOCKET_PATH_TOO_LONG: kind(
+    78,
+    500,
+    false,
+    (f) =>
+      `the socket ${f['socket']} would have a path of ${f['bytes']} bytes, ${f['max']} are possible: ` +
+      'give a shorter --state'
+  ),
   KEY_MODE_WIDE: kind(
     78,
     500,

@@ -215,10 +215,22 @@ export const LOGS_KEPT_MS = 2_592_000_000
 export const LOGS_BYTES_MAX = 21_474_836_480
 /** Milliseconds between two looks for logs that may go. */
 export const LOGS_SWEEP_EVERY_MS = 3_600_000
+/** Milliseconds that an agent keeps logs which the gateway has: 7 days. */
+export const SPOOL_KEPT_MS = 604_800_000
+/** Bytes of all logs of an agent; the oldest that the gateway has go first. */
+export const SPOOL_BYTES_MAX = 4_294_967_296
+/** Bytes above which logs go that no gateway has yet: better no log than no disk. */
+export const SPOOL_BYTES_HARD_MAX = 8_589_934_592
+/** Milliseconds between two looks of an agent: a few short jobs fill a gigabyte meanwhile. */
+export const SPOOL_SWEEP_EVERY_MS = 60_000
 /** Milliseconds of one log request to another member: it ends on that member's disk. */
 export const LOG_REQUEST_MS_MAX = 10_000
 /** Milliseconds that a daemon may take to finish what is in flight before it stops anyway. */
 export const SHUTDOWN_MS_MAX = 10_000
+/** Milliseconds that a process may outlive its daemon: what hangs must not keep it. */
+export const PROCESS_END_MS_MAX = 2_000
+/** Bytes of a Unix socket's path: Linux keeps 108 for it with the zero at its end. */
+export const SOCKET_PATH_BYTES_MAX = 107
 /** Bytes of one log line; a longer one is cut and marked. */
 export const LOG_LINE_BYTES_MAX = 16_384
 /** Bytes of one log chunk; it is sent at the latest after LOG_CHUNK_MS. */
@@ -227,8 +239,10 @@ export const LOG_CHUNK_BYTES_MAX = 32_768
 export const LOG_CHUNK_LINES_MAX = 1_024
 /** Milliseconds that a line waits for company before it is sent. */
 export const LOG_CHUNK_MS_MAX = 200
-/** Bytes of one attempt's log; what comes after is counted, not kept. */
+/** Bytes of one attempt's log as it lies on the disk; what comes after is counted, not kept. */
 export const LOG_BYTES_MAX = 67_108_864
+/** Bytes of LOG_BYTES_MAX that are kept free for the line that says that the log is cut. */
+export const LOG_NOTICE_BYTES_MAX = 512
 /** Bytes of log lines that one read returns: a page with its framing must fit FRAME_BYTES_MAX. */
 export const LOG_PAGE_BYTES_MAX = 1_048_576
 /** Jobs whose log is open at one time: half of the file handles that a process usually may have. */
