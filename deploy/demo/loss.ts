@@ -35,7 +35,8 @@ export async function loseHolder(
   show.command(
     `kill -${signal.slice(3)} ${mesh.daemon(name).pid}    # ${name}, in the middle of it`
   )
-  const lostAtMs = Date.now()
+  // As the engine stamps its events.
+  const lostAtMs = performance.timeOrigin + performance.now()
   await mesh.daemon(name).kill(signal)
 
   const [, second] = await starts(judge, id, 2)
@@ -62,7 +63,7 @@ function claimAll(show: Show, { judge, job, name, first, second, lostAtMs }: See
   const death = judge.seen.find((one) => one.action === 'die' && one.container === first.container)
   const gapMs = death === undefined ? Number.NaN : second.atMs - death.atMs
   show.claim(`its container was gone ${gapMs} ms before the next one started`, gapMs >= 0)
-  const afterMs = second.atMs - lostAtMs
+  const afterMs = Math.round(second.atMs - lostAtMs)
   show.claim(
     `another agent took over ${(afterMs / 1_000).toFixed(1)} s after the loss`,
     afterMs <= TAKE_OVER_MS_MAX && second.peer !== first.peer,
