@@ -61,7 +61,8 @@ export async function admitOffline(
 
 /**
  * Tries until the state is free, for ADMIT_WAIT_MS_MAX: another admission is short, and a daemon
- * that starts will answer itself. Rejects with the last STATE_LOCKED, or with anything else at once.
+ * that starts will answer itself. Rejects with the last STATE_LOCKED, or with anything else at
+ * once.
  */
 export async function whileLocked<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
   const endMs = clock.bootMs() + ADMIT_WAIT_MS_MAX

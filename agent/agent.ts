@@ -10,6 +10,7 @@ import { JoinService } from '../protocol/mesh/join-service.ts'
 import { Member } from '../protocol/mesh/member.ts'
 import type { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { LogStore } from '../protocol/store/log-store.ts'
+import type { LogSweeper } from '../protocol/store/log-sweeper.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import { digest } from '../protocol/wire/digest.ts'
 import { PROTOCOLS } from '../protocol/wire/ids.ts'
@@ -19,6 +20,7 @@ import { admitMember } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { Claimer } from './claim/claimer.ts'
 import { pause } from './claim/ending.ts'
+import type { Registers } from './claim/ports.ts'
 import { removeLeftovers, settleRecords } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
 import type { AgentSettings } from './config.ts'
@@ -34,7 +36,10 @@ import type { LogSend } from './logs/feed.ts'
 import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
+import { spoolSweep } from './logs/spool-sweep.ts'
 import type { HostProfile } from './probe/host-profile.ts'
+import type { Supervised } from './supervise.ts'
+import { untilFailed } from './until-failed.ts'
 
 /** Time that gossip needs to learn what a new peer listens to: about one of its heartbeats. */
 const GREET_AFTER_MS = 1_200
@@ -63,18 +68,21 @@ export interface AgentParts {
 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
-export class Agent {
+export class Agent implements Supervised {
   readonly #parts: AgentParts
   readonly #life = new Life()
   readonly #random = systemRandom()
   readonly #member: Member
   readonly #executor: Executor
   readonly #spool: LogStore
+  readonly #sweep: LogSweeper
   readonly #feeds: Feeds
   readonly #claimer: Claimer
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
+  readonly #registers: Registers
   readonly #quit = new AbortController()
+  readonly #failed = new AbortController()
 
   constructor(parts: AgentParts) {
     this.#parts = parts
@@ -99,9 +107,13 @@ export class Agent {
         name: settings.name
       }
     )
-    this.#spool = new LogStore(paths.logs, { durable: false })
-    this.#feeds = new Feeds({ spool: this.#spool, send: this.#sendLog, clock, random, log })
-    const registers = this.#member
+    const spool = new LogStore(paths.logs, { durable: false })
+    this.#spool = spool
+    const held = (): readonly string[] => this.#claimer.heldJobs
+    this.#sweep = spoolSweep({ spool, held, clock, log }, { dir: paths.logs })
+    this.#feeds = new Feeds({ spool, send: this.#sendLog, clock, random, log })
+    const registers = untilFailed(this.#member, this.#failed.signal)
+    this.#registers = registers
     this.#claimer = new Claimer({
       registers,
       clock,
@@ -149,6 +161,7 @@ export class Agent {
       if (kind === 'up') clock.arm(GREET_AFTER_MS, () => this.#advertiser.changed())
     })
     await this.#control.start()
+    this.#sweep.start()
     log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
     for (const problem of host.problems) log.warn(problem, 'host problem')
     this.#advertiser.changed()
@@ -167,15 +180,25 @@ export class Agent {
     await this.#claimer.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
+    await this.#sweep.stop()
     await this.#control.stop()
     await this.#member.stop()
     await this.#spool.close()
   }
 
-  /** Fail-stop: nothing more is proposed or promised; guards end what runs. */
-  abandon(): void {
+  /**
+   * Fail-stop (rule D6): from now on nothing is claimed, renewed, ended, answered or said; what
+   * runs is ended here, or by its guard. The next boot settles what is recorded.
+   */
+  async abandon(): Promise<void> {
+    this.#failed.abort()
     this.#quit.abort()
     this.#claimer.quit()
+    this.#advertiser.silence()
+    await Promise.all([this.#member.stop(), this.#control.stop(), this.#sweep.stop()])
+    await this.#feeds.stop(0)
+    await this.#claimer.drain()
+    await this.#spool.close()
   }
 
   /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
@@ -196,7 +219,7 @@ export class Agent {
   #recovery() {
     const { clock, log, store } = this.#parts
     return {
-      registers: this.#member,
+      registers: this.#registers,
       clock,
       random: this.#random,
       digest: digest(),

@@ -9,7 +9,7 @@ const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4471'
 /** A name that stands in logs, tables and container labels as it is. */
 export const nameSchema = z
   .string()
-  .max(NAME_CHARACTERS_MAX)
+  .max(NAME_CHARACTERS_MAX, `use at most ${NAME_CHARACTERS_MAX} characters`)
   .regex(MEMBER_NAME, 'use letters, digits, dot, dash and underscore')
 
 export const addressSchema = z.string().regex(MEMBER_ADDRESS, 'use /ip4/ADDRESS/tcp/PORT')

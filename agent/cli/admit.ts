@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Clock } from '../../protocol/core/ports.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
 import { admitOffline, whileLocked } from '../admission.ts'
 import { addressSchema, nameSchema } from '../config.ts'
 import {
@@ -10,7 +11,7 @@ import {
   admitSchema,
   admittedSchema
 } from '../control/contract.ts'
-import { checked } from './argument.ts'
+import { checked, zoneSchema } from './argument.ts'
 import {
   type CommonOptions,
   type Context,
@@ -18,6 +19,8 @@ import {
   contextOf,
   type Surroundings
 } from './command.ts'
+
+const roleSchema = admitSchema.shape.roles.element
 
 interface AdmitOptions extends CommonOptions {
   readonly name: string
@@ -38,14 +41,14 @@ export function admitCommand(program: Command, around: Surroundings): void {
     .option('--json', 'one JSON document, schema agent.admitted/1')
     .action(async (id: string, options: AdmitOptions) => {
       const context = contextOf(options, around)
-      const request = checked('admit', admitSchema, {
+      const request: AdmitRequest = {
         id,
         name: checked('--name', nameSchema, options.name),
-        roles: options.role,
+        roles: options.role.map((text) => checked('--role', roleSchema, text)),
         addresses: options.address.map((text) => checked('--address', addressSchema, text)),
         witness: options.witness === true,
-        zone: options.zone ?? options.name
-      })
+        zone: checked('--zone', zoneSchema, options.zone ?? options.name)
+      }
       const clock = systemClock()
       const admitted = await whileLocked(clock, () => admitWhere(context, request, clock))
       if (context.json) context.console.out(jsonText(admitted))
@@ -72,7 +75,7 @@ async function admitWhere(
 }
 
 function sentence(admitted: AdmittedView): string {
-  const { name, rosterVersion, pushed } = admitted
+  const { name, rosterVersion, pushed } = harmless(admitted)
   const how = pushed ? 'and is pushed to every member' : 'and goes out when this agent starts'
   return `${name} is admitted: roster ${rosterVersion} is signed ${how}\n`
 }

@@ -6,6 +6,8 @@ import { type InviteView, inviteRequestSchema, inviteSchema } from '../control/c
 import { checked } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
+const roleSchema = inviteRequestSchema.shape.roles.element
+
 interface InviteOptions extends CommonOptions {
   readonly role: readonly string[]
   readonly witness?: boolean
@@ -21,9 +23,8 @@ export function inviteCommand(program: Command, around: Surroundings): void {
     .option('--json', 'one JSON document, schema agent.invite/1')
     .action(async (options: InviteOptions) => {
       const { client, console, json } = contextOf(options, around)
-      const { roles } = inviteRequestSchema.shape
       const request = {
-        roles: checked('--role', roles, [...new Set(options.role)]),
+        roles: [...new Set(options.role)].map((role) => checked('--role', roleSchema, role)),
         witness: options.witness === true,
         forMs: durationOf(options.for)
       }

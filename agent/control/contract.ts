@@ -3,7 +3,7 @@ import { agentSightingShape, agentStateSchema } from '../../protocol/api/agent-s
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
-import { INVITE_MS_MAX } from '../../protocol/core/limits.ts'
+import { INVITE_MS_MAX } from '../../protocol/core/join-limits.ts'
 
 /*
  * What `--json` prints and the local API answers, besides what both programs say (protocol/api).

@@ -1,4 +1,4 @@
-import { INVITE_KEPT_MS, INVITE_MS_MAX, INVITES_KEPT_MAX, INVITES_OPEN_MAX } from './limits.ts'
+import { INVITE_KEPT_MS, INVITE_MS_MAX, INVITES_KEPT_MAX, INVITES_OPEN_MAX } from './join-limits.ts'
 import type { Role } from './roster.ts'
 
 /** What an invite can admit as; being a witness is said apart. */

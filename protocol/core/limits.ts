@@ -167,7 +167,7 @@ export const DELIVERY_AGE_S_MAX = 300
 export const DELIVERIES_KEPT_MAX = 10_000
 /** Deliveries accepted but not yet recorded on a quorum; above it the hook answers 503. */
 export const INTAKE_QUEUE_MAX = 2_000
-/** Deliveries worked on side by side: each fetches a commit. */
+/** Deliveries worked on side by side; those that fetch are never all of one forge. */
 export const INTAKE_PARALLEL_MAX = 4
 /** Repositories declared in one gateway.yaml. */
 export const REPOSITORIES_MAX = 1_000
@@ -177,6 +177,8 @@ export const INTAKE_RETRY_MS_MIN = 500
 export const INTAKE_RETRY_MS_MAX = 30_000
 /** Milliseconds that a commit is asked for before its run is errored: a forge's restart fits. */
 export const INTAKE_FETCH_MS_MAX = 600_000
+/** Milliseconds that a delivery waits for its repository to be declared again, as it was. */
+export const REPOSITORY_ABSENT_MS_MAX = 600_000
 /** Milliseconds of one fetch of a commit by the gateway; the next try is a new fetch. */
 export const COMMIT_FETCH_MS_MAX = 120_000
 /** Milliseconds that one run may take a place of the intake while no quorum of its own answers. */
@@ -193,14 +195,16 @@ export const HTTP_IDLE_MS_MAX = 60_000
 export const HTTP_CONNECTIONS_MAX = 1_000
 /** Bytes of one HTTP request's headers. */
 export const HTTP_HEADER_BYTES_MAX = 16_384
-/** HTTP requests of one address in a minute: generous, since a proxy is one address. */
+/** HTTP requests of one address in a minute, deliveries aside: a proxy is one address. */
 export const HTTP_REQUESTS_PER_MINUTE_MAX = 6_000
-/** Refused tokens and signatures of one address in a minute. */
+/** Refused tokens, signatures and unknown repositories of one address in a minute. */
 export const AUTH_FAILURES_PER_MINUTE_MAX = 60
 /** Seconds after which a sender that got 503 may try again. */
 export const RETRY_AFTER_S = 5
 /** Tokens of one gateway: each request is compared with all of them. */
 export const TOKENS_MAX = 100
+/** Milliseconds that a command waits for another that changes the same file: one takes a few. */
+export const FILE_LOCK_MS_MAX = 5_000
 /** Holders of jobs that the log service remembers; a forgotten one costs a read of the register. */
 export const LOG_HOLDERS_MAX = 4_096
 /** Log lines in one page of the log stream or the API. */
@@ -211,10 +215,22 @@ export const LOGS_KEPT_MS = 2_592_000_000
 export const LOGS_BYTES_MAX = 21_474_836_480
 /** Milliseconds between two looks for logs that may go. */
 export const LOGS_SWEEP_EVERY_MS = 3_600_000
+/** Milliseconds that an agent keeps logs which the gateway has: 7 days. */
+export const SPOOL_KEPT_MS = 604_800_000
+/** Bytes of all logs of an agent; the oldest that the gateway has go first. */
+export const SPOOL_BYTES_MAX = 4_294_967_296
+/** Bytes above which logs go that no gateway has yet: better no log than no disk. */
+export const SPOOL_BYTES_HARD_MAX = 8_589_934_592
+/** Milliseconds between two looks of an agent: a few short jobs fill a gigabyte meanwhile. */
+export const SPOOL_SWEEP_EVERY_MS = 60_000
 /** Milliseconds of one log request to another member: it ends on that member's disk. */
 export const LOG_REQUEST_MS_MAX = 10_000
 /** Milliseconds that a daemon may take to finish what is in flight before it stops anyway. */
 export const SHUTDOWN_MS_MAX = 10_000
+/** Milliseconds that a process may outlive its daemon: what hangs must not keep it. */
+export const PROCESS_END_MS_MAX = 2_000
+/** Bytes of a Unix socket's path: Linux keeps 108 for it with the zero at its end. */
+export const SOCKET_PATH_BYTES_MAX = 107
 /** Bytes of one log line; a longer one is cut and marked. */
 export const LOG_LINE_BYTES_MAX = 16_384
 /** Bytes of one log chunk; it is sent at the latest after LOG_CHUNK_MS. */
@@ -223,8 +239,10 @@ export const LOG_CHUNK_BYTES_MAX = 32_768
 export const LOG_CHUNK_LINES_MAX = 1_024
 /** Milliseconds that a line waits for company before it is sent. */
 export const LOG_CHUNK_MS_MAX = 200
-/** Bytes of one attempt's log; what comes after is counted, not kept. */
+/** Bytes of one attempt's log as it lies on the disk; what comes after is counted, not kept. */
 export const LOG_BYTES_MAX = 67_108_864
+/** Bytes of LOG_BYTES_MAX that are kept free for the line that says that the log is cut. */
+export const LOG_NOTICE_BYTES_MAX = 512
 /** Bytes of log lines that one read returns: a page with its framing must fit FRAME_BYTES_MAX. */
 export const LOG_PAGE_BYTES_MAX = 1_048_576
 /** Jobs whose log is open at one time: half of the file handles that a process usually may have. */
@@ -235,6 +253,11 @@ export const MESSAGE_BYTES_MAX = 4_096
 export const CHECKOUT_MS_MAX = 600_000
 /** Bytes that a checkout may take on the agent's disk. */
 export const CHECKOUT_BYTES_MAX = 4_294_967_296
+/**
+ * Bytes of address space of one git process: two blobs of 512 MiB, the largest that servers send as
+ * a delta of one another, and as much again to work in.
+ */
+export const GIT_MEMORY_BYTES_MAX = 1_610_612_736
 /** Milliseconds for getting an image. */
 export const IMAGE_PULL_MS_MAX = 900_000
 /** Milliseconds for one engine call that should be quick. */
@@ -373,29 +396,3 @@ export const CLAIMS_PENDING_MAX = 64
 export const WATCHES_MAX = 256
 /** Milliseconds that a job rests after a claim that failed: the board may not know yet why. */
 export const CLAIM_REST_MS = 500
-/** Invites that are open at a time: one a host that is being added. */
-export const INVITES_OPEN_MAX = 16
-/** Invites remembered, ended ones included: their holders are told why they are refused. */
-export const INVITES_KEPT_MAX = 64
-/** Milliseconds that an invite is good when nothing else is said. */
-export const INVITE_MS_DEFAULT = 3_600_000
-/** Milliseconds that an invite is good at most: while one is open, strangers are let in to join. */
-export const INVITE_MS_MAX = 86_400_000
-/** Milliseconds that an invite is remembered after its end. */
-export const INVITE_KEPT_MS = 604_800_000
-/** Connections of strangers while an invite is open; above it the oldest one goes. */
-export const GUESTS_MAX = 4
-/** Milliseconds that such a stranger may stay: it is there to show its invite. */
-export const GUEST_MS_MAX = 10_000
-/** Characters of a join string: eight addresses of the longest kind, and room. */
-export const JOIN_STRING_CHARACTERS_MAX = 8_192
-/** Bytes of a request to join: eight addresses of the longest kind, and room. */
-export const JOIN_BYTES_MAX = 8_192
-/** Requests to join that wait for their turn: each one signs a roster. */
-export const JOINS_PENDING_MAX = 16
-/** Milliseconds of one request to join: it ends on the inviter's disk, twice. */
-export const JOIN_REQUEST_MS_MAX = 10_000
-/** Milliseconds after which a `join` does not try again: the inviter may be just restarting. */
-export const JOIN_MS_MAX = 15_000
-/** Tries of one `join`: a place among the strangers may be taken, an answer may be lost. */
-export const JOIN_TRIES_MAX = 6

@@ -1,6 +1,7 @@
 import { MeshError } from '../core/errors.ts'
 import type { Joiner } from '../core/invite.ts'
-import { ADDRESSES_MAX, JOIN_STRING_CHARACTERS_MAX } from '../core/limits.ts'
+import { JOIN_STRING_CHARACTERS_MAX } from '../core/join-limits.ts'
+import { ADDRESSES_MAX } from '../core/limits.ts'
 import { isMemberAddress, type Reach, reachOf } from '../core/member-fields.ts'
 import {
   checkFirstSettings,

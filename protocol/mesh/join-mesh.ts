@@ -1,7 +1,7 @@
 import { backoffMaxMs } from '../core/backoff.ts'
 import { causeOf, codeOf, MeshError } from '../core/errors.ts'
 import { admitsJoiner, type Joiner } from '../core/invite.ts'
-import { JOIN_MS_MAX, JOIN_REQUEST_MS_MAX, JOIN_TRIES_MAX } from '../core/limits.ts'
+import { JOIN_MS_MAX, JOIN_REQUEST_MS_MAX, JOIN_TRIES_MAX } from '../core/join-limits.ts'
 import type { Reach } from '../core/member-fields.ts'
 import type { Clock, Random } from '../core/ports.ts'
 import type { Member, SealedRoster } from '../core/roster.ts'
@@ -58,9 +58,10 @@ const NOT_YET: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Makes this host a member with a join string: key and store, the request, and then, once the roster
- * has proven to be of the string's mesh and to name this host, the pinned authority and the roster.
- * The state is locked meanwhile, as a daemon locks it. A call after a lost answer ends the same way.
+ * Makes this host a member with a join string: key and store, the request, and then, once the
+ * roster has proven to be of the string's mesh and to name this host, the pinned authority and the
+ * roster. The state is locked meanwhile, as a daemon locks it. A call after a lost answer ends the
+ * same way.
  * Throws STATE_BOUND, STATE_LOCKED, INVITE_*, INVITER_UNREACHABLE, NAME_TAKEN, JOIN_REFUSED.
  */
 export async function joinMesh(parts: JoinParts, order: JoinOrder): Promise<Joined> {

@@ -1,6 +1,6 @@
 import { MeshError } from '../core/errors.ts'
 import type { Invite } from '../core/invite.ts'
-import { JOINS_PENDING_MAX } from '../core/limits.ts'
+import { JOINS_PENDING_MAX } from '../core/join-limits.ts'
 import { addressesOf, isMemberAddress, isMemberName } from '../core/member-fields.ts'
 import type { Role, SealedRoster } from '../core/roster.ts'
 import type { Log } from '../host/log.ts'

@@ -1,6 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import { causeOf } from '../core/errors.ts'
-import { GUEST_MS_MAX, GUESTS_MAX, STRANGER_MS_MAX, STRANGERS_MAX } from '../core/limits.ts'
+import { GUEST_MS_MAX, GUESTS_MAX } from '../core/join-limits.ts'
+import { STRANGER_MS_MAX, STRANGERS_MAX } from '../core/limits.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Log } from '../host/log.ts'
 import type { Admission, Standing } from './admission.ts'

@@ -1,10 +1,9 @@
 import type { Invite, InviteRefusal, InviteRole, Invites, Joiner } from '../core/invite.ts'
+import { INVITES_KEPT_MAX, JOIN_BYTES_MAX } from '../core/join-limits.ts'
 import {
   ADDRESS_CHARACTERS_MAX,
   ADDRESSES_MAX,
   FRAME_BYTES_MAX,
-  INVITES_KEPT_MAX,
-  JOIN_BYTES_MAX,
   NAME_CHARACTERS_MAX,
   ROSTER_BYTES_MAX
 } from '../core/limits.ts'

@@ -1,6 +1,7 @@
 import { codeOf, MeshError } from '../core/errors.ts'
 import type { InviteRole } from '../core/invite.ts'
-import { ADDRESSES_MAX, JOIN_BYTES_MAX, JOIN_STRING_CHARACTERS_MAX } from '../core/limits.ts'
+import { JOIN_BYTES_MAX, JOIN_STRING_CHARACTERS_MAX } from '../core/join-limits.ts'
+import { ADDRESSES_MAX } from '../core/limits.ts'
 import { messageCodec } from './codec.ts'
 import { bytesOf, count, hexOf, list, plain, refuse } from './fields.ts'
 import * as wire from './generated/join.ts'
@@ -9,7 +10,7 @@ import { INVITE_SECRET_BYTES } from './join-proof.ts'
 import { PUBLIC_KEY_BYTES, peerIdOfRaw, rawKeyOf } from './keys.ts'
 import { sha256 } from './statement.ts'
 
-/** All that a host needs to join a mesh. Whoever has it may join once: it is a secret as a whole. */
+/** All that a host needs to join a mesh. Whoever has it may join, once: it is a secret. */
 export interface JoinTicket {
   /** Peer id of the mesh authority: what the joiner pins. */
   readonly authority: string

@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { GUEST_MS_MAX, GUESTS_MAX } from '../../protocol/core/limits.ts'
+import { GUEST_MS_MAX, GUESTS_MAX } from '../../protocol/core/join-limits.ts'
 import { PROTOCOLS } from '../../protocol/wire/ids.ts'
 import {
   decodeJoinReply,

@@ -14,7 +14,7 @@ import {
   INVITE_MS_MAX,
   INVITES_KEPT_MAX,
   INVITES_OPEN_MAX
-} from '../../../protocol/core/limits.ts'
+} from '../../../protocol/core/join-limits.ts'
 
 const NOW_MS = 1_700_000_000_000
 const HOUR_MS = 3_600_000

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
-import { ADDRESSES_MAX, JOIN_STRING_CHARACTERS_MAX } from '../../../protocol/core/limits.ts'
+import { JOIN_STRING_CHARACTERS_MAX } from '../../../protocol/core/join-limits.ts'
+import { ADDRESSES_MAX } from '../../../protocol/core/limits.ts'
 import { inviteIdOf, isJoinMac, joinMac } from '../../../protocol/wire/join-proof.ts'
 import {
   decodeJoinString,
