@@ -270,6 +270,7 @@ export class Agent implements Supervised {
       roster: () => book.current(),
       seen: (peerId) => this.#member.node.seen(peerId),
       admitter: admitterOf({ paths, book, clock }),
+      clock,
       log
     })
   }

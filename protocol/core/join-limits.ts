@@ -20,6 +20,8 @@ export const JOIN_STRING_CHARACTERS_MAX = 8_192
 export const JOIN_BYTES_MAX = 8_192
 /** Requests to join that wait for their turn: each one signs a roster. */
 export const JOINS_PENDING_MAX = 16
+/** Requests to join of one peer at once; then one a second: more is no joiner that tries again. */
+export const JOIN_ASKS_BURST = 16
 /** Milliseconds of one request to join: it ends on the inviter's disk, twice. */
 export const JOIN_REQUEST_MS_MAX = 10_000
 /** Milliseconds after which a `join` does not try again: the inviter may be just restarting. */

@@ -44,9 +44,8 @@ export class InviteBook {
   /** Whether a stranger may come in now to show its invite. */
   readonly isOpen = (): boolean => isInviteOpen(this.#invites, this.#clock.wallMs())
 
-  /** The secret of an invite that nobody has used. */
-  secretOf(id: string): string | undefined {
-    return this.#invites.find((invite) => invite.id === id)?.secret
+  find(id: string): Invite | undefined {
+    return this.#invites.find((invite) => invite.id === id)
   }
 
   /** Resolves once it is durable. Throws OVERLOADED, USAGE, STATE_UNWRITABLE. */

@@ -1,7 +1,9 @@
 import { MeshError } from '../core/errors.ts'
 import type { Invite } from '../core/invite.ts'
-import { JOINS_PENDING_MAX } from '../core/join-limits.ts'
+import { JOIN_ASKS_BURST, JOINS_PENDING_MAX } from '../core/join-limits.ts'
+import { MEMBERS_MAX } from '../core/limits.ts'
 import { addressesOf, isMemberAddress, isMemberName } from '../core/member-fields.ts'
+import type { Clock } from '../core/ports.ts'
 import type { Role, SealedRoster } from '../core/roster.ts'
 import type { Log } from '../host/log.ts'
 import {
@@ -16,6 +18,7 @@ import {
 import { isJoinMac } from '../wire/join-proof.ts'
 import type { InviteBook } from './invite-book.ts'
 import type { RequestHandler } from './request-server.ts'
+import { WorkMeter } from './work-meter.ts'
 
 /** A host with all that its entry in the roster needs. */
 export interface Newcomer {
@@ -42,22 +45,32 @@ export interface JoinServiceParts {
   /** Multiaddr of the other end of a peer's connection. */
   readonly seen: (peerId: string) => string | undefined
   readonly admitter: Admitter
+  readonly clock: Clock
   readonly log: Log
 }
 
 /** Answers who wants to join with an invite; each in its turn. */
 export class JoinService {
   readonly #parts: JoinServiceParts
+  /** Asks of one peer, and lines of the log: a stranger must fill neither the queue nor a disk. */
+  readonly #asks: WorkMeter
+  readonly #lines: WorkMeter
   #pending = 0
   /** Two newcomers of one name must not both find it free. */
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(parts: JoinServiceParts) {
     this.#parts = parts
+    const rate = { unitsPerS: 1, burstUnits: JOIN_ASKS_BURST }
+    this.#asks = new WorkMeter(parts.clock, { ...rate, peersMax: MEMBERS_MAX })
+    this.#lines = new WorkMeter(parts.clock, { ...rate, peersMax: 1 })
   }
 
   /** For PROTOCOLS.join. */
   readonly handle: RequestHandler = async (remote, body) => {
+    if (!this.#asks.take(remote, 1)) {
+      throw new MeshError('OVERLOADED', { what: 'what one host may ask', max: JOIN_ASKS_BURST })
+    }
     const request = decodeJoinRequest(body, remote)
     const claim = decodeJoinClaim(request.claim, remote)
     if (this.#pending >= JOINS_PENDING_MAX) {
@@ -78,18 +91,20 @@ export class JoinService {
     const { log } = this.#parts
     // The invite's id is no secret, and neither is the name: this is what an operator looks for.
     const facts = { peer: remote, invite: claim.invite, name: claim.name }
-    if (reply.kind === 'refused') log.warn({ ...facts, reason: reply.reason }, 'joiner refused')
-    else log.info(facts, 'joiner admitted')
+    if (reply.kind === 'admitted') log.info(facts, 'joiner admitted')
+    else if (this.#lines.take('', 1)) log.warn({ ...facts, reason: reply.reason }, 'joiner refused')
     return reply
   }
 
   async #decide(remote: string, request: JoinRequest, claim: JoinClaim): Promise<JoinReply> {
     const { invites, self, admitter } = this.#parts
-    const secret = invites.secretOf(claim.invite)
+    const invite = invites.find(claim.invite)
     const peers = { inviter: self, joiner: remote }
-    const isProven = secret !== undefined && isJoinMac(request.mac, secret, peers, request.claim)
+    const isProven =
+      invite?.secret !== undefined && isJoinMac(request.mac, invite.secret, peers, request.claim)
+    const isMember = this.#current(remote) !== undefined
     // Only to one who has the secret: what is wrong with its name is no business of a stranger.
-    if (isProven) {
+    if (isProven || (invite?.usedBy === remote && !isMember)) {
       const problem = await this.#problemOf(remote, claim)
       if (problem !== undefined) return { kind: 'refused', reason: problem }
     }
@@ -98,7 +113,7 @@ export class JoinService {
       peerId: remote,
       joiner: claim.joiner,
       isProven,
-      isMember: this.#current(remote) !== undefined
+      isMember
     })
     switch (answer.kind) {
       case 'refused':

@@ -68,6 +68,7 @@ export class InvitingMesh {
           roster: () => host.book.current(),
           seen: (peerId) => node.seen(peerId),
           admitter: admitterOf(mesh, () => host, clock),
+          clock,
           log: silentLog()
         })
         node.handle(PROTOCOLS.join, async (remote, body) => {

@@ -51,7 +51,7 @@ describe('an invite', () => {
 
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     const again = await InviteBook.open(file, clock)
-    expect([again.isOpen(), again.secretOf(idOf(1))]).toEqual([true, secretOf(1)])
+    expect([again.isOpen(), again.find(idOf(1))?.secret]).toEqual([true, secretOf(1)])
   })
 
   test('is burned in the file before its answer, without its secret, and stays so', async () => {
