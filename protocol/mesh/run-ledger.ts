@@ -53,8 +53,8 @@ export class RunLedger {
   }
 
   /**
-   * One look at a time for all who ask the same of a run. Rejects with the signal's reason, STOPPING
-   * or STORE_FAILED.
+   * One look at a time for all who ask the same of a run. Rejects with the signal's reason,
+   * STOPPING or STORE_FAILED.
    */
   async find(runId: string, witnessEpoch: number, options: LookupOptions = {}): Promise<RunLookup> {
     const { settle = 'never', annHash = '', signal } = options
