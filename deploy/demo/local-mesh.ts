@@ -34,7 +34,6 @@ export interface LocalPart {
 }
 
 interface Founded {
-  readonly authority: string
   readonly peerId: string
   readonly storeId: string
 }
@@ -177,36 +176,33 @@ export class LocalMesh {
     const address = `/ip4/127.0.0.1/tcp/${first.port}`
     const init = ['init', '--name', first.name, '--address', address, '--lease', lease, '--json']
     const founded = JSON.parse(await this.#must(AGENT_MAIN, first, init)) as Founded
-    const { authority } = founded
     first.id = `${founded.peerId}/${founded.storeId}`
-    for (const agent of others) {
-      agent.id = lastLine(await this.#must(AGENT_MAIN, agent, ['id', '--authority', authority]))
-    }
-    const id = ['id', '--authority', authority]
-    this.gateway.id = lastLine(await this.#must(GATEWAY_MAIN, this.gateway, id))
+    this.startAgent(0)
+    await eventually(`${first.name} answers`, () => this.#alive(0))
+    // One after the other: each join signs the next roster.
+    for (const agent of others) await this.#join(first, agent, 'agent', true)
+    await this.#join(first, this.gateway, 'gateway', options.gatewayWitness ?? true)
     const create = ['token', 'create', '--scope', 'read', '--name', 'demo']
     this.token = lastLine(await this.#must(GATEWAY_MAIN, this.gateway, create))
-    for (const index of this.agents.keys()) this.startAgent(index)
+    for (const index of others.keys()) this.startAgent(index + 1)
     this.startGateway()
-    await eventually(`${first.name} answers`, () => this.#alive(0))
-    await this.#admitAll(first, others, options.gatewayWitness ?? true)
     await this.ready()
   }
 
-  async #admitAll(
+  /** With one string, as on a host of its own: nothing else is carried over. */
+  async #join(
     first: LocalPart,
-    others: readonly LocalPart[],
-    gatewayWitness: boolean
+    part: LocalPart,
+    role: 'agent' | 'gateway',
+    witness: boolean
   ): Promise<void> {
-    for (const [part, role] of [
-      ...others.map((agent) => [agent, 'agent'] as const),
-      [this.gateway, 'gateway'] as const
-    ]) {
-      const address = `/ip4/127.0.0.1/tcp/${part.port}`
-      const args = ['admit', part.id, '--name', part.name, '--role', role, '--address', address]
-      const witness = role === 'agent' || gatewayWitness ? ['--witness'] : []
-      await this.#must(AGENT_MAIN, first, [...args, ...witness])
-    }
+    const invite = ['invite', '--role', role, ...(witness ? ['--witness'] : [])]
+    const string = lastLine(await this.#must(AGENT_MAIN, first, invite))
+    const main = role === 'agent' ? AGENT_MAIN : GATEWAY_MAIN
+    const joined = JSON.parse(
+      await this.#must(main, part, ['join', '-', '--json'], `${string}\n`)
+    ) as Founded
+    part.id = `${joined.peerId}/${joined.storeId}`
   }
 
   /** Resolves once the gateway reports a quorum and every agent can take jobs. */
@@ -242,9 +238,9 @@ export class LocalMesh {
     return (await this.agent(index, 'status', '--json')).code === 0 ? true : undefined
   }
 
-  #must(main: string, part: LocalPart, args: readonly string[]): Promise<string> {
+  #must(main: string, part: LocalPart, args: readonly string[], stdin = ''): Promise<string> {
     const full = [main, ...args, '--state', part.state]
-    return mustRun(process.execPath, full, { env: this.#env })
+    return mustRun(process.execPath, full, { env: this.#env, stdin })
   }
 
   async #writeGatewaySettings(options: LocalMeshOptions): Promise<void> {
