@@ -43,7 +43,7 @@ test("a killed agent's container is dead by its deadline, by the guard alone", a
   await eventually('the dead container is removed', async () => {
     return (await isThere(container)) ? undefined : true
   })
-}, 90_000)
+}, 180_000)
 
 test('a gateway killed right after its 202 and started again runs the job once', async () => {
   e2e = await E2eMesh.start()
@@ -63,7 +63,7 @@ test('a gateway killed right after its 202 and started again runs the job once',
   expect(job).toMatchObject({ state: 'succeeded', epoch: 1 })
   expect(judge.startsOf(`${run.id}.0`)).toHaveLength(1)
   await e2e.clean()
-}, 90_000)
+}, 180_000)
 
 async function isThere(containerId: string): Promise<boolean> {
   const filters = encodeURIComponent(JSON.stringify({ id: [containerId] }))
