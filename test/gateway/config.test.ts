@@ -83,7 +83,7 @@ describe('gateway.yaml', () => {
       repository('    branches: ["!main"]'),
       'gateway.yaml:5:16: repositories.0.branches.0: it excl'
     ],
-    [repository('    forge: gitea'), 'gateway.yaml:5:12: repositories.0.forge'],
+    [repository('    forge: gogs'), 'gateway.yaml:5:12: repositories.0.forge'],
     [
       'repositories: [{ name: a, url: git://h/a }]',
       'gateway.yaml:1:16: repositories.0.secret_file'

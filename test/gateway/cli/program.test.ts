@@ -85,7 +85,7 @@ test('repo add declares a repository and makes its secret, repo list shows it', 
   expect((await stat(secret)).mode & 0o777).toBe(0o600)
   expect(secretProblem((await readFile(secret, 'utf8')).trim())).toBeUndefined()
   expect((await gateway('repo', 'list')).out).toBe(
-    'team/kernel   git://host/kernel.git   main,v*\n'
+    'team/kernel   git   git://host/kernel.git   main,v*\n'
   )
   const again = await gateway(...add, '--secret-file', secret)
   expect(again.error).toMatchObject({ code: 'CONFIG_INVALID' })
