@@ -258,3 +258,33 @@ describe('a body that is refused', () => {
     expect(stranger).toMatchObject({ status: 401, code: 'SIGNATURE_MISMATCH' })
   })
 })
+
+describe('a hook that is set up wrongly is told what to change', () => {
+  test('at the path of another forge: whoever signed it', async () => {
+    const post = forgePost('forgejo', freshPush('forgejo-push.json'))
+
+    const reply = await rig.app.inject({ ...post, url: '/hooks/github' })
+
+    expect(reply.statusCode).toBe(400)
+    expect(reply.json()).toMatchObject({
+      code: 'HOOK_PATH_MISMATCH',
+      detail:
+        "/hooks/github does not take this delivery: it is Forgejo's: " +
+        "set the hook's URL to /hooks/forgejo"
+    })
+  })
+
+  test.each(['gitea', 'forgejo', 'github'] as const)('%s: as a form', async (forge) => {
+    const payload = `payload=${encodeURIComponent(freshPush('gitea-push.json'))}`
+    const post = forgePost(forge, payload)
+    const headers = { ...post.headers, 'content-type': 'application/x-www-form-urlencoded' }
+
+    const reply = await rig.app.inject({ ...post, headers })
+
+    expect(reply.statusCode).toBe(415)
+    expect(reply.json()).toMatchObject({
+      code: 'MEDIA_TYPE_UNSUPPORTED',
+      detail: expect.stringContaining('send application/json')
+    })
+  })
+})
