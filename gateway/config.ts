@@ -12,6 +12,8 @@ import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { checkUrl } from '../protocol/host/source.ts'
 import { globProblem } from '../protocol/pipeline/glob.ts'
+import { FORGES } from './hooks/forge-hook.ts'
+import { refuseDuplicates } from './repository-rules.ts'
 
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4472'
 const DEFAULT_HTTP_PORT = 8471
@@ -46,7 +48,7 @@ const httpSchema = z.preprocess(
 
 export const repositorySchema = z.strictObject({
   name: repositoryName,
-  forge: z.literal('git').default('git'),
+  forge: z.enum(FORGES).default('git'),
   url: z
     .string()
     .max(REFERENCE_CHARACTERS_MAX)
@@ -100,12 +102,6 @@ export function secretPath(configFile: string, repository: RepositorySettings): 
   return resolve(dirname(configFile), repository.secret_file)
 }
 
-/** The one key of a repository: two spellings of its URL must not be two repositories. */
-export function urlKey(url: string): string {
-  const { protocol, host, pathname } = new URL(url)
-  return `${protocol}//${host.toLowerCase()}${pathname.replace(/\.git$/, '')}`
-}
-
 /** `HOST:PORT`, `[::1]:8471`: what flags and the environment can say in one word. */
 function hostPortOf(text: string, context: z.RefinementCtx): unknown {
   const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
@@ -125,28 +121,5 @@ function refuseUrl(url: string, context: z.RefinementCtx): void {
     if (search !== '' || hash !== '') refuse('a URL must not hold a query or fragment')
   } catch (error) {
     refuse(error instanceof MeshError ? error.message : 'it is no URL')
-  }
-}
-
-function refuseDuplicates(
-  repositories: readonly RepositorySettings[],
-  context: z.RefinementCtx
-): void {
-  const seen = new Set<string>()
-  for (const [index, { name, url }] of repositories.entries()) {
-    const keys = [
-      { field: 'name', key: `name ${name}` },
-      { field: 'url', key: `url ${URL.canParse(url) ? urlKey(url) : url}` }
-    ]
-    for (const { field, key } of keys) {
-      if (seen.has(key)) {
-        context.addIssue({
-          code: 'custom',
-          path: [index, field],
-          message: `${key} is declared twice`
-        })
-      }
-      seen.add(key)
-    }
   }
 }

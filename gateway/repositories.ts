@@ -2,27 +2,50 @@ import { MeshError } from '../protocol/core/errors.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
 import { matchesGlob } from '../protocol/pipeline/glob.ts'
 import { type GatewaySettings, type RepositorySettings, secretPath } from './config.ts'
+import { cloneKey } from './hooks/clone-url.ts'
+import type { ForgeName, HookSecret, NamedRepository } from './hooks/forge-hook.ts'
+import { FORGE_HOOKS } from './hooks/forge-hooks.ts'
 import { isSameRepository } from './hooks/git-push.ts'
-import { secretProblem, WebhookSecret } from './hooks/standard-webhook.ts'
 
 /** A declared repository, ready to take deliveries. */
 export interface Repository {
   readonly name: string
+  readonly forge: ForgeName
   readonly url: string
-  readonly secret: WebhookSecret
+  readonly secret: HookSecret
   selects(branch: string): boolean
 }
 
 /** What deliveries may name (decision 5): replaced as a whole when the settings are read again. */
 export class Repositories {
-  #byName: ReadonlyMap<string, Repository>
+  #byName: ReadonlyMap<string, Repository> = new Map()
+  #byPlace: ReadonlyMap<string, Repository> = new Map()
+  #byForgeName: ReadonlyMap<string, Repository> = new Map()
 
   constructor(repositories: readonly Repository[]) {
-    this.#byName = byName(repositories)
+    this.replace(repositories)
   }
 
   find(name: string): Repository | undefined {
     return this.#byName.get(name)
+  }
+
+  /**
+   * The entry of that forge which a body's repository selects. Its clone URL goes first, since two
+   * servers of one kind may have an owner/name in common; the name is for servers that are reached
+   * by another address than the one they know of themselves. Whichever it is, its own secret must
+   * verify. A bare repository has no name but that of its entry.
+   */
+  select(forge: ForgeName, { name, urls }: NamedRepository): Repository | undefined {
+    if (forge === 'git') {
+      const found = this.#byName.get(name)
+      return found?.forge === 'git' ? found : undefined
+    }
+    for (const url of urls) {
+      const found = this.#byPlace.get(keyOf(forge, cloneKey(url)))
+      if (found !== undefined) return found
+    }
+    return this.#byForgeName.get(keyOf(forge, name.toLowerCase()))
   }
 
   /** The one that is the same repository as `url`, whatever its name. */
@@ -35,7 +58,11 @@ export class Repositories {
   }
 
   replace(repositories: readonly Repository[]): void {
-    this.#byName = byName(repositories)
+    const mapBy = (key: (repository: Repository) => string) =>
+      new Map(repositories.map((each) => [key(each), each]))
+    this.#byName = mapBy(({ name }) => name)
+    this.#byPlace = mapBy(({ forge, url }) => keyOf(forge, cloneKey(url)))
+    this.#byForgeName = mapBy(({ forge, name }) => keyOf(forge, name.toLowerCase()))
   }
 }
 
@@ -60,14 +87,24 @@ export async function loadRepository(
   configFile: string
 ): Promise<Repository> {
   const file = secretPath(configFile, entry)
-  const text = new TextDecoder().decode(await readHookSecret(file, entry.name, configFile)).trim()
-  const problem = secretProblem(text)
-  if (problem !== undefined) throw new MeshError('KEY_INVALID', { file, cause: problem })
+  const text = textOf(await readHookSecret(file, entry.name, configFile), file)
+  const read = FORGE_HOOKS[entry.forge].secretOf(text)
+  if (read.kind === 'unusable') throw new MeshError('KEY_INVALID', { file, cause: read.problem })
   return {
     name: entry.name,
+    forge: entry.forge,
     url: entry.url,
-    secret: new WebhookSecret(text),
+    secret: read.secret,
     selects: (branch) => entry.branches.some((pattern) => matchesGlob(pattern, branch))
+  }
+}
+
+/** Broken bytes read as one and the same character: another secret than the forge's. */
+function textOf(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new MeshError('KEY_INVALID', { file, cause: 'it is not UTF-8' }, { cause })
   }
 }
 
@@ -81,6 +118,7 @@ async function readHookSecret(file: string, name: string, configFile: string): P
   }
 }
 
-function byName(repositories: readonly Repository[]): ReadonlyMap<string, Repository> {
-  return new Map(repositories.map((repository) => [repository.name, repository]))
+/** No forge's name holds a space. */
+function keyOf(forge: ForgeName, place: string | undefined): string {
+  return `${forge} ${place ?? ''}`
 }

@@ -29,9 +29,23 @@ export function openApi(version: string): FastifyDynamicSwaggerOptions {
         }
       }
     },
-    transform: jsonSchemaTransform,
+    transform: withHeaders,
     transformObject: withoutInputs
   }
+}
+
+type Answers = Record<string, { readonly headers?: object }>
+
+/** The transform leaves out the headers of an answer, which are JSON schemas as they stand. */
+const withHeaders: typeof jsonSchemaTransform = (parts) => {
+  const { schema, ...rest } = jsonSchemaTransform(parts)
+  const given = parts.schema?.response as Answers | undefined
+  const made = schema?.response as Record<string, object> | undefined
+  for (const [status, { headers }] of Object.entries(given ?? {})) {
+    const answer = made?.[status]
+    if (headers !== undefined && answer !== undefined) Object.assign(answer, { headers })
+  }
+  return { schema, ...rest }
 }
 
 /**

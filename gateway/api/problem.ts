@@ -1,6 +1,7 @@
 import { problemSchema } from '../../protocol/api/problem.ts'
 import type { MeshError } from '../../protocol/core/errors.ts'
 import { RETRY_AFTER_S } from '../../protocol/core/limits.ts'
+import { hookPath } from '../hooks/forge-hook.ts'
 
 /** Seconds over which requests and refusals are counted. */
 const MINUTE_S = 60
@@ -11,13 +12,14 @@ export const problemResponse = {
   content: { 'application/problem+json': { schema: problemSchema } }
 }
 
-/** Headers that belong to an error's status. */
-export function headersOf(error: MeshError, realm: 'api' | 'hook'): Record<string, string> {
+/** Headers that belong to an error's status on a route. */
+export function headersOf(error: MeshError, route: string | undefined): Record<string, string> {
   const { status } = error.kind
   if (status === 503) return { 'retry-after': String(RETRY_AFTER_S) }
   if (status === 429) return { 'retry-after': String(MINUTE_S) }
-  if (status === 401 && realm === 'hook') {
-    return { 'www-authenticate': 'StandardWebhooks realm="runner-mesh"' }
+  if (status === 401 && route?.startsWith('/hooks/')) {
+    const scheme = route === hookPath('git') ? 'StandardWebhooks' : 'HMAC-SHA256'
+    return { 'www-authenticate': `${scheme} realm="runner-mesh"` }
   }
   if (status === 401) {
     // RFC 6750: a request that brought no token gets no error code.

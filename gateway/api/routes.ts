@@ -32,8 +32,17 @@ export interface ApiRouteParts {
   readonly failures: Limiter
 }
 
+const EPOCH_HEADER = 'runner-mesh-epoch'
+
 /** What every route with a token may answer besides its own. */
-const refusals = { 400: problem, 401: problem, 403: problem, 429: problem, 503: problem }
+const refusals = {
+  400: problem,
+  401: problem,
+  403: problem,
+  429: problem,
+  500: problem,
+  503: problem
+}
 /**
  * A schema of components.schemas cannot say what it is here: a reference has no words of its own.
  */
@@ -129,6 +138,13 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
   )
   const lines = {
     description: 'the lines, in order',
+    headers: {
+      [EPOCH_HEADER]: {
+        type: 'integer',
+        minimum: 0,
+        description: 'Epoch of the attempt whose log it is; 0 where nothing was logged.'
+      }
+    },
     content: {
       // Sent as a stream of bytes: there is no document to check.
       'text/plain': { schema: z.unknown().meta({ type: 'string' }) },
@@ -152,7 +168,7 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
       const format: LogFormat = wanted ?? (ndjson ? 'json' : 'text')
       const job = findJob(api.board, request.params.id)
       const log = await readWholeLog(api, job, { from, epoch, format })
-      reply.header('runner-mesh-epoch', log.epoch).header('vary', 'accept')
+      reply.header(EPOCH_HEADER, log.epoch).header('vary', 'accept')
       reply.type(LOG_TYPES[format])
       return log.body
     }
@@ -168,7 +184,7 @@ export function openRoutes(plain: FastifyInstance, api: ApiParts): void {
       schema: {
         summary: 'Whether a quorum of witnesses answers; 503 where it does not',
         tags: ['mesh'],
-        response: { 200: healthSchema, 503: healthSchema }
+        response: { 200: healthSchema, 429: problem, 500: problem, 503: healthSchema }
       }
     },
     async (_request, reply) => {

@@ -135,10 +135,9 @@ function answer(
   // The cause is for whoever runs the gateway; the client gets the code.
   if (status >= 500) log.error({ ...facts, err: known.cause ?? known }, 'request failed')
   else log.debug({ ...facts, detail: known.message }, 'request refused')
-  const realm = request.url.startsWith('/hooks/') ? 'hook' : 'api'
   return reply
     .code(status)
-    .headers(headersOf(known, realm))
+    .headers(headersOf(known, request.routeOptions.url))
     .type(PROBLEM_TYPE)
     .serializer((document: unknown) => JSON.stringify(document))
     .send(problemOf(known, 'stranger'))

@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { readPid } from '../../protocol/host/pid-lock.ts'
 import { writeSecretFile } from '../../protocol/host/secret-file.ts'
 import { loadGatewaySettings, type RepositorySettings, repositorySchema } from '../config.ts'
 import { addRepository } from '../config-edit.ts'
+import { FORGES, type ForgeName, hookPath } from '../hooks/forge-hook.ts'
+import { FORGE_HOOKS } from '../hooks/forge-hooks.ts'
 import { loadRepository } from '../repositories.ts'
 import {
   type CommonOptions,
@@ -16,10 +17,8 @@ import {
   type Surroundings
 } from './command.ts'
 
-/** Bytes of a new hook secret (Standard Webhooks asks for 24 to 64). */
-const SECRET_BYTES = 32
-
 interface AddOptions extends CommonOptions {
+  readonly forge: ForgeName
   readonly url: string
   readonly secretFile: string
   readonly branch?: readonly string[]
@@ -33,8 +32,16 @@ export function repoCommand(program: Command, around: Surroundings): void {
 
 function addCommand(repo: Command, around: Surroundings): void {
   common(repo.command('add'))
-    .description('declare a bare Git repository in gateway.yaml; its comments stay')
-    .argument('<name>', 'as its hook says it, team/kernel')
+    .description('declare a repository in gateway.yaml; its comments stay')
+    .argument('<name>', 'as its hook or forge says it, team/kernel')
+    .addOption(
+      new Option(
+        '--forge <forge>',
+        'Git server that sends its pushes; git is bare Git with our hook'
+      )
+        .choices(FORGES)
+        .default('git')
+    )
     .requiredOption('--url <url>', 'where gateway and agents fetch it: https, http, ssh or git')
     .requiredOption('--secret-file <file>', 'hook secret, mode 0600; made where there is none')
     .option('--branch <pattern>', 'branch that starts runs, release/*; may be repeated', several)
@@ -42,20 +49,21 @@ function addCommand(repo: Command, around: Surroundings): void {
     .action(async (name: string, options: AddOptions) => {
       const context = contextOf(options, around)
       const entry = entryOf(name, options)
-      const made = await makeSecret(entry.secret_file)
+      const made = await makeSecret(entry.secret_file, entry.forge)
       await loadRepository(entry, context.paths.config)
       await addRepository(context.paths.config, entry)
       if (made) context.err(`made the secret ${entry.secret_file}: give a copy to the hook\n`)
-      context.err(`${name} declared in ${context.paths.config}\n`)
+      const { config } = context.paths
+      context.err(`${name} declared in ${config}: its hook posts to ${hookPath(entry.forge)}\n`)
       await tellReload(context)
     })
 }
 
 /** Throws USAGE, naming the option. */
 function entryOf(name: string, options: AddOptions): RepositorySettings {
-  const { url, branch } = options
+  const { forge, url, branch } = options
   // Absolute, since a path in the file is meant from the file's folder and not from here.
-  const entry = { name, url, secret_file: resolve(options.secretFile), branches: branch }
+  const entry = { name, forge, url, secret_file: resolve(options.secretFile), branches: branch }
   const result = repositorySchema.safeParse(entry)
   if (result.success) return result.data
   const [issue] = result.error.issues
@@ -64,10 +72,9 @@ function entryOf(name: string, options: AddOptions): RepositorySettings {
   })
 }
 
-async function makeSecret(file: string): Promise<boolean> {
-  const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}\n`
+async function makeSecret(file: string, forge: ForgeName): Promise<boolean> {
   try {
-    await writeSecretFile(file, secret)
+    await writeSecretFile(file, FORGE_HOOKS[forge].newSecret())
     return true
   } catch (error) {
     if (error instanceof MeshError && error.code === 'STATE_EXISTS') return false
@@ -92,8 +99,8 @@ function listCommand(repo: Command, around: Surroundings): void {
       const loaded = await loadGatewaySettings({ file: paths.config, fileRequired, flags: {}, env })
       const { repositories } = loaded.values
       if (json) return out(jsonText({ schema: 'gateway.repositories/1', repositories }))
-      for (const { name, url, branches } of repositories) {
-        out(`${name}   ${url}   ${branches.join(',')}\n`)
+      for (const { name, forge, url, branches } of repositories) {
+        out(`${name}   ${forge}   ${url}   ${branches.join(',')}\n`)
       }
     })
 }

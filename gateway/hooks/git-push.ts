@@ -5,39 +5,48 @@ import type { RunOrigin } from '../../protocol/core/run.ts'
 
 /** Characters of a ref, a pusher's name, a time: what git and people write fits several times. */
 const REF_CHARACTERS_MAX = 1_024
-const PUSHER_CHARACTERS_MAX = 256
+export const PUSHER_CHARACTERS_MAX = 256
 
 // What git check-ref-format forbids, and what would break or turn round a line of a terminal. Lone
 // surrogates have no UTF-8, so that an announcement could not hold them.
 const REF = /^refs(\/(?!\.)[^\p{Cc}\p{Cs}\p{Bidi_Control} ~^:?*[\\/]+)+$/u
-const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Bidi_Control}]*$/u
+export const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Bidi_Control}]*$/u
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/
 const ABSENT = /^0+$/
 
-const commitId = z.string().regex(COMMIT, 'a full commit id is needed')
+export const commitIdSchema = z.string().regex(COMMIT, 'a full commit id is needed')
+
+export const refSchema = z
+  .string()
+  .max(REF_CHARACTERS_MAX)
+  .regex(REF, 'a full ref is needed')
+  .meta({
+    description: 'Full ref, as in refs/heads/main.'
+  })
 
 /** The body that deploy/post-receive.mjs posts: one ref of one push (decision 6). */
 export const gitPushSchema = z.looseObject({
   repository: z.string().min(1).max(NAME_CHARACTERS_MAX).regex(PRINTABLE).meta({
     description: 'Name of the repository as declared in gateway.yaml.'
   }),
-  ref: z.string().max(REF_CHARACTERS_MAX).regex(REF, 'a full ref is needed').meta({
-    description: 'Full ref, as in refs/heads/main.'
-  }),
-  before: commitId.meta({ description: 'Commit before the push; zeros for a new ref.' }),
-  after: commitId.meta({ description: 'Commit after the push; zeros for a deleted ref.' }),
+  ref: refSchema,
+  before: commitIdSchema.meta({ description: 'Commit before the push; zeros for a new ref.' }),
+  after: commitIdSchema.meta({ description: 'Commit after the push; zeros for a deleted ref.' }),
   pusher: z.string().max(PUSHER_CHARACTERS_MAX).regex(PRINTABLE).default(''),
   time: z.iso.datetime({ offset: true }).meta({ description: 'When the push was received.' })
 })
 
 /** One ref of one push. */
 export interface GitPush {
+  /** As its forge names it. */
   readonly repository: string
+  /** The forge's number of it; absent for bare Git, where the URL is all there is. */
+  readonly repositoryId?: string
   readonly ref: string
   readonly before: string
   readonly after: string
   readonly pusher: string
-  /** ISO 8601, by the forge's clock. */
+  /** ISO 8601, by the forge's clock; '' where it does not say. */
   readonly time: string
 }
 
@@ -52,10 +61,18 @@ export function bodyText(bytes: Uint8Array): string {
 
 /** The event that a body means. Throws BODY_INVALID. */
 export function parseGitPush(text: string): GitPush {
-  const parsed = gitPushSchema.safeParse(parseJson(text))
-  if (!parsed.success) throw new MeshError('BODY_INVALID', { problem: firstIssue(parsed.error) })
-  const { repository, ref, before, after, pusher, time } = parsed.data
+  const { repository, ref, before, after, pusher, time } = checkedBody(
+    gitPushSchema,
+    parseJson(text)
+  )
   return { repository, ref, before, after, pusher, time }
+}
+
+/** Throws BODY_INVALID, naming the first field that is wrong. */
+export function checkedBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body)
+  if (!parsed.success) throw new MeshError('BODY_INVALID', { problem: firstIssue(parsed.error) })
+  return parsed.data
 }
 
 /** Name of the branch, undefined for tags and every other ref. */
@@ -67,10 +84,16 @@ export function isDeletion(push: Pick<GitPush, 'after'>): boolean {
   return ABSENT.test(push.after)
 }
 
-/** What the run is named after: the URL in gateway.yaml and the push's meaning, never its id. */
+/**
+ * What the run is named after: the URL in gateway.yaml and the push's meaning, never the id of a
+ * delivery. A path starts with a slash and a forge's number does not, so that neither can be taken
+ * for the other.
+ */
 export function originOf(push: GitPush, url: string): RunOrigin {
+  const { forgeHost, repositoryId } = placeOf(url)
   return {
-    ...placeOf(url),
+    forgeHost,
+    repositoryId: push.repositoryId ?? repositoryId,
     event: 'push',
     ref: push.ref,
     commit: push.after,
@@ -80,7 +103,7 @@ export function originOf(push: GitPush, url: string): RunOrigin {
   }
 }
 
-/** True where a push is the same run by both URLs: only what a run is named after counts. */
+/** True where both URLs lead to one repository: only what a run is named after counts. */
 export function isSameRepository(url: string, other: string): boolean {
   const [here, there] = [placeOf(url), placeOf(other)]
   return here.forgeHost === there.forgeHost && here.repositoryId === there.repositoryId
@@ -91,7 +114,7 @@ function placeOf(url: string): Pick<RunOrigin, 'forgeHost' | 'repositoryId'> {
   return { forgeHost: host.toLowerCase(), repositoryId: pathname.replace(/\.git$/, '') }
 }
 
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {

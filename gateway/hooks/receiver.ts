@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { INTAKE_QUEUE_MAX } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -6,8 +7,9 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
 import type { Inbox } from '../ports.ts'
 import type { Repositories, Repository } from '../repositories.ts'
-import { bodyText, branchOf, type GitPush, isDeletion, originOf, parseGitPush } from './git-push.ts'
-import type { WebhookHeaders } from './standard-webhook.ts'
+import type { Claim, ForgeHook, ForgeName, Incoming } from './forge-hook.ts'
+import { bodyText, branchOf, type GitPush, isDeletion, originOf } from './git-push.ts'
+import { checkHeaders } from './header-guard.ts'
 
 /** What a sender is told about its delivery. */
 export interface Reception {
@@ -32,7 +34,7 @@ export interface ReceiverParts {
   readonly log: Log
 }
 
-/** Verifies, de-duplicates and stores deliveries of bare Git repositories. */
+/** Verifies, de-duplicates and stores deliveries of declared repositories. */
 export class Receiver {
   readonly #parts: ReceiverParts
   /** One store at a time for each run: two deliveries of one meaning must see each other. */
@@ -44,35 +46,51 @@ export class Receiver {
 
   /**
    * Resolves once the delivery is synced to disk, or is known, or starts no run. Rejects with
-   * BODY_INVALID, SIGNATURE_MISMATCH, TIMESTAMP_OFF, OVERLOADED or STORE_FAILED; nothing is stored
-   * then.
+   * HOOK_PATH_MISMATCH, BODY_INVALID, SIGNATURE_MISMATCH, TIMESTAMP_OFF, REQUEST_INVALID,
+   * OVERLOADED or STORE_FAILED; nothing is stored then.
    */
-  async receive(headers: WebhookHeaders, bytes: Uint8Array): Promise<Reception> {
-    const { repositories, clock, log } = this.#parts
+  async receive(
+    hook: ForgeHook,
+    headers: IncomingHttpHeaders,
+    bytes: Uint8Array
+  ): Promise<Reception> {
+    const { clock, log } = this.#parts
     const receivedAtMs = clock.wallMs()
-    const text = bodyText(bytes)
-    const push = parseGitPush(text)
-    const repository = repositories.find(push.repository)
-    const reception = await this.#judge({ headers, text, push, receivedAtMs }, repository)
+    checkHeaders(hook.forge, headers)
+    const incoming = { headers, bytes, text: bodyText(bytes), receivedAtMs }
+    const claim = hook.read(incoming)
+    const { reception, push } = await this.#judge(hook.forge, incoming, claim)
     const { verdict, delivery, run, reason } = reception
-    const { ref, after: commit } = push
+    const { forge } = hook
     const ms = clock.wallMs() - receivedAtMs
-    const facts = { repository: push.repository, ref, commit, run, reason, ms }
+    const what = { forge, event: claim.event, repository: claim.repository?.name }
+    const facts = { ...what, ref: push?.ref, commit: push?.after, run, reason, ms }
     // What nobody vouches for, strangers could fill the log with; its sender is told.
     log[delivery === '' ? 'debug' : 'info']({ delivery, verdict, ...facts }, 'delivery received')
     return reception
   }
 
-  async #judge(request: Request, repository: Repository | undefined): Promise<Reception> {
-    const { headers, text, push, receivedAtMs } = request
-    // No secret, so nobody vouches for a word of it: not even its id may go anywhere.
-    if (repository === undefined) {
-      return ignored('', `repository ${push.repository} is not declared in gateway.yaml`)
+  async #judge(forge: ForgeName, incoming: Incoming, claim: Claim): Promise<Judgement> {
+    if (claim.repository === undefined) {
+      return { reception: ignored('', `event ${claim.event} names no repository`) }
     }
-    const id = repository.secret.verify(headers, text, receivedAtMs, repository.name)
+    const { name } = claim.repository
+    const repository = this.#parts.repositories.select(forge, claim.repository)
+    // No secret, so nobody vouches for a word of it: not even its id may go anywhere. What is
+    // declared for another forge is answered in the same words: its secret is none for this path,
+    // and a stranger learns nothing of what else is declared.
+    if (repository === undefined) {
+      const reason = `repository ${name} is not declared in gateway.yaml with forge: ${forge}`
+      return { reception: ignored('', reason) }
+    }
+    const id = repository.secret.verify(incoming, repository.name)
+    const meaning = claim.meaning()
+    if (meaning.kind === 'ignored') return { reception: ignored(id, meaning.reason) }
+    const { push } = meaning
     const reason = refusal(push, repository)
-    if (reason !== undefined) return ignored(id, reason)
-    return await this.#accept({ id, push, repository, receivedAtMs })
+    if (reason !== undefined) return { reception: ignored(id, reason), push }
+    const { receivedAtMs } = incoming
+    return { reception: await this.#accept({ id, push, repository, receivedAtMs }), push }
   }
 
   async #accept(authentic: Authentic): Promise<Reception> {
@@ -95,7 +113,7 @@ export class Receiver {
   async #store(authentic: Authentic, runId: string): Promise<Reception> {
     const { intake } = this.#parts
     const { id, push, repository } = authentic
-    const key = `${repository.name}/${id}`
+    const key = deliveryKey(repository, id)
     const known = await this.#known(key, runId)
     if (known !== undefined && !this.#canReopen(known, repository, runId)) {
       return duplicate(id, known)
@@ -162,12 +180,10 @@ export class Receiver {
   }
 }
 
-interface Request {
-  readonly headers: WebhookHeaders
-  readonly text: string
-  readonly push: GitPush
-  /** Wall clock. */
-  readonly receivedAtMs: number
+interface Judgement {
+  readonly reception: Reception
+  /** Of an authentic push. */
+  readonly push?: GitPush
 }
 
 interface Authentic {
@@ -175,6 +191,15 @@ interface Authentic {
   readonly push: GitPush
   readonly repository: Repository
   readonly receivedAtMs: number
+}
+
+/**
+ * What makes two requests one delivery: its forge and its id. The repository is in it as well,
+ * since two servers of one kind may give the same id. Bare Git has no word of its own for the
+ * records from before there were others; a name holds no colon.
+ */
+function deliveryKey({ forge, name }: Repository, id: string): string {
+  return forge === 'git' ? `${name}/${id}` : `${forge}:${name}/${id}`
 }
 
 /** Why a push starts no run, decided by the settings of this moment: never stored. */

@@ -5,36 +5,36 @@ import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
 import { countFailure, type Limiter, refusedAuth } from '../api/auth.ts'
 import { problemResponse } from '../api/problem.ts'
 import { receptionSchema } from '../api/schemas.ts'
-import { gitPushSchema } from './git-push.ts'
+import { type ForgeHook, hookPath } from './forge-hook.ts'
+import { FORGE_HOOKS } from './forge-hooks.ts'
 import type { Receiver, Reception } from './receiver.ts'
-import { webhookHeadersSchema } from './standard-webhook.ts'
 
 export interface HookParts {
   readonly receiver: Pick<Receiver, 'receive'>
   readonly failures: Limiter
 }
 
-/** POST /hooks/git: the forge is known by the path (decision 7). */
+/** POST /hooks/FORGE: the forge is known by the path (decision 7). */
 export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
-  // The bytes as they came are what was signed: no parser may touch them first.
+  // The bytes as they came are what was signed: no parser may touch them first. Nothing but JSON:
+  // of a form Gitea and Forgejo sign a part only.
   plain.removeAllContentTypeParsers()
   plain.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body)
   })
+  for (const hook of Object.values(FORGE_HOOKS)) hookRoute(plain, hook, parts)
+}
+
+function hookRoute(plain: FastifyInstance, hook: ForgeHook, parts: HookParts): void {
   plain.withTypeProvider<ZodTypeProvider>().post(
-    '/hooks/git',
+    hookPath(hook.forge),
     {
       bodyLimit: DELIVERY_BYTES_MAX,
       // Behind a proxy all share one address, and a forge does not send again what got a 429.
       config: { rateLimit: false },
       schema: {
-        summary: 'One ref of one push to a bare Git repository',
-        description:
-          'Signed as Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature) with ' +
-          'the secret of the repository that the body names.',
+        ...hook.document,
         tags: ['hooks'],
-        headers: webhookHeadersSchema,
-        body: gitPushSchema,
         response: {
           202: receptionSchema,
           ...Object.fromEntries(
@@ -48,13 +48,8 @@ export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
     async (request, reply) => {
       const body: unknown = request.body
       if (!Buffer.isBuffer(body)) throw new MeshError('BODY_INVALID', { problem: 'it is empty' })
-      const headers = {
-        id: single(request.headers['webhook-id']),
-        timestamp: single(request.headers['webhook-timestamp']),
-        signature: single(request.headers['webhook-signature'])
-      }
       try {
-        const reception = await parts.receiver.receive(headers, body)
+        const reception = await parts.receiver.receive(hook, request.raw.headers, body)
         // Without a declared repository there is no secret: anyone may have sent it.
         const tooMany =
           reception.delivery === '' ? await countFailure(parts.failures, request) : undefined
@@ -75,8 +70,4 @@ function receptionView({ verdict, delivery, run, reason }: Reception) {
     run: run === '' ? null : run,
     reason
   }
-}
-
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header.join(', ') : header
 }

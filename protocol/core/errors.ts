@@ -326,6 +326,12 @@ export const MESH_ERRORS = {
     (f) =>
       `the delivery's timestamp is ${f['offS']} s off, at most ${f['maxS']} s are allowed: set the clock`
   ),
+  HOOK_PATH_MISMATCH: kind(
+    1,
+    400,
+    false,
+    (f) => `${f['path']} does not take this delivery: ${f['problem']}`
+  ),
   BODY_TOO_LARGE: kind(1, 413, false, (f) => `the body is over ${f['max']} bytes`),
   BODY_INVALID: kind(1, 400, false, (f) => `the body is refused: ${f['problem']}`),
   MEDIA_TYPE_UNSUPPORTED: kind(

@@ -83,7 +83,7 @@ describe('gateway.yaml', () => {
       repository('    branches: ["!main"]'),
       'gateway.yaml:5:16: repositories.0.branches.0: it excl'
     ],
-    [repository('    forge: gitea'), 'gateway.yaml:5:12: repositories.0.forge'],
+    [repository('    forge: gogs'), 'gateway.yaml:5:12: repositories.0.forge'],
     [
       'repositories: [{ name: a, url: git://h/a }]',
       'gateway.yaml:1:16: repositories.0.secret_file'
@@ -124,6 +124,52 @@ describe('gateway.yaml', () => {
   })
 })
 
+describe('an entry of a forge', () => {
+  const entries = (...lines: readonly string[]) =>
+    `repositories:\n${lines.map((line) => `  - { ${line}, secret_file: s }\n`).join('')}`
+
+  test('says which one it is; without a word it is bare Git', async () => {
+    const { values } = await load(
+      entries('name: a, url: git://h/a', 'name: b, forge: forgejo, url: https://f/t/b')
+    )
+
+    expect(values.repositories.map(({ forge }) => forge)).toEqual(['git', 'forgejo'])
+  })
+
+  test.each([
+    ['by two schemes', 'ssh://git@h/T/A', 'url: gitea repository h/t/a is declared twice'],
+    ['under one name but for its case', 'https://h/t/b', 'name: gitea name t/a is declared twice']
+  ])('is refused where another is the same %s: a body selects one', async (_how, url, problem) => {
+    const name = url.endsWith('b') ? 'T/A' : 'other'
+    const first = 'name: t/a, forge: gitea, url: "https://h/t/a.git"'
+
+    const text = entries(first, `name: ${name}, forge: gitea, url: "${url}"`)
+
+    expect(await refusal(text)).toContain(problem)
+  })
+
+  test.each([
+    ['forge: forgejo, url: "https://h/t/b"', 'h is forgejo here and is gitea in another entry'],
+    ['forge: gitea, url: "https://h/x/t/b"', 'h has its pages at /x/ here and has its pages at /']
+  ])('%s is refused on the host of another: their numbers would meet', async (other, problem) => {
+    const text = entries('name: t/a, forge: gitea, url: "https://h/t/a"', `name: b, ${other}`)
+
+    expect(await refusal(text)).toContain(problem)
+  })
+
+  test('may be on the host of bare Git, and be cloned by SSH beside another', async () => {
+    const { values } = await load(
+      entries(
+        'name: t/a, forge: gitea, url: "https://h/git/t/a"',
+        'name: t/b, forge: gitea, url: "ssh://git@h/t/b"',
+        'name: bare, url: "git://h/bare"'
+      )
+    )
+
+    expect(values.repositories).toHaveLength(3)
+  })
+})
+
 describe('the secret of a repository', () => {
   const secrets = async () => {
     const { values } = await load(repository())
@@ -147,6 +193,8 @@ describe('the secret of a repository', () => {
     await chmod(secret, 0o600)
     await writeFile(secret, 'password')
     const weak = await secrets()
+    await writeFile(secret, Buffer.from([0x77, 0xff, 0xfe]))
+    const broken = await secrets()
     await writeFile(secret, '')
     const empty = await secrets()
     await folder.remove()
@@ -160,11 +208,26 @@ describe('the secret of a repository', () => {
       file
     )
 
-    expect([wide, weak, empty]).toMatchObject([
+    expect([wide, weak, broken, empty]).toMatchObject([
       { code: 'KEY_MODE_WIDE' },
+      { code: 'KEY_INVALID' },
       { code: 'KEY_INVALID' },
       { code: 'KEY_INVALID' }
     ])
+    expect(String(broken)).toContain('it is not UTF-8')
     await expect(absent).rejects.toThrow(/repository a has no secret: .*gone does not exist/)
+  })
+
+  test('of a forge is free text, and an empty one or a short one is refused', async () => {
+    const secret = join(folder.dir, 'kernel.secret')
+    const loaded = async (text: string) => {
+      await writeFile(secret, text)
+      const { values } = await load(repository('    forge: gitea'))
+      return await loadRepositories(values, file).catch((error: MeshError) => error.code)
+    }
+
+    expect(await loaded("It's a Secret to Everybody\n")).toMatchObject([{ forge: 'gitea' }])
+    expect(await loaded('\n')).toBe('KEY_INVALID')
+    expect(await loaded('password')).toBe('KEY_INVALID')
   })
 })

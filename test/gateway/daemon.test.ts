@@ -3,9 +3,11 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { TokenStore } from '../../gateway/api/token-store.ts'
+import type { ForgeName } from '../../gateway/hooks/forge-hook.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
 import { eventually } from '../support/eventually.ts'
+import { type ForgePost, forgePost, HMAC_VECTOR } from '../support/forge-delivery.ts'
 import { GatewayProcess, type GatewayState, gatewayState } from '../support/gateway-process.ts'
 import { PIPELINE, temporaryFolder } from '../support/gateway-rig.ts'
 import { GitFixture } from '../support/git-fixture.ts'
@@ -38,12 +40,18 @@ function start(state: string, ...more: readonly string[]): GatewayProcess {
   return daemon
 }
 
-async function declare({ config }: GatewayState, name = 'team/kernel', url = forge.url) {
-  const secret = join(folder.dir, 'hook.secret')
-  await writeFile(secret, VECTOR.secret, { mode: 0o600 })
+async function declare(
+  { config }: GatewayState,
+  name = 'team/kernel',
+  url = forge.url,
+  kind: ForgeName = 'git'
+) {
+  const secret = join(folder.dir, `${kind}.secret`)
+  await writeFile(secret, kind === 'git' ? VECTOR.secret : HMAC_VECTOR.secret, { mode: 0o600 })
   const text = await readFile(config, 'utf8')
   const head = text.includes('repositories:') ? '' : 'repositories:\n'
-  await appendFile(config, `${head}  - { name: ${name}, url: "${url}", secret_file: ${secret} }\n`)
+  const entry = `{ name: ${name}, forge: ${kind}, url: "${url}", secret_file: ${secret} }`
+  await appendFile(config, `${head}  - ${entry}\n`)
 }
 
 async function bearer({ state }: GatewayState): Promise<Record<string, string>> {
@@ -53,10 +61,9 @@ async function bearer({ state }: GatewayState): Promise<Record<string, string>> 
   return { authorization: `Bearer ${token}` }
 }
 
-async function post({ httpUrl }: GatewayState, body: string) {
-  const { headers, payload } = signedPost(body)
-  const init = { method: 'POST', headers, body: payload }
-  const reply = await fetch(`${httpUrl}/hooks/git`, init)
+async function post({ httpUrl }: GatewayState, delivery: string | ForgePost) {
+  const { url, headers, payload } = typeof delivery === 'string' ? signedPost(delivery) : delivery
+  const reply = await fetch(`${httpUrl}${url}`, { method: 'POST', headers, body: payload })
   const answer = (await reply.json()) as { verdict: string; run: string | null }
   return { status: reply.status, ...answer }
 }
@@ -92,6 +99,39 @@ test('a gateway killed right after its 202 records the run once when it is back'
   expect(phases?.length).toBeGreaterThan(0)
   expect(await second.kill('SIGTERM')).toMatchObject({ code: 0, signal: null })
 })
+
+test.each(['gitea', 'forgejo', 'github'] as const)(
+  'a signed delivery of %s becomes a run, and its replay names the same one',
+  async (kind) => {
+    const gateway = await gatewayState(folder.dir, 'roster')
+    await declare(gateway, 'team/kernel', forge.url, kind)
+    const token = await bearer(gateway)
+    const after = await forge.commit({ '.runner-mesh.yml': PIPELINE })
+    const body = JSON.stringify({
+      ref: 'refs/heads/main',
+      before: '0'.repeat(40),
+      after,
+      repository: { id: 42, full_name: 'team/kernel', clone_url: 'http://localhost/team/kernel' },
+      pusher: { name: 'lena' }
+    })
+    const daemon = start(gateway.state)
+    await daemon.said('gateway started')
+
+    const unsigned = await post(gateway, forgePost(kind, body, { secret: '' }))
+    const taken = await post(gateway, forgePost(kind, body))
+    const replayed = await post(gateway, forgePost(kind, body))
+
+    expect([unsigned.status, taken.status, taken.verdict]).toEqual([401, 202, 'accepted'])
+    expect(replayed).toMatchObject({ verdict: 'duplicate', run: taken.run })
+    const run = await eventually('the run is recorded', async () => {
+      const seen = await get(gateway, `/api/v1/runs/${taken.run}`, token)
+      return seen.state === 'queued' && seen
+    })
+    expect(run).toMatchObject({ commit: after, pusher: 'lena', branch: 'main' })
+    expect(run['jobs']).toMatchObject([{ name: 'build', state: 'queued' }])
+    expect(await daemon.kill('SIGTERM')).toMatchObject({ code: 0, signal: null })
+  }
+)
 
 test('without a roster it takes deliveries, says what is missing, and stops in order', async () => {
   const gateway = await gatewayState(folder.dir, 'none')

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { gitHook } from '../../gateway/hooks/git.ts'
 import { Receiver, type Reception } from '../../gateway/hooks/receiver.ts'
 import type { Intake } from '../../gateway/intake.ts'
 import type { Inbox } from '../../gateway/ports.ts'
@@ -55,12 +56,7 @@ function receiverOf(intake: Intake): Receiver {
 function sendAgain(receiver: Receiver, { deliveryId, body }: Delivery, id = deliveryId) {
   const seconds = Math.floor(clock.wallMs() / 1000)
   const headers = webhookHeaders({ secret: VECTOR.secret, id, seconds, body })
-  const signed = {
-    id,
-    timestamp: headers['webhook-timestamp'],
-    signature: headers['webhook-signature']
-  }
-  return receiver.receive(signed, Buffer.from(body))
+  return receiver.receive(gitHook, headers, Buffer.from(body))
 }
 
 /** Lets all of the patience pass with which a repository is waited for. */

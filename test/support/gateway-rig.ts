@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { WebhookSecret } from '../../gateway/hooks/standard-webhook.ts'
+import type { ForgeName } from '../../gateway/hooks/forge-hook.ts'
+import { FORGE_HOOKS } from '../../gateway/hooks/forge-hooks.ts'
 import type { Announcer, CommitContent, CommitReader, Recorder } from '../../gateway/ports.ts'
 import { Repositories, type Repository } from '../../gateway/repositories.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
@@ -11,6 +12,7 @@ import { type MeshStore, openStore } from '../../protocol/store/mesh-store.ts'
 import { openAnnouncement, sealAnnouncement } from '../../protocol/wire/announcement.ts'
 import { generateKey, type MeshKey } from '../../protocol/wire/keys.ts'
 import { decodeRecord, encodeRecord } from '../../protocol/wire/record-codec.ts'
+import { HMAC_VECTOR } from './forge-delivery.ts'
 import { VECTOR } from './standard-webhook.ts'
 
 /** A folder of its own under the system's temporary one, and the call that removes it. */
@@ -42,16 +44,33 @@ export function urlOf(name: string, forge = 'forge.example:9418'): string {
   return `git://${forge}/${name}.git`
 }
 
-/** A declared repository with the secret of the test vector. */
+/** A declared bare repository with the secret of the test vector. */
 export function repositoryAt(
   name: string,
   url = urlOf(name),
   branches: readonly string[] = ['**']
 ): Repository {
+  return repositoryOf('git', name, { url, branches })
+}
+
+/** A declared repository; its secret is the test vector of its forge. */
+export function repositoryOf(
+  forge: ForgeName,
+  name: string,
+  parts: { readonly url: string; readonly branches?: readonly string[]; readonly secret?: string }
+): Repository {
+  const {
+    url,
+    branches = ['**'],
+    secret = forge === 'git' ? VECTOR.secret : HMAC_VECTOR.secret
+  } = parts
+  const read = FORGE_HOOKS[forge].secretOf(secret)
+  if (read.kind === 'unusable') throw new Error(read.problem)
   return {
     name,
+    forge,
     url,
-    secret: new WebhookSecret(VECTOR.secret),
+    secret: read.secret,
     selects: (branch) => branches.some((pattern) => matchesGlob(pattern, branch))
   }
 }

@@ -1,12 +1,20 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Repositories } from '../../../gateway/repositories.ts'
+import { forgePost } from '../../support/forge-delivery.ts'
+import { repositoryAt, repositoryOf } from '../../support/gateway-rig.ts'
 import { HttpRig, type Post, pushBody, signedPost } from '../../support/http-rig.ts'
 
 let rig: HttpRig
 let token: { authorization: string }
 
 beforeAll(async () => {
-  rig = await HttpRig.make()
+  const forges = (['gitea', 'forgejo', 'github'] as const).map((forge) =>
+    repositoryOf(forge, `${forge}/kernel`, { url: `https://${forge}.example/team/kernel` })
+  )
+  rig = await HttpRig.make({
+    repositories: new Repositories([repositoryAt('team/kernel'), ...forges])
+  })
   token = await rig.bearer()
 })
 
@@ -76,6 +84,40 @@ test('no body and no header of a delivery makes the gateway fail', async () => {
     { numRuns: 2_000 }
   )
 }, 60_000)
+
+test.each(['gitea', 'forgejo', 'github'] as const)(
+  'no body and no header of a delivery of %s makes the gateway fail',
+  async (forge) => {
+    const nearForgePush = nearPush.chain((text) =>
+      fc
+        .record({
+          id: fc.oneof(fc.nat(), fc.jsonValue()),
+          full_name: fc.oneof(fc.constant(`${forge}/kernel`), fc.jsonValue())
+        })
+        .map((given) =>
+          JSON.stringify({
+            ...JSON.parse(text),
+            repository: given
+          })
+        )
+    )
+    const names = ['event', 'delivery', 'signature'].map((name) => `x-${forge}-${name}`)
+    const changes = fc.dictionary(
+      fc.constantFrom(...names, 'x-hub-signature-256', 'content-type'),
+      fc.oneof(printable, fc.constant(''))
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(nearForgePush, bodies), changes, async (payload, changed) => {
+        const post = forgePost(forge, payload.toString())
+        const headers = { ...post.headers, ...changed }
+
+        expectAnswer(await rig.app.inject({ ...post, payload, headers }))
+      }),
+      { numRuns: 500 }
+    )
+  },
+  60_000
+)
 
 test('no path and no query of the API makes the gateway fail', async () => {
   const paths = fc.oneof(

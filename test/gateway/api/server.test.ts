@@ -138,19 +138,47 @@ describe('the API document', () => {
     expect(Object.keys(committed.paths)).toContain('/hooks/git')
   })
 
-  test('says which headers sign a delivery, and all that may be answered', async () => {
-    const { parameters, responses } = (await json('/api/openapi.json')).paths['/hooks/git'].post
+  test.each([
+    ['git', ['webhook-id', 'webhook-timestamp', 'webhook-signature']],
+    ['gitea', ['x-gitea-event', 'x-gitea-delivery', 'x-gitea-signature']],
+    ['forgejo', ['x-forgejo-event', 'x-forgejo-delivery', 'x-forgejo-signature']],
+    ['github', ['x-github-event', 'x-github-delivery', 'x-hub-signature-256']]
+  ])(
+    'says which headers sign a delivery of %s, and all that may be answered',
+    async (forge, signing) => {
+      const { paths } = await json('/api/openapi.json')
+      const { parameters, responses } = paths[`/hooks/${forge}`].post
 
-    const signing = ['webhook-id', 'webhook-timestamp', 'webhook-signature']
-    expect(parameters).toMatchObject(
-      signing.map((name) => ({
-        in: 'header',
-        name,
-        required: true,
-        description: expect.any(String)
-      }))
-    )
-    const statuses = ['202', '400', '401', '413', '415', '429', '500', '503']
-    expect(Object.keys(responses)).toEqual(statuses)
+      expect(parameters).toMatchObject(
+        signing.map((name) => ({
+          in: 'header',
+          name,
+          required: true,
+          description: expect.any(String)
+        }))
+      )
+      const statuses = ['202', '400', '401', '413', '415', '429', '500', '503']
+      expect(Object.keys(responses)).toEqual(statuses)
+    }
+  )
+
+  test('says of which attempt a log is', async () => {
+    const { paths } = await json('/api/openapi.json')
+
+    const { headers } = paths['/api/v1/jobs/{id}/log'].get.responses['200']
+
+    expect(headers['runner-mesh-epoch']).toMatchObject({
+      schema: { type: 'integer' },
+      description: expect.stringContaining('Epoch')
+    })
+  })
+
+  test('says that each route but the document itself can fail by our own mistake', async () => {
+    const { paths } = await json('/api/openapi.json')
+    const answers = Object.values<Record<string, { responses: object }>>(paths)
+      .flatMap((path) => Object.values(path))
+      .map(({ responses }) => Object.keys(responses))
+
+    expect(answers.every((statuses) => statuses.includes('500'))).toBe(true)
   })
 })

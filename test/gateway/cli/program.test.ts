@@ -85,12 +85,43 @@ test('repo add declares a repository and makes its secret, repo list shows it', 
   expect((await stat(secret)).mode & 0o777).toBe(0o600)
   expect(secretProblem((await readFile(secret, 'utf8')).trim())).toBeUndefined()
   expect((await gateway('repo', 'list')).out).toBe(
-    'team/kernel   git://host/kernel.git   main,v*\n'
+    'team/kernel   git   git://host/kernel.git   main,v*\n'
   )
   const again = await gateway(...add, '--secret-file', secret)
   expect(again.error).toMatchObject({ code: 'CONFIG_INVALID' })
   const { schema, repositories } = JSON.parse((await gateway('repo', 'list', '--json')).out)
   expect([schema, repositories.length]).toEqual(['gateway.repositories/1', 1])
+})
+
+test.each(['gitea', 'forgejo', 'github'] as const)(
+  'repo add --forge %s makes a secret that fits it and says where its hook posts',
+  async (forge) => {
+    await gateway('id', '--authority', AUTHORITY)
+    const secret = join(folder.dir, 'kernel.secret')
+    const url = 'https://forge.example/team/kernel.git'
+    const add = ['repo', 'add', 'team/kernel', '--forge', forge, '--url', url]
+
+    const added = await gateway(...add, '--secret-file', secret)
+
+    expect(added.error).toBeUndefined()
+    expect(added.err).toContain(`its hook posts to /hooks/${forge}\n`)
+    expect((await stat(secret)).mode & 0o777).toBe(0o600)
+    expect(await readFile(secret, 'utf8')).toMatch(/^[\w-]{43}\n$/)
+    expect((await gateway('repo', 'list')).out).toBe(`team/kernel   ${forge}   ${url}   **\n`)
+  }
+)
+
+test('repo add refuses a forge that is not known, and a secret that is none for it', async () => {
+  const secret = join(folder.dir, 'secret')
+  await writeFile(secret, '\n', { mode: 0o600 })
+  const add = ['repo', 'add', 'a', '--url', 'https://h/t/a', '--secret-file', secret]
+
+  const unknown = await gateway(...add, '--forge', 'gogs')
+  const empty = await gateway(...add, '--forge', 'github')
+
+  expect(unknown.error).toBeInstanceOf(CommanderError)
+  expect(unknown.err).toContain('Allowed choices are git, gitea, forgejo, github')
+  expect(empty.error).toMatchObject({ code: 'KEY_INVALID' })
 })
 
 test.each([

@@ -105,7 +105,7 @@ describe('POST /hooks/git ignores, and stores nothing of', () => {
       verdict: 'ignored',
       delivery: null,
       run: null,
-      reason: 'repository team/unknown is not declared in gateway.yaml'
+      reason: 'repository team/unknown is not declared in gateway.yaml with forge: git'
     })
     expect(await storedCount()).toBe(0)
   })
