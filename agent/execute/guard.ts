@@ -18,10 +18,16 @@ export const GUARD_EXITS = { ahead: 74, late: 75, expired: 76 } as const
  * It never forks once it runs: `read`, `kill` and arithmetic are built in, and it waits by reading
  * a terminal that nobody can write to. A guard that had to fork would fail open as soon as the job
  * has filled the pids limit. Process 1 ends the whole pid namespace with it, so `exit` is the kill.
+ *
+ * Nor does it follow a path that a job can bend. A mount cannot be moved, but a folder above one
+ * can, so the lease folder is entered once, before any step runs, and read from within; its script
+ * is open since its start. `/proc` alone is named again: it is a mount right below the root.
  */
 export const GUARD_SCRIPT = [
   '#!/bin/sh',
-  'lease=$1 ahead=$2 code=75',
+  'ahead=$2 code=75',
+  '# The working directory holds on to the mount, wherever its path leads later.',
+  'cd "$1" || exit 74',
   '# SIGTERM from the engine is for the steps; process 1 itself stays until the deadline.',
   "trap 'kill -TERM -1' TERM",
   '# The slave of this terminal stays locked, so reads block whatever the job does.',
@@ -29,7 +35,7 @@ export const GUARD_SCRIPT = [
   'while :; do',
   '  up= end=',
   '  read -r up _ </proc/uptime',
-  '  read -r end <"$lease/deadline"',
+  '  read -r end <deadline',
   '  # Unreadable means expired: the guard must never run on without a deadline.',
   "  case $end in '' | 0* | *[!0-9]*) exit $code ;; esac",
   '  case $up in *[!0-9.]* | *.*.* | .*) exit $code ;; *.[0-9][0-9]) ;; *) exit $code ;; esac',

@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import {
   CHECKOUT_BYTES_MAX,
   CHECKOUT_FILES_MAX,
   CHECKOUT_MS_MAX
 } from '../../protocol/core/limits.ts'
+import { GitError, streamGit } from '../../protocol/host/git.ts'
 
 const NUL = 0
 /** Characters before a record's path: mode, type, object id and size. */
@@ -53,23 +52,19 @@ export interface TreeLimitOptions {
 /** Resolves with why the commit's tree must not be laid out; undefined where it may. */
 export async function treeProblem(options: TreeLimitOptions): Promise<string | undefined> {
   const { dir, commit, signal } = options
-  // The folder by option: a GIT_DIR of whoever started the daemon would name another one.
-  const repository = ['--git-dir', join(dir, '.git')]
-  const list = spawn('git', [...repository, 'ls-tree', '-r', '-l', '-z', commit], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    signal: AbortSignal.any([signal, AbortSignal.timeout(CHECKOUT_MS_MAX)]),
-    killSignal: 'SIGKILL'
-  })
   const count = new TreeCount()
-  const closed = once(list, 'close') as Promise<[number | null]>
-  closed.catch(() => undefined)
-  for await (const chunk of list.stdout as AsyncIterable<Uint8Array>) {
-    const problem = count.push(chunk)
-    if (problem === undefined) continue
-    list.kill('SIGKILL')
-    await closed.catch(() => undefined)
-    return problem
+  let problem: string | undefined
+  // The folder by option: where it has no repository, git would look for one in those above.
+  const list = ['--git-dir', join(dir, '.git'), 'ls-tree', '-r', '-l', '-z', commit]
+  try {
+    await streamGit(list, { signal, timeoutMs: CHECKOUT_MS_MAX }, (chunk) => {
+      problem = count.push(chunk)
+      return problem
+    })
+    return undefined
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof GitError) return problem ?? `its tree cannot be listed (${error.message})`
+    throw error
   }
-  const [code] = await closed
-  return code === 0 ? undefined : 'its tree cannot be listed'
 }

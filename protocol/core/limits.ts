@@ -233,6 +233,11 @@ export const MESSAGE_BYTES_MAX = 4_096
 export const CHECKOUT_MS_MAX = 600_000
 /** Bytes that a checkout may take on the agent's disk. */
 export const CHECKOUT_BYTES_MAX = 4_294_967_296
+/**
+ * Bytes of address space of one git process: two blobs of 512 MiB, the largest that servers send as
+ * a delta of one another, and as much again to work in.
+ */
+export const GIT_MEMORY_BYTES_MAX = 1_610_612_736
 /** Milliseconds for getting an image. */
 export const IMAGE_PULL_MS_MAX = 900_000
 /** Milliseconds for one engine call that should be quick. */

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
-import { CHECKOUT_BYTES_MAX, CHECKOUT_MS_MAX } from '../core/limits.ts'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { CHECKOUT_BYTES_MAX, CHECKOUT_MS_MAX, GIT_MEMORY_BYTES_MAX } from '../core/limits.ts'
 
 /** Bytes that one git command may print: a pipeline file fits many times, a bomb does not. */
 const OUTPUT_BYTES_MAX = 4_194_304
@@ -7,8 +7,9 @@ const OUTPUT_BYTES_MAX = 4_194_304
 /** Bytes of an error text that are kept: the cause stands in its last lines. */
 const STDERR_BYTES_MAX = 8_192
 
-/** POSIX counts `ulimit -f` in blocks of this many bytes. */
+/** POSIX counts `ulimit -f` in blocks of this many bytes, and shells `ulimit -v` in the other. */
 const ULIMIT_BLOCK_BYTES = 512
+const ULIMIT_MEMORY_BYTES = 1_024
 
 export interface GitOptions {
   readonly cwd?: string | undefined
@@ -22,17 +23,26 @@ export interface GitOutput {
   readonly stderr: string
 }
 
+/** Takes a part of the output; a text is why no more is wanted, and ends the command. */
+export type GitReader = (chunk: Buffer) => string | undefined
+
+/** Why we ended a command ourselves. */
+interface Cut {
+  readonly kind: 'timed_out' | 'aborted' | 'refused'
+  readonly problem: string
+}
+
 /** A git command that failed; `stderr` is what it said, `timedOut` when our limit ended it. */
 export class GitError extends Error {
   override readonly name = 'GitError'
   readonly stderr: string
   readonly timedOut: boolean
 
-  constructor(args: readonly string[], stderr: string, timedOut: boolean) {
-    const said = lastLine(stderr)
-    super(timedOut ? `git ${args[0]} took too long` : said || `git ${args[0]} failed`)
+  constructor(args: readonly string[], stderr: string, cut: Cut | undefined) {
+    const said = cut === undefined ? lastLine(stderr) : ''
+    super(said || `git ${args[0]} ${cut?.problem ?? 'failed'}`)
     this.stderr = stderr
-    this.timedOut = timedOut
+    this.timedOut = cut?.kind === 'timed_out'
   }
 }
 
@@ -46,6 +56,8 @@ const HARDENED = [
   'core.askPass=',
   'credential.helper=',
   'protocol.allow=never',
+  'protocol.ext.allow=never',
+  'protocol.file.allow=never',
   'protocol.https.allow=always',
   'protocol.http.allow=always',
   'protocol.ssh.allow=always',
@@ -59,34 +71,66 @@ const HARDENED = [
   'advice.detachedHead=false'
 ].flatMap((setting) => ['-c', setting])
 
+/**
+ * What makes GIT_MEMORY_BYTES_MAX enough for large repositories: big files are streamed and never
+ * unpacked as a whole, packs are looked at through small windows, and threads are few, since each
+ * takes room of its own.
+ */
+const SPARING = [
+  'core.bigFileThreshold=64m',
+  'core.packedGitWindowSize=32m',
+  'core.packedGitLimit=256m',
+  'transfer.unpackLimit=1',
+  'pack.threads=4',
+  'index.threads=1',
+  'core.preloadIndex=false'
+].flatMap((setting) => ['-c', setting])
+
 /** Runs git without a shell's eyes on its arguments; rejects with GitError. */
-export function git(args: readonly string[], options: GitOptions = {}): Promise<GitOutput> {
-  // The shell only sets the file size limit: a pack that fills the disk must end with an error.
-  const limit = String(Math.floor(CHECKOUT_BYTES_MAX / ULIMIT_BLOCK_BYTES))
-  const script = 'ulimit -f "$0" && exec git "$@"'
-  const child = spawn('/bin/sh', ['-c', script, limit, ...HARDENED, ...args], {
-    cwd: options.cwd,
-    env: gitEnvironment(process.env),
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe']
+export async function git(args: readonly string[], options: GitOptions = {}): Promise<GitOutput> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  const stderr = await streamGit(args, options, (chunk) => {
+    bytes += chunk.length
+    if (bytes > OUTPUT_BYTES_MAX) return `printed more than ${OUTPUT_BYTES_MAX} bytes`
+    chunks.push(chunk)
+    return undefined
   })
+  return { stdout: new Uint8Array(Buffer.concat(chunks)), stderr }
+}
+
+/**
+ * The same for output of any size, handed on as it comes. Resolves with what git said beside it;
+ * rejects with GitError, also where `read` wants no more.
+ */
+export function streamGit(
+  args: readonly string[],
+  options: GitOptions,
+  read: GitReader
+): Promise<string> {
+  const child = spawnGit(args, options.cwd)
   return new Promise((resolve, reject) => {
-    const stdout = collect(child.stdout, OUTPUT_BYTES_MAX, stop)
-    const stderr = collect(child.stderr, STDERR_BYTES_MAX)
-    let timedOut = false
+    let cut: Cut | undefined
     // The whole group: git-remote-https and index-pack outlive a killed parent otherwise.
-    function stop(): void {
+    const stop = (kind: Cut['kind'], problem: string): void => {
+      cut ??= { kind, problem }
       if (child.pid !== undefined) killGroup(child.pid)
     }
-    const timer = setTimeout(() => {
-      timedOut = true
-      stop()
-    }, options.timeoutMs ?? CHECKOUT_MS_MAX)
-    options.signal?.addEventListener('abort', stop, { once: true })
-    if (options.signal?.aborted === true) stop()
+    child.stdout.on('data', (chunk: Buffer) => {
+      // What comes after the end that we made is nobody's.
+      const problem = cut === undefined ? read(chunk) : undefined
+      if (problem !== undefined) stop('refused', problem)
+    })
+    const tail = new Tail(STDERR_BYTES_MAX)
+    child.stderr.on('data', (chunk: Buffer) => tail.push(chunk))
+    const onAbort = (): void => stop('aborted', 'was ended')
+    const timeoutMs = options.timeoutMs ?? CHECKOUT_MS_MAX
+    const timer = setTimeout(() => stop('timed_out', 'took too long'), timeoutMs)
+    options.signal?.addEventListener('abort', onAbort, { once: true })
+    if (options.signal?.aborted === true) onAbort()
     const settle = (): void => {
       clearTimeout(timer)
-      options.signal?.removeEventListener('abort', stop)
+      options.signal?.removeEventListener('abort', onAbort)
     }
     child.on('error', (error) => {
       settle()
@@ -94,13 +138,31 @@ export function git(args: readonly string[], options: GitOptions = {}): Promise<
     })
     child.on('close', (code) => {
       settle()
-      const said = Buffer.concat(stderr).toString('utf8')
-      if (code === 0) resolve({ stdout: new Uint8Array(Buffer.concat(stdout)), stderr: said })
-      else reject(new GitError(args, said, timedOut))
+      if (code === 0 && cut === undefined) resolve(tail.text())
+      else reject(new GitError(args, tail.text(), cut))
     })
     // A command that never reads its input ends the pipe; that is its business, not our crash.
     child.stdin.on('error', () => undefined)
     child.stdin.end(options.stdin)
+  })
+}
+
+/**
+ * The shell only sets limits: a pack that fills the disk, or whose one delta unfolds to more than
+ * the memory of this host, must end with an error.
+ */
+function spawnGit(
+  args: readonly string[],
+  cwd: string | undefined
+): ChildProcessWithoutNullStreams {
+  const files = String(Math.floor(CHECKOUT_BYTES_MAX / ULIMIT_BLOCK_BYTES))
+  const memory = String(Math.floor(GIT_MEMORY_BYTES_MAX / ULIMIT_MEMORY_BYTES))
+  const script = 'ulimit -f "$0" && ulimit -v "$1" && shift && exec git "$@"'
+  return spawn('/bin/sh', ['-c', script, files, memory, ...HARDENED, ...SPARING, ...args], {
+    cwd,
+    env: gitEnvironment(process.env),
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe']
   })
 }
 
@@ -115,23 +177,28 @@ function gitEnvironment(outer: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_TERMINAL_PROMPT: '0',
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes',
-    GIT_LFS_SKIP_SMUDGE: '1'
+    GIT_LFS_SKIP_SMUDGE: '1',
+    // Each thread of glibc's allocator else reserves room that counts as memory and is never used.
+    MALLOC_ARENA_MAX: '2'
   }
 }
 
-function collect(
-  stream: NodeJS.ReadableStream,
-  bytesMax: number,
-  onOverflow?: () => void
-): Buffer[] {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  stream.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes <= bytesMax) chunks.push(chunk)
-    else onOverflow?.()
-  })
-  return chunks
+/** The last bytes of a stream: what went wrong stands at the end of it. */
+class Tail {
+  readonly #bytesMax: number
+  #bytes = Buffer.alloc(0)
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  push(chunk: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]).subarray(-this.#bytesMax)
+  }
+
+  text(): string {
+    return this.#bytes.toString('utf8')
+  }
 }
 
 function killGroup(pid: number): void {

@@ -136,6 +136,35 @@ describe('the guard alone', { timeout: TEST_MS }, () => {
     expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
   })
 
+  test('cannot be led to another folder by a job that moves what is above its mounts', async () => {
+    const script = [
+      'later() { read -r up _ </proc/uptime; echo $(($' + '{up%.*} * 100 + 2000)) >$1/deadline; }',
+      'mkdir -p /trap/lease; later /trap/lease',
+      'mv /.runner-mesh /moved && mv /trap /.runner-mesh && echo moved',
+      'while later /.runner-mesh/lease; do sleep 0.1; done'
+    ].join('\n')
+    const attempt = await rig.start({ steps: [{ run: script }], deadlineInMs: 3_000 })
+    await untilSaid(attempt, 'moved')
+    const lateMs = await deadAfterDeadline(attempt)
+
+    expect(lateMs).toBeGreaterThan(-50)
+    expect(lateMs).toBeLessThan(TICK_MS)
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost' })
+  })
+
+  test('needs no path once it runs: a renewed job may move or remove all that it can', async () => {
+    const script = [
+      'mv /.runner-mesh /moved && rm -rf /moved /dev/ptmx /dev/pts/ptmx /etc /tmp 2>/dev/null || :',
+      'mkdir -p /.runner-mesh/lease /.runner-mesh/busybox',
+      // Many looks of a guard that looks five times a second.
+      'sleep 2; echo alive'
+    ].join('\n')
+    const { result, lines } = await rig.run({ steps: [{ run: script }] })
+
+    expect(lines.at(-1)?.text).toBe('alive')
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+  })
+
   test('cannot be given another deadline by the job', async () => {
     const script = 'echo 99999999 >/.runner-mesh/lease/deadline'
     const { result, lines } = await rig.run({ steps: [{ run: script }] })
