@@ -1,3 +1,4 @@
+import type { Capacity } from '../protocol/core/advertisement.ts'
 import { freeOf } from '../protocol/core/capacity.ts'
 import type { MeshError } from '../protocol/core/errors.ts'
 import type { Clock } from '../protocol/core/ports.ts'
@@ -26,6 +27,8 @@ import { DeadlineFile } from './execute/deadline-file.ts'
 import type { Engine } from './execute/engine.ts'
 import { Executor } from './execute/executor.ts'
 import { Life } from './life.ts'
+import { clearLeases } from './lifeline/lease-folders.ts'
+import { Lifeline } from './lifeline/lifeline.ts'
 import { AttemptLog } from './logs/attempt-log.ts'
 import type { LogSend } from './logs/feed.ts'
 import { Feeds } from './logs/feeds.ts'
@@ -41,6 +44,7 @@ const LOG_REQUEST_MS_MAX = 10_000
 const FEED_GRACE_MS = 3_000
 /** How long a starting agent waits for its earlier attempts to be settled before it takes jobs. */
 const SETTLE_MS_MAX = 15_000
+const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 /** How often a starting agent looks for a quorum. */
 const QUORUM_CHECK_MS = 100
 
@@ -68,6 +72,7 @@ export class Agent {
   readonly #spool: LogStore
   readonly #feeds: Feeds
   readonly #claimer: Claimer
+  readonly #lifeline: Lifeline
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
   readonly #quit = new AbortController()
@@ -95,6 +100,7 @@ export class Agent {
         name: settings.name
       }
     )
+    this.#lifeline = lifelineOf(parts)
     this.#spool = new LogStore(paths.logs, { durable: false })
     this.#feeds = new Feeds({ spool: this.#spool, send: this.#sendLog, clock, random, log })
     const registers = this.#member
@@ -114,7 +120,8 @@ export class Agent {
         capacity: host.capacity
       },
       openLog: (jobId, epoch, gateway) => this.#openLog(jobId, epoch, gateway),
-      mayClaim: () => this.#life.mayClaim,
+      // No lease without a lifeline: what is claimed may have to be ended by somebody else.
+      mayClaim: () => this.#life.mayClaim && this.#lifeline.holds,
       onHeld: (change) => this.#life.tell(change)
     })
     this.#advertiser = new Advertiser({
@@ -137,7 +144,14 @@ export class Agent {
       this.#advertiser.changed()
       this.#claimer.consider()
     })
+    this.#lifeline.onChange(() => {
+      this.#advertiser.changed()
+      this.#claimer.consider()
+    })
+    await this.#lifeline.start()
     await removeLeftovers(this.#recovery())
+    // No container is left, so that no guard reads them; claims of this process come later.
+    await clearLeases(this.#parts.paths.leases)
     await this.#member.start()
     this.#member.node.onLink(({ kind }) => {
       // Gossip to a new peer is lost until its subscriptions have arrived: said once they have.
@@ -160,6 +174,7 @@ export class Agent {
     this.#life.tell({ kind: 'drain' })
     this.#quit.abort()
     await this.#claimer.stop()
+    await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
     await this.#control.stop()
@@ -171,6 +186,7 @@ export class Agent {
   abandon(): void {
     this.#quit.abort()
     this.#claimer.quit()
+    void this.#lifeline.stop()
   }
 
   /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
@@ -227,7 +243,8 @@ export class Agent {
       platforms: host.platforms,
       labels: settings.labels,
       capacity: host.capacity,
-      free: freeOf(this.#claimer.ledger),
+      // Room that cannot be claimed is none: others must not wait for this agent to go first.
+      free: this.#lifeline.holds ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
       engine: host.engine.version,
       jobs: this.#claimer.heldJobs
@@ -246,12 +263,14 @@ export class Agent {
       roster: () => this.#member.roster(),
       links: () => this.#member.node.links(),
       health: () => this.#member.health(),
-      problems: () =>
-        host.problems.map(({ part, found, fix }) => ({
+      problems: () => [
+        ...this.#lifeline.problems(),
+        ...host.problems.map(({ part, found, fix }) => ({
           code: `HOST_${part.toUpperCase()}`,
           message: `${part}: ${found}`,
           fix
-        })),
+        }))
+      ],
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       admit: async (request) => {
         const { roster } = await admitMember({ paths, book, clock }, request)
@@ -259,4 +278,16 @@ export class Agent {
       }
     }
   }
+}
+
+function lifelineOf({ paths, settings, log, key, store, engine, clock }: AgentParts): Lifeline {
+  const { peerId } = key
+  return new Lifeline(
+    { clock, log },
+    {
+      state: paths.state,
+      mode: settings.lifeline,
+      charge: { peerId, storeId: store.storeId, leases: paths.leases, engine: engine.socket }
+    }
+  )
 }

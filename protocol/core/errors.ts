@@ -36,6 +36,12 @@ export const MESH_ERRORS = {
     (f) =>
       `${f['state']} is in use by process ${f['pid']}: stop it, or give this one its own --state`
   ),
+  LIFELINE_RUNNING: kind(
+    78,
+    409,
+    false,
+    (f) => `${f['state']} has a guardian already, process ${f['pid']}: leave it, or stop it first`
+  ),
   STATE_UNWRITABLE: kind(
     78,
     500,

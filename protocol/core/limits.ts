@@ -366,3 +366,5 @@ export const CLAIMS_PENDING_MAX = 64
 export const WATCHES_MAX = 256
 /** Milliseconds that a job rests after a claim that failed: the board may not know yet why. */
 export const CLAIM_REST_MS = 500
+
+export * from './lifeline-limits.ts'
