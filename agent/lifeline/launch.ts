@@ -18,11 +18,7 @@ export function launchGuardian(state: string, log: string): Launched {
   const main = join(import.meta.dirname, '..', `main${extname(import.meta.filename)}`)
   try {
     const args = [...process.execArgv, main, 'lifeline', '--state', state]
-    const child = spawn(process.execPath, args, {
-      cwd: '/',
-      detached: true,
-      stdio: ['ignore', out, out]
-    })
+    const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', out, out] })
     const ended = new Promise<string>((resolve) => {
       child.on('error', (error) => resolve(error.message))
       child.on('exit', (code, signal) => resolve(signal ?? `exit ${code}`))
