@@ -1,10 +1,12 @@
-import { MeshError } from '../protocol/core/errors.ts'
+import { codeOf, MeshError } from '../protocol/core/errors.ts'
+import { ADMIT_WAIT_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Member, SealedRoster } from '../protocol/core/roster.ts'
 import { admit } from '../protocol/core/roster-rules.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
-import type { RosterBook } from '../protocol/mesh/roster-book.ts'
+import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { keyFromBytes, type MeshKey, publicKeyOf } from '../protocol/wire/keys.ts'
 import { sealRoster } from '../protocol/wire/roster-codec.ts'
 import type { AdmitRequest } from './control/contract.ts'
@@ -12,30 +14,73 @@ import { MEMBERSHIP_MS } from './enrolment.ts'
 
 const STORE_ID = /^[0-9a-f]{32}$/
 
+/** Between two tries for a state that another process has. */
+const LOCKED_PAUSE_MS = 250
+
 /**
- * Signs the next roster with the member in it and hands it to the book, which pushes it when a
- * daemon runs. Admitting a member again renews its entry.
- * Throws AUTHORITY_ABSENT, ROSTER_INVALID, USAGE.
+ * Signs the next roster with the member in it, in the book's turn; the book pushes it when a daemon
+ * runs. Admitting a member again renews its entry.
+ * Throws AUTHORITY_ABSENT, ROSTER_ABSENT, ROSTER_INVALID, USAGE.
  */
 export async function admitMember(
   parts: { readonly paths: StatePaths; readonly book: RosterBook; readonly clock: Clock },
   request: AdmitRequest
 ): Promise<SealedRoster> {
-  const member = memberFrom(request, parts.clock.wallMs() + MEMBERSHIP_MS)
-  const authorityKey = await readAuthorityKey(parts.paths)
-  const current = parts.book.current()
-  if (current === undefined) {
-    throw new MeshError('ROSTER_ABSENT', { state: parts.paths.state, id: request.id })
+  const { paths, book, clock } = parts
+  const member = memberFrom(request, clock.wallMs() + MEMBERSHIP_MS)
+  const authorityKey = await readAuthorityKey(paths)
+  return await book.succeed((current) => {
+    if (current === undefined) {
+      throw new MeshError('ROSTER_ABSENT', { state: paths.state, id: request.id })
+    }
+    checkName(current, member)
+    return sealRoster(authorityKey, admit(current, member, clock.wallMs()))
+  })
+}
+
+/**
+ * The same where no daemon runs: the roster goes out at its start. The state is locked meanwhile as
+ * a daemon locks it, since each would sign over the roster that it has read, and one version twice.
+ * Throws STATE_LOCKED, and what opening the state throws.
+ */
+export async function admitOffline(
+  parts: { readonly paths: StatePaths; readonly clock: Clock },
+  request: AdmitRequest
+): Promise<SealedRoster> {
+  const { paths, clock } = parts
+  const authority = await readAuthority(paths)
+  const { peerId } = await loadKey(paths.key)
+  const store = await openStateStore(paths, peerId, { create: false, openedBy: 'agent' })
+  try {
+    const book = await RosterBook.open(paths.rosters, authority, clock)
+    return await admitMember({ paths, book, clock }, request)
+  } finally {
+    await store.close()
   }
-  const namesake = current.roster.members.find(({ name }) => name === member.name)
-  if (namesake !== undefined && namesake.peerId !== member.peerId) {
-    const problem = `name ${member.name} belongs to ${namesake.peerId}: choose another --name`
-    throw new MeshError('USAGE', { problem })
+}
+
+/**
+ * Tries until the state is free, for ADMIT_WAIT_MS_MAX: another admission is short, and a daemon
+ * that starts will answer itself. Rejects with the last STATE_LOCKED, or with anything else at
+ * once.
+ */
+export async function whileLocked<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+  const endMs = clock.bootMs() + ADMIT_WAIT_MS_MAX
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (codeOf(error) !== 'STATE_LOCKED' || clock.bootMs() >= endMs) throw error
+    }
+    await new Promise<void>((resolve) => clock.arm(LOCKED_PAUSE_MS, resolve))
   }
-  const next = admit(current, member, parts.clock.wallMs())
-  const sealed = sealRoster(authorityKey, next)
-  await parts.book.offer(sealed.bytes)
-  return sealed
+}
+
+function checkName({ roster }: SealedRoster, member: Member): void {
+  const namesake = roster.members.find(({ name }) => name === member.name)
+  if (namesake === undefined || namesake.peerId === member.peerId) return
+  const problem = `name ${member.name} belongs to ${namesake.peerId}: choose another --name`
+  throw new MeshError('USAGE', { problem })
 }
 
 export async function readAuthorityKey(paths: StatePaths): Promise<MeshKey> {

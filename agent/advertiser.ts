@@ -46,10 +46,15 @@ export class Advertiser {
 
   /** Says goodbye: others see this agent as offline at once, not after two minutes. */
   async stop(): Promise<void> {
-    this.#stopped = true
-    this.#disarm?.()
+    this.silence()
     await this.#sending
     await this.#send(true)
+  }
+
+  /** Says nothing any more, not even goodbye. */
+  silence(): void {
+    this.#stopped = true
+    this.#disarm?.()
   }
 
   #schedule(afterMs: number): void {

@@ -9,6 +9,7 @@ import { VERSION } from '../protocol/host/version.ts'
 import { Member } from '../protocol/mesh/member.ts'
 import type { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { LogStore } from '../protocol/store/log-store.ts'
+import type { LogSweeper } from '../protocol/store/log-sweeper.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import { digest } from '../protocol/wire/digest.ts'
 import { PROTOCOLS } from '../protocol/wire/ids.ts'
@@ -18,6 +19,7 @@ import { admitMember } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { Claimer } from './claim/claimer.ts'
 import { pause } from './claim/ending.ts'
+import type { Registers } from './claim/ports.ts'
 import { removeLeftovers, settleRecords } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
 import type { AgentSettings } from './config.ts'
@@ -34,7 +36,10 @@ import type { LogSend } from './logs/feed.ts'
 import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
+import { spoolSweep } from './logs/spool-sweep.ts'
 import type { HostProfile } from './probe/host-profile.ts'
+import type { Supervised } from './supervise.ts'
+import { untilFailed } from './until-failed.ts'
 
 /** Time that gossip needs to learn what a new peer listens to: about one of its heartbeats. */
 const GREET_AFTER_MS = 1_200
@@ -45,8 +50,8 @@ const FEED_GRACE_MS = 3_000
 /** How long a starting agent waits for its earlier attempts to be settled before it takes jobs. */
 const SETTLE_MS_MAX = 15_000
 const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
-/** How often a starting agent looks for a quorum. */
-const QUORUM_CHECK_MS = 100
+/** How often a starting agent looks for a quorum, and for its guardian. */
+const READY_CHECK_MS = 100
 
 export interface AgentParts {
   readonly paths: StatePaths
@@ -63,19 +68,22 @@ export interface AgentParts {
 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
-export class Agent {
+export class Agent implements Supervised {
   readonly #parts: AgentParts
   readonly #life = new Life()
   readonly #random = systemRandom()
   readonly #member: Member
   readonly #executor: Executor
   readonly #spool: LogStore
+  readonly #sweep: LogSweeper
   readonly #feeds: Feeds
   readonly #claimer: Claimer
   readonly #lifeline: Lifeline
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
+  readonly #registers: Registers
   readonly #quit = new AbortController()
+  readonly #failed = new AbortController()
 
   constructor(parts: AgentParts) {
     this.#parts = parts
@@ -101,9 +109,13 @@ export class Agent {
       }
     )
     this.#lifeline = lifelineOf(parts)
-    this.#spool = new LogStore(paths.logs, { durable: false })
-    this.#feeds = new Feeds({ spool: this.#spool, send: this.#sendLog, clock, random, log })
-    const registers = this.#member
+    const spool = new LogStore(paths.logs, { durable: false })
+    this.#spool = spool
+    const held = (): readonly string[] => this.#claimer.heldJobs
+    this.#sweep = spoolSweep({ spool, held, clock, log }, { dir: paths.logs })
+    this.#feeds = new Feeds({ spool, send: this.#sendLog, clock, random, log })
+    const registers = untilFailed(this.#member, this.#failed.signal)
+    this.#registers = registers
     this.#claimer = new Claimer({
       registers,
       clock,
@@ -158,6 +170,7 @@ export class Agent {
       if (kind === 'up') clock.arm(GREET_AFTER_MS, () => this.#advertiser.changed())
     })
     await this.#control.start()
+    this.#sweep.start()
     log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
     for (const problem of host.problems) log.warn(problem, 'host problem')
     this.#advertiser.changed()
@@ -177,29 +190,43 @@ export class Agent {
     await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
+    await this.#sweep.stop()
     await this.#control.stop()
     await this.#member.stop()
     await this.#spool.close()
   }
 
-  /** Fail-stop: nothing more is proposed or promised; guards end what runs. */
-  abandon(): void {
+  /**
+   * Fail-stop (rule D6): from now on nothing is claimed, renewed, ended, answered or said; what
+   * runs is ended here, or by its guard. The next boot settles what is recorded.
+   */
+  async abandon(): Promise<void> {
+    this.#failed.abort()
     this.#quit.abort()
     this.#claimer.quit()
-    void this.#lifeline.stop()
+    this.#advertiser.silence()
+    const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline]
+    await Promise.all(rooms.map((room) => room.stop()))
+    await this.#feeds.stop(0)
+    await this.#claimer.drain()
+    await this.#spool.close()
   }
 
   /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
   async #settleIn(): Promise<void> {
     const { clock, host } = this.#parts
     while (!this.#quit.signal.aborted && !this.#member.health().hasQuorum) {
-      await pause(clock, QUORUM_CHECK_MS, this.#quit.signal)
+      await pause(clock, READY_CHECK_MS, this.#quit.signal)
     }
     const settled = settleRecords(this.#recovery(), this.#quit.signal)
     // A run that nobody can tell us of any more must not keep the agent from new jobs for ever.
     await Promise.race([settled, pause(clock, SETTLE_MS_MAX, this.#quit.signal)])
     if (this.#quit.signal.aborted) return
     this.#life.tell({ kind: 'quorum_answered' })
+    while (!this.#quit.signal.aborted && !this.#lifeline.holds) {
+      await pause(clock, READY_CHECK_MS, this.#quit.signal)
+    }
+    if (this.#quit.signal.aborted) return
     // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
     if (!host.problems.some((problem) => problem.blocking)) this.#life.tell({ kind: 'probed' })
   }
@@ -207,7 +234,7 @@ export class Agent {
   #recovery() {
     const { clock, log, store } = this.#parts
     return {
-      registers: this.#member,
+      registers: this.#registers,
       clock,
       random: this.#random,
       digest: digest(),

@@ -8,7 +8,7 @@ const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4471'
 /** A name that stands in logs, tables and container labels as it is. */
 export const nameSchema = z
   .string()
-  .max(NAME_CHARACTERS_MAX)
+  .max(NAME_CHARACTERS_MAX, `use at most ${NAME_CHARACTERS_MAX} characters`)
   .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i, 'use letters, digits, dot, dash and underscore')
 
 export const addressSchema = z

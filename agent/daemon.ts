@@ -1,9 +1,11 @@
+import { PROCESS_END_MS_MAX } from '../protocol/core/limits.ts'
 import { systemClock } from '../protocol/host/clock.ts'
 import { makeStateFolder } from '../protocol/host/durable-file.ts'
 import { Failure } from '../protocol/host/failure.ts'
-import { createLog, type Log } from '../protocol/host/log.ts'
-import type { StatePaths } from '../protocol/host/paths.ts'
+import { createLog } from '../protocol/host/log.ts'
+import { checkSocketPath, type StatePaths } from '../protocol/host/paths.ts'
 import { removePid, writePid } from '../protocol/host/pid-lock.ts'
+import { endProcessWithin } from '../protocol/host/process-end.ts'
 import { SignalOrders } from '../protocol/host/signal-orders.ts'
 import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
@@ -11,6 +13,7 @@ import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
 import { probeHost } from './probe/probe.ts'
+import { supervise } from './supervise.ts'
 
 export interface DaemonOptions {
   readonly paths: StatePaths
@@ -19,9 +22,11 @@ export interface DaemonOptions {
 
 /**
  * `agent start`: opens what must be there, runs the agent until a signal, and closes in the
- * opposite order. The first SIGTERM drains, a second one (or SIGINT) gives the leases back.
+ * opposite order. The first SIGTERM drains, a second one (or SIGINT) gives the leases back. Rejects
+ * with what the agent failed with; the process then ends, whatever hangs.
  */
 export async function runDaemon({ paths, settings }: DaemonOptions): Promise<void> {
+  checkSocketPath(paths.socket)
   await makeStateFolder(paths.state)
   const log = createLog({ name: 'agent', level: settings.logLevel })
   const key = await loadKey(paths.key)
@@ -38,8 +43,14 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const parts = { paths, settings, log, key, store, engine, host, book, clock, onFailure }
     const agent = new Agent(parts)
-    await supervise(agent, failure.raised, log)
+    const orders = new SignalOrders()
+    try {
+      await supervise({ agent, failure: failure.raised, orders, clock, log })
+    } finally {
+      orders.forget()
+    }
   } finally {
+    endProcessWithin(PROCESS_END_MS_MAX)
     await store.close()
     await removePid(paths.pid)
   }
@@ -50,23 +61,4 @@ function probeSettings(paths: StatePaths, settings: AgentSettings) {
   const cpuMilli = cpu === undefined ? undefined : Math.round(cpu * 1_000)
   const capacity = { cpuMilli, memoryBytes: memory, jobs }
   return { capacity, state: paths.state, busybox: settings.busybox }
-}
-
-async function supervise(agent: Agent, failure: Promise<never>, log: Log): Promise<void> {
-  const signals = new SignalOrders()
-  try {
-    await Promise.race([agent.start(), failure])
-    await Promise.race([signals.first, failure])
-    log.info('draining')
-    await Promise.race([agent.drain(), signals.second, failure])
-    await Promise.race([agent.stop(), failure])
-    log.info('stopped')
-  } catch (error) {
-    log.fatal({ err: error }, 'agent failed')
-    // Fail-stop: promises made so far hold, nothing more is promised (rule D6).
-    agent.abandon()
-    throw error
-  } finally {
-    signals.forget()
-  }
 }

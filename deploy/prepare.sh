@@ -3,9 +3,12 @@
 # static busybox, a container engine that answers, and the local base image. Safe to run again.
 #   sh deploy/prepare.sh            all of it
 #   sh deploy/prepare.sh packages   npm packages only
+#   sh deploy/prepare.sh check      says what this host lacks, and changes nothing
 # Exit 78 with the way out where something is missing that this user cannot install.
 set -eu
 cd "$(dirname "$0")/.."
+# Debian leaves these out of a user's PATH: an engine that is installed would count as missing.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 say() { printf '%s\n' "prepare: $*" >&2; }
 stop() { printf '%s\n' "prepare: $*" >&2; exit 78; }
@@ -31,7 +34,8 @@ npm_packages() {
 needed_packages() {
   command -v git >/dev/null 2>&1 || printf 'git '
   busybox_static || printf 'busybox-static '
-  if ! engine_answers; then
+  # Whose engine it is does not matter where one answers, or would answer others.
+  if [ "$(engine_state)" = silent ]; then
     command -v dockerd >/dev/null 2>&1 || printf 'docker.io '
     command -v iptables >/dev/null 2>&1 || printf 'iptables '
   fi
@@ -59,18 +63,36 @@ socket() {
   case "${DOCKER_HOST:-}" in unix://*) echo "${DOCKER_HOST#unix://}" ;; *) echo /var/run/docker.sock ;; esac
 }
 
-engine_answers() {
+# answers, forbidden (something listens, but not to this user) or silent
+engine_state() {
   node -e '
+    const end = (word) => { console.log(word); process.exit(0) }
     const request = require("node:http").get({ socketPath: process.argv[1], path: "/_ping", timeout: 5000 },
-      (reply) => process.exit(reply.statusCode === 200 ? 0 : 1))
-    request.on("error", () => process.exit(1))
-    request.on("timeout", () => process.exit(1))
+      (reply) => end(reply.statusCode === 200 ? "answers" : "silent"))
+    request.on("error", ({ code }) => end(code === "EACCES" || code === "EPERM" ? "forbidden" : "silent"))
+    request.on("timeout", () => end("silent"))
   ' "$(socket)"
+}
+
+engine_answers() { [ "$(engine_state)" = answers ]; }
+
+# What this user can do about an engine that does not answer; nothing where it answers.
+engine_advice() {
+  user=$(id -un)
+  case "$(engine_state)" in
+    forbidden)
+      group=$(stat -c %G "$(socket)" 2>/dev/null || echo docker)
+      case "$group" in root | UNKNOWN) group=docker ;; esac
+      stop "a container engine runs at $(socket), but $user may not use it: as root: usermod -aG $group $user, then log in again" ;;
+    silent)
+      ! command -v dockerd >/dev/null 2>&1 || stop "no container engine answers at $(socket): start it as root (systemctl start docker)"
+      stop "no container engine answers at $(socket): ask an administrator to install docker.io, start it and add $user to the group docker" ;;
+  esac
 }
 
 start_engine() {
   engine_answers && return 0
-  root || stop "no container engine answers at $(socket): ask an administrator to install docker.io, start it and add $(id -un) to the group docker"
+  root || engine_advice
   say "starting the container engine"
   if [ -d /run/systemd/system ]; then
     systemctl start docker
@@ -88,9 +110,17 @@ start_engine() {
 
 base_image() { node --import tsx deploy/base-image.ts; }
 
+check() {
+  missing=$(needed_packages)
+  [ -z "$missing" ] || stop "missing: $missing- run once as root: apt-get install -y --no-install-recommends $missing"
+  engine_advice
+  say "nothing is missing"
+}
+
 node_version
+[ "${1:-all}" != check ] || { check; exit 0; }
 npm_packages
-[ "${1:-all}" = packages ] && exit 0
+[ "${1:-all}" != packages ] || exit 0
 system_packages
 start_engine
 base_image

@@ -3,13 +3,16 @@ import { ANNOUNCEMENT_VALID_MS } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Manifest, SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
-import type { GitPush } from './hooks/git-push.ts'
+import { type GitPush, isSameRepository } from './hooks/git-push.ts'
 import { erroredManifest, errorOf, invalidPipeline, type Meaning, meaningOf } from './manifest.ts'
 import type { Announcer, CommitReader, Inbox, Recorder, RepositoryRef } from './ports.ts'
 
 export interface AnnounceParts {
   readonly inbox: Inbox
-  readonly repositories: { find(name: string): RepositoryRef | undefined }
+  readonly repositories: {
+    find(name: string): RepositoryRef | undefined
+    findSame(url: string): RepositoryRef | undefined
+  }
   readonly commits: CommitReader
   readonly announcer: Announcer
   readonly recorder: Pick<Recorder, 'witnessEpoch'>
@@ -17,8 +20,8 @@ export interface AnnounceParts {
 }
 
 export type Announced =
-  | { readonly kind: 'ignored'; readonly reason: string }
   | { readonly kind: 'sealed'; readonly sealed: SealedAnnouncement }
+  | ({ readonly kind: 'ended' } & Pick<Delivery, 'state' | 'reason' | 'reopenable'>)
 
 export interface AnnounceOptions {
   readonly signal: AbortSignal
@@ -28,7 +31,8 @@ export interface AnnounceOptions {
 
 /**
  * From a delivery to its announcement, sealed once and stored before anyone sees it: after a crash
- * the same bytes go out again. Rejects with ROSTER_ABSENT, WORKSPACE_FETCH_FAILED, STORE_FAILED.
+ * the same bytes go out again. Rejects with REPOSITORY_ABSENT, REPOSITORY_MOVED, ROSTER_ABSENT,
+ * WORKSPACE_FETCH_FAILED, STORE_FAILED, and with ANNOUNCEMENT_INVALID where trying again is no use.
  */
 export async function announce(
   parts: AnnounceParts,
@@ -36,18 +40,16 @@ export async function announce(
   options: AnnounceOptions
 ): Promise<Announced> {
   const push = JSON.parse(delivery.body) as GitPush
-  const repository = parts.repositories.find(delivery.repository)
-  if (repository === undefined) {
-    const reason = `repository ${delivery.repository} is not declared any more`
-    return { kind: 'ignored', reason }
-  }
+  const repository = sourceOf(parts, delivery)
   // Asked first: without a roster the commit would be fetched again at every try.
   const witnessEpoch = parts.recorder.witnessEpoch()
   if (witnessEpoch === undefined) {
     throw new MeshError('ROSTER_ABSENT', { state: 'this gateway', id: parts.announcer.gateway })
   }
   const meaning = await read(parts, push, repository, options)
-  if (meaning.kind === 'ignored') return meaning
+  if (meaning.kind === 'ignored') {
+    return { kind: 'ended', state: 'ignored', reason: meaning.reason, reopenable: false }
+  }
   // Decision 3: the epoch first used stays, else two witness sets could each choose a run.
   const pinned = await parts.inbox.pinEpoch(delivery.runId, witnessEpoch)
   const gwSeq = await parts.inbox.nextGwSeq()
@@ -56,6 +58,25 @@ export async function announce(
   const sealed = seal(parts, draft, meaning.manifest)
   await parts.inbox.update(delivery.key, { sealed: sealed.bytes })
   return { kind: 'sealed', sealed }
+}
+
+/**
+ * What the run is made of, as gateway.yaml declares it now. The run was named after the URL at
+ * receipt, and an announcement under any other would be refused by all. So a changed URL is taken
+ * where it still names that repository, by another scheme say. Else the old one is used, but only
+ * as long as some entry declares it: what the operator took out is neither fetched nor run.
+ */
+function sourceOf(
+  { repositories }: Pick<AnnounceParts, 'repositories'>,
+  { repository, url }: Delivery
+): RepositoryRef {
+  const declared = repositories.find(repository)
+  // Without a URL it is from before those were kept; seal() finds out where it does not fit.
+  if (declared !== undefined && (url === '' || isSameRepository(declared.url, url))) return declared
+  const same = url === '' ? undefined : repositories.findSame(url)
+  if (same !== undefined) return same
+  if (declared === undefined) throw new MeshError('REPOSITORY_ABSENT', { repository })
+  throw new MeshError('REPOSITORY_MOVED', { repository, from: url, to: declared.url })
 }
 
 async function read(

@@ -2,13 +2,18 @@ import { readFile } from 'node:fs/promises'
 import { isMap, isSeq, parseDocument } from 'yaml'
 import { MeshError } from '../protocol/core/errors.ts'
 import { writeDurable } from '../protocol/host/durable-file.ts'
+import { withFileLock } from '../protocol/host/file-lock.ts'
 import { gatewaySettingsSchema, type RepositorySettings } from './config.ts'
 
 /**
  * Adds a repository to gateway.yaml; comments and order of the rest stay. What comes out is checked
- * before the file is replaced. Throws CONFIG_INVALID.
+ * before the file is replaced. Throws CONFIG_INVALID, FILE_LOCKED.
  */
 export async function addRepository(file: string, entry: RepositorySettings): Promise<void> {
+  await withFileLock(file, () => add(file, entry))
+}
+
+async function add(file: string, entry: RepositorySettings): Promise<void> {
   const document = parseDocument(await readText(file), { uniqueKeys: true })
   const [problem] = document.errors
   if (problem !== undefined) throw refused(file, problem.message.split('\n')[0] ?? problem.code)

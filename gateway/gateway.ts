@@ -131,6 +131,7 @@ export class Gateway {
   /** Takes the repositories of settings that were read again. */
   async reload(repositories: readonly Repository[]): Promise<void> {
     this.#repositories.replace(repositories)
+    this.#intake.wake()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -184,7 +185,7 @@ export class Gateway {
   }
 
   #api(): ApiParts {
-    const { key, store, clock } = this.#parts
+    const { key, store, clock, log } = this.#parts
     const member = this.#member
     return {
       peerId: key.peerId,
@@ -199,6 +200,7 @@ export class Gateway {
       health: () => member.health(),
       intakeQueued: () => this.#intake.queued,
       stopping: () => this.#stopping,
+      log,
       readLog: (question) =>
         readLog(
           {

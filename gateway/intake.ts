@@ -5,13 +5,15 @@ import {
   INTAKE_PARALLEL_MAX,
   INTAKE_QUEUE_MAX,
   INTAKE_RETRY_MS_MAX,
-  INTAKE_RETRY_MS_MIN
+  INTAKE_RETRY_MS_MIN,
+  REPOSITORY_ABSENT_MS_MAX
 } from '../protocol/core/limits.ts'
 import type { Random } from '../protocol/core/ports.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
-import { type AnnounceParts, announce } from './announce.ts'
+import { type Announced, type AnnounceParts, announce } from './announce.ts'
+import { type Item, turnsOf } from './intake-turns.ts'
 import type { Recorder } from './ports.ts'
 
 const RETRY = { firstMs: INTAKE_RETRY_MS_MIN, maxMs: INTAKE_RETRY_MS_MAX }
@@ -27,26 +29,15 @@ export interface IntakeOptions {
   readonly parallelMax?: number | undefined
 }
 
-interface Item {
-  delivery: Delivery
-  tries: number
-  /** Boot clock; not looked at again before. */
-  readyAtMs: number
-  /** Boot clock of the first failed fetch in this process. */
-  fetchFailedAtMs: number | undefined
-  /** Wall clock. */
-  sealedAtMs: number | undefined
-}
-
 /**
- * From stored deliveries to recorded runs, oldest first, a few side by side. All that it knows is
- * in the inbox: killed at any point, the next process goes on where this one was.
+ * From stored deliveries to recorded runs, a few side by side, as turnsOf says. All that it knows
+ * is in the inbox: killed at any point, the next process goes on where this one was.
  */
 export class Intake {
   readonly #parts: IntakeParts
   readonly #queueMax: number
   readonly #parallelMax: number
-  /** In order of arrival. */
+  /** By key of the delivery, in order of arrival. */
   readonly #queue = new Map<string, Item>()
   readonly #active = new Map<string, Promise<void>>()
   readonly #abort = new AbortController()
@@ -103,27 +94,28 @@ export class Intake {
     this.#reserved -= 1
   }
 
-  /** Starts work on a delivery that is stored. */
+  /** Starts work on a delivery that is stored, or stored as received once more. */
   take(delivery: Delivery): void {
     this.#add(delivery)
     this.#pump()
   }
 
-  /** Tries at once what waits for the mesh: a roster or a witness has come. */
+  /** Tries at once what waits for the mesh or the settings: something of them has come. */
   wake(): void {
     for (const item of this.#queue.values()) {
-      if (item.fetchFailedAtMs === undefined) item.readyAtMs = 0
+      const isOnForge = item.fetchFailedAtMs !== undefined && item.absentAtMs === undefined
+      if (!isOnForge) item.readyAtMs = 0
     }
     this.#pump()
   }
 
   #add(delivery: Delivery): void {
-    if (this.#queue.has(delivery.key)) return
     const item = {
       delivery,
       tries: 0,
       readyAtMs: 0,
       fetchFailedAtMs: undefined,
+      absentAtMs: undefined,
       sealedAtMs: undefined
     }
     this.#queue.set(delivery.key, item)
@@ -133,13 +125,9 @@ export class Intake {
     if (this.#state !== 'running') return
     this.#cancelTimer()
     const nowMs = this.#parts.clock.bootMs()
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const [key, item] of this.#queue) {
-      if (this.#active.size >= this.#parallelMax) return
-      if (this.#active.has(key)) continue
-      if (item.readyAtMs > nowMs) nextMs = Math.min(nextMs, item.readyAtMs)
-      else this.#begin(key, item)
-    }
+    const options = { nowMs, parallelMax: this.#parallelMax }
+    const { begin, nextMs } = turnsOf(this.#queue.values(), this.#active, options)
+    for (const item of begin) this.#begin(item.delivery.key, item)
     if (nextMs === Number.POSITIVE_INFINITY) return
     this.#cancelTimer = this.#parts.clock.arm(nextMs - nowMs, () => this.#pump())
   }
@@ -147,7 +135,8 @@ export class Intake {
   #begin(key: string, item: Item): void {
     const work = this.#work(item)
       .then(() => {
-        this.#queue.delete(key)
+        // Unless it was received once more in the moment of its end: that is another item.
+        if (this.#queue.get(key) === item) this.#queue.delete(key)
       })
       .catch((error: unknown) => this.#failed(item, error))
       .finally(() => {
@@ -180,20 +169,47 @@ export class Intake {
     const { delivery } = item
     const { runId: run, receivedAtMs } = delivery
     if (delivery.sealed !== undefined) return announcer.open(delivery.sealed)
-    const announced = await announce(this.#parts, delivery, {
-      signal: this.#abort.signal,
-      lastTry: this.#isLastTry(item)
-    })
-    if (announced.kind === 'ignored') {
-      await inbox.update(delivery.key, { state: 'ignored', reason: announced.reason })
-      log.info({ run, reason: announced.reason }, 'delivery ignored')
+    const announced = await this.#announced(item)
+    if (announced.kind === 'ended') {
+      const { kind: _kind, ...end } = announced
+      await inbox.update(delivery.key, end)
+      log[end.reopenable ? 'warn' : 'info']({ run, ...end }, 'delivery ended')
       return undefined
     }
     item.delivery = { ...delivery, sealed: announced.sealed.bytes }
     item.fetchFailedAtMs = undefined
     item.tries = 0
+    // It asks no forge any more: the next delivery of its repository may.
+    this.#pump()
     log.info({ run, phase: 'intake', ms: clock.wallMs() - receivedAtMs }, 'phase finished')
     return announced.sealed
+  }
+
+  async #announced(item: Item): Promise<Announced> {
+    const signal = this.#abort.signal
+    const lastTry = this.#isOver(item.fetchFailedAtMs, INTAKE_FETCH_MS_MAX)
+    try {
+      return await announce(this.#parts, item.delivery, { signal, lastTry })
+    } catch (error) {
+      const state = this.#endOf(item, error)
+      if (state === undefined) throw error
+      return { kind: 'ended', state, reason: causeOf(error), reopenable: true }
+    }
+  }
+
+  /** The state of a delivery that no further try can help, undefined for all others. */
+  #endOf(item: Item, error: unknown): 'ignored' | 'errored' | undefined {
+    const code = codeOf(error)
+    if (code === 'ANNOUNCEMENT_INVALID') return 'errored'
+    // An entry can be away for a moment only, between two edits of gateway.yaml.
+    if (!this.#isOver(item.absentAtMs, REPOSITORY_ABSENT_MS_MAX)) return undefined
+    if (code === 'REPOSITORY_ABSENT') return 'ignored'
+    return code === 'REPOSITORY_MOVED' ? 'errored' : undefined
+  }
+
+  /** True once something has lasted that began at `sinceMs`. */
+  #isOver(sinceMs: number | undefined, limitMs: number): boolean {
+    return sinceMs !== undefined && this.#parts.clock.bootMs() - sinceMs >= limitMs
   }
 
   async #publish(chosen: SealedAnnouncement): Promise<void> {
@@ -204,11 +220,6 @@ export class Intake {
       const run = chosen.announcement.runId
       this.#parts.log.warn({ run, cause: causeOf(error) }, 'announcement not published')
     }
-  }
-
-  #isLastTry(item: Item): boolean {
-    if (item.fetchFailedAtMs === undefined) return false
-    return this.#parts.clock.bootMs() - item.fetchFailedAtMs >= INTAKE_FETCH_MS_MAX
   }
 
   #failed(item: Item, error: unknown): void {
@@ -223,7 +234,12 @@ export class Intake {
       return
     }
     const nowMs = clock.bootMs()
-    if (sealed === undefined && code !== 'ROSTER_ABSENT') item.fetchFailedAtMs ??= nowMs
+    if (code === 'REPOSITORY_ABSENT' || code === 'REPOSITORY_MOVED') {
+      item.absentAtMs ??= nowMs
+    } else {
+      item.absentAtMs = undefined
+      if (sealed === undefined && code !== 'ROSTER_ABSENT') item.fetchFailedAtMs ??= nowMs
+    }
     // At least a turn of the event loop: a step that fails at once must not keep everyone else out.
     const retryMs = Math.max(1, Math.ceil(backoffMs(item.tries, random.next(), RETRY)))
     item.tries += 1

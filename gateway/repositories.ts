@@ -2,6 +2,7 @@ import { MeshError } from '../protocol/core/errors.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
 import { matchesGlob } from '../protocol/pipeline/glob.ts'
 import { type GatewaySettings, type RepositorySettings, secretPath } from './config.ts'
+import { isSameRepository } from './hooks/git-push.ts'
 import { secretProblem, WebhookSecret } from './hooks/standard-webhook.ts'
 
 /** A declared repository, ready to take deliveries. */
@@ -22,6 +23,11 @@ export class Repositories {
 
   find(name: string): Repository | undefined {
     return this.#byName.get(name)
+  }
+
+  /** The one that is the same repository as `url`, whatever its name. */
+  findSame(url: string): Repository | undefined {
+    return [...this.#byName.values()].find((each) => isSameRepository(each.url, url))
   }
 
   get size(): number {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
+import type { Clock } from '../../protocol/core/ports.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
-import { readAuthority } from '../../protocol/mesh/identity.ts'
-import { RosterBook } from '../../protocol/mesh/roster-book.ts'
-import { admitMember } from '../admission.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
+import { admitOffline, whileLocked } from '../admission.ts'
 import { addressSchema, nameSchema } from '../config.ts'
 import {
   type AdmitRequest,
@@ -11,7 +11,7 @@ import {
   admitSchema,
   admittedSchema
 } from '../control/contract.ts'
-import { checked } from './argument.ts'
+import { checked, zoneSchema } from './argument.ts'
 import {
   type CommonOptions,
   type Context,
@@ -19,6 +19,8 @@ import {
   contextOf,
   type Surroundings
 } from './command.ts'
+
+const roleSchema = admitSchema.shape.roles.element
 
 interface AdmitOptions extends CommonOptions {
   readonly name: string
@@ -39,29 +41,29 @@ export function admitCommand(program: Command, around: Surroundings): void {
     .option('--json', 'one JSON document, schema agent.admitted/1')
     .action(async (id: string, options: AdmitOptions) => {
       const context = contextOf(options, around)
-      const request = checked('admit', admitSchema, {
+      const request: AdmitRequest = {
         id,
         name: checked('--name', nameSchema, options.name),
-        roles: options.role,
+        roles: options.role.map((text) => checked('--role', roleSchema, text)),
         addresses: options.address.map((text) => checked('--address', addressSchema, text)),
         witness: options.witness === true,
-        zone: options.zone ?? options.name
-      })
-      const running = await context.client.answers()
-      const admitted = running
-        ? await context.client.post('/v1/members', request, admittedSchema)
-        : await admitOffline(context, request)
+        zone: checked('--zone', zoneSchema, options.zone ?? options.name)
+      }
+      const clock = systemClock()
+      const admitted = await whileLocked(clock, () => admitWhere(context, request, clock))
       if (context.json) context.console.out(jsonText(admitted))
       else context.console.out(sentence(admitted))
     })
 }
 
-/** No daemon holds the state: the roster is signed into the folder and goes out at its start. */
-async function admitOffline(context: Context, request: AdmitRequest): Promise<AdmittedView> {
-  const { paths } = context
-  const clock = systemClock()
-  const book = await RosterBook.open(paths.rosters, await readAuthority(paths), clock)
-  const { roster } = await admitMember({ paths, book, clock }, request)
+/** The daemon admits where one answers; else this process does. */
+async function admitWhere(
+  { client, paths }: Context,
+  request: AdmitRequest,
+  clock: Clock
+): Promise<AdmittedView> {
+  if (await client.answers()) return await client.post('/v1/members', request, admittedSchema)
+  const { roster } = await admitOffline({ paths, clock }, request)
   return {
     schema: 'agent.admitted/1',
     name: request.name,
@@ -73,7 +75,7 @@ async function admitOffline(context: Context, request: AdmitRequest): Promise<Ad
 }
 
 function sentence(admitted: AdmittedView): string {
-  const { name, rosterVersion, pushed } = admitted
+  const { name, rosterVersion, pushed } = harmless(admitted)
   const how = pushed ? 'and is pushed to every member' : 'and goes out when this agent starts'
   return `${name} is admitted: roster ${rosterVersion} is signed ${how}\n`
 }

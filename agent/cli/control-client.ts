@@ -1,6 +1,13 @@
 import { request } from 'node:http'
 import type { z } from 'zod'
-import { causeOf, type ErrorCode, MESH_ERRORS, MeshError } from '../../protocol/core/errors.ts'
+import {
+  causeOf,
+  codeOf,
+  type ErrorCode,
+  MESH_ERRORS,
+  MeshError
+} from '../../protocol/core/errors.ts'
+import { checkSocketPath } from '../../protocol/host/paths.ts'
 
 /** A local answer comes at once, or the daemon hangs. */
 const CONTROL_MS_MAX = 15_000
@@ -30,13 +37,15 @@ export class ControlClient {
       await this.#send('GET', '/v1/health', undefined)
       return true
     } catch (error) {
-      if (error instanceof MeshError && error.code === 'CONTROL_SOCKET_ABSENT') return false
+      const code = codeOf(error)
+      if (code === 'CONTROL_SOCKET_ABSENT' || code === 'SOCKET_PATH_TOO_LONG') return false
       throw error
     }
   }
 
   #send(method: string, path: string, body: string | undefined): Promise<string> {
     return new Promise((resolve, reject) => {
+      checkSocketPath(this.#socket)
       const call = request(
         {
           socketPath: this.#socket,

@@ -4,7 +4,7 @@ import { systemClock } from '../../protocol/host/clock.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { addressSchema, nameSchema } from '../config.ts'
 import { foundMesh } from '../enrolment.ts'
-import { checked } from './argument.ts'
+import { checked, zoneSchema } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 const leaseSchema = z.enum(['default', 'short'])
@@ -29,7 +29,7 @@ export function initCommand(program: Command, around: Surroundings): void {
       const first = {
         name: checked('--name', nameSchema, options.name),
         addresses: options.address.map((text) => checked('--address', addressSchema, text)),
-        zone: options.zone ?? options.name,
+        zone: checked('--zone', zoneSchema, options.zone ?? options.name),
         lease: checked('--lease', leaseSchema, options.lease)
       }
       const made = await foundMesh(paths, first, systemClock())

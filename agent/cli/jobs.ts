@@ -1,7 +1,11 @@
 import type { Command } from 'commander'
+import { z } from 'zod'
+import type { SeenPhase } from '../../protocol/core/job-filter.ts'
+import { PAGE_ROWS_MAX } from '../../protocol/core/limits.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
 import { jobsSchema } from '../control/contract.ts'
-import { wholeNumber } from './argument.ts'
+import { checked, numberUpTo, textUpTo } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderJobs } from './render-jobs.ts'
 
@@ -16,6 +20,24 @@ interface JobsOptions extends CommonOptions {
 
 const ROWS_DEFAULT = 50
 
+const stateSchema = z.enum([
+  'queued',
+  'leased',
+  'running',
+  'succeeded',
+  'failed',
+  'errored',
+  'cancelled',
+  'skipped'
+] satisfies SeenPhase[])
+
+/** What the daemon takes of each; said here, since it does not know the options' names. */
+const FILTERS = {
+  repo: textUpTo(200),
+  ref: textUpTo(300),
+  holder: textUpTo(100)
+}
+
 export function jobsCommand(program: Command, around: Surroundings): void {
   common(program.command('jobs'))
     .description('the newest jobs, and for each queued one why')
@@ -26,7 +48,7 @@ export function jobsCommand(program: Command, around: Surroundings): void {
     .option('--repo <name>', 'jobs of one repository')
     .option('--ref <branch>', 'jobs of one branch or ref')
     .option('--holder <name>', 'jobs that one agent holds or held')
-    .option('-n, --limit <rows>', 'at most this many', wholeNumber, ROWS_DEFAULT)
+    .option('-n, --limit <rows>', 'at most this many', numberUpTo(PAGE_ROWS_MAX), ROWS_DEFAULT)
     .option('--json', 'one JSON document, schema agent.jobs/1')
     .option('-q, --quiet', 'ids only')
     .action(async (options: JobsOptions) => {
@@ -34,16 +56,19 @@ export function jobsCommand(program: Command, around: Surroundings): void {
       const document = await client.get(`/v1/jobs?${query(options)}`, jobsSchema)
       if (json) console.out(jsonText(document))
       else if (options.quiet === true)
-        console.out(document.jobs.map(({ id }) => `${id}\n`).join(''))
+        console.out(document.jobs.map(({ id }) => `${harmless(id)}\n`).join(''))
       else console.out(renderJobs(document.jobs, console))
     })
 }
 
+/** Throws USAGE where the daemon would refuse it. */
 function query(options: JobsOptions): string {
+  const { only, repo, ref, holder } = options
   const parameters = new URLSearchParams({ limit: String(options.limit) })
-  if (options.only !== undefined) parameters.set('state', options.only)
-  if (options.repo !== undefined) parameters.set('repository', options.repo)
-  if (options.ref !== undefined) parameters.set('ref', options.ref)
-  if (options.holder !== undefined) parameters.set('holder', options.holder)
+  for (const state of only?.split(',') ?? []) checked('--only', stateSchema, state)
+  if (only !== undefined) parameters.set('state', only)
+  if (repo !== undefined) parameters.set('repository', checked('--repo', FILTERS.repo, repo))
+  if (ref !== undefined) parameters.set('ref', checked('--ref', FILTERS.ref, ref))
+  if (holder !== undefined) parameters.set('holder', checked('--holder', FILTERS.holder, holder))
   return parameters.toString()
 }

@@ -1,5 +1,6 @@
 import prettyMs from 'pretty-ms'
 import type { JobDocument } from '../../protocol/api/job-schema.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
 import type { Colour, Console } from './console.ts'
 import { renderTable } from './table.ts'
 
@@ -24,7 +25,7 @@ const MARKS: Readonly<Record<JobDocument['state'], Mark>> = {
 
 export function renderJobs(jobs: readonly JobDocument[], console: Console): string {
   if (jobs.length === 0) return 'no jobs\n'
-  const rows = jobs.map((job) => [
+  const rows = harmless(jobs).map((job) => [
     job.shortId,
     job.repository,
     `${job.branch}@${job.commit.slice(0, 7)}`,

@@ -1,5 +1,6 @@
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
+import { harmless } from '../../protocol/host/harmless.ts'
 import type { PeerView, StatusView } from '../control/contract.ts'
 import type { Colour, Console } from './console.ts'
 import { renderTable } from './table.ts'
@@ -7,8 +8,9 @@ import { renderTable } from './table.ts'
 const HEAD = ['NAME', 'STATE', 'JOBS', 'PLATFORM', 'LABELS', 'FREE', 'RTT', 'SEEN', 'VERSION']
 
 /** Health lines first, then one row a peer, self first; ends with one line of totals. */
-export function renderStatus(status: StatusView, console: Console): string {
+export function renderStatus(view: StatusView, console: Console): string {
   const { paint } = console
+  const status = harmless(view)
   const health = status.health.map((line) => {
     const fix = line.fix === null ? '' : `\n#        fix: ${line.fix}`
     return `${paint('yellow', `# ${line.message}${fix}`)}\n`
@@ -81,7 +83,8 @@ function count(value: number, noun: string): string {
 }
 
 /** One peer in full, for `agent status NAME`. */
-export function renderPeer(peer: PeerView): string {
+export function renderPeer(view: PeerView): string {
+  const peer = harmless(view)
   const capacity =
     peer.capacity === null
       ? '-'

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
 import { statusSchema } from '../control/contract.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderPeer, renderStatus } from './render-status.ts'
@@ -23,7 +24,8 @@ export function statusCommand(program: Command, around: Surroundings): void {
         throw new MeshError('PEER_UNKNOWN', { name, known })
       }
       if (json) console.out(jsonText({ ...status, peers }))
-      else if (options.quiet === true) console.out(peers.map((peer) => `${peer.name}\n`).join(''))
+      else if (options.quiet === true)
+        console.out(peers.map(({ name }) => `${harmless(name)}\n`).join(''))
       else if (name !== undefined) console.out(peers.map(renderPeer).join('\n'))
       else console.out(renderStatus(status, console))
     })

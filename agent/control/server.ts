@@ -1,10 +1,13 @@
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { chmod, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type FastifyInstance, fastify } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { asHttpError, routeUnknown } from '../../protocol/api/http-error.ts'
 import { PROBLEM_TYPE, problemOf } from '../../protocol/api/problem.ts'
+import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { makeFolders } from '../../protocol/host/durable-file.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import { checkSocketPath } from '../../protocol/host/paths.ts'
 import type { ControlParts } from './parts.ts'
 import { controlRoutes } from './routes.ts'
 
@@ -21,12 +24,21 @@ export class ControlServer {
     this.#app = controlApp(parts, options.log)
   }
 
-  /** Replaces the socket of a dead daemon; the caller holds the store's lock, so none is alive. */
+  /**
+   * Replaces the socket of a dead daemon; the caller holds the store's lock, so none is alive.
+   * Rejects with SOCKET_PATH_TOO_LONG, STATE_UNWRITABLE.
+   */
   async start(): Promise<void> {
-    await mkdir(dirname(this.#socket), { recursive: true, mode: 0o755 })
-    await rm(this.#socket, { force: true })
-    await this.#app.listen({ path: this.#socket })
-    await chmod(this.#socket, 0o600)
+    checkSocketPath(this.#socket)
+    const state = dirname(this.#socket)
+    try {
+      await makeFolders(state, 0o755)
+      await rm(this.#socket, { force: true })
+      await this.#app.listen({ path: this.#socket })
+      await chmod(this.#socket, 0o600)
+    } catch (error) {
+      throw new MeshError('STATE_UNWRITABLE', { state, cause: causeOf(error) }, { cause: error })
+    }
   }
 
   async stop(): Promise<void> {

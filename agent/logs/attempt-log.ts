@@ -1,12 +1,18 @@
 import { createHash, type Hash } from 'node:crypto'
-import { LOG_BYTES_MAX, LOG_CHUNK_BYTES_MAX, LOG_CHUNK_MS_MAX } from '../../protocol/core/limits.ts'
+import {
+  LOG_BYTES_MAX,
+  LOG_CHUNK_BYTES_MAX,
+  LOG_CHUNK_MS_MAX,
+  LOG_NOTICE_BYTES_MAX
+} from '../../protocol/core/limits.ts'
 import type { LogLine, LogStream } from '../../protocol/core/log-line.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import { encodedBytes } from '../../protocol/store/log-line-codec.ts'
 import type { LogStore } from '../../protocol/store/log-store.ts'
 
 export interface AttemptLogParts {
-  readonly spool: LogStore
+  readonly spool: Pick<LogStore, 'append' | 'finish'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -18,26 +24,35 @@ export interface AttemptLogOptions {
   readonly onSpooled: () => void
 }
 
+/** What the spool has of a log, and nothing else: an outcome vouches for it. */
 export interface LogSummary {
   readonly lines: number
   /** SHA-256 over every line's text with a line feed, 64 hex digits; '' without lines. */
   readonly digest: string
 }
 
+/** A line that has no number yet: it gets one when it is written. */
+type Said = Omit<LogLine, 'number'>
+
 /**
- * The log of one attempt: numbers the lines, stamps them and writes them to the spool in chunks of
- * LOG_CHUNK_BYTES_MAX or LOG_CHUNK_MS_MAX, whichever comes first. What is over LOG_BYTES_MAX is
- * counted and named in the last line, never kept.
+ * The log of one attempt: stamps the lines, numbers them and writes them to the spool in chunks of
+ * LOG_CHUNK_BYTES_MAX or LOG_CHUNK_MS_MAX, whichever comes first. What does not fit LOG_BYTES_MAX,
+ * or does not reach the disk, is counted and named in the last line, never kept.
  */
 export class AttemptLog {
   readonly #parts: AttemptLogParts
   readonly #options: AttemptLogOptions
   readonly #hash: Hash = createHash('sha256')
-  #pending: LogLine[] = []
+  #pending: Said[] = []
   #pendingBytes = 0
-  #lines = 0
-  #bytes = 0
-  #dropped = 0
+  /** Lines and bytes taken, on their way to the spool or there. */
+  #taken = 0
+  #takenBytes = 0
+  #cut = 0
+  #cutBytes = 0
+  /** Lines that the spool has, and those it was given in vain. */
+  #kept = 0
+  #lost = 0
   #disarm: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
 
@@ -48,58 +63,91 @@ export class AttemptLog {
 
   /** One line without its line end. */
   write(step: number, stream: LogStream, text: string): void {
-    const bytes = Buffer.byteLength(text) + 1
-    if (this.#bytes + bytes > LOG_BYTES_MAX) {
-      this.#dropped += 1
+    const said = { atMs: this.#parts.clock.wallMs(), step, stream, text }
+    const bytes = encodedBytes({ number: this.#taken + 1, ...said })
+    const isOver = this.#takenBytes + bytes > LOG_BYTES_MAX - LOG_NOTICE_BYTES_MAX
+    // After the first that is left out all are: a hole in the middle would not be seen.
+    if (isOver || this.#cut > 0) {
+      this.#cut += 1
+      this.#cutBytes += Buffer.byteLength(text) + 1
       return
     }
-    this.#push(step, stream, text, bytes)
+    this.#taken += 1
+    this.#takenBytes += bytes
+    this.#pending.push(said)
+    this.#pendingBytes += bytes
     if (this.#pendingBytes >= LOG_CHUNK_BYTES_MAX) this.#flush()
     else this.#disarm ??= this.#parts.clock.arm(LOG_CHUNK_MS_MAX, () => this.#flush())
   }
 
   /** Writes what is left and marks the end of the log. */
   async close(): Promise<LogSummary> {
-    if (this.#dropped > 0) {
-      const text = `the log is over ${LOG_BYTES_MAX} bytes: ${this.#dropped} more lines were left out`
-      this.#push(0, 'mesh', text, Buffer.byteLength(text) + 1)
-    }
     this.#flush()
     await this.#writing
-    const { job, epoch } = this.#options
+    for (const text of this.#notices()) {
+      await this.#append([{ atMs: this.#parts.clock.wallMs(), step: 0, stream: 'mesh', text }])
+    }
+    const { job, epoch, onSpooled } = this.#options
     await this.#parts.spool.finish(job, epoch).catch((error: unknown) => this.#failed(error))
-    this.#options.onSpooled()
-    return { lines: this.#lines, digest: this.#lines === 0 ? '' : this.#hash.digest('hex') }
+    onSpooled()
+    return { lines: this.#kept, digest: this.#kept === 0 ? '' : this.#hash.digest('hex') }
   }
 
-  #push(step: number, stream: LogStream, text: string, bytes: number): void {
-    this.#lines += 1
-    this.#bytes += bytes
-    this.#pendingBytes += bytes
-    this.#hash.update(text).update('\n')
-    const atMs = this.#parts.clock.wallMs()
-    this.#pending.push({ number: this.#lines, atMs, step, stream, text })
+  /** What is missing, said in the log itself; all of it fits LOG_NOTICE_BYTES_MAX. */
+  #notices(): readonly string[] {
+    const notices: string[] = []
+    if (this.#cut > 0) {
+      const rest = `${count(this.#cut)} (${this.#cutBytes} bytes)`
+      notices.push(`the log is cut at ${LOG_BYTES_MAX} bytes; left out here: ${rest}`)
+    }
+    if (this.#lost > 0)
+      notices.push(`${count(this.#lost)} of this log could not be kept on the disk`)
+    return notices
   }
 
   #flush(): void {
     this.#disarm?.()
     this.#disarm = undefined
-    const [first] = this.#pending
-    if (first === undefined) return
+    if (this.#pending.length === 0) return
     const lines = this.#pending
     this.#pending = []
     this.#pendingBytes = 0
-    const { job, epoch, onSpooled } = this.#options
     // One write after the other: two side by side could reach the spool in the wrong order.
-    this.#writing = this.#writing
-      .then(() => this.#parts.spool.append(job, epoch, first.number, lines))
-      .then(() => onSpooled())
-      .catch((error: unknown) => this.#failed(error))
+    this.#writing = this.#writing.then(() => this.#append(lines))
+  }
+
+  /** Never rejects. Numbers follow what the spool has, so that what was lost leaves no gap. */
+  async #append(said: readonly Said[]): Promise<void> {
+    const first = this.#kept + 1
+    const lines = said.map((line, index) => ({ number: first + index, ...line }))
+    const kept = await this.#spool(first, lines)
+    for (const { text } of lines.slice(0, kept)) this.#hash.update(text).update('\n')
+    this.#kept += kept
+    this.#lost += lines.length - kept
+    if (kept > 0) this.#options.onSpooled()
+  }
+
+  /** How many of `lines` the spool has taken. */
+  async #spool(first: number, lines: readonly LogLine[]): Promise<number> {
+    const { job, epoch } = this.#options
+    try {
+      const answer = await this.#parts.spool.append(job, epoch, first, lines)
+      if (answer.kind === 'acked') return lines.length
+      this.#failed(new Error(`the spool refuses lines: ${answer.code}`))
+      return Math.max(0, Math.min(lines.length, answer.nextLine - first))
+    } catch (error) {
+      this.#failed(error)
+      return 0
+    }
   }
 
   #failed(error: unknown): void {
     // A full disk must not fail somebody's build: the log has a hole, and the daemon's log says so.
     const { job, epoch } = this.#options
-    this.#parts.log.error({ job, epoch, err: error }, 'log lines lost')
+    if (this.#lost === 0) this.#parts.log.error({ job, epoch, err: error }, 'log lines lost')
   }
+}
+
+function count(lines: number): string {
+  return lines === 1 ? '1 line' : `${lines} lines`
 }

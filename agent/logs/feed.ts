@@ -11,7 +11,7 @@ import type { LogReply, LogRequest } from '../../protocol/wire/log-codec.ts'
 export type LogSend = (peer: string, request: LogRequest) => Promise<LogReply>
 
 export interface FeedParts {
-  readonly spool: LogStore
+  readonly spool: Pick<LogStore, 'read' | 'delivered'>
   readonly send: LogSend
   readonly clock: Clock
   readonly random: Random
@@ -34,6 +34,9 @@ export class Feed {
   readonly #parts: FeedParts
   readonly #options: FeedOptions
   #next = 1
+  /** True once the spool has shown this log. */
+  #read = false
+  /** In a row. */
   #failures = 0
   #news = true
   #stopped = false
@@ -49,10 +52,11 @@ export class Feed {
   /** There are new lines in the spool, or the log is finished. */
   notify(): void {
     this.#news = true
-    this.#wake?.()
+    // A gateway that is away is asked at the pace of the back-off, not of what the job has to say.
+    if (this.#failures === 0) this.#wake?.()
   }
 
-  /** Resolves once the whole log is acknowledged, refused for good, or FEED_MS_MAX has passed. */
+  /** Resolves once the whole log is acknowledged, refused for good, or given up. */
   finished(): Promise<void> {
     return this.#done
   }
@@ -64,32 +68,37 @@ export class Feed {
   }
 
   async #run(): Promise<void> {
-    const endMs = this.#parts.clock.bootMs() + FEED_MS_MAX
+    let failingSinceMs: number | undefined
     while (!this.#stopped) {
       const outcome = await this.#sendOnce()
-      if (outcome === 'finished') return
+      if (outcome === 'finished') return await this.#delivered()
+      if (outcome === 'gone') return
       if (outcome === 'failed') {
-        if (this.#parts.clock.bootMs() > endMs) return
+        const nowMs = this.#parts.clock.bootMs()
+        // Counted from the first failure in a row: a job may run for longer than FEED_MS_MAX.
+        failingSinceMs ??= nowMs
+        if (nowMs - failingSinceMs >= FEED_MS_MAX) return this.#giveUp()
         await this.#pause(backoffMs(this.#failures, this.#parts.random.next()))
-      } else if (outcome === 'idle' && !this.#news) {
-        await this.#pause(FEED_MS_MAX)
+      } else {
+        failingSinceMs = undefined
+        if (outcome === 'idle' && !this.#news) await this.#pause(FEED_MS_MAX)
       }
     }
   }
 
-  async #sendOnce(): Promise<'sent' | 'idle' | 'failed' | 'finished'> {
+  async #sendOnce(): Promise<'sent' | 'idle' | 'failed' | 'finished' | 'gone'> {
     const { job, epoch, gateway } = this.#options
     this.#news = false
     try {
       const page = await this.#parts.spool.read(job, epoch, this.#next, LOG_PAGE_LINES_MAX)
-      if (page.kind === 'absent') return 'idle'
+      if (page.kind === 'absent') return this.#absent()
+      this.#read = true
       const lines = fitting(page.lines)
       const end = page.end && lines.length === page.lines.length
-      if (lines.length === 0 && !end) return 'idle'
+      if (lines.length === 0 && !end) return this.#idle()
       const push = { kind: 'push', job, epoch, firstLine: this.#next, lines, end } as const
       const reply = await this.#parts.send(gateway, push)
-      this.#failures = 0
-      return this.#settle(reply, end ? this.#next + lines.length : undefined)
+      return this.#settle(reply, lines.length, end)
     } catch (error) {
       this.#failures += 1
       const { log } = this.#parts
@@ -98,25 +107,57 @@ export class Feed {
     }
   }
 
-  /** `endLine` is the line after the last one, where the push said that nothing follows. */
-  #settle(reply: LogReply, endLine: number | undefined): 'sent' | 'failed' | 'finished' {
+  /** Nothing was logged yet, or the spool had no room for it any more. */
+  #absent(): 'idle' | 'gone' {
+    if (!this.#read) return this.#idle()
+    const { job, epoch } = this.#options
+    this.#parts.log.warn({ job, epoch, line: this.#next }, 'log removed before it was sent')
+    return 'gone'
+  }
+
+  #giveUp(): void {
+    const { job, epoch, gateway } = this.#options
+    this.#parts.log.warn({ job, epoch, peer: gateway, line: this.#next }, 'log push given up')
+  }
+
+  /** The spool may let the log go before others; where that cannot be noted it stays longer. */
+  async #delivered(): Promise<void> {
+    const { job, epoch } = this.#options
+    try {
+      await this.#parts.spool.delivered(job, epoch)
+    } catch (error) {
+      this.#parts.log.warn({ job, epoch, cause: causeOf(error) }, 'delivery not noted')
+    }
+  }
+
+  #idle(): 'idle' {
+    // A spool that could be read again: news must wake us, not the back-off.
+    this.#failures = 0
+    return 'idle'
+  }
+
+  /** `lines` were sent from the next one on, and with `end` nothing follows them. */
+  #settle(reply: LogReply, lines: number, end: boolean): 'sent' | 'failed' | 'finished' {
     const { job, epoch } = this.#options
     if (reply.kind === 'acked') {
-      this.#next = reply.nextLine
-      return endLine !== undefined && reply.nextLine >= endLine ? 'finished' : 'sent'
+      if (end && reply.nextLine >= this.#next + lines) return 'finished'
+      return this.#goOn(reply.nextLine, reply.nextLine > this.#next)
     }
     if (reply.kind === 'refused' && reply.code === 'gap') {
       // The gateway has less than we thought, after a restart say: it names where to go on.
-      this.#next = Math.max(1, reply.nextLine)
-      return 'sent'
+      return this.#goOn(Math.max(1, reply.nextLine), reply.nextLine < this.#next)
     }
-    if (reply.kind === 'refused' && reply.code === 'unknown_job') {
-      // The gateway has not read the register yet; it will.
-      this.#failures += 1
-      return 'failed'
-    }
+    // The gateway has not read the register yet; it will.
+    if (reply.kind === 'refused' && reply.code === 'unknown_job') return this.#goOn(1, false)
     this.#parts.log.warn({ job, epoch, reply: reply.kind }, 'log refused')
     return 'finished'
+  }
+
+  /** An answer that leads nowhere is a failure: at once it would only be given again. */
+  #goOn(next: number, isProgress: boolean): 'sent' | 'failed' {
+    if (isProgress) this.#next = next
+    this.#failures = isProgress ? 0 : this.#failures + 1
+    return isProgress ? 'sent' : 'failed'
   }
 
   #pause(ms: number): Promise<void> {

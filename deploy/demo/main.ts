@@ -2,7 +2,9 @@ import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { leftovers } from './engine.ts'
 import { demoFolder } from './folder.ts'
+import { Judge } from './judge.ts'
 import { LocalMesh } from './local-mesh.ts'
+import { loseHolder } from './loss.ts'
 import { DEMO_PIPELINE, DEMO_README } from './pipeline.ts'
 import { eventually } from './process.ts'
 import { Repository } from './repository.ts'
@@ -22,6 +24,8 @@ interface Started {
   readonly folder: string
   readonly mesh: LocalMesh
   readonly repository: Repository
+  /** Sees what runs by the engine's events alone. */
+  readonly judge: Judge
   /** The demo's own run; known once the push was. */
   run: string
 }
@@ -30,7 +34,8 @@ async function start(begun: Begun): Promise<Started> {
   const folder = await demoFolder(CHECKOUT)
   begun.folder = folder
   show.heading('Start a gateway and three agents, each a process with its own state')
-  begun.mesh = LocalMesh.start({ root: folder })
+  // Leases of 3 s, so that a loss is over soon; 30 s is the default.
+  begun.mesh = LocalMesh.start({ root: folder, lease: 'short' })
   const mesh = await begun.mesh
   for (const part of [mesh.gateway, ...mesh.agents]) {
     show.block(`${part.name.padEnd(8)} process ${mesh.daemon(part.name).pid}, port ${part.port}`)
@@ -42,11 +47,13 @@ async function start(begun: Begun): Promise<Started> {
   const repository = await begun.repository
   await mesh.addRepository(repository)
   show.block(`${repository.url} posts its pushes to ${hookUrl}`)
-  return { folder, mesh, repository, run: '' }
+  begun.judge = Judge.start(mesh.agents.map((agent) => agent.id.split('/')[0] ?? ''))
+  const judge = await begun.judge
+  return { folder, mesh, repository, judge, run: '' }
 }
 
 async function pushAndWatch(started: Started): Promise<void> {
-  const { mesh, repository } = started
+  const { mesh, repository, judge } = started
   show.heading('Push')
   show.command('git push origin main')
   const files = { '.runner-mesh.yml': DEMO_PIPELINE, 'README.md': DEMO_README }
@@ -62,7 +69,8 @@ async function pushAndWatch(started: Started): Promise<void> {
   const build = await jobNamed(mesh, run, 'build')
   const { job, lines, live } = await followJob(mesh, build.id, (line) => show.block(line))
   const said = lines.map((line) => line.text).join('\n')
-  show.claim(`one agent ran it: ${job.holder}, epoch ${job.epoch}`, job.epoch === 1)
+  const overlaps = judge.overlapsOf(job.id).length
+  show.claim(`one agent ran it: ${job.holder}, epoch ${job.epoch}`, overlaps === 0)
   show.claim('it succeeded', job.state === 'succeeded', `${job.state}: ${job.why}`)
   const inOrder = /working: 1 of 5[\s\S]*working: 5 of 5[\s\S]*the source is here/.test(said)
   show.claim('its log is whole and in order', inOrder, said)
@@ -99,6 +107,16 @@ async function showJobs({ mesh, run }: Started): Promise<void> {
   const views = answers.map(({ jobs }) => jobs.map((job) => job.state).join(' '))
   const agree = new Set(views).size === 1 && views[0] === 'succeeded queued'
   show.claim('every agent tells the same', agree, views.join(' | '))
+}
+
+async function showKill(started: Started): Promise<void> {
+  show.heading('A host dies in the middle of a job')
+  await loseHolder({ ...started, show }, 'SIGKILL')
+}
+
+async function showStop(started: Started): Promise<void> {
+  show.heading('A host hangs in the middle of a job')
+  await loseHolder({ ...started, show }, 'SIGSTOP')
 }
 
 async function showClean({ mesh }: Started): Promise<void> {
@@ -139,11 +157,12 @@ interface Begun {
   folder?: string
   mesh?: Promise<LocalMesh>
   repository?: Promise<Repository>
+  judge?: Promise<Judge>
   isOver?: boolean
 }
 
 async function stopAll(begun: Begun): Promise<void> {
-  for (const part of [begun.repository, begun.mesh]) {
+  for (const part of [begun.repository, begun.mesh, begun.judge]) {
     await part?.then((one) => one.stop()).catch(() => undefined)
   }
 }
@@ -153,7 +172,7 @@ async function main(): Promise<number> {
   const stopped = interrupted()
   const work = async (): Promise<'done'> => {
     const started = await start(begun)
-    const phases = [pushAndWatch, showStatus, showJobs, showClean] as const
+    const phases = [pushAndWatch, showStatus, showJobs, showKill, showStop, showClean] as const
     for (const phase of phases) {
       if (begun.isOver === true) return 'done'
       await phase(started)

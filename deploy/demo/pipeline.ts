@@ -33,4 +33,19 @@ jobs:
       - run: echo 'no host of this demo can say this'
 `
 
+/** A job long enough to lose its host in the middle. */
+export const LONG_PIPELINE = `defaults: { image: '${BASE_IMAGE}', timeout: 2m, network: none }
+jobs:
+  long:
+    resources: { cpu: 0.25, memory: 64MiB }
+    steps:
+      - name: work
+        run: |
+          echo "attempt $RUNNER_MESH_ATTEMPT, epoch $RUNNER_MESH_EPOCH, on $RUNNER_MESH_AGENT"
+          for number in 1 2 3 4 5 6 7 8; do
+            echo "working: $number of 8"
+            sleep 0.5
+          done
+`
+
 export const DEMO_README = '# A repository that Runner Mesh builds\n'

@@ -52,14 +52,24 @@ export async function followJob(
     timeoutMs,
     150
   )
-  // The last lines may still be on their way to the gateway when the outcome is known.
-  await eventually('the log is whole', async () => {
+  // The last lines may still be on their way to the gateway when the outcome is known. An empty
+  // page says nothing: only the log itself says where it ends.
+  const whole = await linesInAll(mesh, id)
+  await eventually(`the gateway has all ${whole} lines of the log`, async () => {
     const fresh = await readLines(mesh, id, lines.length + 1)
     for (const line of fresh) onLine(line.text)
     lines.push(...fresh)
-    return fresh.length === 0 ? true : undefined
+    return lines.length >= whole ? true : undefined
   })
   return { job, lines, live }
+}
+
+/** How many lines the log has, once whoever keeps it says that nothing follows. */
+function linesInAll(mesh: LocalMesh, id: string): Promise<number> {
+  return eventually(`the log of ${id} has ended`, async () => {
+    const log = await mesh.agentJson<{ end: boolean; lines: readonly LogLine[] }>(0, 'logs', id)
+    return log.end ? log.lines.length : undefined
+  })
 }
 
 async function readLines(mesh: LocalMesh, id: string, from: number): Promise<LogLine[]> {

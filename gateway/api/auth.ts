@@ -21,8 +21,16 @@ export async function refusedAuth(
   request: FastifyRequest,
   error: MeshError
 ): Promise<MeshError> {
+  return (await countFailure(limiter, request)) ?? error
+}
+
+/** RATE_LIMITED where the address of the request has failed too often; to be thrown. */
+export async function countFailure(
+  limiter: Limiter,
+  request: FastifyRequest
+): Promise<MeshError | undefined> {
   const seen = await limiter(request)
-  if (seen.isAllowed || !seen.isExceeded) return error
+  if (seen.isAllowed || !seen.isExceeded) return undefined
   return new MeshError('RATE_LIMITED', { max: AUTH_FAILURES_PER_MINUTE_MAX, window: 'a minute' })
 }
 

@@ -19,6 +19,7 @@ export async function openApiText(): Promise<string> {
   const absent = (): never => {
     throw new MeshError('BUG', { problem: 'the exported server answers nothing' })
   }
+  const log = silentLog()
   const api: ApiParts = {
     peerId: '',
     version: VERSION,
@@ -32,9 +33,10 @@ export async function openApiText(): Promise<string> {
     health: absent,
     intakeQueued: () => 0,
     stopping: () => false,
-    readLog: absent
+    readLog: absent,
+    log
   }
-  const parts = { api, receiver: { receive: absent }, tokens: { find: absent }, log: silentLog() }
+  const parts = { api, receiver: { receive: absent }, tokens: { find: absent }, log }
   const app = await createServer(parts)
   await app.ready()
   const document = app.swagger()

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { logLineDocument } from '../../protocol/api/log-line-document.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import { MeshError } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import { holderOf } from '../../protocol/core/job-filter.ts'
-import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
+import { LOG_BYTES_MAX, LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
 import type { LogLine } from '../../protocol/core/log-line.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
 import type { ApiParts } from './parts.ts'
@@ -36,43 +36,86 @@ export async function readWholeLog(
   job: BoardJob,
   wish: LogWish
 ): Promise<LogAnswer> {
-  const first = await readPage(parts, job, wish.epoch, wish.from)
+  const place = { job: job.jobId, epoch: wish.epoch, from: wish.from }
+  const first = await readPage(parts, job, place)
   if (first.kind === 'absent') {
     const logged = job.state?.outcome?.logLines ?? 0
-    if (logged > 0 && wish.epoch === undefined) {
-      const cause = 'nobody who has it answers'
-      throw new MeshError('LOG_UNAVAILABLE', { job: job.jobId, cause })
-    }
+    if (logged > 0 && wish.epoch === undefined) throw unavailable(place, GONE)
     return { epoch: 0, body: Readable.from([]) }
   }
   const write = wish.format === 'json' ? jsonLine : textLine
-  return { epoch: first.epoch, body: Readable.from(pages(parts, job, first, write)) }
+  const rest = pages(parts, job, { ...place, epoch: first.epoch, first })
+  return { epoch: first.epoch, body: Readable.from(written(rest, write)) }
 }
 
+type Page = Extract<LogRead, { kind: 'page' }>
+
+interface Place {
+  readonly job: string
+  readonly epoch: number | undefined
+  readonly from: number
+}
+
+const GONE = 'nobody who has it answers'
+
+async function* written(
+  rest: AsyncIterable<readonly LogLine[]>,
+  write: (line: LogLine) => string
+): AsyncGenerator<string> {
+  for await (const lines of rest) yield lines.map(write).join('')
+}
+
+/**
+ * The lines of `first` and of what follows. The status is sent long before a later page can fail:
+ * all that can still be done is to cut the connection, so that nobody takes the log for whole.
+ */
 async function* pages(
   parts: ApiParts,
   job: BoardJob,
-  first: Extract<LogRead, { kind: 'page' }>,
-  write: (line: LogLine) => string
-): AsyncGenerator<string> {
-  let page: LogRead = first
-  while (page.kind === 'page' && page.lines.length > 0) {
-    yield page.lines.map(write).join('')
-    if (page.end) return
-    // The epoch of the first page: a new attempt must not go on in the middle of the old one.
-    page = await readPage(parts, job, first.epoch, page.next)
+  start: Place & { readonly first: Page }
+): AsyncGenerator<readonly LogLine[]> {
+  // The epoch of the first page: a new attempt must not go on in the middle of the old one.
+  let place: Place = start
+  let page: LogRead = start.first
+  let bytes = 0
+  try {
+    while (page.kind === 'page' && page.lines.length > 0) {
+      bytes += page.lines.reduce((sum, { text }) => sum + Buffer.byteLength(text) + 1, 0)
+      // No log is kept that is longer: whoever serves one makes it up as it goes.
+      if (bytes > LOG_BYTES_MAX) throw unavailable(place, `it is over ${LOG_BYTES_MAX} bytes`)
+      yield page.lines
+      if (page.end) return
+      place = { ...place, from: page.next }
+      page = await readPage(parts, job, place)
+    }
+    if (page.kind === 'absent') throw unavailable(place, GONE)
+  } catch (error) {
+    const { job: jobId, epoch, from } = place
+    const facts = { job: jobId, epoch, from, code: codeOf(error), cause: causeOf(error) }
+    parts.log.warn(facts, 'log not sent to its end')
+    throw error
   }
 }
 
-function readPage(
-  parts: ApiParts,
-  job: BoardJob,
-  epoch: number | undefined,
-  fromLine: number
-): Promise<LogRead> {
+/** Throws LOG_UNAVAILABLE for a page that would mix attempts, or be asked for again without end. */
+async function readPage(parts: ApiParts, job: BoardJob, place: Place): Promise<LogRead> {
+  const { epoch, from: fromLine } = place
   const gateway = parts.board.run(job.runId)?.sealed.announcement.gateway ?? ''
   const limit = LOG_PAGE_LINES_MAX
-  return parts.readLog({ job: job.jobId, epoch, fromLine, limit, holder: holderOf(job), gateway })
+  const question = { job: job.jobId, epoch, fromLine, limit, holder: holderOf(job), gateway }
+  const page = await parts.readLog(question)
+  if (page.kind === 'absent') return page
+  if (epoch !== undefined && page.epoch !== epoch) {
+    throw unavailable(place, `it was answered with another attempt, ${page.epoch}`)
+  }
+  if (page.lines.length > 0 && page.next <= fromLine) {
+    throw unavailable(place, 'the member that has it does not go on')
+  }
+  return page
+}
+
+function unavailable({ job }: Place, cause: string): MeshError {
+  return new MeshError('LOG_UNAVAILABLE', { job, cause })
 }
 
 function textLine(line: LogLine): string {

@@ -1,5 +1,6 @@
 import type { Sources } from '../../protocol/api/sources.ts'
 import type { JobState } from '../../protocol/core/job.ts'
+import type { Log } from '../../protocol/host/log.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
@@ -19,4 +20,5 @@ export interface ApiParts extends Sources {
   intakeQueued(): number
   stopping(): boolean
   readLog(question: LogQuestion): Promise<LogRead>
+  readonly log: Log
 }

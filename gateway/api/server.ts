@@ -35,6 +35,8 @@ export interface ServerParts {
 export interface ServerOptions {
   /** Milliseconds within which one request must have arrived whole. */
   readonly requestMsMax?: number | undefined
+  readonly requestsPerMinuteMax?: number | undefined
+  readonly connectionsMax?: number | undefined
 }
 
 const MINUTE_MS = 60_000
@@ -47,7 +49,7 @@ export async function createServer(
   options: ServerOptions = {}
 ): Promise<FastifyInstance> {
   const app = bareServer(parts, options.requestMsMax ?? HTTP_REQUEST_MS_MAX)
-  app.server.maxConnections = HTTP_CONNECTIONS_MAX
+  app.server.maxConnections = options.connectionsMax ?? HTTP_CONNECTIONS_MAX
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   await app.register(helmet, {
@@ -60,7 +62,7 @@ export async function createServer(
     strictTransportSecurity: false
   })
   await app.register(rateLimit, {
-    max: HTTP_REQUESTS_PER_MINUTE_MAX,
+    max: options.requestsPerMinuteMax ?? HTTP_REQUESTS_PER_MINUTE_MAX,
     timeWindow: MINUTE_MS,
     errorResponseBuilder: (_request, { max }) =>
       new MeshError('RATE_LIMITED', { max, window: 'a minute' })

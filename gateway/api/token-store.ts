@@ -5,6 +5,7 @@ import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { NAME_CHARACTERS_MAX, TOKENS_MAX } from '../../protocol/core/limits.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
 import { writeDurable } from '../../protocol/host/durable-file.ts'
+import { withFileLock } from '../../protocol/host/file-lock.ts'
 
 /** What a token can be made for; a file of a newer gateway may name more. */
 export const SCOPES = ['read'] as const
@@ -59,15 +60,11 @@ export class TokenStore {
     return this.#records
   }
 
-  /** A new token; its text is given once and kept nowhere. Throws OVERLOADED. */
+  /** A new token; its text is given once and kept nowhere. Throws OVERLOADED, FILE_LOCKED. */
   async create(
     parts: { readonly clock: Clock; readonly random: Random },
     options: { readonly name: string; readonly scopes: readonly string[] }
   ): Promise<{ readonly token: string; readonly record: TokenRecord }> {
-    const records = await this.list()
-    if (records.length >= TOKENS_MAX) {
-      throw new MeshError('OVERLOADED', { what: 'the list of tokens', max: TOKENS_MAX })
-    }
     const secret = Buffer.from(parts.random.id(TOKEN_BYTES), 'hex').toString('base64url')
     const token = `${TOKEN_PREFIX}${secret}`
     const record = {
@@ -77,21 +74,31 @@ export class TokenStore {
       sha256: sha256(token),
       createdAt: new Date(parts.clock.wallMs()).toISOString()
     }
-    await this.#write([...records, record])
+    await this.#change((records) => {
+      if (records.length < TOKENS_MAX) return [...records, record]
+      throw new MeshError('OVERLOADED', { what: 'the list of tokens', max: TOKENS_MAX })
+    })
     return { token, record }
   }
 
-  /** Throws TOKEN_UNKNOWN. */
+  /** Throws TOKEN_UNKNOWN, FILE_LOCKED. */
   async revoke(id: string): Promise<void> {
-    const records = await this.list()
-    const kept = records.filter((record) => record.id !== id)
-    if (kept.length === records.length) throw new MeshError('TOKEN_UNKNOWN', { id })
-    await this.#write(kept)
+    await this.#change((records) => {
+      const kept = records.filter((record) => record.id !== id)
+      if (kept.length < records.length) return kept
+      throw new MeshError('TOKEN_UNKNOWN', { id })
+    })
   }
 
-  async #write(records: readonly TokenRecord[]): Promise<void> {
-    const text = `${JSON.stringify({ tokens: records }, undefined, 2)}\n`
-    await writeDurable(this.#file, text, 0o600)
+  async #change(
+    changed: (records: readonly TokenRecord[]) => readonly TokenRecord[]
+  ): Promise<void> {
+    await withFileLock(this.#file, async () => {
+      // From the disk: what this store saw last may be what another command has just changed.
+      const records = (await this.#version()) === '' ? [] : await this.#read()
+      const text = `${JSON.stringify({ tokens: changed(records) }, undefined, 2)}\n`
+      await writeDurable(this.#file, text, 0o600)
+    })
   }
 
   /** Changes with every write: a replaced file has another inode. '' for no file. */

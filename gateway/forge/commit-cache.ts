@@ -49,6 +49,8 @@ export interface CommitCacheOptions {
   readonly dir: string
   /** CACHE_FETCHES_MAX when absent. */
   readonly fetchesMax?: number | undefined
+  /** CACHE_BYTES_MAX when absent. */
+  readonly bytesMax?: number | undefined
 }
 
 /** Pipeline files of commits, from one bare shallow repository for each declared URL. */
@@ -56,12 +58,14 @@ export class CommitCache implements CommitReader {
   readonly #dir: string
   readonly #log: Log
   readonly #fetchesMax: number
+  readonly #bytesMax: number
   readonly #caches = new Map<string, Cache>()
 
   constructor(parts: { readonly log: Log }, options: CommitCacheOptions) {
     this.#log = parts.log
     this.#dir = options.dir
     this.#fetchesMax = options.fetchesMax ?? CACHE_FETCHES_MAX
+    this.#bytesMax = options.bytesMax ?? CACHE_BYTES_MAX
   }
 
   async read(
@@ -124,7 +128,7 @@ export class CommitCache implements CommitReader {
     const fetch = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules']
     await git([...fetch, '--end-of-options', url, `+${commit}:${ref}`], options)
     // Looked at now and then only: it costs one more process.
-    if (cache.fetches % KEPT_REFS === 0 && (await bytesOf(cache.dir, signal)) > CACHE_BYTES_MAX) {
+    if (cache.fetches % KEPT_REFS === 0 && (await bytesOf(cache.dir, signal)) > this.#bytesMax) {
       cache.fetches = this.#fetchesMax
     }
   }

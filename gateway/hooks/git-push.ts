@@ -69,10 +69,8 @@ export function isDeletion(push: Pick<GitPush, 'after'>): boolean {
 
 /** What the run is named after: the URL in gateway.yaml and the push's meaning, never its id. */
 export function originOf(push: GitPush, url: string): RunOrigin {
-  const { host, pathname } = new URL(url)
   return {
-    forgeHost: host.toLowerCase(),
-    repositoryId: pathname.replace(/\.git$/, ''),
+    ...placeOf(url),
     event: 'push',
     ref: push.ref,
     commit: push.after,
@@ -80,6 +78,17 @@ export function originOf(push: GitPush, url: string): RunOrigin {
     action: '',
     rerunNonce: ''
   }
+}
+
+/** True where a push is the same run by both URLs: only what a run is named after counts. */
+export function isSameRepository(url: string, other: string): boolean {
+  const [here, there] = [placeOf(url), placeOf(other)]
+  return here.forgeHost === there.forgeHost && here.repositoryId === there.repositoryId
+}
+
+function placeOf(url: string): Pick<RunOrigin, 'forgeHost' | 'repositoryId'> {
+  const { host, pathname } = new URL(url)
+  return { forgeHost: host.toLowerCase(), repositoryId: pathname.replace(/\.git$/, '') }
 }
 
 function parseJson(text: string): unknown {

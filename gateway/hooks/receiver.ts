@@ -58,7 +58,8 @@ export class Receiver {
     const { ref, after: commit } = push
     const ms = clock.wallMs() - receivedAtMs
     const facts = { repository: push.repository, ref, commit, run, reason, ms }
-    log.info({ delivery, verdict, ...facts }, 'delivery received')
+    // What nobody vouches for, strangers could fill the log with; its sender is told.
+    log[delivery === '' ? 'debug' : 'info']({ delivery, verdict, ...facts }, 'delivery received')
     return reception
   }
 
@@ -92,35 +93,72 @@ export class Receiver {
   }
 
   async #store(authentic: Authentic, runId: string): Promise<Reception> {
-    const { inbox, intake } = this.#parts
-    const { id, push, repository, receivedAtMs } = authentic
+    const { intake } = this.#parts
+    const { id, push, repository } = authentic
     const key = `${repository.name}/${id}`
-    const known = (await inbox.get(key)) ?? (await inbox.byRun(runId))
-    if (known !== undefined) return duplicate(id, known)
+    const known = await this.#known(key, runId)
+    if (known !== undefined && !this.#canReopen(known, repository, runId)) {
+      return duplicate(id, known)
+    }
     if (!intake.reserve()) {
       throw new MeshError('OVERLOADED', { what: 'the intake', max: INTAKE_QUEUE_MAX })
     }
     try {
-      const delivery: Delivery = {
+      if (known !== undefined) return await this.#reopen(id, known, { runId, url: repository.url })
+      return await this.#put(id, {
         key,
         deliveryId: id,
         repository: repository.name,
+        url: repository.url,
         runId,
-        receivedAtMs,
+        receivedAtMs: authentic.receivedAtMs,
         body: JSON.stringify(push),
         state: 'received',
         reason: '',
+        reopenable: false,
         sealed: undefined
-      }
-      // Synced before the answer: a sender that got 202 never sends it again.
-      if ((await inbox.put(delivery)) === 'known') {
-        return duplicate(id, (await inbox.get(key)) ?? delivery)
-      }
-      intake.take(delivery)
-      return { verdict: 'accepted', delivery: id, run: runId, reason: '' }
+      })
     } finally {
       intake.release()
     }
+  }
+
+  /** What is kept under the id or of the run; what has come to a run goes before what has not. */
+  async #known(key: string, runId: string): Promise<Delivery | undefined> {
+    const { inbox } = this.#parts
+    const byKey = await inbox.get(key)
+    if (byKey !== undefined && !byKey.reopenable) return byKey
+    const byRun = await inbox.byRun(runId)
+    return byRun === undefined || byRun.reopenable ? (byKey ?? byRun) : byRun
+  }
+
+  /** Only its own push opens a delivery again: an id stays that of its first meaning. */
+  #canReopen(known: Delivery, repository: Repository, runId: string): boolean {
+    const push = JSON.parse(known.body) as GitPush
+    return known.reopenable && this.#parts.runIdOf(originOf(push, repository.url)) === runId
+  }
+
+  async #put(id: string, delivery: Delivery): Promise<Reception> {
+    const { inbox, intake } = this.#parts
+    // Synced before the answer: a sender that got 202 never sends it again.
+    if ((await inbox.put(delivery)) === 'known') {
+      return duplicate(id, (await inbox.get(delivery.key)) ?? delivery)
+    }
+    intake.take(delivery)
+    return { verdict: 'accepted', delivery: id, run: delivery.runId, reason: '' }
+  }
+
+  /** The settings ended it, and now they name its repository again, perhaps by another URL. */
+  async #reopen(
+    id: string,
+    known: Delivery,
+    named: Pick<Delivery, 'runId' | 'url'>
+  ): Promise<Reception> {
+    const { inbox, intake } = this.#parts
+    const change = { ...named, state: 'received', reason: '', reopenable: false } as const
+    await inbox.update(known.key, change)
+    intake.take({ ...known, ...change })
+    return { verdict: 'accepted', delivery: id, run: named.runId, reason: '' }
   }
 }
 

@@ -2,11 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
-import { type Limiter, refusedAuth } from '../api/auth.ts'
+import { countFailure, type Limiter, refusedAuth } from '../api/auth.ts'
 import { problemResponse } from '../api/problem.ts'
 import { receptionSchema } from '../api/schemas.ts'
 import { gitPushSchema } from './git-push.ts'
 import type { Receiver, Reception } from './receiver.ts'
+import { webhookHeadersSchema } from './standard-webhook.ts'
 
 export interface HookParts {
   readonly receiver: Pick<Receiver, 'receive'>
@@ -24,17 +25,20 @@ export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
     '/hooks/git',
     {
       bodyLimit: DELIVERY_BYTES_MAX,
+      // Behind a proxy all share one address, and a forge does not send again what got a 429.
+      config: { rateLimit: false },
       schema: {
         summary: 'One ref of one push to a bare Git repository',
         description:
           'Signed as Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature) with ' +
           'the secret of the repository that the body names.',
         tags: ['hooks'],
+        headers: webhookHeadersSchema,
         body: gitPushSchema,
         response: {
           202: receptionSchema,
           ...Object.fromEntries(
-            [400, 401, 413, 415, 429, 503].map((status) => [status, problemResponse])
+            [400, 401, 413, 415, 429, 500, 503].map((status) => [status, problemResponse])
           )
         }
       },
@@ -51,6 +55,10 @@ export function hookRoutes(plain: FastifyInstance, parts: HookParts): void {
       }
       try {
         const reception = await parts.receiver.receive(headers, body)
+        // Without a declared repository there is no secret: anyone may have sent it.
+        const tooMany =
+          reception.delivery === '' ? await countFailure(parts.failures, request) : undefined
+        if (tooMany !== undefined) throw tooMany
         return await reply.code(202).send(receptionView(reception))
       } catch (error) {
         if (!(error instanceof MeshError) || error.kind.status !== 401) throw error

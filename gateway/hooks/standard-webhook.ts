@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
+import { z } from 'zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_AGE_S_MAX } from '../../protocol/core/limits.ts'
 
@@ -21,6 +22,24 @@ const KEY_BYTES_MAX = 64
 // joins id, time and body with full stops.
 const ID = /^[\w-]{1,128}$/
 const SECONDS = /^\d{1,12}$/
+
+/** For the API document only: what is wrong with them is a matter of the signature. */
+export const webhookHeadersSchema = z.object({
+  'webhook-id': z.string().regex(ID).meta({
+    description: 'Id of the delivery: sent again under the same id, it starts no second run.'
+  }),
+  'webhook-timestamp': z
+    .string()
+    .regex(SECONDS)
+    .meta({
+      description: `Whole seconds since 1970, at most ${DELIVERY_AGE_S_MAX} off.`
+    }),
+  'webhook-signature': z.string().meta({
+    description:
+      '`v1,` and the base64 of HMAC-SHA-256 over id, timestamp and body, joined by full stops; ' +
+      'several are parted by spaces.'
+  })
+})
 
 /** What is wrong with a hook secret, undefined where it can be used. */
 export function secretProblem(text: string): string | undefined {

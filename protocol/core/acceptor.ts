@@ -19,6 +19,11 @@ export interface AcceptorState {
   /** Synced before any positive reply that shows it. */
   readonly record: AcceptorRecord
   readonly timer: LeaseTimer
+  /**
+   * The lease in the record was renewed here by its holder, and so is chosen; also after a restart,
+   * which has forgotten whether it was. In memory only, like the timer.
+   */
+  readonly confirmed: boolean
 }
 
 export interface AcceptorContext {
@@ -61,13 +66,14 @@ export type PrepareRequest = Extract<RegisterRequest, { readonly kind: 'prepare'
 export type AcceptRequest = Extract<RegisterRequest, { readonly kind: 'accept' }>
 
 /**
- * The state of a record just loaded. A restarted witness has forgotten when it last heard of the
- * holder: it counts the load as a renewal, or it would help to take a living lease over.
+ * The state of a record just loaded. A restarted witness has forgotten when, and whether, it heard
+ * of the holder: it counts the load as a renewal, or it would help to take a living lease over.
  */
 export function acceptorOf(record: AcceptorRecord | undefined, nowMs: number): AcceptorState {
   return {
     record: record ?? { promised: NO_BALLOT, accepted: undefined },
-    timer: { renewedAtMs: nowMs, fenced: false, stage: undefined }
+    timer: { renewedAtMs: nowMs, fenced: false, stage: undefined },
+    confirmed: leasedJob(record?.accepted?.value) !== undefined
   }
 }
 
@@ -95,7 +101,11 @@ export function prepare(
   // promise and the accept, and the claim would fail for nothing.
   const fenced = state.timer.fenced || (intent === 'takeover' && lease?.remainingMs === 0)
   return {
-    state: { record: { promised: ballot, accepted }, timer: { ...state.timer, fenced } },
+    state: {
+      ...state,
+      record: { promised: ballot, accepted },
+      timer: { ...state.timer, fenced }
+    },
     reply: { kind: 'promise', ballot, accepted, lease, wseq: 0 },
     durability: 'save'
   }
@@ -128,7 +138,11 @@ export function accept(
   if (refusal !== undefined) return refusal
   const record = { promised: ballot, accepted: { ballot, value, proposerSig } }
   return {
-    state: { record, timer: timerAfter(state, value, nowMs, digest) },
+    state: {
+      record,
+      timer: timerAfter(state, value, nowMs, digest),
+      confirmed: state.confirmed && sameLeaseKey(accepted?.value, value)
+    },
     reply: { kind: 'accepted', ballot, wseq: 0 },
     durability: 'save'
   }
@@ -147,8 +161,8 @@ export function read(state: AcceptorState, context: AcceptorContext): AcceptorSt
 export function renew(state: AcceptorState, item: RenewItem, context: AcceptorContext): RenewStep {
   const value = state.record.accepted?.value
   const job = value?.kind === 'job' ? value : undefined
-  const step = (answer: RenewResult['answer'], timer = state.timer): RenewStep => ({
-    state: { ...state, timer },
+  const step = (answer: RenewResult['answer'], next = state): RenewStep => ({
+    state: next,
     result: {
       register: item.scope.register,
       answer,
@@ -167,7 +181,8 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
   // Another claim's lease of the same epoch: this witness missed the chosen one (4.12.16).
   if (lease.holder !== context.remote || !same) return step('behind')
   if (state.timer.fenced) return step('fenced')
-  return step('ok', { ...state.timer, renewedAtMs: context.nowMs, stage: item.stage })
+  const timer = { ...state.timer, renewedAtMs: context.nowMs, stage: item.stage }
+  return step('ok', { ...state, timer, confirmed: true })
 }
 
 function highestOf(state: AcceptorState): Ballot {
@@ -198,7 +213,7 @@ function acceptRefusal(
   }
   const leftMs = remainingMs(known, state.timer, context.nowMs)
   // THE GUARD: a living lease ends only by its holder or by the clock of this witness.
-  if (permits(known, value, leftMs)) return
+  if (permits(known, value, { leftMs, confirmed: state.confirmed })) return
   return refuse(state, 'lease_alive', 'the lease is alive here', { remainingMs: leftMs })
 }
 

@@ -56,6 +56,22 @@ export const MESH_ERRORS = {
     false,
     (f) => `${f['state']} already has ${f['file']}: it is never overwritten; choose another --state`
   ),
+  FILE_LOCKED: kind(
+    5,
+    503,
+    true,
+    (f) =>
+      `${f['file']} is being changed by process ${f['pid']}: try again; if there is no such ` +
+      `process, remove ${f['lock']}*`
+  ),
+  SOCKET_PATH_TOO_LONG: kind(
+    78,
+    500,
+    false,
+    (f) =>
+      `the socket ${f['socket']} would have a path of ${f['bytes']} bytes, ${f['max']} are possible: ` +
+      'give a shorter --state'
+  ),
   KEY_MODE_WIDE: kind(
     78,
     500,
@@ -206,6 +222,22 @@ export const MESH_ERRORS = {
     (f) => `the log of ${f['job']} cannot be read now: ${f['cause']}`
   ),
   // deliveries and API
+  REPOSITORY_ABSENT: kind(
+    4,
+    404,
+    true,
+    (f) =>
+      `repository ${f['repository']} is not declared any more: declare it again in gateway.yaml, ` +
+      'then send the delivery again'
+  ),
+  REPOSITORY_MOVED: kind(
+    1,
+    409,
+    true,
+    (f) =>
+      `repository ${f['repository']} was at ${f['from']} when the push came and is at ${f['to']} ` +
+      'now: send the delivery again'
+  ),
   SIGNATURE_MISMATCH: kind(
     1,
     401,

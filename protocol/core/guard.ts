@@ -1,30 +1,55 @@
 import type { JobState } from './job.ts'
 import type { LeasedJob } from './lease-timer.ts'
-import { leasedJob } from './lease-timer.ts'
+import { leasedJob, sameLeaseKey } from './lease-timer.ts'
 import type { RegisterValue } from './messages.ts'
+
+/** What a witness knows, in memory alone, of the lease in the value that it has accepted. */
+export interface HeldLease {
+  /** Milliseconds before it may be taken over. */
+  readonly leftMs: number
+  /** Its holder has renewed it here, or may have done so before a restart. */
+  readonly confirmed: boolean
+}
 
 /**
  * The lease guard (lease-protocol 4.5): whether a witness that has accepted `known` may accept
- * `value`, `leftMs` before the lease in `known` may be taken over. Each of its own witnesses holds
- * a lease's time: a check by the proposer alone would miss a renewal that lands after its prepare.
+ * `value`, whatever its ballot. Each of its own witnesses holds a lease's time: a check by the
+ * proposer alone would miss a renewal that lands after its prepare, and a proposer may lie.
  */
 export function permits(
   known: RegisterValue | undefined,
   value: RegisterValue,
-  leftMs: number
+  lease: HeldLease
 ): boolean {
   const held = leasedJob(known)
   if (held === undefined || value.kind !== 'job') return true
-  // A lower epoch at a higher ballot: the lease known here was never chosen.
-  if (value.epoch < held.epoch) return true
-  if (value.epoch === held.epoch && !deposes(value)) return true
-  return endedByHolder(value, held) || leftMs === 0
+  if (sameLeaseKey(held, value) || endedByHolder(value, held) || lease.leftMs === 0) return true
+  // From here on the value either ends the lease by somebody else's will, or is made of a past in
+  // which that lease never was. The second is honest as long as the lease may be unchosen: two
+  // claims of one epoch met, and a round that saw only the other one goes on.
+  //
+  // Safe: a holder renews only a claim that it knows as chosen. So once it has renewed here, no
+  // value that an honest proposer makes lacks that claim; one that does is a lie, and waits until
+  // the lease is over. Without this, one member could put a `create` over a living lease at every
+  // witness, and claim its epoch again beside its holder.
+  //
+  // Live: what descends from a confirmed claim is treated as if nothing were confirmed, so no
+  // honest value waits for this. A holder that lies can confirm an unchosen claim, but only at a
+  // minority, or it would be chosen; and it must go on renewing to keep others out even there.
+  if (lease.confirmed) return false
+  return value.epoch < held.epoch || (value.epoch === held.epoch && !deposes(value))
 }
 
-/** True for the two ops that end a lease without its holder. */
+/**
+ * True for the ops that end a lease without its holder. A `cancel` only flags a leased job: one
+ * that ends it is made of a job that is not leased, and then the holder's own end is in its
+ * history.
+ */
 function deposes(value: JobState): boolean {
   const { kind } = value.op.body
-  return kind === 'error' || (kind === 'claim' && value.phase === 'cancelled')
+  return (
+    kind === 'error' || (value.phase === 'cancelled' && (kind === 'claim' || kind === 'cancel'))
+  )
 }
 
 // The value itself proves the end: by its op, or by an entry of its history that the holder signed.

@@ -49,3 +49,11 @@ export const LEASE_PROFILES: Readonly<Record<LeaseProfileName, LeaseProfile>> = 
 export function holdMs(profile: LeaseProfile): number {
   return profile.leaseMs - profile.killBudgetMs
 }
+
+/**
+ * How long a witness may take for an answer: half of what the asker waits, for with all of it the
+ * answer would always be too late.
+ */
+export function answerMs(profile: LeaseProfile): number {
+  return profile.requestTimeoutMs / 2
+}

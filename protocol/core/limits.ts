@@ -61,6 +61,8 @@ export const ADDRESSES_MAX = 8
 export const ROSTER_BYTES_MAX = 1_048_576
 /** Old rosters kept: open registers name them by witness epoch. */
 export const ROSTERS_KEPT_MAX = 256
+/** Milliseconds that an admission waits for the state; a daemon that starts answers within them. */
+export const ADMIT_WAIT_MS_MAX = 15_000
 /** Connections of one node: every member, and as many again while links are replaced. */
 export const CONNECTIONS_MAX = 2_048
 /** Entries of a register's history (lease-protocol 4.2). */
@@ -165,7 +167,7 @@ export const DELIVERY_AGE_S_MAX = 300
 export const DELIVERIES_KEPT_MAX = 10_000
 /** Deliveries accepted but not yet recorded on a quorum; above it the hook answers 503. */
 export const INTAKE_QUEUE_MAX = 2_000
-/** Deliveries worked on side by side: each fetches a commit. */
+/** Deliveries worked on side by side; those that fetch are never all of one forge. */
 export const INTAKE_PARALLEL_MAX = 4
 /** Repositories declared in one gateway.yaml. */
 export const REPOSITORIES_MAX = 1_000
@@ -175,6 +177,8 @@ export const INTAKE_RETRY_MS_MIN = 500
 export const INTAKE_RETRY_MS_MAX = 30_000
 /** Milliseconds that a commit is asked for before its run is errored: a forge's restart fits. */
 export const INTAKE_FETCH_MS_MAX = 600_000
+/** Milliseconds that a delivery waits for its repository to be declared again, as it was. */
+export const REPOSITORY_ABSENT_MS_MAX = 600_000
 /** Milliseconds of one fetch of a commit by the gateway; the next try is a new fetch. */
 export const COMMIT_FETCH_MS_MAX = 120_000
 /** Milliseconds that one run may take a place of the intake while no quorum of its own answers. */
@@ -191,14 +195,16 @@ export const HTTP_IDLE_MS_MAX = 60_000
 export const HTTP_CONNECTIONS_MAX = 1_000
 /** Bytes of one HTTP request's headers. */
 export const HTTP_HEADER_BYTES_MAX = 16_384
-/** HTTP requests of one address in a minute: generous, since a proxy is one address. */
+/** HTTP requests of one address in a minute, deliveries aside: a proxy is one address. */
 export const HTTP_REQUESTS_PER_MINUTE_MAX = 6_000
-/** Refused tokens and signatures of one address in a minute. */
+/** Refused tokens, signatures and unknown repositories of one address in a minute. */
 export const AUTH_FAILURES_PER_MINUTE_MAX = 60
 /** Seconds after which a sender that got 503 may try again. */
 export const RETRY_AFTER_S = 5
 /** Tokens of one gateway: each request is compared with all of them. */
 export const TOKENS_MAX = 100
+/** Milliseconds that a command waits for another that changes the same file: one takes a few. */
+export const FILE_LOCK_MS_MAX = 5_000
 /** Holders of jobs that the log service remembers; a forgotten one costs a read of the register. */
 export const LOG_HOLDERS_MAX = 4_096
 /** Log lines in one page of the log stream or the API. */
@@ -209,10 +215,22 @@ export const LOGS_KEPT_MS = 2_592_000_000
 export const LOGS_BYTES_MAX = 21_474_836_480
 /** Milliseconds between two looks for logs that may go. */
 export const LOGS_SWEEP_EVERY_MS = 3_600_000
+/** Milliseconds that an agent keeps logs which the gateway has: 7 days. */
+export const SPOOL_KEPT_MS = 604_800_000
+/** Bytes of all logs of an agent; the oldest that the gateway has go first. */
+export const SPOOL_BYTES_MAX = 4_294_967_296
+/** Bytes above which logs go that no gateway has yet: better no log than no disk. */
+export const SPOOL_BYTES_HARD_MAX = 8_589_934_592
+/** Milliseconds between two looks of an agent: a few short jobs fill a gigabyte meanwhile. */
+export const SPOOL_SWEEP_EVERY_MS = 60_000
 /** Milliseconds of one log request to another member: it ends on that member's disk. */
 export const LOG_REQUEST_MS_MAX = 10_000
 /** Milliseconds that a daemon may take to finish what is in flight before it stops anyway. */
 export const SHUTDOWN_MS_MAX = 10_000
+/** Milliseconds that a process may outlive its daemon: what hangs must not keep it. */
+export const PROCESS_END_MS_MAX = 2_000
+/** Bytes of a Unix socket's path: Linux keeps 108 for it with the zero at its end. */
+export const SOCKET_PATH_BYTES_MAX = 107
 /** Bytes of one log line; a longer one is cut and marked. */
 export const LOG_LINE_BYTES_MAX = 16_384
 /** Bytes of one log chunk; it is sent at the latest after LOG_CHUNK_MS. */
@@ -221,8 +239,10 @@ export const LOG_CHUNK_BYTES_MAX = 32_768
 export const LOG_CHUNK_LINES_MAX = 1_024
 /** Milliseconds that a line waits for company before it is sent. */
 export const LOG_CHUNK_MS_MAX = 200
-/** Bytes of one attempt's log; what comes after is counted, not kept. */
+/** Bytes of one attempt's log as it lies on the disk; what comes after is counted, not kept. */
 export const LOG_BYTES_MAX = 67_108_864
+/** Bytes of LOG_BYTES_MAX that are kept free for the line that says that the log is cut. */
+export const LOG_NOTICE_BYTES_MAX = 512
 /** Bytes of log lines that one read returns: a page with its framing must fit FRAME_BYTES_MAX. */
 export const LOG_PAGE_BYTES_MAX = 1_048_576
 /** Jobs whose log is open at one time: half of the file handles that a process usually may have. */
@@ -268,8 +288,10 @@ export const ADVERTISE_EVERY_MS_MIN = 1_000
 export const ROSTER_PUSH_MS_MAX = 30_000
 /** Connections that one peer may hold to us: two cross-dialled ones, and their successors. */
 export const CONNECTIONS_PER_PEER_MAX = 4
-/** Connections of non-members while there is no roster yet: anyone may come then. */
+/** Connections of non-members while there is no roster yet: anyone may come, the first one goes. */
 export const STRANGERS_MAX = 32
+/** Milliseconds that a stranger may stay without a valid roster: two requests to hand one in. */
+export const STRANGER_MS_MAX = 12_000
 /**
  * Streams of one connection: four request protocols, gossip, ping and identify, with successors.
  */
@@ -302,6 +324,12 @@ export const PINGS_MISSED_MAX = 3
 export const ROSTER_REQUEST_MS_MAX = 5_000
 /** Milliseconds between two tries to bring a member its newer roster. */
 export const ROSTER_RETRY_MS = 1_000
+/** Roster hints a second that one publisher may cause exchanges with; new rosters are rare. */
+export const ROSTER_HINTS_PER_S_MAX = 1
+/** Roster hints of one publisher at once after a pause: hosts that are admitted in a row. */
+export const ROSTER_HINTS_BURST = 16
+/** Milliseconds before a hint may end an exchange that is under way and start it anew. */
+export const ROSTER_ERRAND_MS_MIN = 1_000
 /** Rosters that one peer may hand in per ROSTER_OFFERS_WINDOW_MS: each costs a signature check. */
 export const ROSTER_OFFERS_MAX = 8
 /** Rosters that all strangers together may hand in per ROSTER_OFFERS_WINDOW_MS. */

@@ -1,6 +1,8 @@
+import { harmlessJson } from './harmless.ts'
+
 /** One JSON document with sorted keys: two runs can be compared as text. */
 export function jsonText(document: unknown): string {
-  return `${JSON.stringify(sorted(document), null, 2)}\n`
+  return `${harmlessJson(JSON.stringify(sorted(document), null, 2))}\n`
 }
 
 /** Collects an option that may be given several times. */

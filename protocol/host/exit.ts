@@ -1,4 +1,5 @@
 import { causeOf, type ExitCode, MeshError } from '../core/errors.ts'
+import { harmless, harmlessJson } from './harmless.ts'
 
 export interface ErrorDocument {
   readonly error: {
@@ -38,10 +39,13 @@ export interface ErrorStream {
 export function reportError(error: unknown, json: boolean, stderr: ErrorStream): ExitCode {
   if (error instanceof SilentExit) return error.exit
   const known = asMeshError(error)
-  if (json) stderr.write(`${JSON.stringify(errorDocument(known))}\n`)
-  else stderr.write(`${known.code}: ${known.message}\n`)
+  if (json) stderr.write(`${harmlessJson(JSON.stringify(errorDocument(known)))}\n`)
+  // Names and causes in it may be another member's.
+  else stderr.write(`${known.code}: ${harmless(known.message)}\n`)
   // A bug without its stack cannot be reported; an expected error's stack helps nobody.
   const stack = known.cause instanceof Error ? known.cause.stack : undefined
-  if (known.code === 'BUG' && !json && stack !== undefined) stderr.write(`${stack}\n`)
+  if (known.code === 'BUG' && !json && stack !== undefined) {
+    stderr.write(`${harmless(stack.split('\n')).join('\n')}\n`)
+  }
   return known.kind.exit
 }

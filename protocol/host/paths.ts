@@ -1,5 +1,7 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { MeshError } from '../core/errors.ts'
+import { SOCKET_PATH_BYTES_MAX } from '../core/limits.ts'
 
 export type Program = 'agent' | 'gateway'
 
@@ -55,6 +57,16 @@ export function statePaths(program: Program, flags: PathFlags, env: Environment)
     pid: join(state, `${program}.pid`),
     socket: join(runtime, `${program}.sock`)
   }
+}
+
+/**
+ * Throws SOCKET_PATH_TOO_LONG. Node cuts such a path without a word and listens at what is left of
+ * it, where nobody looks.
+ */
+export function checkSocketPath(socket: string): void {
+  const bytes = Buffer.byteLength(socket)
+  if (bytes <= SOCKET_PATH_BYTES_MAX) return
+  throw new MeshError('SOCKET_PATH_TOO_LONG', { socket, bytes, max: SOCKET_PATH_BYTES_MAX })
 }
 
 function isRoot(): boolean {

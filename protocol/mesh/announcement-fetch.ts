@@ -3,39 +3,41 @@ import { ANNOUNCEMENT_FETCHES_MAX } from '../core/limits.ts'
 import type { RequestOptions, Transport } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
+import { SharedFlights } from './shared-flights.ts'
 
 /**
  * Announcements by hash (GETANN), from the shelf or from the first peer that has the bytes. One
- * fetch a hash at a time, ANNOUNCEMENT_FETCHES_MAX in all: each may bring a megabyte.
+ * fetch a hash and time limit at a time, ANNOUNCEMENT_FETCHES_MAX in all: each may bring a
+ * megabyte.
  */
 export class AnnouncementFetch {
   readonly #transport: Transport
   readonly #shelf: AnnouncementShelf
-  readonly #running = new Map<string, Promise<SealedAnnouncement | undefined>>()
+  readonly #flights = new SharedFlights<SealedAnnouncement | undefined>()
 
   constructor(parts: { readonly transport: Transport; readonly shelf: AnnouncementShelf }) {
     this.#transport = parts.transport
     this.#shelf = parts.shelf
   }
 
-  /** Undefined when no one of `peers` has it now, or too many fetches run. */
+  /**
+   * Undefined when no one of `peers` has it now, or too many fetches run. `timeoutMs` is for each
+   * peer. Rejects with the signal's reason.
+   */
   async get(
     annHash: string,
     peers: readonly string[],
-    options: RequestOptions
+    { timeoutMs, signal }: RequestOptions
   ): Promise<SealedAnnouncement | undefined> {
     const held = await this.#shelf.find(annHash)
     if (held !== undefined) return held
-    const running = this.#running.get(annHash)
-    if (running !== undefined) return await running
-    if (this.#running.size >= ANNOUNCEMENT_FETCHES_MAX) return undefined
-    const fetching = this.#fetch(annHash, peers, options)
-    this.#running.set(annHash, fetching)
-    try {
-      return await fetching
-    } finally {
-      this.#running.delete(annHash)
-    }
+    // Who waits half as long must not wait for a fetch that others began.
+    const name = `${annHash} ${timeoutMs}`
+    const isFull = this.#flights.size >= ANNOUNCEMENT_FETCHES_MAX
+    if (isFull && !this.#flights.has(name)) return undefined
+    return await this.#flights.join(name, signal, (own) => {
+      return this.#fetch(annHash, peers, { timeoutMs, signal: own })
+    })
   }
 
   async #fetch(
@@ -44,6 +46,7 @@ export class AnnouncementFetch {
     options: RequestOptions
   ): Promise<SealedAnnouncement | undefined> {
     for (const peer of new Set(peers)) {
+      options.signal?.throwIfAborted()
       if (peer === this.#transport.peerId) continue
       const sealed = await this.#ask(peer, annHash, options)
       if (sealed === undefined) continue

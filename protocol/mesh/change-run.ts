@@ -42,6 +42,8 @@ export class ChangeRun {
   readonly #outcome = Promise.withResolvers<ChangeOutcome>()
   #state: ProposerState | undefined
   #usedRound = 0
+  /** Set with the end: nothing is sent or armed any more, whatever still comes in. */
+  #over = false
 
   constructor(parts: ChangeRunParts, request: ChangeRequest, signal: AbortSignal) {
     this.#parts = parts
@@ -57,7 +59,12 @@ export class ChangeRun {
   /** Rejects with the signal's reason; the change may then still be applied by what was sent. */
   async run(): Promise<ChangeOutcome> {
     this.#signal.throwIfAborted()
-    const abort = () => this.#outcome.reject(this.#signal.reason)
+    const abort = () => {
+      // At once: answers that are here already would else draw ballots that the next change of this
+      // register draws too.
+      this.#over = true
+      this.#outcome.reject(this.#signal.reason)
+    }
     this.#signal.addEventListener('abort', abort, { once: true })
     const { digest, signer } = this.#parts
     const sign: Signer['proposal'] = (...facts) => signer.proposal(...facts)
@@ -65,13 +72,15 @@ export class ChangeRun {
     try {
       return await this.#outcome.promise
     } finally {
+      this.#over = true
       this.#signal.removeEventListener('abort', abort)
       for (const cancel of this.#timers) cancel()
     }
   }
 
   #step(event: ProposerEvent): void {
-    if (this.#state !== undefined) this.#apply(stepChange(this.#state, event))
+    if (this.#state === undefined || this.#over) return
+    this.#apply(stepChange(this.#state, event))
   }
 
   #apply([state, effects]: Step): void {
@@ -84,6 +93,7 @@ export class ChangeRun {
   }
 
   #send({ to, message, attempt }: Send): void {
+    if (this.#over) return
     if ('ballot' in message) this.#usedRound = Math.max(this.#usedRound, message.ballot.round)
     const answer = this.#ask(to, message)
     if (message.kind === 'accept') this.#accepts.set(to, answer)
@@ -115,6 +125,7 @@ export class ChangeRun {
   }
 
   #arm(effect: Arm): void {
+    if (this.#over) return
     const { clock, random } = this.#parts
     const afterMs = effect.timer === 'request' ? effect.afterMs : random.next() * effect.maxMs
     const { timer, attempt } = effect

@@ -1,11 +1,10 @@
 import type { ConnectionGater } from '@libp2p/interface'
-import { CONNECTIONS_PER_PEER_MAX, STRANGERS_MAX } from '../core/limits.ts'
+import { CONNECTIONS_PER_PEER_MAX } from '../core/limits.ts'
 import type { Admission } from './admission.ts'
 
 /** How many connections there are now. */
 export interface ConnectionCounts {
   of(peerId: string): number
-  strangers(): number
 }
 
 /**
@@ -18,10 +17,7 @@ export function gater(admission: Admission, counts: ConnectionCounts): Connectio
     denyDialPeer: (peer) => admission.of(peer.toString()) === 'none',
     denyInboundEncryptedConnection: (peer) => {
       const peerId = peer.toString()
-      const standing = admission.of(peerId)
-      if (standing === 'none') return true
-      // Anyone with a key can be a stranger while there is no roster: they must not fill the host.
-      if (standing === 'roster_only' && counts.strangers() >= STRANGERS_MAX) return true
+      if (admission.of(peerId) === 'none') return true
       return counts.of(peerId) >= CONNECTIONS_PER_PEER_MAX
     },
     // The roster may have changed between the dial and the end of its handshake.

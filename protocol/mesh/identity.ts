@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { MeshError } from '../core/errors.ts'
+import { causeOf, MeshError } from '../core/errors.ts'
 import { makeStateFolder, writeDurable } from '../host/durable-file.ts'
 import type { Program, StatePaths } from '../host/paths.ts'
 import { readPid } from '../host/pid-lock.ts'
@@ -15,7 +15,7 @@ export interface Identity {
 
 /**
  * Makes key and store where they are missing and pins the authority; a repeated call gives the same
- * ids. Throws AUTHORITY_INVALID where another authority is pinned already.
+ * ids. Throws AUTHORITY_INVALID where another authority is pinned already, or the pin is damaged.
  */
 export async function makeIdentity(
   program: Program,
@@ -25,7 +25,7 @@ export async function makeIdentity(
   checkAuthority(authority)
   await makeStateFolder(paths.state)
   await makeStateFolder(paths.rosters)
-  const pinned = await readAuthority(paths).catch(() => undefined)
+  const pinned = await readPin(paths)
   if (pinned !== undefined && pinned !== authority) {
     const problem = `${paths.state} is bound to ${pinned}; use another --state`
     throw new MeshError('AUTHORITY_INVALID', { text: authority, problem })
@@ -70,16 +70,32 @@ export async function loadKey(file: string): Promise<MeshKey> {
   return keyFromFile(file, await readSecretFile(file))
 }
 
-/** The pinned authority. Throws STATE_ABSENT before `init` or `id`. */
+/**
+ * The pinned authority. Throws STATE_ABSENT before `init` or `id`, AUTHORITY_INVALID for a damaged
+ * file, STATE_UNWRITABLE for one that cannot be read.
+ */
 export async function readAuthority(paths: StatePaths): Promise<string> {
+  const pinned = await readPin(paths)
+  if (pinned !== undefined) return pinned
+  const fix = 'run `agent init`, or the id command with --authority, first'
+  throw new MeshError('STATE_ABSENT', { state: paths.state, file: 'authority', fix })
+}
+
+/** Undefined only where there is no file: any other doubt would let a second authority in. */
+async function readPin(paths: StatePaths): Promise<string | undefined> {
+  const text = await readIfThere(paths)
+  if (text === undefined || isAuthority(text)) return text
+  const problem = 'write the line that `agent init` printed into it'
+  throw new MeshError('AUTHORITY_INVALID', { text: paths.authority, problem })
+}
+
+async function readIfThere({ authority, state }: StatePaths): Promise<string | undefined> {
   try {
-    const text = (await readFile(paths.authority, 'utf8')).trim()
-    checkAuthority(text)
-    return text
+    return (await readFile(authority, 'utf8')).trim()
   } catch (error) {
-    if (error instanceof MeshError) throw error
-    const fix = 'run `agent init`, or the id command with --authority, first'
-    throw new MeshError('STATE_ABSENT', { state: paths.state, file: 'authority', fix })
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new MeshError('STATE_UNWRITABLE', { state, cause: causeOf(error) }, { cause: error })
   }
 }
 
@@ -103,10 +119,16 @@ function keyFromFile(file: string, bytes: Uint8Array): MeshKey {
 }
 
 function checkAuthority(text: string): void {
+  if (isAuthority(text)) return
+  const problem = 'it must be the line that `agent init` printed'
+  throw new MeshError('AUTHORITY_INVALID', { text, problem })
+}
+
+function isAuthority(text: string): boolean {
   try {
     publicKeyOf(text)
-  } catch (error) {
-    const problem = 'it must be the line that `agent init` printed'
-    throw new MeshError('AUTHORITY_INVALID', { text, problem }, { cause: error })
+    return true
+  } catch {
+    return false
   }
 }

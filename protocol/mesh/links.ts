@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import { causeOf } from '../core/errors.ts'
+import { STRANGER_MS_MAX, STRANGERS_MAX } from '../core/limits.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Log } from '../host/log.ts'
 import type { Admission, Standing } from './admission.ts'
@@ -48,6 +49,8 @@ export class Links implements ConnectionCounts {
   readonly #parts: LinksParts
   readonly #links = new Map<string, Link>()
   readonly #listeners = new Set<(event: LinkEvent) => void>()
+  /** Connections of strangers, the oldest first, with what ends the wait for their roster. */
+  readonly #strangers = new Map<Connection, () => void>()
 
   constructor(parts: LinksParts) {
     this.#parts = parts
@@ -67,6 +70,7 @@ export class Links implements ConnectionCounts {
     const { clock } = this.#parts
     const openedMs = clock.wallMs()
     const linked: LinkedConnection = { connection, openedMs, rttMs: undefined, pingsMissed: 0 }
+    if (standing !== 'member') this.#receive(connection)
     const link = this.#links.get(peerId)
     if (link !== undefined) {
       link.connections.push(linked)
@@ -78,6 +82,7 @@ export class Links implements ConnectionCounts {
   }
 
   closed(connection: Connection): void {
+    this.#settle(connection)
     const peerId = connection.remotePeer.toString()
     const link = this.#links.get(peerId)
     const at = link?.connections.findIndex((linked) => linked.connection === connection) ?? -1
@@ -98,14 +103,6 @@ export class Links implements ConnectionCounts {
 
   of(peerId: string): number {
     return this.#links.get(peerId)?.connections.length ?? 0
-  }
-
-  strangers(): number {
-    let count = 0
-    for (const link of this.#links.values()) {
-      if (link.standing !== 'member') count += link.connections.length
-    }
-    return count
   }
 
   all(): readonly Link[] {
@@ -159,8 +156,35 @@ export class Links implements ConnectionCounts {
     }
   }
 
+  /**
+   * Anyone with a key can be a stranger while there is no roster. One brings it in, or goes: were
+   * they to stay, a few that say nothing would keep out the one that has it.
+   */
+  #receive(connection: Connection): void {
+    const [oldest] = this.#strangers.keys()
+    if (oldest !== undefined && this.#strangers.size >= STRANGERS_MAX) {
+      this.#expel(oldest, 'it made room for another stranger')
+    }
+    const cancel = this.#parts.clock.arm(STRANGER_MS_MAX, () => {
+      this.#expel(connection, 'it brought no valid roster')
+    })
+    this.#strangers.set(connection, cancel)
+  }
+
+  #expel(connection: Connection, cause: string): void {
+    connection.abort(new Error(cause))
+    // libp2p tells of it a moment later: until then it would still be the oldest one.
+    this.closed(connection)
+  }
+
+  #settle(connection: Connection): void {
+    this.#strangers.get(connection)?.()
+    this.#strangers.delete(connection)
+  }
+
   #promote(link: Link): void {
     link.standing = 'member'
+    for (const { connection } of link.connections) this.#settle(connection)
     this.#tell({ kind: 'up', peerId: link.peerId })
   }
 

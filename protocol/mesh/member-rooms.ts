@@ -74,7 +74,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const shelf = new AnnouncementShelf(parts.store.witness)
   const fetch = new AnnouncementFetch({ transport, shelf })
   const client = new RegisterClient({ ...common, transport, sets, signer }, options)
-  const ledger = new RunLedger({ client, sets, shelf, fetch, peerId: key.peerId })
+  const ledger = new RunLedger({ client, sets, shelf, fetch })
   const feed = new BoardFeed({ ...common, ledger, client, sets }, emit)
   const jobsGossip = new JobsGossip({ node, rosters: book, sets, feed, shelf, clock })
   const agentsGossip = new AgentsGossip({ node, rosters: book, board, clock }, (peerId) => {

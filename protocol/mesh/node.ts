@@ -14,6 +14,7 @@ import { Gossip, type GossipHandler } from './gossip.ts'
 import { libp2pSettings, type MeshLibp2p, type MeshServices } from './libp2p-settings.ts'
 import { LinkMonitor } from './link-monitor.ts'
 import { type LinkEvent, Links, type PeerLink } from './links.ts'
+import { listenProblem } from './listen-problem.ts'
 import { MembersGossip } from './members-gossip.ts'
 import type { RequestHandler } from './request-server.ts'
 import { Requests } from './requests.ts'
@@ -127,7 +128,11 @@ class Libp2pNode implements MeshNode {
     libp2p.addEventListener('connection:open', (event) => this.#onOpen(event.detail))
     libp2p.addEventListener('connection:close', (event) => this.#onClose(event.detail))
     await this.#requests.serve(libp2p)
-    await libp2p.start()
+    try {
+      await libp2p.start()
+    } catch (error) {
+      throw listenProblem(error)
+    }
     this.#gossip = new Gossip({ service: libp2p.services.pubsub, isMember, log })
     for (const [topic, handler] of this.#subscriptions) this.#gossip.subscribe(topic, handler)
     this.#unsubscribe = rosters.onChange(() => {

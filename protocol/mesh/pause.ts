@@ -19,3 +19,17 @@ export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     signal.addEventListener('abort', done, { once: true })
   })
 }
+
+/**
+ * Waits for `work`, but no longer than `ms`; what is late goes on unwatched. Rejects as the work
+ * does in that time, and leaves no timer behind.
+ */
+export async function waitAtMost(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.arm(ms, resolve)
+  try {
+    await Promise.race([work, promise])
+  } finally {
+    cancel()
+  }
+}

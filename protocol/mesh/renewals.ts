@@ -21,7 +21,7 @@ export interface RenewTally {
   readonly behind: number
   readonly fenced: number
   readonly quorum: number
-  /** Set as soon as one witness shows a cancel. */
+  /** Set as soon as one witness that renewed the lease shows a cancel. */
   readonly cancel: { readonly by: string; readonly reason: string } | undefined
   /** Boot milliseconds before the first message left: the lease counts from here. */
   readonly startedAtMs: number
@@ -132,7 +132,8 @@ export class Renewals {
       count.open -= 1
       if (result === undefined) continue
       count.answers.push(result.answer)
-      count.cancel ??= result.cancel
+      // The others wait for no sync: what they show may be lost in a crash (I10).
+      if (result.answer === 'ok') count.cancel ??= result.cancel
       if (result.answer === 'behind') this.#parts.onBehind(ref)
     }
   }

@@ -23,15 +23,17 @@ export class RosterBook implements RosterView {
   readonly authority: string
   readonly #dir: string
   readonly #clock: Clock
+  readonly #write: typeof writeDurable
   readonly #byEpoch = new Map<number, SealedRoster>()
   readonly #listeners = new Set<(roster: SealedRoster) => void>()
   #current: SealedRoster | undefined
   /** Writes go one after the other: two at once could make the older one current. */
   #tail: Promise<unknown> = Promise.resolve()
 
-  private constructor(dir: string, authority: string, clock: Clock) {
+  private constructor(dir: string, authority: string, clock: Clock, write: typeof writeDurable) {
     this.#dir = dir
     this.#clock = clock
+    this.#write = write
     this.authority = authority
   }
 
@@ -39,8 +41,13 @@ export class RosterBook implements RosterView {
    * Reads DIR, which must exist. Throws ROSTER_INVALID with the file where one is not the
    * authority's.
    */
-  static async open(dir: string, authority: string, clock: Clock): Promise<RosterBook> {
-    const book = new RosterBook(dir, authority, clock)
+  static async open(
+    dir: string,
+    authority: string,
+    clock: Clock,
+    write = writeDurable
+  ): Promise<RosterBook> {
+    const book = new RosterBook(dir, authority, clock, write)
     for (const name of await readdir(dir)) {
       if (!FILE.test(name)) continue
       // A crash may have come between a new roster and the removal of those it replaced.
@@ -61,6 +68,25 @@ export class RosterBook implements RosterView {
       await this.#save(sealed)
       this.#tell(sealed)
       return 'newer'
+    })
+  }
+
+  /**
+   * Takes the roster that `make` signs as the successor of the current one; durable before it
+   * resolves. Throws ROSTER_INVALID, and what `make` throws.
+   */
+  async succeed(make: (current: SealedRoster | undefined) => SealedRoster): Promise<SealedRoster> {
+    // The current roster is read in the same turn: two makers would else sign one version twice,
+    // and whoever has taken the one refuses the other for ever.
+    return await this.#inTurn(async () => {
+      const sealed = openRoster(make(this.#current).bytes, this.authority)
+      if (!this.#isNewer(sealed)) {
+        const problem = `version ${sealed.roster.version} is not above the current one`
+        throw new MeshError('ROSTER_INVALID', { problem })
+      }
+      await this.#save(sealed)
+      this.#tell(sealed)
+      return sealed
     })
   }
 
@@ -131,7 +157,7 @@ export class RosterBook implements RosterView {
 
   async #save(sealed: SealedRoster): Promise<void> {
     // Before it counts: after a crash this host must not go back to a roster with a revoked member.
-    await writeDurable(this.#path(sealed.roster.version), sealed.bytes)
+    await this.#write(this.#path(sealed.roster.version), sealed.bytes)
     await this.#forget(this.#learn(sealed))
   }
 

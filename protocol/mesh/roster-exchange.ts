@@ -3,6 +3,9 @@ import { causeOf, codeOf, MeshError } from '../core/errors.ts'
 import {
   MEMBERS_MAX,
   ROSTER_BYTES_MAX,
+  ROSTER_ERRAND_MS_MIN,
+  ROSTER_HINTS_BURST,
+  ROSTER_HINTS_PER_S_MAX,
   ROSTER_OFFERS_MAX,
   ROSTER_OFFERS_STRANGERS_MAX,
   ROSTER_OFFERS_WINDOW_MS,
@@ -58,6 +61,7 @@ export class RosterExchange {
   readonly #stop = new AbortController()
   readonly #offers: WorkMeter
   readonly #strangers: WorkMeter
+  readonly #hints: WorkMeter
   #unsubscribe: readonly (() => void)[] = []
 
   /** Registers its handlers with the node: construct before `node.start()`. */
@@ -68,6 +72,11 @@ export class RosterExchange {
     // A roster costs a signature check, and a peer without one takes them from anybody.
     this.#offers = offerMeter(parts.clock, ROSTER_OFFERS_MAX, MEMBERS_MAX)
     this.#strangers = offerMeter(parts.clock, ROSTER_OFFERS_STRANGERS_MAX, 1)
+    this.#hints = new WorkMeter(parts.clock, {
+      unitsPerS: ROSTER_HINTS_PER_S_MAX,
+      burstUnits: ROSTER_HINTS_BURST,
+      peersMax: MEMBERS_MAX
+    })
     const { node } = parts
     node.handle(PROTOCOLS.roster, (remote, body) => this.#serve(remote, body))
     node.subscribe(TOPICS.roster, (from, bytes) => this.#hear(from, bytes))
@@ -131,8 +140,18 @@ export class RosterExchange {
   readonly #hear: GossipHandler = (from, bytes) => {
     const version = hintedVersion(bytes, from)
     if (version === undefined) return 'reject'
-    if (version > this.#version()) this.#send(this.#linkedPeer(from))
+    // A hint costs every member an exchange, and anybody can make up a version.
+    if (!this.#hints.take(from, 1)) return 'ignore'
+    const peerId = this.#linkedPeer(from)
+    if (version > this.#version() && !this.#isJustBegun(peerId)) this.#send(peerId)
     return 'accept'
+  }
+
+  // Ended and begun again and again, an exchange would never come to its answer.
+  #isJustBegun(peerId: string | undefined): boolean {
+    const errand = peerId === undefined ? undefined : this.#errands.get(peerId)
+    if (errand === undefined) return false
+    return this.#parts.clock.bootMs() - errand.sinceMs < ROSTER_ERRAND_MS_MIN
   }
 
   /** The publisher where it is linked, else any member: it has the roster or will have it. */

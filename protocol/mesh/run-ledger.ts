@@ -5,6 +5,7 @@ import type { AnnouncementFetch } from './announcement-fetch.ts'
 import type { AnnouncementShelf } from './announcement-shelf.ts'
 import { Lru } from './lru.ts'
 import type { ChangeRef, RegisterClient } from './register-client.ts'
+import { SharedFlights } from './shared-flights.ts'
 import type { WitnessSets } from './witness-sets.ts'
 
 export interface RunLedgerParts {
@@ -12,7 +13,6 @@ export interface RunLedgerParts {
   readonly sets: WitnessSets
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
-  readonly peerId: string
 }
 
 export type RunLookup =
@@ -39,7 +39,7 @@ export class RunLedger {
   readonly #parts: RunLedgerParts
   /** Run id at witness epoch to the hash that was chosen: never changes, so it never expires. */
   readonly #chosen = new Lru<string, string>(CHOSEN_RUNS_MAX)
-  readonly #looking = new Map<string, Promise<RunLookup>>()
+  readonly #looks = new SharedFlights<RunLookup>()
 
   constructor(parts: RunLedgerParts) {
     this.#parts = parts
@@ -52,18 +52,17 @@ export class RunLedger {
     this.#parts.shelf.put(sealed)
   }
 
-  /** One look a run at a time; rejects with the signal's reason, STOPPING or STORE_FAILED. */
+  /**
+   * One look at a time for all who ask the same of a run. Rejects with the signal's reason,
+   * STOPPING or STORE_FAILED.
+   */
   async find(runId: string, witnessEpoch: number, options: LookupOptions = {}): Promise<RunLookup> {
-    const name = nameOf(runId, witnessEpoch)
-    const running = this.#looking.get(name)
-    if (running !== undefined) return await running
-    const looking = this.#look(runId, witnessEpoch, options)
-    this.#looking.set(name, looking)
-    try {
-      return await looking
-    } finally {
-      this.#looking.delete(name)
-    }
+    const { settle = 'never', annHash = '', signal } = options
+    // A look that leaves an unsettled run alone is no answer to who wants it settled.
+    const name = `${nameOf(runId, witnessEpoch)} ${settle} ${annHash}`
+    return await this.#looks.join(name, signal, (own) => {
+      return this.#look(runId, witnessEpoch, { ...options, signal: own })
+    })
   }
 
   async #look(runId: string, witnessEpoch: number, options: LookupOptions): Promise<RunLookup> {

@@ -8,6 +8,7 @@ import {
   read
 } from '../core/acceptor.ts'
 import { compareBallots, highestBallot, NO_BALLOT } from '../core/ballot.ts'
+import { answerMs } from '../core/lease-profile.ts'
 import { ANNOUNCEMENT_TERMS_MAX, MANIFEST_BYTES_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterScope } from '../core/messages.ts'
 import type { Clock, Digest, Verifier } from '../core/ports.ts'
@@ -163,8 +164,7 @@ export class WitnessAcceptor {
       return sealed
     }
     const peers = [remote, ...set.witnesses.map(({ peerId }) => peerId)]
-    // Half of what the proposer waits for us: with all of it our answer would always be too late.
-    const timeoutMs = set.profile.requestTimeoutMs / 2
+    const timeoutMs = answerMs(set.profile)
     return await fetch.get(value.annHash, peers, { timeoutMs })
   }
 

@@ -2,7 +2,7 @@ import type { AcceptorStep } from '../core/acceptor.ts'
 import { causeOf, codeOf, type ErrorCode, MeshError } from '../core/errors.ts'
 import type { RegisterReply } from '../core/messages.ts'
 import type { WitnessStore, WitnessWrite } from '../core/ports.ts'
-import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
+import type { Change, WitnessRegister, WitnessRegisters } from './witness-registers.ts'
 
 type AnnouncementWrite = WitnessWrite['announcement']
 
@@ -56,22 +56,36 @@ export class WitnessJournal {
     step: AcceptorStep,
     announcement?: AnnouncementWrite
   ): Promise<RegisterReply> {
+    const before = register.state.record.accepted
     register.state = step.state
     if (step.durability === 'none') return step.reply
-    if (step.durability === 'save') this.#save(register, announcement)
-    return withSequence(step.reply, await this.shown(register))
+    if (step.durability === 'save') {
+      const change = step.state.record.accepted === before ? 'promise' : 'accept'
+      this.#save(register, change, announcement)
+    }
+    return withSequence(step.reply, await this.#shown(register))
+  }
+
+  /**
+   * Waits until what the register has accepted is synced, whatever it promised since: a promise on
+   * its way to a slow disk must not silence a holder's renewals. Starts no commit of its own.
+   */
+  async acceptedShown(register: WitnessRegister): Promise<void> {
+    if (register.unsaved === 'accept') this.#save(register, 'accept', undefined)
+    if (register.savedAccept !== undefined) await this.#synced(register.savedAccept)
   }
 
   /** Waits until all that the register shows is synced; joins a running commit, starts none. */
-  async shown(register: WitnessRegister): Promise<number> {
-    if (register.isDirty) this.#save(register, undefined)
+  async #shown(register: WitnessRegister): Promise<number> {
+    const { unsaved } = register
+    if (unsaved !== undefined) this.#save(register, unsaved, undefined)
     return register.saved === undefined ? this.#wseq : await this.#synced(register.saved)
   }
 
-  #save(register: WitnessRegister, announcement: AnnouncementWrite): void {
+  #save(register: WitnessRegister, change: Change, announcement: AnnouncementWrite): void {
     const { key, state, unstored } = register
     const write = { key, record: state.record, announcement: announcement ?? unstored }
-    this.#registers.saving(register, this.#store.save(write), write)
+    this.#registers.saving(register, this.#store.save(write), write, change)
   }
 
   async #synced(sync: Promise<number>): Promise<number> {

@@ -3,6 +3,9 @@ import { codeOf, MeshError } from '../core/errors.ts'
 import type { RecordKey, WitnessStore, WitnessWrite } from '../core/ports.ts'
 import { Lru } from './lru.ts'
 
+/** What a save brings that none before it did. */
+export type Change = 'promise' | 'accept'
+
 /**
  * One register in memory. `state` changes synchronously; `saved` tells when all of it is synced.
  */
@@ -11,8 +14,10 @@ export interface WitnessRegister {
   state: AcceptorState
   /** The newest save of this register; undefined once nothing of it waits for a sync. */
   saved: Promise<number> | undefined
-  /** True after a save that was refused, not failed: a reply that shows it must save first. */
-  isDirty: boolean
+  /** The newest save that changed what is accepted; undefined once no such waits for a sync. */
+  savedAccept: Promise<number> | undefined
+  /** Left behind by a save that was refused, not failed: a reply that shows it must save first. */
+  unsaved: Change | undefined
   /** What that save would have stored besides. */
   unstored: WitnessWrite['announcement']
   /** Requests that hold it now. */
@@ -65,14 +70,23 @@ export class WitnessRegisters {
   }
 
   /** Notes a save; the register stays pinned until it is synced. */
-  saving(register: WitnessRegister, saved: Promise<number>, write: WitnessWrite): void {
+  saving(
+    register: WitnessRegister,
+    saved: Promise<number>,
+    write: WitnessWrite,
+    change: Change
+  ): void {
     register.saved = saved
-    register.isDirty = false
+    // A save holds the whole record: it makes good what a refused one left behind.
+    if (change === 'accept' || register.unsaved === 'accept') register.savedAccept = saved
+    register.unsaved = undefined
     register.unstored = undefined
     const done = () => {
+      if (register.savedAccept === saved) register.savedAccept = undefined
       // A later save of the same register must not be forgotten for an earlier one.
       if (register.saved !== saved) return
       register.saved = undefined
+      register.savedAccept = undefined
       this.#settle(register)
     }
     saved.then(done, (error: unknown) => this.#refused(register, saved, write, error))
@@ -87,9 +101,13 @@ export class WitnessRegisters {
     // A failed save keeps its register pinned: what is in memory will never be durable.
     if (codeOf(error) !== 'OVERLOADED') return
     register.unstored ??= announcement
-    if (register.saved !== saved) return
+    const change = register.savedAccept === saved ? 'accept' : 'promise'
+    const isNewest = register.saved === saved
+    // A newer save holds what this one did.
+    if (change === 'accept') register.savedAccept = isNewest ? undefined : register.saved
+    if (!isNewest) return
     register.saved = undefined
-    register.isDirty = true
+    register.unsaved = change
   }
 
   /** Registers that are leased, among those in memory. */
@@ -117,7 +135,8 @@ export class WitnessRegisters {
       key,
       state,
       saved: undefined,
-      isDirty: false,
+      savedAccept: undefined,
+      unsaved: undefined,
       unstored: undefined,
       users: 0
     }
@@ -128,7 +147,7 @@ export class WitnessRegisters {
 
   #settle(register: WitnessRegister): void {
     if (register.users > 0 || register.saved !== undefined) return
-    if (register.isDirty || isLeased(register)) return
+    if (register.unsaved !== undefined || isLeased(register)) return
     const name = nameOf(register.key)
     this.#pinned.delete(name)
     this.#idle.set(name, register)

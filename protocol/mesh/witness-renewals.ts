@@ -1,6 +1,9 @@
 import { renew } from '../core/acceptor.ts'
+import { codeOf } from '../core/errors.ts'
+import { answerMs } from '../core/lease-profile.ts'
 import type { RegisterScope, RenewItem, RenewResult } from '../core/messages.ts'
 import type { Clock, Digest } from '../core/ports.ts'
+import { waitAtMost } from './pause.ts'
 import type { WitnessJournal } from './witness-journal.ts'
 import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
 import type { WitnessSet } from './witness-sets.ts'
@@ -14,9 +17,15 @@ export interface WitnessRenewalsParts {
   readonly scoped: (scope: RegisterScope) => WitnessSet | undefined
 }
 
+interface Asked {
+  readonly item: RenewItem
+  readonly set: WitnessSet
+}
+
 /**
  * Renews a batch of leases in memory: no ballot and no write, however many (lease-protocol 3, R4).
- * An item that this witness cannot answer for is left out of the reply: its holder counts no word.
+ * An item that this witness cannot answer for, or not in time, is left out of the reply: its holder
+ * counts no word, and one register with a slow disk silences no other (F23).
  */
 export class WitnessRenewals {
   readonly #parts: WitnessRenewalsParts
@@ -26,14 +35,32 @@ export class WitnessRenewals {
   }
 
   async renew(remote: string, items: readonly RenewItem[]): Promise<readonly RenewResult[]> {
-    const results = await Promise.all(items.map((item) => this.#renewOne(remote, item)))
+    const asked = items.flatMap((item): readonly Asked[] => {
+      const set = this.#parts.scoped(item.scope)
+      return set === undefined ? [] : [{ item, set }]
+    })
+    if (asked.length === 0) return []
+    const results = asked.map((): RenewResult | undefined => undefined)
+    const answers = asked.map(async (one, index) => {
+      results[index] = await this.#answer(remote, one)
+    })
+    const ms = Math.min(...asked.map(({ set }) => answerMs(set.profile)))
+    await waitAtMost(this.#parts.clock, ms, Promise.all(answers))
     return results.filter((result) => result !== undefined)
   }
 
-  async #renewOne(remote: string, item: RenewItem): Promise<RenewResult | undefined> {
-    const { registers, journal, clock, digest, scoped } = this.#parts
-    const set = scoped(item.scope)
-    if (set === undefined) return undefined
+  /** Undefined where there is no place for the register, or its write was refused. */
+  async #answer(remote: string, asked: Asked): Promise<RenewResult | undefined> {
+    try {
+      return await this.#renewOne(remote, asked)
+    } catch (error) {
+      if (codeOf(error) === 'OVERLOADED') return undefined
+      throw error
+    }
+  }
+
+  async #renewOne(remote: string, { item, set }: Asked): Promise<RenewResult> {
+    const { registers, journal, clock, digest } = this.#parts
     const { register: name, witnessEpoch } = item.scope
     const register: WitnessRegister = await registers.take({ register: name, witnessEpoch })
     try {
@@ -50,7 +77,7 @@ export class WitnessRenewals {
       register.state = step.state
       // Without this wait a witness could renew an epoch, crash without it, and help to grant the
       // next.
-      if (step.durability === 'barrier') await journal.shown(register)
+      if (step.durability === 'barrier') await journal.acceptedShown(register)
       return step.result
     } finally {
       registers.release(register)

@@ -20,6 +20,8 @@ export interface DeliverySummary {
   readonly key: string
   readonly deliveryId: string
   readonly repository: string
+  /** URL of the repository when the delivery came; '' in records from before it was kept. */
+  readonly url: string
   /** '' where the delivery starts no run. */
   readonly runId: string
   /** Wall clock, milliseconds. */
@@ -27,6 +29,8 @@ export interface DeliverySummary {
   readonly state: DeliveryState
   /** Why it is in this state; '' where there is nothing to say. */
   readonly reason: string
+  /** True where the settings ended it, not what it means: sent again, it is received again. */
+  readonly reopenable: boolean
 }
 
 export interface Delivery extends DeliverySummary {
@@ -36,7 +40,9 @@ export interface Delivery extends DeliverySummary {
   readonly sealed: Uint8Array | undefined
 }
 
-export type DeliveryPatch = Partial<Pick<Delivery, 'state' | 'reason' | 'runId' | 'sealed'>>
+export type DeliveryPatch = Partial<
+  Pick<Delivery, 'state' | 'reason' | 'reopenable' | 'runId' | 'url' | 'sealed'>
+>
 
 export interface DeliveryPage {
   /** Newest first. */
@@ -68,6 +74,7 @@ export interface InboxStore {
   epochOf(runId: string): Promise<number | undefined>
   /**
    * Pins `witnessEpoch` unless one is pinned already; resolves, once synced, with the pinned one.
+   * A pin is kept as long as a delivery of its run is.
    */
   pinEpoch(runId: string, witnessEpoch: number): Promise<number>
 }
@@ -89,6 +96,11 @@ interface Kept {
   /** Settles with the sync of the delivery itself. */
   readonly stored: Promise<unknown>
 }
+
+/** Of fields that came later, what a record from before them means. */
+const ABSENT_BEFORE = { url: '', reopenable: false }
+type LaterField = keyof typeof ABSENT_BEFORE
+type StoredSummary = Omit<DeliverySummary, LaterField> & Partial<Pick<DeliverySummary, LaterField>>
 
 /** What a write weighs besides the delivery's own bytes. */
 const WRITE_BYTES = 1_024
@@ -129,7 +141,7 @@ export class LevelInboxStore implements InboxStore {
       return 'known'
     }
     checkDelivery(delivery)
-    const dropped = this.#makeRoom()
+    const dropped = this.#makeRoom(delivery.runId)
     this.#number += 1
     const number = this.#number
     const stored = this.#write(number, delivery, dropped)
@@ -213,7 +225,7 @@ export class LevelInboxStore implements InboxStore {
   async #load(): Promise<void> {
     for await (const [key, sealed] of this.#reader.rows({ gt: 'd/', lt: behind('d/') })) {
       const number = sequenceOf(key)
-      const summary = this.#reader.unsealJson<DeliverySummary>(key, sealed)
+      const summary = { ...ABSENT_BEFORE, ...this.#reader.unsealJson<StoredSummary>(key, sealed) }
       this.#kept.set(summary.key, { number, summary, stored: Promise.resolve() })
       this.#number = number
     }
@@ -230,18 +242,28 @@ export class LevelInboxStore implements InboxStore {
   }
 
   /** Forgets the oldest finished deliveries of a full inbox; throws OVERLOADED without one. */
-  #makeRoom(): StoreOp[] {
+  #makeRoom(comingRun: string): StoreOp[] {
     const dropped: StoreOp[] = []
     for (const [key, { number, summary }] of this.#kept) {
       if (this.#kept.size < this.#keptMax) return dropped
       if (summary.state === 'received') continue
       this.#kept.delete(key)
-      for (const each of Object.values(deliveryKeys(number))) {
-        dropped.push({ type: 'del', key: each })
-      }
+      const forgotten = [
+        ...Object.values(deliveryKeys(number)),
+        ...this.#unpinned(summary, comingRun)
+      ]
+      for (const each of forgotten) dropped.push({ type: 'del', key: each })
     }
     if (this.#kept.size < this.#keptMax) return dropped
     throw new MeshError('OVERLOADED', { what: 'the inbox', max: this.#keptMax })
+  }
+
+  /** Key of the pin that nobody needs once the delivery is forgotten. */
+  #unpinned({ runId }: DeliverySummary, comingRun: string): string[] {
+    if (runId === '' || runId === comingRun) return []
+    // Another delivery of the run may still be about to announce it: under the first epoch.
+    for (const { summary } of this.#kept.values()) if (summary.runId === runId) return []
+    return [pinKey(runId)]
   }
 
   async #write(number: number, delivery: Delivery, dropped: readonly StoreOp[]): Promise<void> {
@@ -284,8 +306,9 @@ function checkDelivery({ key, body }: Delivery): void {
 }
 
 function summaryOf(delivery: Delivery): DeliverySummary {
-  const { key, deliveryId, repository, runId, receivedAtMs, state, reason } = delivery
-  return { key, deliveryId, repository, runId, receivedAtMs, state, reason }
+  const { key, deliveryId, repository, url, runId, receivedAtMs, state } = delivery
+  const { reason, reopenable } = delivery
+  return { key, deliveryId, repository, url, runId, receivedAtMs, state, reason, reopenable }
 }
 
 function putSummary(key: string, summary: DeliverySummary): StoreOp {

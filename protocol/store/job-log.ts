@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LogLine } from '../core/log-line.ts'
 import { syncFolder } from '../host/durable-file.ts'
@@ -87,6 +87,12 @@ export class JobLog {
     }
   }
 
+  /** Nobody wants the log of this epoch from us any more. */
+  async delivered(epoch: number): Promise<void> {
+    if (!this.#epochs.has(epoch)) return
+    await writeFile(this.#path(epoch, 'delivered'), '', { mode: 0o600 })
+  }
+
   async close(): Promise<void> {
     const file = this.#file
     this.#file = undefined
@@ -103,8 +109,8 @@ export class JobLog {
     return Math.max(0, ...this.#epochs)
   }
 
-  #path(epoch: number): string {
-    return join(this.#name.dir, this.#name.runId, `${this.#name.index}.${epoch}.ndjson`)
+  #path(epoch: number, kind: 'ndjson' | 'delivered' = 'ndjson'): string {
+    return join(this.#name.dir, this.#name.runId, `${this.#name.index}.${epoch}.${kind}`)
   }
 
   /** The file of `epoch`, made if it is new; one file of a job is open at a time. */

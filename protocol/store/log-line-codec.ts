@@ -1,8 +1,17 @@
 import type { LogLine } from '../core/log-line.ts'
 
 /** One line of a log file; the number comes first, so that a scan need not parse the rest. */
-export function encodeLine({ number, atMs, step, stream, text }: LogLine): Buffer {
-  return Buffer.from(`${JSON.stringify({ number, atMs, step, stream, text })}\n`)
+export function encodeLine(line: LogLine): Buffer {
+  return Buffer.from(rowOf(line))
+}
+
+/** What a line takes of LOG_BYTES_MAX: of a control character six bytes, and the row around it. */
+export function encodedBytes(line: LogLine): number {
+  return Buffer.byteLength(rowOf(line))
+}
+
+function rowOf({ number, atMs, step, stream, text }: LogLine): string {
+  return `${JSON.stringify({ number, atMs, step, stream, text })}\n`
 }
 
 /** The last line of a finished log. */

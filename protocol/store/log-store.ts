@@ -24,9 +24,10 @@ const RUN_ID = /^[0-9A-Za-z]{1,64}$/
 const JOB_ID = /^([0-9A-Za-z]{1,64})\.(0|[1-9]\d{0,4})$/
 
 /**
- * Job logs as plain files `DIR/<runId>/<index>.<epoch>.ndjson`, one LogLine a line. Rejects with
- * LOG_UNAVAILABLE where the disk fails, OVERLOADED with LOGS_OPEN_MAX jobs at one time; a job or
- * epoch that can be none is refused as `unknown_job`, or `absent`.
+ * Job logs as plain files `DIR/<runId>/<index>.<epoch>.ndjson`, one LogLine a line; one that is
+ * delivered has an empty `.delivered` beside it. Rejects with LOG_UNAVAILABLE where the disk fails,
+ * OVERLOADED with LOGS_OPEN_MAX jobs at one time; a job or epoch that can be none is refused as
+ * `unknown_job`, or `absent`.
  */
 export class LogStore {
   readonly #dir: string
@@ -60,6 +61,11 @@ export class LogStore {
   async finish(job: string, epoch: number): Promise<LogAppend> {
     if (!isJob(job, epoch)) return unknownJob()
     return await this.#logged(job, (log) => log.finish(epoch))
+  }
+
+  /** Marks a log that whoever wanted it has: it may go before those that nobody else has. */
+  async delivered(job: string, epoch: number): Promise<void> {
+    if (isJob(job, epoch)) await this.#use(job, (log) => log.delivered(epoch))
   }
 
   /** `epoch` undefined: the highest kept. At most `limit` lines and LOG_PAGE_BYTES_MAX bytes. */

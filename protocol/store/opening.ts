@@ -1,4 +1,5 @@
-import { basename, dirname } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { codeOf, MeshError } from '../core/errors.ts'
 import { syncFolder } from '../host/durable-file.ts'
 import { systemRandom } from '../host/random.ts'
@@ -35,15 +36,27 @@ interface Identity {
   readonly peerId: string
 }
 
+/** What touches the folder; tests put another process, or a loss, in between. */
+export interface OpeningTools {
+  readonly check: typeof checkFolder
+  readonly open: typeof openDatabase
+}
+
+const TOOLS: OpeningTools = { check: checkFolder, open: openDatabase }
+
+/** Checks of a folder that changes under them, before it counts as in use. */
+const CHECKS_MAX = 5
+
 /** The start of a store (lease-protocol 4.8, 1 to 3 and 5), with the errors of `openStore`. */
-export async function openChecked(options: OpeningOptions): Promise<Opened> {
+export async function openChecked(options: OpeningOptions, tools = TOOLS): Promise<Opened> {
   const { dir } = options
   try {
-    if ((await checkFolder(dir)) === 'new' && !options.create) throw absent(options)
-    const database = await openDatabase(dir, options.create)
+    if ((await checkStill(dir, tools)) === 'new' && !options.create) throw absent(options)
+    const database = await tools.open(dir, options.create)
     try {
       // LevelDB has just replayed its journals: what it lost is in this log and in no later one.
-      await remembered(dir, checkLog(dir))
+      // Whoever tried to open it since has moved that log aside, before the lock refused it.
+      for (const name of ['LOG', 'LOG.old']) await remembered(dir, checkLog(dir, name))
       if (options.create) await syncFolder(dirname(dir))
       return await openRows(database, options)
     } catch (error) {
@@ -53,6 +66,34 @@ export async function openChecked(options: OpeningOptions): Promise<Opened> {
   } catch (error) {
     throw error instanceof MeshError ? error : openProblem(dir, error)
   }
+}
+
+/**
+ * The check comes before the lock, which LevelDB takes only when it opens. Another process that
+ * opens the folder meanwhile replaces its journal and manifest: read half before and half after
+ * that, a sound store looks like one with a loss. So a doubt counts only where nothing has changed.
+ */
+async function checkStill(dir: string, { check }: OpeningTools): Promise<'new' | 'sound'> {
+  for (let checks = 1; ; checks += 1) {
+    const before = await traceOf(dir)
+    try {
+      return await check(dir)
+    } catch (error) {
+      if (codeOf(error) !== 'STORE_SUSPECT' || (await traceOf(dir)) === before) throw error
+      if (checks < CHECKS_MAX) continue
+      throw new MeshError('STATE_LOCKED', { state: dir, pid: 'unknown' }, { cause: error })
+    }
+  }
+}
+
+/** Differs where a file of the folder has come, gone or been written to. */
+async function traceOf(dir: string): Promise<string> {
+  const names = await readdir(dir).catch(() => [])
+  const files = names.map(async (name) => {
+    const found = await stat(join(dir, name), { bigint: true }).catch(() => undefined)
+    return [name, found?.ino, found?.size, found?.mtimeNs].join(' ')
+  })
+  return (await Promise.all(files)).join('\n')
 }
 
 /** The part of the start that reads rows; `database` stays open when it throws. */

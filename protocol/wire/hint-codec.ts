@@ -42,15 +42,6 @@ const messages = messageCodec<JobsMessage, wire.JobsMessage>({
   }
 })
 
-const hints = messageCodec<Hint, wire.Hint>({
-  what: 'hint',
-  generated: wire.Hint,
-  limits: {},
-  bytesMax: GOSSIP_BYTES_MAX,
-  toWire: hintParts,
-  fromWire: hintParts
-})
-
 function hintParts(hint: Hint): Hint {
   return {
     register: register(hint.register),
@@ -66,12 +57,4 @@ export function encodeJobsMessage(message: JobsMessage): Uint8Array {
 
 export function decodeJobsMessage(bytes: Uint8Array, from?: string): JobsMessage {
   return messages.decode(bytes, from)
-}
-
-export function encodeHint(hint: Hint): Uint8Array {
-  return hints.encode(hint)
-}
-
-export function decodeHint(bytes: Uint8Array, from?: string): Hint {
-  return hints.decode(bytes, from)
 }

@@ -8,16 +8,12 @@ export const PROTOCOLS = {
   secrets: '/runner-mesh/secrets/1'
 } as const
 
-export type ProtocolName = keyof typeof PROTOCOLS
-
 /** Gossip topics. */
 export const TOPICS = {
   jobs: 'runner-mesh/jobs/1',
   agents: 'runner-mesh/agents/1',
   roster: 'runner-mesh/roster/1'
 } as const
-
-export type TopicName = keyof typeof TOPICS
 
 /** 26 characters of Crockford's base 32, as runIdOfOrigin makes them. */
 const RUN_ID = /^[0-9A-HJKMNP-TV-Z]{26}$/

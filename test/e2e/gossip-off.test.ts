@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Judge } from '../../deploy/demo/judge.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { E2eMesh, pipelineOf } from '../support/e2e-mesh.ts'
-import { Judge } from '../support/judge.ts'
 
 /** Lease-protocol 8: anti-entropy finds a run within its period and the claim. */
 const START_MS_MAX = 13_000

@@ -1,7 +1,11 @@
-import { writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { temporaryFolder } from '../support/gateway-rig.ts'
+import { GuestGateway } from '../support/guest-gateway.ts'
 import { freePort, ProgramProcess } from '../support/program-process.ts'
 
 /* The real program on a real engine: its own process, store and libp2p. */
@@ -27,11 +31,13 @@ function agent(...args: readonly string[]): ProgramProcess {
   return program
 }
 
-async function founded(): Promise<void> {
-  const address = `/ip4/127.0.0.1/tcp/${await freePort()}`
+/** Gives the mesh's authority. */
+async function founded(port?: number): Promise<string> {
+  const address = `/ip4/127.0.0.1/tcp/${port ?? (await freePort())}`
   const made = await agent('init', '--name', 'onyx', '--address', address).exited
   expect(made.stderr).toMatch(/^this agent is 12D3\w+\/[0-9a-f]{32}; the mesh authority is\n$/)
   await writeFile(join(state, 'agent.yaml'), `name: onyx\nlisten: [${address}]\n`)
+  return made.stdout.trim()
 }
 
 test('a second daemon on the same state is refused and told which process has it', async () => {
@@ -80,4 +86,70 @@ test('a settings file with a wrong key names its line and ends with 78', async (
 
   expect(said.code).toBe(78)
   expect(said.stderr).toMatch(/^CONFIG_INVALID: .*agent\.yaml:2:\d+: capacty/)
+})
+
+test('a port that is taken is said in one line, and the agent ends', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  await founded(port)
+
+  const said = await agent('start').exited
+  taken.close()
+
+  expect([said.code, said.signal]).toEqual([78, null])
+  const where = `/ip4/127.0.0.1/tcp/${port}`
+  expect(said.stderr).toBe(
+    `CONFIG_INVALID: listen: cannot listen on ${where} (EADDRINUSE): choose another address or port\n`
+  )
+})
+
+test('a socket whose path is too long is refused before anything listens', async () => {
+  const deep = join(folder.dir, 'x'.repeat(100))
+  state = deep
+  await founded()
+
+  const said = await agent('start').exited
+
+  expect(said.code).toBe(78)
+  expect(said.stderr).toMatch(
+    /^SOCKET_PATH_TOO_LONG: .* 107 are possible: give a shorter --state\n$/
+  )
+  // Node would have cut the path and listened at the rest of it.
+  expect(await readdir(folder.dir)).toEqual(['x'.repeat(100)])
+  expect((await readdir(deep)).filter((name) => name.endsWith('.pid'))).toEqual([])
+})
+
+test('an agent whose disk refuses a write promises nothing more and ends', async () => {
+  const authority = await founded()
+  const guest = await GuestGateway.make(join(folder.dir, 'front'), authority)
+  const address = `/ip4/127.0.0.1/tcp/${await freePort()}`
+  const fields = ['--name', 'front', '--role', 'gateway', '--address', address]
+  expect(await agent('admit', guest.id, ...fields).exited).toMatchObject({ code: 0 })
+  const daemon = agent('start')
+  await daemon.said('agent started')
+  const asked = new AbortController()
+  try {
+    await guest.join(state, 2)
+
+    // As on a full disk: no file of this process may grow any more.
+    execFileSync('prlimit', ['--pid', String(daemon.pid), '--fsize=1:1'])
+    const recorded = guest.record(asked.signal).then(
+      () => 'recorded',
+      () => 'refused'
+    )
+    const ended = await daemon.exited
+    asked.abort(new Error('the witness is gone'))
+
+    expect([ended.code, ended.signal]).toEqual([70, null])
+    expect(ended.stderr).toMatch(/^STORE_FAILED: .* nothing more is promised\n$/)
+    expect(await recorded).toBe('refused')
+  } finally {
+    asked.abort(new Error('the test is over'))
+    await guest.leave()
+  }
+  // What it had promised is still there: the next process takes it up.
+  const next = agent('start')
+  await next.said('agent started')
+  expect(await next.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
 })

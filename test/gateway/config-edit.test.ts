@@ -35,6 +35,14 @@ test('a repository is added to a file that is not there yet', async () => {
   expect(await names()).toEqual(['a', 'b'])
 })
 
+test('repositories that are added at one time are all there', async () => {
+  const added = Array.from({ length: 8 }, (_, index) => `team/${index}`)
+
+  await Promise.all(added.map((name) => addRepository(file, entry(name))))
+
+  expect(new Set(await names())).toEqual(new Set(added))
+})
+
 test('comments, order and the other settings stay as they are', async () => {
   const text = [
     '# our gateway',

@@ -130,6 +130,32 @@ test('SIGHUP takes new repositories, and a broken file leaves those of before', 
   expect((await post(gateway, site)).verdict).toBe('duplicate')
 })
 
+test('a repository that is away at one SIGHUP keeps what was accepted before', async () => {
+  const gateway = await gatewayState(folder.dir, 'none')
+  const without = await readFile(gateway.config, 'utf8')
+  await declare(gateway)
+  const declared = await readFile(gateway.config, 'utf8')
+  const token = await bearer(gateway)
+  const daemon = start(gateway.state)
+  await daemon.said('gateway started')
+  const { run } = await post(gateway, pushBody())
+  const failedWith = (code: string) =>
+    eventually(`a step failed with ${code}`, () => daemon.stdout.includes(`"code":"${code}"`))
+  await failedWith('ROSTER_ABSENT')
+
+  await writeFile(gateway.config, without)
+  daemon.signal('SIGHUP')
+  await failedWith('REPOSITORY_ABSENT')
+  const { state } = await get(gateway, `/api/v1/runs/${run}`, token)
+  daemon.stdout = ''
+  await writeFile(gateway.config, declared)
+  daemon.signal('SIGHUP')
+  await failedWith('ROSTER_ABSENT')
+
+  expect(state).toBe('received')
+  expect((await get(gateway, `/api/v1/runs/${run}`, token)).state).toBe('received')
+})
+
 test('a second daemon on the same state is refused and told which process has it', async () => {
   const gateway = await gatewayState(folder.dir, 'none')
   const first = start(gateway.state)

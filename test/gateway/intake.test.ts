@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader } from '../../gateway/ports.ts'
+import { Repositories } from '../../gateway/repositories.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
@@ -13,8 +14,10 @@ import {
   openGatewayStore,
   PIPELINE,
   RunRegisters,
+  repositoryAt,
   ScriptedCommits,
-  temporaryFolder
+  temporaryFolder,
+  urlOf
 } from '../support/gateway-rig.ts'
 import { deliveryOf, EAGER, IntakeRig } from '../support/intake-rig.ts'
 
@@ -95,14 +98,6 @@ test('a branch that the pipeline does not select is ignored, and nothing is reco
   expect(rig.registers.proposed).toEqual([])
 })
 
-test('a repository that is not declared any more is ignored', async () => {
-  const delivery = await rig.put(deliveryOf(1, { repository: 'team/gone' }))
-
-  await rig.intake().start()
-
-  expect((await rig.settled(delivery)).reason).toMatch(/not declared any more/)
-})
-
 test('a run that another gateway announced first ends as that one was chosen', async () => {
   const delivery = await rig.put(deliveryOf(1))
   const theirs = await otherGateway(
@@ -147,6 +142,9 @@ async function otherGateway(commits: CommitReader) {
 }
 
 test('deliveries are worked on oldest first, so many side by side and no more', async () => {
+  const repositories = Array.from({ length: 12 }, (_, index) =>
+    repositoryAt(`team/${index}`, urlOf(`team/${index}`, `forge${index}.example`))
+  )
   const order: string[] = []
   let active = 0
   let most = 0
@@ -163,9 +161,12 @@ test('deliveries are worked on oldest first, so many side by side and no more', 
     }
   }
   const deliveries = []
-  for (let number = 0; number < 12; number += 1) deliveries.push(await rig.put(deliveryOf(number)))
+  for (const [number, { name, url }] of repositories.entries()) {
+    deliveries.push(await rig.put(deliveryOf(number, { repository: name, url })))
+  }
 
-  await rig.intake({ commits, parallelMax: 3 }).start()
+  const declared = new Repositories(repositories)
+  await rig.intake({ commits, repositories: declared, parallelMax: 3 }).start()
   await Promise.all(deliveries.map((delivery) => rig.settled(delivery)))
 
   expect(order).toEqual(deliveries.map(({ body }) => JSON.parse(body).after))

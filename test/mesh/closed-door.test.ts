@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { PING_EVERY_MS } from '../../protocol/core/limits.ts'
+import { PING_EVERY_MS, STRANGER_MS_MAX } from '../../protocol/core/limits.ts'
 import { PROTOCOLS } from '../../protocol/wire/ids.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
 import { sealRoster } from '../../protocol/wire/roster-codec.ts'
+import { encodeRosterRequest } from '../../protocol/wire/roster-message.ts'
 import { eventually } from '../support/eventually.ts'
 import { memberEntry, nextRoster, rosterOf, TestMesh } from '../support/mesh-nodes.ts'
 import { dialRaw, RawStream, rawPeer } from '../support/raw-peer.ts'
@@ -161,5 +162,30 @@ describe('one member', () => {
     await eventually('the others are cut', () => open() <= 4)
     expect(results.length).toBe(8)
     expect(open()).toBeGreaterThan(0)
+  })
+})
+
+describe('a stranger at a host without a roster', () => {
+  test('is cut when its time is over, and nothing waits for it once the host has stopped', async () => {
+    const clock = new SteeredClock(STRANGER_MS_MAX)
+    const mesh = stopLater(new TestMesh())
+    const host = await mesh.addHost({ clock })
+    const visit = async () => {
+      const peer = stopLater(await rawPeer(generateKey()))
+      const raw = await RawStream.open(await dialRaw(peer, host.node), roster)
+      const nothing = { version: 0, witnessEpoch: undefined, bytes: undefined }
+      raw.request(1, encodeRosterRequest(nothing))
+      await eventually('an answer', () => raw.frames.length > 0)
+      return peer
+    }
+    const silent = await visit()
+    expect(silent.getConnections()).toHaveLength(1)
+
+    clock.fire()
+
+    await eventually('cut off', () => silent.getConnections().length === 0)
+    await visit()
+    await host.node.stop()
+    expect(clock.held()).toBe(0)
   })
 })

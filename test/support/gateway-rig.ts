@@ -38,15 +38,28 @@ export function announcerOf(key: MeshKey = generateKey()): Announcer {
   }
 }
 
-/** `team/kernel` and `team/site`, both with the secret of the test vector. */
-export function declaredRepositories(branches: readonly string[] = ['**']): Repositories {
-  const declare = (name: string): Repository => ({
+export function urlOf(name: string, forge = 'forge.example:9418'): string {
+  return `git://${forge}/${name}.git`
+}
+
+/** A declared repository with the secret of the test vector. */
+export function repositoryAt(
+  name: string,
+  url = urlOf(name),
+  branches: readonly string[] = ['**']
+): Repository {
+  return {
     name,
-    url: `git://forge.example:9418/${name}.git`,
+    url,
     secret: new WebhookSecret(VECTOR.secret),
     selects: (branch) => branches.some((pattern) => matchesGlob(pattern, branch))
-  })
-  return new Repositories([declare('team/kernel'), declare('team/site')])
+  }
+}
+
+/** `team/kernel` and `team/site` on one forge. */
+export function declaredRepositories(branches: readonly string[] = ['**']): Repositories {
+  const names = ['team/kernel', 'team/site']
+  return new Repositories(names.map((name) => repositoryAt(name, urlOf(name), branches)))
 }
 
 export const PIPELINE = [

@@ -26,6 +26,7 @@ export class GitFixture {
   readonly bare: string
   readonly #root: string
   readonly #daemon: ChildProcess
+  #stopped = false
 
   private constructor(root: string, bare: string, port: number, daemon: ChildProcess) {
     this.#root = root
@@ -80,8 +81,10 @@ export class GitFixture {
   }
 
   async stop(): Promise<void> {
+    const { pid } = this.#daemon
     // The whole group: `git daemon` runs the server as a child of its own.
-    if (this.#daemon.pid !== undefined) process.kill(-this.#daemon.pid, 'SIGKILL')
+    if (pid !== undefined && !this.#stopped) process.kill(-pid, 'SIGKILL')
+    this.#stopped = true
     await rm(this.#root, { recursive: true, force: true })
   }
 }

@@ -113,6 +113,7 @@ export class HttpRig {
       intakeQueued: () => intake.queued,
       stopping: () => false,
       readLog: () => Promise.resolve({ kind: 'absent' }),
+      log,
       ...overrides.api
     }
     const app = await createServer({ api, receiver, tokens, log }, overrides)

@@ -1,7 +1,8 @@
+import { type GitPush, originOf } from '../../gateway/hooks/git-push.ts'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader, Inbox, Recorder } from '../../gateway/ports.ts'
+import type { Repositories } from '../../gateway/repositories.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
-import type { RunOrigin } from '../../protocol/core/run.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
@@ -17,7 +18,8 @@ import {
   PIPELINE,
   RunRegisters,
   ScriptedCommits,
-  temporaryFolder
+  temporaryFolder,
+  urlOf
 } from './gateway-rig.ts'
 
 const clock = systemClock()
@@ -29,6 +31,7 @@ export const PATIENT: Random = { ...EAGER, next: () => 0.999 }
 
 export interface IntakeOverrides {
   readonly inbox?: Inbox
+  readonly repositories?: Repositories
   readonly commits?: CommitReader
   readonly recorder?: Recorder
   readonly clock?: Clock
@@ -63,7 +66,7 @@ export class IntakeRig {
     const intake = new Intake(
       {
         inbox: overrides.inbox ?? this.store.inbox,
-        repositories: declaredRepositories(),
+        repositories: overrides.repositories ?? declaredRepositories(),
         commits: overrides.commits ?? new ScriptedCommits(commitOf(PIPELINE)),
         announcer: announcerOf(this.key),
         recorder: overrides.recorder ?? this.registers,
@@ -115,29 +118,26 @@ function storeIn({ dir }: Folder): string {
 export function deliveryOf(number: number, change: Partial<Delivery> = {}): Delivery {
   const repository = change.repository ?? 'team/kernel'
   const commit = String(number).padStart(40, 'a')
-  const ref = 'refs/heads/main'
-  const origin: RunOrigin = {
-    forgeHost: 'forge.example:9418',
-    repositoryId: `/${repository}`,
-    event: 'push',
-    ref,
-    commit,
-    number: '',
-    action: '',
-    rerunNonce: ''
+  const url = change.url ?? urlOf(repository)
+  const push: GitPush = {
+    repository,
+    ref: 'refs/heads/main',
+    before: '0'.repeat(40),
+    after: commit,
+    pusher: 'lena',
+    time: '2026-01-01T00:00:00Z'
   }
-  const time = '2026-01-01T00:00:00Z'
-  const before = '0'.repeat(40)
-  const body = { repository, ref, before, after: commit, pusher: 'lena', time }
   return {
     key: `${repository}/delivery-${number}`,
     deliveryId: `delivery-${number}`,
     repository,
-    runId: runIdOfOrigin(origin),
+    url,
+    runId: runIdOfOrigin(originOf(push, url)),
     receivedAtMs: number,
-    body: JSON.stringify(body),
+    body: JSON.stringify(push),
     state: 'received',
     reason: '',
+    reopenable: false,
     sealed: undefined,
     ...change
   }

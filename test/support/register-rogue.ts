@@ -2,24 +2,33 @@ import type { Ballot } from '../../protocol/core/ballot.ts'
 import { compareBallots, NO_BALLOT } from '../../protocol/core/ballot.ts'
 import { holdMs } from '../../protocol/core/lease-profile.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
-import type { Accepted, RegisterReply, RegisterRequest } from '../../protocol/core/messages.ts'
+import type {
+  Accepted,
+  RegisterReply,
+  RegisterRequest,
+  RegisterValue
+} from '../../protocol/core/messages.ts'
 import { reduce } from '../../protocol/core/register-reducer.ts'
 import type { ClusterMember, RegisterCluster } from './register-cluster.ts'
 import { PROFILE, REGISTER } from './register-cluster.ts'
 
 /**
  * A member that claims a job again and again, whatever the promises say of a living lease. It signs
- * what it does and keeps to its own ballots: all that is left to stop it is the guard.
+ * what it does and keeps to its own ballots: all that is left to stop it is the guard. With a past
+ * that is `made_up` it minds not even what it was promised, and claims a job that it has just
+ * created itself.
  */
 export class RogueClaimer {
   readonly #cluster: RegisterCluster
   readonly #member: ClusterMember
+  readonly #past: 'promised' | 'made_up'
   #claims = 0
   /** How often a quorum let it in. */
   wins = 0
 
-  constructor(cluster: RegisterCluster) {
+  constructor(cluster: RegisterCluster, past: 'promised' | 'made_up' = 'promised') {
     this.#cluster = cluster
+    this.#past = past
     this.#member = cluster.member('rogue')
   }
 
@@ -50,7 +59,7 @@ export class RogueClaimer {
   }
 
   #take(ballot: Ballot, promises: readonly Accepted[]): void {
-    const base = promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value
+    const base = this.#past === 'made_up' ? this.#created() : newestOf(promises)
     this.#claims += 1
     const claimId = `rogue-${this.#claims}`
     const { signer, boot } = this.#member
@@ -72,6 +81,14 @@ export class RogueClaimer {
         if (yes === this.#cluster.quorum) this.#run(claimId, leasedJob(value)?.epoch, startedAtMs)
       }
     )
+  }
+
+  #created(): RegisterValue | undefined {
+    const { signer } = this.#member
+    const body = { kind: 'create', annHash: 'ann', attemptsMax: 3 } as const
+    const op = signer.jobOp(REGISTER, 'rogue-create', body)
+    const made = reduce(undefined, REGISTER, op, this.#cluster.digest)
+    return made.kind === 'next' ? made.value : undefined
   }
 
   // Its own container keeps to the deadline, as the guard in it makes it.
@@ -108,4 +125,8 @@ export class RogueClaimer {
       })
     }
   }
+}
+
+function newestOf(promises: readonly Accepted[]): RegisterValue | undefined {
+  return promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value
 }

@@ -1,6 +1,6 @@
 import type { AcceptorContext, AcceptorState } from '../../protocol/core/acceptor.ts'
 import { accept, acceptorOf, prepare, read, renew } from '../../protocol/core/acceptor.ts'
-import { leasedJob, takeOverMsOf } from '../../protocol/core/lease-timer.ts'
+import { type LeasedJob, leasedJob, takeOverMsOf } from '../../protocol/core/lease-timer.ts'
 import type { RegisterReply, RegisterRequest, RegisterValue } from '../../protocol/core/messages.ts'
 import type { AcceptorRecord, Digest, Verifier } from '../../protocol/core/ports.ts'
 import { plainVerifier } from './plain-signer.ts'
@@ -30,6 +30,8 @@ export class ClusterWitness {
    * Last word of each claim that this witness took, by its own clock: kept apart from the acceptor.
    */
   readonly #heard = new Map<string, number>()
+  /** Claims that were renewed here: their holders know them as chosen. */
+  readonly #renewed = new Set<string>()
 
   constructor(id: string, parts: WitnessParts) {
     this.id = id
@@ -88,7 +90,10 @@ export class ClusterWitness {
     if (item === undefined) return
     const step = renew(this.#state, item, this.#context(remote, undefined, nowMs))
     this.#state = step.state
-    if (step.result.answer === 'ok') this.#heard.set(item.claimId, nowMs)
+    if (step.result.answer === 'ok') {
+      this.#heard.set(item.claimId, nowMs)
+      this.#renewed.add(item.claimId)
+    }
     this.#answer(step.durability, () => reply({ kind: 'renewed', items: [step.result] }))
   }
 
@@ -115,7 +120,8 @@ export class ClusterWitness {
     if (held !== undefined && value.kind === 'job') {
       const ended = value.history.find(({ epoch }) => epoch === held.epoch)
       const mine = ended?.claimId === held.lease.claimId
-      const deposed = value.epoch > held.epoch || (mine && ended?.end === 'expired')
+      const undone = this.#renewed.has(held.lease.claimId) && !mine && !isSameClaim(held, next)
+      const deposed = value.epoch > held.epoch || (mine && ended?.end === 'expired') || undone
       const letGo = !deposed || (mine && ended?.end !== 'expired')
       const silentMs = nowMs - (this.#heard.get(held.lease.claimId) ?? 0)
       if (!letGo && silentMs < takeOverMsOf(held.lease.leaseMs)) {
@@ -156,4 +162,8 @@ export class ClusterWitness {
       if (boot === this.#boots) task()
     })
   }
+}
+
+function isSameClaim(held: LeasedJob, next: LeasedJob | undefined): boolean {
+  return next?.epoch === held.epoch && next.lease.claimId === held.lease.claimId
 }

@@ -132,7 +132,7 @@ test('start says what is missing before it has an identity', async () => {
 test.each([
   [[], ''],
   [['init', '--name', 'x'], "required option '--address <multiaddr>' not specified"],
-  [['jobs', '-n', '0'], 'Use a whole number from 1 on.'],
+  [['jobs', '-n', '0'], 'Use 1 to 200.'],
   [['statsu'], 'Did you mean status?']
 ])('%j is a usage error', async (args, message) => {
   const said = await agent(...args)
@@ -151,4 +151,41 @@ test.each([
   expect(said.error).toMatchObject({ code: 'USAGE', kind: { exit: 2 } })
   expect(String(said.error)).toMatch(message)
   await expect(stat(join(state, 'authority.key'))).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+const ID = `${generateKey().peerId}/${'0'.repeat(32)}`
+
+test.each([
+  ['--role king: use agent, gateway or operator', ['admit', ID, ...ADMIT, '--role', 'king']],
+  ['--role witness: use agent, gateway or operator', ['admit', ID, ...ADMIT, '--role', 'witness']],
+  [': use at most 100 characters', ['admit', ID, ...ADMIT, '--name', 'x'.repeat(101)]],
+  ['--zone : use 1 to 100 characters', ['admit', ID, ...ADMIT, '--witness', '--zone', '']],
+  ['--address nowhere: use /ip4/', ['init', '--name', 'x', '--address', 'nowhere']],
+  ['--zone : use 1 to 100 characters', [...INIT, '--zone', '']],
+  ['--lease long: use default or short', [...INIT, '--lease', 'long']],
+  ['--only asleep: use queued, leased, running, succeeded, ', ['jobs', '--only', 'asleep']],
+  ['--only asleep: use queued, ', ['jobs', '--only', 'queued,asleep']],
+  [': use 1 to 200 characters', ['jobs', '--repo', 'x'.repeat(201)]],
+  [': use 1 to 300 characters', ['jobs', '--ref', 'x'.repeat(301)]],
+  [': use 1 to 100 characters', ['jobs', '--holder', 'x'.repeat(101)]],
+  [': use 1 to 64 characters', ['logs', 'x'.repeat(65)]],
+  ['JOB : use 1 to 64 characters', ['logs', '']]
+])('a wrong value is named with its option and what fits: %s', async (problem, args) => {
+  const said = await agent(...args)
+
+  expect(said.error).toMatchObject({ code: 'USAGE', kind: { exit: 2 } })
+  expect(String(said.error)).toContain(problem)
+  // Before anything is done, and before a daemon is asked: there is none.
+  await expect(stat(state)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test.each([
+  [['jobs', '-n', '500'], "'-n, --limit <rows>' argument '500' is invalid. Use 1 to 200."],
+  [['jobs', '-n', 'many'], 'Use 1 to 200.'],
+  [['logs', '7K3QF2.0', '--epoch', '1.5'], 'Use a whole number from 1 on.']
+])('a number out of range is a usage error that names its range: %j', async (args, message) => {
+  const said = await agent(...args)
+
+  expect(said.error).toBeInstanceOf(CommanderError)
+  expect(said.err).toContain(message)
 })

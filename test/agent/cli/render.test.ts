@@ -101,7 +101,11 @@ test.each([
   ['clear screen', '\u001b[2Jdone', '[2Jdone'],
   ['window title', '\u001b]0;owned\u0007done', 'done'],
   ['unfinished title', 'a\u001b]0;owned', 'a'],
-  ['carriage return', 'good\rbad', 'goodbad'],
+  ['carriage return', 'good\rbad', 'good bad'],
+  ['line feed', 'good\nbad', 'good bad'],
+  ['eight-bit control', 'a\u009b2Jb', 'a2Jb'],
+  ['right to left', 'a\u202eb', 'ab'],
+  ['tab', 'a\tb', 'a\tb'],
   ['bell and backspace', 'a\u0007\u0008b', 'ab']
 ])('a job cannot move the reader around: %s', (_name, text, shown) => {
   const rendered = renderLogLines([line(text)], 0, { timestamps: false, person: true }, plain)

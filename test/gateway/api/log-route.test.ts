@@ -1,10 +1,18 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LogQuestion } from '../../../gateway/logs/log-reader.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
+import {
+  LOG_BYTES_MAX,
+  LOG_LINE_BYTES_MAX,
+  LOG_PAGE_LINES_MAX
+} from '../../../protocol/core/limits.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import type { SealedAnnouncement } from '../../../protocol/core/run.ts'
+import type { LogRead } from '../../../protocol/store/job-log.ts'
 import { ROSTER } from '../../support/control-parts.ts'
 import { HttpRig } from '../../support/http-rig.ts'
+import { keptLog } from '../../support/kept-log.ts'
 import { claimed, completed, jobLife, sealedRun } from '../../support/run-life.ts'
 
 // Real files and sockets: on a loaded machine they take their time.
@@ -152,6 +160,103 @@ test('a disk that cannot be read is a 503 before the first byte', async () => {
 
   expect(reply.statusCode).toBe(503)
   expect(reply.body).not.toContain('/var/lib')
+})
+
+describe('a log whose next page is wrong is cut off, never shown as whole, and logged', () => {
+  async function reopen(readLog: (from: number, epoch: number | undefined) => LogRead) {
+    const kept = keptLog()
+    await rig.stop()
+    rig = await HttpRig.make({
+      log: kept.log,
+      api: {
+        readLog: async (question) => {
+          asked.push(question)
+          return await Promise.resolve(readLog(question.fromLine, question.epoch))
+        }
+      }
+    })
+    token = await rig.bearer()
+    rig.board.addRun(sealed, 0)
+    return kept.lines
+  }
+
+  function page(from: number, change: Partial<Extract<LogRead, { kind: 'page' }>> = {}): LogRead {
+    const lines = linesOf('line')
+    return { kind: 'page', epoch: 1, lines, next: from + 1, end: false, ...change }
+  }
+
+  test.each<[string, (from: number) => LogRead, string]>([
+    ['it is the same again', (from) => page(from, { next: from }), 'does not go on'],
+    ['it goes back', (from) => page(from, { next: 1 }), 'does not go on'],
+    ['it is of another attempt', (from) => page(from, { epoch: 2 }), 'another attempt'],
+    ['it is gone', () => ({ kind: 'absent' }), 'nobody who has it answers'],
+    [
+      'it cannot be read',
+      () => {
+        throw new Error('EIO /var/lib/x')
+      },
+      'EIO'
+    ]
+  ])('%s', async (_name, second, cause) => {
+    const lines = await reopen((from) => (from === 1 ? page(from) : second(from)))
+
+    await expect(get()).rejects.toThrow()
+
+    expect(asked.map(({ fromLine }) => fromLine)).toEqual([1, 2])
+    const [logged] = lines.filter(({ msg }) => msg === 'log not sent to its end')
+    const job = `${sealed.announcement.runId}.0`
+    expect(logged).toMatchObject({ level: 40, job, epoch: 1, from: 2 })
+    expect(logged?.['cause']).toContain(cause)
+  })
+
+  test('there is always one more', async () => {
+    const text = 'x'.repeat(LOG_LINE_BYTES_MAX)
+    const many = linesOf(...Array.from({ length: LOG_PAGE_LINES_MAX }, () => text))
+    const lines = await reopen((from) => page(from, { lines: many, next: from + many.length }))
+
+    await expect(get()).rejects.toThrow()
+
+    const pageBytes = LOG_PAGE_LINES_MAX * LOG_LINE_BYTES_MAX
+    expect(asked.length).toBeLessThanOrEqual(Math.ceil(LOG_BYTES_MAX / pageBytes) + 1)
+    expect(lines.at(-1)?.['cause']).toContain(`over ${LOG_BYTES_MAX} bytes`)
+  })
+
+  test('it is the first', async () => {
+    await reopen((from) => page(from, { next: from }))
+
+    const reply = await get()
+
+    expect(reply.json()).toMatchObject({ status: 503, code: 'LOG_UNAVAILABLE' })
+  })
+})
+
+test('a reader that goes away is no failure', async () => {
+  const kept = keptLog()
+  await rig.stop()
+  const lines = linesOf(...Array.from({ length: LOG_PAGE_LINES_MAX }, () => 'line'))
+  rig = await HttpRig.make({
+    log: kept.log,
+    api: {
+      readLog: ({ fromLine }) => {
+        return Promise.resolve({ kind: 'page', epoch: 1, lines, next: fromLine + 1, end: false })
+      }
+    }
+  })
+  token = await rig.bearer()
+  rig.board.addRun(sealed, 0)
+  await rig.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = rig.app.server.address() as AddressInfo
+
+  const stop = new AbortController()
+  const reply = await fetch(`http://127.0.0.1:${port}${url}`, {
+    headers: token,
+    signal: stop.signal
+  })
+  await reply.body?.getReader().read()
+  stop.abort()
+  await rig.app.close()
+
+  expect(kept.lines.filter(({ msg }) => msg === 'log not sent to its end')).toEqual([])
 })
 
 test('the log of a job that nobody knows is a 404', async () => {

@@ -96,11 +96,13 @@ test('GET /api/v1/runs/:id says why a delivery was ignored', async () => {
     key: 'team/kernel/x',
     deliveryId: 'x',
     repository: 'team/kernel',
+    url: '',
     runId: '0123456789ABCDEFGHJKMNPQRS',
     receivedAtMs: 1,
     body: JSON.stringify(delivery),
     state: 'ignored',
     reason: ignored,
+    reopenable: false,
     sealed: undefined
   })
 
@@ -151,11 +153,13 @@ async function putRecorded({ announcement, bytes }: SealedAnnouncement): Promise
     key: `${repository}/${origin.commit}`,
     deliveryId: origin.commit,
     repository,
+    url: '',
     runId: announcement.runId,
     receivedAtMs: 1,
     body: pushBody({ after: origin.commit }),
     state: 'recorded',
     reason: 'announced 2 jobs',
+    reopenable: false,
     sealed: bytes
   })
 }

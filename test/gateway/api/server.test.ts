@@ -137,4 +137,20 @@ describe('the API document', () => {
     expect({ ...served, info: committed.info }).toEqual(committed)
     expect(Object.keys(committed.paths)).toContain('/hooks/git')
   })
+
+  test('says which headers sign a delivery, and all that may be answered', async () => {
+    const { parameters, responses } = (await json('/api/openapi.json')).paths['/hooks/git'].post
+
+    const signing = ['webhook-id', 'webhook-timestamp', 'webhook-signature']
+    expect(parameters).toMatchObject(
+      signing.map((name) => ({
+        in: 'header',
+        name,
+        required: true,
+        description: expect.any(String)
+      }))
+    )
+    const statuses = ['202', '400', '401', '413', '415', '429', '500', '503']
+    expect(Object.keys(responses)).toEqual(statuses)
+  })
 })

@@ -61,6 +61,20 @@ test('a token that is not there cannot be revoked', async () => {
   })
 })
 
+test('a token that is revoked while others are made is not good, and no other is lost', async () => {
+  const old = await tokens.create(parts, wanted)
+
+  const [, ...made] = await Promise.all([
+    new TokenStore(file).revoke(old.record.id),
+    ...Array.from({ length: 8 }, () => new TokenStore(file).create(parts, wanted))
+  ])
+
+  expect(await new TokenStore(file).find(old.token)).toBeUndefined()
+  const ids = made.map(({ record }) => record.id)
+  const listed = await new TokenStore(file).list()
+  expect(new Set(listed.map(({ id }) => id))).toEqual(new Set(ids))
+})
+
 test('a file that others may read, or that is broken, lets nobody in', async () => {
   const { token } = await tokens.create(parts, wanted)
   await chmod(file, 0o604)

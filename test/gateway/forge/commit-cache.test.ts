@@ -139,6 +139,57 @@ test('a cache that has served for long is made anew by itself', async () => {
   expect(CACHE_FETCHES_MAX).toBeGreaterThan(2)
 })
 
+/** Reads that come to a look at the size, and a mark in the cache that they filled. */
+async function fill(filled: CommitCache, commit: string): Promise<void> {
+  const repository = { name: 'team/kernel', url: forge.url }
+  for (let count = 0; count < 16; count += 1) await filled.read(repository, commit, signal)
+  await mark()
+}
+
+async function mark(): Promise<void> {
+  const [name = ''] = await readdir(folder.dir)
+  await writeFile(join(folder.dir, name, 'mark'), '')
+}
+
+async function hasMark(): Promise<boolean> {
+  const [name] = await readdir(folder.dir)
+  return name !== undefined && (await readdir(join(folder.dir, name))).includes('mark')
+}
+
+test.each([
+  ['that has grown too large is made anew', 1, false],
+  ['that may be that large stays', 1_048_576, true]
+])('a cache %s', async (_name, bytesMax, stays) => {
+  const commit = await forge.commit({ '.runner-mesh.yml': PIPELINE })
+  const sized = new CommitCache({ log: silentLog() }, { dir: folder.dir, bytesMax })
+  await fill(sized, commit)
+
+  const { pipeline } = await sized.read({ name: 'r', url: forge.url }, commit, signal)
+
+  expect(pipeline.kind).toBe('found')
+  expect(await hasMark()).toBe(stays)
+})
+
+test.each([
+  ['does not have the commit', () => read('d'.repeat(40)), /not our ref/],
+  [
+    'is down',
+    async (commit: string) => {
+      await forge.stop()
+      return await read(commit)
+    },
+    /unable to connect|connection refused/i
+  ]
+])('a forge that %s does not cost the cache', async (_name, fail, cause) => {
+  const commit = await forge.commit({ '.runner-mesh.yml': PIPELINE })
+  await textOf(commit)
+  await mark()
+
+  await expect(fail(commit)).rejects.toThrow(cause)
+
+  expect(await hasMark()).toBe(true)
+})
+
 test('caches of repositories that are not declared any more are removed', async () => {
   const commit = await forge.commit({ '.runner-mesh.yml': PIPELINE })
   await textOf(commit)

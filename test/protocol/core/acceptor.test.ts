@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { AcceptorState } from '../../../protocol/core/acceptor.ts'
 import { accept, acceptorOf, prepare, read, renew } from '../../../protocol/core/acceptor.ts'
 import { NO_BALLOT } from '../../../protocol/core/ballot.ts'
 import { BALLOT_JUMP_MAX } from '../../../protocol/core/limits.ts'
@@ -223,6 +224,55 @@ describe('the timer of a lease', () => {
     const state = take(holding(heldByA), ballot(2), byHolder, START_MS + 1_000)
 
     expect(state.timer.renewedAtMs).toBe(START_MS + 1_000)
+  })
+})
+
+describe('a lease is known as chosen', () => {
+  const renewed = (state: AcceptorState, remote = 'peerA') => {
+    const item = renewOf(1, 'peerA', 'c1')
+    return renew(state, item, context({ remote, nowMs: START_MS + 1 })).state
+  }
+
+  test('once its holder has renewed it, whatever is written on it since', () => {
+    const state = holding(heldByA)
+    const flagged = jobAfter(create3, claimA, cancel())
+
+    expect(state.confirmed).toBe(false)
+    expect(renewed(state, 'peerB').confirmed).toBe(false)
+    expect(renewed(state).confirmed).toBe(true)
+    expect(promise(renewed(state), ballot(2), START_MS).confirmed).toBe(true)
+    expect(take(renewed(state), ballot(2, 'user'), flagged, START_MS).confirmed).toBe(true)
+  })
+
+  test('not when another claim took its place', () => {
+    const late = START_MS + 2 * TAKE_MS
+
+    for (const other of [takenByB, heldByRival, queued]) {
+      expect(take(renewed(holding(heldByA)), ballot(2, 'peerB'), other, late).confirmed).toBe(false)
+    }
+  })
+
+  test('after a restart: whether it was renewed before is forgotten', () => {
+    expect(acceptorOf(holding(heldByA).record, START_MS).confirmed).toBe(true)
+    expect(acceptorOf(holding(queued).record, START_MS).confirmed).toBe(false)
+    expect(acceptorOf(undefined, START_MS).confirmed).toBe(false)
+  })
+
+  test('and then a value of another past waits until it is over', () => {
+    for (const other of [heldByRival, queued]) {
+      const request = acceptOf(ballot(2, 'peerB'), other)
+      const at = (state: AcceptorState, nowMs: number) =>
+        accept(state, request, context({ remote: 'peerB', nowMs })).reply
+
+      expect(at(holding(heldByA), START_MS + 1)).toMatchObject({ kind: 'accepted' })
+      expect(at(renewed(holding(heldByA)), START_MS + TAKE_MS)).toMatchObject({
+        code: 'lease_alive',
+        remainingMs: 1
+      })
+      expect(at(renewed(holding(heldByA)), START_MS + 1 + TAKE_MS)).toMatchObject({
+        kind: 'accepted'
+      })
+    }
   })
 })
 

@@ -8,9 +8,14 @@ const create1 = create(1)
 const claimA = claim('peerA', 'c1')
 const held = jobAfter(create3, claimA)
 const heldLast = jobAfter(create1, claimA)
+const twoLives = [claim('peerB', 'c2'), release('peerB', 2, 'c2'), claim('peerC', 'c3')]
 const flagged = jobAfter(create3, claimA, cancel())
 
-const ALIVE_MS = 1
+/** The lease has a millisecond left, and may not be chosen. */
+const ALIVE = { leftMs: 1, confirmed: false }
+/** Its holder renewed it here, and only a holder of a chosen lease does that. */
+const CONFIRMED = { leftMs: 1, confirmed: true }
+const OVER = { leftMs: 0, confirmed: true }
 
 describe('while the lease is alive a witness accepts', () => {
   const allowed: readonly (readonly [string, JobState, JobState])[] = [
@@ -23,12 +28,47 @@ describe('while the lease is alive a witness accepts', () => {
       held,
       jobAfter(create3, claimA, release('peerA', 1, 'c1'), claim('peerB', 'c2'))
     ],
-    ['another claim of the same epoch', held, jobAfter(create3, claim('peerB', 'c2'))],
-    ['a lower epoch: the lease was never chosen', held, jobAfter(create3)]
+    [
+      'a cancel of what its holder released',
+      held,
+      jobAfter(create3, claimA, release('peerA', 1, 'c1'), cancel())
+    ]
   ]
 
   test.each(allowed)('%s', (_name, known, value) => {
-    expect(permits(known, value, ALIVE_MS)).toBe(true)
+    expect(permits(known, value, ALIVE)).toBe(true)
+    expect(permits(known, value, CONFIRMED)).toBe(true)
+  })
+})
+
+describe('only while the lease may be unchosen a witness accepts', () => {
+  const { lease } = held
+  const cloned = { ...held, lease: lease && { ...lease, boot: 'clone' } }
+  const others: readonly (readonly [string, JobState, JobState])[] = [
+    ['a job that nobody has claimed', held, jobAfter(create3)],
+    ['another claim of the same epoch', held, jobAfter(create3, claim('peerB', 'c2'))],
+    [
+      'another claim of the same epoch by its holder',
+      held,
+      jobAfter(create3, claim('peerA', 'c2'))
+    ],
+    ['its claim by another process of its holder', held, cloned],
+    [
+      'the end of another claim of the same epoch',
+      held,
+      jobAfter(create3, claim('peerB', 'c2'), release('peerB', 1, 'c2'))
+    ],
+    [
+      'the end of another claim of the same epoch by its holder',
+      held,
+      jobAfter(create3, claim('peerA', 'c2'), complete('peerA', 1, 'c2'))
+    ]
+  ]
+
+  test.each(others)('%s', (_name, known, value) => {
+    expect(permits(known, value, ALIVE)).toBe(true)
+    expect(permits(known, value, CONFIRMED)).toBe(false)
+    expect(permits(known, value, OVER)).toBe(true)
   })
 })
 
@@ -38,9 +78,29 @@ describe('only once the lease is over a witness accepts', () => {
     ['an error', heldLast, jobAfter(create1, claimA, fail('agent_lost'))],
     ['a claim that cancels', flagged, jobAfter(create3, claimA, cancel(), claim('peerB', 'c2'))],
     [
+      'a cancel of a lease that it says has run out',
+      held,
+      withoutEnd(jobAfter(create3, claimA, release('peerA', 1, 'c1'), cancel()))
+    ],
+    [
       'a later epoch after the release of another claim',
       held,
       jobAfter(create3, claim('peerB', 'c2'), release('peerB', 1, 'c2'), claim('peerC', 'c3'))
+    ],
+    [
+      'a later epoch after the release of another claim by its holder',
+      held,
+      jobAfter(create3, claim('peerA', 'c2'), release('peerA', 1, 'c2'), claim('peerC', 'c3'))
+    ],
+    [
+      'a later epoch after the release of a claim of the same id by another holder',
+      held,
+      jobAfter(create3, claim('peerB', 'c1'), release('peerB', 1, 'c1'), claim('peerC', 'c3'))
+    ],
+    [
+      'a later epoch after the release of an earlier lease with the same claim id',
+      { ...held, epoch: 2 },
+      jobAfter(create3, claimA, release('peerA', 1, 'c1'), ...twoLives)
     ],
     [
       'what was built on a take-over',
@@ -50,12 +110,19 @@ describe('only once the lease is over a witness accepts', () => {
   ]
 
   test.each(guarded)('%s', (_name, known, value) => {
-    expect(permits(known, value, ALIVE_MS)).toBe(false)
-    expect(permits(known, value, 0)).toBe(true)
+    expect(permits(known, value, ALIVE)).toBe(false)
+    expect(permits(known, value, CONFIRMED)).toBe(false)
+    expect(permits(known, value, OVER)).toBe(true)
   })
 })
 
 test('nothing is guarded where nothing is leased', () => {
-  expect(permits(undefined, held, ALIVE_MS)).toBe(true)
-  expect(permits(jobAfter(create3), held, ALIVE_MS)).toBe(true)
+  expect(permits(undefined, held, CONFIRMED)).toBe(true)
+  expect(permits(jobAfter(create3), held, CONFIRMED)).toBe(true)
 })
+
+/** The same, but by its history the lease ran out: what a proposer makes up to end it at once. */
+function withoutEnd(job: JobState): JobState {
+  const unsigned = { end: 'expired', opId: '', argsHash: '', sig: '' } as const
+  return { ...job, history: job.history.map((entry) => ({ ...entry, ...unsigned })) }
+}

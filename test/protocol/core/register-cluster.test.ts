@@ -151,6 +151,31 @@ describe('a member that minds no lease', () => {
 
     expect(wins).toBeGreaterThan(0)
   })
+
+  test('never undoes a lease that was renewed, though one witness after the other restarts', () => {
+    fc.assert(
+      fc.property(arbitrarySeed, (seed) => {
+        const cluster = new RegisterCluster({ ...CALM, seed, delayMsMax: 30, syncMsMax: 30 })
+        const { timeline, witnesses, log } = cluster
+        createJob(cluster)
+        new ClusterAgent('agent1', cluster, LONG).start()
+        timeline.run(10_000, () => witnesses.every(({ state }) => state.confirmed))
+        const rogue = new RogueClaimer(cluster, 'made_up')
+        rogue.start(50)
+        const endMs = timeline.nowMs + 8_000
+        for (let atMs = timeline.nowMs; atMs < endMs; atMs += timeline.between(100, 600)) {
+          const witness = witnesses[Math.floor(timeline.random() * witnesses.length)]
+          timeline.at(atMs, () => witness?.restart())
+        }
+        timeline.run(endMs)
+
+        expect(leasedJob(log.newest())).toMatchObject({ epoch: 1, lease: { holder: 'agent1' } })
+        expect(rogue.wins).toBe(0)
+        expect(log.finish()).toEqual([])
+      }),
+      { numRuns: 100 }
+    )
+  })
 })
 
 describe('a living holder', () => {

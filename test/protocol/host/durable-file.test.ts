@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -40,4 +40,24 @@ test('the pid file names the process, and only its own process removes it', asyn
   await writeFile(path, '1\n')
   await removePid(path)
   expect(await readPid(path)).toBe(1)
+})
+
+test('a state folder is made with its parents, for this user alone, as often as it is asked for', async () => {
+  const state = join(dir, 'a', 'b', 'state')
+
+  for (const asked of [state, state, `${state}/`, join(dir, 'a')]) await makeStateFolder(asked)
+
+  for (const made of [state, join(dir, 'a'), join(dir, 'a', 'b')]) {
+    expect((await stat(made)).mode & 0o777, made).toBe(0o700)
+  }
+})
+
+test('a place that takes no folders is refused, not tried for ever', async () => {
+  // Node's own recursive mkdir goes round for ever here: the parent is there, the child never is.
+  for (const state of ['/proc/nope', '/proc/nope/deeper']) {
+    await expect(makeStateFolder(state)).rejects.toMatchObject({
+      code: 'STATE_UNWRITABLE',
+      facts: { state }
+    })
+  }
 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { errorDocument, reportError, SilentExit } from '../../../protocol/host/exit.ts'
 import { requireNode } from '../../../protocol/host/node-version.ts'
-import { statePaths } from '../../../protocol/host/paths.ts'
+import { checkSocketPath, statePaths } from '../../../protocol/host/paths.ts'
 import { systemRandom } from '../../../protocol/host/random.ts'
 
 test.each(['20.19.0', '20.20.2', '22.0.0', '24.1.0'])('Node %s is taken', (version) => {
@@ -50,6 +50,12 @@ test('under systemd its folders are used', () => {
 
   expect(paths.state).toBe('/var/lib/x')
   expect(paths.socket).toBe('/run/x/gateway.sock')
+})
+
+test('a socket has a path of 107 bytes at most, however few characters they are', () => {
+  expect(() => checkSocketPath(`/${'x'.repeat(106)}`)).not.toThrow()
+  expect(() => checkSocketPath(`/${'x'.repeat(107)}`)).toThrow('a path of 108 bytes, 107 are')
+  expect(() => checkSocketPath(`/${'ü'.repeat(54)}`)).toThrow('give a shorter --state')
 })
 
 test('random ids have the asked length and do not repeat', () => {

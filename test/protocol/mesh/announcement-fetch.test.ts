@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { ANNOUNCEMENT_FETCHES_MAX } from '../../../protocol/core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../../../protocol/core/messages.ts'
+import type { RequestOptions } from '../../../protocol/core/ports.ts'
 import { AnnouncementFetch } from '../../../protocol/mesh/announcement-fetch.ts'
 import { AnnouncementShelf } from '../../../protocol/mesh/announcement-shelf.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
@@ -18,13 +19,21 @@ type Answer = (peer: string, request: RegisterRequest) => Promise<Uint8Array | u
 
 function open(answer: Answer, stored?: Uint8Array) {
   const asked: string[] = []
-  const request = async (peer: string, message: RegisterRequest): Promise<RegisterReply> => {
+  const limits: number[] = []
+  const signals: (AbortSignal | undefined)[] = []
+  const request = async (
+    peer: string,
+    message: RegisterRequest,
+    { timeoutMs, signal }: RequestOptions
+  ): Promise<RegisterReply> => {
     asked.push(peer)
+    limits.push(timeoutMs)
+    signals.push(signal)
     return { kind: 'announcement', bytes: await answer(peer, message) }
   }
   const shelf = new AnnouncementShelf({ announcement: async () => stored }, { bytesMax: 4_096 })
   const fetch = new AnnouncementFetch({ transport: { peerId: 'me', request }, shelf })
-  return { asked, shelf, fetch }
+  return { asked, limits, signals, shelf, fetch }
 }
 
 test('what is in our own store is not asked of anybody', async () => {
@@ -62,6 +71,37 @@ test('many who want the same bytes cost one request, and not too many fetches ru
   expect(await Promise.all(same)).toEqual(same.map(() => one))
   await Promise.all(others)
   expect(asked).toHaveLength(ANNOUNCEMENT_FETCHES_MAX)
+})
+
+test('one who gives up takes the bytes from nobody else, and ends a fetch that no one wants', async () => {
+  const one = sealed('aa')
+  const gate = Promise.withResolvers<Uint8Array>()
+  const { fetch, signals } = open(() => gate.promise)
+  const [first, second, last] = [0, 1, 2].map(() => new AbortController())
+  const get = (annHash: string, end: AbortController | undefined) => {
+    return fetch.get(annHash, ['a'], { ...OPTIONS, signal: end?.signal })
+  }
+  const given = expect(get(one.annHash, first)).rejects.toThrow('given up')
+  const kept = get(one.annHash, second)
+  const alone = expect(get('alone', last)).rejects.toThrow('given up')
+  await new Promise((resolve) => setImmediate(resolve))
+
+  first?.abort(new Error('given up'))
+  last?.abort(new Error('given up'))
+  await Promise.all([given, alone])
+  gate.resolve(one.bytes)
+
+  expect(await kept).toEqual(one)
+  expect(signals.map((signal) => signal?.aborted)).toEqual([false, true])
+})
+
+test('one who waits less long does not wait for the answers to another', async () => {
+  const one = sealed('aa')
+  const { fetch, limits } = open(async () => one.bytes)
+
+  await Promise.all([50, 200, 50].map((timeoutMs) => fetch.get(one.annHash, ['a'], { timeoutMs })))
+
+  expect(limits).toEqual([50, 200])
 })
 
 test('the shelf keeps the latest up to a number of bytes', async () => {

@@ -1,6 +1,6 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { expect, test } from 'vitest'
-import { CONNECTIONS_PER_PEER_MAX, STRANGERS_MAX } from '../../../protocol/core/limits.ts'
+import { CONNECTIONS_PER_PEER_MAX } from '../../../protocol/core/limits.ts'
 import type { Admission, Standing } from '../../../protocol/mesh/admission.ts'
 import { gater } from '../../../protocol/mesh/gater.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
@@ -18,9 +18,9 @@ const LOOKS: readonly (readonly [string, Look])[] = [
   ['an outbound connection', (door) => door.denyOutboundEncryptedConnection?.(PEER, noConnection)]
 ]
 
-function door(standing: Standing, connections = 0, strangers = 0): Door {
+function door(standing: Standing, connections = 0): Door {
   const admission = { of: () => standing } as unknown as Admission
-  return gater(admission, { of: () => connections, strangers: () => strangers })
+  return gater(admission, { of: () => connections })
 }
 
 test.each(LOOKS)('%s of or to an outsider is denied, of or to a member is not', (_name, look) => {
@@ -34,12 +34,4 @@ test('one member cannot take all connections', () => {
 
   expect(inbound?.(door('member', CONNECTIONS_PER_PEER_MAX - 1))).toBe(false)
   expect(inbound?.(door('member', CONNECTIONS_PER_PEER_MAX))).toBe(true)
-})
-
-test('strangers together get a few connections only', () => {
-  const inbound = LOOKS[1]?.[1]
-
-  expect(inbound?.(door('roster_only', 0, STRANGERS_MAX - 1))).toBe(false)
-  expect(inbound?.(door('roster_only', 0, STRANGERS_MAX))).toBe(true)
-  expect(inbound?.(door('member', 0, STRANGERS_MAX))).toBe(false)
 })

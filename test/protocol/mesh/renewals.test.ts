@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Transport } from '../../../protocol/core/ports.ts'
 import { jobIdOf, type SealedAnnouncement } from '../../../protocol/core/run.ts'
 import type { ChangeRef } from '../../../protocol/mesh/register-client.ts'
 import { Renewals } from '../../../protocol/mesh/renewals.ts'
@@ -132,4 +133,27 @@ test('a lease whose roster is not known here gets no word, the others do', async
   const tallies = await mesh.settle(renewalsOf(mesh, mesh.peer(1)).renew([foreign, lease]))
 
   expect(tallies.map(({ oks }) => oks > 1)).toEqual([false, true])
+})
+
+test.each(['behind', 'fenced'] as const)('a cancel with %s counts as none', async (no) => {
+  const mesh = await openMesh()
+  const agent = mesh.peer(1)
+  const sealed = await heldJobs(mesh, 1)
+  const cancel = { by: mesh.peer(0).peerId, reason: 'superseded' }
+  // Such a witness waited for no sync: after a crash nobody may ever have cancelled.
+  const request: Transport['request'] = async (peer, message) => {
+    if (message.kind !== 'renew') throw new Error(`asked for ${message.kind}`)
+    const isLast = peer === mesh.peer(2).peerId
+    const answer = isLast ? no : 'ok'
+    const items = message.items.map(({ scope: { register } }) => {
+      return { register, answer, version: 2, cancel: isLast ? cancel : undefined } as const
+    })
+    return { kind: 'renewed', items }
+  }
+  const { sets, boot, peerId } = agent
+  const parts = { transport: { peerId, request }, sets, clock: mesh.clock, onBehind: () => 0 }
+
+  const [tally] = await mesh.settle(new Renewals(parts, { boot }).renew([leaseOf(sealed, 0)]))
+
+  expect(tally).toMatchObject({ oks: 2, cancel: undefined })
 })

@@ -1,9 +1,11 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MeshError } from '../../../protocol/core/errors.ts'
 import { ROSTERS_KEPT_MAX } from '../../../protocol/core/limits.ts'
-import type { SealedRoster } from '../../../protocol/core/roster.ts'
+import type { Member, SealedRoster } from '../../../protocol/core/roster.ts'
+import { writeDurable } from '../../../protocol/host/durable-file.ts'
 import { RosterBook } from '../../../protocol/mesh/roster-book.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
@@ -24,8 +26,8 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-function reopen(): Promise<RosterBook> {
-  return RosterBook.open(dir, authority.peerId, new FakeClock())
+function reopen(write?: typeof writeDurable): Promise<RosterBook> {
+  return RosterBook.open(dir, authority.peerId, new FakeClock(), write)
 }
 
 /** Version 1, then one roster more for each count; every one has one more witness. */
@@ -49,6 +51,22 @@ function epochs(length: number): SealedRoster[] {
   }
   return all
 }
+
+/** Writes as usual, but that of `version` waits until `gate` is called. */
+function slowWrite(version: number) {
+  const { promise, resolve: gate } = Promise.withResolvers<void>()
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+  const write: typeof writeDurable = async (path, bytes) => {
+    if (path.endsWith(`/${version}.roster`)) {
+      begin()
+      await promise
+    }
+    await writeDurable(path, bytes)
+  }
+  return { gate, begun, write }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 function at(list: readonly SealedRoster[], index: number): SealedRoster {
   const sealed = list[index]
@@ -99,6 +117,121 @@ describe('a book of rosters', () => {
 
     expect(book.current()?.roster.version).toBe(6)
     expect((await reopen()).current()?.roster.version).toBe(6)
+  })
+})
+
+describe('a roster that is on its way to the disk', () => {
+  test('does not count, and not at all where the disk refuses it', async () => {
+    const rosters = chain(2)
+    await book.offer(at(rosters, 0).bytes)
+    const told: number[] = []
+    book.onChange(({ roster }) => told.push(roster.version))
+    await rm(dir, { recursive: true })
+
+    await expect(book.offer(at(rosters, 1).bytes)).rejects.toMatchObject({
+      code: 'STATE_UNWRITABLE'
+    })
+
+    expect(book.current()?.roster.version).toBe(1)
+    expect(book.at(2)).toBeUndefined()
+    expect(told).toEqual([])
+    await mkdir(dir)
+    expect(await book.offer(at(rosters, 1).bytes)).toBe('newer')
+    expect(told).toEqual([2])
+  })
+
+  test('keeps the next one waiting: nobody hears of them in another order', async () => {
+    const rosters = chain(3)
+    const { gate, begun, write } = slowWrite(2)
+    const slow = await reopen(write)
+    await slow.offer(at(rosters, 0).bytes)
+    const told: number[] = []
+    slow.onChange(({ roster }) => told.push(roster.version))
+
+    const offers = [1, 2].map((index) => slow.offer(at(rosters, index).bytes))
+    await begun
+    for (let turns = 0; turns < 20; turns += 1) await turn()
+    expect([slow.current()?.roster.version, told]).toEqual([1, []])
+    gate()
+
+    expect(await Promise.all(offers)).toEqual(['newer', 'newer'])
+    expect(told).toEqual([2, 3])
+    expect(slow.current()?.roster.version).toBe(3)
+    expect((await reopen()).current()?.roster.version).toBe(3)
+  })
+
+  test('keeps out another one of its version', async () => {
+    const [one, two] = [at(chain(1), 0), memberEntry(generateKey().peerId)]
+    const twins = ['a', 'b'].map((name) => nextRoster(authority, one, [first, { ...two, name }]))
+    const { gate, begun, write } = slowWrite(2)
+    const slow = await reopen(write)
+    await slow.offer(one.bytes)
+
+    const offers = twins.map(({ bytes }) => slow.offer(bytes))
+    const refused = expect(offers[1]).rejects.toEqual(invalid)
+    await begun
+    gate()
+
+    expect(await offers[0]).toBe('newer')
+    await refused
+    expect(slow.current()?.hash).toBe(at(twins, 0).hash)
+  })
+})
+
+describe('a roster that is made of the current one', () => {
+  const named = (name: string) => memberEntry(generateKey().peerId, { name, roles: ['agent'] })
+  const admitted = (member: Member) => (current: SealedRoster | undefined) => {
+    if (current === undefined) throw new MeshError('ROSTER_ABSENT', { state: dir, id: '' })
+    return nextRoster(authority, current, [...current.roster.members, member])
+  }
+
+  test('is made of the one that another maker has just made', async () => {
+    await book.offer(at(chain(1), 0).bytes)
+    const told: number[] = []
+    book.onChange(({ roster }) => told.push(roster.version))
+
+    const made = await Promise.all(
+      ['a', 'b', 'c'].map((name) => book.succeed(admitted(named(name))))
+    )
+
+    expect(made.map(({ roster }) => roster.version)).toEqual([2, 3, 4])
+    expect(told).toEqual([2, 3, 4])
+    const names = (await reopen()).current()?.roster.members.map(({ name }) => name)
+    expect(names).toEqual([first.name, 'a', 'b', 'c'])
+  })
+
+  test('waits for one that is on its way to the disk', async () => {
+    const rosters = chain(2)
+    const { gate, begun, write } = slowWrite(2)
+    const slow = await reopen(write)
+    await slow.offer(at(rosters, 0).bytes)
+    const offer = slow.offer(at(rosters, 1).bytes)
+    const made = slow.succeed(admitted(named('a')))
+    await begun
+    gate()
+
+    expect(await offer).toBe('newer')
+    expect((await made).roster.version).toBe(3)
+  })
+
+  test('leaves the book as it was where it cannot be made, signed or written', async () => {
+    await expect(book.succeed(admitted(named('a')))).rejects.toMatchObject({
+      code: 'ROSTER_ABSENT'
+    })
+    const one = at(chain(1), 0)
+    await book.offer(one.bytes)
+    const usurper = generateKey()
+    const forged = () => nextRoster(usurper, one, [first])
+    await expect(book.succeed(forged)).rejects.toEqual(invalid)
+    await expect(book.succeed(() => one)).rejects.toEqual(invalid)
+    await rm(dir, { recursive: true })
+    await expect(book.succeed(admitted(named('a')))).rejects.toMatchObject({
+      code: 'STATE_UNWRITABLE'
+    })
+    expect(book.current()?.hash).toBe(one.hash)
+    await mkdir(dir)
+
+    expect((await book.succeed(admitted(named('a')))).roster.version).toBe(2)
   })
 })
 
@@ -175,6 +308,18 @@ describe('a book of rosters keeps', () => {
     expect(book.current()?.roster.version).toBe(3)
     expect((await reopen()).at(1)?.version).toBe(1)
     await expect(book.remember(at(rosters, 2).bytes)).rejects.toEqual(invalid)
+  })
+
+  test('no older one that is broken in itself, though the authority signed it', async () => {
+    await book.offer(at(chain(3), 2).bytes)
+    const broken = [{ w: 5 as const }, { witnessEpoch: 2 }, { prevHash: 'ab'.repeat(32) }]
+
+    for (const fields of broken) {
+      const { bytes } = sealRoster(authority, rosterOf(authority, [first], fields))
+      await expect(book.remember(bytes), Object.keys(fields)[0]).rejects.toEqual(invalid)
+    }
+    expect(book.at(1)).toBeUndefined()
+    expect(await readdir(dir)).toEqual(['3.roster'])
   })
 
   test('a limited number of epochs, the newest ones', async () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { prepare } from '../../../protocol/core/acceptor.ts'
+import { type AcceptorStep, prepare } from '../../../protocol/core/acceptor.ts'
+import { MeshError } from '../../../protocol/core/errors.ts'
 import type { AcceptorRecord, RecordKey } from '../../../protocol/core/ports.ts'
-import { WitnessRegisters } from '../../../protocol/mesh/witness-registers.ts'
+import { type WitnessRegister, WitnessRegisters } from '../../../protocol/mesh/witness-registers.ts'
 import { digest } from '../../../protocol/wire/digest.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { CrashStore } from '../../support/crash-store.ts'
@@ -66,13 +67,10 @@ test('leased registers stay, and when all places are leased a new one is refused
   expect([...registers.leased()].map(({ key }) => key.register)).toEqual(['R1', 'R2', 'R3'])
 })
 
-test('a register that waits for its sync is not dropped', async () => {
-  const { clock, store, registers } = open(1)
-  store.hold()
-  const register = await registers.take(keyOf(1))
+function promised(register: WitnessRegister): AcceptorStep {
   const ballot = { round: 5, peer: 'me', boot: '00' }
-  const scope = { ...keyOf(1), storeId: store.storeId, ann: undefined }
-  const step = prepare(
+  const scope = { ...register.key, storeId: 'aa'.repeat(16), ann: undefined }
+  return prepare(
     register.state,
     { kind: 'prepare', scope, ballot, intent: 'op' },
     {
@@ -86,9 +84,15 @@ test('a register that waits for its sync is not dropped', async () => {
       createValid: true
     }
   )
-  register.state = step.state
-  const write = { key: register.key, record: step.state.record, announcement: undefined }
-  registers.saving(register, store.save(write), write)
+}
+
+test('a register that waits for its sync is not dropped', async () => {
+  const { clock, store, registers } = open(1)
+  store.hold()
+  const register = await registers.take(keyOf(1))
+  register.state = promised(register).state
+  const write = { key: register.key, record: register.state.record, announcement: undefined }
+  registers.saving(register, store.save(write), write, 'promise')
   registers.release(register)
 
   await expect(registers.take(keyOf(2))).rejects.toMatchObject({ code: 'OVERLOADED' })
@@ -96,4 +100,28 @@ test('a register that waits for its sync is not dropped', async () => {
   store.release()
   await clock.advance(10)
   expect((await registers.take(keyOf(2))).key).toEqual(keyOf(2))
+})
+
+test('an accept whose save was refused is waited for in the next save, which holds it too', async () => {
+  const { clock, registers } = open(1)
+  const register = await registers.take(keyOf(1))
+  const write = { key: register.key, record: leasedRecord(), announcement: undefined }
+  const [accept, promise, last] = [0, 1, 2].map(() => Promise.withResolvers<number>())
+  if (accept === undefined || promise === undefined || last === undefined) throw new Error('three')
+  registers.saving(register, accept.promise, write, 'accept')
+  registers.saving(register, promise.promise, write, 'promise')
+
+  accept.reject(new MeshError('OVERLOADED', { what: 'the store', max: 0 }))
+  await clock.advance(0)
+  expect(register.savedAccept).toBe(promise.promise)
+
+  promise.reject(new MeshError('OVERLOADED', { what: 'the store', max: 0 }))
+  await clock.advance(0)
+  expect(register).toMatchObject({ saved: undefined, savedAccept: undefined, unsaved: 'accept' })
+
+  registers.saving(register, last.promise, write, 'promise')
+  expect(register.savedAccept).toBe(last.promise)
+  last.resolve(3)
+  await clock.advance(0)
+  expect(register).toMatchObject({ saved: undefined, savedAccept: undefined, unsaved: undefined })
 })

@@ -164,6 +164,29 @@ test('a store that is failed from outside acknowledges not even what is on its w
   expect(failures).toHaveLength(1)
 })
 
+test('a store that is failed while a write is prepared writes nothing more', async () => {
+  const database = new SlowDatabase()
+  const { committer } = committerOver(database)
+  const prepared = Promise.withResolvers<void>()
+  const planned: number[] = []
+  const plan = (sequence: number): readonly StoreOp[] => {
+    planned.push(sequence)
+    return []
+  }
+  const write = committer.write({ bytes: 100, ready: prepared.promise, plan })
+  const refused = expect(write).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+  // Its batch is taken by now and waits for nothing else.
+  await turn()
+  committer.fail(new MeshError('STORE_SUSPECT', { dir: '/store', cause: 'a peer knows more' }))
+  prepared.resolve()
+
+  // A database that was given the batch would never answer it here.
+  for (let turns = 0; turns < 10; turns += 1) await turn()
+  expect(database.batches).toHaveLength(0)
+  expect(planned).toEqual([])
+  await refused
+})
+
 test('a write whose preparation fails takes the store with it', async () => {
   const database = new SlowDatabase()
   const { committer, failures } = committerOver(database)

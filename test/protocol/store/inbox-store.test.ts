@@ -1,12 +1,15 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DELIVERY_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { Committer } from '../../../protocol/store/committer.ts'
+import type { Database } from '../../../protocol/store/database.ts'
 import {
   type Delivery,
   type InboxStore,
   LevelInboxStore
 } from '../../../protocol/store/inbox-store.ts'
 import { Reader } from '../../../protocol/store/reader.ts'
+import { sealJson, sealValue } from '../../../protocol/store/sealed-value.ts'
 import { Tally } from '../../../protocol/store/tally.ts'
 import { memoryDatabase, openMemoryStore } from '../../support/memory-store.ts'
 import { storeIn, temporaryFolder } from '../../support/store-folder.ts'
@@ -16,11 +19,13 @@ function deliveryOf(number: number, changes: Partial<Delivery> = {}): Delivery {
     key: `demo/msg-${number}`,
     deliveryId: `msg-${number}`,
     repository: 'demo',
+    url: 'git://forge.example/demo.git',
     runId: `RUN${number}`,
     receivedAtMs: 1_000 + number,
     body: JSON.stringify({ ref: 'refs/heads/main', number }),
     state: 'received',
     reason: '',
+    reopenable: false,
     sealed: undefined,
     ...changes
   }
@@ -56,6 +61,8 @@ describe('a delivery', () => {
     await store.inbox.put(deliveryOf(2))
     await store.inbox.update('demo/msg-1', { sealed })
     await store.inbox.update('demo/msg-1', { state: 'recorded', reason: 'chosen' })
+    await store.inbox.update('demo/msg-2', { url: 'git://new.example/demo.git', runId: 'NEW' })
+    await store.inbox.update('demo/msg-2', { reopenable: true })
     await store.close()
 
     const { inbox } = await storeIn(dir)
@@ -67,7 +74,8 @@ describe('a delivery', () => {
     expect([...(found?.sealed ?? [])]).toEqual([...sealed])
     expect(await inbox.put(deliveryOf(1))).toBe('known')
     expect(keysOf(await inbox.undone())).toEqual(['demo/msg-2'])
-    expect(await inbox.byRun('RUN2')).toEqual(deliveryOf(2))
+    const moved = { url: 'git://new.example/demo.git', runId: 'NEW', reopenable: true }
+    expect(await inbox.byRun('NEW')).toEqual(deliveryOf(2, moved))
     expect(await inbox.byRun('RUN3')).toBeUndefined()
     expect(await inbox.get('demo/msg-3')).toBeUndefined()
   })
@@ -87,6 +95,24 @@ describe('a delivery', () => {
     await inbox.put(deliveryOf(2, { runId: 'SAME' }))
 
     expect((await inbox.byRun('SAME'))?.key).toBe('demo/msg-1')
+  })
+
+  test('that was stored before its URL was kept is read back without one', async () => {
+    const database = await memoryDatabase()
+    const { url: _url, reopenable: _reopenable, body, sealed: _sealed, ...old } = deliveryOf(1)
+    const rows = [
+      { key: 'd/0000000000000001', value: sealJson('d/0000000000000001', old) },
+      { key: 'e/0000000000000001', value: sealValue('e/0000000000000001', Buffer.from(body)) }
+    ]
+    await database.batch(
+      rows.map((row) => ({ type: 'put', ...row })),
+      { sync: true }
+    )
+
+    const inbox = await inboxOver(database)
+
+    expect(await inbox.undone()).toEqual([deliveryOf(1, { url: '' })])
+    expect(await inbox.put(deliveryOf(1))).toBe('known')
   })
 
   test('whose id is made of anything does not leave its place', async () => {
@@ -187,6 +213,47 @@ test('the witness epoch that a run was first pinned to stays, side by side or la
   expect(await inbox.pinEpoch('RUN2', 9)).toBe(9)
 })
 
+const RUNS = ['RUN0', 'RUN1']
+const aRun = fc.constantFrom(...RUNS)
+type Step = { kind: 'put' | 'pin'; run: string } | { kind: 'end'; at: number }
+const aStep: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constantFrom('put' as const, 'pin' as const), run: aRun }),
+  fc.record({ kind: fc.constant('end' as const), at: fc.nat(2) })
+)
+
+/** One step of a gateway's life; a run is only ever pinned for a delivery that is kept. */
+async function take(inbox: InboxStore, step: Step, number: number) {
+  const { deliveries } = await inbox.list(3, undefined)
+  if (step.kind === 'put') {
+    await inbox.put(deliveryOf(number, { runId: step.run })).catch(() => undefined)
+  } else if (step.kind === 'end') {
+    const ended = deliveries[step.at]
+    if (ended !== undefined) await inbox.update(ended.key, { state: 'recorded' })
+  } else if (deliveries.some(({ runId }) => runId === step.run)) {
+    await inbox.pinEpoch(step.run, number)
+  }
+}
+
+test('a pin stays as long as a delivery of its run is kept, and goes with the last', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(aStep, { minLength: 20, maxLength: 40 }), async (steps) => {
+      const inbox = await smallInbox()
+      const first = new Map<string, number>()
+      for (const [number, step] of steps.entries()) {
+        await take(inbox, step, number)
+        const kept = (await inbox.list(3, undefined)).deliveries.map(({ runId }) => runId)
+        for (const run of RUNS) {
+          const pinned = await inbox.epochOf(run)
+          if (!kept.includes(run)) first.delete(run)
+          else if (!first.has(run) && pinned !== undefined) first.set(run, pinned)
+          expect(pinned).toBe(first.get(run))
+        }
+      }
+    }),
+    { numRuns: 300 }
+  )
+})
+
 test('an inbox whose store failed acknowledges nothing', async () => {
   const store = await openMemoryStore()
   await store.inbox.put(deliveryOf(1))
@@ -205,7 +272,10 @@ test('an inbox whose store failed acknowledges nothing', async () => {
 
 /** An inbox for three deliveries. */
 async function smallInbox(): Promise<InboxStore> {
-  const database = await memoryDatabase()
+  return await inboxOver(await memoryDatabase())
+}
+
+async function inboxOver(database: Database): Promise<InboxStore> {
   const parts = { database, tally: new Tally(), onFailure: () => undefined }
   const committer = new Committer(parts, { dir: '/dev/null', wseq: 0 })
   const reader = new Reader({ database, committer }, { dir: '/dev/null' })

@@ -305,6 +305,19 @@ test('a run that is removed leaves nothing and can begin anew', async () => {
   expect(await logs.append(JOB, 1, 1, linesFrom(1, 1))).toEqual({ kind: 'acked', nextLine: 2 })
 })
 
+test('a log is marked as delivered beside it; one that is not there is not', async () => {
+  const dir = await temporaryFolder()
+  const logs = logsIn(dir)
+  await logs.append(JOB, 2, 1, linesFrom(1, 1))
+
+  for (const epoch of [2, 2, 3, 0]) await logs.delivered(JOB, epoch)
+  await logs.delivered('../RUN1.0', 2)
+
+  expect(await readdir(join(dir, 'RUN1'))).toEqual(['0.2.delivered', '0.2.ndjson'])
+  expect(await readdir(dir)).toEqual(['RUN1'])
+  expect(await logs.append(JOB, 2, 2, linesFrom(2, 1))).toEqual({ kind: 'acked', nextLine: 3 })
+})
+
 test('a disk that fails is told, and what was kept before is there when it works again', async () => {
   const dir = await temporaryFolder()
   const logs = logsIn(dir, true)

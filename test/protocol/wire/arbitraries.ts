@@ -141,7 +141,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   leaving: fc.boolean()
 })
 
-export const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
+const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 
 const repeats = fc.integer({ min: 0, max: 0xff_ff_ff_ff })
 

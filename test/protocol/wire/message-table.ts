@@ -5,12 +5,7 @@ import {
 } from '../../../protocol/wire/advertisement-codec.ts'
 import { openAnnouncement, sealAnnouncement } from '../../../protocol/wire/announcement.ts'
 import { decodeFrame, encodeFrame } from '../../../protocol/wire/frame.ts'
-import {
-  decodeHint,
-  decodeJobsMessage,
-  encodeHint,
-  encodeJobsMessage
-} from '../../../protocol/wire/hint-codec.ts'
+import { decodeJobsMessage, encodeJobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { MeshKey } from '../../../protocol/wire/keys.ts'
 import {
   decodeLogReply,
@@ -39,7 +34,6 @@ import { decodeValue, encodeValue } from '../../../protocol/wire/value-codec.ts'
 import {
   advertisements,
   frames,
-  hints,
   jobsMessages,
   logReplies,
   logRequests,
@@ -112,7 +106,6 @@ export const MESSAGES: readonly MessageKind[] = [
   kind('roster reply', rosterReplies, encodeRosterReply, decodeRosterReply),
   kind('roster hint', rosterHints, encodeRosterHint, decodeRosterHint),
   kind('advertisement', advertisements, encodeAdvertisement, decodeAdvertisement),
-  kind('hint', hints, encodeHint, decodeHint),
   kind('jobs message', jobsMessages, encodeJobsMessage, decodeJobsMessage),
   kind('log request', logRequests, encodeLogRequest, decodeLogRequest),
   kind('log reply', logReplies, encodeLogReply, decodeLogReply),

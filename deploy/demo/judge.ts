@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { engineSocket } from '../../deploy/demo/engine.ts'
-import { eventually } from '../../deploy/demo/process.ts'
+import { engineSocket } from './engine.ts'
+import { eventually } from './process.ts'
 
 export interface Sighting {
   readonly action: 'start' | 'die'
@@ -40,6 +40,19 @@ export class Judge {
 
   startsOf(job: string): readonly Sighting[] {
     return this.seen.filter((one) => one.job === job && one.action === 'start')
+  }
+
+  /** Pairs of containers of this job that were alive at one instant; none, if we keep our word. */
+  overlapsOf(job: string): readonly (readonly [Sighting, Sighting])[] {
+    const starts = this.startsOf(job)
+    return starts.flatMap((first, index) => {
+      const end = this.seen.find((one) => one.action === 'die' && one.container === first.container)
+      const endMs = end?.atMs ?? Number.POSITIVE_INFINITY
+      return starts
+        .slice(index + 1)
+        .filter((second) => second.atMs < endMs)
+        .map((second) => [first, second] as const)
+    })
   }
 
   stop(): void {

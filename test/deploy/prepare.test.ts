@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, copyFile, mkdir } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import { dirname, join, resolve } from 'node:path'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { temporaryFolder } from '../support/store-folder.ts'
+
+/* `check` says what is missing and changes nothing: run as a user of the host, never as root. */
+
+const SCRIPT = resolve(import.meta.dirname, '../../deploy/prepare.sh')
+const NOBODY = 65_534
+/** What a Debian user has: no sbin in it. */
+const USER_PATH = `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`
+
+let dir: string
+
+beforeEach(async () => {
+  dir = await temporaryFolder()
+  await chmod(dir, 0o755)
+  await mkdir(join(dir, 'deploy'), { mode: 0o755 })
+  await copyFile(SCRIPT, join(dir, 'deploy', 'prepare.sh'))
+})
+
+/** Something that answers as a container engine does, on a socket of that mode. */
+async function engine(mode: number): Promise<string> {
+  const server: Server = createServer((request, reply) => {
+    reply.writeHead(request.url === '/_ping' ? 200 : 404).end('OK')
+  })
+  const socket = join(dir, 'engine.sock')
+  server.listen(socket)
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  await chmod(socket, mode)
+  return socket
+}
+
+async function check(socket: string) {
+  const who = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
+  const env = { PATH: USER_PATH, DOCKER_HOST: `unix://${socket}` }
+  const child = spawn('sh', [join(dir, 'deploy', 'prepare.sh'), 'check'], { ...who, env, cwd: '/' })
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  const [code] = await once(child, 'close')
+  return { code: Number(code), said }
+}
+
+test('with an engine that answers nothing of one is missing, whatever is in PATH', async () => {
+  expect(await check(await engine(0o666))).toEqual({
+    code: 0,
+    said: 'prepare: nothing is missing\n'
+  })
+})
+
+test('a user who may not speak to the engine is told how to, not to install another', async () => {
+  const socket = await engine(0o000)
+
+  const { code, said } = await check(socket)
+
+  expect(code).toBe(78)
+  expect(said).toMatch(/^prepare: a container engine runs at \S+, but (\S+) may not use it: /)
+  expect(said).toMatch(/as root: usermod -aG \S+ \S+, then log in again/)
+  expect(said).not.toMatch(/missing|docker\.io|iptables/)
+})
+
+test('where nothing listens the socket is named that was asked', async () => {
+  const { code, said } = await check(join(dir, 'no.sock'))
+
+  expect(code).toBe(78)
+  expect(said).toMatch(/no container engine answers at \S+\/no\.sock|missing: .*docker\.io/)
+})

@@ -1,0 +1,91 @@
+import { chmod, chown, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { type StatePaths, statePaths } from '../../../protocol/host/paths.ts'
+import { makeIdentity, readAuthority } from '../../../protocol/mesh/identity.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { temporaryFolder } from '../../support/store-folder.ts'
+
+const first = generateKey().peerId
+const second = generateKey().peerId
+let paths: StatePaths
+
+beforeEach(async () => {
+  paths = statePaths('agent', { state: join(await temporaryFolder(), 'agent') }, {})
+})
+
+describe('the identity of a member', () => {
+  test('is made once, with its authority pinned', async () => {
+    const made = await makeIdentity('agent', paths, first)
+
+    expect(await makeIdentity('agent', paths, first)).toEqual(made)
+    expect(await readAuthority(paths)).toBe(first)
+  })
+
+  test('is finished by the next call where the first one ended before the pin', async () => {
+    const made = await makeIdentity('agent', paths, first)
+    await rm(paths.authority)
+    await expect(readAuthority(paths)).rejects.toMatchObject({ code: 'STATE_ABSENT' })
+
+    expect(await makeIdentity('agent', paths, first)).toEqual(made)
+    expect(await readAuthority(paths)).toBe(first)
+  })
+})
+
+describe('a pinned authority is never replaced', () => {
+  beforeEach(async () => {
+    await makeIdentity('agent', paths, first)
+  })
+
+  test('by another one', async () => {
+    await expect(makeIdentity('agent', paths, second)).rejects.toMatchObject({
+      code: 'AUTHORITY_INVALID'
+    })
+    expect(await readAuthority(paths)).toBe(first)
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['a part of it', first.slice(0, -1)],
+    ['what a lost sync leaves', '\0'.repeat(53)]
+  ])('when its file holds %s', async (_name, text) => {
+    await writeFile(paths.authority, text)
+
+    for (const authority of [first, second]) {
+      const again = makeIdentity('agent', paths, authority)
+      await expect(again).rejects.toMatchObject({ code: 'AUTHORITY_INVALID' })
+      await expect(again).rejects.toThrow(paths.authority)
+    }
+    expect(await readFile(paths.authority, 'utf8')).toBe(text)
+  })
+
+  test('when its file cannot be read', async () => {
+    await asOwnerWithoutRights(async () => {
+      for (const authority of [first, second]) {
+        await expect(makeIdentity('agent', paths, authority)).rejects.toMatchObject({
+          code: 'STATE_UNWRITABLE'
+        })
+      }
+    })
+    await chmod(paths.authority, 0o600)
+    expect(await readAuthority(paths)).toBe(first)
+  })
+})
+
+/** Root may read everything: it becomes another user, who owns the folder. */
+async function asOwnerWithoutRights(task: () => Promise<void>): Promise<void> {
+  const nobody = 65_534
+  const isRoot = process.getuid?.() === 0
+  await chmod(paths.authority, 0)
+  if (isRoot) {
+    await chmod(dirname(paths.state), 0o755)
+    const names = await readdir(paths.state, { recursive: true })
+    for (const name of ['.', ...names]) await chown(join(paths.state, name), nobody, nobody)
+    process.seteuid?.(nobody)
+  }
+  try {
+    await task()
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
+}
