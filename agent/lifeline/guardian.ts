@@ -15,7 +15,16 @@ import { leaseName } from '../execute/deadline-file.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { FirstProcess, FirstProcesses } from './first-process.ts'
 import type { LeaseFolders } from './lease-folders.ts'
-import { type Box, isDue, judge, type Leases, type Over, spentLeases } from './overdue.ts'
+import {
+  type Box,
+  endOf,
+  isDue,
+  judge,
+  type Leases,
+  type Over,
+  type Sight,
+  spentLeases
+} from './overdue.ts'
 
 /** What the guardian asks of the engine; `Engine` is the real one. */
 export type GuardedEngine = Pick<Engine, 'containers' | 'inspect' | 'kill' | 'remove'>
@@ -66,7 +75,9 @@ export class Guardian {
   /** Removed since the list in flight was asked for: it may still show them. */
   readonly #removed = new Set<string>()
   readonly #ending = new Map<string, Promise<void>>()
-  readonly #finished = Promise.withResolvers<void>()
+  #finished = false
+  #woken = false
+  #rested = (): void => undefined
   #leases: Leases = new Map()
   #lacking: ReadonlyMap<string, number> = new Map()
   #dueBefore: ReadonlySet<string> = new Set()
@@ -85,23 +96,33 @@ export class Guardian {
 
   /** Resolves once the agent is gone and nothing of it is left, or at `signal`. */
   async run(signal: AbortSignal): Promise<void> {
-    const finish = (): void => this.#finished.resolve()
+    const finish = (): void => {
+      this.#finished = true
+      this.#wake()
+    }
     signal.addEventListener('abort', finish, { once: true })
     if (signal.aborted) finish()
-    let disarm = (): void => undefined
-    let running = true
-    const arm = (afterMs: number): void => {
-      disarm = this.#parts.clock.arm(afterMs, () => {
-        void this.#lookSafely().then((nextMs) => {
-          if (running) arm(nextMs)
-        })
+    while (!this.#finished) await this.#rest(await this.#lookSafely())
+    signal.removeEventListener('abort', finish)
+  }
+
+  /** For `ms`, or until there is news. */
+  async #rest(ms: number): Promise<void> {
+    if (!(this.#woken || this.#finished)) {
+      await new Promise<void>((resolve) => {
+        const disarm = this.#parts.clock.arm(ms, resolve)
+        this.#rested = (): void => {
+          disarm()
+          resolve()
+        }
       })
     }
-    arm(0)
-    await this.#finished.promise
-    running = false
-    disarm()
-    signal.removeEventListener('abort', finish)
+    this.#woken = false
+  }
+
+  #wake(): void {
+    this.#woken = true
+    this.#rested()
   }
 
   async #lookSafely(): Promise<number> {
@@ -116,40 +137,50 @@ export class Guardian {
 
   /** One look; gives the milliseconds to the next one. */
   async #look(): Promise<number> {
-    const { clock } = this.#parts
     const charge = await this.#parts.charge()
     if (charge === undefined) return GUARDIAN_TICK_IDLE_MS
-    await this.#readLeases(charge)
-    const nowMs = clock.bootMs()
-    const boxes = [...this.#boxes.values()]
-    const verdict = judge(boxes, this.#leases, this.#lacking, nowMs)
+    const sight = await this.#see(charge)
+    const { askedMs } = sight
+    const verdict = judge([...this.#boxes.values()], sight, this.#lacking)
     this.#lacking = verdict.lacking
     for (const over of verdict.over) this.#begin(charge, over)
-    this.#noteDue(nowMs)
-    this.#noteAgent(charge, nowMs)
-    if (this.#isListDue(charge, nowMs)) void this.#list(charge, nowMs)
-    if (charge.agentGone && (await this.#settle(charge, nowMs))) this.#finished.resolve()
-    const quiet = this.#isQuiet() && !this.#listing && !charge.agentGone
-    const tickMs = quiet ? GUARDIAN_TICK_IDLE_MS : GUARDIAN_TICK_MS
-    return Math.max(0, Math.min(tickMs, verdict.nextMs - nowMs))
+    const nextDueMs = this.#noteDue(askedMs)
+    this.#noteAgent(charge, askedMs)
+    if (this.#isListDue(charge, askedMs)) void this.#list(charge, askedMs)
+    if (charge.agentGone && (await this.#settle(charge, askedMs))) this.#finished = true
+    const isWaiting = verdict.over.length > 0 || this.#lacking.size > 0 || this.#listing
+    const tickMs = isWaiting || charge.agentGone ? GUARDIAN_TICK_MS : GUARDIAN_TICK_IDLE_MS
+    const nowMs = this.#parts.clock.bootMs()
+    return Math.max(0, Math.min(tickMs, verdict.nextMs - nowMs, nextDueMs - nowMs))
   }
 
-  async #readLeases({ leases }: Charge): Promise<void> {
+  async #see({ leases }: Charge): Promise<Sight> {
+    const { clock } = this.#parts
+    const askedMs = clock.bootMs()
     try {
       this.#leases = await leases.read()
     } catch (error) {
       // The deadlines read last still count; none of them is renewed, so that this fails closed.
       this.#say('leases not readable', causeOf(error))
     }
+    return { leases: this.#leases, askedMs, seenMs: clock.bootMs() }
   }
 
-  /** A lease that has just run out is worth a list at once: its container may not be known yet. */
-  #noteDue(nowMs: number): void {
+  /**
+   * A lease that has just run out is worth a list at once: its container may not be known yet. Gives
+   * the instant at which the next one runs out.
+   */
+  #noteDue(nowMs: number): number {
     const due = new Set<string>()
-    for (const [lease, deadlineMs] of this.#leases) if (isDue(deadlineMs, nowMs)) due.add(lease)
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const [lease, deadlineMs] of this.#leases) {
+      if (isDue(deadlineMs, nowMs)) due.add(lease)
+      else if (deadlineMs !== undefined) nextMs = Math.min(nextMs, endOf(deadlineMs))
+    }
     const isNew = [...due].some((lease) => !this.#dueBefore.has(lease))
     if (isNew && this.#listFailures === 0) this.#nextListMs = nowMs
     this.#dueBefore = due
+    return nextMs
   }
 
   #noteAgent({ agentGone }: Charge, nowMs: number): void {
@@ -193,6 +224,8 @@ export class Guardian {
       this.#say('engine does not answer', causeOf(error))
     } finally {
       this.#listing = false
+      // What is new may be over already.
+      this.#wake()
     }
   }
 
@@ -268,6 +301,8 @@ export class Guardian {
     const seenAfter = this.#goneSinceMs ?? nowMs
     // A list from before its end may lack what it made last.
     if (this.#listedMs < seenAfter) return false
+    // An agent that starts again says so before it makes a lease: those seen by now are not its own.
+    if ((await this.#parts.charge())?.agentGone !== true) return false
     for (const lease of spentLeases([...this.#boxes.values()], this.#leases, this.#listedMs)) {
       await leases.remove(lease).catch((error: unknown) => {
         this.#say('lease folder not removed', causeOf(error))

@@ -14,6 +14,13 @@ export interface Box {
 /** Lease folders by name with their deadline on the boot clock; undefined is one unreadable. */
 export type Leases = ReadonlyMap<string, number | undefined>
 
+/** The leases as they were read between two looks at the boot clock. */
+export interface Sight {
+  readonly leases: Leases
+  readonly askedMs: number
+  readonly seenMs: number
+}
+
 export type OverReason = 'deadline_passed' | 'deadline_missing' | 'deadline_too_far'
 
 export interface Over<B extends Box> {
@@ -33,24 +40,28 @@ export interface Verdict<B extends Box> {
 /**
  * Which containers have outlived their lease (lease-protocol 4.7). Like the guard it fails closed:
  * what has no deadline that can be read, or one that no lease can have, is over.
+ *
+ * A guardian may stand still for seconds between any two of its steps. So that it never takes a
+ * renewed lease for an old one, a deadline has passed only if it had before it was read, and lies
+ * too far ahead only if it does so after it was read.
  */
 export function judge<B extends Box>(
   boxes: readonly B[],
-  leases: Leases,
-  lacking: ReadonlyMap<string, number>,
-  nowMs: number
+  { leases, askedMs, seenMs }: Sight,
+  lacking: ReadonlyMap<string, number>
 ): Verdict<B> {
   const over: Over<B>[] = []
   const lackingNow = new Map<string, number>()
   let nextMs = Number.POSITIVE_INFINITY
   for (const box of boxes) {
     const deadlineMs = leases.get(box.lease)
-    if (deadlineMs === undefined) lackingNow.set(box.id, lacking.get(box.id) ?? nowMs)
-    const endMs = endOf(deadlineMs, lackingNow.get(box.id) ?? nowMs)
+    const lackingSinceMs = lacking.get(box.id) ?? seenMs
+    if (deadlineMs === undefined) lackingNow.set(box.id, lackingSinceMs)
+    const endMs = deadlineMs === undefined ? lackingSinceMs + GUARDIAN_GRACE_MS : endOf(deadlineMs)
     // Further ahead than any lease: written by mistake or malice, and it would never come.
-    if (deadlineMs !== undefined && isTooFar(deadlineMs, nowMs)) {
+    if (deadlineMs !== undefined && isTooFar(deadlineMs, seenMs)) {
       over.push({ box, reason: 'deadline_too_far' })
-    } else if (nowMs >= endMs) {
+    } else if (askedMs >= endMs) {
       const reason = deadlineMs === undefined ? 'deadline_missing' : 'deadline_passed'
       over.push({ box, reason })
     } else {
@@ -63,7 +74,12 @@ export function judge<B extends Box>(
 /** True where a container of this lease, known or not, would be over. */
 export function isDue(deadlineMs: number | undefined, nowMs: number): boolean {
   if (deadlineMs === undefined) return true
-  return nowMs >= deadlineMs + GUARDIAN_AFTER_MS || isTooFar(deadlineMs, nowMs)
+  return nowMs >= endOf(deadlineMs) || isTooFar(deadlineMs, nowMs)
+}
+
+/** When the guardian ends a container with this deadline. */
+export function endOf(deadlineMs: number): number {
+  return deadlineMs + GUARDIAN_AFTER_MS
 }
 
 /**
@@ -79,11 +95,6 @@ export function spentLeases(
   return [...leases].flatMap(([lease, deadlineMs]) => {
     return !used.has(lease) && isDue(deadlineMs, nowMs) ? [lease] : []
   })
-}
-
-function endOf(deadlineMs: number | undefined, lackingSinceMs: number): number {
-  if (deadlineMs === undefined) return lackingSinceMs + GUARDIAN_GRACE_MS
-  return deadlineMs + GUARDIAN_AFTER_MS
 }
 
 function isTooFar(deadlineMs: number, nowMs: number): boolean {

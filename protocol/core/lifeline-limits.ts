@@ -2,9 +2,9 @@
 
 /** Milliseconds that the guardian leaves to the guard, which is nearer (lease-protocol 4.7). */
 export const GUARDIAN_AFTER_MS = 300
-/** Milliseconds between two looks of the guardian at the lease folders. */
+/** Milliseconds between two looks of the guardian while it waits for something to be gone. */
 export const GUARDIAN_TICK_MS = 100
-/** Milliseconds between two looks while there is neither a lease nor a container. */
+/** Milliseconds between two looks otherwise; it looks at each deadline besides. */
 export const GUARDIAN_TICK_IDLE_MS = 500
 /** Milliseconds that a container may have no readable deadline: its folder is made before it. */
 export const GUARDIAN_GRACE_MS = 500

@@ -101,8 +101,9 @@ describe('the lifeline of an agent', { timeout: TEST_MS }, () => {
     const second = await guardian(first.pid)
 
     expect(isAlive(second)).toBe(true)
-    expect(daemon.stdout).toContain('"msg":"guardian gone"')
-    expect(await daemon.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
+    const end = await daemon.kill('SIGTERM')
+    expect(end).toMatchObject({ code: 0, stderr: '' })
+    expect(end.stdout).toContain('"msg":"guardian gone"')
     await ended(second)
   })
 

@@ -209,7 +209,10 @@ describe('the keeper of a lifeline', () => {
 
 /** Takes connections as a stopped process does, after its last words. */
 async function falter(lastWords: string): Promise<() => Promise<void>> {
-  const mute = createServer((connection) => connection.write(lastWords))
+  const mute = createServer((connection) => {
+    connection.on('error', () => undefined)
+    connection.write(lastWords)
+  })
   await new Promise<void>((listening) => mute.listen(socket, listening))
   return async () => {
     await new Promise((closed) => mute.close(closed))

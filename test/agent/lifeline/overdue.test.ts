@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Box, isDue, judge, spentLeases } from '../../../agent/lifeline/overdue.ts'
+import {
+  type Box,
+  isDue,
+  judge,
+  type Leases,
+  type Sight,
+  spentLeases
+} from '../../../agent/lifeline/overdue.ts'
 import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import {
   GUARD_AHEAD_MS_MAX,
@@ -10,12 +17,15 @@ import {
 
 const NOW = 1_000_000
 const box: Box = { id: 'c1', lease: 'job.0-claim' }
+const at = (leases: Leases, askedMs = NOW, seenMs = askedMs): Sight => {
+  return { leases, askedMs, seenMs }
+}
 const NOTHING: ReadonlyMap<string, number> = new Map()
 
 function verdict(deadlineMs: number | undefined, lackingSinceMs?: number) {
   const leases = new Map([[box.lease, deadlineMs]])
   const lacking = new Map(lackingSinceMs === undefined ? [] : [[box.id, lackingSinceMs]])
-  return judge([box], leases, lacking, NOW)
+  return judge([box], at(leases), lacking)
 }
 
 describe('a container of mine', () => {
@@ -40,14 +50,14 @@ describe('a container of mine', () => {
     ['beyond the grace', NOW - GUARDIAN_GRACE_MS, 'deadline_missing']
   ])('without a readable deadline %s', (_claim, sinceMs, expected) => {
     expect(verdict(undefined, sinceMs).over[0]?.reason ?? 'lives').toBe(expected)
-    const noFolder = judge([box], new Map(), new Map(sinceMs ? [[box.id, sinceMs]] : []), NOW)
+    const noFolder = judge([box], at(new Map()), new Map(sinceMs ? [[box.id, sinceMs]] : []))
     expect(noFolder.over[0]?.reason ?? 'lives').toBe(expected)
   })
 
   test('starts its grace anew once its deadline was read in between', () => {
     const first = verdict(undefined, NOW - GUARDIAN_GRACE_MS + 1)
-    const read = judge([box], new Map([[box.lease, NOW + 9]]), first.lacking, NOW)
-    const again = judge([box], new Map(), read.lacking, NOW)
+    const read = judge([box], at(new Map([[box.lease, NOW + 9]])), first.lacking)
+    const again = judge([box], at(new Map()), read.lacking)
 
     expect(first.lacking.get(box.id)).toBe(NOW - GUARDIAN_GRACE_MS + 1)
     expect(read.lacking.size).toBe(0)
@@ -61,9 +71,30 @@ describe('a container of mine', () => {
       [box.lease, NOW + 10_000]
     ])
 
-    const { over } = judge([old, box], leases, NOTHING, NOW)
+    const { over } = judge([old, box], at(leases), NOTHING)
 
     expect(over.map((one) => one.box.id)).toEqual(['c0'])
+  })
+})
+
+describe('a guardian that stood still while it read', () => {
+  test('does not take the deadline of before for one that has passed', () => {
+    const leases = new Map([[box.lease, NOW + 2_200]])
+
+    expect(judge([box], at(leases, NOW, NOW + 60_000), NOTHING).over).toEqual([])
+  })
+
+  test('does not take a renewed deadline for one that is too far', () => {
+    const leases = new Map([[box.lease, NOW + 60_000 + GUARD_AHEAD_MS_MAX]])
+
+    expect(judge([box], at(leases, NOW, NOW + 60_000), NOTHING).over).toEqual([])
+  })
+
+  test('does not count the time as time without a deadline', () => {
+    const first = judge([box], at(new Map(), NOW, NOW + 60_000), NOTHING)
+    const second = judge([box], at(new Map(), NOW + 60_001), first.lacking)
+
+    expect(second.over).toEqual([])
   })
 })
 
@@ -85,8 +116,8 @@ describe('whatever the leases are', () => {
   test('a container is judged by its own lease alone', () => {
     fc.assert(
       fc.property(boxes, leases, instant, (all, deadlines, nowMs) => {
-        const together = judge(all, deadlines, NOTHING, nowMs).over
-        const alone = all.flatMap((one) => judge([one], deadlines, NOTHING, nowMs).over)
+        const together = judge(all, at(deadlines, nowMs), NOTHING).over
+        const alone = all.flatMap((one) => judge([one], at(deadlines, nowMs), NOTHING).over)
 
         expect(together).toEqual(alone)
       })
@@ -96,14 +127,14 @@ describe('whatever the leases are', () => {
   test('nothing changes before the instant that is named, and something does at it', () => {
     fc.assert(
       fc.property(boxes, leases, instant, fc.nat(5_000), (all, deadlines, nowMs, laterMs) => {
-        const first = judge(all, deadlines, NOTHING, nowMs)
-        const at = (ms: number) => judge(all, deadlines, first.lacking, ms).over.length
+        const first = judge(all, at(deadlines, nowMs), NOTHING)
+        const overAt = (ms: number) => judge(all, at(deadlines, ms), first.lacking).over.length
         // A deadline that is too far comes near as time goes by: it is over by then.
         fc.pre(first.over.every(({ reason }) => reason !== 'deadline_too_far'))
 
-        if (nowMs + laterMs < first.nextMs) expect(at(nowMs + laterMs)).toBe(first.over.length)
+        if (nowMs + laterMs < first.nextMs) expect(overAt(nowMs + laterMs)).toBe(first.over.length)
         if (first.nextMs < Number.POSITIVE_INFINITY) {
-          expect(at(first.nextMs)).toBeGreaterThan(first.over.length)
+          expect(overAt(first.nextMs)).toBeGreaterThan(first.over.length)
         }
       })
     )
