@@ -58,7 +58,7 @@ async function guardian(besides?: number): Promise<ProcessIdentity> {
 /** An agent that runs, with its guardian. */
 async function started(): Promise<readonly [ProgramProcess, ProcessIdentity]> {
   const daemon = agent('start')
-  await daemon.said('agent started')
+  await daemon.said('guardian found')
   return [daemon, await guardian()]
 }
 
