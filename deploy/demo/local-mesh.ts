@@ -19,6 +19,8 @@ export interface LocalMeshOptions {
   readonly agents?: number
   readonly lease?: 'default' | 'short'
   readonly gossip?: boolean
+  /** Whether the gateway keeps registers too; true when absent. */
+  readonly gatewayWitness?: boolean
   /** YAML lines of `capacity:` and labels for each agent. */
   readonly capacity?: { readonly cpu: number; readonly memory: string; readonly jobs: number }
   readonly env?: Readonly<Record<string, string>>
@@ -187,18 +189,23 @@ export class LocalMesh {
     for (const index of this.agents.keys()) this.startAgent(index)
     this.startGateway()
     await eventually(`${first.name} answers`, () => this.#alive(0))
-    await this.#admitAll(first, others)
+    await this.#admitAll(first, others, options.gatewayWitness ?? true)
     await this.ready()
   }
 
-  async #admitAll(first: LocalPart, others: readonly LocalPart[]): Promise<void> {
+  async #admitAll(
+    first: LocalPart,
+    others: readonly LocalPart[],
+    gatewayWitness: boolean
+  ): Promise<void> {
     for (const [part, role] of [
       ...others.map((agent) => [agent, 'agent'] as const),
       [this.gateway, 'gateway'] as const
     ]) {
       const address = `/ip4/127.0.0.1/tcp/${part.port}`
       const args = ['admit', part.id, '--name', part.name, '--role', role, '--address', address]
-      await this.#must(AGENT_MAIN, first, [...args, '--witness'])
+      const witness = role === 'agent' || gatewayWitness ? ['--witness'] : []
+      await this.#must(AGENT_MAIN, first, [...args, ...witness])
     }
   }
 

@@ -125,6 +125,8 @@ export const ANNOUNCEMENT_CLOCK_MS_MAX = 3_600_000
 export const WITNESS_WORK_PER_S_MAX = 20_000
 /** Work units that one peer may ask at once after a pause. */
 export const WITNESS_WORK_BURST = 20_000
+/** Milliseconds that a starting witness waits for links to others, to ask what they saw of it. */
+export const WITNESS_INQUIRY_MS_MAX = 2_000
 /** Milliseconds between two looks of a witness for leases that ran out. */
 export const LEASE_SWEEP_MS = 500
 /** Changes of one register that wait for the one in flight; more are OVERLOADED. */

@@ -59,15 +59,24 @@ export type RegisterRequest =
       /** The run's announcement, with the accept of a run register only. */
       readonly announcement: Uint8Array | undefined
     }
-  | { readonly kind: 'renew'; readonly items: readonly RenewItem[] }
+  | {
+      readonly kind: 'renew'
+      readonly items: readonly RenewItem[]
+      /** As in `sync`; of the items' store, where all are of one. */
+      readonly seenSeq: number
+    }
   | {
       readonly kind: 'sync'
       readonly storeId: string
       readonly sinceSeq: number
       readonly limit: number
       readonly openOnly: boolean
+      /** The highest sequence of that store that the asker was ever shown, 0 for none (4.8). */
+      readonly seenSeq: number
     }
   | { readonly kind: 'announcement'; readonly annHash: string }
+  /** A starting witness asks which sequence of its store the other one was shown (4.8). */
+  | { readonly kind: 'seen'; readonly storeId: string }
 
 export interface Accepted {
   readonly ballot: Ballot
@@ -147,6 +156,7 @@ export type RegisterReply =
       readonly more: boolean
     }
   | { readonly kind: 'announcement'; readonly bytes: Uint8Array | undefined }
+  | { readonly kind: 'seen'; readonly seq: number }
 
 /** Gossip about a register: tells whom to ask what, never what is true. */
 export interface Hint {

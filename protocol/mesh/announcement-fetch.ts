@@ -7,8 +7,7 @@ import { SharedFlights } from './shared-flights.ts'
 
 /**
  * Announcements by hash (GETANN), from the shelf or from the first peer that has the bytes. One
- * fetch a hash and time limit at a time, ANNOUNCEMENT_FETCHES_MAX in all: each may bring a
- * megabyte.
+ * fetch a hash and time limit, ANNOUNCEMENT_FETCHES_MAX at a time: each may bring a megabyte.
  */
 export class AnnouncementFetch {
   readonly #transport: Transport

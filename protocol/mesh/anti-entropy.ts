@@ -8,6 +8,7 @@ import type { Log } from '../host/log.ts'
 import type { BoardFeed } from './board-feed.ts'
 import type { LinkEvent } from './links.ts'
 import type { RosterView } from './roster-book.ts'
+import type { SeenSequences } from './seen-sequences.ts'
 import { stopController } from './stop-controller.ts'
 import { syncCover } from './sync-cover.ts'
 
@@ -18,6 +19,7 @@ export interface AntiEntropyParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly seen: Pick<SeenSequences, 'of'>
   /** Peers that a connection exists to. */
   readonly linked: () => ReadonlySet<string>
   readonly onLink: (listener: (event: LinkEvent) => void) => () => void
@@ -161,13 +163,14 @@ export class AntiEntropy {
   }
 
   async #ask(ref: WitnessRef, sinceSeq: number, openOnly: boolean): Promise<Synced | undefined> {
-    const { transport, rosters, log } = this.#parts
+    const { transport, rosters, log, seen } = this.#parts
     const roster = rosters.current()?.roster
     const timeoutMs = LEASE_PROFILES[roster?.lease ?? 'default'].requestTimeoutMs
     const { storeId, peerId } = ref
+    const seenSeq = seen.of(peerId, storeId)
     const reply = await transport.request(
       peerId,
-      { kind: 'sync', storeId, sinceSeq, limit: SYNC_ITEMS_MAX, openOnly },
+      { kind: 'sync', storeId, sinceSeq, limit: SYNC_ITEMS_MAX, openOnly, seenSeq },
       { timeoutMs, signal: this.#stop.signal }
     )
     // Only forward, and no more than asked for: else one broken witness could keep us busy for

@@ -31,6 +31,8 @@ import { RosterExchange } from './roster-exchange.ts'
 import { RosterLookups } from './roster-lookups.ts'
 import { RunLedger } from './run-ledger.ts'
 import { RunRecorder } from './run-recorder.ts'
+import { SeenSequences } from './seen-sequences.ts'
+import { StoreInquiry } from './store-inquiry.ts'
 import { WitnessService } from './witness-service.ts'
 import { WitnessSets } from './witness-sets.ts'
 
@@ -70,7 +72,8 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const local = (request: RegisterRequest): Promise<RegisterReply> => {
     return witness.handle(key.peerId, request)
   }
-  const transport = new MeshTransport({ node, clock, local })
+  const seen = new SeenSequences()
+  const transport = new MeshTransport({ node, clock, seen, local })
   const shelf = new AnnouncementShelf(parts.store.witness)
   const fetch = new AnnouncementFetch({ transport, shelf })
   const client = new RegisterClient({ ...common, transport, sets, signer }, options)
@@ -80,26 +83,28 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const agentsGossip = new AgentsGossip({ node, rosters: book, board, clock }, (peerId) => {
     emit({ kind: 'agent', peerId })
   })
-  const witness = new WitnessService(
-    { ...common, store: parts.store.witness, sets, shelf, fetch, verifier: verifier() },
-    {
-      onFailure: parts.onFailure,
-      onRollback: (cause) => {
-        background.run('distrust', () => parts.store.distrust(cause))
-      },
-      onExpired: (hint, repeat) => {
-        background.run('hint', () => jobsGossip.hint(hint, repeat))
-      }
+  const onLink: MeshNode['onLink'] = (listener) => node.onLink(listener)
+  const store = parts.store.witness
+  const onSeen = (peerId: string, seq: number): void => witness.hearSeen(peerId, seq)
+  const { storeId } = store
+  const inquiry = new StoreInquiry({ ...common, transport, linked, onLink, storeId, onSeen })
+  const asked = { ...common, store, sets, shelf, fetch, seen, inquiry, verifier: verifier() }
+  const witness: WitnessService = new WitnessService(asked, {
+    onFailure: parts.onFailure,
+    onRollback: (cause) => {
+      background.run('distrust', () => parts.store.distrust(cause))
+    },
+    onExpired: (hint, repeat) => {
+      background.run('hint', () => jobsGossip.hint(hint, repeat))
     }
-  )
+  })
   const onBehind = (ref: Parameters<RegisterClient['repair']>[0]): void => {
     background.run('repair', () => client.repair(ref))
   }
-  const renewals = new Renewals({ transport, clock, sets, onBehind }, options)
+  const renewals = new Renewals({ transport, clock, sets, seen, onBehind }, options)
   const jobs = new JobAccess({ ...common, feed, client, ledger, renewals, signer })
   const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer })
-  const onLink: MeshNode['onLink'] = (listener) => node.onLink(listener)
-  const antiEntropy = new AntiEntropy({ ...common, transport, feed, linked, onLink })
+  const antiEntropy = new AntiEntropy({ ...common, transport, feed, seen, linked, onLink })
   const announce: JobsGossip['announce'] = (sealed, repeat) => jobsGossip.announce(sealed, repeat)
   const firstMs = (): number => parts.profile().antiEntropyMs / 2
   const reannouncer = new Reannouncer({ ...common, sets, linked, announce, firstMs })
@@ -109,6 +114,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   })
   return {
     witness,
+    inquiry,
     exchange,
     lookups,
     client,

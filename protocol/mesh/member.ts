@@ -51,9 +51,10 @@ export class Member {
   /** Rejects with STORE_FAILED, or as the node does. */
   async start(): Promise<void> {
     const { book } = this.#parts
-    const { witness, exchange, antiEntropy, reannouncer } = this.#rooms
+    const { witness, inquiry, exchange, antiEntropy, reannouncer } = this.#rooms
     // First of all: a request that comes with the first connection must find a witness.
     await witness.start()
+    inquiry.start()
     await this.node.start()
     exchange.start()
     this.#unsubscribe = [
@@ -70,13 +71,15 @@ export class Member {
   /** Ends all that runs, in the order in which it needs each other; leaves no timer behind. */
   async stop(): Promise<void> {
     const { witness, exchange, antiEntropy, reannouncer, feed, client } = this.#rooms
-    const { recorder, lookups, background } = this.#rooms
+    const { recorder, lookups, background, inquiry } = this.#rooms
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#unsubscribe = []
+    const asked = inquiry.stop()
     const fed = Promise.all([reannouncer.stop(), antiEntropy.stop(), feed.stop(), lookups.stop()])
     recorder.stop()
     await client.stop()
     await fed
+    await asked
     await background.stop()
     await exchange.stop()
     witness.stop()

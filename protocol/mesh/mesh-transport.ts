@@ -4,10 +4,13 @@ import type { Clock, RequestOptions, Transport } from '../core/ports.ts'
 import { PROTOCOLS } from '../wire/ids.ts'
 import { decodeRegisterReply, encodeRegisterRequest } from '../wire/register-codec.ts'
 import type { MeshNode } from './node.ts'
+import type { SeenSequences } from './seen-sequences.ts'
 
 export interface MeshTransportParts {
   readonly node: Pick<MeshNode, 'peerId' | 'request'>
   readonly clock: Clock
+  /** Told what each reply shows of the store that was asked. */
+  readonly seen: Pick<SeenSequences, 'note'>
   /** The witness in this process. */
   readonly local: (request: RegisterRequest) => Promise<RegisterReply>
 }
@@ -33,8 +36,10 @@ export class MeshTransport implements Transport {
   ): Promise<RegisterReply> {
     if (peer === this.peerId) return await this.#askLocal(message, options)
     const body = encodeRegisterRequest(message)
-    const reply = await this.#parts.node.request(peer, PROTOCOLS.register, body, options)
-    return decodeRegisterReply(reply, peer)
+    const answer = await this.#parts.node.request(peer, PROTOCOLS.register, body, options)
+    const reply = decodeRegisterReply(answer, peer)
+    this.#parts.seen.note(peer, message, reply)
+    return reply
   }
 
   // With the same limits as anybody: a disk that hangs must not hang whoever asks.

@@ -3,6 +3,7 @@ import { RENEW_ITEMS_MAX } from '../core/limits.ts'
 import type { RenewItem, RenewResult, Stage } from '../core/messages.ts'
 import type { Clock, Transport } from '../core/ports.ts'
 import type { ChangeRef } from './register-client.ts'
+import type { SeenSequences } from './seen-sequences.ts'
 import type { WitnessSet, WitnessSets } from './witness-sets.ts'
 
 /** One lease of this process, to be renewed. */
@@ -31,6 +32,7 @@ export interface RenewalsParts {
   readonly transport: Transport
   readonly clock: Clock
   readonly sets: WitnessSets
+  readonly seen: Pick<SeenSequences, 'of'>
   /**
    * Called for a lease that a witness is behind on: it is to be brought the chosen accept (4.7).
    */
@@ -49,8 +51,8 @@ interface Count {
 
 interface Batch {
   readonly peerId: string
-  readonly timeoutMs: number
-  readonly counts: readonly { readonly count: Count; readonly item: RenewItem }[]
+  readonly storeId: string
+  readonly counts: { readonly count: Count; readonly item: RenewItem }[]
 }
 
 /**
@@ -95,27 +97,22 @@ export class Renewals {
     return { lease, set, answers: [], cancel: undefined, open: set.witnesses.length }
   }
 
+  /** By witness and store: after a new enrolment one peer may be two witnesses. */
   #batches(counts: readonly (Count | undefined)[]): readonly Batch[] {
-    const byWitness = new Map<string, { count: Count; item: RenewItem }[][]>()
+    const byStore = new Map<string, Batch[]>()
     for (const count of counts) {
       for (const { peerId, storeId } of count?.set.witnesses ?? []) {
         if (count === undefined) continue
-        const batches = byWitness.get(peerId) ?? [[]]
-        byWitness.set(peerId, batches)
+        const name = `${peerId} ${storeId}`
+        const batches = byStore.get(name) ?? []
+        byStore.set(name, batches)
         const entry = { count, item: this.#itemOf(count.lease, storeId) }
         const last = batches.at(-1)
-        if (last === undefined || last.length >= RENEW_ITEMS_MAX) batches.push([entry])
-        else last.push(entry)
+        if (last !== undefined && last.counts.length < RENEW_ITEMS_MAX) last.counts.push(entry)
+        else batches.push({ peerId, storeId, counts: [entry] })
       }
     }
-    return [...byWitness].flatMap(([peerId, batches]) =>
-      batches.map((entries) => {
-        const timeoutMs = Math.min(
-          ...entries.map(({ count }) => count.set.profile.requestTimeoutMs)
-        )
-        return { peerId, timeoutMs, counts: entries }
-      })
-    )
+    return [...byStore.values()].flat()
   }
 
   #itemOf({ ref, epoch, claimId, stage }: LeaseToRenew, storeId: string): RenewItem {
@@ -139,12 +136,15 @@ export class Renewals {
   }
 
   async #ask(
-    { peerId, timeoutMs, counts }: Batch,
+    { peerId, storeId, counts }: Batch,
     signal: AbortSignal | undefined
   ): Promise<ReadonlyMap<string, RenewResult>> {
-    const message = { kind: 'renew', items: counts.map(({ item }) => item) } as const
+    const { transport, seen } = this.#parts
+    const timeoutMs = Math.min(...counts.map(({ count }) => count.set.profile.requestTimeoutMs))
+    const items = counts.map(({ item }) => item)
+    const message = { kind: 'renew', items, seenSeq: seen.of(peerId, storeId) } as const
     try {
-      const reply = await this.#parts.transport.request(peerId, message, { timeoutMs, signal })
+      const reply = await transport.request(peerId, message, { timeoutMs, signal })
       if (reply.kind !== 'renewed') return new Map()
       return new Map(reply.items.map((result) => [result.register, result]))
     } catch (error) {

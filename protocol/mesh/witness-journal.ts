@@ -15,7 +15,9 @@ export class WitnessJournal {
   readonly #store: WitnessStore
   readonly #registers: WitnessRegisters
   readonly #onFailure: (error: MeshError) => void
+  /** Sequence of the newest batch known to be synced. */
   #wseq = 0
+  #shownSeq = 0
   #failure: MeshError | undefined
 
   constructor(
@@ -27,24 +29,37 @@ export class WitnessJournal {
     this.#onFailure = onFailure
   }
 
-  /** Sequence of the newest batch known to be synced. */
-  get wseq(): number {
-    return this.#wseq
+  /**
+   * The highest sequence that anyone was shown, by this process or one before it. Not that of the
+   * newest batch: a store that was set back to an old copy may have grown past what it forgot.
+   */
+  get shownSeq(): number {
+    return this.#shownSeq
   }
 
   /** Learns where the store stands. Rejects with STORE_FAILED. */
   async start(): Promise<void> {
-    await this.barrier()
+    this.show(await this.#synced(this.#store.barrier()))
   }
 
-  /** Waits for all that was handed in so far, and gives its sequence. */
-  async barrier(): Promise<number> {
-    return await this.#synced(this.#store.barrier())
+  /** Notes that a reply shows this sequence. */
+  show(seq: number): void {
+    this.#shownSeq = Math.max(this.#shownSeq, seq)
   }
 
   /** Throws STORE_FAILED or STORE_SUSPECT once the store has failed. */
   assertWhole(): void {
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /**
+   * From here on nothing is answered: what this store holds is not what was promised. False where
+   * that was so before.
+   */
+  distrust(cause: string): boolean {
+    if (this.#failure !== undefined) return false
+    this.#failure = new MeshError('STORE_SUSPECT', { dir: 'of this witness', cause })
+    return true
   }
 
   /**
@@ -63,7 +78,7 @@ export class WitnessJournal {
       const change = step.state.record.accepted === before ? 'promise' : 'accept'
       this.#save(register, change, announcement)
     }
-    return withSequence(step.reply, await this.#shown(register))
+    return this.#withSequence(step.reply, await this.#shown(register))
   }
 
   /**
@@ -86,6 +101,12 @@ export class WitnessJournal {
     const { key, state, unstored } = register
     const write = { key, record: state.record, announcement: announcement ?? unstored }
     this.#registers.saving(register, this.#store.save(write), write, change)
+  }
+
+  #withSequence(reply: RegisterReply, wseq: number): RegisterReply {
+    if (!('wseq' in reply)) return reply
+    this.show(wseq)
+    return { ...reply, wseq }
   }
 
   async #synced(sync: Promise<number>): Promise<number> {
@@ -118,7 +139,3 @@ export class WitnessJournal {
 }
 
 const FINAL: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'STORE_SUSPECT'])
-
-function withSequence(reply: RegisterReply, wseq: number): RegisterReply {
-  return 'wseq' in reply ? { ...reply, wseq } : reply
-}

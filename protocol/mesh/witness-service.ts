@@ -17,6 +17,8 @@ import type { AnnouncementShelf } from './announcement-shelf.ts'
 import { LeaseSweep } from './lease-sweep.ts'
 import { rolesOf } from './permissions.ts'
 import type { RosterView } from './roster-book.ts'
+import type { SeenSequences } from './seen-sequences.ts'
+import type { StoreInquiry } from './store-inquiry.ts'
 import { type Asked, WitnessAcceptor } from './witness-acceptor.ts'
 import { WitnessJournal } from './witness-journal.ts'
 import { refusal } from './witness-refusal.ts'
@@ -34,6 +36,8 @@ export interface WitnessServiceParts {
   readonly sets: WitnessSets
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
+  readonly seen: Pick<SeenSequences, 'of'>
+  readonly inquiry: Pick<StoreInquiry, 'pending'>
   readonly peerId: string
   readonly log: Log
 }
@@ -41,7 +45,7 @@ export interface WitnessServiceParts {
 export interface WitnessServiceOptions {
   /** Called once, with STORE_FAILED: nothing is answered any more, the process must end. */
   readonly onFailure: (error: MeshError) => void
-  /** Called when a witness proves that this store once held more than it does now (4.8). */
+  /** Called once, when a witness says that this store once held more than it does now (4.8). */
   readonly onRollback: (cause: string) => void
   /**
    * Called when a lease has run out by this witness's timers, and again; `repeat` counts from 0.
@@ -50,7 +54,19 @@ export interface WitnessServiceOptions {
   readonly registersMax?: number | undefined
 }
 
+type RenewRequest = Extract<RegisterRequest, { readonly kind: 'renew' }>
 type SyncRequest = Extract<RegisterRequest, { readonly kind: 'sync' }>
+
+/**
+ * What an old copy must not answer: a promise it gave away again, a lease that is another's by now,
+ * a value that was replaced.
+ */
+const SHOWS_REGISTERS: ReadonlySet<RegisterRequest['kind']> = new Set([
+  'read',
+  'prepare',
+  'accept',
+  'renew'
+])
 
 /**
  * Answers register requests of members as one witness (a Paxos acceptor) of the registers that the
@@ -94,12 +110,15 @@ export class WitnessService {
     this.#sweep.stop()
   }
 
-  /** Sequence of the newest batch of our own store that is known to be synced. */
-  get wseq(): number {
-    return this.#journal.wseq
+  /** Takes in which sequence of our store another witness was shown (4.8). */
+  hearSeen(peerId: string, seq: number): void {
+    if (seq > this.#journal.shownSeq) this.#rolledBack(peerId, seq)
   }
 
-  /** Rejects with STORE_FAILED once the store has failed; everything else is a reply. */
+  /**
+   * Rejects with STORE_FAILED or STORE_SUSPECT once the store has failed; everything else is a
+   * reply.
+   */
   async handle(remote: string, request: RegisterRequest): Promise<RegisterReply> {
     this.#journal.assertWhole()
     if (!this.#isMember(remote)) return refusal('not_allowed', 'not a member')
@@ -109,6 +128,7 @@ export class WitnessService {
       return refusal('overload', 'too much asked at once')
     }
     try {
+      if (SHOWS_REGISTERS.has(request.kind)) await this.#inquired()
       const reply = await this.#answer(remote, request)
       // A failure while this one waited must not let it out either.
       this.#journal.assertWhole()
@@ -117,6 +137,13 @@ export class WitnessService {
       if (codeOf(error) === 'OVERLOADED') return refusal('overload', 'every place is in use')
       throw error
     }
+  }
+
+  // Before every one that was asked has answered, what is here may be an old copy.
+  async #inquired(): Promise<void> {
+    const { inquiry } = this.#parts
+    for (let wait = inquiry.pending; wait !== undefined; wait = inquiry.pending) await wait
+    this.#journal.assertWhole()
   }
 
   async #answer(remote: string, request: RegisterRequest): Promise<RegisterReply> {
@@ -135,7 +162,7 @@ export class WitnessService {
         )
       case 'renew': {
         if (request.items.length > RENEW_ITEMS_MAX) return refusal('invalid', 'too many items')
-        return { kind: 'renewed', items: await this.#renewals.renew(remote, request.items) }
+        return await this.#renew(remote, request)
       }
       case 'sync':
         return await this.#sync(remote, request)
@@ -143,6 +170,8 @@ export class WitnessService {
         const sealed = await this.#parts.shelf.find(request.annHash)
         return { kind: 'announcement', bytes: sealed?.bytes }
       }
+      case 'seen':
+        return { kind: 'seen', seq: this.#parts.seen.of(remote, request.storeId) }
       default:
         return request satisfies never
     }
@@ -170,15 +199,22 @@ export class WitnessService {
     return isOurs ? sets.of(register, witnessEpoch) : undefined
   }
 
+  async #renew(remote: string, { items, seenSeq }: RenewRequest): Promise<RegisterReply> {
+    const { storeId } = this.#parts.store
+    const isOurs = items.every(({ scope }) => scope.storeId === storeId)
+    if (isOurs && seenSeq > this.#journal.shownSeq) return this.#rolledBack(remote, seenSeq)
+    return { kind: 'renewed', items: await this.#renewals.renew(remote, items) }
+  }
+
   async #sync(remote: string, request: SyncRequest): Promise<RegisterReply> {
     const { store } = this.#parts
     const { sinceSeq, openOnly } = request
     if (request.storeId !== store.storeId) return refusal('wrong_store', 'another store')
-    if (sinceSeq > this.#journal.wseq && sinceSeq > (await this.#journal.barrier())) {
-      return this.#rolledBack(remote, sinceSeq)
-    }
+    const seenSeq = Math.max(sinceSeq, request.seenSeq)
+    if (seenSeq > this.#journal.shownSeq) return this.#rolledBack(remote, seenSeq)
     const limit = Math.max(1, Math.min(request.limit, SYNC_ITEMS_MAX))
     const page = await store.changes(sinceSeq, limit, openOnly)
+    this.#journal.show(page.next)
     return { kind: 'synced', storeId: store.storeId, ...page }
   }
 
@@ -187,9 +223,12 @@ export class WitnessService {
   // witness.
   #rolledBack(remote: string, seenSeq: number): RegisterReply {
     const { rosters, log } = this.#parts
-    log.error({ peer: remote, seenSeq, wseq: this.#journal.wseq }, 'a higher sequence was claimed')
+    const { shownSeq } = this.#journal
+    log.error({ peer: remote, seenSeq, shownSeq }, 'a higher sequence was claimed')
     if (rolesOf(rosters.current()?.roster, remote).includes('witness')) {
-      this.#options.onRollback(`${remote} saw sequence ${seenSeq} of ${this.#journal.wseq}`)
+      const cause = `${remote} saw sequence ${seenSeq} of ${shownSeq}`
+      // At once: the store's own end comes later, and until then memory would still answer.
+      if (this.#journal.distrust(cause)) this.#options.onRollback(cause)
     }
     return refusal('wrong_store', 'this store never reached that sequence')
   }
@@ -205,6 +244,7 @@ export class WitnessService {
 function unitsOf(request: RegisterRequest): number {
   switch (request.kind) {
     case 'read':
+    case 'seen':
       return 1
     case 'renew':
       return 1 + request.items.length / 4

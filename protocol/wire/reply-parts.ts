@@ -52,13 +52,15 @@ export function replyToWire(reply: RegisterReply): wire.RegisterReply {
       const bytes = optional(reply.bytes, (it) => blob(it, MANIFEST_BYTES_MAX, 'announcement'))
       return { announcement: loose<wire.AnnouncementReply>({ bytes }) }
     }
+    case 'seen':
+      return { seen: { seq: count(reply.seq, 'seq') } }
     default:
       return refuse('reply', `is ${JSON.stringify(reply satisfies never)}`)
   }
 }
 
 export function replyFromWire(message: wire.RegisterReply): RegisterReply {
-  const { value, promise, accepted, rejected, renewed, synced, announcement } = message
+  const { value, promise, accepted, rejected, renewed, synced, announcement, seen } = message
   if (value !== undefined) {
     const promised = ballotFromWire(value.promised)
     return { kind: 'value', ...knownFromWire(value), promised }
@@ -75,6 +77,7 @@ export function replyFromWire(message: wire.RegisterReply): RegisterReply {
     return { kind: 'renewed', items: list(renewed.items, RENEW_ITEMS_MAX, 'items', resultFromWire) }
   }
   if (synced !== undefined) return syncedFromWire(synced)
+  if (seen !== undefined) return { kind: 'seen', seq: count(seen.seq, 'seq') }
   const { bytes } = need(announcement, 'reply')
   return {
     kind: 'announcement',

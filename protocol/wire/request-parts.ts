@@ -47,25 +47,33 @@ export function requestToWire(request: RegisterRequest): wire.RegisterRequest {
     case 'accept':
       return { accept: acceptToWire(request) }
     case 'renew':
-      return { renew: { items: list(request.items, RENEW_ITEMS_MAX, 'items', itemToWire) } }
+      return {
+        renew: {
+          items: list(request.items, RENEW_ITEMS_MAX, 'items', itemToWire),
+          seenSeq: count(request.seenSeq, 'seenSeq')
+        }
+      }
     case 'sync':
       return {
         sync: {
           storeId: bytesOf(request.storeId, ID_BYTES, 'storeId'),
           sinceSeq: count(request.sinceSeq, 'sinceSeq'),
           limit: count(request.limit, 'limit', SYNC_ITEMS_MAX, 1),
-          openOnly: request.openOnly
+          openOnly: request.openOnly,
+          seenSeq: count(request.seenSeq, 'seenSeq')
         }
       }
     case 'announcement':
       return { announcement: { annHash: bytesOf(request.annHash, HASH_BYTES, 'annHash') } }
+    case 'seen':
+      return { seen: { storeId: bytesOf(request.storeId, ID_BYTES, 'storeId') } }
     default:
       return refuse('request', `is ${JSON.stringify(request satisfies never)}`)
   }
 }
 
 export function requestFromWire(message: wire.RegisterRequest): RegisterRequest {
-  const { read, prepare, accept, renew, sync, announcement } = message
+  const { read, prepare, accept, renew, sync, announcement, seen } = message
   if (read !== undefined) return { kind: 'read', scope: scopeFromWire(read.scope) }
   if (prepare !== undefined) {
     const scope = scopeFromWire(prepare.scope)
@@ -74,7 +82,8 @@ export function requestFromWire(message: wire.RegisterRequest): RegisterRequest 
   }
   if (accept !== undefined) return acceptFromWire(accept)
   if (renew !== undefined) {
-    return { kind: 'renew', items: list(renew.items, RENEW_ITEMS_MAX, 'items', itemFromWire) }
+    const items = list(renew.items, RENEW_ITEMS_MAX, 'items', itemFromWire)
+    return { kind: 'renew', items, seenSeq: count(renew.seenSeq, 'seenSeq') }
   }
   if (sync !== undefined) {
     return {
@@ -82,9 +91,11 @@ export function requestFromWire(message: wire.RegisterRequest): RegisterRequest 
       storeId: hexOf(sync.storeId, ID_BYTES, 'storeId'),
       sinceSeq: count(sync.sinceSeq, 'sinceSeq'),
       limit: count(sync.limit, 'limit', SYNC_ITEMS_MAX, 1),
-      openOnly: sync.openOnly
+      openOnly: sync.openOnly,
+      seenSeq: count(sync.seenSeq, 'seenSeq')
     }
   }
+  if (seen !== undefined) return { kind: 'seen', storeId: hexOf(seen.storeId, ID_BYTES, 'storeId') }
   const { annHash } = need(announcement, 'request')
   return { kind: 'announcement', annHash: hexOf(annHash, HASH_BYTES, 'annHash') }
 }

@@ -9,7 +9,8 @@ import type {
 } from '../../protocol/core/ports.ts'
 
 interface Commit {
-  readonly apply: () => void
+  /** Undefined for a barrier, which waits for the sync and has no sequence of its own. */
+  readonly apply: (() => void) | undefined
   readonly done: (sequence: number) => void
   readonly failed: (error: Error) => void
 }
@@ -50,6 +51,18 @@ export class CrashStore implements WitnessStore {
     this.#queue = []
     this.#isHeld = true
     return new CrashStore(this.#clock, this.storeId, this.#disk)
+  }
+
+  /** What a backup of the disk would bring back: all that was synced up to now. */
+  copy(): CrashStore {
+    const { records, announcements, index, wseq } = this.#disk
+    const disk = {
+      records: new Map(records),
+      announcements: new Map(announcements),
+      index: new Map(index),
+      wseq
+    }
+    return new CrashStore(this.#clock, this.storeId, disk)
   }
 
   /** No sync ends from here on, until `release`. */
@@ -93,7 +106,7 @@ export class CrashStore implements WitnessStore {
   }
 
   barrier(): Promise<number> {
-    return this.#commit(() => undefined)
+    return this.#commit(undefined)
   }
 
   async changes(sinceSeq: number, limit: number, openOnly: boolean): Promise<SyncPage> {
@@ -114,7 +127,7 @@ export class CrashStore implements WitnessStore {
     return this.#disk.announcements.get(annHash)
   }
 
-  #commit(apply: () => void): Promise<number> {
+  #commit(apply: Commit['apply']): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     this.#queue.push({ apply, done: resolve, failed: reject })
@@ -138,8 +151,8 @@ export class CrashStore implements WitnessStore {
 
   #sync(batch: readonly Commit[]): void {
     for (const { apply, done } of batch) {
-      this.#disk.wseq += 1
-      apply()
+      if (apply !== undefined) this.#disk.wseq += 1
+      apply?.()
       done(this.#disk.wseq)
     }
   }

@@ -28,6 +28,8 @@ interface Seat {
   readonly book: RosterBook
   store: CrashStore
   member: Member
+  /** Why its store was given up. */
+  readonly distrusted: string[]
 }
 
 const YEAR_MS = 31_536_000_000
@@ -63,8 +65,9 @@ export class MemoryMembers {
       await book.offer(sealed.bytes)
       const storeId = entries[index]?.witness?.storeId ?? 'ee'.repeat(16)
       const store = new CrashStore(members.clock, storeId)
-      const seat = { key, book, store, member: members.#build(key, book, store) }
-      members.#seats.push(seat)
+      const distrusted: string[] = []
+      const member = members.#build(key, book, store, distrusted)
+      members.#seats.push({ key, book, store, member, distrusted })
     }
     for (const { member } of members.#seats) await members.settle(member.start())
     onTestFinished(() => members.stop())
@@ -87,12 +90,18 @@ export class MemoryMembers {
     return this.#seat(index).key
   }
 
-  /** Stops the member and starts another process over its store. */
-  async restart(index: number): Promise<Member> {
+  /** Why the member's store was given up, once for each time. */
+  distrusted(index: number): readonly string[] {
+    return this.#seat(index).distrusted
+  }
+
+  /** Stops the member and starts another process over its store, or over an old copy of it. */
+  async restart(index: number, copy?: CrashStore): Promise<Member> {
     const seat = this.#seat(index)
     await this.settle(seat.member.stop())
-    seat.store = seat.store.restart()
-    seat.member = this.#build(seat.key, seat.book, seat.store)
+    const store = seat.store.restart()
+    seat.store = copy ?? store
+    seat.member = this.#build(seat.key, seat.book, seat.store, seat.distrusted)
     await this.settle(seat.member.start())
     return seat.member
   }
@@ -132,14 +141,19 @@ export class MemoryMembers {
     return seat
   }
 
-  #build(key: MeshKey, book: RosterBook, store: CrashStore): Member {
+  #build(key: MeshKey, book: RosterBook, store: CrashStore, distrusted: string[]): Member {
     const { clock, random, network } = this
     const gossip = this.#options.gossip ?? true
     return new Member(
       {
         key,
         book,
-        store: { witness: store, distrust: () => Promise.resolve() },
+        store: {
+          witness: store,
+          distrust: async (cause) => {
+            distrusted.push(cause)
+          }
+        },
         clock,
         random,
         log: silentLog(),

@@ -13,6 +13,7 @@ import { MeshTransport } from '../../protocol/mesh/mesh-transport.ts'
 import { RegisterClient } from '../../protocol/mesh/register-client.ts'
 import type { RosterView } from '../../protocol/mesh/roster-book.ts'
 import { refOf } from '../../protocol/mesh/run-ledger.ts'
+import { SeenSequences } from '../../protocol/mesh/seen-sequences.ts'
 import { WitnessService } from '../../protocol/mesh/witness-service.ts'
 import { WitnessSets } from '../../protocol/mesh/witness-sets.ts'
 import { sealAnnouncement } from '../../protocol/wire/announcement.ts'
@@ -95,12 +96,15 @@ export class MemoryPeer {
   readonly rollbacks: string[] = []
   readonly expired: Hint[] = []
   readonly logged: string[] = []
+  /** What the witness waits for: nothing, unless a test says so. */
+  readonly inquiry: { pending: Promise<unknown> | undefined } = { pending: undefined }
   readonly #world: World
   store: CrashStore
   service: WitnessService
   client: RegisterClient
   transport: MeshTransport
   sets: WitnessSets
+  seen: SeenSequences
   boot: string
 
   constructor(world: World, key: MeshKey, storeId: string) {
@@ -115,6 +119,7 @@ export class MemoryPeer {
     this.client = rooms.client
     this.transport = rooms.transport
     this.sets = rooms.sets
+    this.seen = rooms.seen
   }
 
   get peerId(): string {
@@ -177,12 +182,14 @@ export class MemoryPeer {
     const log = createLog({ name: 'test', level: 'debug', stream: { write } })
     const sets = new WitnessSets({ rosters, digest: digest() })
     const local = (request: RegisterRequest) => service.handle(this.peerId, request)
-    const transport = new MeshTransport({ node: this.node, clock, local })
+    const seen = new SeenSequences()
+    const transport = new MeshTransport({ node: this.node, clock, seen, local })
     const shelf = new AnnouncementShelf(this.store)
     const fetch = new AnnouncementFetch({ transport, shelf })
     const common = { clock, random, digest: digest(), log, sets, transport, shelf, fetch }
+    const own = { store: this.store, peerId: this.peerId, seen, inquiry: this.inquiry }
     const service: WitnessService = new WitnessService(
-      { ...common, store: this.store, verifier: verifier(), rosters, peerId: this.peerId },
+      { ...common, ...own, verifier: verifier(), rosters },
       {
         onFailure: (error) => this.failures.push(error),
         onRollback: (cause) => this.rollbacks.push(cause),
@@ -193,7 +200,7 @@ export class MemoryPeer {
     this.node.handle(PROTOCOLS.register, async (remote, body) => {
       return encodeRegisterReply(await service.handle(remote, decodeRegisterRequest(body, remote)))
     })
-    return { service, client, transport, sets }
+    return { service, client, transport, sets, seen }
   }
 }
 

@@ -237,9 +237,14 @@ export class ClusterAgent {
     for (const { peerId, storeId } of this.#cluster.refs()) {
       const scope = { register: REGISTER, witnessEpoch: 1, storeId, ann: undefined }
       const item: RenewItem = { scope, epoch, claimId, boot, stage }
-      this.#cluster.request(this.member, peerId, { kind: 'renew', items: [item] }, (reply) => {
-        if (reply !== undefined && !answers.has(peerId)) answers.set(peerId, reply)
-      })
+      this.#cluster.request(
+        this.member,
+        peerId,
+        { kind: 'renew', items: [item], seenSeq: 0 },
+        (reply) => {
+          if (reply !== undefined && !answers.has(peerId)) answers.set(peerId, reply)
+        }
+      )
     }
     this.#later(PROFILE.requestTimeoutMs, finish)
   }

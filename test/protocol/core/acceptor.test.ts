@@ -211,6 +211,18 @@ describe('the timer of a lease', () => {
     expect(state.timer).toEqual({ renewedAtMs: late, fenced: false, stage: undefined })
   })
 
+  test('of a rival starts again under the winner, whoever wrote its newest value', () => {
+    // Another's unchosen claim of the same epoch was all that this witness knew.
+    const rival = jobAfter(create3, claim('peerB', 'c2'))
+    const late = START_MS + 3_000
+    const cancelled = jobAfter(create3, claim('peerA', 'c1'), cancel())
+    expect(cancelled).toMatchObject({ epoch: 1, op: { actor: 'user' } })
+
+    const state = take(holding(rival, ballot(2, 'peerB')), ballot(3, 'user'), cancelled, late)
+
+    expect(state.timer.renewedAtMs).toBe(late)
+  })
+
   test('starts again with the next epoch', () => {
     const late = START_MS + TAKE_MS
     const state = take(holding(heldByA), ballot(2, 'peerB'), takenByB, late)

@@ -153,6 +153,21 @@ describe('a lease without a container', () => {
     expect(played.step({ kind: 'ready', nowMs: late + 30 }).kinds).toEqual(['start'])
   })
 
+  test('asks for no renewal once its end is proposed and its deadline has passed', () => {
+    const over = START_MS + HOLD_MS
+    for (const ready of [true, false]) {
+      const played = new Played(START_MS, START_MS + 10)
+      // Too late to start: what is ready only waits.
+      if (ready) played.step({ kind: 'ready', nowMs: over - PROFILE.startMsMin + 1 })
+      played.step({ kind: 'proposed', nowMs: over - 1 })
+
+      played.tick(over)
+      expect(played.kinds).toEqual([])
+      expect(played.wakeMs).toBeUndefined()
+      expect(played.tick(over + 10 * PROFILE.renewEveryMs).kinds).toEqual([])
+    }
+  })
+
   test('is given back when nobody confirms it after its deadline', () => {
     const late = START_MS + HOLD_MS + 300
     const played = new Played(START_MS, START_MS + 10).tick(late)

@@ -2,6 +2,9 @@ import { expect, test } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import type { RegisterReply } from '../../../protocol/core/messages.ts'
 import { MeshTransport } from '../../../protocol/mesh/mesh-transport.ts'
+import { SeenSequences } from '../../../protocol/mesh/seen-sequences.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { encodeRegisterReply } from '../../../protocol/wire/register-codec.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const MESSAGE = { kind: 'announcement', annHash: 'ab'.repeat(32) } as const
@@ -10,7 +13,8 @@ const REPLY: RegisterReply = { kind: 'announcement', bytes: undefined }
 function open(local: () => Promise<RegisterReply>, remote: () => Promise<Uint8Array>) {
   const clock = new FakeClock()
   const node = { peerId: 'me', request: remote }
-  return { clock, transport: new MeshTransport({ node, clock, local }) }
+  const seen = new SeenSequences()
+  return { clock, seen, transport: new MeshTransport({ node, clock, seen, local }) }
 }
 
 const never = () => new Promise<never>(() => undefined)
@@ -57,3 +61,25 @@ test('what the network says goes through', async () => {
 
   await expect(transport.request('other', MESSAGE, { timeoutMs: 100 })).rejects.toBe(error)
 })
+
+test('what a reply shows of a store is remembered, the highest of each peer and store', async () => {
+  const replies: readonly RegisterReply[] = [
+    { kind: 'accepted', ballot: BALLOT, wseq: 7 },
+    { kind: 'promise', ballot: BALLOT, accepted: undefined, lease: undefined, wseq: 9 },
+    { kind: 'value', accepted: undefined, promised: BALLOT, lease: undefined, wseq: 8 }
+  ]
+  const left = replies.map((reply) => encodeRegisterReply(reply))
+  const { transport, seen } = open(never, async () => left.shift() ?? new Uint8Array(0))
+  const [storeId, other] = ['aa'.repeat(16), 'bb'.repeat(16)]
+  const scope = { register: RUN_ID, witnessEpoch: 1, storeId, ann: undefined }
+
+  for (const _reply of replies) {
+    await transport.request('peer', { kind: 'read', scope }, { timeoutMs: 100 })
+  }
+
+  expect(seen.of('peer', storeId)).toBe(9)
+  expect([seen.of('peer', other), seen.of('another', storeId)]).toEqual([0, 0])
+})
+
+const RUN_ID = 'A'.repeat(26)
+const BALLOT = { round: 3, peer: generateKey().peerId, boot: '0b'.repeat(8) }

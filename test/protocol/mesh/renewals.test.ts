@@ -30,9 +30,9 @@ function leaseOf(sealed: SealedAnnouncement, index: number, epoch = 1) {
 }
 
 function renewalsOf(mesh: MemoryMesh, agent: MemoryPeer, behind: ChangeRef[] = []): Renewals {
-  const { transport, sets, boot } = agent
+  const { transport, sets, seen, boot } = agent
   const onBehind = (ref: ChangeRef) => behind.push(ref)
-  return new Renewals({ transport, sets, clock: mesh.clock, onBehind }, { boot })
+  return new Renewals({ transport, sets, seen, clock: mesh.clock, onBehind }, { boot })
 }
 
 test('all leases of an agent go in one message to each witness, and none to its own', async () => {
@@ -150,8 +150,9 @@ test.each(['behind', 'fenced'] as const)('a cancel with %s counts as none', asyn
     })
     return { kind: 'renewed', items }
   }
-  const { sets, boot, peerId } = agent
-  const parts = { transport: { peerId, request }, sets, clock: mesh.clock, onBehind: () => 0 }
+  const { sets, seen, boot, peerId } = agent
+  const transport = { peerId, request }
+  const parts = { transport, sets, seen, clock: mesh.clock, onBehind: () => 0 }
 
   const [tally] = await mesh.settle(new Renewals(parts, { boot }).renew([leaseOf(sealed, 0)]))
 

@@ -48,7 +48,7 @@ async function leased() {
     const answers: string[] = []
     for (const witness of mesh.peers) {
       const items = [renewalOf(agent, scopeOf(witness, sealed, 0), 1, CLAIM)]
-      const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items }))
+      const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items, seenSeq: 0 }))
       answers.push(reply.kind === 'renewed' ? (reply.items[0]?.answer ?? 'none') : reply.kind)
     }
     return answers

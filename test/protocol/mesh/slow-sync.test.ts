@@ -23,7 +23,7 @@ async function heldJobs(held = 2) {
   const renew = async (...indexes: readonly number[]) => {
     const items = indexes.map((index) => renewalOf(agent, scope(index), 1, CLAIM))
     const startMs = mesh.clock.bootMs()
-    const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items }))
+    const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items, seenSeq: 0 }))
     const jobs = indexes.map((index) => jobIdOf(sealed.announcement.runId, index))
     return { answers: answersOf(reply, jobs), tookMs: mesh.clock.bootMs() - startMs }
   }

@@ -52,6 +52,7 @@ async function open(answer: (request: Sync) => Page, feed: { room: number }) {
     clock,
     random: new SeededRandom(1),
     log: silentLog(),
+    seen: { of: (peerId, storeId) => (peerId === witness.peerId && storeId !== '' ? 77 : 0) },
     linked: () => new Set([witness.peerId]),
     onLink: () => () => undefined
   })
@@ -76,6 +77,7 @@ test('open registers come first, then all of them, then only what is new', async
     [false, 6],
     [false, 9]
   ])
+  expect(asked.map(({ seenSeq }) => seenSeq)).toEqual(asked.map(() => 77))
   expect(leads).toEqual(['R5', 'R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'R7', 'R8', 'R9'])
   asked.length = 0
   await clock.advance(1.2 * PERIOD_MS)

@@ -25,7 +25,8 @@ test('a promise, an accept, a read and a renewal leave only after the sync', asy
     agent.ask(witness, prepareOf(agent, scope, 40)),
     agent.ask(witness, {
       kind: 'renew',
-      items: [renewalOf(agent, scope, 1, 'ab'.repeat(16))]
+      items: [renewalOf(agent, scope, 1, 'ab'.repeat(16))],
+      seenSeq: 0
     })
   ]
   const waiting = asked.map(watched)

@@ -39,7 +39,7 @@ test('a hundred renewals are one message and no write', async () => {
   })
   const [saves, passed] = [witness.store.saves, mesh.network.passed.length]
 
-  const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items }))
+  const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items, seenSeq: 0 }))
 
   const answers = reply.kind === 'renewed' ? reply.items.map(({ answer }) => answer) : []
   expect(answers).toEqual(indexes.map(() => 'ok'))
@@ -54,7 +54,7 @@ test('renewals of what this witness does not keep are left out of the answer', a
   const wrong = { ...scope, storeId: 'cc'.repeat(16) }
   const items = [scope, wrong].map((one) => renewalOf(agent, one, 1, 'ab'.repeat(16)))
 
-  const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items }))
+  const reply = await mesh.settle(agent.ask(witness, { kind: 'renew', items, seenSeq: 0 }))
 
   expect(reply).toMatchObject({ kind: 'renewed', items: [{ answer: 'behind' }] })
   expect(reply.kind === 'renewed' && reply.items).toHaveLength(1)

@@ -4,7 +4,16 @@ import { WITNESS_WORK_BURST } from '../../../protocol/core/limits.ts'
 import type { RegisterRequest, RegisterScope } from '../../../protocol/core/messages.ts'
 import { type MemoryMesh, type MemoryPeer, THREE } from '../../support/memory-mesh.ts'
 import { openMesh as open } from '../../support/open-mesh.ts'
-import { acceptOf, codeOf, jobValue, scopeOf } from '../../support/witness-asks.ts'
+import {
+  acceptOf,
+  codeOf,
+  jobValue,
+  prepareOf,
+  renewalOf,
+  runValue,
+  scopeOf,
+  watched
+} from '../../support/witness-asks.ts'
 
 /** What one request for an announcement costs. */
 const ANNOUNCEMENT_UNITS = 8
@@ -40,6 +49,47 @@ test('a peer that is no member is refused, even by a witness that knows nothing 
   )
 
   expect(codeOf(reply)).toBe('not_allowed')
+})
+
+test('while others are asked what they saw of its store, a witness shows nothing of it', async () => {
+  const mesh = await open()
+  const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+  const sealed = mesh.announce()
+  const scope = scopeOf(witness, sealed)
+  const { storeId } = witness.store
+  const { annHash } = sealed
+  const fields = { round: 2, announcement: sealed.bytes }
+  const accept = acceptOf(gateway, scope, runValue(gateway, sealed), fields)
+  const shown: readonly RegisterRequest[] = [
+    { kind: 'read', scope },
+    prepareOf(agent, scope),
+    { kind: 'renew', items: [renewalOf(agent, scope, 1, 'ab'.repeat(16))], seenSeq: 0 },
+    accept
+  ]
+  // Two witnesses that start at once must not wait for each other's answers.
+  const others: readonly RegisterRequest[] = [
+    { kind: 'seen', storeId },
+    { kind: 'announcement', annHash },
+    { kind: 'sync', storeId, sinceSeq: 0, limit: 1, openOnly: false, seenSeq: 0 }
+  ]
+  const asked = Promise.withResolvers<void>()
+  witness.inquiry.pending = asked.promise
+  const ask = (request: RegisterRequest) => {
+    const by = request === accept ? gateway : agent
+    return witness.service.handle(by.peerId, request).then(codeOf)
+  }
+  const waiting = shown.map((request) => ask(request))
+  const settled = waiting.map(watched)
+  const answers = await mesh.settle(Promise.all(others.map((request) => ask(request))))
+  await mesh.clock.advance(50)
+
+  expect(answers).toEqual(['seen', 'announcement', 'synced'])
+  expect(settled.map((one) => one.settled())).toEqual(shown.map(() => false))
+
+  witness.inquiry.pending = undefined
+  asked.resolve()
+  const kinds = await mesh.settle(Promise.all(waiting))
+  expect(kinds).toEqual(['value', 'promise', 'renewed', 'accepted'])
 })
 
 test('one peer that asks too much is refused, the others are not', async () => {

@@ -52,7 +52,8 @@ describe('the largest register message fits, one entry more is refused:', () => 
     const item = { scope, epoch: 1, claimId: CLAIM_ID, boot: BOOT, stage }
     const renew = (length: number): RegisterRequest => ({
       kind: 'renew',
-      items: new Array<typeof item>(length).fill(item)
+      items: new Array<typeof item>(length).fill(item),
+      seenSeq: Number.MAX_SAFE_INTEGER
     })
     const most = renew(RENEW_ITEMS_MAX)
     expect(decodeRegisterRequest(encodeRegisterRequest(most))).toStrictEqual(most)

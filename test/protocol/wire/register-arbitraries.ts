@@ -183,16 +183,19 @@ export const requests: fc.Arbitrary<RegisterRequest> = fc.oneof(
     kind: fc.constant('renew'),
     items: some(
       fc.record({ scope: scopes, epoch: counts, claimId: ids, boot: boots, stage: stages })
-    )
+    ),
+    seenSeq: counts
   }),
   fc.record({
     kind: fc.constant('sync'),
     storeId: ids,
     sinceSeq: counts,
     limit: fc.integer({ min: 1, max: 256 }),
-    openOnly: fc.boolean()
+    openOnly: fc.boolean(),
+    seenSeq: counts
   }),
-  fc.record({ kind: fc.constant('announcement'), annHash: hashes })
+  fc.record({ kind: fc.constant('announcement'), annHash: hashes }),
+  fc.record({ kind: fc.constant('seen'), storeId: ids })
 )
 
 const leaseViews = option(fc.record({ epoch: counts, remainingMs: counts, stage: option(stages) }))
@@ -247,5 +250,6 @@ export const replies: fc.Arbitrary<RegisterReply> = fc.oneof(
     next: counts,
     more: fc.boolean()
   }),
-  fc.record({ kind: fc.constant('announcement'), bytes: option(blobs) })
+  fc.record({ kind: fc.constant('announcement'), bytes: option(blobs) }),
+  fc.record({ kind: fc.constant('seen'), seq: counts })
 )
