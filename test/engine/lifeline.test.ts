@@ -109,14 +109,15 @@ describe('the lifeline of an agent', { timeout: TEST_MS }, () => {
 
   test('keeps its guardian over a start of the agent anew', async () => {
     const [daemon, own] = await started()
-    const box = await rig.box({ deadlineInMs: 20_000, owner: labels })
+    const box = await rig.box({ deadlineInMs: 29_000, owner: labels })
     await daemon.kill('SIGKILL')
     const [again] = await started()
 
     expect(isAlive(own)).toBe(true)
     expect((await guardian()).pid).toBe(own.pid)
     // What the dead one has left is removed at the start, with its lease.
-    expect(await rig.isThere(box.id)).toBe(false)
+    await rig.gone(box.id)
+    expect(rig.nowMs()).toBeLessThan(box.deadlineMs ?? 0)
     await again.kill('SIGTERM')
     await ended(own)
   })
@@ -128,12 +129,15 @@ describe('the lifeline of an agent', { timeout: TEST_MS }, () => {
     const before = await agent('status').exited
     expect(before.stdout).toMatch(/no guardian holds the lifeline: nothing answers at its socket/)
     expect(before.stdout).toContain('agent lifeline --stay')
+    expect(before.stdout).toMatch(/onyx \* +starting/)
 
     const own = await rig.guardian('--stay')
-    await daemon.said('guardian found')
     await eventually(
-      'the line goes',
-      async () => !(await agent('status').exited).stdout.includes('lifeline'),
+      'the line goes, and the agent is ready',
+      async () => {
+        const { stdout } = await agent('status').exited
+        return !stdout.includes('lifeline') && /onyx \* +idle/.test(stdout)
+      },
       60_000
     )
 
