@@ -20,7 +20,7 @@ const LOCKED_PAUSE_MS = 250
 /**
  * Signs the next roster with the member in it, in the book's turn; the book pushes it when a daemon
  * runs. Admitting a member again renews its entry.
- * Throws AUTHORITY_ABSENT, ROSTER_ABSENT, ROSTER_INVALID, USAGE.
+ * Throws AUTHORITY_ABSENT, ROSTER_ABSENT, ROSTER_INVALID, NAME_TAKEN, USAGE.
  */
 export async function admitMember(
   parts: { readonly paths: StatePaths; readonly book: RosterBook; readonly clock: Clock },
@@ -76,11 +76,33 @@ export async function whileLocked<T>(clock: Clock, attempt: () => Promise<T>): P
   }
 }
 
+/**
+ * Why `admitMember` would refuse, without doing anything. Throws AUTHORITY_ABSENT, ROSTER_ABSENT.
+ */
+export async function admissionProblem(
+  parts: { readonly paths: StatePaths; readonly book: RosterBook; readonly clock: Clock },
+  request: AdmitRequest
+): Promise<'name_taken' | 'not_admitted' | undefined> {
+  const { paths, book, clock } = parts
+  const member = memberFrom(request, clock.wallMs() + MEMBERSHIP_MS)
+  await readAuthorityKey(paths)
+  const current = book.current()
+  if (current === undefined) {
+    throw new MeshError('ROSTER_ABSENT', { state: paths.state, id: request.id })
+  }
+  try {
+    checkName(current, member)
+    admit(current, member, clock.wallMs())
+    return undefined
+  } catch (error) {
+    return codeOf(error) === 'NAME_TAKEN' ? 'name_taken' : 'not_admitted'
+  }
+}
+
 function checkName({ roster }: SealedRoster, member: Member): void {
   const namesake = roster.members.find(({ name }) => name === member.name)
   if (namesake === undefined || namesake.peerId === member.peerId) return
-  const problem = `name ${member.name} belongs to ${namesake.peerId}: choose another --name`
-  throw new MeshError('USAGE', { problem })
+  throw new MeshError('NAME_TAKEN', { name: member.name, holder: namesake.peerId })
 }
 
 export async function readAuthorityKey(paths: StatePaths): Promise<MeshKey> {

@@ -6,6 +6,8 @@ import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { systemRandom } from '../protocol/host/random.ts'
 import { VERSION } from '../protocol/host/version.ts'
+import type { InviteBook } from '../protocol/mesh/invite-book.ts'
+import { JoinService } from '../protocol/mesh/join-service.ts'
 import { Member } from '../protocol/mesh/member.ts'
 import type { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { LogStore } from '../protocol/store/log-store.ts'
@@ -28,6 +30,7 @@ import { ControlServer } from './control/server.ts'
 import { DeadlineFile } from './execute/deadline-file.ts'
 import type { Engine } from './execute/engine.ts'
 import { Executor } from './execute/executor.ts'
+import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
 import { clearLeases } from './lifeline/lease-folders.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
@@ -62,6 +65,7 @@ export interface AgentParts {
   readonly engine: Engine
   readonly host: HostProfile
   readonly book: RosterBook
+  readonly invites: InviteBook
   readonly clock: Clock
   /** Called once when nothing may be promised any more: the process must end. */
   readonly onFailure: (error: MeshError) => void
@@ -90,7 +94,7 @@ export class Agent implements Supervised {
     const { paths, settings, log, key, store, engine, host, book, clock } = parts
     const random = this.#random
     this.#member = new Member(
-      { key, book, store, clock, random, log, onFailure: parts.onFailure },
+      { key, book, store, clock, random, log, door: parts.invites, onFailure: parts.onFailure },
       {
         listen: settings.listen,
         announce: settings.announce,
@@ -150,6 +154,7 @@ export class Agent implements Supervised {
   async start(): Promise<void> {
     const { log, host, clock } = this.#parts
     this.#member.node.handle(PROTOCOLS.log, logServer(this.#spool))
+    this.#member.node.handle(PROTOCOLS.join, this.#joins().handle)
     this.#member.on(() => this.#claimer.consider())
     this.#life.onChange(() => {
       log.info({ state: this.#life.state }, 'state changed')
@@ -278,8 +283,24 @@ export class Agent implements Supervised {
     }
   }
 
+  #joins(): JoinService {
+    const { key, book, invites, paths, clock, log } = this.#parts
+    return new JoinService({
+      self: key.peerId,
+      invites,
+      roster: () => book.current(),
+      seen: (peerId) => this.#member.node.seen(peerId),
+      admitter: admitterOf({ paths, book, clock }),
+      clock,
+      log
+    })
+  }
+
   #controlParts(): ControlParts {
-    const { clock, key, host, settings, paths, book } = this.#parts
+    const { clock, key, host, settings, paths, book, invites } = this.#parts
+    const random = this.#random
+    const addresses = (): readonly string[] => this.#member.node.addresses()
+    const inviter = { peerId: key.peerId, paths, book, invites, clock, random, addresses }
     const spool = this.#spool
     return {
       peerId: key.peerId,
@@ -302,7 +323,8 @@ export class Agent implements Supervised {
       admit: async (request) => {
         const { roster } = await admitMember({ paths, book, clock }, request)
         return { version: roster.version, witnessEpoch: roster.witnessEpoch }
-      }
+      },
+      invite: (request) => makeInvite(inviter, request)
     }
   }
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { NAME_CHARACTERS_MAX } from '../protocol/core/limits.ts'
+import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4471'
@@ -9,11 +10,9 @@ const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4471'
 export const nameSchema = z
   .string()
   .max(NAME_CHARACTERS_MAX, `use at most ${NAME_CHARACTERS_MAX} characters`)
-  .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i, 'use letters, digits, dot, dash and underscore')
+  .regex(MEMBER_NAME, 'use letters, digits, dot, dash and underscore')
 
-export const addressSchema = z
-  .string()
-  .regex(/^\/(ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/\d{1,5}$/, 'use /ip4/ADDRESS/tcp/PORT')
+export const addressSchema = z.string().regex(MEMBER_ADDRESS, 'use /ip4/ADDRESS/tcp/PORT')
 
 const size = z.union([z.number().int().positive(), z.string()]).transform((value, context) => {
   const bytes = typeof value === 'number' ? value : parseSize(value)

@@ -8,6 +8,7 @@ import { removePid, writePid } from '../protocol/host/pid-lock.ts'
 import { endProcessWithin } from '../protocol/host/process-end.ts'
 import { SignalOrders } from '../protocol/host/signal-orders.ts'
 import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import { InviteBook } from '../protocol/mesh/invite-book.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
@@ -41,7 +42,20 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const clock = systemClock()
     const host = await probeHost({ engine, settings: probeSettings(paths, settings) })
     const book = await RosterBook.open(paths.rosters, authority, clock)
-    const parts = { paths, settings, log, key, store, engine, host, book, clock, onFailure }
+    const invites = await InviteBook.open(paths.invites, clock)
+    const parts = {
+      paths,
+      settings,
+      log,
+      key,
+      store,
+      engine,
+      host,
+      book,
+      invites,
+      clock,
+      onFailure
+    }
     const agent = new Agent(parts)
     const orders = new SignalOrders()
     try {

@@ -8,6 +8,7 @@ import {
   REFERENCE_CHARACTERS_MAX,
   REPOSITORIES_MAX
 } from '../protocol/core/limits.ts'
+import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { checkUrl } from '../protocol/host/source.ts'
 import { globProblem } from '../protocol/pipeline/glob.ts'
@@ -15,14 +16,12 @@ import { globProblem } from '../protocol/pipeline/glob.ts'
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4472'
 const DEFAULT_HTTP_PORT = 8471
 
-const addressSchema = z
-  .string()
-  .regex(/^\/(ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/\d{1,5}$/, 'use /ip4/ADDRESS/tcp/PORT')
+const addressSchema = z.string().regex(MEMBER_ADDRESS, 'use /ip4/ADDRESS/tcp/PORT')
 
 const nameSchema = z
   .string()
   .max(NAME_CHARACTERS_MAX)
-  .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i, 'use letters, digits, dot, dash and underscore')
+  .regex(MEMBER_NAME, 'use letters, digits, dot, dash and underscore')
 
 const repositoryName = z
   .string()

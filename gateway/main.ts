@@ -2,6 +2,6 @@
 import '../protocol/host/node20.ts'
 import { runProgram } from '../protocol/host/program.ts'
 
-const { argv, env, stdout, stderr, versions } = process
+const { argv, env, stdin, stdout, stderr, versions } = process
 const load = async () => (await import('./cli/program.ts')).gatewayProgram
-process.exitCode = await runProgram({ argv, env, stdout, stderr, node: versions.node, load })
+process.exitCode = await runProgram({ argv, env, stdin, stdout, stderr, node: versions.node, load })

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Input } from '../../protocol/host/input-line.ts'
 import { type StatePaths, statePaths } from '../../protocol/host/paths.ts'
 import { type Console, consoleOf } from './console.ts'
 import { ControlClient } from './control-client.ts'
@@ -8,6 +9,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
+  /** For what must not stand among the arguments; empty when absent. */
+  readonly stdin?: Input | undefined
 }
 
 /** Options that every command has. */

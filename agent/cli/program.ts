@@ -4,7 +4,9 @@ import { bareProgram } from './bare-program.ts'
 import type { Surroundings } from './command.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
+import { inviteCommand } from './invite.ts'
 import { jobsCommand } from './jobs.ts'
+import { joinCommand } from './join.ts'
 import { lifelineCommand } from './lifeline.ts'
 import { logsCommand } from './logs.ts'
 import { startCommand } from './start.ts'
@@ -14,6 +16,8 @@ const COMMANDS = [
   initCommand,
   idCommand,
   admitCommand,
+  inviteCommand,
+  joinCommand,
   startCommand,
   lifelineCommand,
   statusCommand,

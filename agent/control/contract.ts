@@ -3,6 +3,7 @@ import { agentSightingShape, agentStateSchema } from '../../protocol/api/agent-s
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
+import { INVITE_MS_MAX } from '../../protocol/core/join-limits.ts'
 
 /*
  * What `--json` prints and the local API answers, besides what both programs say (protocol/api).
@@ -71,6 +72,25 @@ export const admitSchema = z.strictObject({
   zone: z.string()
 })
 
+export const inviteRequestSchema = z.strictObject({
+  roles: z
+    .array(z.enum(['agent', 'gateway', 'operator']))
+    .min(1)
+    .max(3),
+  witness: z.boolean(),
+  forMs: z.number().int().positive().max(INVITE_MS_MAX).describe('how long it is good')
+})
+
+export const inviteSchema = z.strictObject({
+  schema: z.literal('agent.invite/1'),
+  string: z.string().describe('the join string: whoever has it may join, once'),
+  roles: z.array(z.enum(['agent', 'gateway', 'operator'])),
+  witness: z.boolean(),
+  expiresAt: z.iso.datetime(),
+  inviter: z.string(),
+  addresses: z.array(z.string()).describe('where the joiner looks for the inviter')
+})
+
 export const admittedSchema = z.strictObject({
   schema: z.literal('agent.admitted/1'),
   name: z.string(),
@@ -86,4 +106,6 @@ export type StatusView = z.infer<typeof statusSchema>
 export type JobsView = z.infer<typeof jobsSchema>
 export type LogView = z.infer<typeof logSchema>
 export type AdmitRequest = z.infer<typeof admitSchema>
+export type InviteRequest = z.infer<typeof inviteRequestSchema>
+export type InviteView = z.infer<typeof inviteSchema>
 export type AdmittedView = z.infer<typeof admittedSchema>

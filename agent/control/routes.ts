@@ -16,6 +16,8 @@ import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
 import {
   admitSchema,
   admittedSchema,
+  inviteRequestSchema,
+  inviteSchema,
   type JobsView,
   jobsSchema,
   logSchema,
@@ -69,6 +71,11 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
         pushed: true
       }
     }
+  )
+  app.post(
+    '/v1/invites',
+    { schema: { body: inviteRequestSchema, response: { 200: inviteSchema } } },
+    (request) => parts.invite(request.body)
   )
 }
 

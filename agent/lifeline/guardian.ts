@@ -167,8 +167,8 @@ export class Guardian {
   }
 
   /**
-   * A lease that has just run out is worth a list at once: its container may not be known yet. Gives
-   * the instant at which the next one runs out.
+   * A lease that has just run out is worth a list at once: its container may not be known yet.
+   * Gives the instant at which the next one runs out.
    */
   #noteDue(nowMs: number): number {
     const due = new Set<string>()
@@ -301,7 +301,7 @@ export class Guardian {
     const seenAfter = this.#goneSinceMs ?? nowMs
     // A list from before its end may lack what it made last.
     if (this.#listedMs < seenAfter) return false
-    // An agent that starts again says so before it makes a lease: those seen by now are not its own.
+    // An agent that starts again says so before it makes a lease: none seen by now is its own.
     if ((await this.#parts.charge())?.agentGone !== true) return false
     for (const lease of spentLeases([...this.#boxes.values()], this.#leases, this.#listedMs)) {
       await leases.remove(lease).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Input } from '../../protocol/host/input-line.ts'
 import { type StatePaths, statePaths } from '../../protocol/host/paths.ts'
 
 /** What the process gives a command; passed in, so that a command can be run by a test. */
@@ -6,6 +7,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: { write(text: string): unknown }
   readonly stderr: { write(text: string): unknown }
+  /** For what must not stand among the arguments; empty when absent. */
+  readonly stdin?: Input | undefined
 }
 
 /** Options that every command has. */

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { VERSION } from '../../protocol/host/version.ts'
 import type { Surroundings } from './command.ts'
 import { idCommand } from './id.ts'
+import { joinCommand } from './join.ts'
 import { repoCommand } from './repo.ts'
 import { startCommand } from './start.ts'
 import { tokenCommand } from './token.ts'
@@ -18,6 +19,7 @@ export function gatewayProgram(around: Surroundings): Command {
     .exitOverride()
     .showHelpAfterError('(gateway --help lists the commands)')
   // Settings of the program are copied when a subcommand is made: after they are set.
-  for (const add of [idCommand, startCommand, tokenCommand, repoCommand]) add(program, around)
+  for (const add of [idCommand, joinCommand, startCommand, tokenCommand, repoCommand])
+    add(program, around)
   return program
 }

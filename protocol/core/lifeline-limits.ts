@@ -1,5 +1,7 @@
-/* The numbers of the lifeline's outer half, exported by limits.ts with all the others. */
+/* The numbers of the lifeline, exported by limits.ts with all the others. */
 
+/** Milliseconds that a guard's deadline may lie ahead: no lease is longer (lease-protocol 4.11). */
+export const GUARD_AHEAD_MS_MAX = 30_000
 /** Milliseconds that the guardian leaves to the guard, which is nearer (lease-protocol 4.7). */
 export const GUARDIAN_AFTER_MS = 300
 /** Milliseconds between two looks of the guardian while it waits for something to be gone. */

@@ -264,8 +264,6 @@ export const GIT_MEMORY_BYTES_MAX = 1_610_612_736
 export const IMAGE_PULL_MS_MAX = 900_000
 /** Milliseconds for one engine call that should be quick. */
 export const ENGINE_CALL_MS_MAX = 60_000
-/** Milliseconds that a guard's deadline may lie ahead: no lease is longer (lease-protocol 4.11). */
-export const GUARD_AHEAD_MS_MAX = 30_000
 /** Milliseconds that a job's processes have between SIGTERM and SIGKILL. */
 export const TERM_GRACE_MS = 5_000
 /**
@@ -310,6 +308,8 @@ export const DIALS_PARALLEL_MAX = 8
 export const DIAL_MS_MAX = 10_000
 /** Milliseconds that the higher of two peer ids leaves the dial to the lower one. */
 export const DIAL_YIELD_MS = 1_000
+/** Milliseconds within which a link that ends after its dial counts as a dial that failed. */
+export const DIAL_REFUSED_MS = 2_000
 /** Milliseconds before the second dial of a member; it doubles each time. */
 export const DIAL_BACKOFF_MS_MIN = 250
 /** Milliseconds between two dials of a member that stays away. */

@@ -19,6 +19,7 @@ export interface StatePaths {
   readonly workspaces: string
   readonly cache: string
   readonly tokens: string
+  readonly invites: string
   readonly pid: string
   readonly socket: string
 }
@@ -54,6 +55,7 @@ export function statePaths(program: Program, flags: PathFlags, env: Environment)
     workspaces: join(state, 'workspaces'),
     cache: join(state, 'cache'),
     tokens: join(state, 'tokens.json'),
+    invites: join(state, 'invites'),
     pid: join(state, `${program}.pid`),
     socket: join(runtime, `${program}.sock`)
   }

@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from 'commander'
 import { MeshError } from '../core/errors.ts'
 import { reportError } from './exit.ts'
+import type { Input } from './input-line.ts'
 import { requireNode } from './node-version.ts'
 
 /** What the process gives a command; passed in, so that a command can be run by a test. */
@@ -8,6 +9,7 @@ export interface ProgramSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
+  readonly stdin?: Input | undefined
 }
 
 export interface ProgramParts extends ProgramSurroundings {

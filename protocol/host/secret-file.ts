@@ -13,7 +13,10 @@ const GROUP_OR_OTHERS = 0o077
  * Bytes of a key or secret. Throws STATE_ABSENT, KEY_MODE_WIDE for a file that group or others may
  * touch, KEY_INVALID for one that is empty, too long or no regular file.
  */
-export async function readSecretFile(path: string): Promise<Uint8Array> {
+export async function readSecretFile(
+  path: string,
+  bytesMax = SECRET_BYTES_MAX
+): Promise<Uint8Array> {
   const file = await openSecret(path)
   try {
     // The open file is looked at, not its name: nobody can swap it between the check and the read.
@@ -24,7 +27,7 @@ export async function readSecretFile(path: string): Promise<Uint8Array> {
       const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
       throw new MeshError('KEY_MODE_WIDE', { file: path, found: mode })
     }
-    if (found.size === 0 || found.size > SECRET_BYTES_MAX) {
+    if (found.size === 0 || found.size > bytesMax) {
       throw new MeshError('KEY_INVALID', { file: path, cause: `${found.size} bytes` })
     }
     return new Uint8Array(await file.readFile())

@@ -5,6 +5,7 @@ import {
   DIAL_BACKOFF_MS_MIN,
   DIAL_BACKOFF_NEW_ROSTER_MS_MAX,
   DIAL_MS_MAX,
+  DIAL_REFUSED_MS,
   DIAL_YIELD_MS,
   DIALS_PARALLEL_MAX,
   ROSTER_PUSH_MS_MAX
@@ -32,6 +33,8 @@ interface Dial {
 
 interface Target {
   failures: number
+  /** When our last dial of it worked; undefined before one did. */
+  linkedMs: number | undefined
   /** Ends the wait before the next dial; undefined while it is queued or dialled. */
   disarm: (() => void) | undefined
 }
@@ -73,7 +76,13 @@ export class Dialler {
 
   /** To be told when the last connection to a peer is gone. */
   linkLost(peerId: string): void {
-    if (this.#targets.has(peerId) && !this.#dialling.has(peerId)) this.#await(peerId, 0)
+    const target = this.#targets.get(peerId)
+    if (target === undefined || this.#dialling.has(peerId)) return
+    const { failures, linkedMs = Number.NEGATIVE_INFINITY } = target
+    // A member with an older roster lets the handshake through and then cuts us off: were that a
+    // link that was lost, it would be dialled without pause until it hears of the new one.
+    const isRefused = this.#parts.clock.bootMs() - linkedMs < DIAL_REFUSED_MS
+    this.#await(peerId, isRefused ? failures + 1 : 0)
   }
 
   async stop(): Promise<void> {
@@ -88,8 +97,9 @@ export class Dialler {
 
   #await(peerId: string, failures: number): void {
     if (this.#stopped) return
-    this.#targets.get(peerId)?.disarm?.()
-    const target: Target = { failures, disarm: undefined }
+    const before = this.#targets.get(peerId)
+    before?.disarm?.()
+    const target: Target = { failures, linkedMs: before?.linkedMs, disarm: undefined }
     this.#targets.set(peerId, target)
     target.disarm = this.#parts.clock.arm(this.#waitMs(peerId, failures), () => {
       target.disarm = undefined
@@ -122,11 +132,12 @@ export class Dialler {
   async #dial(member: Member, end: AbortController): Promise<void> {
     const { peerId } = member
     const disarm = this.#parts.clock.arm(DIAL_MS_MAX, () => end.abort())
-    let failures = 0
+    const failures = (this.#targets.get(peerId)?.failures ?? 0) + 1
     try {
       await this.#parts.dial(member, end.signal)
+      const target = this.#targets.get(peerId)
+      if (target !== undefined) target.linkedMs = this.#parts.clock.bootMs()
     } catch (error) {
-      failures = (this.#targets.get(peerId)?.failures ?? 0) + 1
       this.#parts.log.debug({ peer: peerId, failures, cause: causeOf(error) }, 'dial failed')
     } finally {
       disarm()
@@ -134,7 +145,7 @@ export class Dialler {
     }
     // Also after a dial that worked: the other side may have cut it again before this line.
     if (this.#targets.has(peerId) && !this.#parts.isLinked(peerId)) {
-      this.#await(peerId, Math.max(1, failures))
+      this.#await(peerId, failures)
     }
     this.#next()
   }

@@ -13,30 +13,56 @@ export interface Identity {
   readonly storeId: string
 }
 
+/** A state folder that is locked, as a daemon locks it, until `close`. */
+export interface OpenIdentity extends Identity {
+  readonly key: MeshKey
+  /** Binds the state to the authority for good. */
+  pin(): Promise<void>
+  close(): Promise<void>
+}
+
 /**
  * Makes key and store where they are missing and pins the authority; a repeated call gives the same
- * ids. Throws AUTHORITY_INVALID where another authority is pinned already, or the pin is damaged.
+ * ids. Throws STATE_BOUND where another authority is pinned already, AUTHORITY_INVALID where the
+ * pin is damaged.
  */
 export async function makeIdentity(
   program: Program,
   paths: StatePaths,
   authority: string
 ): Promise<Identity> {
+  const identity = await openIdentity(program, paths, authority)
+  try {
+    await identity.pin()
+    return { peerId: identity.peerId, storeId: identity.storeId }
+  } finally {
+    await identity.close()
+  }
+}
+
+/** The same, with the pinning left to the caller. Throws STATE_LOCKED besides. */
+export async function openIdentity(
+  program: Program,
+  paths: StatePaths,
+  authority: string
+): Promise<OpenIdentity> {
   checkAuthority(authority)
   await makeStateFolder(paths.state)
   await makeStateFolder(paths.rosters)
   const pinned = await readPin(paths)
   if (pinned !== undefined && pinned !== authority) {
-    const problem = `${paths.state} is bound to ${pinned}; use another --state`
-    throw new MeshError('AUTHORITY_INVALID', { text: authority, problem })
+    throw new MeshError('STATE_BOUND', { state: paths.state, authority: pinned })
   }
   const key = await loadOrMakeKey(paths.key)
   const store = await openStateStore(paths, key.peerId, { create: true, openedBy: program })
-  try {
-    if (pinned === undefined) await writeDurable(paths.authority, `${authority}\n`)
-    return { peerId: key.peerId, storeId: store.storeId }
-  } finally {
-    await store.close()
+  return {
+    peerId: key.peerId,
+    storeId: store.storeId,
+    key,
+    pin: async () => {
+      if (pinned === undefined) await writeDurable(paths.authority, `${authority}\n`)
+    },
+    close: () => store.close()
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import { causeOf } from '../core/errors.ts'
+import { GUEST_MS_MAX, GUESTS_MAX } from '../core/join-limits.ts'
 import { STRANGER_MS_MAX, STRANGERS_MAX } from '../core/limits.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Log } from '../host/log.ts'
@@ -44,13 +45,36 @@ export interface Link {
   gossiped: boolean
 }
 
+type StrangerStanding = Extract<Standing, 'roster_only' | 'guest'>
+
+/** One stranger's connection, with what ends its time. */
+interface Stay {
+  readonly standing: StrangerStanding
+  readonly cancel: () => void
+}
+
+interface StayRule {
+  readonly max: number
+  readonly ms: number
+  readonly cause: string
+}
+
+const STRANGERS: Readonly<Record<StrangerStanding, StayRule>> = {
+  roster_only: { max: STRANGERS_MAX, ms: STRANGER_MS_MAX, cause: 'it brought no valid roster' },
+  guest: { max: GUESTS_MAX, ms: GUEST_MS_MAX, cause: 'it did not join' }
+}
+
+function isStranger(standing: Standing): standing is StrangerStanding {
+  return Object.hasOwn(STRANGERS, standing)
+}
+
 /** The connections of this node by peer; a link is all connections to one peer. */
 export class Links implements ConnectionCounts {
   readonly #parts: LinksParts
   readonly #links = new Map<string, Link>()
   readonly #listeners = new Set<(event: LinkEvent) => void>()
-  /** Connections of strangers, the oldest first, with what ends the wait for their roster. */
-  readonly #strangers = new Map<Connection, () => void>()
+  /** Connections of strangers, the oldest first. */
+  readonly #strangers = new Map<Connection, Stay>()
 
   constructor(parts: LinksParts) {
     this.#parts = parts
@@ -59,7 +83,7 @@ export class Links implements ConnectionCounts {
   /** Undefined where the connection is cut at once. */
   opened(connection: Connection): LinkedConnection | undefined {
     const peerId = connection.remotePeer.toString()
-    const standing = this.#parts.admission.of(peerId)
+    const standing = this.#parts.admission.ofNewcomer(peerId)
     // The roster may have changed between the gater's look and now.
     if (standing === 'none') {
       connection.abort(new Error('not a member'))
@@ -70,7 +94,7 @@ export class Links implements ConnectionCounts {
     const { clock } = this.#parts
     const openedMs = clock.wallMs()
     const linked: LinkedConnection = { connection, openedMs, rttMs: undefined, pingsMissed: 0 }
-    if (standing !== 'member') this.#receive(connection)
+    if (isStranger(standing)) this.#receive(connection, standing)
     const link = this.#links.get(peerId)
     if (link !== undefined) {
       link.connections.push(linked)
@@ -99,6 +123,12 @@ export class Links implements ConnectionCounts {
       .get(peerId)
       ?.connections.find(({ connection }) => connection.status === 'open')
     return linked?.connection
+  }
+
+  /** Where the peer's oldest open connection comes from, or leads to. */
+  address(peerId: string): string | undefined {
+    const connection = this.connection(peerId)
+    return connection === undefined ? undefined : addressOf(connection)
   }
 
   of(peerId: string): number {
@@ -157,18 +187,20 @@ export class Links implements ConnectionCounts {
   }
 
   /**
-   * Anyone with a key can be a stranger while there is no roster. One brings it in, or goes: were
-   * they to stay, a few that say nothing would keep out the one that has it.
+   * Anyone with a key can be a stranger while there is no roster, or an invite is open. One does
+   * what it is there for, or goes: were they to stay, a few that say nothing would keep out the one
+   * that has the roster, or the invite.
    */
-  #receive(connection: Connection): void {
-    const [oldest] = this.#strangers.keys()
-    if (oldest !== undefined && this.#strangers.size >= STRANGERS_MAX) {
-      this.#expel(oldest, 'it made room for another stranger')
+  #receive(connection: Connection, standing: StrangerStanding): void {
+    const { max, ms, cause } = STRANGERS[standing]
+    const others = [...this.#strangers].filter(([, stay]) => stay.standing === standing)
+    const [oldest] = others
+    if (oldest !== undefined && others.length >= max) {
+      this.#expel(oldest[0], 'it made room for another stranger')
     }
-    const cancel = this.#parts.clock.arm(STRANGER_MS_MAX, () => {
-      this.#expel(connection, 'it brought no valid roster')
-    })
-    this.#strangers.set(connection, cancel)
+    const cancel = this.#parts.clock.arm(ms, () => this.#expel(connection, cause))
+    this.#strangers.set(connection, { standing, cancel })
+    if (standing === 'guest') this.#parts.admission.guests.enter(connection.remotePeer.toString())
   }
 
   #expel(connection: Connection, cause: string): void {
@@ -178,8 +210,13 @@ export class Links implements ConnectionCounts {
   }
 
   #settle(connection: Connection): void {
-    this.#strangers.get(connection)?.()
+    const stay = this.#strangers.get(connection)
+    if (stay === undefined) return
+    stay.cancel()
     this.#strangers.delete(connection)
+    if (stay.standing === 'guest') {
+      this.#parts.admission.guests.leave(connection.remotePeer.toString())
+    }
   }
 
   #promote(link: Link): void {

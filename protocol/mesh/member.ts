@@ -4,6 +4,7 @@ import type { JobOpBody } from '../core/job.ts'
 import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
+import type { Door } from './door.ts'
 import { healthOf, type MeshHealth } from './health.ts'
 import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } from './job-access.ts'
 import { type MemberEvent, MemberEvents } from './member-events.ts'
@@ -12,6 +13,8 @@ import { createMeshNode, type MeshNode, type MeshNodeOptions } from './node.ts'
 
 /** All that its rooms need, but what the member makes for them. */
 export interface MemberParts extends Omit<RoomsParts, 'board' | 'node' | 'emit' | 'profile'> {
+  /** Where a stranger with an invite comes in; nowhere when absent. */
+  readonly door?: Door | undefined
   /** The network; libp2p when absent. */
   readonly createNode?: typeof createMeshNode | undefined
 }
@@ -36,12 +39,12 @@ export class Member {
   #unsubscribe: readonly (() => void)[] = []
 
   constructor(parts: MemberParts, options: MemberOptions) {
-    const { key, book, clock, random, log, createNode = createMeshNode } = parts
+    const { key, book, clock, random, log, door, createNode = createMeshNode } = parts
     this.#parts = parts
     this.peerId = key.peerId
     this.boot = options.boot
     this.#events = new MemberEvents(log)
-    this.node = createNode({ key, rosters: book, clock, random, log }, options)
+    this.node = createNode({ key, rosters: book, clock, random, log, door }, options)
     const { board, node } = this
     const emit = (event: MemberEvent) => this.#events.emit(event)
     const profile = () => this.profile()

@@ -9,6 +9,7 @@ import type { Log } from '../host/log.ts'
 import type { MeshKey } from '../wire/keys.ts'
 import { Admission } from './admission.ts'
 import { Dialler } from './dialler.ts'
+import type { Introductions } from './door.ts'
 import { gater } from './gater.ts'
 import { Gossip, type GossipHandler } from './gossip.ts'
 import { libp2pSettings, type MeshLibp2p, type MeshServices } from './libp2p-settings.ts'
@@ -18,7 +19,7 @@ import { listenProblem } from './listen-problem.ts'
 import { MembersGossip } from './members-gossip.ts'
 import type { RequestHandler } from './request-server.ts'
 import { Requests } from './requests.ts'
-import type { RosterBook } from './roster-book.ts'
+import type { RosterView } from './roster-book.ts'
 
 export interface MeshNode {
   readonly peerId: string
@@ -45,15 +46,19 @@ export interface MeshNode {
   publish(topic: string, bytes: Uint8Array): Promise<void>
   /** One handler a topic, from TOPICS; a no-op where gossip is off. */
   subscribe(topic: string, handler: GossipHandler): void
+  /**
+   * Multiaddr of the other end of a connection to that peer, member or not, as this node sees it.
+   */
+  seen(peerId: string): string | undefined
   /** Members that a connection exists to. */
   links(): readonly PeerLink[]
   /** The returned function ends the listening. */
   onLink(listener: (event: LinkEvent) => void): () => void
 }
 
-export interface MeshNodeParts {
+export interface MeshNodeParts extends Introductions {
   readonly key: MeshKey
-  readonly rosters: RosterBook
+  readonly rosters: RosterView
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -91,7 +96,7 @@ class Libp2pNode implements MeshNode {
     this.peerId = key.peerId
     this.#parts = parts
     this.#options = options
-    this.#admission = new Admission(rosters, clock, key.peerId)
+    this.#admission = new Admission(rosters, clock, key.peerId, parts)
     this.#links = new Links({ admission: this.#admission, clock, log })
     this.#monitor = new LinkMonitor({ links: this.#links, clock, log, gossip: options.gossip })
     this.#dialler = new Dialler({
@@ -117,8 +122,8 @@ class Libp2pNode implements MeshNode {
     const { key, log, rosters } = this.#parts
     const isMember = (peerId: string): boolean => this.#admission.isMember(peerId)
     const gossip = this.#options.gossip ? new MembersGossip(isMember) : undefined
-    const door = gater(this.#admission, this.#links)
-    const settings = libp2pSettings({ ...this.#options, key, gater: door, gossip })
+    const keeper = gater(this.#admission, this.#links, this.#parts.inviter)
+    const settings = libp2pSettings({ ...this.#options, key, gater: keeper, gossip })
     const libp2p = await createLibp2p<MeshServices>(settings)
     this.#membersGossip = gossip
     this.#links.onLink(({ kind, peerId }) => {
@@ -183,6 +188,10 @@ class Libp2pNode implements MeshNode {
     this.#gossip?.subscribe(topic, handler)
   }
 
+  seen(peerId: string): string | undefined {
+    return this.#links.address(peerId)
+  }
+
   links(): readonly PeerLink[] {
     return this.#links.list()
   }
@@ -212,12 +221,16 @@ class Libp2pNode implements MeshNode {
   }
 
   async #dialPeer(peer: string, signal: AbortSignal): Promise<Connection> {
-    const member = this.#admission.reachable().find(({ peerId }) => peerId === peer)
+    const known = [...this.#admission.reachable(), this.#parts.inviter]
+    const member = known.find((one) => one?.peerId === peer)
     if (member === undefined) throw new Error('it is not connected and has no address')
     return await this.#dial(member, signal)
   }
 
-  async #dial(member: Member, signal: AbortSignal): Promise<Connection> {
+  async #dial(
+    member: Pick<Member, 'peerId' | 'addresses'>,
+    signal: AbortSignal
+  ): Promise<Connection> {
     const addresses = member.addresses.flatMap((address) => {
       try {
         return [multiaddr(`${address}/p2p/${member.peerId}`)]

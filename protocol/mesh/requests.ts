@@ -104,8 +104,17 @@ export class Requests {
   }
 
   #allows(peer: string, protocol: string): boolean {
-    const standing = this.#parts.admission.of(peer)
-    return standing === 'member' || (standing === 'roster_only' && protocol === PROTOCOLS.roster)
+    switch (this.#parts.admission.of(peer)) {
+      case 'member':
+        return true
+      case 'roster_only':
+        return protocol === PROTOCOLS.roster
+      case 'guest':
+      case 'inviter':
+        return protocol === PROTOCOLS.join
+      default:
+        return false
+    }
   }
 
   #channel(peer: string, protocol: string): RequestChannel {

@@ -52,7 +52,7 @@ test('two members of one name that are admitted at once are one, and one refusal
   )
 
   expect(one).toMatchObject({ status: 'fulfilled' })
-  expect(two).toMatchObject({ status: 'rejected', reason: { code: 'USAGE' } })
+  expect(two).toMatchObject({ status: 'rejected', reason: { code: 'NAME_TAKEN' } })
   expect(book.current()?.roster.members).toHaveLength(2)
 })
 

@@ -83,6 +83,15 @@ export function controlParts(more: Partial<ControlParts> = {}): ControlParts & {
     problems: () => [],
     readLog: async () => ({ from: 'none', page: { kind: 'absent' } }),
     admit: async () => ({ version: 5, witnessEpoch: 4 }),
+    invite: async ({ roles, witness }) => ({
+      schema: 'agent.invite/1',
+      string: 'rmj1.x',
+      roles,
+      witness,
+      expiresAt: '2026-01-01T00:00:00.000Z',
+      inviter: 'peer-onyx',
+      addresses: ['/ip4/127.0.0.1/tcp/1']
+    }),
     ...more,
     board,
     clock

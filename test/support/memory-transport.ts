@@ -126,6 +126,10 @@ export class MemoryNode implements MeshNode {
     return [`/memory/${this.peerId}`]
   }
 
+  seen(peerId: string): string | undefined {
+    return this.links().find((link) => link.peerId === peerId)?.address
+  }
+
   handle(protocol: string, handler: RequestHandler): void {
     this.#handlers.set(protocol, handler)
   }

@@ -13,6 +13,7 @@ import { witnessCount } from '../../protocol/core/witnesses.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { type Log, silentLog } from '../../protocol/host/log.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
+import type { Door } from '../../protocol/mesh/door.ts'
 import { createMeshNode, type MeshNode } from '../../protocol/mesh/node.ts'
 import { RosterBook } from '../../protocol/mesh/roster-book.ts'
 import { RosterExchange } from '../../protocol/mesh/roster-exchange.ts'
@@ -111,6 +112,8 @@ export interface HostOptions {
   readonly gossip?: boolean
   readonly clock?: Clock
   readonly log?: Log
+  /** Where strangers with an invite come in. */
+  readonly door?: Door
   /** Known before it starts. */
   readonly roster?: SealedRoster
   /** Registers handlers and subscriptions: called before the node starts. */
@@ -160,7 +163,7 @@ export class TestMesh {
     const gossip = options.gossip ?? true
     const listen = options.listen ?? [LOOPBACK]
     const node = createMeshNode(
-      { key, rosters: book, clock, random, log },
+      { key, rosters: book, clock, random, log, door: options.door },
       { listen, announce: [], gossip }
     )
     const exchange = new RosterExchange({ node, book, clock, log })

@@ -20,11 +20,13 @@ export class ProgramProcess {
   stderr = ''
   readonly #child: ChildProcess
 
-  constructor(program: 'agent' | 'gateway', args: readonly string[]) {
+  constructor(program: 'agent' | 'gateway', args: readonly string[], input = '') {
     const main = resolve(ROOT, program, 'main.ts')
-    const options = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] }
+    const options = { stdio: ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe'] }
     const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], options)
     this.#child = child
+    // A program that ends before it has read its input is no error here.
+    child.stdin.on('error', () => undefined).end(input)
     this.pid = child.pid ?? -1
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text

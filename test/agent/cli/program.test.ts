@@ -1,8 +1,10 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { CommanderError } from 'commander'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { agentProgram } from '../../../agent/cli/program.ts'
+import { encodeJoinString, type JoinTicket } from '../../../protocol/wire/join-string.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { temporaryFolder } from '../../support/gateway-rig.ts'
 
@@ -28,10 +30,15 @@ async function agent(...args: readonly string[]): Promise<Said> {
 }
 
 async function agentOn(dir: string, ...args: readonly string[]): Promise<Said> {
+  return await agentWith('', dir, ...args)
+}
+
+async function agentWith(input: string, dir: string, ...args: readonly string[]): Promise<Said> {
   const said: Said = { out: '', err: '', error: undefined }
+  const stdin = Readable.from([input])
   const stdout = { write: (text: string) => (said.out += text) } as never
   const stderr = { write: (text: string) => (said.err += text) } as never
-  const program = agentProgram({ env: {}, stdout, stderr })
+  const program = agentProgram({ env: {}, stdin, stdout, stderr })
   said.error = await program
     .parseAsync(['node', 'agent', ...args, '--state', dir])
     .then(() => undefined)
@@ -112,7 +119,7 @@ test.each([
   expect(said.error).toMatchObject({ code: 'STATE_UNWRITABLE', kind: { exit: 78 } })
 })
 
-test.each([['status', '--json'], ['jobs'], ['logs', '7K3QF2.0']])(
+test.each([['status', '--json'], ['jobs'], ['logs', '7K3QF2.0'], ['invite', '--role', 'agent']])(
   '%s without a daemon gives exit 3 and says how to start it',
   async (...args) => {
     const said = await agent(...args)
@@ -151,6 +158,79 @@ test.each([
   expect(said.error).toMatchObject({ code: 'USAGE', kind: { exit: 2 } })
   expect(String(said.error)).toMatch(message)
   await expect(stat(join(state, 'authority.key'))).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test.each([
+  [['--role', 'witness'], /--role witness/],
+  [['--role', 'agent', '--for', '25h'], /--for 25h: is too long/],
+  [['--role', 'agent', '--for', 'soon'], /--for soon: is no duration/]
+])('invite refuses %j', async (args, message) => {
+  const said = await agent('invite', ...args)
+
+  expect(said.error).toMatchObject({ code: 'USAGE', kind: { exit: 2 } })
+  expect(String(said.error)).toMatch(message)
+})
+
+describe('join', () => {
+  const TICKET: JoinTicket = {
+    authority: generateKey().peerId,
+    inviter: generateKey().peerId,
+    addresses: ['/ip4/127.0.0.1/tcp/1'],
+    secret: '0a'.repeat(16),
+    roles: ['agent'],
+    isWitness: false,
+    expiresMs: 4e12
+  }
+  const STRING = encodeJoinString(TICKET)
+
+  test.each([
+    ['an empty string', '', 'JOIN_STRING_INVALID', /it is empty/],
+    ['one cut short', STRING.slice(0, -9), 'JOIN_STRING_INVALID', /cut short or mistyped/],
+    ['an authority', TICKET.authority, 'JOIN_STRING_INVALID', /does not start with rmj1/],
+    [
+      'one that is over',
+      encodeJoinString({ ...TICKET, expiresMs: 1_000 }),
+      'INVITE_EXPIRED',
+      /good until 1970-01-01T00:00:01\.000Z, now it is 2/
+    ],
+    [
+      'one for a gateway',
+      encodeJoinString({ ...TICKET, roles: ['gateway'] }),
+      'INVITE_ROLE_OTHER',
+      /as gateway, not as agent: run `gateway join` here/
+    ]
+  ])('refuses %s, as an argument and from standard input, and makes nothing', async (...row) => {
+    const [, text, code, message] = row
+    const all = [await agentWith(`${text}\n`, state, 'join', '-')]
+    if (text !== '') all.push(await agent('join', text))
+
+    for (const said of all) {
+      expect(said.error).toMatchObject({ code })
+      expect(String(said.error)).toMatch(message)
+      expect(said.out + said.err + String(said.error)).not.toContain(text.slice(5) || 'rmj1.x')
+    }
+    await expect(stat(state)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test.each([
+    [['--address', '/ip4/10.0.0.8/udp/1'], 'USAGE', /--address .*use \/ip4/],
+    [['--listen', '/ip4/0.0.0.0/tcp/0'], 'USAGE', /port 0/],
+    [['--name', 'a b'], 'CONFIG_INVALID', /--name: name: use letters/]
+  ])('refuses %j', async (args, code, message) => {
+    const said = await agent('join', STRING, ...args)
+
+    expect(said.error).toMatchObject({ code })
+    expect(String(said.error)).toMatch(message)
+  })
+
+  test('refuses a state that belongs to another mesh, and leaves it as it is', async () => {
+    const authority = (await agent(...INIT)).out.trim()
+
+    const said = await agent('join', STRING)
+
+    expect(said.error).toMatchObject({ code: 'STATE_BOUND', kind: { exit: 78 } })
+    expect((await readFile(join(state, 'authority'), 'utf8')).trim()).toBe(authority)
+  })
 })
 
 const ID = `${generateKey().peerId}/${'0'.repeat(32)}`

@@ -52,7 +52,7 @@ test('id makes key and store, pins the authority, and gives the same ids again',
   expect((await stat(join(state, 'gateway.key'))).mode & 0o777).toBe(0o600)
   expect((await readFile(join(state, 'authority'), 'utf8')).trim()).toBe(AUTHORITY)
   const other = await gateway('id', '--authority', generateKey().peerId)
-  expect(other.error).toMatchObject({ code: 'AUTHORITY_INVALID' })
+  expect(other.error).toMatchObject({ code: 'STATE_BOUND' })
 })
 
 test('token create prints a token that works, alone on standard output', async () => {

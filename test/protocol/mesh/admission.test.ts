@@ -100,6 +100,54 @@ describe('with a roster', () => {
   })
 })
 
+describe('while an invite is open', () => {
+  let isOpen = true
+  const door = { isOpen: () => isOpen }
+  const sealed = rosterOf([entry('self'), entry('a'), entry('over', -1)], ['b'])
+  const admission = new Admission(new Rosters(sealed), clock, 'self', { door })
+
+  test('a stranger is a guest, and so is one whose entry ran out; a revoked one is not', () => {
+    isOpen = true
+
+    expect(admission.of('outsider')).toBe('guest')
+    expect(admission.of('over')).toBe('guest')
+    expect(admission.of('a')).toBe('member')
+    expect(admission.of('b')).toBe('none')
+    expect(admission.isMember('outsider')).toBe(false)
+    expect(admission.reachable().map(({ peerId }) => peerId)).toEqual(['a'])
+  })
+
+  test('who came in stays a guest when the door closes; nobody else comes in then', () => {
+    isOpen = true
+    admission.guests.enter('early')
+    admission.guests.enter('early')
+    isOpen = false
+
+    expect(admission.of('early')).toBe('guest')
+    expect(admission.ofNewcomer('early')).toBe('none')
+    expect(admission.of('late')).toBe('none')
+    admission.guests.leave('early')
+    expect(admission.of('early')).toBe('guest')
+    admission.guests.leave('early')
+    expect(admission.of('early')).toBe('none')
+  })
+
+  test('a host without a roster lets in whoever may bring one, and no guest', () => {
+    const fresh = new Admission(new Rosters(undefined), clock, 'self', { door })
+
+    expect(fresh.of('anyone')).toBe('roster_only')
+  })
+})
+
+test('a host that joins knows nobody but its inviter', () => {
+  const inviter = { peerId: 'host', addresses: [], onProven: () => undefined }
+  const admission = new Admission(new Rosters(undefined), clock, 'self', { inviter })
+
+  expect(admission.of('host')).toBe('inviter')
+  expect(admission.of('anyone')).toBe('none')
+  expect(admission.reachable()).toEqual([])
+})
+
 describe('a roster that has run out while this host was away', () => {
   test('still lets its members bring the renewed one, and nothing else', () => {
     const lapsed = [entry('self', -1), entry('a', -1), entry('b', -1)]

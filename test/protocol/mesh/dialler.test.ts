@@ -130,6 +130,22 @@ test('a dialler comes back at once to a member whose link is lost', async () => 
   expect(net.dials).toHaveLength(2)
 })
 
+test('a dialler does not come back without pause to a member that cuts it off each time', async () => {
+  const net = new Net(['z'])
+  net.answering.add('z')
+  net.dialler.refresh()
+  const startMs = net.clock.bootMs()
+  while (net.clock.bootMs() < startMs + ROSTER_PUSH_MS_MAX) {
+    await net.clock.advance(10)
+    if (net.linked.delete('z')) net.dialler.linkLost('z')
+  }
+
+  const times = net.dialsOf('z')
+  const waits = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0))
+  expect(Math.min(...waits)).toBeGreaterThanOrEqual(DIAL_BACKOFF_MS_MIN / 2)
+  expect(Math.max(...waits)).toBeLessThanOrEqual(DIAL_BACKOFF_NEW_ROSTER_MS_MAX)
+})
+
 test('a dialler leaves alone who is no longer in the roster', async () => {
   const net = new Net(['y', 'z'])
   net.dialler.refresh()

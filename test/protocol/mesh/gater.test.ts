@@ -19,14 +19,34 @@ const LOOKS: readonly (readonly [string, Look])[] = [
 ]
 
 function door(standing: Standing, connections = 0): Door {
-  const admission = { of: () => standing } as unknown as Admission
-  return gater(admission, { of: () => connections })
+  const mayDial = (): boolean => standing !== 'none' && standing !== 'guest'
+  const admission = { ofNewcomer: () => standing, mayDial } as unknown as Admission
+  const onProven = (): void => {
+    proven.push(standing)
+  }
+  const inviter = { peerId: PEER.toString(), addresses: [], onProven }
+  return gater(admission, { of: () => connections }, inviter)
 }
+
+const proven: Standing[] = []
 
 test.each(LOOKS)('%s of or to an outsider is denied, of or to a member is not', (_name, look) => {
   expect(look(door('none'))).toBe(true)
   expect(look(door('member'))).toBe(false)
   expect(look(door('roster_only'))).toBe(false)
+})
+
+test('a guest may come in, and is not dialled', () => {
+  expect(LOOKS.map(([, look]) => look(door('guest')))).toEqual([true, false, true])
+})
+
+test('an inviter that has shown who it is is noted, even where the link ends there', () => {
+  proven.length = 0
+
+  LOOKS[2]?.[1](door('inviter'))
+  LOOKS[2]?.[1](door('none'))
+
+  expect(proven).toEqual(['inviter', 'none'])
 })
 
 test('one member cannot take all connections', () => {

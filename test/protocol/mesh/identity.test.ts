@@ -39,7 +39,7 @@ describe('a pinned authority is never replaced', () => {
 
   test('by another one', async () => {
     await expect(makeIdentity('agent', paths, second)).rejects.toMatchObject({
-      code: 'AUTHORITY_INVALID'
+      code: 'STATE_BOUND'
     })
     expect(await readAuthority(paths)).toBe(first)
   })

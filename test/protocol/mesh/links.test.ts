@@ -1,8 +1,10 @@
 import type { Connection } from '@libp2p/interface'
 import { expect, test } from 'vitest'
+import { GUEST_MS_MAX, GUESTS_MAX } from '../../../protocol/core/join-limits.ts'
 import { STRANGER_MS_MAX, STRANGERS_MAX } from '../../../protocol/core/limits.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import type { Admission, Standing } from '../../../protocol/mesh/admission.ts'
+import { Guests } from '../../../protocol/mesh/door.ts'
 import { Links } from '../../../protocol/mesh/links.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -10,7 +12,8 @@ import { FakeClock } from '../../support/fake-clock.ts'
 function open(standing: Standing = 'roster_only') {
   const clock = new FakeClock()
   const standings = new Map<string, Standing>()
-  const admission = { of: (peer: string) => standings.get(peer) ?? standing } as unknown
+  const of = (peer: string): Standing => standings.get(peer) ?? standing
+  const admission: unknown = { of, ofNewcomer: of, guests: new Guests() }
   const links = new Links({ admission: admission as Admission, clock, log: silentLog() })
   const connect = (peer: string) => {
     const connection = {
@@ -81,4 +84,20 @@ test('members do not count as strangers, and strangers that left do not either',
   close(first)
   await clock.advance(0)
   expect(clock.armed()).toBe(0)
+})
+
+test('guests get fewer places and less time, and none of those that bring a roster', async () => {
+  const { clock, standings, connect } = open('guest')
+  standings.set('bearer', 'roster_only')
+  const bearer = connect('bearer')
+  const guests = Array.from({ length: GUESTS_MAX + 1 }, (_, index) => connect(`guest-${index}`))
+  expect(guests.map(({ status }) => status)).toEqual([
+    'aborted',
+    ...new Array<string>(GUESTS_MAX).fill('open')
+  ])
+
+  await clock.advance(GUEST_MS_MAX)
+
+  expect(guests.every(({ status }) => status === 'aborted')).toBe(true)
+  expect(bearer.status).toBe('open')
 })

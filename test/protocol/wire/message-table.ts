@@ -6,6 +6,16 @@ import {
 import { openAnnouncement, sealAnnouncement } from '../../../protocol/wire/announcement.ts'
 import { decodeFrame, encodeFrame } from '../../../protocol/wire/frame.ts'
 import { decodeJobsMessage, encodeJobsMessage } from '../../../protocol/wire/hint-codec.ts'
+import {
+  decodeInvites,
+  decodeJoinClaim,
+  decodeJoinReply,
+  decodeJoinRequest,
+  encodeInvites,
+  encodeJoinClaim,
+  encodeJoinReply,
+  encodeJoinRequest
+} from '../../../protocol/wire/join-codec.ts'
 import type { MeshKey } from '../../../protocol/wire/keys.ts'
 import {
   decodeLogReply,
@@ -44,6 +54,7 @@ import {
   rosters
 } from './arbitraries.ts'
 import { KEYS } from './draws.ts'
+import { inviteLists, joinClaims, joinReplies, joinRequests } from './join-arbitraries.ts'
 import { records, replies, requests, values } from './register-arbitraries.ts'
 
 /** One kind of message, with its type forgotten, so that one claim can be made of all. */
@@ -109,5 +120,9 @@ export const MESSAGES: readonly MessageKind[] = [
   kind('jobs message', jobsMessages, encodeJobsMessage, decodeJobsMessage),
   kind('log request', logRequests, encodeLogRequest, decodeLogRequest),
   kind('log reply', logReplies, encodeLogReply, decodeLogReply),
+  kind('join claim', joinClaims, encodeJoinClaim, decodeJoinClaim),
+  kind('join request', joinRequests, encodeJoinRequest, decodeJoinRequest),
+  kind('join reply', joinReplies, encodeJoinReply, decodeJoinReply),
+  kind('invites', inviteLists, encodeInvites, decodeInvites),
   kind('frame', frames, encodeFrame, decodeFrame)
 ]

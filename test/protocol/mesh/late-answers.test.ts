@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest'
+import { MeshError } from '../../../protocol/core/errors.ts'
+import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
+import type { RegisterReply } from '../../../protocol/core/messages.ts'
+import type { Transport } from '../../../protocol/core/ports.ts'
+import { silentLog } from '../../../protocol/host/log.ts'
+import { RegisterClient } from '../../../protocol/mesh/register-client.ts'
+import { refOf } from '../../../protocol/mesh/run-ledger.ts'
+import { digest } from '../../../protocol/wire/digest.ts'
+import { openMesh } from '../../support/open-mesh.ts'
+import { scopeOf } from '../../support/witness-asks.ts'
+
+/** What the slow witness says to its first accept, long after the two others have accepted. */
+type Late = (ask: () => Promise<RegisterReply>) => Promise<RegisterReply>
+
+const refusal: RegisterReply = {
+  kind: 'rejected',
+  code: 'overload',
+  promised: undefined,
+  remainingMs: undefined,
+  detail: 'every place is in use'
+}
+
+/** Records a run with a client that hears of one witness's accept only when the test says so. */
+async function record(late: Late) {
+  const mesh = await openMesh()
+  const [gateway, slow] = [mesh.peer(0), mesh.peer(2)]
+  const gate = Promise.withResolvers<void>()
+  let accepts = 0
+  const request: Transport['request'] = async (peer, message, options) => {
+    const ask = () => gateway.transport.request(peer, message, options)
+    if (peer !== slow.peerId || message.kind !== 'accept') return await ask()
+    accepts += 1
+    if (accepts > 1) return await ask()
+    await gate.promise
+    return await late(ask)
+  }
+  const client = new RegisterClient(
+    {
+      ...{ transport: { peerId: gateway.peerId, request }, clock: mesh.clock, random: mesh.random },
+      ...{ digest: digest(), signer: gateway.signer, log: silentLog(), sets: gateway.sets }
+    },
+    { boot: gateway.boot }
+  )
+  const sealed = mesh.announce()
+  const { runId } = sealed.announcement
+  const body = { kind: 'create', annHash: sealed.annHash } as const
+  const op = gateway.signer.runOp(runId, '0e'.repeat(16), body)
+  const announcement = sealed.bytes
+  const result = await mesh.settle(client.change(refOf(sealed, runId), op, { announcement }))
+  expect(result).toMatchObject({ kind: 'applied', lagging: [], outstanding: [slow.peerId] })
+  gate.resolve()
+  await mesh.clock.advance(5 * LEASE_PROFILES.short.requestTimeoutMs)
+  await mesh.settle(client.stop())
+  const read = await mesh.settle(gateway.ask(slow, { kind: 'read', scope: scopeOf(slow, sealed) }))
+  const held = read.kind === 'value' ? read.accepted?.value.annHash : undefined
+  return { accepts, isHeld: held === sealed.annHash }
+}
+
+test('a witness that refuses after the change is over is brought the chosen accept', async () => {
+  expect(await record(async () => refusal)).toEqual({ accepts: 2, isHeld: true })
+})
+
+test('a witness that never answers is brought it as well', async () => {
+  const lost: Late = () => {
+    throw new MeshError('REQUEST_TIMED_OUT', { peer: 'slow', timeoutMs: 400 })
+  }
+
+  expect(await record(lost)).toEqual({ accepts: 2, isHeld: true })
+})
+
+test('a witness that accepts after the change is over is left alone', async () => {
+  expect(await record((ask) => ask())).toEqual({ accepts: 1, isHeld: true })
+})
