@@ -1,3 +1,4 @@
+import type { Capacity } from '../protocol/core/advertisement.ts'
 import { freeOf } from '../protocol/core/capacity.ts'
 import type { MeshError } from '../protocol/core/errors.ts'
 import type { Clock } from '../protocol/core/ports.ts'
@@ -31,6 +32,8 @@ import type { Engine } from './execute/engine.ts'
 import { Executor } from './execute/executor.ts'
 import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
+import { clearLeases } from './lifeline/lease-folders.ts'
+import { Lifeline } from './lifeline/lifeline.ts'
 import { AttemptLog } from './logs/attempt-log.ts'
 import type { LogSend } from './logs/feed.ts'
 import { Feeds } from './logs/feeds.ts'
@@ -49,8 +52,9 @@ const LOG_REQUEST_MS_MAX = 10_000
 const FEED_GRACE_MS = 3_000
 /** How long a starting agent waits for its earlier attempts to be settled before it takes jobs. */
 const SETTLE_MS_MAX = 15_000
-/** How often a starting agent looks for a quorum. */
-const QUORUM_CHECK_MS = 100
+const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
+/** How often a starting agent looks for a quorum, and for its guardian. */
+const READY_CHECK_MS = 100
 
 export interface AgentParts {
   readonly paths: StatePaths
@@ -78,6 +82,7 @@ export class Agent implements Supervised {
   readonly #sweep: LogSweeper
   readonly #feeds: Feeds
   readonly #claimer: Claimer
+  readonly #lifeline: Lifeline
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
   readonly #registers: Registers
@@ -107,6 +112,7 @@ export class Agent implements Supervised {
         name: settings.name
       }
     )
+    this.#lifeline = lifelineOf(parts)
     const spool = new LogStore(paths.logs, { durable: false })
     this.#spool = spool
     const held = (): readonly string[] => this.#claimer.heldJobs
@@ -130,7 +136,8 @@ export class Agent implements Supervised {
         capacity: host.capacity
       },
       openLog: (jobId, epoch, gateway) => this.#openLog(jobId, epoch, gateway),
-      mayClaim: () => this.#life.mayClaim,
+      // No lease without a lifeline: what is claimed may have to be ended by somebody else.
+      mayClaim: () => this.#life.mayClaim && this.#lifeline.holds,
       onHeld: (change) => this.#life.tell(change)
     })
     this.#advertiser = new Advertiser({
@@ -154,7 +161,14 @@ export class Agent implements Supervised {
       this.#advertiser.changed()
       this.#claimer.consider()
     })
+    this.#lifeline.onChange(() => {
+      this.#advertiser.changed()
+      this.#claimer.consider()
+    })
+    await this.#lifeline.start()
     await removeLeftovers(this.#recovery())
+    // No container is left, so that no guard reads them; claims of this process come later.
+    await clearLeases(this.#parts.paths.leases)
     await this.#member.start()
     this.#member.node.onLink(({ kind }) => {
       // Gossip to a new peer is lost until its subscriptions have arrived: said once they have.
@@ -178,6 +192,7 @@ export class Agent implements Supervised {
     this.#life.tell({ kind: 'drain' })
     this.#quit.abort()
     await this.#claimer.stop()
+    await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
     await this.#sweep.stop()
@@ -195,7 +210,8 @@ export class Agent implements Supervised {
     this.#quit.abort()
     this.#claimer.quit()
     this.#advertiser.silence()
-    await Promise.all([this.#member.stop(), this.#control.stop(), this.#sweep.stop()])
+    const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline]
+    await Promise.all(rooms.map((room) => room.stop()))
     await this.#feeds.stop(0)
     await this.#claimer.drain()
     await this.#spool.close()
@@ -205,13 +221,17 @@ export class Agent implements Supervised {
   async #settleIn(): Promise<void> {
     const { clock, host } = this.#parts
     while (!this.#quit.signal.aborted && !this.#member.health().hasQuorum) {
-      await pause(clock, QUORUM_CHECK_MS, this.#quit.signal)
+      await pause(clock, READY_CHECK_MS, this.#quit.signal)
     }
     const settled = settleRecords(this.#recovery(), this.#quit.signal)
     // A run that nobody can tell us of any more must not keep the agent from new jobs for ever.
     await Promise.race([settled, pause(clock, SETTLE_MS_MAX, this.#quit.signal)])
     if (this.#quit.signal.aborted) return
     this.#life.tell({ kind: 'quorum_answered' })
+    while (!this.#quit.signal.aborted && !this.#lifeline.holds) {
+      await pause(clock, READY_CHECK_MS, this.#quit.signal)
+    }
+    if (this.#quit.signal.aborted) return
     // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
     if (!host.problems.some((problem) => problem.blocking)) this.#life.tell({ kind: 'probed' })
   }
@@ -255,7 +275,8 @@ export class Agent implements Supervised {
       platforms: host.platforms,
       labels: settings.labels,
       capacity: host.capacity,
-      free: freeOf(this.#claimer.ledger),
+      // Room that cannot be claimed is none: others must not wait for this agent to go first.
+      free: this.#lifeline.holds ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
       engine: host.engine.version,
       jobs: this.#claimer.heldJobs
@@ -290,12 +311,14 @@ export class Agent implements Supervised {
       roster: () => this.#member.roster(),
       links: () => this.#member.node.links(),
       health: () => this.#member.health(),
-      problems: () =>
-        host.problems.map(({ part, found, fix }) => ({
+      problems: () => [
+        ...this.#lifeline.problems(),
+        ...host.problems.map(({ part, found, fix }) => ({
           code: `HOST_${part.toUpperCase()}`,
           message: `${part}: ${found}`,
           fix
-        })),
+        }))
+      ],
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       admit: async (request) => {
         const { roster } = await admitMember({ paths, book, clock }, request)
@@ -304,4 +327,16 @@ export class Agent implements Supervised {
       invite: (request) => makeInvite(inviter, request)
     }
   }
+}
+
+function lifelineOf({ paths, settings, log, key, store, engine, clock }: AgentParts): Lifeline {
+  const { peerId } = key
+  return new Lifeline(
+    { clock, log },
+    {
+      state: paths.state,
+      mode: settings.lifeline,
+      charge: { peerId, storeId: store.storeId, leases: paths.leases, engine: engine.socket }
+    }
+  )
 }

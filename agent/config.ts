@@ -37,6 +37,8 @@ export const agentSettingsSchema = z.strictObject({
     .default({}),
   labels: z.record(nameSchema, z.string().max(NAME_CHARACTERS_MAX)).default({}),
   gossip: z.boolean().default(true),
+  /** Who starts the guardian: this agent, or a unit of its own. */
+  lifeline: z.enum(['own', 'external']).default('own'),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info')
 })
 
@@ -49,6 +51,7 @@ const VARIABLES = {
   engine: 'MESH_ENGINE',
   busybox: 'MESH_BUSYBOX',
   gossip: 'MESH_GOSSIP',
+  lifeline: 'MESH_LIFELINE',
   logLevel: 'MESH_LOG_LEVEL'
 }
 

@@ -1,12 +1,13 @@
-import { Command } from 'commander'
-import { VERSION } from '../../protocol/host/version.ts'
+import type { Command } from 'commander'
 import { admitCommand } from './admit.ts'
+import { bareProgram } from './bare-program.ts'
 import type { Surroundings } from './command.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
 import { inviteCommand } from './invite.ts'
 import { jobsCommand } from './jobs.ts'
 import { joinCommand } from './join.ts'
+import { lifelineCommand } from './lifeline.ts'
 import { logsCommand } from './logs.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
@@ -18,6 +19,7 @@ const COMMANDS = [
   inviteCommand,
   joinCommand,
   startCommand,
+  lifelineCommand,
   statusCommand,
   jobsCommand,
   logsCommand
@@ -25,16 +27,5 @@ const COMMANDS = [
 
 /** The whole command line; rejects with CommanderError where commander has said what is wrong. */
 export function agentProgram(around: Surroundings): Command {
-  const program = new Command('agent')
-    .description('Runner Mesh: the agent of one build host')
-    .version(VERSION)
-    .configureOutput({
-      writeOut: (text) => void around.stdout.write(text),
-      writeErr: (text) => void around.stderr.write(text)
-    })
-    .exitOverride()
-    .showHelpAfterError('(agent --help lists the commands)')
-  // Settings of the program are copied when a subcommand is made: after they are set.
-  for (const add of COMMANDS) add(program, around)
-  return program
+  return bareProgram(around, COMMANDS)
 }

@@ -2,12 +2,17 @@ import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** The name that the guard reads in its lease folder. */
-const DEADLINE_NAME = 'deadline'
+export const DEADLINE_NAME = 'deadline'
 
 /**
- * The folder that the guard of one attempt reads, one per (job, claim): with one per job, a new
- * lease would revive an old container (lease-protocol 4.12.16).
+ * The folder's name, one per (job, claim): with one per job, a new lease would revive an old
+ * container (lease-protocol 4.12.16).
  */
+export function leaseName(jobId: string, claimId: string): string {
+  return `${jobId}-${claimId}`
+}
+
+/** The folder that the guard of one attempt reads, and the guardian with it. */
 export class DeadlineFile {
   /** Absolute; mounted read-only into the container. */
   readonly dir: string
@@ -19,7 +24,7 @@ export class DeadlineFile {
   }
 
   static async create(leasesDir: string, jobId: string, claimId: string): Promise<DeadlineFile> {
-    const dir = join(leasesDir, `${jobId}-${claimId}`)
+    const dir = join(leasesDir, leaseName(jobId, claimId))
     await mkdir(dir, { recursive: true })
     // The guard is another user than we are: a strict umask would make every deadline unreadable.
     await chmod(dir, 0o755)

@@ -71,6 +71,8 @@ export interface ContainerBody {
 export interface ContainerView {
   readonly id: string
   readonly running: boolean
+  /** Process 1 as the engine's host numbers it; 0 where none runs. */
+  readonly pid: number
   readonly exitCode: number
   readonly labels: Readonly<Record<string, string>>
   /** As the engine stored them, to compare with what was asked. */
@@ -81,6 +83,12 @@ export interface ContainerView {
 export interface OwnedThing {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
+}
+
+export interface OwnedContainer extends OwnedThing {
+  /** A name may soon be another container's; an id never is. */
+  readonly id: string
+  readonly running: boolean
 }
 
 export interface ExecRequest {

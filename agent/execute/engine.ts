@@ -12,6 +12,7 @@ import {
   type ExecEnd,
   type ExecRequest,
   type LocalImage,
+  type OwnedContainer,
   type OwnedThing
 } from './engine-types.ts'
 import { FrameReader } from './frames.ts'
@@ -60,27 +61,29 @@ interface InfoAnswer {
 
 /**
  * The container engine of this host, over its local socket. Calls reject with ENGINE_UNREACHABLE
- * where nothing listens, else with EngineError; each ends after ENGINE_CALL_MS_MAX at the latest
- * unless its own comment says otherwise.
+ * where nothing listens, else with EngineError; each ends after `callMsMax` at the latest unless
+ * its own comment says otherwise.
  */
 export class Engine {
   readonly socket: string
   readonly #docker: Docker
   readonly #calls: Calls
+  readonly #callMsMax: number
 
-  private constructor(socket: string) {
+  private constructor(socket: string, callMsMax: number) {
     this.socket = socket
+    this.#callMsMax = callMsMax
     this.#docker = new Docker({ socketPath: socket })
     this.#calls = this.#docker as unknown as Calls
   }
 
   /** `host` is a socket's path or a value of DOCKER_HOST. Throws ENGINE_REMOTE. */
-  static local(host: string | undefined): Engine {
-    if (host === undefined || host === '') return new Engine(DEFAULT_SOCKET)
+  static local(host: string | undefined, callMsMax = ENGINE_CALL_MS_MAX): Engine {
+    if (host === undefined || host === '') return new Engine(DEFAULT_SOCKET, callMsMax)
     const path = host.startsWith('unix://') ? host.slice('unix://'.length) : host
     // Mounts and the guard's clock are this host's: with a remote engine both would be another's.
     if (!path.startsWith('/')) throw new MeshError('ENGINE_REMOTE', { host })
-    return new Engine(path)
+    return new Engine(path, callMsMax)
   }
 
   async info(): Promise<EngineInfo> {
@@ -156,6 +159,7 @@ export class Engine {
     return {
       id: found.Id,
       running: found.State.Running,
+      pid: found.State.Pid,
       exitCode: found.State.ExitCode,
       labels: found.Config.Labels,
       config: { ...found.Config },
@@ -190,14 +194,16 @@ export class Engine {
   }
 
   /** All that carry these labels, ended ones too. */
-  async containers(labels: Labels): Promise<readonly OwnedThing[]> {
+  async containers(labels: Labels): Promise<readonly OwnedContainer[]> {
     const filters = { label: labelFilter(labels) }
     const found = await this.#call((abortSignal) =>
       this.#docker.listContainers({ all: true, filters, abortSignal })
     )
     return found.map((one) => ({
       name: one.Names[0]?.replace(/^\//, '') ?? one.Id,
-      labels: one.Labels
+      labels: one.Labels,
+      id: one.Id,
+      running: one.State === 'running' || one.State === 'paused'
     }))
   }
 
@@ -309,7 +315,7 @@ export class Engine {
 
   async #call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const limit = new AbortController()
-    const timer = setTimeout(() => limit.abort(), ENGINE_CALL_MS_MAX)
+    const timer = setTimeout(() => limit.abort(), this.#callMsMax)
     try {
       return await this.#limited(() => call(limit.signal), limit.signal)
     } finally {

@@ -36,6 +36,7 @@ export const MESH_ERRORS = {
     (f) =>
       `${f['state']} is in use by process ${f['pid']}: stop it, or give this one its own --state`
   ),
+  LIFELINE_RUNNING: kind(78, 409, false, (f) => `process ${f['pid']} guards ${f['state']}: end it`),
   STATE_UNWRITABLE: kind(
     78,
     500,

@@ -264,8 +264,6 @@ export const GIT_MEMORY_BYTES_MAX = 1_610_612_736
 export const IMAGE_PULL_MS_MAX = 900_000
 /** Milliseconds for one engine call that should be quick. */
 export const ENGINE_CALL_MS_MAX = 60_000
-/** Milliseconds that a guard's deadline may lie ahead: no lease is longer (lease-protocol 4.11). */
-export const GUARD_AHEAD_MS_MAX = 30_000
 /** Milliseconds that a job's processes have between SIGTERM and SIGKILL. */
 export const TERM_GRACE_MS = 5_000
 /**
@@ -398,3 +396,5 @@ export const CLAIMS_PENDING_MAX = 64
 export const WATCHES_MAX = 256
 /** Milliseconds that a job rests after a claim that failed: the board may not know yet why. */
 export const CLAIM_REST_MS = 500
+
+export * from './lifeline-limits.ts'
