@@ -120,7 +120,7 @@ async function saidAgain(mesh: MemoryMembers, sealed: SealedAnnouncement, body: 
   return { result, accepts: sentBy(mesh.network, peerId).filter(({ kind }) => kind === 'accept') }
 }
 
-test.each(ENDS)('a no to a $kind said again after a restart comes after a write-back', async (body) => {
+test.each(ENDS)('a no to a $kind said again comes after a write-back', async (body) => {
   const mesh = await MemoryMembers.open({ roles: [...THREE, ['agent']], gossip: false })
   const sealed = mesh.announce()
   await mesh.settle(mesh.member(0).recordRun(sealed))
