@@ -296,7 +296,10 @@ describe('a peer that stops reading costs a bounded amount of memory', () => {
 
     // 32 MiB of answers; both ends are in this process, so that the raw side's window counts too.
     expect(asked * answerBytes).toBe(32 * MIB)
-    expect(heldBytes() - beforeBytes).toBeLessThan(2 * OUTBOUND_BUFFER_BYTES_MAX)
+    // The last ones may still be on their way from the handler into the buffer, or out of it.
+    await eventually('only what is buffered is held', () => {
+      return heldBytes() - beforeBytes < 2 * OUTBOUND_BUFFER_BYTES_MAX
+    })
     trio.answer = async () => new Uint8Array(4_096)
     await eventually('dropped', () => {
       ask(200)

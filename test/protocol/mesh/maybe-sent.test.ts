@@ -120,27 +120,24 @@ async function saidAgain(mesh: MemoryMembers, sealed: SealedAnnouncement, body: 
   return { result, accepts: sentBy(mesh.network, peerId).filter(({ kind }) => kind === 'accept') }
 }
 
-test.each(ENDS)(
-  'a no to a $kind said again after a restart comes after a write-back',
-  async (body) => {
-    const mesh = await MemoryMembers.open({ roles: [...THREE, ['agent']], gossip: false })
-    const sealed = mesh.announce()
-    await mesh.settle(mesh.member(0).recordRun(sealed))
-    await mesh.settle(mesh.claim(3, sealed, CLAIM))
-    await mesh.clock.advance(4_000)
-    expect(await mesh.settle(mesh.claim(1, sealed, OP_ID))).toMatchObject({ kind: 'applied' })
+test.each(ENDS)('a no to a $kind said again comes after a write-back', async (body) => {
+  const mesh = await MemoryMembers.open({ roles: [...THREE, ['agent']], gossip: false })
+  const sealed = mesh.announce()
+  await mesh.settle(mesh.member(0).recordRun(sealed))
+  await mesh.settle(mesh.claim(3, sealed, CLAIM))
+  await mesh.clock.advance(4_000)
+  expect(await mesh.settle(mesh.claim(1, sealed, OP_ID))).toMatchObject({ kind: 'applied' })
 
-    const end = await saidAgain(mesh, sealed, body)
-    expect(end.result).toMatchObject({ kind: 'rejected', reason: 'stale_epoch' })
-    expect(end.accepts.length).toBeGreaterThan(0)
+  const end = await saidAgain(mesh, sealed, body)
+  expect(end.result).toMatchObject({ kind: 'rejected', reason: 'stale_epoch' })
+  expect(end.accepts.length).toBeGreaterThan(0)
 
-    // What nobody says a second time is answered by a read.
-    const error = { kind: 'error', reason: 'agent_lost', message: '' } as const
-    const other = await saidAgain(mesh, sealed, error)
-    expect(other.result).toMatchObject({ kind: 'rejected', reason: 'not_allowed' })
-    expect(other.accepts).toEqual([])
-  }
-)
+  // What nobody says a second time is answered by a read.
+  const error = { kind: 'error', reason: 'agent_lost', message: '' } as const
+  const other = await saidAgain(mesh, sealed, error)
+  expect(other.result).toMatchObject({ kind: 'rejected', reason: 'not_allowed' })
+  expect(other.accepts).toEqual([])
+})
 
 test('a run is recorded as an op that an earlier process may have sent', async () => {
   const mesh = await openMesh()
