@@ -41,6 +41,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     capacity: {},
     labels: {},
     gossip: true,
+    lifeline: 'own',
     logLevel: 'info'
   })
   expect(new Set(Object.values(origins))).toEqual(new Set(['default']))
@@ -56,6 +57,7 @@ test.each<[keyof AgentSettings, string, [string, string] | undefined, unknown]>(
   ['engine', '/run/other.sock', ['MESH_ENGINE', '/run/other.sock'], '/run/other.sock'],
   ['busybox', '/opt/busybox', ['MESH_BUSYBOX', '/opt/busybox'], '/opt/busybox'],
   ['gossip', 'false', ['MESH_GOSSIP', 'false'], false],
+  ['lifeline', 'external', ['MESH_LIFELINE', 'external'], 'external'],
   ['logLevel', 'debug', ['MESH_LOG_LEVEL', 'debug'], 'debug'],
   ['labels', '{ site: lab }', undefined, { site: 'lab' }],
   ['capacity', '{ jobs: 2 }', undefined, { jobs: 2 }]
@@ -118,6 +120,7 @@ test.each<[string, string | RegExp]>([
   ['announce: [10.0.0.7]', 'announce.0: use /ip4/ADDRESS/tcp/PORT'],
   ['busybox: busybox', ':1:10: busybox:'],
   ['gossip: maybe', ':1:9: gossip:'],
+  ['lifeline: none', ':1:11: lifeline:'],
   ['logLevel: loud', ':1:11: logLevel:'],
   ['labels: { "a b": c }', 'labels'],
   [`labels: { a: ${'x'.repeat(101)} }`, ':1:14: labels.a:']
