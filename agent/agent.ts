@@ -22,6 +22,7 @@ import { Advertiser, type Statement } from './advertiser.ts'
 import { Claimer } from './claim/claimer.ts'
 import { pause } from './claim/ending.ts'
 import type { Registers } from './claim/ports.ts'
+import { Reaper } from './claim/reaper.ts'
 import { removeLeftovers, settleRecords } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
 import type { AgentSettings } from './config.ts'
@@ -83,6 +84,7 @@ export class Agent implements Supervised {
   readonly #feeds: Feeds
   readonly #claimer: Claimer
   readonly #lifeline: Lifeline
+  readonly #reaper: Reaper
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
   readonly #registers: Registers
@@ -108,6 +110,7 @@ export class Agent implements Supervised {
         peerId: key.peerId,
         storeId: store.storeId,
         workspaces: paths.workspaces,
+        leases: paths.leases,
         busybox: settings.busybox,
         name: settings.name
       }
@@ -140,6 +143,7 @@ export class Agent implements Supervised {
       mayClaim: () => this.#life.mayClaim && this.#lifeline.holds,
       onHeld: (change) => this.#life.tell(change)
     })
+    this.#reaper = new Reaper({ executor: this.#executor, attempts: store.attempts, clock, log })
     this.#advertiser = new Advertiser({
       clock,
       random,
@@ -169,6 +173,7 @@ export class Agent implements Supervised {
     await removeLeftovers(this.#recovery())
     // No container is left, so that no guard reads them; claims of this process come later.
     await clearLeases(this.#parts.paths.leases)
+    this.#reaper.start()
     await this.#member.start()
     this.#member.node.onLink(({ kind }) => {
       // Gossip to a new peer is lost until its subscriptions have arrived: said once they have.
@@ -192,6 +197,7 @@ export class Agent implements Supervised {
     this.#life.tell({ kind: 'drain' })
     this.#quit.abort()
     await this.#claimer.stop()
+    await this.#reaper.stop()
     await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
@@ -210,7 +216,7 @@ export class Agent implements Supervised {
     this.#quit.abort()
     this.#claimer.quit()
     this.#advertiser.silence()
-    const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline]
+    const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline, this.#reaper]
     await Promise.all(rooms.map((room) => room.stop()))
     await this.#feeds.stop(0)
     await this.#claimer.drain()
@@ -317,7 +323,8 @@ export class Agent implements Supervised {
           code: `HOST_${part.toUpperCase()}`,
           message: `${part}: ${found}`,
           fix
-        }))
+        })),
+        ...this.#claimer.problems()
       ],
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       admit: async (request) => {

@@ -1,15 +1,14 @@
-import { backoffMs } from '../../protocol/core/backoff.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { freeOf, type Ledger, release, reserve } from '../../protocol/core/capacity.ts'
 import { causeOf } from '../../protocol/core/errors.ts'
-import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
-import { holdsLease } from '../../protocol/core/lease.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
 import { claimable, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
-import { Holder, type HolderParts } from './holder.ts'
-import type { JobChange } from './ports.ts'
+import { Holder, type HolderParts, type WonClaim } from './holder.ts'
+import { endOrphan, orphansOf } from './orphans.ts'
+import { proposeClaim } from './proposal.ts'
+import { type Problem, Rests } from './rests.ts'
 
 export interface ClaimerParts extends HolderParts {
   /** What this agent offers, fixed by its probe. */
@@ -32,11 +31,17 @@ export class Claimer {
   readonly #holders = new Map<string, { readonly holder: Holder; readonly done: Promise<void> }>()
   readonly #claims = new Map<string, Promise<void>>()
   readonly #stop = new AbortController()
+  readonly #rests: Rests
+  /** Ends waits for a turn, a lease of others or a rest: no order must wait for them. */
+  #pending = new AbortController()
   #ledger: Ledger
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts
     this.#ledger = { capacity: parts.offer.capacity, held: new Map() }
+    const { clock, log, executor } = parts
+    const check = (): Promise<void> => executor.check()
+    this.#rests = new Rests({ clock, log, check, onOver: () => this.consider() })
   }
 
   get ledger(): Ledger {
@@ -57,6 +62,11 @@ export class Claimer {
     return [...this.#holders.keys()]
   }
 
+  /** Why this agent claims less than it might, with the way out. */
+  problems(): readonly Problem[] {
+    return this.#rests.problems()
+  }
+
   /** Looks at the board again: after news of a job, room that came free, or an order. */
   consider(): void {
     if (!this.#parts.mayClaim() || this.#stop.signal.aborted) {
@@ -64,14 +74,19 @@ export class Claimer {
       return
     }
     const open = this.#parts.registers.board.openJobs()
-    for (const job of this.#orphans(open)) this.#begin(job, (one) => this.#giveBack(one))
+    const { peerId } = this.#parts.registers
+    for (const job of orphansOf(open, peerId, this.taken)) {
+      this.#begin(job, (one) => this.#endOrphan(one))
+    }
+    if (this.#rests.isHostResting) return
     const own = this.#own()
     const draw = (): number => this.#parts.random.next()
-    for (const job of claimable(open, own, this.taken, draw)) {
+    const rested = open.filter(({ jobId }) => !this.#rests.isResting(jobId))
+    for (const job of claimable(rested, own, this.taken, draw)) {
       if (this.#waiting.size >= CLAIMS_PENDING_MAX) break
       this.#await(this.#waiting, job, this.#waitMs(job), (one) => this.#claim(one))
     }
-    for (const job of watchable(open, own, this.taken)) {
+    for (const job of watchable(rested, own, this.taken)) {
       if (this.#watched.size >= WATCHES_MAX) break
       const { takeOverMs } = this.#parts.registers.profile()
       this.#await(this.#watched, job, takeOverMs, (one) => this.#watch(one))
@@ -88,6 +103,7 @@ export class Claimer {
   /** Ends what is held: containers gone, leases given back. */
   async stop(): Promise<void> {
     this.#stop.abort()
+    this.#rests.stop()
     this.#dropPending()
     for (const { holder } of this.#holders.values()) holder.stop()
     await this.drain()
@@ -96,6 +112,7 @@ export class Claimer {
   /** The process ends whatever the registers say; the next boot settles what is open. */
   quit(): void {
     this.#stop.abort()
+    this.#rests.stop()
     this.#dropPending()
     for (const { holder } of this.#holders.values()) holder.quit()
   }
@@ -111,13 +128,6 @@ export class Claimer {
     const { claimDelayMs } = registers.profile()
     const draw = (): number => random.next()
     return waitMs(job, this.#own(), agents, { digest, claimDelayMs, draw })
-  }
-
-  /** Leased to this agent, but by nothing that runs here: an earlier process won it and died. */
-  #orphans(open: readonly BoardJob[]): readonly BoardJob[] {
-    const { peerId } = this.#parts.registers
-    const { taken } = this
-    return open.filter((job) => job.state?.lease?.holder === peerId && !taken.has(job.jobId))
   }
 
   #await(
@@ -153,11 +163,19 @@ export class Claimer {
       for (const cancel of queue.values()) cancel()
       queue.clear()
     }
+    this.#pending.abort()
+    this.#pending = new AbortController()
+  }
+
+  /** Asked again right before a claim: an order or a fault may have come while its turn did not. */
+  #mayClaim(jobId: string): boolean {
+    if (this.#rests.isHostResting || this.#rests.isResting(jobId)) return false
+    return this.#parts.mayClaim() && !this.#stop.signal.aborted
   }
 
   async #claim(jobId: string): Promise<void> {
     const job = this.#parts.registers.board.job(jobId)
-    if (job === undefined || !this.#parts.mayClaim()) return
+    if (job === undefined || !this.#mayClaim(jobId)) return
     const phase = job.state?.phase ?? 'queued'
     if (phase !== 'queued' && phase !== 'leased') return
     // Room is set aside before the claim: two claims in flight must never share one slot.
@@ -165,7 +183,8 @@ export class Claimer {
     if (reservation.kind !== 'reserved') return
     this.#ledger = reservation.ledger
     try {
-      await this.#propose(job)
+      const won = await proposeClaim(this.#parts, job, this.#stop.signal)
+      if (won !== undefined) this.#hold(won)
     } finally {
       if (!this.#holders.has(jobId)) this.#ledger = release(this.#ledger, jobId)
     }
@@ -173,122 +192,38 @@ export class Claimer {
   }
 
   #rest(): Promise<void> {
-    return pause(this.#parts.clock, CLAIM_REST_MS, this.#stop.signal)
+    return pause(this.#parts.clock, CLAIM_REST_MS, this.#pending.signal)
   }
 
-  async #propose(job: BoardJob): Promise<void> {
-    const { registers, random, clock, log } = this.#parts
-    const { jobId } = job
-    const seen = await registers.readJob(jobId)
-    if (seen.kind === 'unreachable') return
-    const phase = seen.state?.phase ?? 'queued'
-    if (phase === 'leased' ? seen.leaseRemainingMs > 0 : phase !== 'queued') return
-    const claimId = random.id(16)
-    const opId = random.id(16)
-    const { boot, peerId } = registers
-    const { leaseMs } = registers.profile()
-    // Counted from before the first attempt: a witness may have accepted as early as that.
-    const startedAtMs = clock.bootMs()
-    const body = { kind: 'claim', claimId, boot, leaseMs } as const
-    const change = await this.#settle(jobId, opId, body)
-    const value = change.value
-    if (change.kind === 'rejected' && change.reason === 'attempts_exhausted') {
-      await this.#giveUp(jobId, value)
-    }
-    // `same` may name a lease that was cancelled or taken over meanwhile (4.12.2).
-    if (value === undefined || !holdsLease(value, { holder: peerId, claimId, boot })) return
-    log.info(
-      { job: jobId, epoch: value.epoch, phase: 'claim', ms: clock.bootMs() - startedAtMs },
-      'phase finished'
-    )
-    this.#hold(job, value, claimId, startedAtMs)
-  }
-
-  /**
-   * An ambiguous claim may be chosen later: it is asked for, under its own id, until it is known.
-   */
-  async #settle(
-    jobId: string,
-    opId: string,
-    body: Extract<JobOpBody, { kind: 'claim' }>
-  ): Promise<JobChange> {
-    const { registers, clock, random, log } = this.#parts
-    for (let attempt = 0; ; attempt++) {
-      const change = await registers.changeJob(jobId, opId, body)
-      if (change.kind !== 'unresolved' || this.#stop.signal.aborted) return change
-      log.warn({ job: jobId, attempt }, 'claim not settled yet')
-      await pause(clock, backoffMs(attempt, random.next()), this.#stop.signal)
-    }
-  }
-
-  #hold(job: BoardJob, state: JobState, claimId: string, startedAtMs: number): void {
-    const { jobId, spec } = job
-    const sealed = this.#parts.registers.board.run(job.runId)?.sealed
-    if (sealed === undefined) return
-    const holder = new Holder(this.#parts, { jobId, spec, sealed, state, claimId, startedAtMs })
-    const done = holder.run().finally(() => {
+  #hold(won: WonClaim): void {
+    const { jobId } = won
+    const holder = new Holder(this.#parts, won)
+    const done = holder.run().then((lesson) => {
       this.#holders.delete(jobId)
       this.#ledger = release(this.#ledger, jobId)
+      this.#rests.learn(jobId, lesson)
       this.#parts.onHeld({ kind: 'job_ended', jobId })
       this.consider()
     })
     this.#holders.set(jobId, { holder, done })
     this.#parts.onHeld({ kind: 'job_taken', jobId })
-    this.#tell(jobId)
-  }
-
-  /** No attempt is left and the last holder is gone: the job ends as ours, and says so. */
-  async #giveUp(jobId: string, value: JobState | undefined): Promise<void> {
-    const lost = value?.attempts ?? 0
-    const message =
-      `${lost} of ${value?.attemptsMax ?? lost} attempts ended with the loss of their agent: ` +
-      'look at those hosts, then push again'
-    const body = { kind: 'error', reason: 'agent_lost', message } as const
-    await this.#parts.registers.changeJob(jobId, this.#parts.random.id(16), body)
-    this.#tell(jobId)
   }
 
   /** Reads a leased job again; once its lease is over, claims it behind better placed agents. */
   async #watch(jobId: string): Promise<void> {
     const { registers, clock } = this.#parts
+    const { signal } = this.#pending
     const seen = await registers.readJob(jobId)
     if (seen.kind === 'unreachable' || seen.state?.phase !== 'leased') return
     const job = registers.board.job(jobId)
     if (job === undefined) return
-    if (seen.leaseRemainingMs > 0) {
-      await pause(clock, seen.leaseRemainingMs, this.#stop.signal)
-    }
-    await pause(clock, this.#waitMs(job), this.#stop.signal)
-    if (!this.#stop.signal.aborted) await this.#claim(jobId)
+    if (seen.leaseRemainingMs > 0) await pause(clock, seen.leaseRemainingMs, signal)
+    await pause(clock, this.#waitMs(job), signal)
+    if (!signal.aborted) await this.#claim(jobId)
   }
 
-  async #giveBack(jobId: string): Promise<void> {
-    const state = this.#parts.registers.board.job(jobId)?.state
-    const { lease } = state ?? {}
-    const records = await this.#parts.attempts.all()
-    const recorded = records.some((record) => record.register === jobId)
-    // A record means that its container could not be confirmed gone: such a lease is never given
-    // back (4.12.13). No record means that none was ever made: the record is synced before one is.
-    if (state === undefined || lease === undefined || recorded) {
-      await this.#rest()
-      return
-    }
-    const body = {
-      kind: 'release',
-      epoch: state.epoch,
-      claimId: lease.claimId,
-      reason: 'agent_lost',
-      userCodeRan: false
-    } as const
-    const change = await this.#parts.registers.changeJob(jobId, this.#parts.random.id(16), body)
-    this.#parts.log.warn({ job: jobId, epoch: state.epoch, answer: change.kind }, 'orphan released')
-    this.#tell(jobId)
+  async #endOrphan(jobId: string): Promise<void> {
+    await endOrphan(this.#parts, jobId, this.#pending.signal)
     await this.#rest()
-  }
-
-  #tell(jobId: string): void {
-    this.#parts.registers.hint(jobId).catch((error: unknown) => {
-      this.#parts.log.debug({ job: jobId, err: error }, 'hint not sent')
-    })
   }
 }

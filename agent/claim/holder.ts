@@ -12,16 +12,24 @@ import type { JobSpec, SealedAnnouncement } from '../../protocol/core/run.ts'
 import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
+import type { OwnedClaims } from '../execute/reaping.ts'
 import type { AttemptLog } from '../logs/attempt-log.ts'
-import { type EndBody, type EndingParts, endLease } from './ending.ts'
+import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
+import { type EndBody, type EndingParts, endLease, pause } from './ending.ts'
 import type { HeldLease } from './ports.ts'
 import type { Renewer } from './renewer.ts'
+import type { Lesson } from './rests.ts'
 
 /** Runs attempts; `Executor` is the real one. */
 export interface AttemptRunner {
   containerName(jobId: string): string
   run(input: AttemptInput): Promise<AttemptResult>
-  reap(keep: ReadonlySet<string>): Promise<readonly string[]>
+  /** Resolves once no container of this claim is left. Throws SANDBOX_FAILED. */
+  clear(claimId: string): Promise<void>
+  /** Removes what no attempt under way and no claim of `owned` has, and gives the containers. */
+  reap(owned: OwnedClaims): Promise<readonly string[]>
+  /** Rejects while this host cannot be expected to run anything. */
+  check(): Promise<void>
 }
 
 export interface HolderParts extends EndingParts {
@@ -44,16 +52,10 @@ export interface WonClaim {
   readonly startedAtMs: number
 }
 
-/** How an attempt ended, with what its log adds to the outcome. */
-type Ended = Extract<AttemptResult, { kind: 'interrupted' }> | Concluded
-
-interface Concluded {
-  readonly kind: 'outcome'
-  readonly outcome: Outcome
-}
-
 /** Tries to confirm that a sandbox is gone after the executor could not. */
-const REAP_TRIES_MAX = 10
+const CLEAR_TRIES_MAX = 10
+/** Milliseconds of the first pause between two of them; each is longer by as much. */
+const CLEAR_PAUSE_MS = 1_000
 
 /**
  * Holds one lease from the won claim to its recorded end: renews it, keeps the guard's deadline,
@@ -86,17 +88,20 @@ export class Holder {
     this.#stage = { name: 'claimed', step: 0, steps: won.spec.steps.length }
   }
 
-  async run(): Promise<void> {
-    const { log } = this.#parts
+  /** Never rejects. */
+  async run(): Promise<Lesson> {
     try {
       await this.#put('starting', undefined)
-      this.#deadline = await this.#parts.openDeadline(this.jobId, this.claimId)
-      await this.#finish(await this.#attempt())
+      const ended = await this.#ended()
+      await this.#finish(ended)
+      return lessonOf(ended)
     } catch (error) {
-      log.error({ job: this.jobId, epoch: this.#epoch, err: error }, 'attempt not settled')
+      const facts = { job: this.jobId, epoch: this.#epoch }
+      this.#parts.log.error({ ...facts, err: error }, 'attempt not settled')
+      return { kind: 'failed', fault: 'host', message: causeOf(error) }
     } finally {
       this.#disarm?.()
-      await this.#deadline?.remove()
+      await this.#forgetDeadline()
     }
   }
 
@@ -111,12 +116,34 @@ export class Holder {
     this.#abort.abort('drained')
   }
 
+  /** How the attempt ended, its container confirmed gone unless it has an outcome. */
+  async #ended(): Promise<Ended> {
+    const ended = await this.#attempt().catch((error: unknown) => this.#failed(error))
+    if (ended.left === undefined) return ended
+    const facts = { job: this.jobId, epoch: this.#epoch }
+    this.#parts.log.error({ ...facts, err: ended.left }, 'sandbox not confirmed gone')
+    // A finished job must not run again because its box is hard to remove: the reaper gets what is
+    // left. Given back it may be only without a container (4.12.13); else another would run too.
+    if (ended.kind === 'interrupted') await this.#confirmGone()
+    return ended
+  }
+
+  /** The lease is held and nothing could be done with it: no folder, no log, no record. */
+  #failed(error: unknown): Interrupted {
+    const { jobId: job } = this
+    this.#parts.log.error({ job, epoch: this.#epoch, err: error }, 'attempt not started')
+    const left = error instanceof Error ? error : new Error(String(error))
+    const common = { kind: 'interrupted', reason: 'sandbox_failed', fault: 'host' } as const
+    return { ...common, userCodeRan: this.#userCodeRan, message: left.message, left }
+  }
+
   async #attempt(): Promise<Ended> {
     const { clock } = this.#parts
+    this.#deadline = await this.#parts.openDeadline(this.jobId, this.claimId)
     const profile = this.#parts.registers.profile()
     const [hold, effects] = startHold(profile, this.#won.startedAtMs, clock.bootMs())
     this.#hold = hold
-    await this.#deadline?.write(hold.deadlineMs)
+    await this.#deadline.write(hold.deadlineMs)
     this.#apply(effects.filter((effect) => effect.kind !== 'write_deadline'))
     this.#step({ kind: 'ready', nowMs: clock.bootMs() })
     const onAbort = (): void => this.#start.resolve('lost')
@@ -132,48 +159,44 @@ export class Holder {
   }
 
   async #execute(): Promise<Ended> {
-    const { registers, log } = this.#parts
+    const { registers } = this.#parts
     const { jobId, claimId } = this
     const { announcement } = this.#won.sealed
     const attemptLog = this.#parts.openLog(jobId, this.#epoch, announcement.gateway)
-    try {
-      const result = await this.#parts.executor.run({
-        jobId,
-        runId: announcement.runId,
-        epoch: this.#epoch,
-        claimId,
-        attempt: this.#won.state.attempts,
-        witnessEpoch: announcement.witnessEpoch,
-        manifest: announcement.manifest,
-        spec: this.#won.spec,
-        deadline: this.#deadlineFile(),
-        deadlineMs: () => this.#hold?.deadlineMs ?? 0,
-        signal: this.#abort.signal,
-        terminate: this.#terminate.signal,
-        onStage: (stage) => {
-          this.#stage = stage
-          registers.board.stage(jobId, this.#epoch, stage)
-        },
-        onPhase: (phase, ms) => this.#phase(phase, ms),
-        onUserCode: async () => {
-          this.#userCodeRan = true
-          await this.#put('running', undefined)
-        },
-        log: (step, stream, text) => attemptLog.write(step, stream, text)
-      })
-      const summary = await attemptLog.close()
-      if (result.kind !== 'outcome') return result
-      const { digest: logDigest, lines: logLines } = summary
-      const outcome = { ...result.outcome, epoch: this.#epoch, logDigest, logLines }
-      return { kind: 'outcome', outcome }
-    } catch (error) {
-      await attemptLog.close()
-      log.error({ job: jobId, epoch: this.#epoch, err: error }, 'sandbox not confirmed gone')
-      await this.#confirmGone()
-      const userCodeRan = this.#userCodeRan
-      const message = causeOf(error)
-      return { kind: 'interrupted', reason: 'sandbox_failed', userCodeRan, message }
-    }
+    const running = this.#parts.executor.run({
+      jobId,
+      runId: announcement.runId,
+      epoch: this.#epoch,
+      claimId,
+      attempt: this.#won.state.attempts,
+      givenBack: this.#won.state.history.filter(({ end }) => end === 'released').length,
+      witnessEpoch: announcement.witnessEpoch,
+      manifest: announcement.manifest,
+      spec: this.#won.spec,
+      deadline: this.#deadlineFile(),
+      deadlineMs: () => this.#hold?.deadlineMs ?? 0,
+      signal: this.#abort.signal,
+      terminate: this.#terminate.signal,
+      onStage: (stage) => {
+        this.#stage = stage
+        registers.board.stage(jobId, this.#epoch, stage)
+      },
+      onPhase: (phase, ms) => this.#phase(phase, ms),
+      onUserCode: async () => {
+        this.#userCodeRan = true
+        await this.#put('running', undefined)
+      },
+      log: (step, stream, text) => attemptLog.write(step, stream, text)
+    })
+    const summary = await running.then(
+      () => attemptLog.close(),
+      () => attemptLog.close()
+    )
+    const result = await running
+    if (result.kind !== 'outcome') return result
+    const { digest: logDigest, lines: logLines } = summary
+    const outcome = { ...result.outcome, epoch: this.#epoch, logDigest, logLines }
+    return { kind: 'outcome', outcome, left: result.left }
   }
 
   /** Logged for benchmarks and for the curious: where the time of a job goes. */
@@ -183,20 +206,15 @@ export class Holder {
     log.info({ job: this.jobId, epoch: this.#epoch, phase, ms, atBootMs }, 'phase finished')
   }
 
-  /**
-   * A lease is given back only once its container is gone (4.12.13); else another would run too.
-   */
   async #confirmGone(): Promise<void> {
-    const { attempts, executor, clock } = this.#parts
-    for (let tries = 0; tries < REAP_TRIES_MAX; tries++) {
-      const others = (await attempts.all()).filter((record) => record.register !== this.jobId)
-      const keep = new Set(others.map((record) => record.container))
+    const { executor, clock } = this.#parts
+    for (let tries = 0; tries < CLEAR_TRIES_MAX; tries++) {
       try {
-        await executor.reap(keep)
+        await executor.clear(this.claimId)
         return
       } catch (error) {
         this.#parts.log.warn({ job: this.jobId, err: error }, 'sandbox still there')
-        await new Promise<void>((resolve) => clock.arm(1_000 * (tries + 1), resolve))
+        await pause(clock, CLEAR_PAUSE_MS * (tries + 1), this.#quit.signal)
       }
     }
     throw new MeshError('SANDBOX_FAILED', {
@@ -208,6 +226,7 @@ export class Holder {
 
   async #finish(result: Ended): Promise<void> {
     const { attempts, clock, log } = this.#parts
+    // Or left to the reaper: either way no deadline has anything to end any more.
     this.#step({ kind: 'gone', nowMs: clock.bootMs() })
     const body = this.#ending(result)
     if (body.kind === 'complete') await this.#put('exited', body.outcome)
@@ -221,28 +240,10 @@ export class Holder {
     else log.info({ ...facts, state: body.outcome.state }, 'job ended')
   }
 
-  #ending(result: Ended): EndBody {
-    const lease = { epoch: this.#epoch, claimId: this.claimId }
-    if (result.kind === 'outcome') return { kind: 'complete', ...lease, outcome: result.outcome }
-    if (this.#cancelled !== undefined) {
-      return { kind: 'complete', ...lease, outcome: this.#cancelOutcome(this.#cancelled.reason) }
-    }
-    const { reason, userCodeRan } = result
-    return { kind: 'release', ...lease, reason, userCodeRan }
-  }
-
-  #cancelOutcome(reason: string): Outcome {
-    return {
-      epoch: this.#epoch,
-      state: 'cancelled',
-      reason: 'cancelled',
-      exitCode: undefined,
-      message: `cancelled: ${reason}`,
-      steps: [],
-      durationMs: Math.max(0, this.#parts.clock.bootMs() - this.#won.startedAtMs),
-      logDigest: '',
-      logLines: 0
-    }
+  #ending(ended: Ended): EndBody {
+    const durationMs = this.#parts.clock.bootMs() - this.#won.startedAtMs
+    const cancel = this.#cancelled && { reason: this.#cancelled.reason, durationMs }
+    return endingOf(ended, { epoch: this.#epoch, claimId: this.claimId }, cancel)
   }
 
   #step(event: LeaseEvent): void {
@@ -322,6 +323,15 @@ export class Holder {
     this.#disarm = clock.arm(Math.max(0, atMs - clock.bootMs()), () => {
       this.#step({ kind: 'tick', nowMs: clock.bootMs() })
     })
+  }
+
+  async #forgetDeadline(): Promise<void> {
+    try {
+      await this.#deadline?.remove()
+    } catch (error) {
+      // The reaper comes by: a folder that is left is no reason to end the agent.
+      this.#parts.log.error({ job: this.jobId, err: error }, 'lease folder not removed')
+    }
   }
 
   #deadlineFile(): DeadlineFile {

@@ -2,9 +2,12 @@ import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-s
 import { type EndBody, type EndingParts, endLease } from './ending.ts'
 import type { AttemptRunner } from './holder.ts'
 
-export interface RecoveryParts extends EndingParts {
-  readonly executor: AttemptRunner
+export interface SettlingParts extends EndingParts {
   readonly attempts: AttemptStore
+}
+
+export interface RecoveryParts extends SettlingParts {
+  readonly executor: Pick<AttemptRunner, 'reap'>
 }
 
 /**
@@ -15,7 +18,7 @@ export interface RecoveryParts extends EndingParts {
  * Rejects with SANDBOX_FAILED where a container cannot be removed: nothing may be claimed then.
  */
 export async function removeLeftovers(parts: RecoveryParts): Promise<void> {
-  const removed = await parts.executor.reap(new Set())
+  const removed = await parts.executor.reap(async () => new Set())
   if (removed.length > 0) parts.log.warn({ removed }, 'leftovers removed')
 }
 
@@ -25,11 +28,12 @@ export async function removeLeftovers(parts: RecoveryParts): Promise<void> {
  */
 export async function settleRecords(parts: RecoveryParts, signal: AbortSignal): Promise<void> {
   const records = await parts.attempts.all()
-  await Promise.all(records.map((record) => settle(parts, record, signal)))
+  await Promise.all(records.map((record) => settleRecord(parts, record, signal)))
 }
 
-async function settle(
-  parts: RecoveryParts,
+/** Its container must be gone. */
+export async function settleRecord(
+  parts: SettlingParts,
   record: AttemptRecord,
   signal: AbortSignal
 ): Promise<void> {
@@ -38,7 +42,7 @@ async function settle(
   if (change === undefined) return
   await parts.attempts.remove(record.register)
   const facts = { job: record.register, epoch: record.epoch, end: body.kind }
-  parts.log.info({ ...facts, answer: change.kind }, 'attempt of an earlier process settled')
+  parts.log.info({ ...facts, answer: change.kind }, 'attempt settled late')
 }
 
 function endingOf(record: AttemptRecord): EndBody {

@@ -1,10 +1,12 @@
-import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
+import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Reason } from '../../protocol/core/job.ts'
+import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult, PhaseName } from './attempt.ts'
 import type { Engine } from './engine.ts'
-import { EngineError, type LocalImage } from './engine-types.ts'
+import type { LocalImage } from './engine-types.ts'
+import { failureOf } from './failure.ts'
 import type { Ground } from './ground.ts'
 import { ensureImage } from './image.ts'
 import { jobEnvironment } from './job-environment.ts'
@@ -22,6 +24,7 @@ export interface AttemptParts {
   readonly workspace: Workspace
   readonly agent: string
   readonly termGraceMs: number
+  readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
   readonly sandboxOf: (image: LocalImage, ground: Ground) => Sandbox
 }
@@ -36,6 +39,7 @@ export class AttemptRun {
   readonly #stopwatch = new Stopwatch()
   #sandbox: Sandbox | undefined
   #userCodeRan = false
+  #creating = false
   #hostTree: Promise<unknown> = Promise.resolve()
 
   constructor(parts: AttemptParts, input: AttemptInput) {
@@ -43,14 +47,14 @@ export class AttemptRun {
     this.#input = input
   }
 
-  /** Rejects with SANDBOX_FAILED where something could not be confirmed gone. */
+  /** Never rejects: what could not be confirmed gone is told beside how the attempt ended. */
   async run(): Promise<AttemptResult> {
     const result = await this.#attempt()
     this.#stage('finishing')
-    await this.#cleanUp()
-    if (result.kind === 'interrupted') return result
+    const left = await this.#cleanUp()
+    if (result.kind === 'interrupted') return { ...result, left }
     const outcome = outcomeOf(result.verdict, this.#stopwatch.ms())
-    return { kind: 'outcome', outcome }
+    return { kind: 'outcome', outcome, left }
   }
 
   async #attempt(): ReturnType<typeof runSteps> {
@@ -103,10 +107,11 @@ export class AttemptRun {
     const sandbox = sandboxOf(image, ground)
     this.#sandbox = sandbox
     this.#stage('create')
-    await this.#timed('create', () => sandbox.create())
-    signal.throwIfAborted()
+    this.#creating = true
+    await this.#timed('create', () => sandbox.create(signal))
+    this.#creating = false
     this.#stage('start')
-    await this.#timed('start', () => sandbox.start())
+    await this.#timed('start', () => sandbox.start(signal))
     this.#stage('checkout')
     return { sandbox, image }
   }
@@ -148,38 +153,44 @@ export class AttemptRun {
   }
 
   async #explained(error: unknown): ReturnType<typeof runSteps> {
-    const { signal, spec } = this.#input
+    const { signal, spec, givenBack, jobId: job, epoch } = this.#input
     const userCodeRan = this.#userCodeRan
     if (signal.aborted) {
       const [reason, message] = abortWords(signal.reason)
       return { kind: 'interrupted', reason, userCodeRan, message }
     }
     if (error instanceof SandboxDied) return interruption(error.exitCode, userCodeRan)
-    const known = failureOf(error)
-    if (known === undefined || userCodeRan) {
-      const { jobId: job, epoch } = this.#input
-      this.#parts.log.error({ job, epoch, err: error }, 'attempt interrupted')
-      const message = causeOf(error)
-      return { kind: 'interrupted', reason: 'sandbox_failed', userCodeRan, message }
+    const failure = failureOf(error, this.#creating)
+    const message = causeOf(error)
+    if (!userCodeRan && failure.kind === 'final') {
+      return { kind: 'verdict', verdict: errored(spec, failure.reason, message) }
     }
-    return { kind: 'verdict', verdict: errored(spec, known, causeOf(error)) }
+    this.#parts.log.error({ job, epoch, err: error }, 'attempt interrupted')
+    // Hosts that all fail at it would else pass one job round for ever.
+    if (!userCodeRan && givenBack >= GIVE_BACKS_MAX) {
+      const tried = `${message}; ${givenBack} attempts before this one were given back, too`
+      return { kind: 'verdict', verdict: errored(spec, failure.reason, tried) }
+    }
+    const fault = failure.kind === 'fault' ? failure.fault : 'job'
+    return { kind: 'interrupted', reason: failure.reason, userCodeRan, message, fault }
   }
 
-  async #cleanUp(): Promise<void> {
-    const { workspace } = this.#parts
+  /** What is left, if anything is. */
+  async #cleanUp(): Promise<Error | undefined> {
+    const { workspace, cleanUpMsMax } = this.#parts
     const { jobId, deadline } = this.#input
     await this.#hostTree
     const sandbox = this.#sandbox
     const box = sandbox === undefined ? [] : [sandbox.close()]
-    const rest = confirmGone(jobId, [
-      { what: `workspace ${workspace.dir}`, remove: () => workspace.remove() }
-    ])
+    const gone = (what: string, remove: () => Promise<void>): Promise<void> =>
+      confirmGone(jobId, [{ what, remove }], cleanUpMsMax)
+    const rest = gone(`workspace ${workspace.dir}`, () => workspace.remove())
     const ends = await Promise.allSettled([...box, rest])
     // Last, and in any case: a guard that finds no deadline ends a container that we could not.
-    await confirmGone(jobId, [
-      { what: `lease folder ${deadline.dir}`, remove: () => deadline.remove() }
-    ])
-    for (const end of ends) if (end.status === 'rejected') throw end.reason
+    const lease = gone(`lease folder ${deadline.dir}`, () => deadline.remove())
+    ends.push(...(await Promise.allSettled([lease])))
+    const failed = ends.find((end) => end.status === 'rejected')
+    return failed?.status === 'rejected' ? asError(failed.reason) : undefined
   }
 
   async #timed<T>(phase: PhaseName, work: () => Promise<T>): Promise<T> {
@@ -198,20 +209,13 @@ export class AttemptRun {
   }
 }
 
-/** What is errored, with its reason; undefined for trouble that gives the job back to the queue. */
-function failureOf(error: unknown): Reason | undefined {
-  const code = codeOf(error)
-  if (code === 'IMAGE_UNAVAILABLE') return 'image_unavailable'
-  if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED') return 'source_unavailable'
-  if (code === 'SANDBOX_FAILED') return 'sandbox_failed'
-  // Refused is final: the same request would be refused again, here and elsewhere. Silence is not.
-  if (error instanceof EngineError && error.status !== undefined) return 'sandbox_failed'
-  return undefined
-}
-
 function abortWords(reason: unknown): readonly [Reason, string] {
   if (reason === 'cancelled') return ['cancelled', 'the job was cancelled']
   if (reason === 'drained') return ['drained', 'the agent is stopping and gave the job back']
   if (reason instanceof MeshError) return ['lease_lost', reason.message]
   return ['lease_lost', 'the lease was lost']
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
 }

@@ -18,6 +18,8 @@ export interface AttemptInput {
   readonly claimId: string
   /** From 1. */
   readonly attempt: number
+  /** Times that holders, this agent's earlier ones too, have given the job back. */
+  readonly givenBack: number
   readonly witnessEpoch: number
   readonly manifest: Manifest
   readonly spec: JobSpec
@@ -42,12 +44,24 @@ export interface AttemptInput {
 
 export type AttemptOutcome = Omit<Outcome, 'epoch' | 'logDigest' | 'logLines'>
 
-/** In both kinds the container, its volume, the workspace and the lease folder are gone. */
+/**
+ * Trouble of ours, and how far it reaches: `host` where this host cannot be expected to run the
+ * next job either, `job` where only what this one needs could not be had.
+ */
+export type Fault = 'host' | 'job'
+
+/** Container, volume, workspace and lease folder are gone, but for what `left` tells of. */
 export type AttemptResult =
-  | { readonly kind: 'outcome'; readonly outcome: AttemptOutcome }
+  | {
+      readonly kind: 'outcome'
+      readonly outcome: AttemptOutcome
+      readonly left?: Error | undefined
+    }
   | {
       readonly kind: 'interrupted'
       readonly reason: Reason
       readonly userCodeRan: boolean
       readonly message: string
+      readonly fault?: Fault | undefined
+      readonly left?: Error | undefined
     }

@@ -35,6 +35,7 @@ export interface ContainerSandboxOptions {
   readonly volume: string
   readonly image: LocalImage
   readonly body: ContainerBody
+  readonly cleanUpMsMax: number
 }
 
 /** A sandbox that is one container of the engine, with a volume of its own. */
@@ -46,6 +47,8 @@ export class ContainerSandbox implements Sandbox {
   readonly #watch: ContainerWatch
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
   #inFlight: Promise<unknown> = Promise.resolve()
+  /** Signals that we sent: what is seen beyond them is somebody else's. */
+  #signals = 0
   #id: string | undefined
 
   constructor(parts: ContainerSandboxParts, options: ContainerSandboxOptions) {
@@ -57,18 +60,16 @@ export class ContainerSandbox implements Sandbox {
     this.#watch = new ContainerWatch(parts.engine, { 'runner-mesh.claim': claim })
   }
 
-  async create(): Promise<void> {
-    await Promise.all([this.#watch.start(), this.#flown(this.#create())])
-    const stored = await this.#engine.inspect(this.#container())
-    if (stored === undefined) throw this.#failed('exist', 'it was removed as soon as it was made')
-    const [first, ...more] = differences(this.#options.body, stored)
-    if (first === undefined) return
-    const others = more.length === 0 ? '' : `, and ${more.length} fields more`
-    throw this.#failed('be created as asked', `${first}${others}`)
+  async create(signal: AbortSignal): Promise<void> {
+    const made = Promise.all([this.#watch.start(), this.#flown(this.#create())])
+    await orAbort(
+      made.then(() => this.#readBack()),
+      signal
+    )
   }
 
-  async start(): Promise<void> {
-    await this.#flown(this.#engine.start(this.#container()))
+  async start(signal: AbortSignal): Promise<void> {
+    await orAbort(this.#flown(this.#engine.start(this.#container())), signal)
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -107,12 +108,13 @@ export class ContainerSandbox implements Sandbox {
       throw error
     }
     if (end.kind === 'not_started') return (await this.#death(oom)) ?? end
-    if (end.code === 0) return { kind: 'exited', code: 0, oom: false }
     return await this.#judged(end.code, execId, oom)
   }
 
   async terminate(): Promise<void> {
     if (this.#id === undefined) return
+    // Before it is sent: its report may come before its answer.
+    this.#signals += 1
     await this.#engine.kill(this.#id, 'SIGTERM').catch((error: unknown) => {
       // A courtesy: what comes after it does not ask whether it arrived.
       this.#log.debug({ job: this.#options.jobId, err: error }, 'sigterm not sent')
@@ -121,12 +123,13 @@ export class ContainerSandbox implements Sandbox {
 
   async close(): Promise<void> {
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, volume } = this.#options
+    const { jobId, name, volume, cleanUpMsMax } = this.#options
+    const leftovers = [
+      { what: `container ${name}`, remove: () => this.#removeContainer() },
+      { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
+    ]
     try {
-      await confirmGone(jobId, [
-        { what: `container ${name}`, remove: () => this.#removeContainer() },
-        { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
-      ])
+      await confirmGone(jobId, leftovers, cleanUpMsMax)
     } finally {
       await this.#watch.stop()
     }
@@ -146,6 +149,16 @@ export class ContainerSandbox implements Sandbox {
     // The engine knows the image's users; the mounted busybox must not load the image's libraries.
     const said = await this.#helper(busybox('"$0" id -u && "$0" id -g'), user, signal)
     await this.#helper([...busybox(OWN), said.trim().replace('\n', ':')], '0:0', signal)
+  }
+
+  async #readBack(): Promise<void> {
+    const { jobId, body } = this.#options
+    const stored = await this.#engine.inspect(this.#container())
+    if (stored === undefined) throw this.#failed('exist', 'it was removed as soon as it was made')
+    const [first, ...more] = differences(body, stored)
+    if (first === undefined) return
+    const others = more.length === 0 ? '' : `, and ${more.length} fields more`
+    throw new MeshError('SANDBOX_DIFFERS', { job: jobId, difference: `${first}${others}` })
   }
 
   async #create(): Promise<void> {
@@ -183,11 +196,14 @@ export class ContainerSandbox implements Sandbox {
     if (found?.labels['runner-mesh.claim'] === claim) await this.#engine.remove(found?.id ?? '')
   }
 
-  /** What ended a step that did not end well: the job, its memory limit, or the end of the box. */
+  /** What ended a step: the job, its memory limit, somebody else, or the end of the box. */
   async #judged(code: number, execId: string, oom: () => boolean): Promise<StepEnd> {
     const watch = this.#watch
+    // In success too: a step may answer a foreign SIGTERM with exit code 0.
     const reported = (): boolean => watch.hasEnded(execId) || watch.death() !== undefined
     await watch.until(reported, EVENT_LAG_MS_MAX)
+    if (watch.kills > this.#signals) return { kind: 'stopped' }
+    if (code === 0) return { kind: 'exited', code, oom: false }
     if (code === KILLED) {
       // The guard's exit kills the step first and ends the container a moment later: taken for the
       // step's own end, a lost lease would be reported as a failed test.
@@ -245,4 +261,14 @@ export class ContainerSandbox implements Sandbox {
   #failed(action: string, cause: string): MeshError {
     return new MeshError('SANDBOX_FAILED', { job: this.#options.jobId, action, cause })
   }
+}
+
+/** Rejects with the signal's reason as soon as it aborts; the work itself goes on. */
+function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }

@@ -5,6 +5,9 @@ import type { EngineEvent } from './engine-types.ts'
 /** Milliseconds before the event stream is asked for again after it broke. */
 const RECONNECT_MS = 200
 
+/** Signals that end what runs; the guard hands the first on, and process 1 ignores all others. */
+const ENDING_SIGNALS: readonly number[] = [15, 9]
+
 export interface Death {
   readonly exitCode: number | undefined
 }
@@ -16,6 +19,8 @@ export interface Death {
 export class ContainerWatch {
   /** Times that the kernel ended one of its processes for memory. */
   oomKills = 0
+  /** Times that the engine was asked to end it, by us or by anybody else. */
+  kills = 0
   #died: Death | undefined
   readonly #engine: Engine
   readonly #labels: Readonly<Record<string, string>>
@@ -89,7 +94,13 @@ export class ContainerWatch {
     this.#since = event.time
     if (event.action === 'oom') this.oomKills += 1
     else if (event.action === 'exec_die') this.#execEnds.add(event.execId)
+    else if (event.action === 'kill') this.kills += Number(endsWhatRuns(event))
     else this.#died ??= { exitCode: event.exitCode }
     for (const waiter of this.#waiters) waiter()
   }
+}
+
+/** A signal that the engine does not name is taken for one that does. */
+function endsWhatRuns({ signal }: EngineEvent): boolean {
+  return signal === undefined || ENDING_SIGNALS.includes(signal)
 }

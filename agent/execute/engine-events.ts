@@ -1,6 +1,6 @@
 import type { EngineEvent } from './engine-types.ts'
 
-const ACTIONS: ReadonlySet<string> = new Set(['oom', 'die', 'exec_die', 'destroy'])
+const ACTIONS: ReadonlySet<string> = new Set(['oom', 'die', 'exec_die', 'destroy', 'kill'])
 
 interface RawEvent {
   readonly Action: string
@@ -13,11 +13,15 @@ export function parseEvent(document: unknown): EngineEvent | undefined {
   const { Action, Actor, timeNano } = document as RawEvent
   if (!ACTIONS.has(Action)) return undefined
   const attributes = Actor?.Attributes ?? {}
-  const code = attributes['exitCode']
+  const number = (name: string): number | undefined => {
+    const value = Number(attributes[name])
+    return Number.isNaN(value) ? undefined : value
+  }
   return {
     action: Action as EngineEvent['action'],
     execId: attributes['execID'] ?? '',
-    exitCode: code === undefined ? undefined : Number(code),
+    exitCode: number('exitCode'),
+    signal: number('signal'),
     // Nanoseconds are beyond 2**53 and came rounded: going on from there repeats an event at worst.
     time: (timeNano / 1e9).toFixed(6)
   }

@@ -110,11 +110,14 @@ export type ExecEnd =
   | { readonly kind: 'not_started'; readonly cause: string }
 
 export interface EngineEvent {
-  readonly action: 'oom' | 'die' | 'exec_die' | 'destroy'
+  /** `kill`: somebody had the engine send a signal to process 1, by `docker stop` say. */
+  readonly action: 'oom' | 'die' | 'exec_die' | 'destroy' | 'kill'
   /** Of `exec_die`; '' otherwise. */
   readonly execId: string
   /** Of `die` and `exec_die`. */
   readonly exitCode: number | undefined
+  /** Number of the signal, of `kill`. */
+  readonly signal: number | undefined
   /** When it happened, as the engine wants it back to go on from there. */
   readonly time: string
 }

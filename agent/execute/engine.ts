@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import Docker from 'dockerode'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { ENGINE_CALL_MS_MAX } from '../../protocol/core/limits.ts'
+import { converse } from './converse.ts'
 import { parseEvent } from './engine-events.ts'
 import {
   type ContainerBody,
@@ -247,7 +248,10 @@ export class Engine {
     return await this.#ending(created, firstWords, request.signal)
   }
 
-  /** Resolves when the engine ends the stream; `onReady` is called once nothing can be missed. */
+  /**
+   * Resolves when the engine ends the stream; `onReady` is called once nothing can be missed. The
+   * answer has the usual limit, the stream none but `signal`.
+   */
   async events(
     labels: Labels,
     since: string | undefined,
@@ -256,10 +260,10 @@ export class Engine {
     onReady: () => void
   ): Promise<void> {
     const filters = { type: ['container'], label: labelFilter(labels) }
-    const stream = await this.#limited(
-      () => this.#calls.getEvents({ filters, since, abortSignal: signal }),
-      signal
-    )
+    const stream = await this.#call((limit) => {
+      const abortSignal = AbortSignal.any([signal, limit])
+      return this.#calls.getEvents({ filters, since, abortSignal })
+    })
     onReady()
     for await (const document of jsonLines(stream as AsyncIterable<Uint8Array>)) {
       const event = parseEvent(document)
@@ -354,32 +358,6 @@ export function isStatus(error: unknown, status: number): boolean {
 
 function notStarted(cause: string): ExecEnd {
   return { kind: 'not_started', cause: cause.slice(0, CAUSE_CHARACTERS_MAX) }
-}
-
-/** Feeds the process and reads it until the engine closes the stream. */
-async function converse(
-  stream: NodeJS.ReadWriteStream,
-  request: ExecRequest,
-  onChunk: (chunk: Uint8Array) => void
-): Promise<void> {
-  const socket = stream as NodeJS.ReadWriteStream & { destroy(): void }
-  const { signal, stdin } = request
-  const onAbort = (): void => socket.destroy()
-  signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    await new Promise<void>((resolve) => {
-      socket.on('data', onChunk)
-      socket.once('end', resolve)
-      socket.once('close', resolve)
-      // A reset is an end like any other: what became of the process is asked for afterwards.
-      socket.once('error', () => resolve())
-      if (stdin !== undefined) stdin.pipe(socket)
-      if (signal?.aborted === true) onAbort()
-    })
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
-  }
-  signal?.throwIfAborted()
 }
 
 /** The names of what is on, of options such as `name=seccomp,profile=default`. */

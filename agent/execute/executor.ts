@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readdir, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { MeshError } from '../../protocol/core/errors.ts'
-import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
+import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
@@ -10,8 +9,8 @@ import { AttemptRun } from './attempt-run.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
-import { GROUND_DIR, type Ground, layGround } from './ground.ts'
-import { confirmGone } from './removal.ts'
+import { type Ground, layGround } from './ground.ts'
+import { clearClaim, type OwnedClaims, reap } from './reaping.ts'
 import { standardProfile } from './sandbox-profile.ts'
 import { Workspace } from './workspace.ts'
 
@@ -26,15 +25,19 @@ export interface ExecutorOptions {
   readonly storeId: string
   /** Where sources are laid out on the host, and where the guard is mounted from. */
   readonly workspaces: string
+  /** Where the lease folders of attempts are. */
+  readonly leases: string
   /** Path of a static busybox. */
   readonly busybox: string
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
   readonly termGraceMs?: number | undefined
+  /** Within which a sandbox must be confirmed gone; CLEAN_UP_MS_MAX when absent. */
+  readonly cleanUpMsMax?: number | undefined
 }
 
-/** Milliseconds that the reaper tries to remove one thing; it comes again. */
+/** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
 const REAP_MS_MAX = 10_000
 
 /** Runs attempts in containers of this agent's own. */
@@ -42,14 +45,15 @@ export class Executor {
   readonly #parts: ExecutorParts
   readonly #options: ExecutorOptions
   readonly #suffix: string
-  /** Container names of the attempts under way: the reaper must leave them alone. */
+  /** Attempts under way, by the names of their containers: the reaper must leave them alone. */
   readonly #live = new Map<string, AttemptInput>()
   #ground: Promise<Ground> | undefined
 
   constructor(parts: ExecutorParts, options: ExecutorOptions) {
     this.#parts = parts
     // The engine takes absolute paths only, and resolves them itself.
-    this.#options = { ...options, workspaces: resolve(options.workspaces) }
+    const [workspaces, leases] = [resolve(options.workspaces), resolve(options.leases)]
+    this.#options = { ...options, workspaces, leases }
     this.#suffix = createHash('sha256').update(options.peerId).digest('hex').slice(0, 8)
   }
 
@@ -58,7 +62,7 @@ export class Executor {
     return `runner-mesh-${jobId.toLowerCase().replace(/[^a-z0-9.]/g, '-')}-${this.#suffix}`
   }
 
-  /** Rejects only with SANDBOX_FAILED: something could not be confirmed gone. */
+  /** Rejects only with BUG. */
   async run(input: AttemptInput): Promise<AttemptResult> {
     const name = this.containerName(input.jobId)
     if (this.#live.has(name)) throw new MeshError('BUG', { problem: `${input.jobId} runs already` })
@@ -70,30 +74,32 @@ export class Executor {
     }
   }
 
+  /** Rejects where this host's engine does not answer. What it is, is learned anew after this. */
+  async check(): Promise<void> {
+    await this.#parts.engine.info()
+    this.#ground = undefined
+  }
+
+  /** Resolves once no container of this claim is left. Throws SANDBOX_FAILED. */
+  async clear(claimId: string): Promise<void> {
+    const { peerId } = this.#options
+    await clearClaim({ engine: this.#parts.engine, peerId, limitMs: REAP_MS_MAX }, claimId)
+  }
+
   /**
-   * Removes containers, volumes and sources of this agent that are neither in `keep` nor of an
-   * attempt under way, and gives the containers' names. Throws SANDBOX_FAILED with what is left.
+   * Removes what is this agent's and neither `owned` nor of an attempt under way, and gives the
+   * containers' names. Throws SANDBOX_FAILED with what is left.
    */
-  async reap(keep: ReadonlySet<string>): Promise<string[]> {
+  async reap(owned: OwnedClaims): Promise<string[]> {
     const { engine } = this.#parts
-    const mine = { 'runner-mesh.peer': this.#options.peerId }
-    const claims = new Set([...this.#live.values()].map((input) => input.claimId))
-    const gone: string[] = []
-    for (const { name, labels } of await engine.containers(mine)) {
-      const claim = labels['runner-mesh.claim'] ?? ''
-      if (keep.has(name) || claims.has(claim)) {
-        claims.add(claim)
-        continue
-      }
-      await this.#confirm(labels, `container ${name}`, () => engine.remove(name))
-      gone.push(name)
+    const { peerId, workspaces, leases } = this.#options
+    const withLive = async (): Promise<ReadonlySet<string>> => {
+      const claims = new Set(await owned())
+      for (const { claimId } of this.#live.values()) claims.add(claimId)
+      return claims
     }
-    for (const { name, labels } of await engine.volumes(mine)) {
-      if (claims.has(labels['runner-mesh.claim'] ?? '')) continue
-      await this.#confirm(labels, `volume ${name}`, () => engine.removeVolume(name))
-    }
-    await this.#reapWorkspaces(claims)
-    return gone
+    const limits = { owned: withLive, limitMs: REAP_MS_MAX }
+    return await reap({ engine, peerId, workspaces, leases, ...limits })
   }
 
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
@@ -108,6 +114,7 @@ export class Executor {
         ground: () => this.#prepare(),
         agent: this.#options.name ?? peerId,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
+        cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
         sandboxOf: (image, ground) => this.#sandbox(name, input, image, ground)
       },
       input
@@ -135,7 +142,8 @@ export class Executor {
       },
       ground.host
     )
-    return new ContainerSandbox(this.#parts, { jobId, name, volume, image, body })
+    const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
+    return new ContainerSandbox(this.#parts, { jobId, name, volume, image, body, cleanUpMsMax })
   }
 
   /** Learned once; a failure is not kept, so that the next attempt asks the engine again. */
@@ -147,23 +155,5 @@ export class Executor {
       }
     )
     return this.#ground
-  }
-
-  async #confirm(
-    labels: Readonly<Record<string, string>>,
-    what: string,
-    remove: () => Promise<unknown>
-  ): Promise<void> {
-    await confirmGone(labels['runner-mesh.job'] ?? what, [{ what, remove }], REAP_MS_MAX)
-  }
-
-  /** Left by a process that was killed in the middle of a checkout. */
-  async #reapWorkspaces(claims: ReadonlySet<string>): Promise<void> {
-    const { workspaces } = this.#options
-    const names = await readdir(workspaces).catch(() => [])
-    for (const name of names) {
-      if (name === GROUND_DIR || claims.has(name)) continue
-      await rm(join(workspaces, name), { recursive: true, force: true })
-    }
   }
 }

@@ -2,8 +2,26 @@ import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { IMAGE_PULL_MS_MAX } from '../../protocol/core/limits.ts'
 import { runsOn } from '../../protocol/core/platform.ts'
 import type { Engine } from './engine.ts'
-import type { LocalImage } from './engine-types.ts'
+import { EngineError, type LocalImage } from './engine-types.ts'
 import { parseImage } from './image-reference.ts'
+
+const TOO_MANY_REQUESTS = 429
+
+/** What registries and engines say of an image that there is not, or not for us. */
+const NO_SUCH_IMAGE = new RegExp(
+  [
+    'manifest( for \\S+)? (unknown|not found)',
+    'manifest unknown',
+    'no matching manifest',
+    'name unknown',
+    'repository does not exist',
+    'access( to the resource is|) denied',
+    'unauthorized',
+    'authentication required',
+    'invalid reference'
+  ].join('|'),
+  'i'
+)
 
 export interface ImageRequest {
   readonly reference: string
@@ -16,7 +34,7 @@ export interface ImageRequest {
 
 /**
  * Pull policy `missing`: the image of this host where it fits, else a pull. Throws
- * IMAGE_UNAVAILABLE.
+ * IMAGE_UNAVAILABLE where there is no such image, IMAGE_PULL_FAILED where it cannot be had now.
  */
 export async function ensureImage(engine: Engine, request: ImageRequest): Promise<LocalImage> {
   const { reference, platform } = request
@@ -52,8 +70,19 @@ async function pull(
     const late = limit.aborted ? `no end after ${IMAGE_PULL_MS_MAX} ms` : causeOf(error)
     const local =
       present === undefined ? '' : ` (here for ${present.platform}, the job runs on ${platform})`
-    throw unavailable(reference, `${late}${local}`, error)
+    const cause = `${late}${local}`
+    if (saysThereIsNone(error)) throw unavailable(reference, cause, error)
+    throw new MeshError('IMAGE_PULL_FAILED', { image: reference, cause }, { cause: error })
   }
+}
+
+/** True for an answer that will be the same wherever and whenever it is asked for. */
+function saysThereIsNone(error: unknown): boolean {
+  if (!(error instanceof EngineError)) return false
+  const { status, message } = error
+  if (status !== undefined && status < 500) return status !== TOO_MANY_REQUESTS
+  // Where a pull fails under way, its status was sent before, and older engines send 500 for all.
+  return NO_SUCH_IMAGE.test(message)
 }
 
 function unavailable(image: string, cause: string, error?: unknown): MeshError {

@@ -37,11 +37,20 @@ export function interruption(exitCode: number | undefined, userCodeRan: boolean)
     const message = 'the guard ended the container: its lease was over'
     return { kind, reason: 'lease_lost', userCodeRan, message }
   }
-  const message =
-    exitCode === GUARD_EXITS.ahead
-      ? "the guard refused to start: its clock is not this host's, so no deadline would hold"
-      : `the container was ended by somebody else (exit code ${exitCode ?? 'unknown'})`
-  return { kind, reason: 'sandbox_failed', userCodeRan, message }
+  const reason = 'sandbox_failed'
+  if (exitCode === GUARD_EXITS.ahead) {
+    const message = "the guard refused to start: its clock is not this host's, so no deadline holds"
+    // The next job's guard would say the same.
+    return { kind, reason, userCodeRan, message, fault: 'host' }
+  }
+  const message = `the container was ended by somebody else (exit code ${exitCode ?? 'unknown'})`
+  return { kind, reason, userCodeRan, message, fault: 'job' }
+}
+
+/** A stop that reached the steps by the engine, from an operator say, or as the engine ended. */
+export function stoppedByOthers(userCodeRan: boolean): Interrupted {
+  const message = 'the container was stopped by somebody else, so how its step ended says nothing'
+  return { kind: 'interrupted', reason: 'sandbox_failed', userCodeRan, message, fault: 'job' }
 }
 
 /** At most `bytesMax` bytes of UTF-8, never ending inside a character. */

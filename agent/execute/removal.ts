@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
-import { CLEAN_UP_MS_MAX } from '../../protocol/core/limits.ts'
 
 const PAUSE_MS_MIN = 50
 const PAUSE_MS_MAX = 5_000
@@ -19,7 +18,7 @@ export interface Leftover {
 export async function confirmGone(
   job: string,
   leftovers: readonly Leftover[],
-  limitMs = CLEAN_UP_MS_MAX
+  limitMs: number
 ): Promise<void> {
   const limit = AbortSignal.timeout(limitMs)
   const failures: string[] = []

@@ -14,6 +14,8 @@ export type StepEnd =
   | { readonly kind: 'not_started'; readonly cause: string }
   /** The whole sandbox ended under the step; `exitCode` is its process 1's, where known. */
   | { readonly kind: 'died'; readonly exitCode: number | undefined; readonly oom: boolean }
+  /** Somebody else had the sandbox stopped: however the step ended, it is no verdict. */
+  | { readonly kind: 'stopped' }
 
 /** The sandbox ended while it was being made ready; `exitCode` is its process 1's, where known. */
 export class SandboxDied extends Error {
@@ -33,10 +35,13 @@ export class SandboxDied extends Error {
  */
 export interface Sandbox {
   readonly name: string
-  /** Makes the box and compares it with what was asked. Throws SANDBOX_FAILED. */
-  create(): Promise<void>
+  /**
+   * Makes the box and compares it with what was asked. Throws SANDBOX_FAILED, SANDBOX_DIFFERS; at
+   * `signal` its reason, at once: what is in flight then is `close`'s to wait for. So is `start`.
+   */
+  create(signal: AbortSignal): Promise<void>
   /** Starts the guard. */
-  start(): Promise<void>
+  start(signal: AbortSignal): Promise<void>
   /**
    * Lays a tar archive out in the workspace, owned by the user that steps run as. Throws
    * SandboxDied.

@@ -1,7 +1,8 @@
 import type { StepResult } from '../../protocol/core/job.ts'
 import type { StepSpec } from '../../protocol/core/run.ts'
 import type { AttemptResult } from './attempt.ts'
-import { interruption, notRun, type Verdict } from './outcome.ts'
+import { GUARD_EXITS } from './guard.ts'
+import { interruption, notRun, stoppedByOthers, type Verdict } from './outcome.ts'
 import type { StepEnd } from './sandbox.ts'
 import { runStep, type StepCut, type StepsParts } from './step.ts'
 import { Stopwatch } from './stopwatch.ts'
@@ -59,17 +60,24 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
       return done('not_run', undefined, notStarted(name, end.cause))
     case 'died':
       if (end.oom) return done('failed', end.exitCode, outOfMemory(parts, name, end.exitCode))
-      return interruption(end.exitCode, true)
+      return interruption(isOver(parts) ? GUARD_EXITS.expired : end.exitCode, true)
+    case 'stopped':
+      return isOver(parts) ? interruption(GUARD_EXITS.expired, true) : stoppedByOthers(true)
     case 'exited':
       // After our SIGTERM, or past the deadline, an exit code is our doing, whatever it says.
       if (parts.input.terminate?.aborted === true) return leaseNearEnd()
       if (end.code === 0) return done('succeeded', 0, undefined)
-      if (parts.clock.bootMs() >= parts.input.deadlineMs()) return interruption(76, true)
+      if (isOver(parts)) return interruption(GUARD_EXITS.expired, true)
       if (end.oom) return done('failed', end.code, outOfMemory(parts, name, end.code))
       return done('failed', end.code, failed(name, end.code))
     default:
       return end satisfies never
   }
+}
+
+/** Past the deadline whatever ends a step is the lifeline, or comes too late to count. */
+function isOver({ clock, input }: StepsParts): boolean {
+  return clock.bootMs() >= input.deadlineMs()
 }
 
 function failed(name: string, exitCode: number): Omit<Verdict, 'steps'> {

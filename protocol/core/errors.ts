@@ -273,6 +273,20 @@ export const MESH_ERRORS = {
     true,
     (f) => `image ${f['image']} is not on this host and cannot be pulled: ${f['cause']}`
   ),
+  IMAGE_PULL_FAILED: kind(
+    1,
+    503,
+    true,
+    (f) => `image ${f['image']} is not on this host and cannot be pulled now: ${f['cause']}`
+  ),
+  SANDBOX_DIFFERS: kind(
+    1,
+    500,
+    true,
+    (f) =>
+      `the engine made the sandbox of ${f['job']} otherwise than asked (${f['difference']}): ` +
+      'jobs need an engine that keeps every limit; update it'
+  ),
   SANDBOX_FAILED: kind(
     1,
     500,

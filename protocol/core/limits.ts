@@ -388,13 +388,6 @@ export const MEMORY_BYTES_DEFAULT = 2_147_483_648
 export const FEED_MS_MAX = 3_600_000
 /** Logs pushed side by side: those of running jobs, and of ended ones that the gateway lacks. */
 export const FEEDS_MAX = 256
-/** Jobs that one agent is about to claim; the rest is looked at when these are settled. */
-export const CLAIMS_PENDING_MAX = 64
-/**
- * Leases of others that one agent watches: each costs a read of a quorum when it may have ended.
- */
-export const WATCHES_MAX = 256
-/** Milliseconds that a job rests after a claim that failed: the board may not know yet why. */
-export const CLAIM_REST_MS = 500
 
+export * from './claim-limits.ts'
 export * from './lifeline-limits.ts'

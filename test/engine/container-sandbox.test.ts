@@ -36,7 +36,7 @@ async function open(): Promise<SandboxMaker> {
     const request = { imageId: image?.id ?? '', jobId, claimId, peerId, volume, resources }
     const rest = { epoch: 1, storeId: 'store', leaseDir: deadline.dir, guard: ground.guard }
     const body = standardProfile({ ...request, ...rest, busybox: '/bin/busybox' }, ground.host)
-    const options = { jobId, name, volume, image: image ?? never(), body }
+    const options = { jobId, name, volume, image: image ?? never(), body, cleanUpMsMax: 30_000 }
     const sandbox = new ContainerSandbox({ engine, log: silentLog() }, options)
     return {
       sandbox,

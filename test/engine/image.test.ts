@@ -1,6 +1,7 @@
 import Docker from 'dockerode'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { AttemptRig } from '../support/attempt-rig.ts'
+import { FakeRegistry } from '../support/fake-registry.ts'
 import { type TestImageWish, testImage } from '../support/test-image.ts'
 
 const TEST_MS = 60_000
@@ -20,6 +21,13 @@ afterAll(async () => {
   await rig.close()
 })
 
+/** Opens a registry and gives its name. */
+async function registry(status: number, code: string): Promise<string> {
+  const opened = await FakeRegistry.open(status, code, `said with ${status}`)
+  removals.push(() => opened.close())
+  return opened.host
+}
+
 async function image(wish: TestImageWish): Promise<string> {
   removals.push(await testImage(rig.engine, wish))
   return wish.name
@@ -30,20 +38,38 @@ function file(path: string, text: string) {
 }
 
 describe('an image', { timeout: TEST_MS }, () => {
-  test('that is neither here nor to be had: errored, with the cause', async () => {
-    const spec = { image: 'registry.invalid/team/absent:1' }
-    const { result, lines } = await rig.run({ spec })
+  test.each([
+    [404, 'MANIFEST_UNKNOWN'],
+    [404, 'NAME_UNKNOWN'],
+    [403, 'DENIED']
+  ])('that its registry does not give (%i %s): errored, with the cause', async (status, code) => {
+    const name = `${await registry(status, code)}/team/absent:1`
+    const { result, lines } = await rig.run({ spec: { image: name } })
 
     expect(result).toMatchObject({
       outcome: { state: 'errored', reason: 'image_unavailable', steps: [{ state: 'not_run' }] }
     })
     expect(result).toHaveProperty(
       'outcome.message',
-      expect.stringMatching(/image registry\.invalid\/team\/absent:1 is not on this host.*: \S/)
+      expect.stringContaining(`image ${name} is not on this host and cannot be pulled: `)
     )
-    expect(lines).toEqual([
-      { step: 0, stream: 'mesh', text: 'pulling image registry.invalid/team/absent:1' }
-    ])
+    expect(lines).toEqual([{ step: 0, stream: 'mesh', text: `pulling image ${name}` }])
+    expect(await rig.left()).toEqual([])
+  })
+
+  test('whose registry is away, fails or is too busy is left to another host', async () => {
+    const failing = await registry(500, 'UNKNOWN')
+    const busy = await registry(429, 'TOOMANYREQUESTS')
+    for (const host of ['registry.invalid', '127.0.0.1:1', failing, busy]) {
+      const { result } = await rig.run({ spec: { image: `${host}/team/absent:1` } })
+
+      expect(result, host).toMatchObject({
+        kind: 'interrupted',
+        reason: 'image_unavailable',
+        fault: 'job',
+        userCodeRan: false
+      })
+    }
     expect(await rig.left()).toEqual([])
   })
 
@@ -54,12 +80,12 @@ describe('an image', { timeout: TEST_MS }, () => {
     expect(result).toHaveProperty('outcome.message', expect.stringContaining('no image name'))
   })
 
-  test('for another platform is not run', async () => {
+  test('that is here for another platform alone is not run', async () => {
     const name = await image({ name: 'runner-mesh-test/foreign:1', platform: 'linux/s390x' })
     const { result } = await rig.run({ spec: { image: name } })
 
-    expect(result).toMatchObject({ outcome: { reason: 'image_unavailable' } })
-    expect(result).toHaveProperty('outcome.message', expect.stringContaining('linux/s390x'))
+    expect(result).toMatchObject({ reason: 'image_unavailable', userCodeRan: false })
+    expect(result).toHaveProperty('message', expect.stringContaining('here for linux/s390x'))
   })
 
   test('without a shell: the step could not start, and the message says what is needed', async () => {

@@ -1,5 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import Docker from 'dockerode'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { AttemptRig, type RunningAttempt } from '../support/attempt-rig.ts'
@@ -141,6 +142,51 @@ describe('an attempt that ends by another hand', { timeout: TEST_MS }, () => {
       userCodeRan: true
     })
     await expectNothingLeft()
+  })
+
+  test.each([
+    ['die of it', 'echo ready; sleep 60'],
+    ['end as if all were well', "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"],
+    ['fail of their own', "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"],
+    ['pass over it', "trap 'done=1' TERM; echo ready; until [ $done ]; do sleep 0.05; done"]
+  ])('its container is stopped by somebody: no outcome, though its steps %s', async (_, run) => {
+    const attempt = await rig.start({ steps: [{ run: `done=; ${run}` }] })
+    await untilSaid(attempt, 'ready')
+    const docker = new Docker({ socketPath: rig.engine.socket })
+    const name = rig.executor.containerName(attempt.input.jobId)
+    // It answers when the container has ended, which is ours to do.
+    const stopped = docker.getContainer(name).stop({ t: 20 })
+
+    expect(await attempt.result).toMatchObject({
+      kind: 'interrupted',
+      reason: 'sandbox_failed',
+      userCodeRan: true,
+      message: expect.stringContaining('somebody else')
+    })
+    await stopped.catch(() => undefined)
+    await expectNothingLeft()
+  })
+
+  test('SIGTERM of its own sending is its own end: the job failed', async () => {
+    const attempt = await rig.start({ steps: [{ run: 'kill -TERM 1; sleep 60' }] })
+
+    expect(await attempt.result).toMatchObject({
+      outcome: { state: 'failed', reason: 'exit_code', exitCode: 143 }
+    })
+  })
+
+  test('a signal that does not end it changes nothing', async () => {
+    const run = 'echo ready; while ! [ -e /tmp/go ]; do sleep 0.05; done'
+    const attempt = await rig.start({ steps: [{ run }] })
+    await untilSaid(attempt, 'ready')
+    const container = rig.executor.containerName(attempt.input.jobId)
+    await new Docker({ socketPath: rig.engine.socket })
+      .getContainer(container)
+      .kill({ signal: 'SIGHUP' })
+    const go = { container, command: ['/bin/touch', '/tmp/go'], env: [], user: '0', workdir: '/' }
+    await rig.engine.exec({ ...go, onOutput: () => undefined })
+
+    expect(await attempt.result).toMatchObject({ outcome: { state: 'succeeded' } })
   })
 
   test('its container is killed by somebody: no outcome', async () => {

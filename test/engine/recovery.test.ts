@@ -4,12 +4,15 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { BASE_IMAGE } from '../../deploy/base-image.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 
 const TEST_MS = 60_000
 const CHILD = resolve(import.meta.dirname, '..', 'support', 'attempt-child.ts')
+
+const nobody = async (): Promise<ReadonlySet<string>> => new Set()
 
 let rig: AttemptRig
 
@@ -80,7 +83,7 @@ describe('a killed agent', { timeout: TEST_MS }, () => {
       expect(lateMs).toBeGreaterThan(-50)
       expect(lateMs).toBeLessThan(1_500)
       expect((await rig.engine.inspect(killed.name))?.exitCode).toBe(76)
-      expect(await beside.executor.reap(new Set())).toEqual([killed.name])
+      expect(await beside.executor.reap(nobody)).toEqual([killed.name])
       expect(await beside.left()).toEqual([])
     } finally {
       await beside.close()
@@ -98,27 +101,31 @@ describe('the reaper', { timeout: TEST_MS }, () => {
     const attempt = await rig.start({ steps: [{ run: 'echo ready; sleep 60' }] })
     await attempt.phase('first_line')
 
-    const gone = await rig.executor.reap(new Set([`${rig.peerId}-kept`]))
+    const gone = await rig.executor.reap(async () => new Set(['k']))
 
     expect(gone).toEqual([`${rig.peerId}-lost`])
     expect(await rig.engine.inspect(lost)).toBeUndefined()
     expect(await rig.engine.inspect(kept)).toBeDefined()
     expect(await rig.engine.inspect(others)).toBeDefined()
+    expect(await readdir(join(rig.root, 'leases'))).toHaveLength(1)
     const name = rig.executor.containerName(attempt.input.jobId)
     expect((await rig.engine.inspect(name))?.running).toBe(true)
     attempt.abort('cancelled')
     await attempt.result
-    await rig.executor.reap(new Set())
+    await rig.executor.reap(nobody)
     await rig.engine.remove(others)
     expect(await rig.left()).toEqual([])
   })
 
-  test('removes sources that a killed process has left', async () => {
+  test('removes sources and lease folders that a killed process has left', async () => {
     await mkdir(join(rig.root, 'workspaces', 'stale', 'deep'), { recursive: true })
+    const dead = await DeadlineFile.create(join(rig.root, 'leases'), 'J.0', 'stale')
+    await dead.write(rig.nowMs())
 
-    await rig.executor.reap(new Set())
+    await rig.executor.reap(nobody)
 
     expect(await readdir(join(rig.root, 'workspaces'))).not.toContain('stale')
+    expect(await readdir(join(rig.root, 'leases'))).toEqual([])
   })
 })
 
@@ -135,14 +142,18 @@ describe('a container’s name', { timeout: TEST_MS }, () => {
     expect(await rig.left()).toEqual([])
   })
 
-  test('that somebody else’s container has is left to it, and the outcome says so', async () => {
+  test('that somebody else’s container has is left to it, and the job to another host', async () => {
     const jobId = 'NAMED.1'
     const theirs = await stray(rig.executor.containerName(jobId), {})
     try {
       const { result } = await rig.run({ jobId })
 
-      expect(result).toMatchObject({ outcome: { state: 'errored', reason: 'sandbox_failed' } })
-      expect(result).toHaveProperty('outcome.message', expect.stringContaining("somebody else's"))
+      expect(result).toMatchObject({
+        kind: 'interrupted',
+        reason: 'sandbox_failed',
+        fault: 'job',
+        message: expect.stringContaining("somebody else's")
+      })
       expect(await rig.engine.inspect(theirs)).toBeDefined()
     } finally {
       await rig.engine.remove(theirs)

@@ -135,14 +135,26 @@ describe('the source of a job', { timeout: TEST_MS }, () => {
   test('that is not to be had: errored, with the cause', async () => {
     const missing = await rig.run({ commit: 'f'.repeat(40) })
     const refused = await rig.run({ url: 'file:///etc' })
-    const silent = await rig.run({ url: 'git://127.0.0.1:1/repo.git' })
 
-    for (const { result } of [missing, refused, silent]) {
+    for (const { result } of [missing, refused]) {
       expect(result).toMatchObject({
         outcome: { state: 'errored', reason: 'source_unavailable', exitCode: undefined }
       })
     }
     expect(refused.result).toHaveProperty('outcome.message', expect.stringContaining('refused'))
+    expect(await rig.left()).toEqual([])
+    expect(await workspaces()).toEqual([])
+  })
+
+  test('whose forge is away is left to another host', async () => {
+    const { result } = await rig.run({ url: 'git://127.0.0.1:1/repo.git' })
+
+    expect(result).toMatchObject({
+      kind: 'interrupted',
+      reason: 'source_unavailable',
+      fault: 'job',
+      userCodeRan: false
+    })
     expect(await rig.left()).toEqual([])
     expect(await workspaces()).toEqual([])
   })

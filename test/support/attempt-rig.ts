@@ -31,6 +31,7 @@ export interface AttemptWish {
   readonly spec?: Partial<JobSpec>
   readonly commit?: string
   readonly url?: string
+  readonly givenBack?: number
   /** Milliseconds of the only deadline that is ever written; absent, it is renewed. */
   readonly deadlineInMs?: number
   readonly onStage?: (stage: Stage) => void
@@ -59,7 +60,10 @@ export interface RunningAttempt {
 
 export interface RigOptions {
   readonly termGraceMs?: number
+  readonly cleanUpMsMax?: number
   readonly peerId?: string
+  /** Asked by the executor instead of the engine itself, with a limit for its answers. */
+  readonly proxy?: { readonly socket: string; readonly callMsMax: number }
 }
 
 /** An executor of its own over the real engine, with a repository to fetch from. */
@@ -86,14 +90,16 @@ export class AttemptRig {
     this.commit = parts.commit
     this.peerId = parts.options.peerId ?? `test-${randomBytes(8).toString('hex')}`
     this.executor = new Executor(
-      { engine: this.engine, clock: this.#clock, log: silentLog() },
+      { engine: engineOf(parts.options) ?? this.engine, clock: this.#clock, log: silentLog() },
       {
         peerId: this.peerId,
         storeId: 'test-store',
         workspaces: join(this.root, 'workspaces'),
+        leases: join(this.root, 'leases'),
         busybox: '/bin/busybox',
         name: 'rig',
-        termGraceMs: parts.options.termGraceMs ?? 500
+        termGraceMs: parts.options.termGraceMs ?? 500,
+        cleanUpMsMax: parts.options.cleanUpMsMax
       }
     )
   }
@@ -122,6 +128,7 @@ export class AttemptRig {
       epoch: 3,
       claimId,
       attempt: 1,
+      givenBack: wish.givenBack ?? 0,
       witnessEpoch: 1,
       manifest: this.#manifest(wish),
       spec: specOf(wish),
@@ -219,6 +226,10 @@ export class AttemptRig {
       error: undefined
     }
   }
+}
+
+function engineOf({ proxy }: RigOptions): Engine | undefined {
+  return proxy === undefined ? undefined : Engine.local(proxy.socket, proxy.callMsMax)
 }
 
 function specOf(wish: AttemptWish): JobSpec {

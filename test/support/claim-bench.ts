@@ -3,7 +3,9 @@ import type { AttemptRunner } from '../../agent/claim/holder.ts'
 import { Renewer } from '../../agent/claim/renewer.ts'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { DeadlineFile } from '../../agent/execute/deadline-file.ts'
+import type { OwnedClaims } from '../../agent/execute/reaping.ts'
 import type { AttemptLog } from '../../agent/logs/attempt-log.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
 import type { JobSpec, SealedAnnouncement } from '../../protocol/core/run.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
@@ -13,10 +15,18 @@ import { plainDigest } from './plain-digest.ts'
 
 export const GIB = 2 ** 30
 
+type Interrupted = Extract<AttemptResult, { kind: 'interrupted' }>
+
 /** Runs of attempts under the test's control: each stays open until the test ends it. */
 export class OpenAttempts implements AttemptRunner {
   readonly inputs: AttemptInput[] = []
+  /** Claims owned by somebody, as each reaping was told when it asked. */
   readonly reaped: ReadonlySet<string>[] = []
+  /** Claims whose container was to be confirmed gone. */
+  readonly cleared: string[] = []
+  checks = 0
+  /** Set: what the engine answers when it is asked to remove a container, or how it is. */
+  trouble: Error | undefined
   readonly #ends: ((result: AttemptResult) => void)[] = []
 
   containerName(jobId: string): string {
@@ -34,16 +44,55 @@ export class OpenAttempts implements AttemptRunner {
     })
   }
 
-  async reap(keep: ReadonlySet<string>): Promise<readonly string[]> {
-    this.reaped.push(keep)
+  async clear(claimId: string): Promise<void> {
+    this.cleared.push(claimId)
+    if (this.trouble !== undefined) throw this.trouble
+  }
+
+  async reap(owned: OwnedClaims): Promise<readonly string[]> {
+    this.reaped.push(await owned())
+    if (this.trouble !== undefined) throw this.trouble
     return []
   }
 
-  end(index: number, state: 'succeeded' | 'failed' = 'succeeded'): void {
+  async check(): Promise<void> {
+    this.checks += 1
+    if (this.trouble !== undefined) throw this.trouble
+  }
+
+  end(index: number, state: 'succeeded' | 'failed' = 'succeeded', left?: Error): void {
     const reason = state === 'succeeded' ? 'completed' : 'exit_code'
     const exitCode = state === 'succeeded' ? 0 : 1
     const outcome = { state, reason, exitCode, message: '', steps: [], durationMs: 5 } as const
-    this.#ends[index]?.({ kind: 'outcome', outcome })
+    this.#ends[index]?.({ kind: 'outcome', outcome, left })
+  }
+
+  interrupt(index: number, how: Partial<Interrupted> = {}): void {
+    const common = { reason: 'sandbox_failed', userCodeRan: false, message: 'the cause' } as const
+    this.#ends[index]?.({ kind: 'interrupted', ...common, ...how })
+  }
+}
+
+/** What the guard of one attempt would have read, and when it was written. */
+export class RecordingDeadline {
+  readonly dir = '/nowhere'
+  readonly written: { readonly deadlineMs: number; readonly atMs: number }[] = []
+  removals = 0
+  readonly #clock: Clock
+  readonly #removal: () => Promise<void>
+
+  constructor(clock: Clock, removal: () => Promise<void>) {
+    this.#clock = clock
+    this.#removal = removal
+  }
+
+  async write(deadlineMs: number): Promise<void> {
+    this.written.push({ deadlineMs, atMs: this.#clock.bootMs() })
+  }
+
+  async remove(): Promise<void> {
+    this.removals += 1
+    await this.#removal()
   }
 }
 
@@ -70,6 +119,10 @@ export interface ClaimBench {
   readonly claimer: Claimer
   readonly attempts: OpenAttempts
   readonly records: MemoryAttempts
+  /** One an attempt, in the order in which they were opened. */
+  readonly deadlines: RecordingDeadline[]
+  /** Set: what happens to lease folders. */
+  readonly folders: { openTrouble: Error | undefined; removeTrouble: Error | undefined }
   order: { mayClaim: boolean }
   readonly changes: string[]
 }
@@ -83,6 +136,8 @@ export function claimBench(
   const attempts = new OpenAttempts()
   const records = new MemoryAttempts()
   const changes: string[] = []
+  const deadlines: RecordingDeadline[] = []
+  const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
   const order = { mayClaim: true }
   const registers = mesh.member(options.peerId, options.boot ?? '0123456789abcdef', clock)
   const log = silentLog()
@@ -102,7 +157,15 @@ export function claimBench(
     renewer: new Renewer({ registers, clock, log }),
     executor: attempts,
     attempts: records,
-    openDeadline: async () => quietDeadline(),
+    // The files themselves are the engine suite's: real ones would take real time.
+    openDeadline: async () => {
+      if (folders.openTrouble !== undefined) throw folders.openTrouble
+      const deadline = new RecordingDeadline(clock, async () => {
+        if (folders.removeTrouble !== undefined) throw folders.removeTrouble
+      })
+      deadlines.push(deadline)
+      return deadline as unknown as DeadlineFile
+    },
     offer: {
       platforms: [{ name: 'linux/amd64', native: true }],
       labels: {},
@@ -112,13 +175,7 @@ export function claimBench(
     mayClaim: () => order.mayClaim,
     onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
   })
-  return { claimer, attempts, records, order, changes }
-}
-
-// The files themselves are the engine suite's: real ones would take real time while fake time runs.
-function quietDeadline(): DeadlineFile {
-  const nothing = async (): Promise<void> => undefined
-  return { dir: '/nowhere', write: nothing, remove: nothing } as unknown as DeadlineFile
+  return { claimer, attempts, records, deadlines, folders, order, changes }
 }
 
 function quietLog(): AttemptLog {

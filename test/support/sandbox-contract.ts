@@ -40,8 +40,8 @@ export function sandboxContract(name: string, open: () => Promise<SandboxMaker>)
     const within: Within = async (judge, memoryBytes) => {
       const box = await maker.make(memoryBytes)
       try {
-        await box.sandbox.create()
-        await box.sandbox.start()
+        await box.sandbox.create(NEVER)
+        await box.sandbox.start(NEVER)
         await judge(box)
       } finally {
         await box.sandbox.close()

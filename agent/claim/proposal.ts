@@ -1,0 +1,85 @@
+import { backoffMs } from '../../protocol/core/backoff.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
+import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
+import { holdsLease } from '../../protocol/core/lease.ts'
+import { type EndingParts, pause } from './ending.ts'
+import type { WonClaim } from './holder.ts'
+import type { JobChange } from './ports.ts'
+
+type ClaimBody = Extract<JobOpBody, { kind: 'claim' }>
+
+/**
+ * Reads the job, and claims it where it is free. Undefined where it is another's, or nobody's to
+ * have. At `signal` a claim that is not settled yet is left to the next boot.
+ */
+export async function proposeClaim(
+  parts: EndingParts,
+  job: BoardJob,
+  signal: AbortSignal
+): Promise<WonClaim | undefined> {
+  const { registers, random, clock, log } = parts
+  const { jobId, spec } = job
+  const seen = await registers.readJob(jobId)
+  if (seen.kind === 'unreachable') return undefined
+  const phase = seen.state?.phase ?? 'queued'
+  if (phase === 'leased' ? seen.leaseRemainingMs > 0 : phase !== 'queued') return undefined
+  const sealed = registers.board.run(job.runId)?.sealed
+  // A lease on what cannot be run is no use to anybody.
+  if (sealed === undefined) return undefined
+  const claimId = random.id(16)
+  const { boot, peerId } = registers
+  const { leaseMs } = registers.profile()
+  // Counted from before the first attempt: a witness may have accepted as early as that.
+  const startedAtMs = clock.bootMs()
+  const body = { kind: 'claim', claimId, boot, leaseMs } as const
+  const change = await settle(parts, jobId, body, signal)
+  const state = change.value
+  if (change.kind === 'rejected' && change.reason === 'attempts_exhausted') {
+    await giveUp(parts, jobId, state)
+  }
+  // `same` may name a lease that was cancelled or taken over meanwhile (4.12.2).
+  if (state === undefined || !holdsLease(state, { holder: peerId, claimId, boot })) return undefined
+  const ms = clock.bootMs() - startedAtMs
+  log.info({ job: jobId, epoch: state.epoch, phase: 'claim', ms }, 'phase finished')
+  tell(parts, jobId)
+  return { jobId, spec, sealed, state, claimId, startedAtMs }
+}
+
+/** An ambiguous claim may be chosen later: it is asked for, under its own id, until it is known. */
+async function settle(
+  parts: EndingParts,
+  jobId: string,
+  body: ClaimBody,
+  signal: AbortSignal
+): Promise<JobChange> {
+  const { registers, clock, random, log } = parts
+  const opId = random.id(16)
+  for (let attempt = 0; ; attempt++) {
+    const change = await registers.changeJob(jobId, opId, body)
+    if (change.kind !== 'unresolved' || signal.aborted) return change
+    log.warn({ job: jobId, attempt }, 'claim not settled yet')
+    await pause(clock, backoffMs(attempt, random.next()), signal)
+  }
+}
+
+/** No attempt is left and the last holder is gone: the job ends as ours, and says so. */
+async function giveUp(
+  parts: EndingParts,
+  jobId: string,
+  value: JobState | undefined
+): Promise<void> {
+  const lost = value?.attempts ?? 0
+  const message =
+    `${lost} of ${value?.attemptsMax ?? lost} attempts ended with the loss of their agent: ` +
+    'look at those hosts, then push again'
+  const body = { kind: 'error', reason: 'agent_lost', message } as const
+  await parts.registers.changeJob(jobId, parts.random.id(16), body)
+  tell(parts, jobId)
+}
+
+function tell(parts: EndingParts, jobId: string): void {
+  parts.registers.hint(jobId).catch((error: unknown) => {
+    // The register is the truth: without the hint the others learn it by anti-entropy.
+    parts.log.debug({ job: jobId, err: error }, 'hint not sent')
+  })
+}

@@ -1,0 +1,92 @@
+import { codeOf } from '../../protocol/core/errors.ts'
+import type { Reason } from '../../protocol/core/job.ts'
+import { GitError } from '../../protocol/host/git.ts'
+import type { Fault } from './attempt.ts'
+import { EngineError } from './engine-types.ts'
+
+/** What an attempt that never came to user code failed of. */
+export type Failure =
+  /** The same on every host: the job ends with this reason. */
+  | { readonly kind: 'final'; readonly reason: Reason }
+  /** Ours, here, now: the job goes back, and another host may take it. */
+  | { readonly kind: 'fault'; readonly fault: Fault; readonly reason: Reason }
+
+const DISK_FULL = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i
+
+/** What git says when the other side, or the way to it, is not there. */
+const REMOTE_AWAY = new RegExp(
+  [
+    'could not resolve',
+    'unable to (connect|look up)',
+    'failed to connect',
+    'connection (refused|reset|timed out|closed)',
+    'network is unreachable',
+    'no route to host',
+    'operation timed out',
+    'name or service not known',
+    'temporary failure in name resolution',
+    'returned error: (429|5\\d\\d)',
+    'early eof',
+    'hung up unexpectedly',
+    'unexpected disconnect',
+    'rpc failed'
+  ].join('|'),
+  'i'
+)
+
+/** What git says where our own limits ended it: elsewhere they would as well. */
+const OVER_LIMIT = /out of memory|file too large|file size limit/i
+
+/** Errors within errors that are looked at for a full disk. */
+const CAUSES_MAX = 5
+
+/** `creating` tells that the engine was asked to make the container. */
+export function failureOf(error: unknown, creating: boolean): Failure {
+  const reason = reasonOf(error)
+  const fault = (of: Fault): Failure => ({ kind: 'fault', fault: of, reason })
+  if (isDiskFull(error)) return fault('host')
+  switch (codeOf(error)) {
+    case 'IMAGE_UNAVAILABLE':
+    case 'URL_REFUSED':
+      return { kind: 'final', reason }
+    case 'WORKSPACE_FETCH_FAILED':
+      return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
+    case 'IMAGE_PULL_FAILED':
+    case 'SANDBOX_FAILED':
+      return fault('job')
+    default:
+      break
+  }
+  const status = error instanceof EngineError ? error.status : undefined
+  if (status === undefined || status >= 500) return fault('host')
+  // Refused is final: the same request would be refused elsewhere too. But once the container is
+  // there, these two say that somebody took it away.
+  if (!creating && (status === 404 || status === 409)) return fault('job')
+  return { kind: 'final', reason }
+}
+
+function reasonOf(error: unknown): Reason {
+  const code = codeOf(error)
+  if (code === 'IMAGE_UNAVAILABLE' || code === 'IMAGE_PULL_FAILED') return 'image_unavailable'
+  if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED') return 'source_unavailable'
+  return 'sandbox_failed'
+}
+
+function isDiskFull(error: unknown): boolean {
+  return causes(error).some((each) => DISK_FULL.test(each.message))
+}
+
+function isRemoteAway(error: unknown): boolean {
+  const git = causes(error).find((each) => each instanceof GitError)
+  if (git === undefined || OVER_LIMIT.test(git.stderr)) return false
+  return git.timedOut || REMOTE_AWAY.test(git.stderr)
+}
+
+/** The error and what it was caused by, outermost first. */
+function causes(error: unknown): readonly Error[] {
+  const found: Error[] = []
+  for (let each = error; each instanceof Error && found.length < CAUSES_MAX; each = each.cause) {
+    found.push(each)
+  }
+  return found
+}

@@ -1,0 +1,99 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Engine } from './engine.ts'
+import { GROUND_DIR } from './ground.ts'
+import { confirmGone, type Leftover } from './removal.ts'
+
+/** Ids of the claims whose things somebody still owns. Asked anew before each removal. */
+export type OwnedClaims = () => Promise<ReadonlySet<string>>
+
+type Things = Pick<Engine, 'containers' | 'volumes' | 'remove' | 'removeVolume'>
+
+export interface ReapingParts {
+  readonly engine: Things
+  /** Told by its labels: several agents may share one engine. */
+  readonly peerId: string
+  readonly workspaces: string
+  readonly leases: string
+  readonly owned: OwnedClaims
+  /** Within which one thing must be gone. */
+  readonly limitMs: number
+}
+
+type Labels = Readonly<Record<string, string>>
+
+/**
+ * Removes containers, volumes, sources and lease folders of this agent that nobody owns, and gives
+ * the containers' names. Throws SANDBOX_FAILED with what is left, once all else is gone.
+ */
+export async function reap(parts: ReapingParts): Promise<string[]> {
+  const { engine, peerId, workspaces, limitMs } = parts
+  const mine = { 'runner-mesh.peer': peerId }
+  const isOwned = async (claim: string): Promise<boolean> => (await parts.owned()).has(claim)
+  const gone: string[] = []
+  const failures: unknown[] = []
+  const onFailure = (error: unknown): number => failures.push(error)
+  for (const { id, name, labels } of await engine.containers(mine)) {
+    // A claim that began after the list was made has things of its own among them.
+    if (await isOwned(claimOf(labels))) continue
+    // By its id: meanwhile a new attempt of the same job may have a container of this name.
+    const container = { what: `container ${name}`, remove: () => engine.remove(id) }
+    await confirm(labels, container, limitMs).then(() => gone.push(name), onFailure)
+  }
+  for (const { name, labels } of await engine.volumes(mine)) {
+    if (await isOwned(claimOf(labels))) continue
+    const volume = { what: `volume ${name}`, remove: () => engine.removeVolume(name) }
+    await confirm(labels, volume, limitMs).catch(onFailure)
+  }
+  for (const name of await namesIn(workspaces)) {
+    // Left by a process that was killed in the middle of a checkout.
+    if (name !== GROUND_DIR && !(await isOwned(name))) await remove(join(workspaces, name))
+  }
+  await reapLeases(parts, isOwned)
+  if (failures.length > 0) throw failures[0]
+  return gone
+}
+
+/** Resolves once no container of this claim is left. Throws SANDBOX_FAILED. */
+export async function clearClaim(
+  { engine, peerId, limitMs }: Pick<ReapingParts, 'engine' | 'peerId' | 'limitMs'>,
+  claimId: string
+): Promise<void> {
+  const its = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
+  for (const { id, name, labels } of await engine.containers(its)) {
+    await confirm(labels, { what: `container ${name}`, remove: () => engine.remove(id) }, limitMs)
+  }
+}
+
+/**
+ * Left by a process that was killed while it held a lease. Never of a container that still exists:
+ * it may run, and its guard would end it for want of a deadline.
+ */
+async function reapLeases(
+  parts: ReapingParts,
+  isOwned: (claim: string) => Promise<boolean>
+): Promise<void> {
+  const { engine, leases, peerId } = parts
+  for (const name of await namesIn(leases)) {
+    const claim = name.slice(name.lastIndexOf('-') + 1)
+    const its = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claim }
+    if ((await engine.containers(its)).length > 0 || (await isOwned(claim))) continue
+    await remove(join(leases, name))
+  }
+}
+
+async function confirm(labels: Labels, leftover: Leftover, limitMs: number): Promise<void> {
+  await confirmGone(labels['runner-mesh.job'] ?? leftover.what, [leftover], limitMs)
+}
+
+function claimOf(labels: Labels): string {
+  return labels['runner-mesh.claim'] ?? ''
+}
+
+async function namesIn(dir: string): Promise<readonly string[]> {
+  return await readdir(dir).catch(() => [])
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true })
+}

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+import { EngineError } from '../../../agent/execute/engine-types.ts'
+import { failureOf } from '../../../agent/execute/failure.ts'
+import { MeshError } from '../../../protocol/core/errors.ts'
+import { GitError } from '../../../protocol/host/git.ts'
+
+const CREATING = true
+const OTHERWISE = false
+const host = (reason: string) => ({ kind: 'fault', fault: 'host', reason })
+const job = (reason: string) => ({ kind: 'fault', fault: 'job', reason })
+const final = (reason: string) => ({ kind: 'final', reason })
+
+const engine = (status: number | undefined, message = 'x'): EngineError =>
+  new EngineError(message, status)
+const fetching = (stderr: string, cut?: 'timed_out'): MeshError => {
+  const ended = cut && { kind: cut, problem: 'took too long' }
+  const cause = new GitError(['fetch'], stderr, ended)
+  return new MeshError('WORKSPACE_FETCH_FAILED', { cause: cause.message }, { cause })
+}
+const pulling = (cause: string): MeshError =>
+  new MeshError('IMAGE_PULL_FAILED', { image: 'x', cause }, { cause: engine(500, cause) })
+
+describe('an attempt that failed before its job’s own commands', () => {
+  test.each([
+    ['the engine is away', new MeshError('ENGINE_UNREACHABLE', {}), host('sandbox_failed')],
+    ['the engine does not answer in time', engine(undefined), host('sandbox_failed')],
+    ['the engine fails', engine(500), host('sandbox_failed')],
+    ['the engine is busy', engine(503), host('sandbox_failed')],
+    ['the engine refuses', engine(400), final('sandbox_failed')],
+    ['the container was taken away', engine(404), job('sandbox_failed')],
+    ['the container no longer runs', engine(409), job('sandbox_failed')],
+    ['the engine keeps not every limit', new MeshError('SANDBOX_DIFFERS'), host('sandbox_failed')],
+    ['the source does not go in', new MeshError('SANDBOX_FAILED'), job('sandbox_failed')],
+    ['there is no such image', new MeshError('IMAGE_UNAVAILABLE'), final('image_unavailable')],
+    ['the registry is away', pulling('connection refused'), job('image_unavailable')],
+    ['the disk is full of images', pulling('no space left on device'), host('image_unavailable')],
+    ['the URL is none', new MeshError('URL_REFUSED'), final('source_unavailable')],
+    ['our own folder cannot be written', new Error('EACCES: x'), host('sandbox_failed')],
+    ['our own disk is full', new Error('ENOSPC: x'), host('sandbox_failed')],
+    ['somebody throws a text', 'odd', host('sandbox_failed')]
+  ])('where %s', (_, error, failure) => {
+    expect(failureOf(error, OTHERWISE)).toEqual(failure)
+  })
+
+  test.each([400, 404, 409])('with status %i for the making of its container', (status) => {
+    expect(failureOf(engine(status), CREATING)).toEqual(final('sandbox_failed'))
+  })
+
+  test.each([
+    'fatal: unable to connect to 10.0.0.9: errno=Connection refused',
+    'fatal: unable to look up forge.example (port 9418) (Name or service not known)',
+    "fatal: unable to access 'https://h/x.git/': Could not resolve host: h",
+    "fatal: unable to access 'https://h/x.git/': Failed to connect to h port 443",
+    "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 502",
+    "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 429",
+    'ssh: connect to host h port 22: Connection timed out\nfatal: Could not read from remote',
+    'fatal: the remote end hung up unexpectedly\nfatal: early EOF'
+  ])('as git says: %s', (stderr) => {
+    expect(failureOf(fetching(stderr), OTHERWISE)).toEqual(job('source_unavailable'))
+  })
+
+  test.each([
+    'fatal: remote error: upload-pack: not our ref ffff',
+    'fatal: remote error: access denied or repository not exported: /x.git',
+    "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 403",
+    "remote: Repository not found.\nfatal: repository 'https://h/x.git/' not found",
+    "fatal: could not read Username for 'https://h': terminal prompts disabled",
+    'git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.',
+    'error: invalid path ../x',
+    'fatal: Out of memory, malloc failed\nfatal: early EOF'
+  ])('for good, as git says: %s', (stderr) => {
+    expect(failureOf(fetching(stderr), OTHERWISE)).toEqual(final('source_unavailable'))
+  })
+
+  test('for the time that a fetch takes, or for the disk that it fills', () => {
+    expect(failureOf(fetching('', 'timed_out'), OTHERWISE)).toEqual(job('source_unavailable'))
+    const full = fetching('fatal: cannot create x\nerror: write: No space left on device')
+    expect(failureOf(full, OTHERWISE)).toEqual(host('source_unavailable'))
+  })
+})

@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest'
+import type { ContainerBody, ContainerView } from '../../../agent/execute/engine-types.ts'
+import { differences } from '../../../agent/execute/read-back.ts'
+import { standardProfile } from '../../../agent/execute/sandbox-profile.ts'
+
+const GIB = 2 ** 30
+
+/** What is asked for, by the profile that jobs get. */
+const asked: ContainerBody = standardProfile(
+  {
+    imageId: 'sha256:1',
+    jobId: 'J.0',
+    epoch: 3,
+    claimId: 'c',
+    peerId: 'p',
+    storeId: 's',
+    volume: 'v',
+    leaseDir: '/leases/c',
+    busybox: '/bin/busybox',
+    guard: '/guard.sh',
+    resources: { cpuMilli: 1_500, memoryBytes: GIB }
+  },
+  {
+    cgroup: 1,
+    apparmor: true,
+    cpus: 2,
+    swapLimit: true,
+    limits: { openFiles: Number.POSITIVE_INFINITY, processes: Number.POSITIVE_INFINITY }
+  }
+)
+
+type Fields = Record<string, unknown>
+
+/** What an engine that did as it was asked has stored: its own additions included. */
+function stored(config: Fields = {}, hostConfig: Fields = {}, labels: Fields = {}): ContainerView {
+  const { HostConfig, Labels, Env: _env, ...rest } = asked
+  return {
+    id: 'x',
+    running: false,
+    pid: 0,
+    exitCode: 0,
+    labels: { maker: 'the image', ...Labels, ...labels } as Record<string, string>,
+    config: { ...rest, Hostname: 'x', Env: ['PATH=/bin'], Image: 'sha256:2', ...config },
+    hostConfig: { ...HostConfig, Isolation: '', CpuRealtimePeriod: 0, ...hostConfig }
+  }
+}
+
+const DEFAULTS: readonly unknown[] = [undefined, null, '', 0, false, [], {}]
+const isDefault = (value: unknown): boolean =>
+  DEFAULTS.some((other) => JSON.stringify(other) === JSON.stringify(value))
+
+describe('a container that was read back', () => {
+  test('as it was asked for shows no difference, whatever the engine adds', () => {
+    expect(differences(asked, stored())).toEqual([])
+  })
+
+  test('may say nothing in other words than ours', () => {
+    const view = stored(
+      { Cmd: null, OpenStdin: undefined, Tty: undefined },
+      { Devices: null, GroupAdd: undefined, PortBindings: null, VolumesFrom: [], UTSMode: null }
+    )
+
+    expect(differences(asked, view)).toEqual([])
+  })
+
+  test('may name its capabilities with their prefix, and in another order', () => {
+    const names = ['SETUID', 'SETGID', 'KILL', 'FSETID', 'FOWNER', 'DAC_OVERRIDE', 'CHOWN']
+    const view = stored({}, { CapAdd: names.map((name) => `CAP_${name}`), CapDrop: ['CAP_ALL'] })
+
+    expect(differences(asked, view)).toEqual([])
+  })
+
+  const { HostConfig, Labels, Image: _image, Env: _env, ...config } = asked
+
+  test.each(Object.entries(HostConfig).filter(([, value]) => !isDefault(value)))(
+    'without HostConfig.%s is found out',
+    (name) => {
+      expect(differences(asked, stored({}, { [name]: undefined }))).toEqual([
+        expect.stringMatching(new RegExp(`^HostConfig\\.${name} is absent, asked `))
+      ])
+    }
+  )
+
+  test.each(Object.entries(config).filter(([, value]) => !isDefault(value)))(
+    'without Config.%s is found out',
+    (name) => {
+      expect(differences(asked, stored({ [name]: undefined }))).toEqual([
+        expect.stringMatching(new RegExp(`^Config\\.${name} is absent, asked `))
+      ])
+    }
+  )
+
+  test.each(Object.keys(Labels))('without its label %s is found out', (name) => {
+    expect(differences(asked, stored({}, {}, { [name]: 'other' }))).toHaveLength(1)
+  })
+
+  test.each<[string, Fields]>([
+    ['privileges', { Privileged: true }],
+    ['a capability more', { CapAdd: [...(HostConfig['CapAdd'] as string[]), 'SYS_ADMIN'] }],
+    ['a capability instead of another', { CapAdd: swapped('CHOWN', 'SYS_ADMIN') }],
+    ['no filter', { SecurityOpt: ['no-new-privileges:true', 'seccomp=unconfined'] }],
+    ['a device', { Devices: [{ PathOnHost: '/dev/sda' }] }],
+    ['a rule for devices', { DeviceCgroupRules: ['a *:* rwm'] }],
+    ['a group more', { GroupAdd: ['0'] }],
+    ['a path less that is hidden', { MaskedPaths: (HostConfig['MaskedPaths'] as []).slice(1) }],
+    ['more memory', { Memory: 2 * GIB }],
+    ['swap', { MemorySwap: 2 * GIB }],
+    ['more processes', { PidsLimit: 4_096 }],
+    ['no limit of processes', { PidsLimit: null }],
+    ['more CPU', { NanoCpus: 4_000_000_000 }],
+    ['another network', { NetworkMode: 'host' }],
+    ['processes of the host', { PidMode: 'host' }],
+    ['names of the host', { UTSMode: 'host' }],
+    ['users of the host', { UsernsMode: 'host' }],
+    ['memory of the host', { IpcMode: 'host' }],
+    ['volumes of another', { VolumesFrom: ['other'] }],
+    ['a published port', { PortBindings: { '80/tcp': [{ HostPort: '80' }] } }],
+    ['all ports published', { PublishAllPorts: true }],
+    ['a mount more', { Mounts: [...HostConfig.Mounts, { Type: 'bind', Source: '/' }] }],
+    ['a mount to write', { Mounts: writable() }],
+    ['a restart', { RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } }],
+    ['a log', { LogConfig: { Type: 'json-file', Config: {} } }],
+    ['a wider limit', { Ulimits: wider() }]
+  ])('with %s is found out', (_, hostConfig) => {
+    const [name = ''] = Object.keys(hostConfig)
+    const [first, ...more] = differences(asked, stored({}, hostConfig))
+
+    expect(first).toMatch(new RegExp(`^HostConfig\\.${name} is .*, asked `))
+    expect(more).toEqual([])
+  })
+})
+
+function swapped(one: string, other: string): string[] {
+  const names = asked.HostConfig['CapAdd'] as string[]
+  return names.map((name) => (name === one ? other : name))
+}
+
+function writable(): object[] {
+  return asked.HostConfig.Mounts.map((mount) => ({ ...mount, ReadOnly: false }))
+}
+
+function wider(): object[] {
+  const limits = asked.HostConfig['Ulimits'] as { Name: string }[]
+  return limits.map((limit) => (limit.Name === 'core' ? { ...limit, Soft: 1, Hard: 1 } : limit))
+}
