@@ -127,6 +127,19 @@ test('a change does not wait for the next repetition, and the repetition counts 
   expect(times()).toEqual([0, 20_000, 50_000])
 })
 
+test('what changes while it is being said is said a second later, not at the next turn', async () => {
+  const probed = Promise.withResolvers<void>()
+  looking = probed.promise
+  advertiser.changed()
+  await clock.advance(0)
+  state = 'busy'
+  advertiser.changed()
+  probed.resolve()
+  await clock.advance(ADVERTISE_EVERY_MS_MIN)
+
+  expect(times()).toEqual([0, ADVERTISE_EVERY_MS_MIN])
+})
+
 test('one that could not be sent is not the last', async () => {
   failures = 1
   advertiser.changed()
