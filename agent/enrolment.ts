@@ -1,11 +1,11 @@
-import { MeshError } from '../protocol/core/errors.ts'
+import { codeOf, MeshError } from '../protocol/core/errors.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { LeaseProfileName, Member } from '../protocol/core/roster.ts'
 import { foundRoster } from '../protocol/core/roster-rules.ts'
 import { makeStateFolder } from '../protocol/host/durable-file.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { readSecretFile, writeSecretFile } from '../protocol/host/secret-file.ts'
-import { type Identity, makeIdentity } from '../protocol/mesh/identity.ts'
+import { type Identity, makeIdentity, readAuthority } from '../protocol/mesh/identity.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { generateKey } from '../protocol/wire/keys.ts'
 import { sealRoster } from '../protocol/wire/roster-codec.ts'
@@ -56,5 +56,13 @@ async function refuseSecondAuthority(paths: StatePaths): Promise<void> {
   })
   if (found !== undefined) {
     throw new MeshError('STATE_EXISTS', { state: paths.state, file: 'authority.key' })
+  }
+  const pinned = await readAuthority(paths).catch((error: unknown) => {
+    if (codeOf(error) === 'STATE_ABSENT') return undefined
+    throw error
+  })
+  // It has joined another mesh: the key of a new one would lie here and sign for nobody.
+  if (pinned !== undefined) {
+    throw new MeshError('STATE_EXISTS', { state: paths.state, file: 'authority' })
   }
 }

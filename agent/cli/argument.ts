@@ -19,14 +19,8 @@ export function numberUpTo(max: number): (text: string) => number {
   }
 }
 
-/** Any text that is not empty and not too long. */
-export function textUpTo(max: number): z.ZodString {
-  const problem = `use 1 to ${max} characters`
-  return z.string().min(1, problem).max(max, problem)
-}
-
 /** The failure domain of a witness, as a roster takes it. */
-export const zoneSchema = textUpTo(NAME_CHARACTERS_MAX)
+export const zoneSchema = z.string().min(1).max(NAME_CHARACTERS_MAX)
 
 /** The text of an option as its schema wants it. Throws USAGE naming the option and what fits. */
 export function checked<S extends z.ZodType>(option: string, schema: S, text: string) {
@@ -37,7 +31,19 @@ export function checked<S extends z.ZodType>(option: string, schema: S, text: st
 
 function whatFits(error: z.ZodError): string {
   const [issue] = error.issues
-  if (issue?.code !== 'invalid_value') return issue?.message ?? 'it is refused'
-  const values = issue.values.map(String)
-  return `use ${[values.slice(0, -1).join(', '), ...values.slice(-1)].filter(Boolean).join(' or ')}`
+  switch (issue?.code) {
+    case 'invalid_value':
+      return `use ${either(issue.values.map(String))}`
+    case 'too_big':
+      return `use at most ${issue.maximum} characters`
+    case 'too_small':
+      return 'it must not be empty'
+    default:
+      return issue?.message ?? 'it is refused'
+  }
+}
+
+function either(values: readonly string[]): string {
+  const [last = ''] = values.slice(-1)
+  return values.length < 2 ? last : `${values.slice(0, -1).join(', ')} or ${last}`
 }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import { z } from 'zod'
-import type { SeenPhase } from '../../protocol/core/job-filter.ts'
+import { textSchema } from '../../protocol/api/job-query.ts'
+import { jobStateSchema } from '../../protocol/api/job-schema.ts'
 import { PAGE_ROWS_MAX } from '../../protocol/core/limits.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
 import { jobsSchema } from '../control/contract.ts'
-import { checked, numberUpTo, textUpTo } from './argument.ts'
+import { checked, numberUpTo } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderJobs } from './render-jobs.ts'
 
@@ -19,24 +19,6 @@ interface JobsOptions extends CommonOptions {
 }
 
 const ROWS_DEFAULT = 50
-
-const stateSchema = z.enum([
-  'queued',
-  'leased',
-  'running',
-  'succeeded',
-  'failed',
-  'errored',
-  'cancelled',
-  'skipped'
-] satisfies SeenPhase[])
-
-/** What the daemon takes of each; said here, since it does not know the options' names. */
-const FILTERS = {
-  repo: textUpTo(200),
-  ref: textUpTo(300),
-  holder: textUpTo(100)
-}
 
 export function jobsCommand(program: Command, around: Surroundings): void {
   common(program.command('jobs'))
@@ -61,14 +43,14 @@ export function jobsCommand(program: Command, around: Surroundings): void {
     })
 }
 
-/** Throws USAGE where the daemon would refuse it. */
+/** Throws USAGE where the daemon would refuse it: it does not know the options' names. */
 function query(options: JobsOptions): string {
   const { only, repo, ref, holder } = options
   const parameters = new URLSearchParams({ limit: String(options.limit) })
-  for (const state of only?.split(',') ?? []) checked('--only', stateSchema, state)
+  for (const state of only?.split(',') ?? []) checked('--only', jobStateSchema, state)
   if (only !== undefined) parameters.set('state', only)
-  if (repo !== undefined) parameters.set('repository', checked('--repo', FILTERS.repo, repo))
-  if (ref !== undefined) parameters.set('ref', checked('--ref', FILTERS.ref, ref))
-  if (holder !== undefined) parameters.set('holder', checked('--holder', FILTERS.holder, holder))
+  if (repo !== undefined) parameters.set('repository', checked('--repo', textSchema, repo))
+  if (ref !== undefined) parameters.set('ref', checked('--ref', textSchema, ref))
+  if (holder !== undefined) parameters.set('holder', checked('--holder', textSchema, holder))
   return parameters.toString()
 }

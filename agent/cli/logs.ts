@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { idSchema } from '../../protocol/api/job-query.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { type LogView, logSchema } from '../control/contract.ts'
-import { checked, textUpTo, wholeNumber } from './argument.ts'
+import { checked, wholeNumber } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderLogHead, renderLogLines, renderVerdict } from './render-log.ts'
 
@@ -14,8 +15,6 @@ interface LogsOptions extends CommonOptions {
 /** Lines of one answer; a longer log is read in pages. */
 const PAGE_LINES = 1_000
 
-const idSchema = textUpTo(64)
-
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
 
 export function logsCommand(program: Command, around: Surroundings): void {
@@ -27,7 +26,7 @@ export function logsCommand(program: Command, around: Surroundings): void {
     .option('--json', 'one JSON document, schema agent.log/1')
     .action(async (job: string, options: LogsOptions) => {
       const { client, console, json } = contextOf(options, around)
-      checked('JOB', idSchema, job)
+      checked('JOB', idSchema.shape.id, job)
       const pages = readPages(job, options, (path) => client.get(path, logSchema))
       const log = await whole(pages, options.tail)
       if (json) {

@@ -13,7 +13,7 @@ const GIT_MS_MAX = 10_000
 const DISK_FREE_BYTES_MIN = 1_073_741_824
 
 export interface ProbeParts {
-  readonly engine: Engine
+  readonly engine: Pick<Engine, 'info'>
   readonly settings: ProbeSettings
 }
 

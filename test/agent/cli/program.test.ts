@@ -159,17 +159,17 @@ test.each([
   ['--role king: use agent, gateway or operator', ['admit', ID, ...ADMIT, '--role', 'king']],
   ['--role witness: use agent, gateway or operator', ['admit', ID, ...ADMIT, '--role', 'witness']],
   [': use at most 100 characters', ['admit', ID, ...ADMIT, '--name', 'x'.repeat(101)]],
-  ['--zone : use 1 to 100 characters', ['admit', ID, ...ADMIT, '--witness', '--zone', '']],
+  ['--zone : it must not be empty', ['admit', ID, ...ADMIT, '--witness', '--zone', '']],
   ['--address nowhere: use /ip4/', ['init', '--name', 'x', '--address', 'nowhere']],
-  ['--zone : use 1 to 100 characters', [...INIT, '--zone', '']],
+  [': use at most 100 characters', [...INIT, '--zone', 'x'.repeat(101)]],
   ['--lease long: use default or short', [...INIT, '--lease', 'long']],
   ['--only asleep: use queued, leased, running, succeeded, ', ['jobs', '--only', 'asleep']],
   ['--only asleep: use queued, ', ['jobs', '--only', 'queued,asleep']],
-  [': use 1 to 200 characters', ['jobs', '--repo', 'x'.repeat(201)]],
-  [': use 1 to 300 characters', ['jobs', '--ref', 'x'.repeat(301)]],
-  [': use 1 to 100 characters', ['jobs', '--holder', 'x'.repeat(101)]],
-  [': use 1 to 64 characters', ['logs', 'x'.repeat(65)]],
-  ['JOB : use 1 to 64 characters', ['logs', '']]
+  ['--repo : it must not be empty', ['jobs', '--repo', '']],
+  [': use at most 1024 characters', ['jobs', '--ref', 'x'.repeat(1_025)]],
+  [': use at most 1024 characters', ['jobs', '--holder', 'x'.repeat(1_025)]],
+  [': use at most 128 characters', ['logs', 'x'.repeat(129)]],
+  ['JOB : it must not be empty', ['logs', '']]
 ])('a wrong value is named with its option and what fits: %s', async (problem, args) => {
   const said = await agent(...args)
 

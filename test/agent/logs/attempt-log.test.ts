@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { AttemptLog, type LogSummary } from '../../../agent/logs/attempt-log.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
-import { LOG_BYTES_MAX, LOG_CHUNK_MS_MAX } from '../../../protocol/core/limits.ts'
+import {
+  LOG_BYTES_MAX,
+  LOG_CHUNK_MS_MAX,
+  LOG_NOTICE_BYTES_MAX
+} from '../../../protocol/core/limits.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import type { LogAppend } from '../../../protocol/store/job-log.ts'
@@ -73,6 +77,20 @@ test('a log that is too long ends with how much was left out, and vouches for th
   const { size } = await stat(join(dir, RUN, '0.1.ndjson'))
   expect(size).toBeGreaterThan(LOG_BYTES_MAX - 100_000)
   expect(size).toBeLessThan(LOG_BYTES_MAX + 100)
+})
+
+test('however closely a log fills its room, there is some for the line that says it is cut', async () => {
+  const log = logTo(spool)
+  for (let index = 0; index < 697; index++) log.write(1, 'out', '\u0001'.repeat(16_000))
+  // Each takes less than what that line needs: the room ends within one of them.
+  for (let index = 0; index < 3_000; index++) log.write(1, 'out', 'x')
+
+  const { lines } = await log.close()
+
+  const last = await spool.read(JOB, 1, lines, 10)
+  expect(last).toMatchObject({ end: true, lines: [{ number: lines, stream: 'mesh' }] })
+  const { size } = await stat(join(dir, RUN, '0.1.ndjson'))
+  expect(LOG_BYTES_MAX - size).toBeLessThan(LOG_NOTICE_BYTES_MAX)
 })
 
 test('a log that just fits is whole and says nothing of itself', async () => {

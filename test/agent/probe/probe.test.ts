@@ -1,0 +1,145 @@
+import { execFileSync } from 'node:child_process'
+import { release, totalmem } from 'node:os'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import type { EngineInfo } from '../../../agent/execute/engine-types.ts'
+import type { HostProblem } from '../../../agent/probe/host-profile.ts'
+import { engineProblems, probeHost } from '../../../agent/probe/probe.ts'
+import { MeshError } from '../../../protocol/core/errors.ts'
+import { temporaryFolder } from '../../support/store-folder.ts'
+
+const KERNEL = '6.12.1'
+
+const INFO: EngineInfo = {
+  version: '20.10.24',
+  apiVersion: '1.41',
+  os: 'linux',
+  architecture: 'x86_64',
+  kernel: KERNEL,
+  cgroup: 2,
+  cpus: 1,
+  memoryBytes: 2 ** 30,
+  storageDriver: 'overlay2',
+  rootDir: '/',
+  unenforced: [],
+  swapLimit: true,
+  security: new Set(['seccomp'])
+}
+
+const brief = (problems: readonly HostProblem[]) =>
+  problems.map(({ part, blocking, found }) => [part, blocking, found])
+
+test('an engine that filters, limits and shares our kernel is no problem', () => {
+  expect(engineProblems(INFO, KERNEL)).toEqual([])
+})
+
+test.each<[string, Partial<EngineInfo>, string, boolean, RegExp]>([
+  ['no filter', { security: new Set(['apparmor']) }, 'seccomp', true, /filters no system calls/],
+  ['another kernel', { kernel: '5.10' }, 'engine', true, /kernel 5\.10, this host on 6\.12\.1/],
+  ['no memory limit', { unenforced: ['memory'] }, 'engine', true, /cannot limit memory/],
+  ['no pids limit', { unenforced: ['pids'] }, 'engine', true, /cannot limit pids/],
+  ['no cpu limit', { unenforced: ['cpu'] }, 'engine', true, /cannot limit cpu/],
+  ['swap not counted', { swapLimit: false }, 'engine', false, /does not count swap/]
+])('an engine with %s is said to be so, with a way out', (_name, change, part, blocking, found) => {
+  const problems = engineProblems({ ...INFO, ...change }, KERNEL)
+
+  expect(problems).toHaveLength(1)
+  expect(problems[0]).toMatchObject({ part, blocking })
+  expect(problems[0]?.found).toMatch(found)
+  expect(problems[0]?.fix).toMatch(/\w+ \w+/)
+})
+
+test('all that is wrong with an engine is said at once', () => {
+  const worst = { security: new Set<string>(), kernel: 'x', unenforced: ['memory', 'cpu'] }
+
+  expect(engineProblems({ ...INFO, ...worst, swapLimit: false }, KERNEL)).toHaveLength(5)
+})
+
+let state: string
+beforeEach(async () => {
+  state = await temporaryFolder()
+})
+
+function probe(change: Partial<EngineInfo> = {}, settings: { readonly state?: string } = {}) {
+  return probeHost({
+    engine: { info: async () => ({ ...INFO, kernel: release(), ...change }) },
+    // The shell of this host: any program that is no busybox.
+    settings: { capacity: {}, state, busybox: '/bin/sh', ...settings }
+  })
+}
+
+test('a host is what its engine has, never more than the machine', async () => {
+  const small = await probe({ cpus: 1, memoryBytes: 2 ** 20 * 100 })
+  const large = await probe({ cpus: 100_000, memoryBytes: 2 ** 60 })
+
+  expect(small.capacity).toMatchObject({ cpuMilli: 1_000, memoryBytes: 90 * 2 ** 20, jobs: 1 })
+  expect(large.capacity.cpuMilli).toBeLessThan(100_000_000)
+  expect(large.capacity.memoryBytes).toBeLessThanOrEqual(totalmem())
+  expect(small.platforms).toEqual([{ name: 'linux/amd64', native: true }])
+  expect(small.engine).toEqual({
+    version: '20.10.24',
+    apiVersion: '1.41',
+    cgroup: 2,
+    storageDriver: 'overlay2',
+    rootDir: '/',
+    seccomp: true,
+    userns: false
+  })
+})
+
+test('without an engine there is nothing to probe', async () => {
+  const gone = new MeshError('ENGINE_UNREACHABLE', { socket: '/x', cause: 'ENOENT' })
+  const settings = { capacity: {}, state, busybox: '/bin/sh' }
+
+  await expect(probeHost({ engine: { info: () => Promise.reject(gone) }, settings })).rejects.toBe(
+    gone
+  )
+})
+
+test('the version of git is known; without git no job may be taken', async () => {
+  const version = /\d+\.\d+(\.\d+)?/.exec(execFileSync('git', ['--version'], { encoding: 'utf8' }))
+  const { git, problems } = await probe()
+  expect(git).toBe(version?.[0])
+  expect(problems.map(({ part }) => part)).not.toContain('git')
+
+  vi.stubEnv('PATH', await temporaryFolder())
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const without = await probe()
+
+  expect(without.git).toBe('')
+  const missing = without.problems.filter(({ part }) => part === 'git')
+  expect(brief(missing)).toEqual([['git', true, 'git cannot be run']])
+})
+
+test.each([
+  ['state folder', {}, { state: '/proc' }],
+  ["engine's folder", { rootDir: '/proc' }, {}]
+])(
+  'a %s on a full disk is said, but keeps nobody from small jobs',
+  async (_name, change, settings) => {
+    // The file system of /proc has no room at all.
+    const { problems, diskFreeBytes } = await probe(change, settings)
+
+    const low = problems.filter(({ part }) => part === 'disk')
+    expect(low).toMatchObject([{ blocking: false }])
+    expect(low[0]?.found).toMatch(/^0 MiB of disk are free for /)
+    expect(await diskFreeBytes()).toBe(0)
+  }
+)
+
+test('disk that cannot be looked at counts as none, or as the other one', async () => {
+  const nowhere = await probe({ rootDir: '/nowhere' }, { state: '/nowhere/either' })
+  expect(await nowhere.diskFreeBytes()).toBe(0)
+
+  const known = await probe({ rootDir: '/nowhere' })
+  expect(await known.diskFreeBytes()).toBeGreaterThan(0)
+})
+
+test('all that is wrong is found in one look', async () => {
+  const { problems } = await probe({ security: new Set(), cpus: 1 }, { state: '/proc' })
+
+  expect(new Set(problems.map(({ part }) => part))).toEqual(new Set(['seccomp', 'busybox', 'disk']))
+  expect(problems.filter(({ blocking }) => blocking).map(({ part }) => part)).toEqual([
+    'seccomp',
+    'busybox'
+  ])
+})
