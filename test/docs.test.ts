@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { agentProgram } from '../agent/cli/program.ts'
 import { gatewayProgram } from '../gateway/cli/program.ts'
 import { MESH_ERRORS } from '../protocol/core/errors.ts'
+import * as followLimits from '../protocol/core/follow-limits.ts'
 import * as limits from '../protocol/core/limits.ts'
 
 /* Documents and code say the same, in both directions. */
@@ -23,7 +24,7 @@ test('docs/limits.md has each limit with its value and nothing else', () => {
   const rows = [...read('limits.md').matchAll(/^\| `([A-Z0-9_]+)` \| ([^|]*) \|/gm)]
   const documented = Object.fromEntries(rows.map((row) => [row[1] ?? '', row[2]?.trim()]))
   const real = Object.fromEntries(
-    Object.entries(limits).map(([name, value]) => [name, String(value)])
+    Object.entries({ ...limits, ...followLimits }).map(([name, value]) => [name, String(value)])
   )
 
   expect(documented).toEqual(real)
