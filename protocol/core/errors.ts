@@ -144,7 +144,9 @@ export const MESH_ERRORS = {
     5,
     503,
     true,
-    (f) => `${f['answered']} of ${f['witnesses']} witnesses answered, ${f['quorum']} are needed`
+    (f) =>
+      `${f['answered']} of ${f['witnesses']} witnesses answered, ${f['quorum']} are needed: ` +
+      'start those that `agent status` shows as away, then try again'
   ),
   ROSTER_ABSENT: kind(
     78,
@@ -207,6 +209,7 @@ export const MESH_ERRORS = {
   LEASE_LOST: kind(1, 409, false, (f) => `the lease of ${f['job']} epoch ${f['epoch']} is over`),
   JOB_UNKNOWN: kind(4, 404, false, (f) => `no job ${f['id']} is known: see \`agent jobs\``),
   JOB_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several jobs: ${f['candidates']}`),
+  JOB_ENDED: kind(1, 409, false, (f) => `job ${f['id']} has ended already: ${f['state']}`),
   RUN_UNKNOWN: kind(4, 404, false, (f) => `no run ${f['id']} is known`),
   RUN_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several runs: ${f['candidates']}`),
   LOG_UNAVAILABLE: kind(
