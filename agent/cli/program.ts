@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { VERSION } from '../../protocol/host/version.ts'
 import { admitCommand } from './admit.ts'
+import { cancelCommand } from './cancel.ts'
 import type { Surroundings } from './command.ts'
+import { drainCommand, resumeCommand } from './drain.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
 import { jobsCommand } from './jobs.ts'
@@ -16,7 +18,10 @@ const COMMANDS = [
   startCommand,
   statusCommand,
   jobsCommand,
-  logsCommand
+  logsCommand,
+  cancelCommand,
+  drainCommand,
+  resumeCommand
 ]
 
 /** The whole command line; rejects with CommanderError where commander has said what is wrong. */
