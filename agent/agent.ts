@@ -1,12 +1,17 @@
+import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
+import type { FollowSource } from '../protocol/api/log-follow.ts'
+import { LogStreams } from '../protocol/api/log-streams.ts'
 import type { Capacity } from '../protocol/core/advertisement.ts'
 import { freeOf } from '../protocol/core/capacity.ts'
 import type { MeshError } from '../protocol/core/errors.ts'
+import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { systemRandom } from '../protocol/host/random.ts'
 import { VERSION } from '../protocol/host/version.ts'
 import type { InviteBook } from '../protocol/mesh/invite-book.ts'
+import { watchJob } from '../protocol/mesh/job-watch.ts'
 import { JoinService } from '../protocol/mesh/join-service.ts'
 import { Member } from '../protocol/mesh/member.ts'
 import type { RosterBook } from '../protocol/mesh/roster-book.ts'
@@ -16,7 +21,12 @@ import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import { digest } from '../protocol/wire/digest.ts'
 import { PROTOCOLS } from '../protocol/wire/ids.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
-import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
+import {
+  decodeLogReply,
+  encodeLogRequest,
+  type LogReply,
+  type LogRequest
+} from '../protocol/wire/log-codec.ts'
 import { admitMember } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { Claimer } from './claim/claimer.ts'
@@ -41,6 +51,7 @@ import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
+import { agentOrders } from './orders.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import type { Supervised } from './supervise.ts'
 import { untilFailed } from './until-failed.ts'
@@ -90,6 +101,7 @@ export class Agent implements Supervised {
   readonly #registers: Registers
   readonly #quit = new AbortController()
   readonly #failed = new AbortController()
+  #leaving = false
 
   constructor(parts: AgentParts) {
     this.#parts = parts
@@ -189,11 +201,13 @@ export class Agent implements Supervised {
 
   /** Finishes what runs, claims nothing new. */
   async drain(): Promise<void> {
+    this.#leaving = true
     this.#life.tell({ kind: 'drain' })
     await this.#claimer.drain()
   }
 
   async stop(): Promise<void> {
+    this.#leaving = true
     this.#life.tell({ kind: 'drain' })
     this.#quit.abort()
     await this.#claimer.stop()
@@ -264,10 +278,11 @@ export class Agent implements Supervised {
     )
   }
 
-  readonly #sendLog: LogSend = async (peer, request) => {
+  readonly #sendLog: LogSend = (peer, request) => this.#ask(peer, request, LOG_REQUEST_MS_MAX)
+
+  async #ask(peer: string, request: LogRequest, timeoutMs: number): Promise<LogReply> {
     const body = encodeLogRequest(request)
-    const options = { timeoutMs: LOG_REQUEST_MS_MAX }
-    return decodeLogReply(await this.#member.node.request(peer, PROTOCOLS.log, body, options))
+    return decodeLogReply(await this.#member.node.request(peer, PROTOCOLS.log, body, { timeoutMs }))
   }
 
   async #statement(): Promise<Statement> {
@@ -327,11 +342,47 @@ export class Agent implements Supervised {
         ...this.#claimer.problems()
       ],
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
+      follow: this.#followSource(),
+      streams: new LogStreams(),
+      orders: agentOrders({
+        life: this.#life,
+        claimer: this.#claimer,
+        leaving: () => this.#leaving
+      }),
+      cancel: (job, reason) => cancelJob(this.#cancelParts(), job, reason),
       admit: async (request) => {
         const { roster } = await admitMember({ paths, book, clock }, request)
         return { version: roster.version, witnessEpoch: roster.witnessEpoch }
       },
       invite: (request) => makeInvite(inviter, request)
+    }
+  }
+
+  #cancelParts(): CancelParts {
+    const member = this.#member
+    return {
+      clock: this.#parts.clock,
+      random: this.#random,
+      changeJob: (jobId, opId, body, options) => member.changeJob(jobId, opId, body, options),
+      hint: (jobId) => member.hint(jobId),
+      health: () => member.health()
+    }
+  }
+
+  #followSource(): FollowSource {
+    const { clock, key } = this.#parts
+    const spool = this.#spool
+    const parts = { logs: spool, member: this.#member }
+    const send: LogSend = (peer, request) => this.#ask(peer, request, LOG_LOOK_ANSWER_MS_MAX)
+    return {
+      board: this.#member.board,
+      clock,
+      roster: () => this.#member.roster(),
+      keeps: ({ holder }) => holder === key.peerId,
+      watch: (jobId, listener) => watchJob(parts, jobId, listener),
+      readPage: async (question) => {
+        return (await readLog({ spool, send, self: key.peerId }, question)).page
+      }
     }
   }
 }

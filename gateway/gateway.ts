@@ -1,6 +1,10 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
+import type { FollowSource } from '../protocol/api/log-follow.ts'
+import { LogStreams } from '../protocol/api/log-streams.ts'
 import { causeOf, codeOf, MeshError } from '../protocol/core/errors.ts'
+import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import type { JobState } from '../protocol/core/job.ts'
 import { LOG_REQUEST_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
@@ -8,8 +12,10 @@ import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { systemRandom } from '../protocol/host/random.ts'
 import { VERSION } from '../protocol/host/version.ts'
+import { watchJob } from '../protocol/mesh/job-watch.ts'
 import { Member } from '../protocol/mesh/member.ts'
 import type { RosterBook } from '../protocol/mesh/roster-book.ts'
+import type { LogRead } from '../protocol/store/job-log.ts'
 import { LogStore } from '../protocol/store/log-store.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import { openAnnouncement, sealAnnouncement } from '../protocol/wire/announcement.ts'
@@ -25,7 +31,7 @@ import { CommitCache } from './forge/commit-cache.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
 import { Holders } from './logs/holders.ts'
-import { readLog } from './logs/log-reader.ts'
+import { type LogQuestion, type LogReaderParts, readLog } from './logs/log-reader.ts'
 import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
@@ -55,13 +61,15 @@ export class Gateway {
   readonly #sweep: LogSweep
   readonly #intake: Intake
   readonly #announcer: Announcer
+  readonly #streams = new LogStreams()
+  readonly #random = systemRandom()
   #app: FastifyInstance | undefined
   #stopping = false
 
   constructor(parts: GatewayParts) {
     this.#parts = parts
     const { paths, settings, log, key, store, book, clock } = parts
-    const random = systemRandom()
+    const random = this.#random
     const { listen, announce, gossip } = settings
     this.#member = new Member(
       { key, book, store, clock, random, log, onFailure: parts.onFailure },
@@ -152,6 +160,8 @@ export class Gateway {
   async #closeHttp(limitMs: number): Promise<void> {
     const app = this.#app
     if (app === undefined) return
+    // Streams have no end of their own while their jobs run.
+    this.#streams.stop()
     const disarm = this.#parts.clock.arm(limitMs, () => app.server.closeAllConnections())
     await app.close()
     disarm()
@@ -201,19 +211,41 @@ export class Gateway {
       intakeQueued: () => this.#intake.queued,
       stopping: () => this.#stopping,
       log,
-      readLog: (question) =>
-        readLog(
-          {
-            store: this.#logs,
-            self: key.peerId,
-            send: async (peer, request) => {
-              const options = { timeoutMs: LOG_REQUEST_MS_MAX }
-              const body = encodeLogRequest(request)
-              return decodeLogReply(await member.node.request(peer, PROTOCOLS.log, body, options))
-            }
-          },
-          question
-        )
+      readLog: (question) => this.#readLog(question, LOG_REQUEST_MS_MAX),
+      follow: this.#followSource(),
+      streams: this.#streams,
+      cancel: (job, reason) => {
+        const cancelling: CancelParts = {
+          clock,
+          random: this.#random,
+          changeJob: (jobId, opId, body, options) => member.changeJob(jobId, opId, body, options),
+          hint: (jobId) => member.hint(jobId),
+          health: () => member.health()
+        }
+        return cancelJob(cancelling, job, reason)
+      }
+    }
+  }
+
+  #readLog(question: LogQuestion, timeoutMs: number): Promise<LogRead> {
+    const { node } = this.#member
+    const send: LogReaderParts['send'] = async (peer, request) => {
+      const body = encodeLogRequest(request)
+      return decodeLogReply(await node.request(peer, PROTOCOLS.log, body, { timeoutMs }))
+    }
+    return readLog({ store: this.#logs, self: this.#parts.key.peerId, send }, question)
+  }
+
+  #followSource(): FollowSource {
+    const { key, clock } = this.#parts
+    const parts = { logs: this.#logs, member: this.#member }
+    return {
+      board: this.#member.board,
+      clock,
+      roster: () => this.#member.roster(),
+      keeps: ({ gateway }) => gateway === key.peerId,
+      watch: (jobId, listener) => watchJob(parts, jobId, listener),
+      readPage: (question) => this.#readLog(question, LOG_LOOK_ANSWER_MS_MAX)
     }
   }
 

@@ -7,6 +7,8 @@ export interface Console {
   readonly paint: Paint
   /** Columns of the terminal; undefined when piped: nothing is cut then. */
   readonly columns: number | undefined
+  /** Rows of the terminal; undefined when piped. */
+  readonly rows?: number | undefined
   readonly unicode: boolean
 }
 
@@ -32,6 +34,7 @@ export function consoleOf(parts: ConsoleParts): Console {
     paint: (colour, text) =>
       coloured ? styleText(colour, text, { validateStream: false } as never) : text,
     columns: stdout.isTTY === true ? stdout.columns : undefined,
+    rows: stdout.isTTY === true ? stdout.rows : undefined,
     unicode: /UTF-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || 'UTF-8')
   }
 }

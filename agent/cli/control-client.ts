@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import type { z } from 'zod'
 import {
   causeOf,
@@ -29,6 +29,35 @@ export class ControlClient {
 
   async post<S extends z.ZodType>(path: string, body: unknown, schema: S): Promise<z.output<S>> {
     return schema.parse(JSON.parse(await this.#send('POST', path, JSON.stringify(body))))
+  }
+
+  /** The pieces of an answer without an end of its own; `signal` ends it, without an error. */
+  async *stream(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal
+  ): AsyncGenerator<string, void> {
+    const reply = await this.#open(path, headers, signal)
+    reply.setEncoding('utf8')
+    if ((reply.statusCode ?? 500) >= 400) {
+      let text = ''
+      for await (const part of reply) text += String(part).slice(0, ANSWER_BYTES_MAX)
+      throw problemOf(text, reply.statusCode ?? 500)
+    }
+    for await (const part of reply) yield String(part)
+  }
+
+  #open(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal
+  ): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      checkSocketPath(this.#socket)
+      const call = request({ socketPath: this.#socket, path, headers, signal }, resolve)
+      call.on('error', (error) => reject(this.#absent(error)))
+      call.end()
+    })
   }
 
   /** True when a daemon answers here. */

@@ -4,10 +4,11 @@ import { jobStateSchema } from '../../protocol/api/job-schema.ts'
 import { PAGE_ROWS_MAX } from '../../protocol/core/limits.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
-import { jobsSchema } from '../control/contract.ts'
+import { type JobsView, jobsSchema } from '../control/contract.ts'
 import { checked, numberUpTo } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { renderJobs } from './render-jobs.ts'
+import { WATCH_TEXT, watch } from './watch.ts'
 
 interface JobsOptions extends CommonOptions {
   readonly only?: string
@@ -15,6 +16,7 @@ interface JobsOptions extends CommonOptions {
   readonly ref?: string
   readonly holder?: string
   readonly limit: number
+  readonly watch?: boolean
   readonly quiet?: boolean
 }
 
@@ -31,15 +33,21 @@ export function jobsCommand(program: Command, around: Surroundings): void {
     .option('--ref <branch>', 'jobs of one branch or ref')
     .option('--holder <name>', 'jobs that one agent holds or held')
     .option('-n, --limit <rows>', 'at most this many', numberUpTo(PAGE_ROWS_MAX), ROWS_DEFAULT)
-    .option('--json', 'one JSON document, schema agent.jobs/1')
+    .option('--watch', WATCH_TEXT)
+    .option('--json', 'one document, schema agent.jobs/1; with --watch one a line')
     .option('-q, --quiet', 'ids only')
     .action(async (options: JobsOptions) => {
-      const { client, console, json } = contextOf(options, around)
-      const document = await client.get(`/v1/jobs?${query(options)}`, jobsSchema)
-      if (json) console.out(jsonText(document))
-      else if (options.quiet === true)
-        console.out(document.jobs.map(({ id }) => `${harmless(id)}\n`).join(''))
-      else console.out(renderJobs(document.jobs, console))
+      const context = contextOf(options, around)
+      const { client, console, json } = context
+      const path = `/v1/jobs?${query(options)}`
+      const read = (): Promise<JobsView> => client.get(path, jobsSchema)
+      const render = ({ jobs }: JobsView): string => {
+        if (options.quiet !== true) return renderJobs(jobs, console)
+        return jobs.map(({ id }) => `${harmless(id)}\n`).join('')
+      }
+      if (options.watch === true) return await watch(context, read, render)
+      const document = await read()
+      console.out(json ? jsonText(document) : render(document))
     })
 }
 

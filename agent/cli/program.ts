@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { admitCommand } from './admit.ts'
 import { bareProgram } from './bare-program.ts'
+import { cancelCommand } from './cancel.ts'
 import type { Surroundings } from './command.ts'
+import { drainCommand, resumeCommand } from './drain.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
 import { inviteCommand } from './invite.ts'
@@ -22,7 +24,10 @@ const COMMANDS = [
   lifelineCommand,
   statusCommand,
   jobsCommand,
-  logsCommand
+  logsCommand,
+  cancelCommand,
+  drainCommand,
+  resumeCommand
 ]
 
 /** The whole command line; rejects with CommanderError where commander has said what is wrong. */

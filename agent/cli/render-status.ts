@@ -6,33 +6,64 @@ import type { Colour, Console } from './console.ts'
 import { renderTable } from './table.ts'
 
 const HEAD = ['NAME', 'STATE', 'JOBS', 'PLATFORM', 'LABELS', 'FREE', 'RTT', 'SEEN', 'VERSION']
+const WIDE_HEAD = [
+  ...HEAD.filter((name) => name !== 'FREE'),
+  ...['PEER', 'ADDRESS', 'CPU', 'MEM', 'DISK']
+]
+
+/** `wide` has every column; what is free is split into its parts there. */
+export type StatusForm = 'narrow' | 'wide'
 
 /** Health lines first, then one row a peer, self first; ends with one line of totals. */
-export function renderStatus(view: StatusView, console: Console): string {
+export function renderStatus(
+  view: StatusView,
+  console: Console,
+  form: StatusForm = 'narrow'
+): string {
   const { paint } = console
   const status = harmless(view)
   const health = status.health.map((line) => {
     const fix = line.fix === null ? '' : `\n#        fix: ${line.fix}`
     return `${paint('yellow', `# ${line.message}${fix}`)}\n`
   })
-  const rows = status.peers.map((peer) => peerRow(peer, console))
-  const table = renderTable(HEAD, rows, console.columns)
+  const rows = status.peers.map((peer) => peerRow(peer, console, form))
+  const head = form === 'wide' ? WIDE_HEAD : HEAD
+  // Whoever asks for all columns wants them whole: a long line goes on in the next row.
+  const table = renderTable(head, rows, form === 'wide' ? undefined : console.columns)
   const gap = health.length > 0 ? '\n' : ''
   return `${health.join('')}${gap}${table}\n${totals(status)}\n`
 }
 
-function peerRow(peer: PeerView, console: Console): string[] {
+function peerRow(peer: PeerView, console: Console, form: StatusForm): string[] {
   return [
     peer.self ? `${peer.name} *` : peer.name,
     console.paint(colourOf(peer.state), peer.state),
     jobsCell(peer),
     platformCell(peer),
     labelsCell(peer),
-    freeCell(peer),
+    ...(form === 'wide' ? [] : [freeCell(peer)]),
     peer.roundTripMs === null ? '-' : `${Math.max(1, Math.round(peer.roundTripMs))}ms`,
     peer.self || peer.lastSeenMs === null ? '-' : prettyMs(peer.lastSeenMs, { compact: true }),
-    peer.version ?? '-'
+    peer.version ?? '-',
+    ...(form === 'wide' ? wideCells(peer) : [])
   ]
+}
+
+/** Free of what there is. */
+function wideCells(peer: PeerView): string[] {
+  const { capacity, free, diskFreeBytes } = peer
+  const sized = capacity !== null && free !== null
+  return [
+    peer.peerId,
+    peer.addresses.join(' ') || '-',
+    sized ? `${free.cpu}/${capacity.cpu}` : '-',
+    sized ? `${bytesCell(free.memoryBytes)}/${bytesCell(capacity.memoryBytes)}` : '-',
+    diskFreeBytes === null ? '-' : bytesCell(diskFreeBytes)
+  ]
+}
+
+function bytesCell(bytes: number): string {
+  return prettyBytes(bytes, { binary: true, space: false })
 }
 
 function colourOf(state: PeerView['state']): Colour {
@@ -58,9 +89,8 @@ function labelsCell(peer: PeerView): string {
 
 function freeCell(peer: PeerView): string {
   if (peer.capacity === null || peer.free === null) return '-'
-  const memory = (bytes: number): string => prettyBytes(bytes, { binary: true, space: false })
   const cores = `${peer.free.cpu}/${peer.capacity.cpu} cpu`
-  return `${cores} ${memory(peer.free.memoryBytes)}/${memory(peer.capacity.memoryBytes)}`
+  return `${cores} ${bytesCell(peer.free.memoryBytes)}/${bytesCell(peer.capacity.memoryBytes)}`
 }
 
 function totals(status: StatusView): string {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { agentSightingShape, agentStateSchema } from '../../protocol/api/agent-sighting.ts'
+import { textSchema } from '../../protocol/api/job-query.ts'
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
@@ -100,11 +101,32 @@ export const admittedSchema = z.strictObject({
   pushed: z.boolean().describe('false: the roster goes out when the agent starts')
 })
 
+export const cancelSchema = z.strictObject({
+  reason: textSchema.optional().describe('shown with the job; who asked when absent')
+})
+
+export const cancelledSchema = z.strictObject({
+  schema: z.literal('agent.cancelled/1'),
+  verdict: z
+    .enum(['cancelled', 'requested'])
+    .describe('requested: its holder stops it; it may still finish before it hears of that'),
+  job: jobSchema
+})
+
+export const ordersSchema = z.strictObject({
+  schema: z.literal('agent.orders/1'),
+  state: agentStateSchema.describe('of this agent, by its own word'),
+  jobs: z.array(z.string()).describe('ids of the jobs held'),
+  drained: z.boolean().describe('draining, and nothing is held or being claimed')
+})
+
 export type PeerView = z.infer<typeof peerSchema>
 export type HealthLine = z.infer<typeof healthLineSchema>
 export type StatusView = z.infer<typeof statusSchema>
 export type JobsView = z.infer<typeof jobsSchema>
 export type LogView = z.infer<typeof logSchema>
+export type CancelledView = z.infer<typeof cancelledSchema>
+export type OrdersView = z.infer<typeof ordersSchema>
 export type AdmitRequest = z.infer<typeof admitSchema>
 export type InviteRequest = z.infer<typeof inviteRequestSchema>
 export type InviteView = z.infer<typeof inviteSchema>

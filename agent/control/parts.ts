@@ -1,10 +1,23 @@
+import type { CancelVerdict } from '../../protocol/api/job-cancel.ts'
+import type { FollowSource } from '../../protocol/api/log-follow.ts'
+import type { LogStreams } from '../../protocol/api/log-streams.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
-import type { AdmitRequest, InviteRequest, InviteView } from './contract.ts'
+import type { AdmitRequest, InviteRequest, InviteView, OrdersView } from './contract.ts'
 
-/** What the local API reads; all of it is a view, nothing here decides. */
+/** What the owner orders this agent; it lasts as long as the process. */
+export interface Orders {
+  view(): Omit<OrdersView, 'schema'>
+  /** Finishes what runs, claims nothing new. */
+  drain(): void
+  /** Takes that back. Throws STOPPING where the process is about to end. */
+  resume(): void
+}
+
+/** What the local API reads; all of it is a view, but for orders that it hands on. */
 export interface ControlParts extends Sources {
   readonly peerId: string
   readonly name: string
@@ -18,6 +31,11 @@ export interface ControlParts extends Sources {
     readonly fix: string
   }[]
   readLog(question: LogQuestion): Promise<LogAnswer>
+  readonly follow: FollowSource
+  readonly streams: LogStreams
+  readonly orders: Orders
+  /** Rejects as cancelJob does. */
+  cancel(job: BoardJob, reason: string): Promise<CancelVerdict>
   /** Signs and pushes a roster. Throws AUTHORITY_ABSENT where this agent holds no authority key. */
   admit(request: AdmitRequest): Promise<{ readonly version: number; readonly witnessEpoch: number }>
   /** Makes an invite and its string. Throws AUTHORITY_ABSENT, OVERLOADED. */

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { EVENT_STREAM_TYPE } from '../../protocol/api/event-stream.ts'
 import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
 import { findJob } from '../../protocol/api/job-lookup.ts'
 import {
@@ -12,6 +13,7 @@ import {
   rowsSchema
 } from '../../protocol/api/job-query.ts'
 import { jobSchema } from '../../protocol/api/job-schema.ts'
+import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
 import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
 import {
   admitSchema,
@@ -24,6 +26,7 @@ import {
   statusSchema
 } from './contract.ts'
 import { logView } from './log-view.ts'
+import { orderRoutes } from './order-routes.ts'
 import type { ControlParts } from './parts.ts'
 import { statusView } from './status-view.ts'
 
@@ -57,6 +60,8 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
       return logView(findJob(parts.board, request.params.id), { epoch, from, limit }, parts)
     }
   )
+  streamRoute(plain, parts)
+  orderRoutes(plain, parts)
   app.post(
     '/v1/members',
     { schema: { body: admitSchema, response: { 200: admittedSchema } } },
@@ -76,6 +81,22 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
     '/v1/invites',
     { schema: { body: inviteRequestSchema, response: { 200: inviteSchema } } },
     (request) => parts.invite(request.body)
+  )
+}
+
+/** The log as an event stream, from the line after `last-event-id` to the end of the job. */
+function streamRoute(plain: FastifyInstance, parts: ControlParts): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>()
+  const querystring = z.strictObject(logStartShape)
+  app.get(
+    '/v1/jobs/:id/log/stream',
+    { schema: { params: idSchema, querystring } },
+    (request, reply) => {
+      const job = findJob(parts.board, request.params.id)
+      const start = followStart(request.query, request.headers['last-event-id'])
+      const body = parts.streams.open(parts.follow, job, start)
+      return reply.headers(EVENT_STREAM_HEADERS).type(EVENT_STREAM_TYPE).send(body)
+    }
   )
 }
 

@@ -5,6 +5,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { asHttpError, routeUnknown } from '../../protocol/api/http-error.ts'
 import { PROBLEM_TYPE, problemOf } from '../../protocol/api/problem.ts'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { RETRY_AFTER_S } from '../../protocol/core/limits.ts'
 import { makeFolders } from '../../protocol/host/durable-file.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { checkSocketPath } from '../../protocol/host/paths.ts'
@@ -18,9 +19,11 @@ const BODY_BYTES_MAX = 65_536
 export class ControlServer {
   readonly #app: FastifyInstance
   readonly #socket: string
+  readonly #streams: ControlParts['streams']
 
   constructor(parts: ControlParts, options: { readonly socket: string; readonly log: Log }) {
     this.#socket = options.socket
+    this.#streams = parts.streams
     this.#app = controlApp(parts, options.log)
   }
 
@@ -42,6 +45,7 @@ export class ControlServer {
   }
 
   async stop(): Promise<void> {
+    this.#streams.stop()
     await this.#app.close()
     await rm(this.#socket, { force: true })
   }
@@ -56,7 +60,9 @@ export function controlApp(parts: ControlParts, log: Log): FastifyInstance {
     const contentType = request.headers['content-type']
     const known = asHttpError(error, { contentType, bodyBytesMax: BODY_BYTES_MAX })
     if (known.code === 'BUG') log.error({ err: error }, 'control request failed')
-    return reply.code(known.kind.status).type(PROBLEM_TYPE).send(problemOf(known, 'owner'))
+    const { status } = known.kind
+    if (status === 503) reply.header('retry-after', RETRY_AFTER_S)
+    return reply.code(status).type(PROBLEM_TYPE).send(problemOf(known, 'owner'))
   })
   app.setNotFoundHandler((request) => {
     throw routeUnknown(request)

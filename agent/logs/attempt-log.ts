@@ -36,7 +36,7 @@ type Said = Omit<LogLine, 'number'>
 
 /**
  * The log of one attempt: stamps the lines, numbers them and writes them to the spool in chunks of
- * LOG_CHUNK_BYTES_MAX or LOG_CHUNK_MS_MAX, whichever comes first. What does not fit LOG_BYTES_MAX,
+ * LOG_CHUNK_BYTES_MAX, or one every LOG_CHUNK_MS_MAX. What does not fit LOG_BYTES_MAX,
  * or does not reach the disk, is counted and named in the last line, never kept.
  */
 export class AttemptLog {
@@ -54,6 +54,7 @@ export class AttemptLog {
   #kept = 0
   #lost = 0
   #disarm: (() => void) | undefined
+  #flushedAtMs = Number.NEGATIVE_INFINITY
   #writing: Promise<void> = Promise.resolve()
 
   constructor(parts: AttemptLogParts, options: AttemptLogOptions) {
@@ -77,7 +78,7 @@ export class AttemptLog {
     this.#pending.push(said)
     this.#pendingBytes += bytes
     if (this.#pendingBytes >= LOG_CHUNK_BYTES_MAX) this.#flush()
-    else this.#disarm ??= this.#parts.clock.arm(LOG_CHUNK_MS_MAX, () => this.#flush())
+    else this.#disarm ??= this.#parts.clock.arm(this.#waitMs(), () => this.#flush())
   }
 
   /** Writes what is left and marks the end of the log. */
@@ -105,11 +106,18 @@ export class AttemptLog {
     return notices
   }
 
+  /** A line after a silence waits for no company: somebody may be looking. */
+  #waitMs(): number {
+    const silentMs = this.#parts.clock.bootMs() - this.#flushedAtMs
+    return Math.max(0, LOG_CHUNK_MS_MAX - silentMs)
+  }
+
   #flush(): void {
     this.#disarm?.()
     this.#disarm = undefined
     if (this.#pending.length === 0) return
     const lines = this.#pending
+    this.#flushedAtMs = this.#parts.clock.bootMs()
     this.#pending = []
     this.#pendingBytes = 0
     // One write after the other: two side by side could reach the spool in the wrong order.

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { LogStreams } from '../../protocol/api/log-streams.ts'
 import { Board } from '../../protocol/core/board.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
@@ -20,20 +21,22 @@ export async function openApiText(): Promise<string> {
     throw new MeshError('BUG', { problem: 'the exported server answers nothing' })
   }
   const log = silentLog()
+  const sources = { board: new Board(), clock: systemClock(), roster: () => undefined }
   const api: ApiParts = {
     peerId: '',
     version: VERSION,
-    board: new Board(),
-    clock: systemClock(),
+    ...sources,
     inbox: { byRun: absent },
     announcer: { open: absent },
     readJob: absent,
-    roster: () => undefined,
     links: () => [],
     health: absent,
     intakeQueued: () => 0,
     stopping: () => false,
     readLog: absent,
+    follow: { ...sources, keeps: absent, watch: absent, readPage: absent },
+    streams: new LogStreams(),
+    cancel: absent,
     log
   }
   const parts = { api, receiver: { receive: absent }, tokens: { find: absent }, log }

@@ -24,7 +24,7 @@ export function openApi(version: string): FastifyDynamicSwaggerOptions {
           token: {
             type: 'http',
             scheme: 'bearer',
-            description: 'Made by `gateway token create --scope read`.'
+            description: 'Made by `gateway token create --scope read`, or `write` to give orders.'
           }
         }
       }

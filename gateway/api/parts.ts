@@ -1,4 +1,8 @@
+import type { CancelVerdict } from '../../protocol/api/job-cancel.ts'
+import type { FollowSource } from '../../protocol/api/log-follow.ts'
+import type { LogStreams } from '../../protocol/api/log-streams.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
@@ -7,7 +11,7 @@ import type { LogRead } from '../../protocol/store/job-log.ts'
 import type { LogQuestion } from '../logs/log-reader.ts'
 import type { Announcer, Inbox } from '../ports.ts'
 
-/** What the API reads; all of it is a view, nothing here decides. */
+/** What the API reads; all of it is a view, but for orders that it hands on. */
 export interface ApiParts extends Sources {
   readonly peerId: string
   readonly version: string
@@ -20,5 +24,9 @@ export interface ApiParts extends Sources {
   intakeQueued(): number
   stopping(): boolean
   readLog(question: LogQuestion): Promise<LogRead>
+  readonly follow: FollowSource
+  readonly streams: LogStreams
+  /** Rejects as cancelJob does. */
+  cancel(job: BoardJob, reason: string): Promise<CancelVerdict>
   readonly log: Log
 }

@@ -1,14 +1,17 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { EVENT_STREAM_TYPE } from '../../protocol/api/event-stream.ts'
 import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
 import { findJob } from '../../protocol/api/job-lookup.ts'
 import { idSchema } from '../../protocol/api/job-query.ts'
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
+import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { agentDocuments, healthDocument } from './agent-view.ts'
 import { authorize, type Limiter, refusedAuth } from './auth.ts'
+import { cancelRoute } from './cancel-route.ts'
 import { jobPage } from './job-page.ts'
 import { LOG_TYPES, type LogFormat, readWholeLog } from './log-route.ts'
 import type { ApiParts } from './parts.ts'
@@ -50,14 +53,20 @@ function described<S extends z.ZodType>(description: string, schema: S) {
   return { description, content: { 'application/json': { schema } } }
 }
 
+/** What the document says of the event stream. */
+const FOLLOWED =
+  '`line` with id EPOCH.LINE (a `last-event-id` header goes on after it), `attempt` when another ' +
+  'attempt begins, `queued` with why, `end` with the job and whether its log is whole'
+
 const secured = [{ token: [] }]
 
-/** /api/v1: reading, each request with a token of scope `read`. */
+/** /api/v1: each request with a token, of scope `read` to read and `write` to order. */
 export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   app.addHook('onRequest', async (request) => {
     try {
-      await authorize(parts.tokens, request.headers.authorization, 'read')
+      const scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
+      await authorize(parts.tokens, request.headers.authorization, scope)
     } catch (error) {
       if (!(error instanceof MeshError) || error.code !== 'TOKEN_INVALID') throw error
       throw await refusedAuth(parts.failures, request, error)
@@ -65,6 +74,8 @@ export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
   })
   runRoutes(plain, parts.api)
   jobRoutes(plain, parts.api)
+  logRoute(plain, parts.api)
+  cancelRoute(plain, parts.api)
   app.get(
     '/agents',
     {
@@ -136,6 +147,12 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
     },
     (request) => jobDocument(findJob(api.board, request.params.id), jobContext(api))
   )
+}
+
+function logRoute(plain: FastifyInstance, api: ApiParts): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>()
+  const common = { tags: ['runs'], security: secured }
+  const missing = { 404: problem, 409: problem }
   const lines = {
     description: 'the lines, in order',
     headers: {
@@ -148,14 +165,17 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
     content: {
       // Sent as a stream of bytes: there is no document to check.
       'text/plain': { schema: z.unknown().meta({ type: 'string' }) },
-      'application/x-ndjson': { schema: logLineSchema.describe('one a line') }
+      'application/x-ndjson': { schema: logLineSchema.describe('one a line') },
+      'text/event-stream': { schema: z.unknown().meta({ type: 'string', description: FOLLOWED }) }
     }
   }
   app.get(
     '/jobs/:id/log',
     {
       schema: {
-        summary: 'The log of one attempt as far as it goes, as text or one JSON document a line',
+        summary:
+          'The log of one attempt as far as it goes, as text or one JSON document a line; ' +
+          'as an event stream it is followed to the end of the job',
         ...common,
         params: idSchema,
         querystring: logQuerySchema,
@@ -164,15 +184,24 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
     },
     async (request, reply) => {
       const { from, epoch, format: wanted } = request.query
-      const ndjson = request.headers.accept?.includes('application/x-ndjson') === true
+      const ndjson = accepts(request, 'application/x-ndjson')
       const format: LogFormat = wanted ?? (ndjson ? 'json' : 'text')
       const job = findJob(api.board, request.params.id)
+      if (wanted === undefined && accepts(request, EVENT_STREAM_TYPE)) {
+        const start = followStart(request.query, request.headers['last-event-id'])
+        const body = api.streams.open(api.follow, job, start)
+        return reply.headers(EVENT_STREAM_HEADERS).type(EVENT_STREAM_TYPE).send(body)
+      }
       const log = await readWholeLog(api, job, { from, epoch, format })
       reply.header(EPOCH_HEADER, log.epoch).header('vary', 'accept')
       reply.type(LOG_TYPES[format])
       return log.body
     }
   )
+}
+
+function accepts({ headers }: FastifyRequest, type: string): boolean {
+  return headers.accept?.includes(type) === true
 }
 
 /** Without a token: a load balancer and a person at a browser ask these. */

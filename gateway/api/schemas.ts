@@ -122,6 +122,19 @@ export const logQuerySchema = z.strictObject({
   format: z.enum(['text', 'json']).optional().describe('json gives one document a line')
 })
 
+export const cancelSchema = z.strictObject({
+  reason: textSchema.optional().describe('shown with the job')
+})
+
+export const cancelledSchema = z
+  .strictObject({
+    verdict: z
+      .enum(['cancelled', 'requested'])
+      .describe('requested: its holder stops it; it may still finish before it hears of that'),
+    job: jobSchema
+  })
+  .describe('what became of the order')
+
 export type RunDocument = z.infer<typeof runSchema>
 export type AgentDocument = z.infer<typeof agentSchema>
 export type HealthDocument = z.infer<typeof healthSchema>

@@ -8,7 +8,7 @@ import { writeDurable } from '../../protocol/host/durable-file.ts'
 import { withFileLock } from '../../protocol/host/file-lock.ts'
 
 /** What a token can be made for; a file of a newer gateway may name more. */
-export const SCOPES = ['read'] as const
+export const SCOPES = ['read', 'write'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** Bytes of randomness in one token. */

@@ -30,7 +30,7 @@ function createCommand(token: Command, around: Surroundings): void {
       const { paths, out, err, json } = contextOf(options, around)
       await makeStateFolder(paths.state)
       const parts = { clock: systemClock(), random: systemRandom() }
-      const wanted = { name: options.name, scopes: [options.scope] }
+      const wanted = { name: options.name, scopes: scopesOf(options.scope) }
       const made = await new TokenStore(paths.tokens).create(parts, wanted)
       const { id, name, scopes } = made.record
       if (json) {
@@ -40,6 +40,11 @@ function createCommand(token: Command, around: Surroundings): void {
         out(`${made.token}\n`)
       }
     })
+}
+
+/** Who may order may look too: nobody orders blindly. */
+function scopesOf(scope: string): readonly string[] {
+  return scope === 'write' ? ['read', 'write'] : [scope]
 }
 
 function listCommand(token: Command, around: Surroundings): void {

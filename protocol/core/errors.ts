@@ -1,23 +1,7 @@
-/** Exit codes of both programs (docs/cli.md). */
-export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 70 | 78 | 130
+import { type ErrorKind, type Facts, kind } from './error-kind.ts'
+import { JOIN_ERRORS } from './join-errors.ts'
 
-export interface ErrorKind {
-  /** What happened with its facts, and the way out; shown as it is. */
-  readonly message: (facts: Facts) => string
-  readonly exit: ExitCode
-  readonly status: number
-  /** True where the same call may work later without any change. */
-  readonly retry: boolean
-}
-
-export type Facts = Readonly<Record<string, string | number | boolean | undefined>>
-
-const kind = (
-  exit: ExitCode,
-  status: number,
-  retry: boolean,
-  message: (facts: Facts) => string
-): ErrorKind => ({ message, exit, status, retry })
+export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
 
 /** The one table of errors; docs/errors.md has a heading for each. */
 export const MESH_ERRORS = {
@@ -145,7 +129,9 @@ export const MESH_ERRORS = {
     5,
     503,
     true,
-    (f) => `${f['answered']} of ${f['witnesses']} witnesses answered, ${f['quorum']} are needed`
+    (f) =>
+      `${f['answered']} of ${f['witnesses']} witnesses answered, ${f['quorum']} are needed: ` +
+      'start those that `agent status` shows as away, then try again'
   ),
   ROSTER_ABSENT: kind(
     78,
@@ -163,85 +149,7 @@ export const MESH_ERRORS = {
   AUTHORITY_INVALID: kind(2, 400, false, (f) => `${f['text']} is no authority: ${f['problem']}`),
   ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
   // joining
-  JOIN_STRING_INVALID: kind(
-    2,
-    400,
-    false,
-    (f) =>
-      `this is no usable join string: ${f['problem']}; copy the whole line that \`agent invite\` printed`
-  ),
-  INVITE_EXPIRED: kind(
-    1,
-    403,
-    false,
-    (f) =>
-      `the invite was good until ${f['until']}, now it is ${f['now']}: set the clock if that is ` +
-      'wrong, else make another one with `agent invite`'
-  ),
-  INVITE_USED: kind(
-    1,
-    403,
-    false,
-    () =>
-      'the invite was used by another host already: make another one with `agent invite`, and ' +
-      'look in `agent status` for a member that you do not know'
-  ),
-  INVITE_UNKNOWN: kind(
-    1,
-    403,
-    false,
-    (f) =>
-      `${f['inviter']} knows of no such invite: the join string was changed or made up, or ended ` +
-      'long ago; make another one with `agent invite`'
-  ),
-  INVITE_FORGED: kind(
-    1,
-    403,
-    false,
-    (f) =>
-      `${f['inviter']} does not take the proof: what this host sent is not what it received; ` +
-      'make another invite with `agent invite`'
-  ),
-  INVITE_CLOSED: kind(
-    1,
-    403,
-    false,
-    (f) =>
-      `${f['inviter']} lets no stranger in now: the invite was used, or has ended by that host's ` +
-      'clock; make another one with `agent invite`'
-  ),
-  INVITE_ROLE_OTHER: kind(
-    1,
-    403,
-    false,
-    (f) => `the invite admits as ${f['roles']}, not as ${f['wanted']}: ${f['fix']}`
-  ),
-  INVITER_UNREACHABLE: kind(
-    5,
-    503,
-    true,
-    (f) =>
-      `${f['inviter']} cannot be reached at ${f['addresses']} (${f['cause']}): is \`agent start\` ` +
-      'running there, and does a firewall let this host through?'
-  ),
-  JOIN_REFUSED: kind(
-    1,
-    502,
-    false,
-    (f) => `${f['inviter']} did not admit this host: ${f['problem']}`
-  ),
-  NAME_TAKEN: kind(
-    1,
-    409,
-    false,
-    (f) => `the name ${f['name']} belongs to another member: choose another one with --name`
-  ),
-  STATE_BOUND: kind(
-    78,
-    409,
-    false,
-    (f) => `${f['state']} belongs to the mesh of ${f['authority']}: use another --state`
-  ),
+  ...JOIN_ERRORS,
   // jobs
   PIPELINE_INVALID: kind(
     1,
@@ -302,6 +210,7 @@ export const MESH_ERRORS = {
   LEASE_LOST: kind(1, 409, false, (f) => `the lease of ${f['job']} epoch ${f['epoch']} is over`),
   JOB_UNKNOWN: kind(4, 404, false, (f) => `no job ${f['id']} is known: see \`agent jobs\``),
   JOB_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several jobs: ${f['candidates']}`),
+  JOB_ENDED: kind(1, 409, false, (f) => `job ${f['id']} has ended already: ${f['state']}`),
   RUN_UNKNOWN: kind(4, 404, false, (f) => `no run ${f['id']} is known`),
   RUN_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several runs: ${f['candidates']}`),
   LOG_UNAVAILABLE: kind(

@@ -5,6 +5,11 @@ export function jsonText(document: unknown): string {
   return `${harmlessJson(JSON.stringify(sorted(document), null, 2))}\n`
 }
 
+/** One JSON document on one line, with sorted keys: of those that come one after the other. */
+export function jsonLine(document: unknown): string {
+  return `${harmlessJson(JSON.stringify(sorted(document)))}\n`
+}
+
 /** Collects an option that may be given several times. */
 export function several(text: string, before: readonly string[] = []): string[] {
   return [...before, text]

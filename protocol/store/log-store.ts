@@ -35,6 +35,8 @@ export class LogStore {
   readonly #openMax: number
   /** By job, least recently used first. */
   readonly #slots = new Map<string, Slot>()
+  /** By job, who wants to know when lines are kept or the log ends. */
+  readonly #watchers = new Map<string, Set<() => void>>()
 
   constructor(dir: string, options: LogStoreOptions = { durable: false }) {
     this.#dir = dir
@@ -79,6 +81,16 @@ export class LogStore {
     return await this.#use(job, (log) => log.read(epoch, fromLine, limit))
   }
 
+  /** Calls `listener` whenever lines of the job were kept, or its log was finished. */
+  watch(job: string, listener: () => void): () => void {
+    const watchers = this.#watchers.get(job) ?? new Set()
+    this.#watchers.set(job, watchers.add(listener))
+    return () => {
+      watchers.delete(listener)
+      if (watchers.size === 0 && this.#watchers.get(job) === watchers) this.#watchers.delete(job)
+    }
+  }
+
   /** Forgets all logs of a run that nobody logs to any more. */
   async remove(runId: string): Promise<void> {
     if (!RUN_ID.test(runId)) return
@@ -101,6 +113,7 @@ export class LogStore {
     } catch (error) {
       throw unavailable(job, error)
     }
+    for (const listener of this.#watchers.get(job) ?? []) listener()
     return answer
   }
 

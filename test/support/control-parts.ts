@@ -1,9 +1,11 @@
 import type { ControlParts } from '../../agent/control/parts.ts'
+import { LogStreams } from '../../protocol/api/log-streams.ts'
 import type { Advertisement } from '../../protocol/core/advertisement.ts'
 import { Board } from '../../protocol/core/board.ts'
 import type { Member, SealedRoster } from '../../protocol/core/roster.ts'
 import { runWith } from './claim-bench.ts'
 import { FakeClock } from './fake-clock.ts'
+import { ScriptedLogs } from './follow-source.ts'
 
 export const RUN = '7K3QF2ABCDEFGHJKMNPQRSTVWX'
 const GIB = 2 ** 30
@@ -81,6 +83,14 @@ export function controlParts(more: Partial<ControlParts> = {}): ControlParts & {
     links: () => [{ peerId: 'peer-basalt', address: 'x', rttMs: 3.2, sinceMs: 0 }],
     health: () => ({ witnesses, w: 3, quorum: 2 }),
     problems: () => [],
+    follow: new ScriptedLogs({ board, clock, roster: () => ROSTER }),
+    streams: new LogStreams(),
+    orders: {
+      view: () => ({ state: 'idle', jobs: [], drained: false }),
+      drain: () => undefined,
+      resume: () => undefined
+    },
+    cancel: async () => 'cancelled',
     readLog: async () => ({ from: 'none', page: { kind: 'absent' } }),
     admit: async () => ({ version: 5, witnessEpoch: 4 }),
     invite: async ({ roles, witness }) => ({

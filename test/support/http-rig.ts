@@ -6,6 +6,7 @@ import { Receiver } from '../../gateway/hooks/receiver.ts'
 import { Intake } from '../../gateway/intake.ts'
 import type { Inbox } from '../../gateway/ports.ts'
 import type { Repositories } from '../../gateway/repositories.ts'
+import { LogStreams } from '../../protocol/api/log-streams.ts'
 import { Board } from '../../protocol/core/board.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { type Log, silentLog } from '../../protocol/host/log.ts'
@@ -13,6 +14,7 @@ import { systemRandom } from '../../protocol/host/random.ts'
 import type { MeshStore } from '../../protocol/store/mesh-store.ts'
 import { generateKey, type MeshKey } from '../../protocol/wire/keys.ts'
 import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
+import { ScriptedLogs } from './follow-source.ts'
 import {
   announcerOf,
   commitOf,
@@ -113,6 +115,9 @@ export class HttpRig {
       intakeQueued: () => intake.queued,
       stopping: () => false,
       readLog: () => Promise.resolve({ kind: 'absent' }),
+      follow: new ScriptedLogs({ board, clock, roster: () => undefined }),
+      streams: new LogStreams(),
+      cancel: () => Promise.resolve('cancelled'),
       log,
       ...overrides.api
     }

@@ -176,7 +176,8 @@ export class OneRegister {
       const stale = this.reachable && !held ? 3 : 0
       const oks = ok ? 3 : 0
       const { jobId } = item
-      return { jobId, oks, stale, behind: 0, fenced: 0, quorum: 2, cancel: this.cancel }
+      const cancel = this.cancel ?? state?.cancel
+      return { jobId, oks, stale, behind: 0, fenced: 0, quorum: 2, cancel }
     })
   }
 }

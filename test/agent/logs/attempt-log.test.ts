@@ -161,3 +161,25 @@ test('an attempt on a dead disk still ends, with nothing to vouch for', async ()
 
   expect(await log.close()).toEqual({ lines: 0, digest: '' })
 })
+
+test('a line after a silence is kept at once, those that follow it together', async () => {
+  const chunks: string[] = []
+  const append = async (_job: string, _epoch: number, first: number, lines: readonly LogLine[]) => {
+    chunks.push(lines.map(({ text }) => text).join(' '))
+    return await Promise.resolve({ kind: 'acked', nextLine: first + lines.length } as const)
+  }
+  const log = logTo({ append, finish: async () => ({ kind: 'acked', nextLine: 1 }) })
+  log.write(1, 'out', 'one')
+  await clock.advance(0)
+  log.write(1, 'out', 'two')
+  await clock.advance(LOG_CHUNK_MS_MAX - 1)
+  log.write(1, 'out', 'three')
+  expect(chunks).toEqual(['one'])
+  await clock.advance(1)
+  expect(chunks).toEqual(['one', 'two three'])
+  await clock.advance(LOG_CHUNK_MS_MAX)
+  log.write(1, 'out', 'four')
+  await clock.advance(0)
+
+  expect(chunks).toEqual(['one', 'two three', 'four'])
+})

@@ -343,3 +343,17 @@ async function openBelow(dir: string): Promise<number> {
   )
   return names.filter((name) => name.startsWith(dir)).length
 }
+
+test('who watches a job hears of lines that were kept and of the end, and of no other job', async () => {
+  const logs = logsIn(await temporaryFolder())
+  const heard: string[] = []
+  const unwatch = logs.watch(JOB, () => heard.push('first'))
+  logs.watch(JOB, () => heard.push('second'))
+
+  await logs.append('RUN1.1', 1, 1, linesFrom(1, 1))
+  await logs.append(JOB, 1, 1, linesFrom(1, 1))
+  unwatch()
+  await logs.finish(JOB, 1)
+
+  expect(heard).toEqual(['first', 'second', 'second'])
+})

@@ -1,0 +1,75 @@
+import type { Command } from 'commander'
+import { idSchema, textSchema } from '../../protocol/api/job-query.ts'
+import { type JobDocument, jobSchema } from '../../protocol/api/job-schema.ts'
+import { CANCEL_WAIT_MS_MAX } from '../../protocol/core/follow-limits.ts'
+import { jsonText } from '../../protocol/host/command-text.ts'
+import { SilentExit } from '../../protocol/host/exit.ts'
+import { harmless } from '../../protocol/host/harmless.ts'
+import { pause } from '../../protocol/mesh/pause.ts'
+import { type CancelledView, cancelledSchema } from '../control/contract.ts'
+import { checked } from './argument.ts'
+import {
+  type CommonOptions,
+  type Context,
+  common,
+  contextOf,
+  type Surroundings
+} from './command.ts'
+import { ENDED } from './logs.ts'
+
+interface CancelOptions extends CommonOptions {
+  readonly reason?: string
+  readonly wait: boolean
+}
+
+/** Milliseconds between two looks at a job that is to end. */
+const LOOK_MS = 500
+
+export function cancelCommand(program: Command, around: Surroundings): void {
+  common(program.command('cancel <job>'))
+    .description('end a job: a queued one at once, a running one by its holder')
+    .option('--reason <text>', 'shown with the job')
+    .option('--no-wait', 'do not wait until a running one has ended')
+    .option('--json', 'one document, schema agent.cancelled/1')
+    .action(async (job: string, options: CancelOptions) => {
+      const context = contextOf(options, around)
+      checked('JOB', idSchema.shape.id, job)
+      const reason =
+        options.reason === undefined ? undefined : checked('--reason', textSchema, options.reason)
+      const path = `/v1/jobs/${encodeURIComponent(job)}/cancel`
+      const asked = await context.client.post(path, { reason }, cancelledSchema)
+      await report(context, asked, options.wait)
+    })
+}
+
+async function report(context: Context, asked: CancelledView, wait: boolean): Promise<void> {
+  const { console, json } = context
+  const holder = asked.job.holder ?? 'its holder'
+  if (asked.verdict === 'requested' && !json) {
+    const then = wait ? ': waiting until it has stopped' : ''
+    console.err(`${harmless(`asked ${holder} to stop ${asked.job.shortId}${then}`)}\n`)
+  }
+  const isOpen = asked.verdict === 'requested' && wait
+  const job = isOpen ? await ended(context, asked.job) : asked.job
+  if (json) console.out(jsonText({ ...asked, job }))
+  else if (job.state === 'cancelled') console.out(`${harmless(job.shortId)} cancelled\n`)
+  else if (ENDED.has(job.state)) {
+    // The register decides which of the two came first, and this time it was the end (4.12.11).
+    console.err(`${harmless(`${job.shortId} ended before it could be stopped: ${job.state}`)}\n`)
+  } else if (wait) {
+    console.err(`${harmless(job.shortId)} has not ended yet: the order stands, see agent jobs\n`)
+  }
+  if (job.state === 'cancelled' || !wait) return
+  throw new SilentExit(ENDED.has(job.state) ? 1 : 5)
+}
+
+/** The job once it has ended, or after CANCEL_WAIT_MS_MAX as it is then. */
+async function ended({ client, clock }: Context, asked: JobDocument): Promise<JobDocument> {
+  const endMs = clock.bootMs() + CANCEL_WAIT_MS_MAX
+  let job = asked
+  while (!ENDED.has(job.state) && clock.bootMs() < endMs) {
+    await pause(clock, LOOK_MS, new AbortController().signal)
+    job = await client.get(`/v1/jobs/${job.id}`, jobSchema)
+  }
+  return job
+}
