@@ -202,7 +202,7 @@ export class ContainerSandbox implements Sandbox {
     // In success too: a step may answer a foreign SIGTERM with exit code 0.
     const reported = (): boolean => watch.hasEnded(execId) || watch.death() !== undefined
     await watch.until(reported, EVENT_LAG_MS_MAX)
-    if (watch.kills > this.#signals) return { kind: 'stopped' }
+    if (await this.#wasStopped()) return { kind: 'stopped' }
     if (code === 0) return { kind: 'exited', code, oom: false }
     if (code === KILLED) {
       // The guard's exit kills the step first and ends the container a moment later: taken for the
@@ -212,6 +212,20 @@ export class ContainerSandbox implements Sandbox {
       if (died !== undefined) return died
     }
     return { kind: 'exited', code, oom: oom() }
+  }
+
+  /** True where a signal was sent that was not ours. */
+  async #wasStopped(): Promise<boolean> {
+    const watch = this.#watch
+    const mark = await this.#engine.mark(this.#container()).catch((error: unknown) => {
+      // It runs no more: behind the report of its end nothing else comes.
+      if (isStatus(error, 404) || isStatus(error, 409)) return undefined
+      throw error
+    })
+    const isIn = (): boolean =>
+      watch.death() !== undefined || (mark !== undefined && watch.hasSeen(mark))
+    await watch.until(isIn, EVENT_LAG_MS_MAX)
+    return watch.kills > this.#signals
   }
 
   /** Undefined while the container runs. */

@@ -25,6 +25,7 @@ export class ContainerWatch {
   readonly #engine: Engine
   readonly #labels: Readonly<Record<string, string>>
   readonly #stop = new AbortController()
+  readonly #execs = new Set<string>()
   readonly #execEnds = new Set<string>()
   readonly #waiters = new Set<() => void>()
   #running: Promise<void> = Promise.resolve()
@@ -55,6 +56,11 @@ export class ContainerWatch {
   /** True for an exec whose end was reported: every event before it is in. */
   hasEnded(execId: string): boolean {
     return this.#execEnds.has(execId)
+  }
+
+  /** True for an exec that was made: likewise. */
+  hasSeen(execId: string): boolean {
+    return this.#execs.has(execId)
   }
 
   /** Resolves when `isTrue`, judged after every event, or when `ms` are over. */
@@ -93,6 +99,7 @@ export class ContainerWatch {
   #take(event: EngineEvent): void {
     this.#since = event.time
     if (event.action === 'oom') this.oomKills += 1
+    else if (event.action === 'exec_create') this.#execs.add(event.execId)
     else if (event.action === 'exec_die') this.#execEnds.add(event.execId)
     else if (event.action === 'kill') this.kills += Number(endsWhatRuns(event))
     else this.#died ??= { exitCode: event.exitCode }

@@ -1,6 +1,13 @@
 import type { EngineEvent } from './engine-types.ts'
 
-const ACTIONS: ReadonlySet<string> = new Set(['oom', 'die', 'exec_die', 'destroy', 'kill'])
+const ACTIONS: ReadonlySet<string> = new Set([
+  'oom',
+  'die',
+  'exec_create',
+  'exec_die',
+  'destroy',
+  'kill'
+])
 
 interface RawEvent {
   readonly Action: string
@@ -11,14 +18,16 @@ interface RawEvent {
 /** One line of the engine's event stream; undefined where it is of no use to an attempt. */
 export function parseEvent(document: unknown): EngineEvent | undefined {
   const { Action, Actor, timeNano } = document as RawEvent
-  if (!ACTIONS.has(Action)) return undefined
+  // `exec_create: COMMAND`
+  const action = Action.replace(/:.*$/s, '')
+  if (!ACTIONS.has(action)) return undefined
   const attributes = Actor?.Attributes ?? {}
   const number = (name: string): number | undefined => {
     const value = Number(attributes[name])
     return Number.isNaN(value) ? undefined : value
   }
   return {
-    action: Action as EngineEvent['action'],
+    action: action as EngineEvent['action'],
     execId: attributes['execID'] ?? '',
     exitCode: number('exitCode'),
     signal: number('signal'),

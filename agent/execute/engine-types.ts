@@ -111,8 +111,8 @@ export type ExecEnd =
 
 export interface EngineEvent {
   /** `kill`: somebody had the engine send a signal to process 1, by `docker stop` say. */
-  readonly action: 'oom' | 'die' | 'exec_die' | 'destroy' | 'kill'
-  /** Of `exec_die`; '' otherwise. */
+  readonly action: 'oom' | 'die' | 'exec_create' | 'exec_die' | 'destroy' | 'kill'
+  /** Of `exec_create` and `exec_die`; '' otherwise. */
   readonly execId: string
   /** Of `die` and `exec_die`. */
   readonly exitCode: number | undefined

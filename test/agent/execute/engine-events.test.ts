@@ -25,12 +25,18 @@ test('an event is read with what an attempt needs of it', () => {
   })
 })
 
+test('a process that was made is named, whatever its command is', () => {
+  const made = event('exec_create: sh -c "a: b\nc"', { execID: 'e' })
+
+  expect(parseEvent(made)).toMatchObject({ action: 'exec_create', execId: 'e' })
+})
+
 test('a signal that is no number is one that is not known', () => {
   expect(parseEvent(event('kill', { signal: 'SIGTERM' }))?.signal).toBeUndefined()
 })
 
 test('what is of no use to an attempt is left out', () => {
-  for (const action of ['start', 'exec_create: sh -c x', 'attach', 'health_status: healthy']) {
+  for (const action of ['start', 'exec_start: sh -c x', 'attach', 'health_status: healthy']) {
     expect(parseEvent(event(action)), action).toBeUndefined()
   }
 })

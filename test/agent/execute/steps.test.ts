@@ -1,0 +1,73 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { AttemptInput } from '../../../agent/execute/attempt.ts'
+import type { Sandbox, StepEnd } from '../../../agent/execute/sandbox.ts'
+import { runSteps, type StepsEnd } from '../../../agent/execute/steps.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const DEADLINE_MS = 5_000
+
+let clock: FakeClock
+beforeEach(() => {
+  clock = new FakeClock()
+})
+
+/** One step that ends so, `atMs` after the start; the deadline is DEADLINE_MS after it. */
+async function ended(end: StepEnd, atMs: number): Promise<StepsEnd> {
+  const deadlineMs = clock.bootMs() + DEADLINE_MS
+  const run = (): Promise<StepEnd> => new Promise((done) => clock.arm(atMs, () => done(end)))
+  const sandbox = { run, terminate: () => Promise.resolve() } as unknown as Sandbox
+  const input = {
+    spec: {
+      steps: [{ name: 'test', run: 'x', timeoutMs: undefined }],
+      timeoutMs: 60_000,
+      resources: { cpuMilli: 1_000, memoryBytes: 2 ** 30 }
+    },
+    signal: new AbortController().signal,
+    deadlineMs: () => deadlineMs,
+    onStage: () => undefined,
+    log: () => undefined
+  } as unknown as AttemptInput
+  const parts = { sandbox, clock, input, env: [], termGraceMs: 0, onOutput: () => undefined }
+  return await clock.settle(runSteps(parts), 60_000)
+}
+
+describe('a box that was stopped or killed under a step', () => {
+  test.each<[string, StepEnd]>([
+    ['stopped', { kind: 'stopped' }],
+    ['killed', { kind: 'died', exitCode: 137, oom: false }]
+  ])('and %s before the deadline was so by somebody else', async (_, end) => {
+    expect(await ended(end, DEADLINE_MS - 1)).toMatchObject({
+      kind: 'interrupted',
+      reason: 'sandbox_failed',
+      userCodeRan: true,
+      fault: 'job',
+      message: expect.stringContaining('somebody else')
+    })
+  })
+
+  test.each<[string, StepEnd]>([
+    ['stopped', { kind: 'stopped' }],
+    ['killed', { kind: 'died', exitCode: 137, oom: false }],
+    ['left with a code of its own', { kind: 'exited', code: 143, oom: false }]
+  ])('and %s from the deadline on was so by its lifeline', async (_, end) => {
+    expect(await ended(end, DEADLINE_MS)).toMatchObject({
+      kind: 'interrupted',
+      reason: 'lease_lost',
+      userCodeRan: true
+    })
+  })
+
+  test('by a guard whose clock is not the host’s tells that this host runs no jobs', async () => {
+    expect(await ended({ kind: 'died', exitCode: 74, oom: false }, 100)).toMatchObject({
+      kind: 'interrupted',
+      reason: 'sandbox_failed',
+      fault: 'host'
+    })
+  })
+
+  test('for want of memory failed by itself', async () => {
+    expect(await ended({ kind: 'died', exitCode: 137, oom: true }, 100)).toMatchObject({
+      verdict: { state: 'failed', reason: 'oom_killed' }
+    })
+  })
+})
