@@ -4,6 +4,7 @@ import {
   type LeaseEffect,
   type LeaseEvent,
   type LeaseHold,
+  type LossReason,
   startHold,
   stepHold
 } from '../../protocol/core/lease.ts'
@@ -272,8 +273,10 @@ export class Holder {
         this.#terminate.abort()
         return
       case 'kill':
+        // `lost` comes with it, in the same step, and ends what runs.
+        return
       case 'lost':
-        this.#lose()
+        this.#lose(effect.reason)
         return
       case 'cancel':
         this.#cancelled = effect.flag
@@ -287,8 +290,8 @@ export class Holder {
     }
   }
 
-  #lose(): void {
-    const facts = { job: this.jobId, epoch: this.#epoch }
+  #lose(reason: LossReason): void {
+    const facts = { job: this.jobId, epoch: this.#epoch, reason }
     this.#parts.log.warn(facts, 'lease lost')
     this.#start.resolve('lost')
     this.#abort.abort(new MeshError('LEASE_LOST', facts))

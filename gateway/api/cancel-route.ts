@@ -10,7 +10,9 @@ import { cancelledSchema, cancelSchema } from './schemas.ts'
 /** Ends a job, for whoever has a token of scope `write`. */
 export function cancelRoute(plain: FastifyInstance, api: ApiParts): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
-  const refusals = { 400: problem, 401: problem, 403: problem, 429: problem, 503: problem }
+  const refusals = Object.fromEntries(
+    [400, 401, 403, 404, 409, 429, 500, 503].map((status) => [status, problem])
+  )
   app.post(
     '/jobs/:id/cancel',
     {
@@ -20,7 +22,7 @@ export function cancelRoute(plain: FastifyInstance, api: ApiParts): void {
         security: [{ token: [] }],
         params: idSchema,
         body: cancelSchema,
-        response: { 200: cancelledSchema, ...refusals, 404: problem, 409: problem }
+        response: { 200: cancelledSchema, ...refusals }
       }
     },
     async (request) => {

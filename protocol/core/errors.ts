@@ -3,6 +3,12 @@ import { JOIN_ERRORS } from './join-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
 
+const LOSSES: Readonly<Record<string, string>> = {
+  expired: 'no quorum of witnesses renewed it in time',
+  stale: 'another agent holds a later one',
+  no_quorum: 'no quorum of witnesses confirmed it'
+}
+
 /** The one table of errors; docs/errors.md has a heading for each. */
 export const MESH_ERRORS = {
   // settings and start
@@ -207,7 +213,10 @@ export const MESH_ERRORS = {
     false,
     (f) => `step "${f['step']}" could not start: ${f['cause']}; the image needs /bin/sh`
   ),
-  LEASE_LOST: kind(1, 409, false, (f) => `the lease of ${f['job']} epoch ${f['epoch']} is over`),
+  LEASE_LOST: kind(1, 409, false, (f) => {
+    const cause = LOSSES[String(f['reason'])] ?? 'it ended'
+    return `the lease of ${f['job']} epoch ${f['epoch']} is over: ${cause}`
+  }),
   JOB_UNKNOWN: kind(4, 404, false, (f) => `no job ${f['id']} is known: see \`agent jobs\``),
   JOB_AMBIGUOUS: kind(4, 409, false, (f) => `${f['id']} names several jobs: ${f['candidates']}`),
   JOB_ENDED: kind(1, 409, false, (f) => `job ${f['id']} has ended already: ${f['state']}`),

@@ -38,28 +38,32 @@ test('a log is followed live through the loss of its holder, each line of the la
   const mesh = e2e.mesh
   const run = await e2e.push(pipelineOf(1, SCRIPT))
   const job = `${run.id}.0`
-  const holder = await eventually('somebody holds it', async () => {
-    const [seen] = (await e2e?.jobs(run.id)) ?? []
-    return seen?.holder ?? undefined
-  })
-  const other = mesh.agents.find(({ name }) => name !== holder)
+  const holderNow = (): Promise<string> =>
+    eventually('somebody holds it', async () => {
+      const [seen] = (await e2e?.jobs(run.id)) ?? []
+      return seen?.holder ?? undefined
+    })
+  const first = await holderNow()
+  const other = mesh.agents.find(({ name }) => name !== first)
   const follower = new RunningCommand(clock, other?.state ?? '', 'logs', '-f', '--exit-status', job)
   command = follower
   await eventually('ten lines', () => (follower.lines.length >= 10 ? true : undefined), 60_000)
+  // On a loaded machine a lease of 3 s may have gone to another agent by now.
+  const holder = await holderNow()
   await mesh.daemon(holder).kill('SIGKILL')
   const before = follower.lines.length
   const code = await follower.exited
 
   expect(code, follower.stderr).toBe(0)
-  const first = follower.lines.findIndex(({ text }, index) => {
+  const start = follower.lines.findLastIndex(({ text }, index) => {
     return index >= before - 1 && numberOf(text) === 1
   })
-  const last = follower.lines.slice(first)
+  const last = follower.lines.slice(start)
   expect(last.map(({ text }) => numberOf(text)).filter((number) => number > 0)).toEqual(
     Array.from({ length: LINES }, (_, index) => index + 1)
   )
   expect(follower.stderr).toMatch(
-    new RegExp(`^attempt 2 of 3 on agent-\\d: ${holder} was lost at line \\d+$`, 'm')
+    new RegExp(`^attempt [23] of 3 on agent-\\d: ${holder} was lost at line \\d+$`, 'm')
   )
   expect(follower.stderr.trim().split('\n').at(-1)).toMatch(/^✓ succeeded/)
 
