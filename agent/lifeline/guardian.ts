@@ -1,5 +1,6 @@
 import { causeOf } from '../../protocol/core/errors.ts'
 import {
+  GUARDIAN_CHARGE_MS_MAX,
   GUARDIAN_KILL_MS,
   GUARDIAN_LIST_DUE_MS,
   GUARDIAN_LIST_IDLE_MS,
@@ -86,6 +87,7 @@ export class Guardian {
   #listFailures = 0
   #said = ''
   #goneSinceMs: number | undefined
+  #chargelessSinceMs: number | undefined
   /** Start of the last list that the engine gave. */
   #listedMs = Number.NEGATIVE_INFINITY
 
@@ -138,7 +140,7 @@ export class Guardian {
   /** One look; gives the milliseconds to the next one. */
   async #look(): Promise<number> {
     const charge = await this.#parts.charge()
-    if (charge === undefined) return GUARDIAN_TICK_IDLE_MS
+    if (charge === undefined) return this.#noCharge()
     const sight = await this.#see(charge)
     const { askedMs } = sight
     const verdict = judge([...this.#boxes.values()], sight, this.#lacking)
@@ -152,6 +154,18 @@ export class Guardian {
     const tickMs = isWaiting || charge.agentGone ? GUARDIAN_TICK_MS : GUARDIAN_TICK_IDLE_MS
     const nowMs = this.#parts.clock.bootMs()
     return Math.max(0, Math.min(tickMs, verdict.nextMs - nowMs, nextDueMs - nowMs))
+  }
+
+  /** An agent that died before it could say what to guard, or whose state is gone, says nothing. */
+  #noCharge(): number {
+    const nowMs = this.#parts.clock.bootMs()
+    this.#chargelessSinceMs ??= nowMs
+    const isLate = nowMs - this.#chargelessSinceMs >= GUARDIAN_CHARGE_MS_MAX
+    if (isLate && !this.#options.stay) {
+      this.#parts.log.warn('nobody says what to guard')
+      this.#finished = true
+    }
+    return GUARDIAN_TICK_IDLE_MS
   }
 
   async #see({ leases }: Charge): Promise<Sight> {

@@ -8,6 +8,8 @@ export const GUARDIAN_AFTER_MS = 300
 export const GUARDIAN_TICK_MS = 100
 /** Milliseconds between two looks otherwise; it looks at each deadline besides. */
 export const GUARDIAN_TICK_IDLE_MS = 500
+/** Milliseconds that a guardian waits for its agent to say what to guard, before it ends. */
+export const GUARDIAN_CHARGE_MS_MAX = 30_000
 /** Milliseconds that a container may have no readable deadline: its folder is made before it. */
 export const GUARDIAN_GRACE_MS = 500
 /** Milliseconds between two lists of containers while a lease is over. */

@@ -12,6 +12,8 @@ export class GuardianBench {
   /** What was done, with the boot clock's milliseconds. */
   readonly done: { readonly what: string; readonly atMs: number }[] = []
   agentGone = false
+  /** False while no agent has said what to guard. */
+  isCharged = true
   /** `hangs`: calls are never answered; `refuses`: each is an error. */
   engine: 'answers' | 'hangs' | 'refuses' = 'answers'
   lists = 0
@@ -31,22 +33,25 @@ export class GuardianBench {
           },
           kill: ({ container }) => this.#do(`pid-kill ${container}`, 'killed' as FirstProcessEnd)
         },
-        charge: async () => ({
-          labels: { 'runner-mesh.peer': 'me', 'runner-mesh.store': 'mine' },
-          leases: {
-            read: async () => new Map(this.leases),
-            remove: async (lease) => {
-              this.#do(`forget ${lease}`, this.leases.delete(lease))
-            }
-          },
-          engine: {
-            containers: () => this.#call(() => this.#list()),
-            inspect: () => this.#call(() => ({ pid: 7 }) as never),
-            kill: (id) => this.#call(() => this.#do(`kill ${id}`, true)),
-            remove: (id) => this.#call(() => this.#do(`remove ${id}`, this.boxes.delete(id)))
-          },
-          agentGone: this.agentGone
-        }),
+        charge: async () =>
+          this.isCharged
+            ? {
+                labels: { 'runner-mesh.peer': 'me', 'runner-mesh.store': 'mine' },
+                leases: {
+                  read: async () => new Map(this.leases),
+                  remove: async (lease) => {
+                    this.#do(`forget ${lease}`, this.leases.delete(lease))
+                  }
+                },
+                engine: {
+                  containers: () => this.#call(() => this.#list()),
+                  inspect: () => this.#call(() => ({ pid: 7 }) as never),
+                  kill: (id) => this.#call(() => this.#do(`kill ${id}`, true)),
+                  remove: (id) => this.#call(() => this.#do(`remove ${id}`, this.boxes.delete(id)))
+                },
+                agentGone: this.agentGone
+              }
+            : undefined,
         onLook: () => {
           this.looks += 1
         }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   GUARDIAN_AFTER_MS,
+  GUARDIAN_CHARGE_MS_MAX,
   GUARDIAN_GRACE_MS,
   GUARDIAN_KILL_MS
 } from '../../../protocol/core/limits.ts'
@@ -137,6 +138,22 @@ describe('once its agent is gone, the guardian', () => {
     await one.pass(2_000)
 
     expect(one.acts).toEqual(['kill a', 'remove a', 'forget job-a'])
+  })
+
+  test('goes where nobody ever says what to guard, and stays once somebody does', async () => {
+    const one = open()
+    one.isCharged = false
+    await one.pass(GUARDIAN_CHARGE_MS_MAX - 1_000)
+    expect(one.ended).toBe(false)
+    await one.pass(2_000)
+    expect(one.ended).toBe(true)
+
+    const two = open()
+    two.isCharged = false
+    await two.pass(GUARDIAN_CHARGE_MS_MAX - 1_000)
+    two.isCharged = true
+    await two.pass(GUARDIAN_CHARGE_MS_MAX)
+    expect(two.ended).toBe(false)
   })
 
   test('stays where it is a unit of its own', async () => {
