@@ -3,7 +3,7 @@
  * and round; the same seed kills at the same points again.
  */
 
-/** What CI has time for; the figures in docs/reliability.md are of 20. */
+/** What CI has time for; 20 are for a release. */
 const ROUNDS = 3
 
 export const CHAOS_ROUNDS = Number(process.env['MESH_CHAOS_ROUNDS'] ?? ROUNDS)
