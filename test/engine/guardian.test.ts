@@ -101,7 +101,10 @@ describe('the guardian alone', { timeout: TEST_MS }, () => {
       // Without the rights of root it can only wait for the engine.
       const end = process.getuid?.() === 0 ? 'killed' : 'not_permitted'
       expect(guardian.stdout).toContain(`"end":"${end}"`)
-      expect(await rig.isRunning(box.id)).toBe(end !== 'killed')
+      // The engine notices a moment after the kill that its process has ended.
+      await eventually('the engine tells so', async () => {
+        return (await rig.isRunning(box.id)) === (end !== 'killed')
+      })
       expect(await rig.isThere(box.id)).toBe(true)
       engine.comeBack()
 
