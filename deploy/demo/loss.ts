@@ -6,8 +6,11 @@ import type { Repository } from './repository.ts'
 import type { Show } from './show.ts'
 import { followJob, jobNamed, type SeenJob } from './watch.ts'
 
-/** Profile `short`: 3.5 s until witnesses let another in, and a second for what follows. */
-export const TAKE_OVER_MS_MAX = 4_500
+/** Profile `default`: 32 s until witnesses let another in; the rest is for a loaded machine. */
+export const TAKE_OVER_MS_MAX = 40_000
+
+/** Longest wait for what follows a take-over. */
+const WAIT_MS_MAX = 2 * TAKE_OVER_MS_MAX
 
 export interface LossParts {
   readonly mesh: LocalMesh
@@ -38,9 +41,10 @@ export async function loseHolder(
   // As the engine stamps its events.
   const lostAtMs = performance.timeOrigin + performance.now()
   await mesh.daemon(name).kill(signal)
+  show.block('its lease is over in at most 32 s; nobody else may start the job before that')
 
   const [, second] = await starts(judge, id, 2)
-  const { job } = await followJob(mesh, id, (line) => show.block(line))
+  const { job } = await followJob(mesh, id, (line) => show.block(line), WAIT_MS_MAX)
   show.command('agent jobs')
   const onlooker = mesh.agents.findIndex((agent) => agent.name !== name)
   show.block((await mesh.agent(onlooker, 'jobs', '--limit', '3')).stdout)
@@ -86,10 +90,11 @@ async function runOf(mesh: LocalMesh, commit: string): Promise<string> {
 function starts(judge: Judge, job: string, count: 1): Promise<readonly [Sighting]>
 function starts(judge: Judge, job: string, count: 2): Promise<readonly [Sighting, Sighting]>
 function starts(judge: Judge, job: string, count: number): Promise<readonly Sighting[]> {
-  return eventually(`start ${count} of ${job}`, () => {
+  const look = (): readonly Sighting[] | undefined => {
     const seen = judge.startsOf(job)
     return seen.length >= count ? seen : undefined
-  })
+  }
+  return eventually(`start ${count} of ${job}`, look, WAIT_MS_MAX)
 }
 
 async function lineSeen(mesh: LocalMesh, job: string, pattern: RegExp): Promise<void> {

@@ -34,8 +34,7 @@ async function start(begun: Begun): Promise<Started> {
   const folder = await demoFolder(CHECKOUT)
   begun.folder = folder
   show.heading('Start a gateway and three agents, each a process with its own state')
-  // Leases of 3 s, so that a loss is over soon; 30 s is the default.
-  begun.mesh = LocalMesh.start({ root: folder, lease: 'short' })
+  begun.mesh = LocalMesh.start({ root: folder })
   const mesh = await begun.mesh
   for (const part of [mesh.gateway, ...mesh.agents]) {
     show.block(`${part.name.padEnd(8)} process ${mesh.daemon(part.name).pid}, port ${part.port}`)
