@@ -4,7 +4,7 @@ import type { ConnectionGater } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
+import type { yamux } from '@libp2p/yamux'
 import type { ConnectionManagerInit, Libp2p, Libp2pOptions } from 'libp2p'
 import {
   ADDRESSES_MAX,
@@ -17,6 +17,7 @@ import {
 } from '../core/limits.ts'
 import type { MeshKey } from '../wire/keys.ts'
 import type { MembersGossip } from './members-gossip.ts'
+import { steadyYamux } from './muxer.ts'
 
 /** Milliseconds for choosing a stream's protocol: two messages, on a busy host. */
 const NEGOTIATION_MS_MAX = 10_000
@@ -47,7 +48,7 @@ export function libp2pSettings(settings: Libp2pSettings): Libp2pOptions<MeshServ
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
     // Its default crypto is the fastest one measured.
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux(muxerSettings())],
+    streamMuxers: [steadyYamux(muxerSettings())],
     connectionGater: settings.gater,
     connectionManager: connectionSettings(),
     // Its ping aborts the connection on the first miss (js-libp2p #3463); with that off it would

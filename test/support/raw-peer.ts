@@ -2,11 +2,11 @@ import { identify } from '@libp2p/identify'
 import type { Connection, Stream } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { FrameReader } from '../../protocol/mesh/frame-reader.ts'
 import { lengthPrefix } from '../../protocol/mesh/frame-writer.ts'
+import { steadyYamux } from '../../protocol/mesh/muxer.ts'
 import type { MeshNode } from '../../protocol/mesh/node.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../../protocol/wire/frame.ts'
 import type { MeshKey } from '../../protocol/wire/keys.ts'
@@ -22,7 +22,7 @@ export async function rawPeer(key: MeshKey, listen = LOOPBACK): Promise<Libp2p> 
     addresses: { listen: [listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [steadyYamux()],
     connectionMonitor: { enabled: false },
     services: { identify: identify() }
   })

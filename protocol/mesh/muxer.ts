@@ -1,0 +1,39 @@
+import type { StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
+import { yamux } from '@libp2p/yamux'
+
+/**
+ * yamux whose frames for a connection that is gone are dropped. Without this any peer ends the
+ * process: yamux (8.0.3) sends the first frame of a stream from a microtask that nothing catches,
+ * so a connection that closes between the opening and that microtask is an uncaught exception.
+ * The same class of fault as js-libp2p #3512, which was mended elsewhere only. Nothing is hidden
+ * from a writer: the muxer closes all its streams when the connection ends.
+ *
+ * @param init as yamux takes it; its own defaults without one
+ */
+export function steadyYamux(init?: Parameters<typeof yamux>[0]): () => StreamMuxerFactory {
+  return () => {
+    const factory = yamux(init)()
+    return {
+      protocol: factory.protocol,
+      createStreamMuxer: (connection) => steady(factory.createStreamMuxer(connection))
+    }
+  }
+}
+
+/** What every muxer of @libp2p/utils has, and the interface does not name. */
+type SendingMuxer = StreamMuxer & { send(frame: unknown): boolean }
+
+function steady(muxer: StreamMuxer): StreamMuxer {
+  const sending = muxer as SendingMuxer
+  const send = sending.send.bind(muxer)
+  sending.send = (frame) => {
+    try {
+      return send(frame)
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== 'StreamStateError') throw error
+      // "Wait for the drain": a writer that heard "go on" would fill buffers for nobody.
+      return false
+    }
+  }
+  return muxer
+}
