@@ -18,6 +18,7 @@ export class DeadlineFile {
   readonly dir: string
   #written: Promise<void> = Promise.resolve()
   #count = 0
+  #removed = false
 
   private constructor(dir: string) {
     this.dir = dir
@@ -31,7 +32,10 @@ export class DeadlineFile {
     return new DeadlineFile(dir)
   }
 
-  /** Boot-clock milliseconds; the guard sees the old instant or the new one, never half of it. */
+  /**
+   * Boot-clock milliseconds; the guard sees the old instant or the new one, never half of it. Once
+   * the folder is removed there is nobody to tell: a renewal that was under way says nothing more.
+   */
   write(deadlineBootMs: number): Promise<void> {
     // One after the other: two renames that race could leave the older deadline in place.
     const next = this.#written.catch(() => undefined).then(() => this.#replace(deadlineBootMs))
@@ -40,11 +44,13 @@ export class DeadlineFile {
   }
 
   async remove(): Promise<void> {
+    this.#removed = true
     await this.#written.catch(() => undefined)
     await rm(this.dir, { recursive: true, force: true })
   }
 
   async #replace(deadlineBootMs: number): Promise<void> {
+    if (this.#removed) return
     this.#count += 1
     const temporary = join(this.dir, `.${DEADLINE_NAME}.${this.#count}`)
     // Rounded down: the guard must never be later than the holder believes.

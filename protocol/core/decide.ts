@@ -2,10 +2,9 @@ import type { Ballot } from './ballot.ts'
 import { compareBallots, NO_BALLOT } from './ballot.ts'
 import type { ChangeRequest, ChangeVerdict } from './change.ts'
 import type { RejectReason } from './job-reducer.ts'
-import { leasedJob } from './lease-timer.ts'
 import type { Accepted, RegisterValue } from './messages.ts'
 import type { Digest } from './ports.ts'
-import type { ValueReply } from './reader.ts'
+import type { LeaseAnswer, ValueReply } from './reader.ts'
 import { judgeRead, quorumRemainingMs } from './reader.ts'
 import { reduce } from './register-reducer.ts'
 import type { ReplyOf } from './tally.ts'
@@ -21,6 +20,8 @@ export type Answer =
 /** What a quorum of promises leads to: nothing to write, or this value to be accepted. */
 export type Decision =
   | { readonly kind: 'nothing'; readonly reason: RejectReason }
+  /** The lease lives, and is known to be chosen: nothing to write either. */
+  | { readonly kind: 'held'; readonly retryInMs: number; readonly value: RegisterValue }
   | (Answer & { readonly value: RegisterValue })
 
 interface Asked {
@@ -36,13 +37,20 @@ export function decidePromises(
   { request, digest }: Asked,
   promises: ReadonlyMap<string, ReplyOf<'promise'>>
 ): Decision {
-  const base = highestAccepted([...promises.values()])?.value
+  const answers = [...promises.values()]
+  const top = highestAccepted(answers)
+  const base = top?.value
   const reduction = reduce(base, request.register, request.op, digest)
   if (reduction.kind === 'next') {
-    const retryInMs = busyMs(request, base, [...promises.values()])
+    const retryInMs = busyMs(request, base, answers)
     // Do not poison: without this one witness whose timer alone ran out would accept the next
     // epoch, and a holder that a majority still renews would lose its job.
-    if (base !== undefined && retryInMs > 0) return { kind: 'busy', retryInMs, value: base }
+    if (base !== undefined && retryInMs > 0) {
+      // A claim that no quorum is known to hold is written back: else its proposer, which these
+      // promises have just stopped, and all who wait for it would wait for nothing.
+      const kind = isHeldBy(top, answers, request) ? 'held' : 'busy'
+      return { kind, retryInMs, value: base }
+    }
     return { kind: 'applied', value: reduction.value }
   }
   if (base === undefined) {
@@ -88,12 +96,22 @@ export function decideRead(
 function busyMs(
   { op, witnesses }: ChangeRequest,
   base: RegisterValue | undefined,
-  answers: readonly { readonly lease: { readonly remainingMs: number } | undefined }[]
+  answers: readonly LeaseAnswer[]
 ): number {
   const kind = op?.body.kind
   if (kind !== 'claim' && kind !== 'error') return 0
-  if (leasedJob(base) === undefined) return 0
-  return quorumRemainingMs(answers, quorumOf(witnesses.length))
+  return quorumRemainingMs(base, answers, quorumOf(witnesses.length))
+}
+
+function isHeldBy(
+  top: Accepted | undefined,
+  answers: readonly LeaseAnswer[],
+  { witnesses }: ChangeRequest
+): boolean {
+  const holders = answers.filter(({ accepted }) => {
+    return compareBallots(accepted?.ballot ?? NO_BALLOT, top?.ballot ?? NO_BALLOT) === 0
+  })
+  return holders.length >= quorumOf(witnesses.length)
 }
 
 function highestAccepted(promises: readonly ReplyOf<'promise'>[]): Accepted | undefined {

@@ -39,6 +39,13 @@ export function sameLeaseKey(a: RegisterValue | undefined, b: RegisterValue | un
   )
 }
 
+/** True when both are leased by one claim, whichever process of the holder goes on with it. */
+export function sameClaim(a: RegisterValue | undefined, b: RegisterValue | undefined): boolean {
+  const [one, other] = [leasedJob(a), leasedJob(b)]
+  if (one === undefined || other === undefined || one.epoch !== other.epoch) return false
+  return one.lease.holder === other.lease.holder && one.lease.claimId === other.lease.claimId
+}
+
 /** Milliseconds until this witness lets another claim in; 0 where nothing is leased. */
 export function remainingMs(
   value: RegisterValue | undefined,

@@ -1,8 +1,8 @@
 import type { Ballot } from './ballot.ts'
 import type { ChangeFacts, ChangeRequest, ChangeVerdict, ProposerEffect } from './change.ts'
-import type { Answer, Decision } from './decide.ts'
+import type { Answer } from './decide.ts'
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, BALLOT_JUMP_MAX, CHANGE_ROUNDS_MAX } from './limits.ts'
-import type { Accepted, RegisterRequest, RegisterScope } from './messages.ts'
+import type { Accepted, RegisterRequest, RegisterScope, RegisterValue } from './messages.ts'
 import type { Digest, Signer } from './ports.ts'
 import type { Tally } from './tally.ts'
 import { outstanding, refusals, tallyOf } from './tally.ts'
@@ -74,7 +74,7 @@ export function prepareWave(before: ProposerState): Step {
 export function acceptWave(
   before: ProposerState,
   ballot: Ballot,
-  { value, ...answer }: Extract<Decision, { readonly value: unknown }>
+  { value, ...answer }: Answer & { readonly value: RegisterValue }
 ): Step {
   const { request, digest, sign } = before
   const { register, witnessEpoch, ann, witnesses } = request

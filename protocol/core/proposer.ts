@@ -75,7 +75,8 @@ function onPromise(before: ProposerState, phase: Extract<Phase, { kind: 'prepare
   }
   const decision = decidePromises(state, promises)
   // A witness that is still to answer may be the one whose timer is over as well.
-  const wait = decision.kind === 'busy' && outstanding(phase.tally).length > 0
+  const lives = decision.kind === 'busy' || decision.kind === 'held'
+  const wait = lives && outstanding(phase.tally).length > 0
   return wait ? [state, []] : conclude(state, phase)
 }
 
@@ -98,12 +99,10 @@ function conclude(state: ProposerState, phase: Extract<Phase, { kind: 'read' | '
     const verdict = { kind: 'rejected', reason: decision.reason, value: undefined } as const
     return done(state, verdict, { chosen: undefined, lagging: [], tally })
   }
-  if (decision.kind === 'busy' && !mayBeOut(state)) {
-    const { retryInMs, value } = decision
-    const verdict = { kind: 'busy', retryInMs, value } as const
-    return done(state, verdict, { chosen: undefined, lagging: [], tally })
-  }
-  return acceptWave(state, phase.ballot, decision)
+  if (decision.kind !== 'held') return acceptWave(state, phase.ballot, decision)
+  const verdict = { ...decision, kind: 'busy' } as const
+  if (mayBeOut(state)) return acceptWave(state, phase.ballot, verdict)
+  return done(state, verdict, { chosen: undefined, lagging: [], tally })
 }
 
 function onAccepted(before: ProposerState, phase: AcceptPhase): Step {

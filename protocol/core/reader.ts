@@ -1,5 +1,6 @@
 import type { Ballot } from './ballot.ts'
 import { compareBallots, NO_BALLOT } from './ballot.ts'
+import { leasedJob, sameClaim, takeOverMsOf } from './lease-timer.ts'
 import type { Accepted, RegisterReply, RegisterValue, Stage } from './messages.ts'
 import type { Digest } from './ports.ts'
 
@@ -43,6 +44,7 @@ export function judgeRead(
     accepted: top,
     lagging: answers.filter(([, { accepted }]) => !isLevel(accepted, top)).map(([peer]) => peer),
     leaseRemainingMs: quorumRemainingMs(
+      top?.value,
       answers.map(([, reply]) => reply),
       quorum
     ),
@@ -55,15 +57,28 @@ export function judgeRead(
     : { kind: 'unsettled', base: top?.value, ...facts }
 }
 
+/** What one witness says of a register's lease, in a promise or in a read. */
+export type LeaseAnswer = Pick<ValueReply, 'accepted' | 'lease'>
+
 /**
- * Milliseconds until a quorum's timers are over, by the answers at hand. A witness that knows of no
- * lease would not refuse a claim: it counts as over.
+ * Milliseconds until a quorum's timers for the lease in `value` are over, by the answers at hand; 0
+ * where nothing is leased. A witness that has not accepted this lease has not waited for it at all:
+ * were it counted as over, a claim still on its way to its quorum would be taken for a dead one, and
+ * the job would lose an attempt that nobody ever ran.
  */
 export function quorumRemainingMs(
-  answers: readonly { readonly lease: { readonly remainingMs: number } | undefined }[],
+  value: RegisterValue | undefined,
+  answers: readonly LeaseAnswer[],
   quorum: number
 ): number {
-  const remaining = answers.map(({ lease }) => lease?.remainingMs ?? 0).sort((a, b) => a - b)
+  const job = leasedJob(value)
+  if (job === undefined) return 0
+  const remaining = answers
+    .map(({ accepted, lease }) => {
+      const waits = sameClaim(accepted?.value, job) && lease !== undefined
+      return waits ? lease.remainingMs : takeOverMsOf(job.lease.leaseMs)
+    })
+    .sort((a, b) => a - b)
   return remaining[quorum - 1] ?? Number.POSITIVE_INFINITY
 }
 

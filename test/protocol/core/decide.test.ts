@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decidePromises, decideRead } from '../../../protocol/core/decide.ts'
 import type { JobOp } from '../../../protocol/core/job.ts'
+import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import type { Accepted, LeaseView } from '../../../protocol/core/messages.ts'
 import type { ReplyOf } from '../../../protocol/core/tally.ts'
 import { ballot } from '../../support/acceptor-calls.ts'
@@ -94,14 +95,28 @@ describe('a lease is taken over only', () => {
 
     expect(decide(claimB, over, over)).toMatchObject({ kind: 'applied', value: { epoch: 2 } })
     expect(decide(claimB, over, over, alive)).toMatchObject({ kind: 'applied' })
-    expect(decide(claimB, over, alive)).toEqual({ kind: 'busy', retryInMs: 700, value: leased })
-    expect(decide(claimB, alive, over, alive)).toMatchObject({ kind: 'busy' })
+    expect(decide(claimB, over, alive)).toEqual({ kind: 'held', retryInMs: 700, value: leased })
+    expect(decide(claimB, alive, over, alive)).toMatchObject({ kind: 'held' })
   })
 
-  test('and one witness that missed it does not hold the others up', () => {
-    expect(decide(claimB, [accepted, leaseOf(1, 0)], [undefined])).toMatchObject({
-      kind: 'applied'
+  test('and a claim on its way is no lease that died: it is written back, not taken over', () => {
+    const older: Answer = [acceptedOf(queued, 3)]
+    const alive: Answer = [accepted, leaseOf(1, 3_400)]
+
+    const { takeOverMs } = LEASE_PROFILES.short
+    expect(decide(claimB, alive, older)).toEqual({
+      kind: 'busy',
+      retryInMs: takeOverMs,
+      value: leased
     })
+    expect(decide(claimB, alive, older, older)).toMatchObject({ kind: 'busy', value: leased })
+  })
+
+  test('and a witness that missed it counts only from when it heard of it', () => {
+    const over: Answer = [accepted, leaseOf(1, 0)]
+
+    expect(decide(claimB, over, [undefined])).toMatchObject({ kind: 'busy', value: leased })
+    expect(decide(claimB, over, over, [undefined])).toMatchObject({ kind: 'applied' })
   })
 
   test('and an error waits in the same way', () => {
@@ -109,7 +124,7 @@ describe('a lease is taken over only', () => {
 
     expect(
       decide(fail('agent_lost'), [last, leaseOf(1, 700)], [last, leaseOf(1, 0)])
-    ).toMatchObject({ kind: 'busy' })
+    ).toMatchObject({ kind: 'held' })
     expect(decide(fail('agent_lost'), [last, leaseOf(1, 0)], [last, leaseOf(1, 0)])).toMatchObject({
       kind: 'applied',
       value: { phase: 'errored' }

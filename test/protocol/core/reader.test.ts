@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import type { ValueReply } from '../../../protocol/core/reader.ts'
 import { judgeRead, quorumRemainingMs } from '../../../protocol/core/reader.ts'
 import { ballot } from '../../support/acceptor-calls.ts'
@@ -85,18 +86,33 @@ describe('a read', () => {
 })
 
 describe('the time until a quorum lets another claim in', () => {
+  const { takeOverMs } = LEASE_PROFILES.short
+
   test.each([
     [[900, 400, 0], 400],
     [[900, 0, 0], 0],
     [[900, 400], 900],
-    [[900, undefined, 400], 400],
-    [[undefined, 400], 400],
+    [[900, undefined, 400], 900],
+    [[undefined, 400], takeOverMs],
+    [[undefined, 400, undefined], takeOverMs],
     [[400], Number.POSITIVE_INFINITY]
-  ])('of %j is %s ms', (remaining, expected) => {
-    const answers = remaining.map((ms) => ({
-      lease: ms === undefined ? undefined : leaseOf(1, ms)
-    }))
+  ])('of %j is %s ms, a witness without this lease counting in full', (remaining, expected) => {
+    const answers = remaining.map((ms) => {
+      return ms === undefined ? valueReply(old) : valueReply(fresh, leaseOf(1, ms))
+    })
 
-    expect(quorumRemainingMs(answers, 2)).toBe(expected)
+    expect(quorumRemainingMs(leased, answers, 2)).toBe(expected)
+  })
+
+  test('does not count the lease of another claim of the same epoch', () => {
+    const rival = acceptedOf(jobAfter(create3, claim('peerB', 'c2')), 4)
+    const answers = [valueReply(fresh, leaseOf(1, 0)), valueReply(rival, leaseOf(1, 0))]
+
+    expect(quorumRemainingMs(leased, answers, 2)).toBe(takeOverMs)
+  })
+
+  test('is nothing where nothing is leased', () => {
+    expect(quorumRemainingMs(queued, [valueReply(old), valueReply(old)], 2)).toBe(0)
+    expect(quorumRemainingMs(undefined, [], 2)).toBe(0)
   })
 })

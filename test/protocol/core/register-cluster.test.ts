@@ -83,7 +83,7 @@ describe('many claims at once', () => {
     return { cluster, results }
   }
 
-  test('never give two holders, and mostly one', () => {
+  test('never give two holders, and mostly one, and cost the job one attempt', () => {
     let holders = 0
     fc.assert(
       fc.property(arbitrarySeed, fc.integer({ min: 2, max: 5 }), (seed, claimers) => {
@@ -96,6 +96,9 @@ describe('many claims at once', () => {
         })
         expect(winners.length).toBeLessThanOrEqual(1)
         expect(cluster.log.finish()).toEqual([])
+        // A claim on its way is no dead lease: taken for one, it would use up an attempt.
+        const epochs = cluster.log.chain().map((value) => leasedJob(value)?.epoch ?? 0)
+        expect(Math.max(...epochs)).toBeLessThanOrEqual(1)
         holders += winners.length
       }),
       { numRuns: 300 }
