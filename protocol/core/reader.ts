@@ -63,8 +63,8 @@ export type LeaseAnswer = Pick<ValueReply, 'accepted' | 'lease'>
 /**
  * Milliseconds until a quorum's timers for the lease in `value` are over, by the answers at hand; 0
  * where nothing is leased. A witness that has not accepted this lease has not waited for it at all:
- * were it counted as over, a claim still on its way to its quorum would be taken for a dead one, and
- * the job would lose an attempt that nobody ever ran.
+ * were it counted as over, a claim still on its way to its quorum would be taken for a dead one,
+ * and the job would lose an attempt that nobody ever ran.
  */
 export function quorumRemainingMs(
   value: RegisterValue | undefined,
