@@ -270,7 +270,7 @@ export class Holder {
         this.#start.resolve('start')
         return
       case 'terminate':
-        this.#terminate.abort()
+        this.#stopSteps()
         return
       case 'kill':
         // `lost` comes with it, in the same step, and ends what runs.
@@ -288,6 +288,13 @@ export class Holder {
       default:
         effect satisfies never
     }
+  }
+
+  /** No renewal came through: whoever asks why the steps ended finds it here. */
+  #stopSteps(): void {
+    const facts = { job: this.jobId, epoch: this.#epoch, reason: 'not_renewed' }
+    this.#parts.log.warn(facts, 'lease nearly over, steps stopped')
+    this.#terminate.abort()
   }
 
   #lose(reason: LossReason): void {
