@@ -1,3 +1,4 @@
+import { DISK_FULL } from '../../protocol/core/error-kind.ts'
 import { codeOf } from '../../protocol/core/errors.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import { GitError } from '../../protocol/host/git.ts'
@@ -10,8 +11,6 @@ export type Failure =
   | { readonly kind: 'final'; readonly reason: Reason }
   /** Ours, here, now: the job goes back, and another host may take it. */
   | { readonly kind: 'fault'; readonly fault: Fault; readonly reason: Reason }
-
-const DISK_FULL = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i
 
 /** What git says when the other side, or the way to it, is not there. */
 const REMOTE_AWAY = new RegExp(
