@@ -33,6 +33,13 @@ const REMOTE_AWAY = new RegExp(
   'i'
 )
 
+/**
+ * What git says where it could not write here, often without why. Not of the other side, whose words
+ * come as `remote: ...`.
+ */
+const UNWRITTEN =
+  /^(error|fatal): .*(out of diskspace|unable to (write|append)|(couldn't|could not|failed to) write)/im
+
 /** What git says where our own limits ended it: elsewhere they would as well. */
 const OVER_LIMIT = /out of memory|file too large|file size limit/i
 
@@ -49,6 +56,8 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'URL_REFUSED':
       return { kind: 'final', reason }
     case 'WORKSPACE_FETCH_FAILED':
+      // The commit is good: its job must not end for the disk of one host.
+      if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
     case 'SANDBOX_FAILED':
@@ -75,10 +84,19 @@ function isDiskFull(error: unknown): boolean {
   return causes(error).some((each) => DISK_FULL.test(each.message))
 }
 
+function isUnwritten(error: unknown): boolean {
+  const git = gitErrorOf(error)
+  return git !== undefined && !OVER_LIMIT.test(git.stderr) && UNWRITTEN.test(git.stderr)
+}
+
 function isRemoteAway(error: unknown): boolean {
-  const git = causes(error).find((each) => each instanceof GitError)
+  const git = gitErrorOf(error)
   if (git === undefined || OVER_LIMIT.test(git.stderr)) return false
   return git.timedOut || REMOTE_AWAY.test(git.stderr)
+}
+
+function gitErrorOf(error: unknown): GitError | undefined {
+  return causes(error).find((each) => each instanceof GitError)
 }
 
 /** The error and what it was caused by, outermost first. */
