@@ -33,12 +33,15 @@ const REMOTE_AWAY = new RegExp(
   'i'
 )
 
-/**
- * What git says where it could not write here, often without why. Not of the other side, whose words
- * come as `remote: ...`.
- */
-const UNWRITTEN =
-  /^(error|fatal): .*(out of diskspace|unable to (write|append)|(couldn't|could not|failed to) write)/im
+/** How git tells that it could not write, often without why. */
+const WRITE_FAILED = [
+  'out of diskspace',
+  'unable to (write|append)',
+  "(couldn't|could not|failed to) write"
+].join('|')
+
+/** Here: what the other side says comes as `remote: ...`. */
+const UNWRITTEN = new RegExp(`^(error|fatal): .*(${WRITE_FAILED})`, 'im')
 
 /** What git says where our own limits ended it: elsewhere they would as well. */
 const OVER_LIMIT = /out of memory|file too large|file size limit/i
