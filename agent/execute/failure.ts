@@ -1,3 +1,4 @@
+import { DISK_FULL } from '../../protocol/core/error-kind.ts'
 import { codeOf } from '../../protocol/core/errors.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import { GitError } from '../../protocol/host/git.ts'
@@ -10,8 +11,6 @@ export type Failure =
   | { readonly kind: 'final'; readonly reason: Reason }
   /** Ours, here, now: the job goes back, and another host may take it. */
   | { readonly kind: 'fault'; readonly fault: Fault; readonly reason: Reason }
-
-const DISK_FULL = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i
 
 /** What git says when the other side, or the way to it, is not there. */
 const REMOTE_AWAY = new RegExp(
@@ -34,6 +33,16 @@ const REMOTE_AWAY = new RegExp(
   'i'
 )
 
+/** How git tells that it could not write, often without why. */
+const WRITE_FAILED = [
+  'out of diskspace',
+  'unable to (write|append)',
+  "(couldn't|could not|failed to) write"
+].join('|')
+
+/** Here: what the other side says comes as `remote: ...`. */
+const UNWRITTEN = new RegExp(`^(error|fatal): .*(${WRITE_FAILED})`, 'im')
+
 /** What git says where our own limits ended it: elsewhere they would as well. */
 const OVER_LIMIT = /out of memory|file too large|file size limit/i
 
@@ -50,6 +59,8 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'URL_REFUSED':
       return { kind: 'final', reason }
     case 'WORKSPACE_FETCH_FAILED':
+      // The commit is good: its job must not end for the disk of one host.
+      if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
     case 'SANDBOX_FAILED':
@@ -76,10 +87,19 @@ function isDiskFull(error: unknown): boolean {
   return causes(error).some((each) => DISK_FULL.test(each.message))
 }
 
+function isUnwritten(error: unknown): boolean {
+  const git = gitErrorOf(error)
+  return git !== undefined && !OVER_LIMIT.test(git.stderr) && UNWRITTEN.test(git.stderr)
+}
+
 function isRemoteAway(error: unknown): boolean {
-  const git = causes(error).find((each) => each instanceof GitError)
+  const git = gitErrorOf(error)
   if (git === undefined || OVER_LIMIT.test(git.stderr)) return false
   return git.timedOut || REMOTE_AWAY.test(git.stderr)
+}
+
+function gitErrorOf(error: unknown): GitError | undefined {
+  return causes(error).find((each) => each instanceof GitError)
 }
 
 /** The error and what it was caused by, outermost first. */

@@ -1,5 +1,6 @@
 import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { unwritable } from '../../protocol/host/durable-file.ts'
 import {
   isAlive,
   type ProcessIdentity,
@@ -64,14 +65,15 @@ async function lastTerm(dir: string): Promise<Term | undefined> {
 async function claim(dir: string, number: number, self: ProcessIdentity): Promise<boolean> {
   drafts += 1
   const draft = join(dir, `draft.${self.pid}.${drafts}`)
-  await writeFile(draft, `${JSON.stringify(self)}\n`, { mode: 0o600 })
   try {
+    await writeFile(draft, `${JSON.stringify(self)}\n`, { mode: 0o600 })
     await link(draft, termPath(dir, number))
     return true
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
-    throw error
+    throw unwritable(dir, error)
   } finally {
+    // On a full disk, too: an agent tries again and again to start a guardian there.
     await rm(draft, { force: true })
   }
 }

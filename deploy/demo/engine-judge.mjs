@@ -1,6 +1,7 @@
 // An independent judge of what ran where: reads the engine's event stream, nothing else, and shares
 // no code with the mesh. Writes one JSON line for each start and end of a labelled container to
-// standard output; ends at SIGTERM. Usage: node engine-judge.mjs SOCKET PEER_ID...
+// standard output; ends at SIGTERM. Usage: node engine-judge.mjs SOCKET [PEER_ID...]; without peers
+// it tells of every container that an agent made.
 import { request } from 'node:http'
 
 const [socket, ...peers] = process.argv.slice(2)
@@ -27,11 +28,12 @@ process.on('SIGTERM', () => process.exit(0))
 
 function judge(event) {
   const labels = event.Actor?.Attributes ?? {}
-  if (!peers.includes(labels['runner-mesh.peer'])) return
+  const peer = labels['runner-mesh.peer']
+  if (peer === undefined || (peers.length > 0 && !peers.includes(peer))) return
   const seen = {
     action: event.Action,
     job: labels['runner-mesh.job'],
-    peer: labels['runner-mesh.peer'],
+    peer,
     epoch: Number(labels['runner-mesh.epoch']),
     container: event.Actor.ID,
     atMs: Math.floor(event.timeNano / 1e6)

@@ -32,7 +32,8 @@ export class Judge {
     })
   }
 
-  static async start(peerIds: readonly string[]): Promise<Judge> {
+  /** Without peers it sees every agent's containers: of hosts, too, that have yet to join. */
+  static async start(peerIds: readonly string[] = []): Promise<Judge> {
     const judge = new Judge(peerIds)
     await eventually('the judge watches the engine', () => (judge.#ready ? true : undefined))
     return judge

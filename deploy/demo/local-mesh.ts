@@ -41,31 +41,31 @@ interface Founded {
 /** A gateway and its agents as separate processes on loopback, each with its own state. */
 export class LocalMesh {
   readonly root: string
-  readonly agents: readonly LocalPart[]
+  readonly agents: LocalPart[]
   readonly gateway: LocalPart
   readonly httpPort: number
   readonly gitPort: number
   token = ''
   readonly #daemons = new Map<string, Daemon>()
+  readonly #options: LocalMeshOptions
   readonly #env: Readonly<Record<string, string>>
   readonly #gossip: boolean
 
   private constructor(parts: {
-    root: string
-    agents: readonly LocalPart[]
+    options: LocalMeshOptions
+    agents: LocalPart[]
     gateway: LocalPart
     httpPort: number
     gitPort: number
-    env: Readonly<Record<string, string>>
-    gossip: boolean
   }) {
-    this.root = parts.root
+    this.#options = parts.options
+    this.root = parts.options.root
     this.agents = parts.agents
     this.gateway = parts.gateway
     this.httpPort = parts.httpPort
     this.gitPort = parts.gitPort
-    this.#env = parts.env
-    this.#gossip = parts.gossip
+    this.#env = parts.options.env ?? {}
+    this.#gossip = parts.options.gossip ?? true
   }
 
   /** Makes keys, settings and the roster, starts everything, resolves once a quorum answers. */
@@ -73,21 +73,13 @@ export class LocalMesh {
     const count = options.agents ?? 3
     const wanted = Array.from({ length: count }, (_, index) => AGENT_PORT + index)
     const ports = await freePorts([...wanted, GATEWAY_PORT, HTTP_PORT, GIT_PORT])
-    const part = (name: string, port: number): LocalPart => ({
-      name,
-      state: join(options.root, name),
-      port,
-      id: ''
-    })
-    const agents = wanted.map((_, index) => part(`agent-${index + 1}`, ports[index] ?? 0))
+    const { root } = options
     const mesh = new LocalMesh({
-      root: options.root,
-      agents,
-      gateway: part('gateway', ports[count] ?? 0),
+      options,
+      agents: wanted.map((_, index) => partOf(root, `agent-${index + 1}`, ports[index])),
+      gateway: partOf(root, 'gateway', ports[count]),
       httpPort: ports[count + 1] ?? 0,
-      gitPort: ports[count + 2] ?? 0,
-      env: options.env ?? {},
-      gossip: options.gossip ?? true
+      gitPort: ports[count + 2] ?? 0
     })
     try {
       await mesh.#enrol(options)
@@ -142,6 +134,32 @@ export class LocalMesh {
     await this.daemon(this.gateway.name).kill('SIGHUP')
   }
 
+  /** One host more, with settings and nothing else; gives its index. */
+  async newHost(): Promise<number> {
+    const index = this.agents.length
+    const [port] = await freePorts([AGENT_PORT + index])
+    const agent = partOf(this.root, `agent-${index + 1}`, port)
+    this.agents.push(agent)
+    await writeAgentSettings(agent, this.#options)
+    return index
+  }
+
+  /** A join string by the first agent. */
+  async invite(...args: readonly string[]): Promise<string> {
+    const [first] = this.agents
+    if (first === undefined) throw new Error('a mesh has an agent')
+    return lastLine(await this.#must(AGENT_MAIN, first, ['invite', ...args]))
+  }
+
+  /** With one string, as on a host of its own: nothing else is carried over. */
+  async join(part: LocalPart, string: string): Promise<void> {
+    const main = part === this.gateway ? GATEWAY_MAIN : AGENT_MAIN
+    const joined = JSON.parse(
+      await this.#must(main, part, ['join', '-', '--json'], `${string}\n`)
+    ) as Founded
+    part.id = `${joined.peerId}/${joined.storeId}`
+  }
+
   startAgent(index: number): Daemon {
     const agent = this.agents[index]
     if (agent === undefined) throw new Error(`there is no agent ${index}`)
@@ -180,29 +198,16 @@ export class LocalMesh {
     this.startAgent(0)
     await eventually(`${first.name} answers`, () => this.#alive(0))
     // One after the other: each join signs the next roster.
-    for (const agent of others) await this.#join(first, agent, 'agent', true)
-    await this.#join(first, this.gateway, 'gateway', options.gatewayWitness ?? true)
+    for (const agent of others) {
+      await this.join(agent, await this.invite('--role', 'agent', '--witness'))
+    }
+    const asWitness = (options.gatewayWitness ?? true) ? ['--witness'] : []
+    await this.join(this.gateway, await this.invite('--role', 'gateway', ...asWitness))
     const create = ['token', 'create', '--scope', 'read', '--name', 'demo']
     this.token = lastLine(await this.#must(GATEWAY_MAIN, this.gateway, create))
     for (const index of others.keys()) this.startAgent(index + 1)
     this.startGateway()
     await this.ready()
-  }
-
-  /** With one string, as on a host of its own: nothing else is carried over. */
-  async #join(
-    first: LocalPart,
-    part: LocalPart,
-    role: 'agent' | 'gateway',
-    witness: boolean
-  ): Promise<void> {
-    const invite = ['invite', '--role', role, ...(witness ? ['--witness'] : [])]
-    const string = lastLine(await this.#must(AGENT_MAIN, first, invite))
-    const main = role === 'agent' ? AGENT_MAIN : GATEWAY_MAIN
-    const joined = JSON.parse(
-      await this.#must(main, part, ['join', '-', '--json'], `${string}\n`)
-    ) as Founded
-    part.id = `${joined.peerId}/${joined.storeId}`
   }
 
   /** Resolves once the gateway reports a quorum and every agent can take jobs. */
@@ -272,6 +277,10 @@ async function writeAgentSettings(agent: LocalPart, options: LocalMeshOptions): 
       ''
     ].join('\n')
   )
+}
+
+function partOf(root: string, name: string, port = 0): LocalPart {
+  return { name, state: join(root, name), port, id: '' }
 }
 
 function lastLine(text: string): string {

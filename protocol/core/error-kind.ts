@@ -19,3 +19,6 @@ export const kind = (
   retry: boolean,
   message: (facts: Facts) => string
 ): ErrorKind => ({ message, exit, status, retry })
+
+/** What systems, LevelDB, git and engines call a disk without room. */
+export const DISK_FULL = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i

@@ -1,4 +1,4 @@
-import { type ErrorKind, type Facts, kind } from './error-kind.ts'
+import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
@@ -32,7 +32,11 @@ export const MESH_ERRORS = {
     500,
     false,
     (f) =>
-      `cannot write to ${f['state']} (${f['cause']}): give a folder this user owns with --state`
+      `cannot write to ${f['state']} (${f['cause']}): ` +
+      // Another folder of the same disk would be as full.
+      (DISK_FULL.test(String(f['cause']))
+        ? 'make room on its disk'
+        : 'give a folder this user owns with --state')
   ),
   STATE_ABSENT: kind(78, 404, false, (f) => `${f['state']} has no ${f['file']}: ${f['fix']}`),
   STATE_EXISTS: kind(
@@ -87,7 +91,8 @@ export const MESH_ERRORS = {
     503,
     false,
     (f) =>
-      `the store ${f['dir']} failed to ${f['action']} (${f['cause']}): nothing more is promised`
+      `the store ${f['dir']} failed to ${f['action']} (${f['cause']}): nothing more is promised; ` +
+      'make room on its disk, or mend that, and start it again'
   ),
   STORE_SUSPECT: kind(
     78,

@@ -249,6 +249,8 @@ export const LOG_NOTICE_BYTES_MAX = 512
 export const LOG_PAGE_BYTES_MAX = 1_048_576
 /** Jobs whose log is open at one time: half of the file handles that a process usually may have. */
 export const LOGS_OPEN_MAX = 256
+/** Bytes of a daemon's own log that wait for its reader: minutes of it; above, lines are lost. */
+export const LOG_OUTPUT_BYTES_MAX = 1_048_576
 /** Bytes of an outcome's or error's message. */
 export const MESSAGE_BYTES_MAX = 4_096
 /** Milliseconds for fetching one commit. */

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { LineOutput } from './line-output.ts'
 
 export type Log = Logger
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -10,6 +11,8 @@ export interface LogOptions {
   /** Where lines go; standard output when absent. */
   readonly stream?: DestinationStream
 }
+
+const STANDARD_OUTPUT = 1
 
 /**
  * JSON lines for journald. Paths that could hold a credential are masked here once, so that no call
@@ -32,7 +35,7 @@ export function createLog(options: LogOptions): Log {
         censor: '***'
       }
     },
-    options.stream ?? pino.destination({ fd: 1, sync: false })
+    options.stream ?? new LineOutput(STANDARD_OUTPUT, options.name)
   )
 }
 

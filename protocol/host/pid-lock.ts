@@ -1,12 +1,18 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { unwritable } from './durable-file.ts'
 
 /**
  * The process id beside a state folder. It only names the process that LevelDB's own lock refuses
  * us for: the kernel drops that lock with its process, so a stale pid file can never lock anyone
- * out.
+ * out. Throws STATE_UNWRITABLE.
  */
 export async function writePid(path: string): Promise<void> {
-  await writeFile(path, `${process.pid}\n`, { mode: 0o600 })
+  try {
+    await writeFile(path, `${process.pid}\n`, { mode: 0o600 })
+  } catch (error) {
+    throw unwritable(dirname(path), error)
+  }
 }
 
 /** The recorded process, or `unknown`. */

@@ -44,7 +44,7 @@ test('an agent whose disk fails in the middle of a job ends, and another runs th
   const [done] = await e2e.ended(run.id, 1)
 
   expect(ended).toMatchObject({ code: 70, signal: null })
-  expect(ended?.stderr).toMatch(/^STORE_FAILED: .* nothing more is promised\n$/)
+  expect(ended?.stderr).toMatch(/^STORE_FAILED: .* nothing more is promised; .* start it again\n$/)
   expect(done).toMatchObject({ state: 'succeeded', epoch: 2 })
   const [, second, ...more] = judge.startsOf(job)
   expect(more).toEqual([])

@@ -142,7 +142,7 @@ test('an agent whose disk refuses a write promises nothing more and ends', async
     asked.abort(new Error('the witness is gone'))
 
     expect([ended.code, ended.signal]).toEqual([70, null])
-    expect(ended.stderr).toMatch(/^STORE_FAILED: .* nothing more is promised\n$/)
+    expect(ended.stderr).toMatch(/^STORE_FAILED: .* nothing more is promised; .* start it again\n$/)
     expect(await recorded).toBe('refused')
   } finally {
     asked.abort(new Error('the test is over'))

@@ -7,6 +7,7 @@ import { BASE_IMAGE } from '../../deploy/demo/pipeline.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { Repository } from '../../deploy/demo/repository.ts'
 import type { SeenJob } from '../../deploy/demo/watch.ts'
+import { SmallDisk } from './small-disk.ts'
 
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
 
@@ -24,33 +25,56 @@ export interface SeenRun {
   readonly jobs: readonly { readonly id: string; readonly name: string }[]
 }
 
+export interface E2eOptions extends Omit<LocalMeshOptions, 'root'> {
+  /** Names of parts whose state lies on a disk of its own that can be filled. */
+  readonly smallDisks?: readonly string[]
+}
+
+type Disks = Map<string, SmallDisk>
+
 /** Real daemons from dist, a real repository with the real hook, in a folder of its own. */
 export class E2eMesh {
   readonly mesh: LocalMesh
   readonly repository: Repository
   readonly #root: string
+  readonly #disks: Disks
 
-  private constructor(root: string, mesh: LocalMesh, repository: Repository) {
+  private constructor(root: string, disks: Disks, mesh: LocalMesh, repository: Repository) {
     this.#root = root
+    this.#disks = disks
     this.mesh = mesh
     this.repository = repository
   }
 
-  static async start(options: Omit<LocalMeshOptions, 'root'> = {}): Promise<E2eMesh> {
+  static async start({ smallDisks = [], ...options }: E2eOptions = {}): Promise<E2eMesh> {
     const root = await mkdtemp(join(tmpdir(), 'rm-e2e-'))
-    const mesh = await LocalMesh.start({ root, ...options })
-    const repository = await Repository.make({
-      root,
-      name: 'team',
-      gitPort: mesh.gitPort,
-      hookUrl: `${mesh.httpUrl}/hooks/git`
-    })
-    await mesh.addRepository(repository)
-    return new E2eMesh(root, mesh, repository)
+    const disks: Disks = new Map()
+    try {
+      for (const name of smallDisks) disks.set(name, await SmallDisk.mount(join(root, name)))
+      const mesh = await LocalMesh.start({ root, ...options })
+      const repository = await Repository.make({
+        root,
+        name: 'team',
+        gitPort: mesh.gitPort,
+        hookUrl: `${mesh.httpUrl}/hooks/git`
+      })
+      await mesh.addRepository(repository)
+      return new E2eMesh(root, disks, mesh, repository)
+    } catch (error) {
+      // Nobody has this mesh, so nobody else could unmount its disks.
+      await unmountAll(disks)
+      throw error
+    }
   }
 
   get peerIds(): readonly string[] {
     return this.mesh.agents.map((agent) => agent.id.split('/')[0] ?? '')
+  }
+
+  disk(name: string): SmallDisk {
+    const disk = this.#disks.get(name)
+    if (disk === undefined) throw new Error(`${name} has no disk of its own`)
+    return disk
   }
 
   /** Pushes a pipeline file; resolves with the run once the gateway knows it. */
@@ -111,16 +135,23 @@ export class E2eMesh {
   async stop(): Promise<void> {
     await this.mesh.stop()
     await this.repository.stop()
+    await unmountAll(this.#disks)
     await rm(this.#root, { recursive: true, force: true })
   }
 }
 
-/** A pipeline of `count` small jobs that run `script`. */
-export function pipelineOf(count: number, script: string): string {
+async function unmountAll(disks: Disks): Promise<void> {
+  const results = await Promise.allSettled([...disks.values()].map((disk) => disk.unmount()))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+/** A pipeline of `count` small jobs that run `script`; with `host`, on that agent only. */
+export function pipelineOf(count: number, script: string, host?: string): string {
   const jobs = Array.from({ length: count }, (_, index) =>
     [
       `  job-${index + 1}:`,
       '    resources: { cpu: 0.25, memory: 64MiB }',
+      ...(host === undefined ? [] : [`    labels: { host: ${host} }`]),
       `    steps: [{ run: ${JSON.stringify(script)} }]`
     ].join('\n')
   )

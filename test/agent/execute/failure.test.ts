@@ -72,6 +72,21 @@ describe('an attempt that failed before its job’s own commands', () => {
     expect(failureOf(fetching(stderr), OTHERWISE)).toEqual(final('source_unavailable'))
   })
 
+  // As git 2 says them on a disk of a few pages: not one names the system's own error.
+  test.each([
+    'error: unable to write file a',
+    "fatal: sha1 file '/w/.git/index.lock' write error. Out of diskspace",
+    "fatal: update_ref failed for ref 'HEAD': cannot update ref 'HEAD': couldn't write 'HEAD.lock'",
+    'fatal: unable to write new index file'
+  ])('for this host’s disk, as git says: %s', (stderr) => {
+    expect(failureOf(fetching(stderr), OTHERWISE)).toEqual(host('source_unavailable'))
+  })
+
+  test('for good, where only the other side could not write', () => {
+    const there = fetching('remote: error: unable to write file a\nfatal: remote error: x')
+    expect(failureOf(there, OTHERWISE)).toEqual(final('source_unavailable'))
+  })
+
   test('for the time that a fetch takes, or for the disk that it fills', () => {
     expect(failureOf(fetching('', 'timed_out'), OTHERWISE)).toEqual(job('source_unavailable'))
     const full = fetching('fatal: cannot create x\nerror: write: No space left on device')

@@ -50,3 +50,8 @@ test('of many that start at once, after a dead one or after none, one wins', asy
     await dir.remove()
   }
 })
+
+test('a folder that takes no file says so', async () => {
+  const error = { code: 'STATE_UNWRITABLE', facts: { state: '/proc' } }
+  await expect(takeTenure('/proc', own)).rejects.toMatchObject(error)
+})

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeStateFolder, writeDurable } from '../../../protocol/host/durable-file.ts'
+import { makeStateFolder, unwritable, writeDurable } from '../../../protocol/host/durable-file.ts'
 import { readPid, removePid, writePid } from '../../../protocol/host/pid-lock.ts'
 
 let dir = ''
@@ -60,4 +60,15 @@ test('a place that takes no folders is refused, not tried for ever', async () =>
       facts: { state }
     })
   }
+})
+
+test('a process id that cannot be kept is no bug', async () => {
+  await expect(writePid('/proc/agent.pid')).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' })
+})
+
+test('on a full disk the way out is room, not another folder', () => {
+  const full = unwritable('/state', new Error('ENOSPC: no space left on device, write'))
+  expect(full.message).toBe(
+    'cannot write to /state (ENOSPC: no space left on device, write): make room on its disk'
+  )
 })
