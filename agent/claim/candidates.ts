@@ -1,5 +1,6 @@
 import type { Capacity } from '../../protocol/core/advertisement.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
+import type { JobState } from '../../protocol/core/job.ts'
 import { CLAIM_RANK_MAX } from '../../protocol/core/limits.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, rankOf } from '../../protocol/core/placement.ts'
@@ -15,33 +16,58 @@ export interface Own {
   readonly free: Capacity
 }
 
-/** Jobs that this agent may try to claim now, in the order in which to try. */
+/**
+ * Jobs that this agent may try to claim now, in the order in which to try. `over` has the epochs of
+ * leases that were seen to have run out: without it a lost job would wait behind every younger one
+ * for which there is room first.
+ */
 export function claimable(
   open: readonly BoardJob[],
   own: Own,
   taken: ReadonlySet<string>,
-  draw: () => number
+  draw: () => number,
+  over: ReadonlyMap<string, number> = new Map()
 ): readonly BoardJob[] {
   const jobs = open.filter((job) => {
-    if (taken.has(job.jobId) || (job.state?.phase ?? 'queued') !== 'queued') return false
+    const { state } = job
+    const isFree = (state?.phase ?? 'queued') === 'queued' || over.get(job.jobId) === state?.epoch
+    if (taken.has(job.jobId) || !isFree) return false
     return fits(job.spec, own.offer).length === 0 && lacksRoom(job.spec, own.free).length === 0
   })
-  const head = jobs.slice(0, OLDEST_CHOICES)
+  const lost = jobs.filter((job) => job.state?.phase === 'leased')
+  const queued = jobs.filter((job) => job.state?.phase !== 'leased')
+  const head = queued.slice(0, OLDEST_CHOICES)
   const picked = head.splice(Math.floor(draw() * head.length), 1)
-  return [...picked, ...head, ...jobs.slice(OLDEST_CHOICES)]
+  return [...lost, ...picked, ...head, ...queued.slice(OLDEST_CHOICES)]
 }
 
-/** Jobs of other holders whose lease may end without them. */
+/**
+ * Jobs of other holders whose lease may end without them: those that this agent could run, and
+ * those that nobody will run again, which anybody can end. From a random one on: no agent can watch
+ * all of a large mesh, and were it always the oldest, nobody would watch the others.
+ */
 export function watchable(
   open: readonly BoardJob[],
   own: Own,
-  taken: ReadonlySet<string>
+  taken: ReadonlySet<string>,
+  draw: () => number,
+  over: ReadonlyMap<string, number> = new Map()
 ): readonly BoardJob[] {
-  return open.filter((job) => {
-    if (taken.has(job.jobId) || job.state?.phase !== 'leased') return false
-    if (job.state.lease?.holder === own.peerId) return false
-    return fits(job.spec, own.offer).length === 0
+  const jobs = open.filter((job) => {
+    const { state } = job
+    if (taken.has(job.jobId) || state?.phase !== 'leased') return false
+    if (state.lease?.holder === own.peerId) return false
+    if (isLastLease(state)) return true
+    return over.get(job.jobId) !== state.epoch && fits(job.spec, own.offer).length === 0
   })
+  const from = Math.floor(draw() * jobs.length)
+  return [...jobs.slice(from), ...jobs.slice(0, from)]
+}
+
+/** True when the job ends with the lease that it has: nobody could go on with it. */
+export function isLastLease(state: JobState): boolean {
+  if (state.phase !== 'leased') return false
+  return state.cancel !== undefined || state.attempts >= state.attemptsMax
 }
 
 /** Milliseconds to wait before a claim: the best placed agent goes first, the next ones follow. */

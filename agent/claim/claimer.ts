@@ -3,11 +3,11 @@ import { freeOf, type Ledger, release, reserve } from '../../protocol/core/capac
 import { causeOf } from '../../protocol/core/errors.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
-import { claimable, type Own, waitMs, watchable } from './candidates.ts'
+import { claimable, isLastLease, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder, type HolderParts, type WonClaim } from './holder.ts'
 import { endOrphan, orphansOf } from './orphans.ts'
-import { proposeClaim } from './proposal.ts'
+import { endLostJob, proposeClaim } from './proposal.ts'
 import { type Problem, Rests } from './rests.ts'
 
 export interface ClaimerParts extends HolderParts {
@@ -30,6 +30,10 @@ export class Claimer {
   readonly #watched = new Map<string, () => void>()
   readonly #holders = new Map<string, { readonly holder: Holder; readonly done: Promise<void> }>()
   readonly #claims = new Map<string, Promise<void>>()
+  /** Watches that have begun; those that still wait are in `#watched`. */
+  #watching = 0
+  /** Epochs of others' leases that had run out when there was no room here. */
+  readonly #over = new Map<string, number>()
   readonly #stop = new AbortController()
   readonly #rests: Rests
   /** Ends waits for a turn, a lease of others or a rest: no order must wait for them. */
@@ -82,14 +86,15 @@ export class Claimer {
     const own = this.#own()
     const draw = (): number => this.#parts.random.next()
     const rested = open.filter(({ jobId }) => !this.#rests.isResting(jobId))
-    for (const job of claimable(rested, own, this.taken, draw)) {
+    this.#forgetOver(open)
+    for (const job of claimable(rested, own, this.taken, draw, this.#over)) {
       if (this.#waiting.size >= CLAIMS_PENDING_MAX) break
       this.#await(this.#waiting, job, this.#waitMs(job), (one) => this.#claim(one))
     }
-    for (const job of watchable(rested, own, this.taken)) {
-      if (this.#watched.size >= WATCHES_MAX) break
+    for (const job of watchable(rested, own, this.taken, draw, this.#over)) {
+      if (this.#watched.size + this.#watching >= WATCHES_MAX) break
       const { takeOverMs } = this.#parts.registers.profile()
-      this.#await(this.#watched, job, takeOverMs, (one) => this.#watch(one))
+      this.#await(this.#watched, job, takeOverMs, (one) => this.#watchOne(one))
     }
   }
 
@@ -180,8 +185,9 @@ export class Claimer {
     if (phase !== 'queued' && phase !== 'leased') return
     // Room is set aside before the claim: two claims in flight must never share one slot.
     const reservation = reserve(this.#ledger, jobId, job.spec.resources)
-    if (reservation.kind !== 'reserved') return
+    if (reservation.kind !== 'reserved') return this.#noRoom(job)
     this.#ledger = reservation.ledger
+    this.#over.delete(jobId)
     try {
       const won = await proposeClaim(this.#parts, job, this.#stop.signal)
       if (won !== undefined) this.#hold(won)
@@ -189,6 +195,21 @@ export class Claimer {
       if (!this.#holders.has(jobId)) this.#ledger = release(this.#ledger, jobId)
     }
     if (!this.#holders.has(jobId)) await this.#rest()
+  }
+
+  /** A lost job keeps its age: the next room that comes free is offered to it first. */
+  #noRoom({ jobId, state }: BoardJob): void {
+    if (state?.phase === 'leased' && this.#over.size < WATCHES_MAX) {
+      this.#over.set(jobId, state.epoch)
+    }
+  }
+
+  #forgetOver(open: readonly BoardJob[]): void {
+    if (this.#over.size === 0) return
+    const epochs = new Map(open.map(({ jobId, state }) => [jobId, state?.epoch]))
+    for (const [jobId, epoch] of this.#over) {
+      if (epochs.get(jobId) !== epoch) this.#over.delete(jobId)
+    }
   }
 
   #rest(): Promise<void> {
@@ -209,17 +230,40 @@ export class Claimer {
     this.#parts.onHeld({ kind: 'job_taken', jobId })
   }
 
-  /** Reads a leased job again; once its lease is over, claims it behind better placed agents. */
+  async #watchOne(jobId: string): Promise<void> {
+    this.#watching += 1
+    try {
+      await this.#watch(jobId)
+    } finally {
+      this.#watching -= 1
+    }
+  }
+
+  /**
+   * Reads a leased job again each time that its lease might be over. Once it is, the job is claimed
+   * behind better placed agents, or ended where nobody may go on with it.
+   */
   async #watch(jobId: string): Promise<void> {
     const { registers, clock } = this.#parts
     const { signal } = this.#pending
-    const seen = await registers.readJob(jobId)
-    if (seen.kind === 'unreachable' || seen.state?.phase !== 'leased') return
-    const job = registers.board.job(jobId)
-    if (job === undefined) return
-    if (seen.leaseRemainingMs > 0) await pause(clock, seen.leaseRemainingMs, signal)
-    await pause(clock, this.#waitMs(job), signal)
-    if (!signal.aborted) await this.#claim(jobId)
+    while (!signal.aborted) {
+      const job = registers.board.job(jobId)
+      const seen = await registers.readJob(jobId)
+      if (job === undefined || seen.kind === 'unreachable') return await this.#rest()
+      if (seen.state?.phase !== 'leased') return
+      // Renewed meanwhile: what is left now is exact, a whole take-over time would be too long.
+      const leftMs = seen.leaseRemainingMs
+      await pause(clock, leftMs > 0 ? leftMs : this.#waitMs(job), signal)
+      if (leftMs > 0) continue
+      await (isLastLease(seen.state) ? this.#endLost(jobId) : this.#claim(jobId))
+      if (this.#holders.has(jobId) || this.#over.has(jobId)) return
+    }
+  }
+
+  async #endLost(jobId: string): Promise<void> {
+    if (!this.#parts.mayClaim()) return
+    await endLostJob(this.#parts, jobId)
+    await this.#rest()
   }
 
   async #endOrphan(jobId: string): Promise<void> {

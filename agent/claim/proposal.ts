@@ -2,6 +2,7 @@ import { backoffMs } from '../../protocol/core/backoff.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
 import { holdsLease } from '../../protocol/core/lease.ts'
+import { isLastLease } from './candidates.ts'
 import { type EndingParts, pause } from './ending.ts'
 import type { WonClaim } from './holder.ts'
 import type { JobChange } from './ports.ts'
@@ -43,6 +44,24 @@ export async function proposeClaim(
   log.info({ job: jobId, epoch: state.epoch, phase: 'claim', ms }, 'phase finished')
   tell(parts, jobId)
   return { jobId, spec, sealed, state, claimId, startedAtMs }
+}
+
+/**
+ * Ends a job whose last lease has run out, whatever this host could run: else a job that only the
+ * lost host fits would never end.
+ */
+export async function endLostJob(parts: EndingParts, jobId: string): Promise<void> {
+  const { registers, random } = parts
+  const seen = await registers.readJob(jobId)
+  if (seen.kind === 'unreachable' || seen.leaseRemainingMs > 0) return
+  const { state } = seen
+  if (state === undefined || !isLastLease(state)) return
+  if (state.cancel === undefined) return await giveUp(parts, jobId, state)
+  // A claim of a job that is to be cancelled can win nothing: it ends it (4.12.11).
+  const { leaseMs } = registers.profile()
+  const body = { kind: 'claim', claimId: random.id(16), boot: registers.boot, leaseMs } as const
+  await registers.changeJob(jobId, random.id(16), body)
+  tell(parts, jobId)
 }
 
 /** An ambiguous claim may be chosen later: it is asked for, under its own id, until it is known. */

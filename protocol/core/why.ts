@@ -2,6 +2,7 @@ import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
 import type { JobState, Reason } from './job.ts'
 import type { AgentView } from './observation.ts'
+import { fits } from './requirements.ts'
 
 /** What a line about a job may draw on; `queue` holds the queued jobs, oldest first. */
 export interface WhyView {
@@ -20,7 +21,7 @@ export function whyOf(job: BoardJob, view: WhyView): string {
         '; '
       )
     case 'leased':
-      return whyLeased(state, view.agents, nameOf)
+      return whyLeased(job, state, view.agents, nameOf)
     case 'succeeded':
       return takenOver(state, nameOf)
     case 'skipped':
@@ -47,17 +48,32 @@ function givenBack(state: JobState, nameOf: NameOf): readonly string[] {
   return body.kind === 'release' ? [`given back by ${nameOf(actor)} (${body.reason})`] : []
 }
 
-function whyLeased(state: JobState, agents: readonly AgentView[], nameOf: NameOf): string {
+function whyLeased(
+  { spec }: BoardJob,
+  state: JobState,
+  agents: readonly AgentView[],
+  nameOf: NameOf
+): string {
   if (state.cancel !== undefined) return `cancel asked for: ${state.cancel.reason}`
   const holder = agents.find((view) => view.advertisement.peerId === state.lease?.holder)
   if (holder?.observed === 'suspect' || holder?.observed === 'offline') {
-    const name = holder.advertisement.name
-    return `${name} is ${holder.observed}; another agent takes over when its lease ends`
+    const others = agents.filter(
+      (view) => view !== holder && fits(spec, view.advertisement).length === 0
+    )
+    return `${holder.advertisement.name} is ${holder.observed}; ${whatFollows(state, others.length)}`
   }
+  const lost = takenOver(state, nameOf)
   const before = state.history.at(-1)
-  return before?.end === 'released'
-    ? `given back by ${nameOf(before.holder)} before`
-    : takenOver(state, nameOf)
+  if (before?.end !== 'released') return lost
+  return [`given back by ${nameOf(before.holder)} before`, ...(lost === '' ? [] : [lost])].join(
+    '; '
+  )
+}
+
+function whatFollows(state: JobState, othersThatFit: number): string {
+  if (state.attempts >= state.attemptsMax) return 'its last attempt: the job ends with its lease'
+  if (othersThatFit === 0) return 'no other agent fits, so the job waits for one'
+  return 'another agent takes over when its lease ends'
 }
 
 // A lost host is no failed test: whoever wonders why the job took so long finds it here.
@@ -74,5 +90,5 @@ function takenOver(state: JobState, nameOf: NameOf): string {
  */
 export function reasonOf(state: JobState | undefined): Reason | undefined {
   if (state?.phase !== 'leased') return state?.outcome?.reason
-  return state.history.at(-1)?.end === 'expired' ? 'agent_lost' : undefined
+  return state.history.some((entry) => entry.end === 'expired') ? 'agent_lost' : undefined
 }

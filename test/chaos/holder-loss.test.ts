@@ -8,14 +8,22 @@ import {
   CHAOS_LEASE,
   CHAOS_ROUNDS,
   CHAOS_SEED,
+  JOB_LINES,
   ROUND_MS_MAX,
   TAKE_OVER_MS_MAX
 } from './settings.ts'
 
-/** A job of about 2.5 s; from before its claim to after its end any moment may be the last. */
-const SCRIPT = 'for i in 1 2 3 4 5; do echo "line $i"; sleep 0.5; done'
-const POINT_MS_MAX = 3_500
+const SCRIPT = `i=0; while [ $i -lt ${JOB_LINES} ]; do i=$((i + 1)); echo "line $i"; sleep 0.5; done`
+/** From before the job's claim to after its end any moment may be its holder's last. */
+const POINT_MS_MAX = JOB_LINES * 500 + 1_000
 const SIGNALS = ['SIGKILL', 'SIGSTOP'] as const
+
+interface SeenEnd {
+  readonly state: string
+  readonly epoch: number
+  readonly holder: string | null
+  readonly reason: string | null
+}
 
 describe.each(SIGNALS)('%s of the holder', (signal) => {
   const random = new SeededRandom(CHAOS_SEED)
@@ -58,6 +66,13 @@ describe.each(SIGNALS)('%s of the holder', (signal) => {
     await e2e.mesh.ready()
   }
 
+  /** What the mesh says of an ended job, and its log. */
+  async function recordOf(job: string) {
+    const { state, epoch, holder, reason } = await e2e.mesh.api<SeenEnd>(`/api/v1/jobs/${job}`)
+    const log = await e2e.log(job)
+    return { state, epoch, holder, reason, log, starts: judge.startsOf(job).length }
+  }
+
   /** The agent that holds the job now; before a claim any of them. */
   async function holderOf(job: string): Promise<number> {
     const { holder } = await e2e.mesh.api<{ holder: string | null }>(`/api/v1/jobs/${job}`)
@@ -94,7 +109,16 @@ describe.each(SIGNALS)('%s of the holder', (signal) => {
         return ends >= starts ? true : undefined
       })
 
+      const before = await recordOf(job)
+      await bringBack(lost)
+      lost = -1
+
       const starts = judge.startsOf(job)
+      // What comes back with an outcome of its own, a line or a container changes nothing.
+      expect(await recordOf(job)).toEqual(before)
+      expect(before.log.split('\n').filter((line) => line.includes('line '))).toHaveLength(
+        JOB_LINES
+      )
       expect(judge.overlapsOf(job), `at ${pointMs.toFixed(0)} ms`).toEqual([])
       expect(ended).toMatchObject({ state: 'succeeded', epoch: starts.at(-1)?.epoch })
       const epochs = starts.map(({ epoch }) => epoch)

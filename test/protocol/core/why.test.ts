@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { BoardJob } from '../../../protocol/core/board-job.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
+import type { AgentView } from '../../../protocol/core/observation.ts'
 import { reasonOf, whyOf } from '../../../protocol/core/why.ts'
 import { SampleJob, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
 
@@ -67,10 +68,47 @@ test('a job claimed again after it was given back says so', () => {
   expect(why(job.claim('p2'))).toBe('given back by unknown peer before')
 })
 
-test('a job whose holder is silent says that it will be taken over', () => {
-  const silent = [sampleView({ peerId: 'p1', name: 'onyx' }, { silentMs: 60_000 })]
-  expect(why(new SampleJob('R.0').claim('p1'), { agents: silent, queue: [] })).toBe(
-    'onyx is suspect; another agent takes over when its lease ends'
+describe('a job whose holder is silent says', () => {
+  const silent = sampleView({ peerId: 'p1', name: 'onyx' }, { silentMs: 60_000 })
+  const other = sampleView({ peerId: 'p2', name: 'basalt' })
+  const line = (job: SampleJob, ...agents: readonly AgentView[]): string =>
+    why(job.claim('p1'), { agents: [silent, ...agents], queue: [] })
+
+  test('that it will be taken over, where another agent fits', () => {
+    expect(line(new SampleJob('R.0'), other)).toBe(
+      'onyx is suspect; another agent takes over when its lease ends'
+    )
+  })
+
+  test('that it waits for such an agent, where none fits', () => {
+    const unlike = sampleView({ peerId: 'p2', name: 'basalt', platforms: [] })
+
+    for (const agents of [[], [unlike]]) {
+      expect(line(new SampleJob('R.0'), ...agents)).toBe(
+        'onyx is suspect; no other agent fits, so the job waits for one'
+      )
+    }
+  })
+
+  test('that it ends, where that was its last attempt', () => {
+    const job = new SampleJob('R.0')
+    job.claim('p3')
+    job.claim('p2')
+
+    expect(line(job, other)).toBe('onyx is suspect; its last attempt: the job ends with its lease')
+  })
+})
+
+test('a job that was lost before it was given back is still one that lost an agent', () => {
+  const job = new SampleJob('R.0')
+  job.claim('p1')
+  job.claim('p2')
+  job.release(true)
+  const again = job.claim('p3')
+
+  expect(reasonOf(again)).toBe('agent_lost')
+  expect(why(again)).toBe(
+    'given back by basalt before; attempt 3 of 3: taken over from onyx (agent_lost)'
   )
 })
 
