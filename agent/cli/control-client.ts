@@ -106,7 +106,7 @@ export class ControlClient {
   #absent(error: Error): MeshError {
     const code = 'code' in error ? error.code : undefined
     if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
-      const fix = 'agent start (or: systemctl start runner-mesh-agent)'
+      const fix = 'run `agent start`'
       return new MeshError('CONTROL_SOCKET_ABSENT', { socket: this.#socket, fix })
     }
     return new MeshError('BUG', { problem: `${this.#socket}: ${causeOf(error)}` }, { cause: error })

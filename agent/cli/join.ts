@@ -49,6 +49,6 @@ function sentences(joined: JoinedHost): string {
     `${name} is a member (${roles.join(', ')}) of the mesh of ${authority}: roster ${rosterVersion}`,
     `others reach it at ${addresses.join(', ')}`,
     `its settings are in ${config}${configMade ? ', made now' : ''}`,
-    'next: agent start (or: systemctl enable --now runner-mesh-agent)\n'
+    'next: agent start\n'
   ].join('\n')
 }

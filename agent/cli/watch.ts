@@ -1,8 +1,10 @@
+import { stripVTControlCharacters } from 'node:util'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { jsonLine } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { pause } from '../../protocol/mesh/pause.ts'
 import type { Context } from './command.ts'
+import type { Console } from './console.ts'
 import { Interrupt } from './interrupt.ts'
 
 /** Milliseconds between two pictures. */
@@ -36,7 +38,7 @@ export async function watch<Document>(
     while (!interrupt.signal.aborted) {
       const document = await read()
       if (json) console.out(jsonLine(document))
-      else console.out(`${CLEAR}${picture(render(document), console.rows)}`)
+      else console.out(`${CLEAR}${picture(render(document), console)}`)
       await pause(clock, WATCH_EVERY_MS, interrupt.signal)
     }
   } finally {
@@ -46,12 +48,28 @@ export async function watch<Document>(
   throw new SilentExit(130)
 }
 
-/** Never more than the terminal has rows: it would scroll, and the next one be drawn beside it. */
-function picture(text: string, rows: number | undefined): string {
+type Screen = Pick<Console, 'rows' | 'columns'>
+
+/**
+ * Never more than the terminal has rows, a long line counting as those that it takes: it would
+ * scroll, and the next picture be drawn beside it.
+ */
+export function picture(text: string, screen: Screen): string {
   const head = `every ${WATCH_EVERY_MS / 1_000} s · quit with Ctrl-C\n\n`
   const lines = text.split('\n')
-  const room = (rows ?? Number.POSITIVE_INFINITY) - 3
-  if (lines.length <= room) return head + text
-  const shown = lines.slice(0, Math.max(1, room - 1))
+  const room = (screen.rows ?? Number.POSITIVE_INFINITY) - 3
+  const heights = lines.map((line) => rowsOf(line, screen.columns))
+  if (heights.reduce((sum, height) => sum + height, 0) <= room) return head + text
+  let used = 0
+  const from = heights.findIndex((height) => {
+    used += height
+    return used > room - 1
+  })
+  const shown = lines.slice(0, Math.max(1, from))
   return `${head}${shown.join('\n')}\n… ${lines.length - shown.length} lines more\n`
+}
+
+function rowsOf(line: string, columns: number | undefined): number {
+  const width = stripVTControlCharacters(line).length
+  return Math.max(1, Math.ceil(width / (columns ?? Number.POSITIVE_INFINITY)))
 }

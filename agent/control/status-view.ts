@@ -83,7 +83,8 @@ function healthLines(parts: ControlParts): HealthLine[] {
 
 function rosterLines(parts: ControlParts): HealthLine[] {
   if (parts.roster() !== undefined) return []
-  const fix = 'run `agent admit ID ...` on the host of the authority, with the id of `agent id`'
+  const fix =
+    'run `agent invite` on a host of the mesh and `agent join` here, or `agent admit` with this id there'
   return [{ code: 'ROSTER_ABSENT', message: 'this agent is in no roster yet', fix }]
 }
 

@@ -108,7 +108,7 @@ class Charges {
 async function requireFolder(state: string): Promise<void> {
   const found = await stat(state).catch(() => undefined)
   if (found?.isDirectory() === true) return
-  const fix = 'run `agent init` or `agent id` first, or give the --state of an agent'
+  const fix = 'run `agent join` or `agent init` first, or give the --state of an agent'
   throw new MeshError('STATE_ABSENT', { state, file: 'folder', fix })
 }
 

@@ -15,7 +15,11 @@ call.on('response', (reply) => {
   process.stdout.write(`${JSON.stringify({ judge: 'ready' })}\n`)
   let text = ''
   reply.setEncoding('utf8')
-  reply.on('end', () => process.exit(0))
+  // An engine that goes away has said nothing of what ran after that: no claim may rest on it.
+  reply.on('end', () => {
+    process.stderr.write('the engine ended its events\n')
+    process.exit(1)
+  })
   reply.on('data', (part) => {
     text += part
     const lines = text.split('\n')

@@ -17,11 +17,15 @@ export class Judge {
   readonly seen: Sighting[] = []
   readonly #child: ChildProcess
   #ready = false
+  #ended = false
 
   private constructor(peerIds: readonly string[]) {
     const script = join(import.meta.dirname, 'engine-judge.mjs')
     this.#child = spawn(process.execPath, [script, engineSocket(), ...peerIds], {
       stdio: ['ignore', 'pipe', 'inherit']
+    })
+    this.#child.on('exit', () => {
+      this.#ended = true
     })
     let text = ''
     this.#child.stdout?.setEncoding('utf8').on('data', (part: string) => {
@@ -37,6 +41,11 @@ export class Judge {
     const judge = new Judge(peerIds)
     await eventually('the judge watches the engine', () => (judge.#ready ? true : undefined))
     return judge
+  }
+
+  /** False once it sees nothing more: what it did not see says nothing then. */
+  get isWatching(): boolean {
+    return this.#ready && !this.#ended
   }
 
   startsOf(job: string): readonly Sighting[] {

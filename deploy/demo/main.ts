@@ -36,6 +36,7 @@ async function start(begun: Begun): Promise<Started> {
   show.heading('Start a gateway and three agents, each a process with its own state')
   begun.mesh = LocalMesh.start({ root: folder })
   const mesh = await begun.mesh
+  show.command('agent init; then for each host: agent invite, and with its string: agent join -')
   for (const part of [mesh.gateway, ...mesh.agents]) {
     show.block(`${part.name.padEnd(8)} process ${mesh.daemon(part.name).pid}, port ${part.port}`)
   }
@@ -68,8 +69,8 @@ async function pushAndWatch(started: Started): Promise<void> {
   const build = await jobNamed(mesh, run, 'build')
   const { job, lines, live } = await followJob(mesh, build.id, (line) => show.block(line))
   const said = lines.map((line) => line.text).join('\n')
-  const overlaps = judge.overlapsOf(job.id).length
-  show.claim(`one agent ran it: ${job.holder}, epoch ${job.epoch}`, overlaps === 0)
+  const ran = judge.startsOf(job.id).length
+  show.claim(`one agent ran it: ${job.holder}, epoch ${job.epoch}`, ran === 1, `${ran} containers`)
   show.claim('it succeeded', job.state === 'succeeded', `${job.state}: ${job.why}`)
   const inOrder = /working: 1 of 5[\s\S]*working: 5 of 5[\s\S]*the source is here/.test(said)
   show.claim('its log is whole and in order', inOrder, said)
@@ -118,7 +119,8 @@ async function showStop(started: Started): Promise<void> {
   await loseHolder({ ...started, show }, 'SIGSTOP')
 }
 
-async function showClean({ mesh }: Started): Promise<void> {
+async function showClean({ mesh, judge }: Started): Promise<void> {
+  show.claim('the observer saw it all', judge.isWatching)
   show.heading('Nothing is left in the engine')
   const peerIds = mesh.agents.map((agent) => agent.id.split('/')[0] ?? '')
   const { containers, volumes } = await leftovers(peerIds)

@@ -52,6 +52,6 @@ function sentences(joined: JoinedHost): string {
     `${name} is a member (${roles.join(', ')}) of the mesh of ${authority}: roster ${rosterVersion}`,
     `others reach it at ${addresses.join(', ')}`,
     `its settings are in ${config}${configMade ? ', made now' : ''}`,
-    'next: gateway repo add, then gateway start (or: systemctl enable --now runner-mesh-gateway)\n'
+    'next: gateway repo add, then gateway start\n'
   ].join('\n')
 }

@@ -15,7 +15,7 @@ afterEach(async () => {
   await e2e?.stop()
 })
 
-test("a killed agent's container is dead by its deadline, by the guard alone", async () => {
+test("a killed agent's container is dead by its deadline, by its lifeline", async () => {
   e2e = await E2eMesh.start({ lease: 'short' })
   judge = await Judge.start(e2e.peerIds)
   const run = await e2e.push(pipelineOf(1, "trap '' TERM; while true; do sleep 1; done"))
@@ -27,7 +27,7 @@ test("a killed agent's container is dead by its deadline, by the guard alone", a
   const index = e2e.peerIds.indexOf(start?.peer ?? '')
   const killedAtMs = await wallMs()
 
-  // Nobody is left who could stop that container: no agent that takes over, only its guard.
+  // No agent is left that could stop that container or take over: only its guard and its guardian.
   for (const agent of e2e.mesh.agents) await e2e.mesh.daemon(agent.name).kill('SIGKILL')
   const death = await eventually('the container dies', () =>
     judge?.seen.find((one) => one.action === 'die' && one.container === start?.container)

@@ -51,6 +51,7 @@ export function forgePost(
   for (const name of names) {
     const family = name.toLowerCase()
     headers[`x-${family}-event`] = event
+    headers[`x-${family}-event-type`] = event
     headers[`x-${family}-delivery`] = id
     if (name !== 'GitHub') headers[`x-${family}-signature`] = sha256
   }

@@ -125,7 +125,7 @@ test.each([['status', '--json'], ['jobs'], ['logs', '7K3QF2.0'], ['invite', '--r
     const said = await agent(...args)
 
     expect(said.error).toMatchObject({ code: 'CONTROL_SOCKET_ABSENT', kind: { exit: 3 } })
-    expect(String(said.error)).toContain('systemctl start runner-mesh-agent')
+    expect(String(said.error)).toContain('agent start')
     expect(said.out).toBe('')
   }
 )
