@@ -7,7 +7,7 @@ export const LOG_STREAMS_MAX = 100
 /** Milliseconds without a line after which a followed log shows that it is still there. */
 export const LOG_BEAT_MS = 15_000
 /** Milliseconds between two looks at a log that another member keeps, while lines come. */
-export const LOG_LOOK_MS_MIN = 150
+export const LOG_LOOK_MS_MIN = 60
 /** Milliseconds between two looks at a log that is quiet, or whose news come by themselves. */
 export const LOG_LOOK_MS_MAX = 1_200
 /** Milliseconds after its last line for which a log counts as one to which lines come. */

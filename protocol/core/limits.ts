@@ -240,7 +240,7 @@ export const LOG_CHUNK_BYTES_MAX = 32_768
 /** Lines of one log chunk: empty lines cost no text, but each costs its number. */
 export const LOG_CHUNK_LINES_MAX = 1_024
 /** Milliseconds that a line waits for company before it is sent. */
-export const LOG_CHUNK_MS_MAX = 200
+export const LOG_CHUNK_MS_MAX = 100
 /** Bytes of one attempt's log as it lies on the disk; what comes after is counted, not kept. */
 export const LOG_BYTES_MAX = 67_108_864
 /** Bytes of LOG_BYTES_MAX that are kept free for the line that says that the log is cut. */

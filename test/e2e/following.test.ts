@@ -4,14 +4,15 @@ import { systemClock } from '../../protocol/host/clock.ts'
 import { E2eMesh, pipelineOf } from '../support/e2e-mesh.ts'
 import { RunningCommand } from '../support/running-command.ts'
 
-const LINES = 40
+/** Dense, so that lines wait for company in a chunk as those of a real build do. */
+const LINES = 200
 /** A box shows the boot clock of its host: a line says when it was written, in centiseconds. */
 const SCRIPT = `i=0
 while [ $i -lt ${LINES} ]; do
   i=$((i + 1))
   read up rest < /proc/uptime
   echo "line $i $up"
-  sleep 0.25
+  sleep 0.05
 done`
 
 /** What a loaded host may take; the median on a quiet one is below 200 ms. */
@@ -28,9 +29,10 @@ afterEach(async () => {
 
 const numberOf = (text: string): number => Number(/^line (\d+) /.exec(text)?.[1] ?? 0)
 
-function medianMs(values: readonly number[]): number {
+/** The value below which that share of them lies, milliseconds. */
+function quantileMs(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.POSITIVE_INFINITY
+  return Math.round(sorted[Math.floor(sorted.length * share)] ?? Number.POSITIVE_INFINITY)
 }
 
 test('a log is followed live through the loss of its holder, each line of the last attempt once', async () => {
@@ -71,7 +73,8 @@ test('a log is followed live through the loss of its holder, each line of the la
     const writtenS = / ([\d.]+)$/.exec(text)?.[1]
     return numberOf(text) === 0 ? [] : [atMs - Number(writtenS) * 1_000]
   })
-  const median = medianMs(latencies)
-  process.stdout.write(`a line is printed ${median.toFixed(0)} ms after it was written (median)\n`)
-  expect(median).toBeLessThan(LATENCY_MS_MAX)
+  const [p50, p95] = [quantileMs(latencies, 0.5), quantileMs(latencies, 0.95)]
+  const figures = { log_tail: latencies.length, p50_ms: p50, p95_ms: p95 }
+  process.stdout.write(`${JSON.stringify(figures)}\n`)
+  expect(p50).toBeLessThan(LATENCY_MS_MAX)
 }, 180_000)
