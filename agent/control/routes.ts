@@ -90,7 +90,8 @@ function streamRoute(plain: FastifyInstance, parts: ControlParts): void {
   const querystring = z.strictObject(logStartShape)
   app.get(
     '/v1/jobs/:id/log/stream',
-    { schema: { params: idSchema, querystring } },
+    // Fastify's own HEAD reads the stream to its end: it would keep its place in the list.
+    { exposeHeadRoute: false, schema: { params: idSchema, querystring } },
     (request, reply) => {
       const job = findJob(parts.board, request.params.id)
       const start = followStart(request.query, request.headers['last-event-id'])

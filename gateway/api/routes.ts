@@ -172,6 +172,8 @@ function logRoute(plain: FastifyInstance, api: ApiParts): void {
   app.get(
     '/jobs/:id/log',
     {
+      // Fastify's own HEAD reads the stream to its end: a followed log would keep its place.
+      exposeHeadRoute: false,
       schema: {
         summary:
           'The log of one attempt as far as it goes, as text or one JSON document a line; ' +

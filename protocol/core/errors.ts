@@ -148,7 +148,8 @@ export const MESH_ERRORS = {
     78,
     409,
     false,
-    (f) => `${f['state']} has no roster yet: join with a string of \`agent invite\`, or run \`agent admit ${f['id']}\` on the authority's host`
+    (f) =>
+      `${f['state']} has no roster yet: join with a string of \`agent invite\`, or run \`agent admit ${f['id']}\` on the authority's host`
   ),
   ROSTER_INVALID: kind(1, 400, false, (f) => `roster refused: ${f['problem']}`),
   AUTHORITY_ABSENT: kind(

@@ -92,9 +92,11 @@ export function takeInvite(
   return [next, { kind: 'admit', invite: burned }]
 }
 
-/** Whether a stranger may be let in now, to show what it has. */
-export function isInviteOpen(state: Invites, nowMs: number): boolean {
-  return state.some((invite) => isOpen(invite, nowMs))
+/** Whether this stranger may be let in now, to show what it has. */
+export function isInviteOpen(state: Invites, peerId: string, nowMs: number): boolean {
+  return state.some((invite) => {
+    return isOpen(invite, nowMs) || (invite.usedBy === peerId && nowMs < invite.expiresMs)
+  })
 }
 
 export function openInvites(state: Invites, nowMs: number): Invites {

@@ -45,6 +45,23 @@ export async function runProgram(parts: ProgramParts): Promise<number> {
   }
 }
 
+const DAEMONS = ['start', 'lifeline']
+/** As a shell reports a program that wrote to a closed pipe. */
+const BROKEN_PIPE_EXIT = 141
+/** EX_IOERR of sysexits.h. */
+const OUTPUT_EXIT = 74
+
+/**
+ * Ends the process once nobody reads what it writes, as behind `head`: without this a stack trace
+ * is the last that is seen of it. Not a daemon, which goes on where nobody hears it any more.
+ */
+export function endWithReader(argv: readonly string[], stdout: NodeJS.WriteStream): void {
+  if (DAEMONS.includes(argv[2] ?? '')) return
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? BROKEN_PIPE_EXIT : OUTPUT_EXIT)
+  })
+}
+
 /** Words of commander beside our document would leave standard error without any form. */
 function quiet(program: Command): void {
   for (const command of [program, ...program.commands, ...program.commands.flatMap(inner)]) {

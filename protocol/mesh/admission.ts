@@ -49,7 +49,7 @@ export class Admission {
     const member = index.members.get(peerId)
     if (member !== undefined && this.#isValid(member)) return 'member'
     if (member !== undefined && this.#isOutdated(index)) return 'roster_only'
-    return door?.isOpen() === true && !this.#isRevoked(peerId) ? 'guest' : 'none'
+    return door?.isOpen(peerId) === true && !this.#isRevoked(peerId) ? 'guest' : 'none'
   }
 
   /** A guest comes to us: nobody dials what no roster and no join string names. */

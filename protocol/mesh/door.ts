@@ -1,6 +1,9 @@
-/** Where a stranger can come in: an invite that is open. */
+/**
+ * Where a stranger can come in: an invite that is open, or that this very stranger has used. The
+ * second is for who used it just before the inviter crashed, and is in no roster yet.
+ */
 export interface Door {
-  readonly isOpen: () => boolean
+  readonly isOpen: (peerId: string) => boolean
 }
 
 /** The one host that a host without a roster may speak to: who invited it. */

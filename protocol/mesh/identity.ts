@@ -103,7 +103,8 @@ export async function loadKey(file: string): Promise<MeshKey> {
 export async function readAuthority(paths: StatePaths): Promise<string> {
   const pinned = await readPin(paths)
   if (pinned !== undefined) return pinned
-  const fix = 'run the join command with a string of `agent invite` first, or `agent init` for a new mesh'
+  const fix =
+    'run the join command with a string of `agent invite` first, or `agent init` for a new mesh'
   throw new MeshError('STATE_ABSENT', { state: paths.state, file: 'authority', fix })
 }
 

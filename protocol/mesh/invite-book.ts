@@ -42,7 +42,8 @@ export class InviteBook {
   }
 
   /** Whether a stranger may come in now to show its invite. */
-  readonly isOpen = (): boolean => isInviteOpen(this.#invites, this.#clock.wallMs())
+  readonly isOpen = (peerId: string): boolean =>
+    isInviteOpen(this.#invites, peerId, this.#clock.wallMs())
 
   find(id: string): Invite | undefined {
     return this.#invites.find((invite) => invite.id === id)

@@ -1,5 +1,7 @@
-import type { StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
+import type { Socket } from 'node:net'
+import type { MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { yamux } from '@libp2p/yamux'
+import { OUTBOUND_BUFFER_BYTES_MAX } from '../core/limits.ts'
 
 /**
  * yamux whose frames for a connection that is gone are dropped. Without this any peer ends the
@@ -15,13 +17,30 @@ export function steadyYamux(init?: Parameters<typeof yamux>[0]): () => StreamMux
     const factory = yamux(init)()
     return {
       protocol: factory.protocol,
-      createStreamMuxer: (connection) => steady(factory.createStreamMuxer(connection))
+      createStreamMuxer: (connection) => {
+        // Pings and refused streams are answered below all streams: unread, without end.
+        connection.maxWriteBufferLength ??= OUTBOUND_BUFFER_BYTES_MAX * 2
+        endSocket(connection)
+        return steady(factory.createStreamMuxer(connection))
+      }
     }
   }
 }
 
 /** What every muxer of @libp2p/utils has, and the interface does not name. */
-type SendingMuxer = StreamMuxer & { send(frame: unknown): boolean }
+type SendingMuxer = StreamMuxer & {
+  send(frame: unknown): boolean
+  onData(bytes: unknown): void
+  readonly decoder: { readonly buffer: { readonly byteLength: number } }
+}
+
+/** A peer that has ended its half and reads nothing would keep the socket, and all unsent in it. */
+function endSocket(connection: MessageStream): void {
+  connection.addEventListener('close', () => {
+    const { stream } = connection as MessageStream & { stream?: { socket?: Socket } }
+    stream?.socket?.destroy()
+  })
+}
 
 function steady(muxer: StreamMuxer): StreamMuxer {
   const sending = muxer as SendingMuxer
@@ -34,6 +53,13 @@ function steady(muxer: StreamMuxer): StreamMuxer {
       // "Wait for the drain": a writer that heard "go on" would fill buffers for nobody.
       return false
     }
+  }
+  const onData = sending.onData.bind(muxer)
+  sending.onData = (bytes) => {
+    onData(bytes)
+    // yamux keeps a frame until it is whole, and asks for its window only then.
+    if (sending.decoder.buffer.byteLength <= OUTBOUND_BUFFER_BYTES_MAX + 12) return
+    throw new Error('a frame is over its window')
   }
   return muxer
 }

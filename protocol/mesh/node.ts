@@ -209,9 +209,18 @@ class Libp2pNode implements MeshNode {
     const peerId = connection.remotePeer.toString()
     this.#links.closed(connection)
     if (this.#links.of(peerId) > 0) return
+    if (!this.#admission.isMember(peerId)) this.#forgetStranger(connection)
     this.#membersGossip?.forget(peerId)
     this.#requests.forget(peerId)
     this.#dialler.linkLost(peerId)
+  }
+
+  /** libp2p keeps what it learned of a peer until somebody asks for it: of a key used once, for ever. */
+  #forgetStranger({ remotePeer }: Connection): void {
+    const forget = async (): Promise<void> => await this.#libp2p?.peerStore.delete(remotePeer)
+    forget().catch((error: unknown) => {
+      this.#parts.log.debug({ peer: remotePeer.toString(), err: error }, 'stranger not forgotten')
+    })
   }
 
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {

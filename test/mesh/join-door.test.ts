@@ -136,7 +136,7 @@ describe('while an invite is open', () => {
     const ticket = await inviting.invite()
     const late = await guest()
     await inviting.join(ticket, 'basalt')
-    expect(inviting.invites.isOpen()).toBe(false)
+    expect(inviting.invites.isOpen('stranger')).toBe(false)
 
     const raw = await RawStream.open(late, PROTOCOLS.join)
     raw.request(1, emptyHanded(ticket))

@@ -121,7 +121,7 @@ describe('a host with a join string', () => {
     await Promise.all(tickets.map((ticket, index) => inviting.join(ticket, hosts[index] ?? '')))
 
     expect(names().toSorted()).toEqual(hosts)
-    expect(inviting.invites.isOpen()).toBe(false)
+    expect(inviting.invites.isOpen('stranger')).toBe(false)
   })
 })
 
@@ -211,7 +211,7 @@ describe('a join string is refused', () => {
     await expect(plain).rejects.toMatchObject({ code: 'INVITE_ROLE_OTHER' })
     await expect(plain).rejects.toThrow('gateway join')
     await expect(forged).rejects.toMatchObject({ code: 'INVITE_ROLE_OTHER' })
-    expect(inviting.invites.isOpen()).toBe(true)
+    expect(inviting.invites.isOpen('stranger')).toBe(true)
   })
 
   test('by a state that belongs to another mesh', async () => {

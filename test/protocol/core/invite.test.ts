@@ -47,7 +47,16 @@ describe('an open invite', () => {
 
     expect(answer).toMatchObject({ kind: 'admit', invite: { usedBy: 'basalt', roles: ['agent'] } })
     expect(state[0]?.secret).toBeUndefined()
-    expect(isInviteOpen(state, NOW_MS)).toBe(false)
+    expect(isInviteOpen(state, 'stranger', NOW_MS)).toBe(false)
+  })
+
+  test('lets in whoever used it, until its date: the inviter may have died before the roster', () => {
+    const [state] = takeInvite(opened(wanted('a')), attempt('a'), NOW_MS)
+
+    expect(isInviteOpen(state, 'basalt', NOW_MS)).toBe(true)
+    expect(isInviteOpen(state, 'basalt', NOW_MS + HOUR_MS)).toBe(false)
+    const [, again] = takeInvite(state, attempt('a', { isProven: false }), NOW_MS)
+    expect(again).toMatchObject({ kind: 'admit' })
   })
 
   test.each([
@@ -66,8 +75,8 @@ describe('an open invite', () => {
   test('ends at its date, to the millisecond', () => {
     const state = opened(wanted('a'))
 
-    expect(isInviteOpen(state, NOW_MS + HOUR_MS - 1)).toBe(true)
-    expect(isInviteOpen(state, NOW_MS + HOUR_MS)).toBe(false)
+    expect(isInviteOpen(state, 'stranger', NOW_MS + HOUR_MS - 1)).toBe(true)
+    expect(isInviteOpen(state, 'stranger', NOW_MS + HOUR_MS)).toBe(false)
     const [next, answer] = takeInvite(state, attempt('a'), NOW_MS + HOUR_MS)
     expect(answer).toEqual({ kind: 'refused', reason: 'expired' })
     expect(next).toBe(state)

@@ -51,7 +51,7 @@ describe('an invite', () => {
 
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     const again = await InviteBook.open(file, clock)
-    expect([again.isOpen(), again.find(idOf(1))?.secret]).toEqual([true, secretOf(1)])
+    expect([again.isOpen('stranger'), again.find(idOf(1))?.secret]).toEqual([true, secretOf(1)])
   })
 
   test('is burned in the file before its answer, without its secret, and stays so', async () => {
@@ -61,7 +61,7 @@ describe('an invite', () => {
 
     expect((await readFile(file)).toString('hex')).not.toContain(secretOf(1))
     const again = await InviteBook.open(file, clock)
-    expect(again.isOpen()).toBe(false)
+    expect(again.isOpen('stranger')).toBe(false)
     expect(await again.take(attempt(1, SLATE))).toEqual({ kind: 'refused', reason: 'used' })
     expect(await again.take(attempt(1, BASALT))).toMatchObject({ kind: 'admit' })
   })

@@ -89,7 +89,7 @@ async function ask(
 
 test('the invite is burned before the roster is signed, and only its host may come back', async () => {
   beforeAdmission = () => {
-    expect(invites.isOpen()).toBe(false)
+    expect(invites.isOpen('stranger')).toBe(false)
     throw new Error('the power fails here')
   }
   await expect(ask(BASALT)).rejects.toThrow('the power fails here')
