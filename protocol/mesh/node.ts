@@ -215,7 +215,7 @@ class Libp2pNode implements MeshNode {
     this.#dialler.linkLost(peerId)
   }
 
-  /** libp2p keeps what it learned of a peer until somebody asks for it: of a key used once, for ever. */
+  /** libp2p keeps what it learned of a peer until it is asked for: of a key used once, for ever. */
   #forgetStranger({ remotePeer }: Connection): void {
     const forget = async (): Promise<void> => await this.#libp2p?.peerStore.delete(remotePeer)
     forget().catch((error: unknown) => {
