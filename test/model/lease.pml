@@ -4,15 +4,16 @@
  * checks every row of `table.ts` against it, and says what it found in `docs/protocol.md`.
  *
  * A step is one witness that takes one message, or one tick of time; between two steps anything else may
- * happen. An agent may stand still for ever, which is its crash. Messages are lost on the way there and on
- * the way back, and an accept may come when its sender has long gone on. Clocks do not drift here: the
- * margin for drift is the difference between hold time and take-over time, and SHORTTAKE takes it away.
+ * happen. An agent may stand still for ever, which is its crash. Requests are lost, and the answers of
+ * accepts; an accept may come when its sender has long gone on. Clocks do not drift here: the
+ * margin for drift is the difference between hold time and take-over time, here none, and with SHORTTAKE
+ * less than none.
  *
  * Time is kept as what is left (of a lease at a witness, of a container) and as age (of a round), so that
  * it needs no end: without TMAX the clock ticks for ever. TMAX stops it after so many ticks.
  *
  * Not here: create, adopt, error, rosters and their change, moves, collection of old registers, disks that
- * lie, more than one job. Left out since they can only keep others out: fences, refusals because
+ * lie, more than one job. Left out since they can only refuse more: fences, refusals because
  * of a signature. `protocol/core` is the rule where this differs.
  */
 

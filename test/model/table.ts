@@ -48,7 +48,6 @@ const CLEAN: readonly Row[] = [
   row('a made-up past against a renewed lease', 'LIAR RENEWED RESTARTS=1'),
   row('five witnesses', 'WITNESSES=5 RENEWS=1'),
   long('five witnesses, a race for the first claim', 'WITNESSES=5 FRESH CLAIMS0=1 RENEWS=0'),
-  long('both race, the first to hear tries twice', 'FRESH CLAIMS0=1 CLAIMS1=2 RENEWS=1 ROUND0=1'),
   long('a restart and a late accept', 'RESTARTS=1 LATE=1'),
   long('both claim again, any renewals', 'CLAIMS0=1'),
   long('the holder completes, twice if need be', 'ENDS0=2'),
