@@ -1,6 +1,6 @@
 /*
- * What the model is asked. `clean`: every state was visited and nothing promised is broken. Otherwise the
- * name of the promise that the checker must find broken: a model that finds nothing proves nothing.
+ * What the model is asked. `clean`: every state was visited and nothing promised is broken. Otherwise
+ * the promise that the checker must find broken: a model that finds nothing proves nothing.
  */
 
 /** The promises of `lease.pml`, each the name of a bit there. */

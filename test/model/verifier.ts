@@ -16,8 +16,8 @@ const MEMORY_MB_MAX = 3_072
 const DEPTH_MAX = 200_000
 
 /*
- * SAFETY: assertions only, no cycles. COLLAPSE: parts of a state are stored once; nothing is lost. What
- * all of this cost is in the last line that `times` prints.
+ * SAFETY: assertions only, no cycles. COLLAPSE: parts of a state are stored once; nothing is lost.
+ * What all of this cost is in the last line that `times` prints.
  */
 const SCRIPT = [
   'model=$1; shift',
@@ -59,8 +59,8 @@ export async function verify(row: Row, options: VerifyOptions): Promise<Verdict>
 }
 
 /**
- * Everything that the script says. Its exit code says less. On abort all of its processes end: a verifier
- * without its shell would go on for minutes, with gigabytes.
+ * Everything that the script says. Its exit code says less. On abort all of its processes end: a
+ * verifier without its shell would go on for minutes, with gigabytes.
  */
 async function run(args: readonly string[], cwd: string, signal: AbortSignal): Promise<string> {
   const child = spawn('sh', [...args], { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
