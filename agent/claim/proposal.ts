@@ -34,9 +34,7 @@ export async function proposeClaim(
   const body = { kind: 'claim', claimId, boot, leaseMs } as const
   const change = await settle(parts, jobId, body, signal)
   const state = change.value
-  if (change.kind === 'rejected' && change.reason === 'attempts_exhausted') {
-    await giveUp(parts, jobId, state)
-  }
+  if (change.kind === 'rejected') await giveUp(parts, jobId, change.reason, state)
   // `same` may name a lease that was cancelled or taken over meanwhile (4.12.2).
   if (state === undefined || !holdsLease(state, { holder: peerId, claimId, boot })) return undefined
   const ms = clock.bootMs() - startedAtMs
@@ -62,19 +60,33 @@ async function settle(
   }
 }
 
-/** No attempt is left and the last holder is gone: the job ends as ours, and says so. */
+/** Nobody may try again and the last holder is gone: the job ends as ours, and says so. */
 async function giveUp(
   parts: EndingParts,
   jobId: string,
+  refusal: string,
   value: JobState | undefined
 ): Promise<void> {
-  const lost = value?.attempts ?? 0
-  const message =
-    `${lost} of ${value?.attemptsMax ?? lost} attempts ended with the loss of their agent: ` +
-    'look at those hosts, then push again'
-  const body = { kind: 'error', reason: 'agent_lost', message } as const
+  const body = surrenderOf(refusal, value)
+  if (body === undefined) return
   await parts.registers.changeJob(jobId, parts.random.id(16), body)
   tell(parts, jobId)
+}
+
+/** What ends a job whose claim was refused for good; undefined for any other refusal. */
+function surrenderOf(
+  refusal: string,
+  value: JobState | undefined
+): Extract<JobOpBody, { kind: 'error' }> | undefined {
+  const lost = value?.attempts ?? 0
+  const ended = `${lost} of ${value?.attemptsMax ?? lost} attempts ended with the loss of their agent`
+  if (refusal === 'attempts_exhausted') {
+    const message = `${ended}: look at those hosts, then push again`
+    return { kind: 'error', reason: 'agent_lost', message }
+  }
+  if (refusal !== 'quarantined') return undefined
+  const message = `${ended}, on different hosts: the job may be what ends them; look at it, then push again`
+  return { kind: 'error', reason: 'quarantined', message }
 }
 
 function tell(parts: EndingParts, jobId: string): void {

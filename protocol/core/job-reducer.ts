@@ -1,6 +1,7 @@
 import type { HistoryEntry, JobOp, JobOpBody, JobState, Lease, Outcome, Reason } from './job.ts'
 import { isTerminal } from './job.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
+import { mayHarmHosts } from './losses.ts'
 import type { Digest } from './ports.ts'
 
 export type RejectReason =
@@ -13,6 +14,8 @@ export type RejectReason =
   /** The claim's id was that of an earlier claim. */
   | 'claim_used'
   | 'attempts_exhausted'
+  /** Lost on two hosts already: a third one is not risked. */
+  | 'quarantined'
   /** An `error` whose reason the job's state does not bear out. */
   | 'not_allowed'
   | 'invalid'
@@ -121,6 +124,8 @@ function claim(prev: JobState, op: JobOp, body: Body<'claim'>): Verdict {
   const history = withExpired(prev)
   if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
   if (prev.attempts >= prev.attemptsMax) return 'attempts_exhausted'
+  // A job that ends whatever host it is on must not go through the whole mesh.
+  if (mayHarmHosts(history)) return 'quarantined'
   return { phase: 'leased', epoch: prev.epoch + 1, attempts: prev.attempts + 1, lease, history }
 }
 
@@ -157,7 +162,7 @@ function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {
 function fail(prev: JobState, body: Body<'error'>): Verdict {
   const history = withExpired(prev)
   if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
-  if (!errorAllowed(prev, body.reason)) return 'not_allowed'
+  if (!errorAllowed(prev, history, body.reason)) return 'not_allowed'
   return {
     phase: 'errored',
     lease: undefined,
@@ -166,8 +171,9 @@ function fail(prev: JobState, body: Body<'error'>): Verdict {
   }
 }
 
-function errorAllowed(prev: JobState, reason: Reason): boolean {
+function errorAllowed(prev: JobState, history: readonly HistoryEntry[], reason: Reason): boolean {
   if (prev.attempts >= prev.attemptsMax && reason === 'agent_lost') return true
+  if (reason === 'quarantined') return mayHarmHosts(history)
   return prev.phase === 'queued' && ERRORS_OF_QUEUED.includes(reason)
 }
 

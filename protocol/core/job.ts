@@ -29,6 +29,8 @@ export type Reason =
   | 'drained'
   | 'lease_lost'
   | 'log_limit'
+  /** Lost on two hosts: the job itself may be what ends them. */
+  | 'quarantined'
 
 export interface Lease {
   /** Peer id of the agent that may run the attempt. */

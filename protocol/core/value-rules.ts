@@ -1,6 +1,7 @@
 import type { HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
 import { isTerminal } from './job.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
+import { mayHarmHosts } from './losses.ts'
 import type { RegisterValue } from './messages.ts'
 import { registerKind } from './register-reducer.ts'
 import type { RunState } from './run.ts'
@@ -123,10 +124,11 @@ function cancelFits({ cancel, op }: JobState, reason: string): boolean {
 }
 
 function errorFits(
-  { phase, outcome }: JobState,
+  { phase, outcome, history }: JobState,
   body: Extract<JobOpBody, { readonly kind: 'error' }>
 ): boolean {
   if (phase !== 'errored') return false
+  if (body.reason === 'quarantined' && !mayHarmHosts(history)) return false
   return outcome?.reason === body.reason && outcome.message === body.message
 }
 

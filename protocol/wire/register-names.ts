@@ -66,7 +66,8 @@ export const reasons = names<ReasonName, Reason>('reason', {
   cancelled: Reason.REASON_CANCELLED,
   drained: Reason.REASON_DRAINED,
   lease_lost: Reason.REASON_LEASE_LOST,
-  log_limit: Reason.REASON_LOG_LIMIT
+  log_limit: Reason.REASON_LOG_LIMIT,
+  quarantined: Reason.REASON_QUARANTINED
 })
 
 export const stepStates = names<StepResult['state'], StepState>('step state', {

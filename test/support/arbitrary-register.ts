@@ -22,7 +22,7 @@ export interface Intent {
   readonly usedClaim: boolean
   readonly userCodeRan: boolean
   readonly state: OutcomeState
-  readonly reason: 'agent_lost' | 'never_matched' | 'exit_code'
+  readonly reason: 'agent_lost' | 'quarantined' | 'never_matched' | 'exit_code'
 }
 
 const PEERS = ['peerA', 'peerB', 'peerC'] as const
@@ -43,7 +43,7 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc.record({
   // Mostly not: attempts that are given back make long lives.
   userCodeRan: fc.nat(4).map((chance) => chance === 0),
   state: fc.constantFrom('succeeded', 'failed', 'errored', 'cancelled'),
-  reason: fc.constantFrom('agent_lost', 'never_matched', 'exit_code')
+  reason: fc.constantFrom('agent_lost', 'quarantined', 'never_matched', 'exit_code')
 })
 
 /** A job's whole life: every op that was tried, and the state after each. */

@@ -105,8 +105,9 @@ export class ClusterAgent {
       })
       return
     }
-    if (result.kind === 'rejected' && result.reason === 'attempts_exhausted') {
-      const body: JobOpBody = { kind: 'error', reason: 'agent_lost', message: 'no attempt is left' }
+    if (result.kind === 'rejected' && isFinal(result.reason)) {
+      const reason = result.reason === 'quarantined' ? 'quarantined' : 'agent_lost'
+      const body: JobOpBody = { kind: 'error', reason, message: 'no attempt is left' }
       this.#propose(`error-${attempt.claimId}`, body, () => this.start())
       return
     }
@@ -282,4 +283,8 @@ export class ClusterAgent {
       else task()
     })
   }
+}
+
+function isFinal(reason: string): boolean {
+  return reason === 'attempts_exhausted' || reason === 'quarantined'
 }
