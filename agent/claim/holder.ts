@@ -266,6 +266,9 @@ export class Holder {
       case 'renew':
         void this.#renew(effect.startedAtMs)
         return
+      case 'reaffirm':
+        void this.#reaffirm()
+        return
       case 'start':
         this.#start.resolve('start')
         return
@@ -316,8 +319,23 @@ export class Holder {
     const outcome = await this.#parts.renewer.renew(item)
     const nowMs = this.#parts.clock.bootMs()
     const quorum = outcome?.quorum ?? Number.MAX_SAFE_INTEGER
-    const { oks = 0, stale = 0, cancel } = outcome ?? {}
-    this.#step({ kind: 'renewed', startedAtMs, nowMs, oks, stale, quorum, cancel })
+    const { oks = 0, stale = 0, fenced = 0, cancel } = outcome ?? {}
+    this.#step({ kind: 'renewed', startedAtMs, nowMs, oks, stale, fenced, quorum, cancel })
+  }
+
+  /** Best effort: what it comes to shows in the next renewal. */
+  async #reaffirm(): Promise<void> {
+    const { registers, clock, log, random } = this.#parts
+    const { jobId, claimId } = this
+    const facts = { job: jobId, epoch: this.#epoch }
+    const body = { kind: 'reaffirm', epoch: this.#epoch, claimId, boot: registers.boot } as const
+    try {
+      const change = await registers.changeJob(jobId, random.id(16), body)
+      log.info({ ...facts, answer: change.kind }, 'lease reaffirmed')
+    } catch (error) {
+      log.warn({ ...facts, cause: causeOf(error) }, 'lease not reaffirmed')
+    }
+    this.#step({ kind: 'reaffirmed', nowMs: clock.bootMs() })
   }
 
   #wakeAt(atMs: number): void {

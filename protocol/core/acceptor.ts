@@ -3,7 +3,7 @@ import type { Ballot } from './ballot.ts'
 import { compareBallots, highestBallot, NO_BALLOT } from './ballot.ts'
 import { permits } from './guard.ts'
 import type { LeaseTimer } from './lease-timer.ts'
-import { leasedJob, leaseView, remainingMs, sameLeaseKey } from './lease-timer.ts'
+import { leasedJob, leaseView, remainingMs, sameClaim, sameLeaseKey } from './lease-timer.ts'
 import type {
   RegisterReply,
   RegisterRequest,
@@ -24,6 +24,8 @@ export interface AcceptorState {
    * which has forgotten whether it was. In memory only, like the timer.
    */
   readonly confirmed: boolean
+  /** So was the lease's boot: an adoption is chosen only once the process that made it renews. */
+  readonly confirmedBoot: boolean
 }
 
 export interface AcceptorContext {
@@ -70,10 +72,12 @@ export type AcceptRequest = Extract<RegisterRequest, { readonly kind: 'accept' }
  * of the holder: it counts the load as a renewal, or it would help to take a living lease over.
  */
 export function acceptorOf(record: AcceptorRecord | undefined, nowMs: number): AcceptorState {
+  const confirmed = leasedJob(record?.accepted?.value) !== undefined
   return {
     record: record ?? { promised: NO_BALLOT, accepted: undefined },
     timer: { renewedAtMs: nowMs, fenced: false, stage: undefined },
-    confirmed: leasedJob(record?.accepted?.value) !== undefined
+    confirmed,
+    confirmedBoot: confirmed
   }
 }
 
@@ -141,7 +145,8 @@ export function accept(
     state: {
       record,
       timer: timerAfter(state, value, nowMs, digest),
-      confirmed: state.confirmed && sameLeaseKey(accepted?.value, value)
+      confirmed: state.confirmed && sameClaim(accepted?.value, value),
+      confirmedBoot: state.confirmedBoot && sameLeaseKey(accepted?.value, value)
     },
     reply: { kind: 'accepted', ballot, wseq: 0 },
     durability: 'save'
@@ -182,7 +187,7 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
   if (lease.holder !== context.remote || !same) return step('behind')
   if (state.timer.fenced) return step('fenced')
   const timer = { ...state.timer, renewedAtMs: context.nowMs, stage: item.stage }
-  return step('ok', { ...state, timer, confirmed: true })
+  return step('ok', { ...state, timer, confirmed: true, confirmedBoot: true })
 }
 
 function highestOf(state: AcceptorState): Ballot {
@@ -213,7 +218,8 @@ function acceptRefusal(
   }
   const leftMs = remainingMs(known, state.timer, context.nowMs)
   // THE GUARD: a living lease ends only by its holder or by the clock of this witness.
-  if (permits(known, value, { leftMs, confirmed: state.confirmed })) return
+  const { confirmed, confirmedBoot } = state
+  if (permits(known, value, { leftMs, confirmed, confirmedBoot })) return
   return refuse(state, 'lease_alive', 'the lease is alive here', { remainingMs: leftMs })
 }
 

@@ -1,5 +1,6 @@
 import type { HistoryEntry, JobOp, JobOpBody, JobState, Lease, Outcome, Reason } from './job.ts'
 import { isTerminal } from './job.ts'
+import { adoptionsOf } from './lease-timer.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
 import { mayHarmHosts } from './losses.ts'
 import type { Digest } from './ports.ts'
@@ -11,6 +12,8 @@ export type RejectReason =
   | 'not_leased'
   | 'not_holder'
   | 'stale_epoch'
+  /** The lease is another process's of the same holder. */
+  | 'stale_boot'
   /** The claim's id was that of an earlier claim. */
   | 'claim_used'
   | 'attempts_exhausted'
@@ -100,6 +103,10 @@ function judge(prev: JobState, op: JobOp): Verdict {
       return complete(prev, op, op.body)
     case 'release':
       return release(prev, op, op.body)
+    case 'adopt':
+      return adopt(prev, op, op.body)
+    case 'reaffirm':
+      return reaffirm(prev, op, op.body)
     case 'cancel':
       return cancel(prev, op, op.body)
     case 'error':
@@ -150,6 +157,23 @@ function release(prev: JobState, op: JobOp, body: Body<'release'>): Verdict {
   // (4.12.15).
   const attempts = body.userCodeRan ? prev.attempts : Math.max(0, prev.attempts - 1)
   return { phase: 'queued', lease: undefined, attempts, history }
+}
+
+/** The holder's process is another one now; the attempt, its container and its epoch are not. */
+function adopt(prev: JobState, op: JobOp, body: Body<'adopt'>): Verdict {
+  const lease = heldLease(prev, op, body)
+  if (typeof lease === 'string') return lease
+  if (lease.boot === body.boot) return 'same'
+  const { boot, number } = body
+  // Each number once: the signed adoption of a process that died would else take the lease back.
+  if (number !== adoptionsOf(lease) + 1) return 'stale_boot'
+  return { lease: { ...lease, boot, adoption: { number, opId: op.opId, sig: op.sig } } }
+}
+
+function reaffirm(prev: JobState, op: JobOp, body: Body<'reaffirm'>): Verdict {
+  const lease = heldLease(prev, op, body)
+  if (typeof lease === 'string') return lease
+  return lease.boot === body.boot ? {} : 'stale_boot'
 }
 
 function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {

@@ -40,6 +40,19 @@ export interface Lease {
   /** Boot nonce of the holder's process, 16 hex digits. */
   readonly boot: string
   readonly leaseMs: number
+  /** The last restart of its holder under this claim; undefined before the first. */
+  readonly adoption?: Adoption | undefined
+}
+
+/**
+ * A restarted holder has taken its own lease on under a new boot nonce, and signed that: the boot
+ * of a lease is believed without the value before it.
+ */
+export interface Adoption {
+  /** 1 for the first one of a claim: an earlier one can never be played again over a later one. */
+  readonly number: number
+  readonly opId: string
+  readonly sig: string
 }
 
 export interface StepResult {
@@ -96,6 +109,21 @@ export type JobOpBody =
       readonly reason: Reason
       /** False gives the attempt back: nothing of the job's own ran (4.12.15). */
       readonly userCodeRan: boolean
+    }
+  | {
+      readonly kind: 'adopt'
+      readonly epoch: number
+      readonly claimId: string
+      /** Of the process that takes the lease on. */
+      readonly boot: string
+      readonly number: number
+    }
+  /** Changes nothing but the version: witnesses that lag or are fenced begin the lease anew. */
+  | {
+      readonly kind: 'reaffirm'
+      readonly epoch: number
+      readonly claimId: string
+      readonly boot: string
     }
   | { readonly kind: 'cancel'; readonly reason: string }
   | { readonly kind: 'error'; readonly reason: Reason; readonly message: string }

@@ -30,13 +30,19 @@ export type LeasedJob = JobState & { readonly phase: 'leased'; readonly lease: L
 
 /** True when both are leased by the very same claim: epoch, holder, claim and boot. */
 export function sameLeaseKey(a: RegisterValue | undefined, b: RegisterValue | undefined): boolean {
+  return sameClaim(a, b) && leasedJob(a)?.lease.boot === leasedJob(b)?.lease.boot
+}
+
+/** True when both are leased by the same claim, by whichever process of its holder. */
+export function sameClaim(a: RegisterValue | undefined, b: RegisterValue | undefined): boolean {
   const [one, other] = [leasedJob(a), leasedJob(b)]
   if (one === undefined || other === undefined || one.epoch !== other.epoch) return false
-  return (
-    one.lease.holder === other.lease.holder &&
-    one.lease.claimId === other.lease.claimId &&
-    one.lease.boot === other.lease.boot
-  )
+  return one.lease.holder === other.lease.holder && one.lease.claimId === other.lease.claimId
+}
+
+/** How often the holder has restarted under this claim and taken its lease on. */
+export function adoptionsOf(lease: Lease): number {
+  return lease.adoption?.number ?? 0
 }
 
 /** Milliseconds until this witness lets another claim in; 0 where nothing is leased. */

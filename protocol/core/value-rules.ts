@@ -1,4 +1,4 @@
-import type { HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
+import type { Adoption, HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
 import { isTerminal } from './job.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
 import { mayHarmHosts } from './losses.ts'
@@ -32,6 +32,7 @@ function jobProblem(job: JobState): string | undefined {
     ['attempts', isCount(job.attempts) && job.attempts <= job.attemptsMax],
     ['phase', PHASES.has(job.phase)],
     ['lease', (job.phase === 'leased') === (job.lease !== undefined)],
+    ['adoption', job.lease?.adoption === undefined || adoptionFits(job.lease.adoption)],
     ['outcome', isTerminal(job.phase) === (job.outcome !== undefined)],
     ['outcome', job.outcome === undefined || outcomeFits(job)],
     ['history', historyFits(job)],
@@ -82,6 +83,10 @@ function opFits(job: JobState): boolean {
       return isSameOutcome(job.outcome, body.outcome) && endFits(job, 'completed', body)
     case 'release':
       return (job.phase === 'queued' || isCancelled(job)) && endFits(job, 'released', body)
+    case 'adopt':
+      return adoptFits(job, body)
+    case 'reaffirm':
+      return isHeldBy(job, body)
     case 'cancel':
       return cancelFits(job, body.reason) && (job.phase === 'leased' || isCancelled(job))
     case 'error':
@@ -94,9 +99,29 @@ function opFits(job: JobState): boolean {
 function claimFits(job: JobState, body: Extract<JobOpBody, { readonly kind: 'claim' }>): boolean {
   const { lease } = job
   if (lease === undefined || lease.holder !== job.op.actor) return false
+  if (lease.adoption !== undefined) return false
   return (
     lease.claimId === body.claimId && lease.boot === body.boot && lease.leaseMs === body.leaseMs
   )
+}
+
+function adoptFits(job: JobState, body: Extract<JobOpBody, { readonly kind: 'adopt' }>): boolean {
+  const adoption = job.lease?.adoption
+  if (!isHeldBy(job, body) || adoption === undefined) return false
+  const { opId, sig } = job.op
+  return adoption.number === body.number && adoption.opId === opId && adoption.sig === sig
+}
+
+function isHeldBy(
+  { lease, epoch, op }: JobState,
+  body: { readonly epoch: number; readonly claimId: string; readonly boot: string }
+): boolean {
+  if (lease === undefined || lease.holder !== op.actor || body.epoch !== epoch) return false
+  return lease.claimId === body.claimId && lease.boot === body.boot
+}
+
+function adoptionFits({ number, opId, sig }: Adoption): boolean {
+  return isCount(number) && number > 0 && opId !== '' && sig !== ''
 }
 
 function endFits(

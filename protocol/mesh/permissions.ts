@@ -10,6 +10,8 @@ const ROLES: Readonly<Partial<Record<Act, readonly Role[]>>> = {
   'job.claim': ['agent'],
   'job.complete': ['agent'],
   'job.release': ['agent'],
+  'job.adopt': ['agent'],
+  'job.reaffirm': ['agent'],
   'job.cancel': ['agent', 'gateway', 'operator'],
   'job.error': ['agent', 'gateway', 'operator']
 }

@@ -45,6 +45,12 @@ export function jobBodyToWire(body: JobOpBody): wire.JobOpBody {
       const reason = reasons.toWire(body.reason)
       return { release: { ...endToWire(body), reason, userCodeRan: body.userCodeRan } }
     }
+    case 'adopt': {
+      const number = count(body.number, 'number')
+      return { adopt: { ...endToWire(body), boot: bootToWire(body), number } }
+    }
+    case 'reaffirm':
+      return { reaffirm: { ...endToWire(body), boot: bootToWire(body) } }
     case 'cancel':
       return { cancel: { reason: message(body.reason) } }
     case 'error':
@@ -57,7 +63,7 @@ export function jobBodyToWire(body: JobOpBody): wire.JobOpBody {
 }
 
 export function jobBodyFromWire(body: wire.JobOpBody): JobOpBody {
-  const { create, claim, complete, release, cancel, error } = body
+  const { create, claim, complete, release, adopt, reaffirm, cancel, error } = body
   if (create !== undefined) {
     const annHash = hexOf(create.annHash, HASH_BYTES, 'annHash')
     const attemptsMax = count(create.attemptsMax, 'attemptsMax', ATTEMPTS_MAX)
@@ -75,6 +81,13 @@ export function jobBodyFromWire(body: wire.JobOpBody): JobOpBody {
   if (release !== undefined) {
     const reason = reasons.fromWire(release.reason)
     return { kind: 'release', ...endFromWire(release), reason, userCodeRan: release.userCodeRan }
+  }
+  if (adopt !== undefined) {
+    const number = count(adopt.number, 'number')
+    return { kind: 'adopt', ...endFromWire(adopt), boot: bootFromWire(adopt), number }
+  }
+  if (reaffirm !== undefined) {
+    return { kind: 'reaffirm', ...endFromWire(reaffirm), boot: bootFromWire(reaffirm) }
   }
   if (cancel !== undefined) return { kind: 'cancel', reason: message(cancel.reason) }
   if (error !== undefined) {
@@ -139,4 +152,12 @@ function endToWire(end: LeaseKey): { epoch: number; claimId: Uint8Array<ArrayBuf
 
 function endFromWire(end: { epoch: number; claimId: Uint8Array }): LeaseKey {
   return { epoch: count(end.epoch, 'epoch'), claimId: hexOf(end.claimId, ID_BYTES, 'claimId') }
+}
+
+function bootToWire({ boot }: { readonly boot: string }): Uint8Array<ArrayBuffer> {
+  return bytesOf(boot, BOOT_BYTES, 'boot')
+}
+
+function bootFromWire({ boot }: { readonly boot: Uint8Array }): string {
+  return hexOf(boot, BOOT_BYTES, 'boot')
 }

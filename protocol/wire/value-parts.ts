@@ -1,4 +1,4 @@
-import type { HistoryEntry, JobOp, JobState, Lease, OpIdentity } from '../core/job.ts'
+import type { Adoption, HistoryEntry, JobOp, JobState, Lease, OpIdentity } from '../core/job.ts'
 import {
   ATTEMPTS_MAX,
   HISTORY_ENTRIES_MAX,
@@ -129,12 +129,13 @@ export function cancellation(cancel: { readonly by: string; readonly reason: str
 }
 
 function leaseToWire(lease: Lease): wire.Lease {
-  return {
+  return loose<wire.Lease>({
     holder: peerId(lease.holder, 'holder'),
     claimId: bytesOf(lease.claimId, ID_BYTES, 'claimId'),
     boot: bytesOf(lease.boot, BOOT_BYTES, 'boot'),
-    leaseMs: count(lease.leaseMs, 'leaseMs')
-  }
+    leaseMs: count(lease.leaseMs, 'leaseMs'),
+    adoption: optional(lease.adoption, adoptionToWire)
+  })
 }
 
 function leaseFromWire(message: wire.Lease): Lease {
@@ -142,7 +143,24 @@ function leaseFromWire(message: wire.Lease): Lease {
     holder: peerId(message.holder, 'holder'),
     claimId: hexOf(message.claimId, ID_BYTES, 'claimId'),
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
-    leaseMs: count(message.leaseMs, 'leaseMs')
+    leaseMs: count(message.leaseMs, 'leaseMs'),
+    adoption: optional(message.adoption, adoptionFromWire)
+  }
+}
+
+function adoptionToWire(adoption: Adoption): wire.Adoption {
+  return {
+    number: count(adoption.number, 'number'),
+    opId: bytesOf(adoption.opId, ID_BYTES, 'opId'),
+    sig: bytesOf(adoption.sig, SIGNATURE_BYTES, 'sig')
+  }
+}
+
+function adoptionFromWire(message: wire.Adoption): Adoption {
+  return {
+    number: count(message.number, 'number'),
+    opId: hexOf(message.opId, ID_BYTES, 'opId'),
+    sig: hexOf(message.sig, SIGNATURE_BYTES, 'sig')
   }
 }
 

@@ -32,6 +32,7 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc.record({
   kind: fc.oneof(
     { weight: 5, arbitrary: fc.constant('claim' as const) },
     { weight: 4, arbitrary: fc.constant('release' as const) },
+    { weight: 2, arbitrary: fc.constantFrom('adopt', 'reaffirm') },
     { weight: 1, arbitrary: fc.constantFrom('create', 'cancel', 'error', 'complete') }
   ),
   repeats: fc.option(fc.nat(20), { nil: undefined, freq: 6 }),
@@ -74,8 +75,8 @@ export function opOf(
   if (again !== undefined) return again
   const serial = String(earlier.length)
   const { holder, claimId } = state?.lease ?? { holder: intent.actor, claimId: 'none' }
-  const ends = intent.kind === 'complete' || intent.kind === 'release'
-  const actor = ends && intent.aim !== 'other_actor' ? holder : intent.actor
+  const own = ['complete', 'release', 'adopt', 'reaffirm'].includes(intent.kind)
+  const actor = own && intent.aim !== 'other_actor' ? holder : intent.actor
   const epoch = (state?.epoch ?? 0) + (intent.aim === 'other_epoch' ? 1 : 0)
   const named = intent.aim === 'other_claim' ? 'another' : claimId
   const signer = plainSigner(actor, DIGEST)
@@ -100,6 +101,12 @@ function bodyOf(
       return { kind, ...lease, outcome: reportOf(lease.epoch, intent.state) }
     case 'release':
       return { kind, ...lease, reason: 'drained', userCodeRan }
+    case 'adopt': {
+      const number = (state?.lease?.adoption?.number ?? 0) + (intent.usedClaim ? 0 : 1)
+      return { kind, ...lease, boot: `boot-${serial}`, number }
+    }
+    case 'reaffirm':
+      return { kind, ...lease, boot: intent.usedClaim ? 'boot' : (state?.lease?.boot ?? 'boot') }
     case 'cancel':
       return { kind, reason: 'no longer needed' }
     case 'error':

@@ -234,6 +234,21 @@ describe('the end of an attempt', () => {
   })
 })
 
+describe('a witness that saw the lease expired', () => {
+  test('has it reaffirmed by its holder, under its claim and boot', async () => {
+    await start()
+    mesh.fenced = 1
+    await until(clock, () => mesh.askedFor('reaffirm').length > 0)
+    mesh.fenced = 0
+    const { claimId, boot } = mesh.states.get(JOB)?.lease ?? {}
+    await clock.advance(2 * LEASE_PROFILES.default.renewEveryMs)
+
+    expect(mesh.askedFor('reaffirm')).toHaveLength(1)
+    expect(mesh.askedFor('reaffirm')[0]?.body).toMatchObject({ epoch: 1, claimId, boot })
+    expect(mesh.states.get(JOB)).toMatchObject({ phase: 'leased', epoch: 1, version: 3 })
+  })
+})
+
 describe('a lease folder', () => {
   test('that cannot be removed does not keep the job from ending', async () => {
     await start()

@@ -203,12 +203,12 @@ describe('a container that cannot be renewed', () => {
     expect(played.effects).toEqual([{ kind: 'kill' }, { kind: 'lost', reason: 'stale' }])
   })
 
-  test('runs on when only a minority does', () => {
+  test('runs on and has its lease reaffirmed when only a minority does', () => {
     const played = running()
       .tick(START_MS + 500)
       .renewed(START_MS + 500, START_MS + 520, 2, 1)
 
-    expect(played.kinds).toEqual(['write_deadline'])
+    expect(played.kinds).toEqual(['write_deadline', 'reaffirm'])
   })
 })
 
@@ -236,6 +236,45 @@ describe('what has ended stays ended', () => {
     played.tick(START_MS + HOLD_MS + 1)
 
     expect(played.effects).toEqual([])
+  })
+})
+
+describe('a witness that refuses renewals', () => {
+  const round = (played: Played, change: Partial<Extract<LeaseEvent, { kind: 'renewed' }>>) =>
+    played.step({
+      kind: 'renewed',
+      startedAtMs: START_MS + 500,
+      nowMs: START_MS + 510,
+      oks: 2,
+      stale: 0,
+      quorum: 2,
+      cancel: undefined,
+      ...change
+    })
+
+  test.each([
+    ['fenced', { fenced: 1 }],
+    ['stale', { stale: 1 }]
+  ])('as %s has the lease reaffirmed, one at a time', (_name, change) => {
+    const played = running()
+
+    expect(round(played, change).kinds).toContain('reaffirm')
+    expect(round(played, change).kinds).not.toContain('reaffirm')
+    played.step({ kind: 'reaffirmed', nowMs: START_MS + 520 })
+    expect(round(played, change).kinds).toContain('reaffirm')
+    played.step({ kind: 'reaffirmed', nowMs: START_MS + 520 })
+    expect(round(played, {}).kinds).not.toContain('reaffirm')
+  })
+
+  test('changes nothing for a lease that is over, lost or reported', () => {
+    const late = START_MS + HOLD_MS
+    const over = round(running(), { fenced: 1, nowMs: late })
+    const lost = round(running(), { stale: 2 })
+    const reported = running().step({ kind: 'proposed', nowMs: START_MS + 20 })
+
+    expect(over.kinds).not.toContain('reaffirm')
+    expect(lost.kinds).not.toContain('reaffirm')
+    expect(round(reported, { fenced: 1 }).kinds).not.toContain('reaffirm')
   })
 })
 

@@ -5,6 +5,7 @@ import type {
   JobOp,
   JobOpBody,
   JobState,
+  Lease,
   Outcome,
   Reason
 } from '../../../protocol/core/job.ts'
@@ -74,6 +75,14 @@ export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
     reason: reasons,
     userCodeRan: fc.boolean()
   }),
+  fc.record({
+    kind: fc.constant('adopt'),
+    epoch: counts,
+    claimId: ids,
+    boot: boots,
+    number: counts
+  }),
+  fc.record({ kind: fc.constant('reaffirm'), epoch: counts, claimId: ids, boot: boots }),
   fc.record({ kind: fc.constant('cancel'), reason: texts }),
   fc.record({ kind: fc.constant('error'), reason: reasons, message: texts })
 )
@@ -101,6 +110,14 @@ const historyEntries: fc.Arbitrary<HistoryEntry> = fc
   )
   .map(([lease, end]) => ({ ...lease, ...end }))
 
+const leases: fc.Arbitrary<Lease> = fc.record({
+  holder: peerIds,
+  claimId: ids,
+  boot: boots,
+  leaseMs: counts,
+  adoption: option(fc.record({ number: counts, opId: ids, sig: sigs }))
+})
+
 const cancels = option(fc.record({ by: peerIds, reason: texts }))
 
 export const jobStates: fc.Arbitrary<JobState> = fc.record({
@@ -113,7 +130,7 @@ export const jobStates: fc.Arbitrary<JobState> = fc.record({
   epoch: counts,
   attempts: fc.nat(3),
   attemptsMax: fc.nat(3),
-  lease: option(fc.record({ holder: peerIds, claimId: ids, boot: boots, leaseMs: counts })),
+  lease: option(leases),
   cancel: cancels,
   outcome: option(outcomes),
   history: some(historyEntries),
