@@ -98,13 +98,31 @@ export function holdsLease(value: RegisterValue | undefined, key: ClaimKey): boo
  * deadline would come after their timers.
  */
 export function startHold(profile: LeaseProfile, claimStartedAtMs: number, nowMs: number): Step {
+  return begin(profile, claimStartedAtMs, nowMs, 'none')
+}
+
+/**
+ * The lease of a container that a process before this one started, taken on by an `adopt` that is
+ * chosen. The witnesses count from their accept of that, so its start is what this lease begins
+ * with; whether the container is still alive, its own guard has to tell.
+ */
+export function resumeHold(profile: LeaseProfile, adoptStartedAtMs: number, nowMs: number): Step {
+  return begin(profile, adoptStartedAtMs, nowMs, 'running')
+}
+
+function begin(
+  profile: LeaseProfile,
+  claimStartedAtMs: number,
+  nowMs: number,
+  container: 'none' | 'running'
+): Step {
   const deadlineMs = claimStartedAtMs + holdMs(profile)
   const nearlySpent = nowMs > deadlineMs - profile.startMsMin
   const hold: LeaseHold = {
     profile,
     deadlineMs,
     nextRenewMs: nearlySpent ? nowMs : claimStartedAtMs + profile.renewEveryMs,
-    container: 'none',
+    container,
     proposed: false,
     terminated: false,
     cancelSeen: false,

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LeaseEffect, LeaseEvent, LeaseHold } from '../../../protocol/core/lease.ts'
-import { holdsLease, mayStart, startHold, stepHold } from '../../../protocol/core/lease.ts'
+import {
+  holdsLease,
+  mayStart,
+  resumeHold,
+  startHold,
+  stepHold
+} from '../../../protocol/core/lease.ts'
 import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import { claim, create, jobAfter } from '../../support/job-ops.ts'
 
@@ -209,6 +215,32 @@ describe('a container that cannot be renewed', () => {
       .renewed(START_MS + 500, START_MS + 520, 2, 1)
 
     expect(played.kinds).toEqual(['write_deadline', 'reaffirm'])
+  })
+})
+
+describe('an adopted container', () => {
+  test('lives until a hold time after the start of the adoption, and is renewed like any', () => {
+    const [hold, effects] = resumeHold(PROFILE, START_MS, START_MS + 100)
+
+    expect(hold).toMatchObject({ container: 'running', deadlineMs: START_MS + HOLD_MS })
+    expect(effects).toContainEqual({ kind: 'write_deadline', deadlineMs: START_MS + HOLD_MS })
+    expect(effects).not.toContainEqual({ kind: 'start' })
+    const [, later] = stepHold(hold, { kind: 'tick', nowMs: START_MS + PROFILE.renewEveryMs })
+    expect(later[0]).toMatchObject({ kind: 'renew' })
+  })
+
+  test('of a lease that is nearly spent is renewed at once', () => {
+    const nowMs = START_MS + HOLD_MS - PROFILE.startMsMin + 1
+    const [, effects] = resumeHold(PROFILE, START_MS, nowMs)
+
+    expect(effects).toContainEqual({ kind: 'renew', startedAtMs: nowMs })
+  })
+
+  test('is lost at once where the adoption took longer than the lease', () => {
+    const [hold, effects] = resumeHold(PROFILE, START_MS, START_MS + HOLD_MS)
+
+    expect(hold.lost).toBe('expired')
+    expect(effects).toContainEqual({ kind: 'kill' })
   })
 })
 
