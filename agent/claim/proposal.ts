@@ -3,7 +3,7 @@ import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
 import { holdsLease } from '../../protocol/core/lease.ts'
 import { type EndingParts, pause } from './ending.ts'
-import type { WonClaim } from './holder.ts'
+import type { WonClaim } from './holder-parts.ts'
 import type { JobChange } from './ports.ts'
 
 type ClaimBody = Extract<JobOpBody, { kind: 'claim' }>

@@ -24,6 +24,15 @@ beforeEach(() => {
   bench = claimBench(mesh, clock, { peerId: 'onyx' })
 })
 
+const PROGRESS = {
+  step: 0,
+  stepStartedMs: 0,
+  startedMs: 0,
+  jobEndMs: 60_000,
+  results: [],
+  resources: { cpuMilli: 1_000, memoryBytes: 1 }
+}
+
 const held = (): number => bench.attempts.inputs.length
 const phase = (): string | undefined => mesh.states.get(JOB)?.phase
 const deadline = (): RecordingDeadline => {
@@ -118,7 +127,7 @@ describe('the record of an attempt', () => {
     await start()
     expect(bench.records.written.map((record) => record.phase)).toEqual(['starting'])
 
-    await bench.attempts.inputs[0]?.onUserCode()
+    await bench.attempts.inputs[0]?.onStep(PROGRESS)
     bench.attempts.end(0)
     await until(clock, () => phase() === 'succeeded')
 
