@@ -21,6 +21,7 @@ const KEEP = [
   'ulimit -f "$2"',
   '"$0" tee -a "$1.err" <"$1.e" >&2 &',
   '"$0" tee -a "$1.out" <"$1.o" &',
+  'exec 2>/dev/null',
   'wait',
   ': >"$1.done"'
 ].join('\n')
@@ -34,9 +35,12 @@ const BEGIN = [
   '[ ! -e "$1.o" ] || exit 125',
   'if "$0" mkfifo "$1.o" "$1.e" 2>/dev/null; then',
   `  "$0" sh -c '${KEEP.replaceAll("'", `'\\''`)}' "$0" "$1" "$2" &`,
+  '  # This shell would say which signal ended the step, even into the outputs of the step if it',
+  '  # were the one to open them.',
+  '  exec 2>/dev/null',
   '  trap : HUP INT TERM',
   '  echo "$$" >"$1.pid"',
-  '  /bin/sh -e -c "$3" >"$1.o" 2>"$1.e"',
+  '  (exec /bin/sh -e -c "$3" >"$1.o" 2>"$1.e")',
   '  code=$?',
   '  echo "$code" >"$1.code"',
   '  exit "$code"',

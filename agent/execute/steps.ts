@@ -37,7 +37,6 @@ export async function runSteps(parts: StepsParts, from: AttemptProgress): Promis
 async function runOne(parts: StepsParts, step: StepSpec, from: AttemptProgress): Promise<Judged> {
   const { input, clock } = parts
   if (input.terminate?.aborted === true) return leaseNearEnd()
-  input.onStage({ name: 'step', step: from.step + 1, steps: input.spec.steps.length })
   const begun = input.resume?.progress.step === from.step ? input.resume : undefined
   const nowMs = clock.bootMs()
   const startedMs = begun?.progress.stepStartedMs ?? nowMs
@@ -46,6 +45,7 @@ async function runOne(parts: StepsParts, step: StepSpec, from: AttemptProgress):
     await input.onStep({ ...from, stepStartedMs: startedMs })
     input.signal.throwIfAborted()
   }
+  input.onStage({ name: 'step', step: from.step + 1, steps: input.spec.steps.length })
   const stopwatch = new Stopwatch()
   const end = await runStep(parts, from.step, { startedMs, jobEndMs: from.jobEndMs }, begun)
   const ms = Math.max(0, nowMs - startedMs) + stopwatch.ms()
