@@ -138,10 +138,16 @@ export interface ClaimBench {
 export function claimBench(
   mesh: OneRegister,
   clock: FakeClock,
-  options: { readonly peerId: string; readonly jobs?: number; readonly boot?: string }
+  options: {
+    readonly peerId: string
+    readonly jobs?: number
+    readonly boot?: string
+    /** Those of the process before. */
+    readonly records?: MemoryAttempts
+  }
 ): ClaimBench {
   const attempts = new OpenAttempts()
-  const records = new MemoryAttempts()
+  const records = options.records ?? new MemoryAttempts()
   const changes: string[] = []
   const deadlines: RecordingDeadline[] = []
   const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
