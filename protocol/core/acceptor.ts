@@ -3,7 +3,14 @@ import type { Ballot } from './ballot.ts'
 import { compareBallots, highestBallot, NO_BALLOT } from './ballot.ts'
 import { permits } from './guard.ts'
 import type { LeaseTimer } from './lease-timer.ts'
-import { leasedJob, leaseView, remainingMs, sameClaim, sameLeaseKey } from './lease-timer.ts'
+import {
+  heldJob,
+  leasedJob,
+  leaseView,
+  remainingMs,
+  sameClaim,
+  sameLeaseKey
+} from './lease-timer.ts'
 import type {
   RegisterReply,
   RegisterRequest,
@@ -12,7 +19,9 @@ import type {
   RenewItem,
   RenewResult
 } from './messages.ts'
+import { epochProblem } from './move.ts'
 import type { AcceptorRecord, Digest } from './ports.ts'
+import { isSealed } from './run-reducer.ts'
 
 /** One register under one witness epoch, at one witness. */
 export interface AcceptorState {
@@ -72,7 +81,7 @@ export type AcceptRequest = Extract<RegisterRequest, { readonly kind: 'accept' }
  * of the holder: it counts the load as a renewal, or it would help to take a living lease over.
  */
 export function acceptorOf(record: AcceptorRecord | undefined, nowMs: number): AcceptorState {
-  const confirmed = leasedJob(record?.accepted?.value) !== undefined
+  const confirmed = heldJob(record?.accepted?.value) !== undefined
   return {
     record: record ?? { promised: NO_BALLOT, accepted: undefined },
     timer: { renewedAtMs: nowMs, fenced: false, stage: undefined },
@@ -172,14 +181,16 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
       register: item.scope.register,
       answer,
       version: job?.version ?? 0,
-      cancel: job?.cancel
+      cancel: job?.cancel,
+      ...(answer === 'moved' ? { moved: job } : {})
     },
-    // `ok` and `stale` show a record: not before it is synced, or a witness could renew an epoch,
+    // These show a record: not before it is synced, or a witness could renew an epoch,
     // crash without it, and help to grant the next one (4.12.1).
-    durability: answer === 'ok' || answer === 'stale' ? 'barrier' : 'none'
+    durability: SHOWING.has(answer) ? 'barrier' : 'none'
   })
   if (!context.remoteIsMember || job === undefined) return step('behind')
   if (!(job.epoch >= item.epoch)) return step('behind')
+  if (job.phase === 'moved') return step('moved')
   const lease = leasedJob(job)?.lease
   if (lease === undefined || job.epoch > item.epoch) return step('stale')
   const same = lease.claimId === item.claimId && lease.boot === item.boot
@@ -189,6 +200,8 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
   const timer = { ...state.timer, renewedAtMs: context.nowMs, stage: item.stage }
   return step('ok', { ...state, timer, confirmed: true, confirmedBoot: true })
 }
+
+const SHOWING: ReadonlySet<RenewResult['answer']> = new Set(['ok', 'stale', 'moved'])
 
 function highestOf(state: AcceptorState): Ballot {
   return highestBallot(state.record.promised, state.record.accepted?.ballot ?? NO_BALLOT)
@@ -211,9 +224,11 @@ function acceptRefusal(
 ): AcceptorStep | undefined {
   const { value } = request
   const known = state.record.accepted?.value
-  const problem = acceptProblem(known, request.scope.register, value, context)
+  const { register, witnessEpoch } = request.scope
+  const problem =
+    acceptProblem(known, register, value, context) ?? epochProblem(value, witnessEpoch)
   if (problem !== undefined) return refuse(state, 'invalid', problem)
-  if (known?.annHash !== value.annHash && !context.createValid) {
+  if (!isSealed(value) && known?.annHash !== value.annHash && !context.createValid) {
     return refuse(state, 'announcement_missing', 'no announcement here that this value matches')
   }
   const leftMs = remainingMs(known, state.timer, context.nowMs)

@@ -1,6 +1,6 @@
 import type { JobState } from './job.ts'
 import type { LeasedJob } from './lease-timer.ts'
-import { adoptionsOf, leasedJob, sameClaim, sameLeaseKey } from './lease-timer.ts'
+import { adoptionsOf, heldJob, sameClaim, sameLeaseKey } from './lease-timer.ts'
 import type { RegisterValue } from './messages.ts'
 
 /** What a witness knows, in memory alone, of the lease in the value that it has accepted. */
@@ -23,7 +23,7 @@ export function permits(
   value: RegisterValue,
   lease: HeldLease
 ): boolean {
-  const held = leasedJob(known)
+  const held = heldJob(known)
   if (held === undefined || value.kind !== 'job') return true
   if (sameLeaseKey(held, value) || endedByHolder(value, held) || lease.leftMs === 0) return true
   if (sameClaim(held, value)) return permitsBoot(held, value, lease)
@@ -49,7 +49,7 @@ export function permits(
  * process that is dead, or to none, and its holder's renewals would be refused.
  */
 function permitsBoot(held: LeasedJob, value: RegisterValue, lease: HeldLease): boolean {
-  const next = leasedJob(value)
+  const next = heldJob(value)
   if (next === undefined) return false
   return adoptionsOf(next.lease) > adoptionsOf(held.lease) || !lease.confirmedBoot
 }

@@ -9,6 +9,8 @@ export type RejectReason =
   /** The register is empty, and the op does not create it. */
   | 'absent'
   | 'terminal'
+  /** It lives on under another witness epoch; the value says which. */
+  | 'moved'
   | 'not_leased'
   | 'not_holder'
   | 'stale_epoch'
@@ -33,7 +35,10 @@ type Body<Kind extends JobOpBody['kind']> = Extract<JobOpBody, { readonly kind: 
 
 /** What an op changes; version, prevHash, lastOps and op follow by themselves. */
 type Change = Partial<
-  Pick<JobState, 'phase' | 'epoch' | 'attempts' | 'lease' | 'cancel' | 'outcome' | 'history'>
+  Pick<
+    JobState,
+    'phase' | 'epoch' | 'attempts' | 'lease' | 'cancel' | 'outcome' | 'history' | 'moved'
+  >
 >
 
 type Verdict = Change | 'same' | RejectReason
@@ -95,6 +100,7 @@ function createJob(register: string, op: JobOp): Reduction<JobState> {
 function judge(prev: JobState, op: JobOp): Verdict {
   // A create on an existing register is `same` whatever its content (4.12.7).
   if (op.body.kind === 'create') return 'same'
+  if (prev.phase === 'moved') return 'moved'
   if (isTerminal(prev.phase)) return 'terminal'
   switch (op.body.kind) {
     case 'claim':
@@ -111,6 +117,11 @@ function judge(prev: JobState, op: JobOp): Verdict {
       return cancel(prev, op, op.body)
     case 'error':
       return fail(prev, op.body)
+    case 'skip':
+      // Claimed, its own code may have run: to be ended by a cancel, and shown as that.
+      return prev.phase === 'queued' ? { phase: 'skipped' } : 'not_allowed'
+    case 'move':
+      return move(op.body)
     default:
       return op.body satisfies never
   }
@@ -181,6 +192,12 @@ function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {
   const flag = { by: op.actor, reason: body.reason }
   // A leased job only gets the flag: its container must end before anyone may call it over.
   return prev.phase === 'leased' ? { cancel: flag } : cancelled(prev, flag, prev.history)
+}
+
+/** The lease stays: its holder goes on with it at the new witnesses, and nobody may take it here. */
+function move({ witnessEpoch }: Body<'move'>): Verdict {
+  if (!Number.isSafeInteger(witnessEpoch) || witnessEpoch < 1) return 'invalid'
+  return { phase: 'moved', moved: { witnessEpoch } }
 }
 
 function fail(prev: JobState, body: Body<'error'>): Verdict {

@@ -9,6 +9,8 @@ export type JobPhase =
   | 'errored'
   | 'cancelled'
   | 'skipped'
+  /** A stop-sign: the job lives on in the register of another witness epoch (4.12.12). */
+  | 'moved'
 
 export type OutcomeState = 'succeeded' | 'failed' | 'errored' | 'cancelled'
 
@@ -127,6 +129,10 @@ export type JobOpBody =
     }
   | { readonly kind: 'cancel'; readonly reason: string }
   | { readonly kind: 'error'; readonly reason: Reason; readonly message: string }
+  /** Of a job that nobody has claimed: it is not to run at all. */
+  | { readonly kind: 'skip'; readonly reason: string }
+  /** To the witnesses of this later epoch. */
+  | { readonly kind: 'move'; readonly witnessEpoch: number; readonly reason: string }
 
 export interface OpIdentity {
   /** 32 hex digits. The same for every retry of one intent, so that it is applied once. */
@@ -161,6 +167,8 @@ export interface JobState {
   readonly lease: Lease | undefined
   readonly cancel: { readonly by: string; readonly reason: string } | undefined
   readonly outcome: Outcome | undefined
+  /** In phase `moved` only, where all else is as it was: that is the snapshot. */
+  readonly moved?: { readonly witnessEpoch: number } | undefined
   /** Oldest first, at most HISTORY_ENTRIES_MAX. */
   readonly history: readonly HistoryEntry[]
   /** Oldest first, at most LAST_OPS_MAX. */
@@ -169,6 +177,7 @@ export interface JobState {
   readonly op: JobOp
 }
 
+/** True for a phase in which a register takes no op any more. */
 export function isTerminal(phase: JobPhase): boolean {
   return phase !== 'queued' && phase !== 'leased'
 }

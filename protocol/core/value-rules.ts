@@ -22,7 +22,15 @@ export function valueProblem(register: string, value: RegisterValue): string | u
 
 function runProblem(value: RunState): string | undefined {
   if (value.version !== 1) return 'version'
-  return value.op.body.annHash === value.annHash ? undefined : 'annHash'
+  const { body } = value.op
+  if (body.kind === 'create') {
+    if (value.phase !== 'run' || value.supersededBy !== undefined) return 'phase'
+    return body.annHash === value.annHash ? undefined : 'annHash'
+  }
+  if (value.phase !== 'superseded' || value.annHash !== '') return 'phase'
+  const { witnessEpoch } = body
+  const fits = value.supersededBy === witnessEpoch && isCount(witnessEpoch) && witnessEpoch > 0
+  return fits ? undefined : 'supersededBy'
 }
 
 function jobProblem(job: JobState): string | undefined {
@@ -31,9 +39,10 @@ function jobProblem(job: JobState): string | undefined {
     ['attemptsMax', isCount(job.attemptsMax) && inRange(job.attemptsMax, 1, ATTEMPTS_MAX)],
     ['attempts', isCount(job.attempts) && job.attempts <= job.attemptsMax],
     ['phase', PHASES.has(job.phase)],
-    ['lease', (job.phase === 'leased') === (job.lease !== undefined)],
+    ['lease', job.phase === 'moved' || (job.phase === 'leased') === (job.lease !== undefined)],
+    ['moved', (job.phase === 'moved') === (job.moved !== undefined)],
     ['adoption', job.lease?.adoption === undefined || adoptionFits(job.lease.adoption)],
-    ['outcome', isTerminal(job.phase) === (job.outcome !== undefined)],
+    ['outcome', hasOutcome(job.phase) === (job.outcome !== undefined)],
     ['outcome', job.outcome === undefined || outcomeFits(job)],
     ['history', historyFits(job)],
     ['lastOps', lastOpsFit(job)],
@@ -48,16 +57,22 @@ const PHASES: ReadonlySet<JobPhase> = new Set([
   'succeeded',
   'failed',
   'errored',
-  'cancelled'
+  'cancelled',
+  'skipped',
+  'moved'
 ])
+
+function hasOutcome(phase: JobPhase): boolean {
+  return isTerminal(phase) && phase !== 'skipped' && phase !== 'moved'
+}
 
 function outcomeFits({ outcome, phase, epoch }: JobState): boolean {
   return outcome?.state === phase && outcome.epoch === epoch
 }
 
 // Every epoch ends once, in order; the current one is in the history only after its end.
-function historyFits({ history, epoch, phase }: JobState): boolean {
-  const ended = phase === 'leased' ? epoch - 1 : epoch
+function historyFits({ history, epoch, lease }: JobState): boolean {
+  const ended = lease === undefined ? epoch : epoch - 1
   const oldest = ended - history.length + 1
   return (
     history.length === Math.min(ended, HISTORY_ENTRIES_MAX) &&
@@ -91,6 +106,10 @@ function opFits(job: JobState): boolean {
       return cancelFits(job, body.reason) && (job.phase === 'leased' || isCancelled(job))
     case 'error':
       return isCancelled(job) || errorFits(job, body)
+    case 'skip':
+      return job.phase === 'skipped'
+    case 'move':
+      return moveFits(job, body.witnessEpoch)
     default:
       return body satisfies never
   }
@@ -155,6 +174,13 @@ function errorFits(
   if (phase !== 'errored') return false
   if (body.reason === 'quarantined' && !mayHarmHosts(history)) return false
   return outcome?.reason === body.reason && outcome.message === body.message
+}
+
+// As the stop-sign, or landed: with the phase that it had before.
+function moveFits(job: JobState, witnessEpoch: number): boolean {
+  if (!isCount(witnessEpoch) || witnessEpoch < 1 || job.version < 2) return false
+  if (job.phase === 'moved') return job.moved?.witnessEpoch === witnessEpoch
+  return job.phase === 'queued' || job.phase === 'leased'
 }
 
 function isCancelled(job: JobState): boolean {

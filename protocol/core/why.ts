@@ -24,6 +24,7 @@ export function whyOf(job: BoardJob, view: WhyView): string {
     case 'succeeded':
       return takenOver(state, nameOf)
     case 'skipped':
+    case 'moved':
       return ''
     case 'failed':
     case 'errored':

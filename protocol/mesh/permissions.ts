@@ -13,6 +13,9 @@ const ROLES: Readonly<Partial<Record<Act, readonly Role[]>>> = {
   'job.adopt': ['agent'],
   'job.reaffirm': ['agent'],
   'job.cancel': ['agent', 'gateway', 'operator'],
+  'run.seal': ['gateway'],
+  'job.skip': ['gateway', 'operator'],
+  'job.move': ['gateway', 'operator'],
   'job.error': ['agent', 'gateway', 'operator']
 }
 

@@ -57,6 +57,12 @@ export function jobBodyToWire(body: JobOpBody): wire.JobOpBody {
       return {
         error: { reason: reasons.toWire(body.reason), message: message(body.message) }
       }
+    case 'skip':
+      return { skip: { reason: message(body.reason) } }
+    case 'move': {
+      const witnessEpoch = count(body.witnessEpoch, 'witnessEpoch')
+      return { move: { witnessEpoch, reason: message(body.reason) } }
+    }
     default:
       return refuse('op', `is ${JSON.stringify(body satisfies never)}`)
   }
@@ -94,14 +100,27 @@ export function jobBodyFromWire(body: wire.JobOpBody): JobOpBody {
     const reason = reasons.fromWire(error.reason)
     return { kind: 'error', reason, message: message(error.message) }
   }
-  return refuse('op', 'has no body')
+  return restFromWire(body)
+}
+
+function restFromWire({ skip, move }: wire.JobOpBody): JobOpBody {
+  if (skip !== undefined) return { kind: 'skip', reason: message(skip.reason) }
+  if (move === undefined) return refuse('op', 'has no body')
+  const witnessEpoch = count(move.witnessEpoch, 'witnessEpoch')
+  return { kind: 'move', witnessEpoch, reason: message(move.reason) }
 }
 
 export function runBodyToWire(body: RunOpBody): wire.RunOpBody {
-  return { create: { annHash: bytesOf(body.annHash, HASH_BYTES, 'annHash') } }
+  if (body.kind === 'create') {
+    return { create: { annHash: bytesOf(body.annHash, HASH_BYTES, 'annHash') } }
+  }
+  return { seal: { witnessEpoch: count(body.witnessEpoch, 'witnessEpoch') } }
 }
 
 export function runBodyFromWire(body: wire.RunOpBody): RunOpBody {
+  if (body.seal !== undefined) {
+    return { kind: 'seal', witnessEpoch: count(body.seal.witnessEpoch, 'witnessEpoch') }
+  }
   const { annHash } = need(body.create, 'body')
   return { kind: 'create', annHash: hexOf(annHash, HASH_BYTES, 'annHash') }
 }

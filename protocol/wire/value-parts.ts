@@ -71,7 +71,8 @@ function jobToWire(job: JobState): wire.JobState {
     outcome: optional(job.outcome, outcomeToWire),
     history: list(job.history, HISTORY_ENTRIES_MAX, 'history', entryToWire),
     lastOps: list(job.lastOps, LAST_OPS_MAX, 'lastOps', identityToWire),
-    op: { ...signedToWire(job.op), body: jobBodyToWire(job.op.body) }
+    op: { ...signedToWire(job.op), body: jobBodyToWire(job.op.body) },
+    moved: optional(job.moved, moved)
   })
 }
 
@@ -92,18 +93,20 @@ function jobFromWire(job: wire.JobState): JobState {
     outcome: optional(job.outcome, outcomeFromWire),
     history: list(job.history, HISTORY_ENTRIES_MAX, 'history', entryFromWire),
     lastOps: list(job.lastOps, LAST_OPS_MAX, 'lastOps', identityFromWire),
-    op: { ...signedFromWire(op), body: jobBodyFromWire(need(op.body, 'body')) }
+    op: { ...signedFromWire(op), body: jobBodyFromWire(need(op.body, 'body')) },
+    moved: optional(job.moved, moved)
   }
 }
 
 function runToWire(run: RunState): wire.RunState {
-  return {
+  return loose<wire.RunState>({
     register: runId(run.register, 'register'),
     version: count(run.version, 'version'),
     prevHash: bytesOrNone(run.prevHash, HASH_BYTES, 'prevHash'),
-    annHash: bytesOf(run.annHash, HASH_BYTES, 'annHash'),
-    op: { ...signedToWire(run.op), body: runBodyToWire(run.op.body) }
-  }
+    annHash: bytesOrNone(run.annHash, HASH_BYTES, 'annHash'),
+    op: { ...signedToWire(run.op), body: runBodyToWire(run.op.body) },
+    supersededBy: optional(run.supersededBy, (epoch) => count(epoch, 'supersededBy'))
+  })
 }
 
 function runFromWire(run: wire.RunState): RunState {
@@ -113,10 +116,16 @@ function runFromWire(run: wire.RunState): RunState {
     register: runId(run.register, 'register'),
     version: count(run.version, 'version'),
     prevHash: hexOrNone(run.prevHash, HASH_BYTES, 'prevHash'),
-    phase: 'run',
-    annHash: hexOf(run.annHash, HASH_BYTES, 'annHash'),
-    op: { ...signedFromWire(op), body: runBodyFromWire(need(op.body, 'body')) }
+    phase: run.supersededBy === undefined ? 'run' : 'superseded',
+    annHash: hexOrNone(run.annHash, HASH_BYTES, 'annHash'),
+    op: { ...signedFromWire(op), body: runBodyFromWire(need(op.body, 'body')) },
+    supersededBy: optional(run.supersededBy, (epoch) => count(epoch, 'supersededBy'))
   }
+}
+
+/** Where a job has moved to, the same on both sides. */
+function moved({ witnessEpoch }: { readonly witnessEpoch: number }): { witnessEpoch: number } {
+  return { witnessEpoch: count(witnessEpoch, 'witnessEpoch') }
 }
 
 /** The cancel flag, the same on both sides. */

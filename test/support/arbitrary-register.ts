@@ -33,7 +33,10 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc.record({
     { weight: 5, arbitrary: fc.constant('claim' as const) },
     { weight: 4, arbitrary: fc.constant('release' as const) },
     { weight: 2, arbitrary: fc.constantFrom('adopt', 'reaffirm') },
-    { weight: 1, arbitrary: fc.constantFrom('create', 'cancel', 'error', 'complete') }
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('create', 'cancel', 'error', 'complete', 'skip', 'move')
+    }
   ),
   repeats: fc.option(fc.nat(20), { nil: undefined, freq: 6 }),
   aim: fc.oneof(
@@ -111,6 +114,10 @@ function bodyOf(
       return { kind, reason: 'no longer needed' }
     case 'error':
       return { kind, reason, message: 'nobody is left' }
+    case 'skip':
+      return { kind, reason: 'not wanted' }
+    case 'move':
+      return { kind, witnessEpoch: 2, reason: 'a witness is gone' }
     default:
       return kind satisfies never
   }

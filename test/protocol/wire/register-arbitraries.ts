@@ -18,7 +18,7 @@ import type {
   Stage
 } from '../../../protocol/core/messages.ts'
 import type { AcceptorRecord } from '../../../protocol/core/ports.ts'
-import type { RunState } from '../../../protocol/core/run.ts'
+import type { RunOpBody, RunState } from '../../../protocol/core/run.ts'
 import {
   blobs,
   boots,
@@ -83,6 +83,8 @@ export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
     number: counts
   }),
   fc.record({ kind: fc.constant('reaffirm'), epoch: counts, claimId: ids, boot: boots }),
+  fc.record({ kind: fc.constant('skip'), reason: texts }),
+  fc.record({ kind: fc.constant('move'), witnessEpoch: counts, reason: texts }),
   fc.record({ kind: fc.constant('cancel'), reason: texts }),
   fc.record({ kind: fc.constant('error'), reason: reasons, message: texts })
 )
@@ -126,7 +128,7 @@ export const jobStates: fc.Arbitrary<JobState> = fc.record({
   version: counts,
   prevHash: fc.oneof(fc.constant(''), hashes),
   annHash: hashes,
-  phase: fc.constantFrom('queued', 'leased', 'succeeded', 'failed', 'errored', 'skipped'),
+  phase: fc.constantFrom('queued', 'leased', 'succeeded', 'failed', 'errored', 'skipped', 'moved'),
   epoch: counts,
   attempts: fc.nat(3),
   attemptsMax: fc.nat(3),
@@ -135,24 +137,38 @@ export const jobStates: fc.Arbitrary<JobState> = fc.record({
   outcome: option(outcomes),
   history: some(historyEntries),
   lastOps: some(fc.record({ opId: ids, actor: peerIds })),
-  op: jobOps
+  op: jobOps,
+  moved: option(fc.record({ witnessEpoch: counts }))
 })
 
-export const runStates: fc.Arbitrary<RunState> = fc.record({
-  kind: fc.constant('run'),
+const runOp = <Body extends RunOpBody>(body: fc.Arbitrary<Body>) =>
+  fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: sigs })
+
+const runHead = {
+  kind: fc.constant('run' as const),
   register: runIds,
   version: counts,
-  prevHash: fc.oneof(fc.constant(''), hashes),
-  phase: fc.constant('run'),
-  annHash: hashes,
-  op: fc.record({
-    opId: ids,
-    actor: peerIds,
-    body: fc.record({ kind: fc.constant('create'), annHash: hashes }),
-    argsHash: hashes,
-    sig: sigs
+  prevHash: fc.oneof(fc.constant(''), hashes)
+}
+
+const movedJobs: fc.Arbitrary<JobState> = jobStates.map((job) => ({ ...job, phase: 'moved' }))
+
+export const runStates: fc.Arbitrary<RunState> = fc.oneof(
+  fc.record({
+    ...runHead,
+    phase: fc.constant('run' as const),
+    annHash: hashes,
+    supersededBy: fc.constant(undefined),
+    op: runOp(fc.record({ kind: fc.constant('create' as const), annHash: hashes }))
+  }),
+  fc.record({
+    ...runHead,
+    phase: fc.constant('superseded' as const),
+    annHash: fc.constant(''),
+    supersededBy: counts,
+    op: runOp(fc.record({ kind: fc.constant('seal' as const), witnessEpoch: counts }))
   })
-})
+)
 
 export const values: fc.Arbitrary<RegisterValue> = fc.oneof(jobStates, runStates)
 
@@ -245,9 +261,10 @@ export const replies: fc.Arbitrary<RegisterReply> = fc.oneof(
     items: some(
       fc.record({
         register: registers,
-        answer: fc.constantFrom('ok', 'behind', 'stale', 'fenced', 'gone'),
+        answer: fc.constantFrom('ok', 'behind', 'stale', 'fenced', 'gone', 'moved'),
         version: counts,
-        cancel: cancels
+        cancel: cancels,
+        moved: option(movedJobs)
       })
     )
   }),
@@ -260,7 +277,7 @@ export const replies: fc.Arbitrary<RegisterReply> = fc.oneof(
         witnessEpoch: counts,
         seq: counts,
         version: counts,
-        phase: fc.constantFrom('queued', 'leased', 'succeeded', 'run'),
+        phase: fc.constantFrom('queued', 'leased', 'moved', 'run', 'superseded'),
         annHash: hashes
       })
     ),
