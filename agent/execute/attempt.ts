@@ -38,8 +38,8 @@ export interface AttemptInput {
   readonly onStage: (stage: Stage) => void
   readonly onPhase: (phase: PhaseName, ms: number) => void
   /**
-   * Awaited before each step's exec: the holder makes durable that user code may run, how far it has
-   * come, and what it has logged so far.
+   * Awaited before each step's exec: the holder makes durable that user code may run, how far it
+   * has come, and what it has logged so far.
    */
   readonly onStep: (progress: AttemptProgress) => Promise<void>
   /** Set where an agent before this one began the attempt, and its container still runs. */

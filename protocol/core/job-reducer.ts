@@ -194,7 +194,7 @@ function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {
   return prev.phase === 'leased' ? { cancel: flag } : cancelled(prev, flag, prev.history)
 }
 
-/** The lease stays: its holder goes on with it at the new witnesses, and nobody may take it here. */
+/** The lease stays: its holder goes on at the new witnesses, and nobody may take it here. */
 function move({ witnessEpoch }: Body<'move'>): Verdict {
   if (!Number.isSafeInteger(witnessEpoch) || witnessEpoch < 1) return 'invalid'
   return { phase: 'moved', moved: { witnessEpoch } }
