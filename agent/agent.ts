@@ -29,11 +29,13 @@ import {
 } from '../protocol/wire/log-codec.ts'
 import { admitMember } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
+import { recoverAttempt } from './claim/adoption.ts'
 import { Claimer } from './claim/claimer.ts'
 import { pause } from './claim/ending.ts'
+import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
 import { Reaper } from './claim/reaper.ts'
-import { removeLeftovers, settleRecords } from './claim/recovery.ts'
+import { type Candidate, removeLeftovers, settleRecords } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
 import type { AgentSettings } from './config.ts'
 import type { ControlParts } from './control/parts.ts'
@@ -43,9 +45,8 @@ import type { Engine } from './execute/engine.ts'
 import { Executor } from './execute/executor.ts'
 import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
-import { clearLeases } from './lifeline/lease-folders.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
-import { AttemptLog } from './logs/attempt-log.ts'
+import { AttemptLogs } from './logs/attempt-logs.ts'
 import type { LogSend } from './logs/feed.ts'
 import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
@@ -133,6 +134,7 @@ export class Agent implements Supervised {
     const held = (): readonly string[] => this.#claimer.heldJobs
     this.#sweep = spoolSweep({ spool, held, clock, log }, { dir: paths.logs })
     this.#feeds = new Feeds({ spool, send: this.#sendLog, clock, random, log })
+    const logs = new AttemptLogs({ spool, feeds: this.#feeds, clock, log })
     const registers = untilFailed(this.#member, this.#failed.signal)
     this.#registers = registers
     this.#claimer = new Claimer({
@@ -150,7 +152,7 @@ export class Agent implements Supervised {
         labels: settings.labels,
         capacity: host.capacity
       },
-      openLog: (jobId, epoch, gateway) => this.#openLog(jobId, epoch, gateway),
+      logs,
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#lifeline.holds,
       onHeld: (change) => this.#life.tell(change)
@@ -182,9 +184,8 @@ export class Agent implements Supervised {
       this.#claimer.consider()
     })
     await this.#lifeline.start()
-    await removeLeftovers(this.#recovery())
-    // No container is left, so that no guard reads them; claims of this process come later.
-    await clearLeases(this.#parts.paths.leases)
+    const candidates = await removeLeftovers(this.#recovery())
+    this.#claimer.expect(candidates)
     this.#reaper.start()
     await this.#member.start()
     this.#member.node.onLink(({ kind }) => {
@@ -196,7 +197,9 @@ export class Agent implements Supervised {
     log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
     for (const problem of host.problems) log.warn(problem, 'host problem')
     this.#advertiser.changed()
-    void this.#settleIn().catch((error: unknown) => log.error({ err: error }, 'start not settled'))
+    void this.#settleIn(candidates).catch((error: unknown) =>
+      log.error({ err: error }, 'start not settled')
+    )
   }
 
   /** Finishes what runs, claims nothing new. */
@@ -238,12 +241,16 @@ export class Agent implements Supervised {
   }
 
   /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
-  async #settleIn(): Promise<void> {
+  async #settleIn(candidates: readonly Candidate[]): Promise<void> {
     const { clock, host } = this.#parts
-    while (!this.#quit.signal.aborted && !this.#member.health().hasQuorum) {
-      await pause(clock, READY_CHECK_MS, this.#quit.signal)
+    const recovery = this.#recovery()
+    const { signal } = this.#quit
+    // At once: each job has witnesses of its own, and a deadline that does not wait.
+    const recovered = candidates.map((candidate) => recoverAttempt(recovery, candidate, signal))
+    while (!signal.aborted && !this.#member.health().hasQuorum) {
+      await pause(clock, READY_CHECK_MS, signal)
     }
-    const settled = settleRecords(this.#recovery(), this.#quit.signal)
+    const settled = Promise.all([settleRecords(recovery, candidates, signal), ...recovered])
     // A run that nobody can tell us of any more must not keep the agent from new jobs for ever.
     await Promise.race([settled, pause(clock, SETTLE_MS_MAX, this.#quit.signal)])
     if (this.#quit.signal.aborted) return
@@ -265,17 +272,10 @@ export class Agent implements Supervised {
       digest: digest(),
       log,
       executor: this.#executor,
-      attempts: store.attempts
+      attempts: store.attempts,
+      adopt: (won: WonClaim) => this.#claimer.adopt(won),
+      unexpect: (jobId: string) => this.#claimer.unexpect(jobId)
     }
-  }
-
-  #openLog(jobId: string, epoch: number, gateway: string): AttemptLog {
-    const { clock, log } = this.#parts
-    const feed = this.#feeds.open({ job: jobId, epoch, gateway })
-    return new AttemptLog(
-      { spool: this.#spool, clock, log },
-      { job: jobId, epoch, onSpooled: () => feed.notify() }
-    )
   }
 
   readonly #sendLog: LogSend = (peer, request) => this.#ask(peer, request, LOG_REQUEST_MS_MAX)

@@ -1,7 +1,7 @@
 import type { Capacity } from '../../protocol/core/advertisement.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import type { JobState } from '../../protocol/core/job.ts'
 import { CLAIM_RANK_MAX } from '../../protocol/core/limits.ts'
+import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, rankOf } from '../../protocol/core/placement.ts'
 import type { Digest } from '../../protocol/core/ports.ts'
@@ -62,12 +62,6 @@ export function watchable(
   })
   const from = Math.floor(draw() * jobs.length)
   return [...jobs.slice(from), ...jobs.slice(0, from)]
-}
-
-/** True when the job ends with the lease that it has: nobody could go on with it. */
-export function isLastLease(state: JobState): boolean {
-  if (state.phase !== 'leased') return false
-  return state.cancel !== undefined || state.attempts >= state.attemptsMax
 }
 
 /** Milliseconds to wait before a claim: the best placed agent goes first, the next ones follow. */

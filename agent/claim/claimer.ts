@@ -2,12 +2,15 @@ import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { freeOf, type Ledger, release, reserve } from '../../protocol/core/capacity.ts'
 import { causeOf } from '../../protocol/core/errors.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
+import { isLastLease } from '../../protocol/core/losses.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
-import { claimable, isLastLease, type Own, waitMs, watchable } from './candidates.ts'
+import { claimable, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
-import { Holder, type HolderParts, type WonClaim } from './holder.ts'
+import { Holder } from './holder.ts'
+import type { HolderParts, WonClaim } from './holder-parts.ts'
 import { endOrphan, orphansOf } from './orphans.ts'
 import { endLostJob, proposeClaim } from './proposal.ts'
+import type { Candidate } from './recovery.ts'
 import { type Problem, Rests } from './rests.ts'
 
 export interface ClaimerParts extends HolderParts {
@@ -29,6 +32,8 @@ export class Claimer {
   readonly #waiting = new Map<string, () => void>()
   readonly #watched = new Map<string, () => void>()
   readonly #holders = new Map<string, { readonly holder: Holder; readonly done: Promise<void> }>()
+  /** Jobs of a process before this one that may still be adopted: neither free nor orphans. */
+  readonly #expected = new Set<string>()
   readonly #claims = new Map<string, Promise<void>>()
   /** Watches that have begun; those that still wait are in `#watched`. */
   #watching = 0
@@ -58,12 +63,33 @@ export class Claimer {
       ...this.#claims.keys(),
       ...this.#holders.keys(),
       ...this.#waiting.keys(),
-      ...this.#watched.keys()
+      ...this.#watched.keys(),
+      ...this.#expected
     ])
   }
 
   get heldJobs(): readonly string[] {
     return [...this.#holders.keys()]
+  }
+
+  /** Keeps room for jobs whose containers run on, until `adopt` or `unexpect` is called for each. */
+  expect(candidates: readonly Candidate[]): void {
+    for (const { record, progress } of candidates) {
+      this.#expected.add(record.register)
+      this.#ledger = reserve(this.#ledger, record.register, progress.resources).ledger
+    }
+  }
+
+  unexpect(jobId: string): void {
+    this.#expected.delete(jobId)
+    if (!this.#holders.has(jobId)) this.#ledger = release(this.#ledger, jobId)
+    this.consider()
+  }
+
+  /** Goes on with a job whose lease was adopted. */
+  adopt(won: WonClaim): void {
+    this.#hold(won)
+    this.#expected.delete(won.jobId)
   }
 
   /** Why this agent claims less than it might, with the way out. */

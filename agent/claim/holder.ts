@@ -1,57 +1,24 @@
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
-import type { JobState, Outcome } from '../../protocol/core/job.ts'
+import type { Outcome } from '../../protocol/core/job.ts'
 import {
   type LeaseEffect,
   type LeaseEvent,
   type LeaseHold,
   type LossReason,
+  resumeHold,
   startHold,
   stepHold
 } from '../../protocol/core/lease.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
-import type { JobSpec, SealedAnnouncement } from '../../protocol/core/run.ts'
-import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
-import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
+import type { AttemptProgress, AttemptRecord } from '../../protocol/store/attempt-store.ts'
+import type { AttemptInput } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
-import type { OwnedClaims } from '../execute/reaping.ts'
 import type { AttemptLog } from '../logs/attempt-log.ts'
 import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
-import { type EndBody, type EndingParts, endLease, pause } from './ending.ts'
+import { type EndBody, endLease, pause } from './ending.ts'
+import type { HolderParts, WonClaim } from './holder-parts.ts'
 import type { HeldLease } from './ports.ts'
-import type { Renewer } from './renewer.ts'
 import type { Lesson } from './rests.ts'
-
-/** Runs attempts; `Executor` is the real one. */
-export interface AttemptRunner {
-  containerName(jobId: string): string
-  run(input: AttemptInput): Promise<AttemptResult>
-  /** Resolves once no container of this claim is left. Throws SANDBOX_FAILED. */
-  clear(claimId: string): Promise<void>
-  /** Removes what no attempt under way and no claim of `owned` has, and gives the containers. */
-  reap(owned: OwnedClaims): Promise<readonly string[]>
-  /** Rejects while this host cannot be expected to run anything. */
-  check(): Promise<void>
-}
-
-export interface HolderParts extends EndingParts {
-  readonly renewer: Renewer
-  readonly executor: AttemptRunner
-  readonly attempts: AttemptStore
-  /** Makes the folder that the guard of this attempt reads. */
-  openDeadline(jobId: string, claimId: string): Promise<DeadlineFile>
-  openLog(jobId: string, epoch: number, gateway: string): AttemptLog
-}
-
-/** A claim that was won. */
-export interface WonClaim {
-  readonly jobId: string
-  readonly spec: JobSpec
-  readonly sealed: SealedAnnouncement
-  readonly state: JobState
-  readonly claimId: string
-  /** Boot clock at the start of the claim's first attempt: witnesses may count from then on. */
-  readonly startedAtMs: number
-}
 
 /** Tries to confirm that a sandbox is gone after the executor could not. */
 const CLEAR_TRIES_MAX = 10
@@ -77,6 +44,7 @@ export class Holder {
   #stage: Stage
   #cancelled: { readonly by: string; readonly reason: string } | undefined
   #userCodeRan = false
+  #progress: AttemptProgress | undefined
   #disarm: (() => void) | undefined
   #start: PromiseWithResolvers<'start' | 'lost'> = Promise.withResolvers()
 
@@ -87,12 +55,14 @@ export class Holder {
     this.claimId = won.claimId
     this.#epoch = won.state.epoch
     this.#stage = { name: 'claimed', step: 0, steps: won.spec.steps.length }
+    this.#progress = won.progress
+    this.#userCodeRan = won.progress !== undefined
   }
 
   /** Never rejects. */
   async run(): Promise<Lesson> {
     try {
-      await this.#put('starting', undefined)
+      if (this.#progress === undefined) await this.#put('starting', undefined)
       const ended = await this.#ended()
       await this.#finish(ended)
       return lessonOf(ended)
@@ -142,10 +112,12 @@ export class Holder {
     const { clock } = this.#parts
     this.#deadline = await this.#parts.openDeadline(this.jobId, this.claimId)
     const profile = this.#parts.registers.profile()
-    const [hold, effects] = startHold(profile, this.#won.startedAtMs, clock.bootMs())
+    const begin = this.#progress === undefined ? startHold : resumeHold
+    const [hold, effects] = begin(profile, this.#won.startedAtMs, clock.bootMs())
     this.#hold = hold
-    await this.#deadline.write(hold.deadlineMs)
+    if (hold.lost === undefined) await this.#deadline.write(hold.deadlineMs)
     this.#apply(effects.filter((effect) => effect.kind !== 'write_deadline'))
+    if (this.#progress !== undefined) return await this.#execute()
     this.#step({ kind: 'ready', nowMs: clock.bootMs() })
     const onAbort = (): void => this.#start.resolve('lost')
     this.#abort.signal.addEventListener('abort', onAbort, { once: true })
@@ -163,7 +135,7 @@ export class Holder {
     const { registers } = this.#parts
     const { jobId, claimId } = this
     const { announcement } = this.#won.sealed
-    const attemptLog = this.#parts.openLog(jobId, this.#epoch, announcement.gateway)
+    const { attemptLog, resume } = await this.#openLog(announcement.gateway)
     const running = this.#parts.executor.run({
       jobId,
       runId: announcement.runId,
@@ -183,8 +155,12 @@ export class Holder {
         registers.board.stage(jobId, this.#epoch, stage)
       },
       onPhase: (phase, ms) => this.#phase(phase, ms),
-      onUserCode: async () => {
+      resume,
+      onStep: async (progress) => {
+        // What a step wrote is read again only while it is the last one.
+        await attemptLog.flushed()
         this.#userCodeRan = true
+        this.#progress = progress
         await this.#put('running', undefined)
       },
       log: (step, stream, text) => attemptLog.write(step, stream, text)
@@ -198,6 +174,21 @@ export class Holder {
     const { digest: logDigest, lines: logLines } = summary
     const outcome = { ...result.outcome, epoch: this.#epoch, logDigest, logLines }
     return { kind: 'outcome', outcome, left: result.left }
+  }
+
+  async #openLog(
+    gateway: string
+  ): Promise<{ readonly attemptLog: AttemptLog; readonly resume: AttemptInput['resume'] }> {
+    const { jobId } = this
+    const { progress } = this.#won
+    if (progress === undefined) {
+      const attemptLog = this.#parts.logs.open(jobId, this.#epoch, gateway)
+      return { attemptLog, resume: undefined }
+    }
+    const { log, lines } = await this.#parts.logs.resume(jobId, this.#epoch, gateway)
+    const step = progress.step + 1
+    const logged = { out: lines(step, 'out'), err: lines(step, 'err') }
+    return { attemptLog: log, resume: { progress, logged } }
   }
 
   /** Logged for benchmarks and for the curious: where the time of a job goes. */
@@ -266,6 +257,9 @@ export class Holder {
       case 'renew':
         void this.#renew(effect.startedAtMs)
         return
+      case 'reaffirm':
+        void this.#reaffirm()
+        return
       case 'start':
         this.#start.resolve('start')
         return
@@ -323,8 +317,23 @@ export class Holder {
     const outcome = await this.#parts.renewer.renew(item)
     const nowMs = this.#parts.clock.bootMs()
     const quorum = outcome?.quorum ?? Number.MAX_SAFE_INTEGER
-    const { oks = 0, stale = 0, cancel } = outcome ?? {}
-    this.#step({ kind: 'renewed', startedAtMs, nowMs, oks, stale, quorum, cancel })
+    const { oks = 0, stale = 0, fenced = 0, cancel } = outcome ?? {}
+    this.#step({ kind: 'renewed', startedAtMs, nowMs, oks, stale, fenced, quorum, cancel })
+  }
+
+  /** Best effort: what it comes to shows in the next renewal. */
+  async #reaffirm(): Promise<void> {
+    const { registers, clock, log, random } = this.#parts
+    const { jobId, claimId } = this
+    const facts = { job: jobId, epoch: this.#epoch }
+    const body = { kind: 'reaffirm', epoch: this.#epoch, claimId, boot: registers.boot } as const
+    try {
+      const change = await registers.changeJob(jobId, random.id(16), body)
+      log.info({ ...facts, answer: change.kind }, 'lease reaffirmed')
+    } catch (error) {
+      log.warn({ ...facts, cause: causeOf(error) }, 'lease not reaffirmed')
+    }
+    this.#step({ kind: 'reaffirmed', nowMs: clock.bootMs() })
   }
 
   #wakeAt(atMs: number): void {
@@ -359,6 +368,7 @@ export class Holder {
       phase,
       outcome,
       userCodeRan: this.#userCodeRan,
+      progress: this.#progress,
       startedAtMs: this.#parts.clock.wallMs()
     })
   }

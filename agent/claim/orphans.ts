@@ -1,6 +1,6 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { endLease } from './ending.ts'
-import type { HolderParts } from './holder.ts'
+import type { HolderParts } from './holder-parts.ts'
 import { settleRecord } from './recovery.ts'
 
 /** Leased to this agent, but by nothing that runs here: an earlier process won it and died. */

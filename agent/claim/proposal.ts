@@ -2,9 +2,9 @@ import { backoffMs } from '../../protocol/core/backoff.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
 import { holdsLease } from '../../protocol/core/lease.ts'
-import { isLastLease } from './candidates.ts'
+import { isLastLease } from '../../protocol/core/losses.ts'
 import { type EndingParts, pause } from './ending.ts'
-import type { WonClaim } from './holder.ts'
+import type { WonClaim } from './holder-parts.ts'
 import type { JobChange } from './ports.ts'
 
 type ClaimBody = Extract<JobOpBody, { kind: 'claim' }>
@@ -35,9 +35,7 @@ export async function proposeClaim(
   const body = { kind: 'claim', claimId, boot, leaseMs } as const
   const change = await settle(parts, jobId, body, signal)
   const state = change.value
-  if (change.kind === 'rejected' && change.reason === 'attempts_exhausted') {
-    await giveUp(parts, jobId, state)
-  }
+  if (change.kind === 'rejected') await giveUp(parts, jobId, change.reason, state)
   // `same` may name a lease that was cancelled or taken over meanwhile (4.12.2).
   if (state === undefined || !holdsLease(state, { holder: peerId, claimId, boot })) return undefined
   const ms = clock.bootMs() - startedAtMs
@@ -56,7 +54,10 @@ export async function endLostJob(parts: EndingParts, jobId: string): Promise<voi
   if (seen.kind === 'unreachable' || seen.leaseRemainingMs > 0) return
   const { state } = seen
   if (state === undefined || !isLastLease(state)) return
-  if (state.cancel === undefined) return await giveUp(parts, jobId, state)
+  if (state.cancel === undefined) {
+    const exhausted = state.attempts >= state.attemptsMax
+    return await giveUp(parts, jobId, exhausted ? 'attempts_exhausted' : 'quarantined', state)
+  }
   // A claim of a job that is to be cancelled can win nothing: it ends it (4.12.11).
   const { leaseMs } = registers.profile()
   const body = { kind: 'claim', claimId: random.id(16), boot: registers.boot, leaseMs } as const
@@ -81,19 +82,34 @@ async function settle(
   }
 }
 
-/** No attempt is left and the last holder is gone: the job ends as ours, and says so. */
+/** Nobody may try again and the last holder is gone: the job ends as ours, and says so. */
 async function giveUp(
   parts: EndingParts,
   jobId: string,
+  refusal: string,
   value: JobState | undefined
 ): Promise<void> {
-  const lost = value?.attempts ?? 0
-  const message =
-    `${lost} of ${value?.attemptsMax ?? lost} attempts ended with the loss of their agent: ` +
-    'look at those hosts, then push again'
-  const body = { kind: 'error', reason: 'agent_lost', message } as const
+  const body = surrenderOf(refusal, value)
+  if (body === undefined) return
   await parts.registers.changeJob(jobId, parts.random.id(16), body)
   tell(parts, jobId)
+}
+
+/** What ends a job whose claim was refused for good; undefined for any other refusal. */
+function surrenderOf(
+  refusal: string,
+  value: JobState | undefined
+): Extract<JobOpBody, { kind: 'error' }> | undefined {
+  const expired = value?.history.filter(({ end }) => end === 'expired').length ?? 0
+  const lost = expired + (value?.lease === undefined ? 0 : 1)
+  const ended = `${lost} of ${value?.attemptsMax ?? lost} attempts ended with the loss of their agent`
+  if (refusal === 'attempts_exhausted') {
+    const message = `${ended}: look at those hosts, then push again`
+    return { kind: 'error', reason: 'agent_lost', message }
+  }
+  if (refusal !== 'quarantined') return undefined
+  const message = `${ended}, on different hosts: the job may be what ends them; look at it, then push again`
+  return { kind: 'error', reason: 'quarantined', message }
 }
 
 function tell(parts: EndingParts, jobId: string): void {

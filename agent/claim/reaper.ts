@@ -4,7 +4,7 @@ import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptStore } from '../../protocol/store/attempt-store.ts'
 import { pause } from './ending.ts'
-import type { AttemptRunner } from './holder.ts'
+import type { AttemptRunner } from './holder-parts.ts'
 
 export interface ReaperParts {
   readonly executor: Pick<AttemptRunner, 'reap'>

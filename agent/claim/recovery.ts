@@ -1,33 +1,64 @@
-import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
+import { decideRecovery, type KeptAttempt } from '../../protocol/core/recovery.ts'
+import type {
+  AttemptProgress,
+  AttemptRecord,
+  AttemptStore
+} from '../../protocol/store/attempt-store.ts'
+import type { Survivor } from '../execute/executor.ts'
 import { type EndBody, type EndingParts, endLease } from './ending.ts'
-import type { AttemptRunner } from './holder.ts'
+import type { AttemptRunner } from './holder-parts.ts'
 
 export interface SettlingParts extends EndingParts {
   readonly attempts: AttemptStore
 }
 
 export interface RecoveryParts extends SettlingParts {
-  readonly executor: Pick<AttemptRunner, 'reap'>
+  readonly executor: Pick<AttemptRunner, 'reap' | 'clear' | 'survivors'>
+}
+
+/** An attempt of a process before this one whose container runs on, and may be adopted. */
+export interface Candidate {
+  readonly record: AttemptRecord
+  readonly progress: AttemptProgress
+  readonly container: Survivor
 }
 
 /**
- * Settles what a process before this one left behind. First every container of this agent is
- * removed, whatever state it is in: a `start` of the dead process may still be in flight, and a
- * lease given back before that would run twice (4.12.8). Only then is each recorded attempt
- * completed with the outcome it had reached, or its lease released.
- * Rejects with SANDBOX_FAILED where a container cannot be removed: nothing may be claimed then.
+ * Settles what a process before this one left behind. First every container of this agent that no
+ * quorum could let live on is removed, whatever state it is in: a `start` of the dead process may
+ * still be in flight, and a lease given back before that would run twice (4.12.8). Gives those that
+ * run and may be adopted. Rejects with SANDBOX_FAILED where a container cannot be removed: nothing
+ * may be claimed then.
  */
-export async function removeLeftovers(parts: RecoveryParts): Promise<void> {
-  const removed = await parts.executor.reap(async () => new Set())
-  if (removed.length > 0) parts.log.warn({ removed }, 'leftovers removed')
+export async function removeLeftovers(parts: RecoveryParts): Promise<readonly Candidate[]> {
+  const { executor, attempts, registers, clock, log } = parts
+  const [records, survivors] = await Promise.all([attempts.all(), executor.survivors()])
+  const candidates = records.flatMap((record): Candidate[] => {
+    const container = survivors.find(({ claimId }) => claimId === record.claimId)
+    const { progress } = record
+    if (container === undefined || progress === undefined) return []
+    const register = { kind: 'unread' } as const
+    const sight = { me: registers.peerId, record: keptOf(record), container, register }
+    const step = decideRecovery({ ...sight, nowMs: clock.bootMs() })
+    return step.kind === 'read' ? [{ record, progress, container }] : []
+  })
+  const kept = new Set(candidates.map(({ record }) => record.claimId))
+  const removed = await executor.reap(async () => kept)
+  if (removed.length > 0) log.warn({ removed }, 'leftovers removed')
+  return candidates
 }
 
 /**
- * Resolves once every record is settled, which needs a quorum and the runs' announcements; at
- * `signal` the rest is left to the next boot.
+ * Resolves once every record but those of `candidates` is settled, which needs a quorum and the
+ * runs' announcements; at `signal` the rest is left to the next boot.
  */
-export async function settleRecords(parts: RecoveryParts, signal: AbortSignal): Promise<void> {
-  const records = await parts.attempts.all()
+export async function settleRecords(
+  parts: RecoveryParts,
+  candidates: readonly Candidate[],
+  signal: AbortSignal
+): Promise<void> {
+  const open = new Set(candidates.map(({ record }) => record.claimId))
+  const records = (await parts.attempts.all()).filter(({ claimId }) => !open.has(claimId))
   await Promise.all(records.map((record) => settleRecord(parts, record, signal)))
 }
 
@@ -43,6 +74,12 @@ export async function settleRecord(
   await parts.attempts.remove(record.register)
   const facts = { job: record.register, epoch: record.epoch, end: body.kind }
   parts.log.info({ ...facts, answer: change.kind }, 'attempt settled late')
+}
+
+/** What of a record decides about its container. */
+export function keptOf({ epoch, claimId, phase, outcome, progress }: AttemptRecord): KeptAttempt {
+  const concluded = phase === 'exited' && outcome !== undefined
+  return { epoch, claimId, concluded, resumable: phase === 'running' && progress !== undefined }
 }
 
 function endingOf(record: AttemptRecord): EndBody {

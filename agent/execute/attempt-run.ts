@@ -3,7 +3,8 @@ import type { Reason } from '../../protocol/core/job.ts'
 import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
-import type { AttemptInput, AttemptResult, PhaseName } from './attempt.ts'
+import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
+import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
@@ -23,10 +24,16 @@ export interface AttemptParts {
   readonly log: Log
   readonly workspace: Workspace
   readonly agent: string
+  readonly containerName: string
   readonly termGraceMs: number
   readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
   readonly sandboxOf: (image: LocalImage, ground: Ground) => Sandbox
+}
+
+interface Box {
+  readonly sandbox: Sandbox
+  readonly image: LocalImage
 }
 
 /**
@@ -40,6 +47,8 @@ export class AttemptRun {
   #sandbox: Sandbox | undefined
   #userCodeRan = false
   #creating = false
+  /** Milliseconds that the attempt took under an agent before this one. */
+  #beforeMs = 0
   #hostTree: Promise<unknown> = Promise.resolve()
 
   constructor(parts: AttemptParts, input: AttemptInput) {
@@ -53,24 +62,23 @@ export class AttemptRun {
     this.#stage('finishing')
     const left = await this.#cleanUp()
     if (result.kind === 'interrupted') return { ...result, left }
-    const outcome = outcomeOf(result.verdict, this.#stopwatch.ms())
+    const outcome = outcomeOf(result.verdict, this.#beforeMs + this.#stopwatch.ms())
     return { kind: 'outcome', outcome, left }
   }
 
   async #attempt(): ReturnType<typeof runSteps> {
     try {
-      const { sandbox, image } = await this.#prepare()
-      await this.#input.onUserCode()
-      this.#input.signal.throwIfAborted()
-      this.#userCodeRan = true
-      return await this.#steps(sandbox, image)
+      const { resume } = this.#input
+      this.#userCodeRan = resume !== undefined
+      const box = resume === undefined ? await this.#prepare() : await this.#reattach(resume)
+      return await this.#steps(box.sandbox, box.image, resume?.progress ?? this.#firstStep())
     } catch (error) {
       return this.#explained(error)
     }
   }
 
   /** The slower of checkout and container decides how long this takes, not their sum. */
-  async #prepare(): Promise<{ readonly sandbox: Sandbox; readonly image: LocalImage }> {
+  async #prepare(): Promise<Box> {
     const failed = new AbortController()
     const signal = AbortSignal.any([this.#input.signal, failed.signal])
     const orStopBoth = async <T>(work: Promise<T>): Promise<T> => {
@@ -91,6 +99,30 @@ export class AttemptRun {
     if (box.status === 'rejected' || tree.status === 'rejected') throw new Error('unreachable')
     await this.#intoTheBox(box.value.sandbox)
     return box.value
+  }
+
+  /** The job's time counts from here: getting image and source is ours, with limits of its own. */
+  #firstStep(): AttemptProgress {
+    const nowMs = this.#parts.clock.bootMs()
+    const { timeoutMs, resources } = this.#input.spec
+    const startedMs = Math.round(nowMs - this.#stopwatch.ms())
+    const times = { startedMs, stepStartedMs: nowMs, jobEndMs: nowMs + timeoutMs }
+    return { step: 0, ...times, results: [], resources }
+  }
+
+  /** The container that an agent before this one started. */
+  async #reattach({ progress }: Resume): Promise<Box> {
+    const { engine, clock, sandboxOf, containerName } = this.#parts
+    const ground = await this.#parts.ground()
+    const found = await engine.inspect(containerName)
+    const image = await engine.image(String(found?.config['Image'] ?? ''))
+    if (image === undefined) throw new SandboxDied(found?.exitCode)
+    const sandbox = sandboxOf(image, ground)
+    this.#sandbox = sandbox
+    const agoMs = clock.bootMs() - progress.stepStartedMs
+    this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
+    await sandbox.attach(clock.wallMs() - agoMs)
+    return { sandbox, image }
   }
 
   async #box(signal: AbortSignal): Promise<{ sandbox: Sandbox; image: LocalImage }> {
@@ -139,9 +171,19 @@ export class AttemptRun {
     this.#hostTree = workspace.remove().catch(() => undefined)
   }
 
-  async #steps(sandbox: Sandbox, image: LocalImage): ReturnType<typeof runSteps> {
+  async #steps(
+    sandbox: Sandbox,
+    image: LocalImage,
+    from: AttemptProgress
+  ): ReturnType<typeof runSteps> {
     const { clock, agent, termGraceMs } = this.#parts
-    const input = this.#input
+    const input: AttemptInput = {
+      ...this.#input,
+      onStep: async (progress) => {
+        await this.#input.onStep(progress)
+        this.#userCodeRan ||= !this.#input.signal.aborted
+      }
+    }
     const env = jobEnvironment(input, agent, image.platform)
     const stopwatch = new Stopwatch()
     let spoke = false
@@ -149,7 +191,7 @@ export class AttemptRun {
       if (!spoke) input.onPhase('first_line', stopwatch.ms())
       spoke = true
     }
-    return await runSteps({ sandbox, clock, input, env, termGraceMs, onOutput })
+    return await runSteps({ sandbox, clock, input, env, termGraceMs, onOutput }, from)
   }
 
   async #explained(error: unknown): ReturnType<typeof runSteps> {

@@ -1,6 +1,7 @@
 import type { Outcome, Reason } from '../../protocol/core/job.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest } from '../../protocol/core/run.ts'
+import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { DeadlineFile } from './deadline-file.ts'
 
 /** What is timed: each once, in milliseconds; `first_line` counts from the first step's exec. */
@@ -36,10 +37,21 @@ export interface AttemptInput {
   readonly terminate?: AbortSignal | undefined
   readonly onStage: (stage: Stage) => void
   readonly onPhase: (phase: PhaseName, ms: number) => void
-  /** Awaited before the first step's exec: the holder makes it durable that user code may run. */
-  readonly onUserCode: () => Promise<void>
+  /**
+   * Awaited before each step's exec: the holder makes durable that user code may run, how far it
+   * has come, and what it has logged so far.
+   */
+  readonly onStep: (progress: AttemptProgress) => Promise<void>
+  /** Set where an agent before this one began the attempt, and its container still runs. */
+  readonly resume?: Resume | undefined
   /** One line without its end; step 0 and stream `mesh` are the mesh's own words. */
   readonly log: (step: number, stream: LogStream, text: string) => void
+}
+
+export interface Resume {
+  readonly progress: AttemptProgress
+  /** Lines of the step that runs which the log has: what it wrote is read again from the start. */
+  readonly logged: Readonly<Record<'out' | 'err', number>>
 }
 
 export type AttemptOutcome = Omit<Outcome, 'epoch' | 'logDigest' | 'logLines'>

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { ContainerWatch } from './container-watch.ts'
@@ -7,8 +8,22 @@ import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { differences } from './read-back.ts'
 import { confirmGone } from './removal.ts'
-import { type Sandbox, SandboxDied, type StepCommand, type StepEnd } from './sandbox.ts'
+import {
+  type BegunStep,
+  type Sandbox,
+  SandboxDied,
+  type StepCommand,
+  type StepEnd
+} from './sandbox.ts'
 import { WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import {
+  beginCommand,
+  exitCodeCommand,
+  followCommand,
+  NOTHING_KEPT,
+  parseExitCode,
+  RECORD_INSIDE
+} from './step-record.ts'
 
 /** Milliseconds that the report of an exec's end may lag behind the end itself. */
 const EVENT_LAG_MS_MAX = 2_000
@@ -21,8 +36,12 @@ const CREATE_TRIES_MAX = 3
 /** Characters of what a helper said that are kept. */
 const HELPER_CHARACTERS_MAX = 1_000
 
-const EXTRACT = `"$0" tar -x -p -o -C ${WORKSPACE_INSIDE} -f -`
-const OWN = `"$0" chown -R -h "$1" ${WORKSPACE_INSIDE}`
+/** Times in a row that a look at what a begun step left may fail. */
+const FOLLOW_TRIES_MAX = 5
+const FOLLOW_PAUSE_MS = 500
+
+const EXTRACT = `"$0" mkdir -m 700 -p ${RECORD_INSIDE} && "$0" tar -x -p -o -C ${WORKSPACE_INSIDE} -f -`
+const OWN = `"$0" chown -R -h "$1" ${WORKSPACE_INSIDE} ${RECORD_INSIDE}`
 
 export interface ContainerSandboxParts {
   readonly engine: Engine
@@ -49,6 +68,8 @@ export class ContainerSandbox implements Sandbox {
   #inFlight: Promise<unknown> = Promise.resolve()
   /** Signals that we sent: what is seen beyond them is somebody else's. */
   #signals = 0
+  /** Bytes that steps wrote so far: together they are kept up to the size of a log. */
+  #written = 0
   #id: string | undefined
 
   constructor(parts: ContainerSandboxParts, options: ContainerSandboxOptions) {
@@ -91,11 +112,14 @@ export class ContainerSandbox implements Sandbox {
     try {
       end = await this.#engine.exec({
         container: this.#container(),
-        command: ['/bin/sh', '-e', '-c', step.script],
+        command: beginCommand(step.step, step.script, this.#written),
         env: step.env,
         user: this.#options.image.user || '0',
         workdir: WORKSPACE_INSIDE,
-        onOutput: step.onOutput,
+        onOutput: (stream, bytes) => {
+          this.#written += bytes.length
+          step.onOutput(stream, bytes)
+        },
         onCreated: (id) => {
           execId = id
         },
@@ -109,6 +133,33 @@ export class ContainerSandbox implements Sandbox {
     }
     if (end.kind === 'not_started') return (await this.#death(oom)) ?? end
     return await this.#judged(end.code, execId, oom)
+  }
+
+  async attach(since: number): Promise<void> {
+    const { body } = this.#options
+    const found = await this.#engine.inspect(this.name)
+    const claim = 'runner-mesh.claim'
+    if (found?.labels[claim] !== body.Labels[claim]) throw new SandboxDied(undefined)
+    this.#id = found?.id
+    await this.#watch.start((since / 1_000).toFixed(3))
+    if (found?.running !== true) throw new SandboxDied(found?.exitCode)
+  }
+
+  async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {
+    const oom = (): boolean => this.#watch.oomKills > 0
+    const seen = { out: 0, err: 0 }
+    for (let failures = 0; failures < FOLLOW_TRIES_MAX; failures++) {
+      const before = seen.out + seen.err
+      const code = await this.#copy(begun, seen, signal)
+      if (code === 0) return await this.#recordedEnd(begun.step, oom, signal)
+      const died = await this.#death(oom)
+      if (died !== undefined) return died
+      if (code === NOTHING_KEPT) return { kind: 'unknown' }
+      // Cut off, or for want of a process: it goes on from the last byte that came.
+      if (seen.out + seen.err > before) failures = 0
+      await sleep(FOLLOW_PAUSE_MS, undefined, { signal })
+    }
+    throw this.#failed('be followed', 'whatever reads it fails')
   }
 
   async terminate(): Promise<void> {
@@ -196,12 +247,43 @@ export class ContainerSandbox implements Sandbox {
     if (found?.labels['runner-mesh.claim'] === claim) await this.#engine.remove(found?.id ?? '')
   }
 
+  /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */
+  async #copy(
+    begun: BegunStep,
+    seen: { out: number; err: number },
+    signal: AbortSignal
+  ): Promise<number | undefined> {
+    const onOutput: BegunStep['onOutput'] = (stream, bytes) => {
+      seen[stream] += bytes.length
+      this.#written += bytes.length
+      begun.onOutput(stream, bytes)
+    }
+    const command = followCommand(begun.step, seen.out, seen.err)
+    const place = { container: this.#container(), env: [], user: '0:0', workdir: '/' }
+    try {
+      const end = await this.#engine.exec({ ...place, command, onOutput, signal })
+      return end.kind === 'exited' ? end.code : undefined
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#log.warn({ job: this.#options.jobId, err: error }, 'step not followed')
+      return undefined
+    }
+  }
+
+  async #recordedEnd(step: number, oom: () => boolean, signal: AbortSignal): Promise<StepEnd> {
+    const said = await this.#helper(exitCodeCommand(step), '0:0', signal).catch(() => '')
+    const code = parseExitCode(said)
+    if (code === undefined) return (await this.#death(oom)) ?? { kind: 'unknown' }
+    return await this.#judged(code, undefined, oom)
+  }
+
   /** What ended a step: the job, its memory limit, somebody else, or the end of the box. */
-  async #judged(code: number, execId: string, oom: () => boolean): Promise<StepEnd> {
+  async #judged(code: number, execId: string | undefined, oom: () => boolean): Promise<StepEnd> {
     const watch = this.#watch
     // In success too: a step may answer a foreign SIGTERM with exit code 0.
-    const reported = (): boolean => watch.hasEnded(execId) || watch.death() !== undefined
-    await watch.until(reported, EVENT_LAG_MS_MAX)
+    const reported = (): boolean => watch.hasEnded(execId ?? '') || watch.death() !== undefined
+    // The engine reports no end of an exec whose starter has gone.
+    if (execId !== undefined) await watch.until(reported, EVENT_LAG_MS_MAX)
     if (await this.#wasStopped()) return { kind: 'stopped' }
     if (code === 0) return { kind: 'exited', code, oom: false }
     if (code === KILLED) {

@@ -36,8 +36,12 @@ export class ContainerWatch {
     this.#labels = labels
   }
 
-  /** Resolves once no later event can be missed. */
-  async start(): Promise<void> {
+  /**
+   * Resolves once no later event can be missed; with `since`, none that the engine still remembers
+   * of the time from then on.
+   */
+  async start(since?: string): Promise<void> {
+    this.#since = since
     const ready = Promise.withResolvers<void>()
     this.#running = this.#follow(() => ready.resolve(), ready.reject)
     await ready.promise

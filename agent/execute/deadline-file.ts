@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** The name that the guard reads in its lease folder. */
@@ -10,6 +10,19 @@ export const DEADLINE_NAME = 'deadline'
  */
 export function leaseName(jobId: string, claimId: string): string {
   return `${jobId}-${claimId}`
+}
+
+/** Whole centiseconds as the guard takes them: no sign, no leading zero, no more than counts. */
+const DEADLINE = /^[1-9]\d{0,14}$/
+
+/** Boot milliseconds; undefined where there is none, or none that the guard would take. */
+export async function readDeadline(folder: string): Promise<number | undefined> {
+  try {
+    const text = (await readFile(join(folder, DEADLINE_NAME), 'latin1')).trim()
+    return DEADLINE.test(text) ? Number(text) * 10 : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The folder that the guard of one attempt reads, and the guardian with it. */
@@ -52,7 +65,8 @@ export class DeadlineFile {
   async #replace(deadlineBootMs: number): Promise<void> {
     if (this.#removed) return
     this.#count += 1
-    const temporary = join(this.dir, `.${DEADLINE_NAME}.${this.#count}`)
+    const temporary = join(this.dir, `.${DEADLINE_NAME}.${process.pid}.${this.#count}`)
+    // Named by the process: a draft that a dead one left is read-only, and may be another user's.
     // Rounded down: the guard must never be later than the holder believes.
     await writeFile(temporary, `${Math.max(0, Math.floor(deadlineBootMs / 10))}\n`)
     await chmod(temporary, 0o444)

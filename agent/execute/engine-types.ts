@@ -89,6 +89,8 @@ export interface OwnedContainer extends OwnedThing {
   /** A name may soon be another container's; an id never is. */
   readonly id: string
   readonly running: boolean
+  /** It was made and never started. */
+  readonly created?: boolean | undefined
 }
 
 export interface ExecRequest {

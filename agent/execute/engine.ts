@@ -204,7 +204,8 @@ export class Engine {
       name: one.Names[0]?.replace(/^\//, '') ?? one.Id,
       labels: one.Labels,
       id: one.Id,
-      running: one.State === 'running' || one.State === 'paused'
+      running: one.State === 'running' || one.State === 'paused',
+      created: one.State === 'created'
     }))
   }
 

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
+import { leaseName, readDeadline } from './deadline-file.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
@@ -39,6 +41,10 @@ export interface ExecutorOptions {
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
 const REAP_MS_MAX = 10_000
+
+export interface Survivor extends FoundContainer {
+  readonly jobId: string
+}
 
 /** Runs attempts in containers of this agent's own. */
 export class Executor {
@@ -102,6 +108,21 @@ export class Executor {
     return await reap({ engine, peerId, workspaces, leases, ...limits })
   }
 
+  /** Containers that processes before this one have made, whatever state they are in. */
+  async survivors(): Promise<readonly Survivor[]> {
+    const { peerId, leases } = this.#options
+    const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
+    return await Promise.all(
+      found.map(async ({ labels, running, created }) => {
+        const jobId = labels['runner-mesh.job'] ?? ''
+        const claimId = labels['runner-mesh.claim'] ?? ''
+        const deadlineMs = await readDeadline(join(leases, leaseName(jobId, claimId)))
+        const state = running ? 'running' : created === true ? 'created' : 'exited'
+        return { jobId, claimId, epoch: Number(labels['runner-mesh.epoch']), state, deadlineMs }
+      })
+    )
+  }
+
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
     const { engine, clock, log } = this.#parts
     const { workspaces, busybox, peerId } = this.#options
@@ -113,6 +134,7 @@ export class Executor {
         workspace: new Workspace(workspaces, input.claimId, busybox),
         ground: () => this.#prepare(),
         agent: this.#options.name ?? peerId,
+        containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
         sandboxOf: (image, ground) => this.#sandbox(name, input, image, ground)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { GUARD_AHEAD_MS_MAX } from '../../protocol/core/limits.ts'
 
 /** Where the sandbox's own things are inside a container; images do not use this name. */
-const INSIDE = '/.runner-mesh'
+export const INSIDE = '/.runner-mesh'
 export const LEASE_INSIDE = `${INSIDE}/lease`
 export const BUSYBOX_INSIDE = `${INSIDE}/busybox`
 export const GUARD_INSIDE = `${INSIDE}/guard.sh`

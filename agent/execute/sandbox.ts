@@ -2,11 +2,16 @@ import type { Readable } from 'node:stream'
 
 /** One step's process. */
 export interface StepCommand {
+  /** From 1; each number is run once in the life of a box. */
+  readonly step: number
   readonly script: string
   /** `NAME=value` */
   readonly env: readonly string[]
   readonly onOutput: (stream: 'out' | 'err', bytes: Uint8Array) => void
 }
+
+/** A step that an agent before this one has begun. */
+export type BegunStep = Pick<StepCommand, 'step' | 'onOutput'>
 
 export type StepEnd =
   /** `oom`: the kernel ended a process of the job for memory while the step ran. */
@@ -16,6 +21,8 @@ export type StepEnd =
   | { readonly kind: 'died'; readonly exitCode: number | undefined; readonly oom: boolean }
   /** Somebody else had the sandbox stopped: however the step ended, it is no verdict. */
   | { readonly kind: 'stopped' }
+  /** Begun by an agent that died, and nobody knows how it went on. */
+  | { readonly kind: 'unknown' }
 
 /** The sandbox ended while it was being made ready; `exitCode` is its process 1's, where known. */
 export class SandboxDied extends Error {
@@ -49,6 +56,16 @@ export interface Sandbox {
   unpack(archive: Readable, signal: AbortSignal): Promise<void>
   /** Resolves at the end of the step; rejects with the signal's reason when that aborts first. */
   run(step: StepCommand, signal: AbortSignal): Promise<StepEnd>
+  /**
+   * In place of `create`, `start` and `unpack`: takes on a box that an agent before this one made;
+   * `since` is the wall clock, milliseconds, from which on its events count. Throws SandboxDied.
+   */
+  attach(since: number): Promise<void>
+  /**
+   * All that a begun step wrote, from its first byte on, and its end. Rejects with the signal's
+   * reason when that aborts first.
+   */
+  follow(step: BegunStep, signal: AbortSignal): Promise<StepEnd>
   /** SIGTERM to everything that the job runs. */
   terminate(): Promise<void>
   /** Resolves once nothing of the box is left. Throws SANDBOX_FAILED after CLEAN_UP_MS_MAX. */

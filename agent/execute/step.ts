@@ -1,7 +1,7 @@
 import { finishLines, NO_LINE, splitLines } from '../../protocol/core/log-line.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { StepSpec } from '../../protocol/core/run.ts'
-import type { AttemptInput } from './attempt.ts'
+import type { AttemptInput, Resume } from './attempt.ts'
 import type { Sandbox, StepEnd } from './sandbox.ts'
 
 export interface StepsParts {
@@ -28,20 +28,26 @@ export interface StepCut {
 export async function runStep(
   parts: StepsParts,
   index: number,
-  jobEndMs: number
+  times: { readonly startedMs: number; readonly jobEndMs: number },
+  begun: Resume | undefined
 ): Promise<StepEnd | StepCut> {
   const { input, sandbox } = parts
   const step = input.spec.steps[index]
   if (step === undefined) throw new Error(`there is no step ${index}`)
-  const lines = new StepLines(parts, index + 1)
+  const number = index + 1
+  const lines = new StepLines(parts, number, begun?.logged ?? NOTHING_LOGGED)
   const detach = new AbortController()
   const { onOutput } = lines
-  const ended = sandbox.run({ script: step.run, env: parts.env, onOutput }, detach.signal)
+  const command = { step: number, script: step.run, env: parts.env, onOutput }
+  const ended =
+    begun === undefined
+      ? sandbox.run(command, detach.signal)
+      : sandbox.follow({ step: number, onOutput }, detach.signal)
   // Kept from being unhandled while something else ends the wait; the race below still sees it.
   ended.catch(() => undefined)
   const waiting = new Waiting(parts, ended)
   try {
-    const { cut, afterMs } = limitOf(parts, step, jobEndMs)
+    const { cut, afterMs } = limitOf(parts, step, times)
     const first = await waiting.until(afterMs)
     if (first === 'aborted') {
       if (graceful(input.signal.reason)) await stopSteps(parts, waiting)
@@ -63,12 +69,15 @@ export async function runStep(
 function limitOf(
   parts: StepsParts,
   step: StepSpec,
-  jobEndMs: number
+  { startedMs, jobEndMs }: { readonly startedMs: number; readonly jobEndMs: number }
 ): { readonly cut: StepCut; readonly afterMs: number } {
-  const leftMs = Math.max(0, jobEndMs - parts.clock.bootMs())
+  const nowMs = parts.clock.bootMs()
+  const leftMs = Math.max(0, jobEndMs - nowMs)
   const kind = 'timed_out'
-  if (step.timeoutMs !== undefined && step.timeoutMs < leftMs) {
-    return { cut: { kind, of: 'step', limitMs: step.timeoutMs }, afterMs: step.timeoutMs }
+  if (step.timeoutMs !== undefined) {
+    const stepLeftMs = Math.max(0, startedMs + step.timeoutMs - nowMs)
+    const cut = { kind, of: 'step', limitMs: step.timeoutMs } as const
+    if (stepLeftMs < leftMs) return { cut, afterMs: stepLeftMs }
   }
   return { cut: { kind, of: 'job', limitMs: parts.input.spec.timeoutMs }, afterMs: leftMs }
 }
@@ -129,16 +138,21 @@ class Waiting {
   }
 }
 
+const NOTHING_LOGGED: Resume['logged'] = { out: 0, err: 0 }
+
 /** Turns what one step writes into lines of the log, in the order in which it came. */
 class StepLines {
   readonly #parts: StepsParts
   readonly #step: number
+  /** Lines that the log has already: the same bytes make the same lines. */
+  readonly #known: Record<'out' | 'err', number>
   #out = NO_LINE
   #err = NO_LINE
 
-  constructor(parts: StepsParts, step: number) {
+  constructor(parts: StepsParts, step: number, known: Resume['logged']) {
     this.#parts = parts
     this.#step = step
+    this.#known = { ...known }
   }
 
   readonly onOutput = (stream: 'out' | 'err', bytes: Uint8Array): void => {
@@ -146,12 +160,17 @@ class StepLines {
     const [rest, lines] = splitLines(stream === 'out' ? this.#out : this.#err, bytes)
     if (stream === 'out') this.#out = rest
     else this.#err = rest
-    for (const line of lines) this.#parts.input.log(this.#step, stream, line)
+    for (const line of lines) this.#log(stream, line)
   }
 
   /** The last lines, where the step did not end them. */
   finish(): void {
-    for (const line of finishLines(this.#out)) this.#parts.input.log(this.#step, 'out', line)
-    for (const line of finishLines(this.#err)) this.#parts.input.log(this.#step, 'err', line)
+    for (const line of finishLines(this.#out)) this.#log('out', line)
+    for (const line of finishLines(this.#err)) this.#log('err', line)
+  }
+
+  #log(stream: 'out' | 'err', line: string): void {
+    if (this.#known[stream] > 0) this.#known[stream] -= 1
+    else this.#parts.input.log(this.#step, stream, line)
   }
 }

@@ -1,5 +1,6 @@
 import type { StepResult } from '../../protocol/core/job.ts'
 import type { StepSpec } from '../../protocol/core/run.ts'
+import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptResult } from './attempt.ts'
 import { GUARD_EXITS } from './guard.ts'
 import { interruption, notRun, stoppedByOthers, type Verdict } from './outcome.ts'
@@ -11,20 +12,15 @@ type Interrupted = Extract<AttemptResult, { kind: 'interrupted' }>
 export type StepsEnd = { readonly kind: 'verdict'; readonly verdict: Verdict } | Interrupted
 
 /**
- * Runs the steps one after the other until one does not succeed. The job's time counts from here:
- * getting image and source is ours and has limits of its own. Rejects with the signal's reason.
+ * Runs the steps one after the other, from that one on, until one does not succeed. Rejects with
+ * the signal's reason.
  */
-export async function runSteps(parts: StepsParts): Promise<StepsEnd> {
-  const { input, clock } = parts
-  const { steps, timeoutMs } = input.spec
-  const jobEndMs = clock.bootMs() + timeoutMs
-  const results: StepResult[] = []
+export async function runSteps(parts: StepsParts, from: AttemptProgress): Promise<StepsEnd> {
+  const { steps } = parts.input.spec
+  const results: StepResult[] = [...from.results]
   for (const [index, step] of steps.entries()) {
-    if (input.terminate?.aborted === true) return leaseNearEnd()
-    input.onStage({ name: 'step', step: index + 1, steps: steps.length })
-    const stopwatch = new Stopwatch()
-    const end = await runStep(parts, index, jobEndMs)
-    const judged = judge(parts, step, end, Math.round(stopwatch.ms()))
+    if (index < from.step) continue
+    const judged = await runOne(parts, step, { ...from, step: index, results: [...results] })
     if (judged.kind === 'interrupted') return judged
     results.push(judged.result)
     if (judged.verdict !== undefined) {
@@ -35,6 +31,25 @@ export async function runSteps(parts: StepsParts): Promise<StepsEnd> {
   const message = `${steps.length} ${steps.length === 1 ? 'step' : 'steps'} succeeded`
   const verdict = { state: 'succeeded', reason: 'completed', exitCode: 0, message } as const
   return { kind: 'verdict', verdict: { ...verdict, steps: results } }
+}
+
+/** The step at `from`: begun here, or by an agent before this one. */
+async function runOne(parts: StepsParts, step: StepSpec, from: AttemptProgress): Promise<Judged> {
+  const { input, clock } = parts
+  if (input.terminate?.aborted === true) return leaseNearEnd()
+  const begun = input.resume?.progress.step === from.step ? input.resume : undefined
+  const nowMs = clock.bootMs()
+  const startedMs = begun?.progress.stepStartedMs ?? nowMs
+  if (begun === undefined) {
+    // An agent that restarts must find how far this has come before the step can do anything.
+    await input.onStep({ ...from, stepStartedMs: startedMs })
+    input.signal.throwIfAborted()
+  }
+  input.onStage({ name: 'step', step: from.step + 1, steps: input.spec.steps.length })
+  const stopwatch = new Stopwatch()
+  const end = await runStep(parts, from.step, { startedMs, jobEndMs: from.jobEndMs }, begun)
+  const ms = Math.max(0, nowMs - startedMs) + stopwatch.ms()
+  return judge(parts, step, end, Math.round(ms))
 }
 
 type Judged =
@@ -61,6 +76,8 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
     case 'died':
       if (end.oom) return done('failed', end.exitCode, outOfMemory(parts, name, end.exitCode))
       return interruption(isOver(parts) ? GUARD_EXITS.expired : end.exitCode, true)
+    case 'unknown':
+      return unknownEnd()
     case 'stopped':
       return isOver(parts) ? interruption(GUARD_EXITS.expired, true) : stoppedByOthers(true)
     case 'exited':
@@ -109,6 +126,11 @@ function notStarted(name: string, cause: string): Omit<Verdict, 'steps'> {
   const shell = /\/bin\/sh/.test(cause) ? ': the image needs /bin/sh' : ''
   const message = `step "${name}" could not start: ${cause}${shell}`
   return { state: 'errored', reason: 'step_not_started', exitCode: undefined, message }
+}
+
+function unknownEnd(): Interrupted {
+  const message = 'the agent was away, and how its step went on meanwhile is not known'
+  return { kind: 'interrupted', reason: 'agent_lost', userCodeRan: true, message }
 }
 
 function leaseNearEnd(): Interrupted {

@@ -1,10 +1,7 @@
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DEADLINE_NAME } from '../execute/deadline-file.ts'
+import { readDeadline } from '../execute/deadline-file.ts'
 import type { Leases } from './overdue.ts'
-
-/** Whole centiseconds as the guard takes them: no sign, no leading zero, no more than counts. */
-const DEADLINE = /^[1-9]\d{0,14}$/
 
 /** The lease folders of one agent, as its guardian sees them. */
 export class LeaseFolders {
@@ -30,20 +27,6 @@ export class LeaseFolders {
   /** For a lease that is over: a guard that still reads its folder ends with it. */
   async remove(lease: string): Promise<void> {
     await rm(join(this.#dir, lease), { recursive: true, force: true })
-  }
-}
-
-/** Removes what dead processes have left; for an agent that holds nothing yet. */
-export async function clearLeases(dir: string): Promise<void> {
-  await rm(dir, { recursive: true, force: true })
-}
-
-async function readDeadline(folder: string): Promise<number | undefined> {
-  try {
-    const text = (await readFile(join(folder, DEADLINE_NAME), 'latin1')).trim()
-    return DEADLINE.test(text) ? Number(text) * 10 : undefined
-  } catch {
-    return undefined
   }
 }
 

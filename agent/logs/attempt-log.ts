@@ -3,7 +3,8 @@ import {
   LOG_BYTES_MAX,
   LOG_CHUNK_BYTES_MAX,
   LOG_CHUNK_MS_MAX,
-  LOG_NOTICE_BYTES_MAX
+  LOG_NOTICE_BYTES_MAX,
+  LOG_PAGE_LINES_MAX
 } from '../../protocol/core/limits.ts'
 import type { LogLine, LogStream } from '../../protocol/core/log-line.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -29,6 +30,12 @@ export interface LogSummary {
   readonly lines: number
   /** SHA-256 over every line's text with a line feed, 64 hex digits; '' without lines. */
   readonly digest: string
+}
+
+/** A log that goes on, with the lines of each step and stream that it has already. */
+export interface ResumedLog {
+  readonly log: AttemptLog
+  lines(step: number, stream: LogStream): number
 }
 
 /** A line that has no number yet: it gets one when it is written. */
@@ -62,6 +69,30 @@ export class AttemptLog {
     this.#options = options
   }
 
+  /**
+   * The log of an attempt that a process before this one began, to be written on behind its last
+   * line. Lines that had not reached the spool by then are to be written again.
+   */
+  static async resume(
+    parts: AttemptLogParts & { readonly spool: Pick<LogStore, 'read'> },
+    options: AttemptLogOptions
+  ): Promise<ResumedLog> {
+    const log = new AttemptLog(parts, options)
+    const lines = new Map<string, number>()
+    for (let next = 1; ; ) {
+      const { job, epoch } = options
+      const page = await parts.spool.read(job, epoch, next, LOG_PAGE_LINES_MAX)
+      if (page.kind === 'absent' || page.lines.length === 0) break
+      for (const line of page.lines) {
+        log.#keep(line)
+        const name = `${line.step} ${line.stream}`
+        lines.set(name, (lines.get(name) ?? 0) + 1)
+      }
+      next = page.next
+    }
+    return { log, lines: (step, stream) => lines.get(`${step} ${stream}`) ?? 0 }
+  }
+
   /** One line without its line end. */
   write(step: number, stream: LogStream, text: string): void {
     const said = { atMs: this.#parts.clock.wallMs(), step, stream, text }
@@ -81,6 +112,12 @@ export class AttemptLog {
     else this.#disarm ??= this.#parts.clock.arm(this.#waitMs(), () => this.#flush())
   }
 
+  /** Resolves once the spool has all that was written so far. */
+  async flushed(): Promise<void> {
+    this.#flush()
+    await this.#writing
+  }
+
   /** Writes what is left and marks the end of the log. */
   async close(): Promise<LogSummary> {
     this.#flush()
@@ -92,6 +129,14 @@ export class AttemptLog {
     await this.#parts.spool.finish(job, epoch).catch((error: unknown) => this.#failed(error))
     onSpooled()
     return { lines: this.#kept, digest: this.#kept === 0 ? '' : this.#hash.digest('hex') }
+  }
+
+  /** A line that the spool has already. */
+  #keep(line: LogLine): void {
+    this.#taken += 1
+    this.#takenBytes += encodedBytes(line)
+    this.#kept += 1
+    this.#hash.update(line.text).update('\n')
   }
 
   /** What is missing, said in the log itself; all of it fits LOG_NOTICE_BYTES_MAX. */

@@ -11,7 +11,10 @@ const HEADER_BYTES = 64
 const PROGRAM_HEADERS_MAX = 64
 const RUN_MS_MAX = 5_000
 /** What sandboxes run of it. */
-const APPLETS = ['sh', 'tar', 'chown', 'id'] as const
+const APPLETS = [
+  ...['sh', 'tar', 'chown', 'id', 'mkdir'],
+  ...['mkfifo', 'tee', 'tail', 'head', 'stat', 'sleep']
+] as const
 /** How the guard waits: without a fork, on a terminal that stays silent. */
 const WAIT = 'exec 3<>/dev/ptmx; read -r -t 0.05 _ <&3; echo $((1 + 1))'
 const WAIT_MS_MIN = 45

@@ -1,8 +1,8 @@
 import { branchOf } from '../../protocol/api/job-document.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
-import type { JobPhase } from '../../protocol/core/job.ts'
 import { seenPhase } from '../../protocol/core/job-filter.ts'
 import { BOARD_READS_MAX } from '../../protocol/core/limits.ts'
+import { phaseShown } from '../../protocol/core/move.ts'
 import {
   jobIdOf,
   type Manifest,
@@ -126,11 +126,11 @@ async function askedJobs(
   { announcement }: SealedAnnouncement
 ): Promise<Pick<RunDocument, 'state' | 'jobs'>> {
   const { runId, manifest } = announcement
-  const phases: JobPhase[] = []
+  const phases: ReturnType<typeof phaseShown>[] = []
   for (let at = 0; at < manifest.jobs.length; at += BOARD_READS_MAX) {
     const few = manifest.jobs.slice(at, at + BOARD_READS_MAX)
     const states = await Promise.all(few.map((spec) => parts.readJob(jobIdOf(runId, spec.index))))
-    phases.push(...states.map((state) => state?.phase ?? 'queued'))
+    phases.push(...states.map(phaseShown))
   }
   const jobs = manifest.jobs.map(({ name, index }) => ({
     id: jobIdOf(runId, index),

@@ -3,7 +3,14 @@ import type { Ballot } from './ballot.ts'
 import { compareBallots, highestBallot, NO_BALLOT } from './ballot.ts'
 import { permits } from './guard.ts'
 import type { LeaseTimer } from './lease-timer.ts'
-import { leasedJob, leaseView, remainingMs, sameLeaseKey } from './lease-timer.ts'
+import {
+  heldJob,
+  leasedJob,
+  leaseView,
+  remainingMs,
+  sameClaim,
+  sameLeaseKey
+} from './lease-timer.ts'
 import type {
   RegisterReply,
   RegisterRequest,
@@ -12,7 +19,9 @@ import type {
   RenewItem,
   RenewResult
 } from './messages.ts'
+import { epochProblem } from './move.ts'
 import type { AcceptorRecord, Digest } from './ports.ts'
+import { isSealed } from './run-reducer.ts'
 
 /** One register under one witness epoch, at one witness. */
 export interface AcceptorState {
@@ -24,6 +33,8 @@ export interface AcceptorState {
    * which has forgotten whether it was. In memory only, like the timer.
    */
   readonly confirmed: boolean
+  /** So was the lease's boot: an adoption is chosen only once the process that made it renews. */
+  readonly confirmedBoot: boolean
 }
 
 export interface AcceptorContext {
@@ -70,10 +81,12 @@ export type AcceptRequest = Extract<RegisterRequest, { readonly kind: 'accept' }
  * of the holder: it counts the load as a renewal, or it would help to take a living lease over.
  */
 export function acceptorOf(record: AcceptorRecord | undefined, nowMs: number): AcceptorState {
+  const confirmed = heldJob(record?.accepted?.value) !== undefined
   return {
     record: record ?? { promised: NO_BALLOT, accepted: undefined },
     timer: { renewedAtMs: nowMs, fenced: false, stage: undefined },
-    confirmed: leasedJob(record?.accepted?.value) !== undefined
+    confirmed,
+    confirmedBoot: confirmed
   }
 }
 
@@ -141,7 +154,8 @@ export function accept(
     state: {
       record,
       timer: timerAfter(state, value, nowMs, digest),
-      confirmed: state.confirmed && sameLeaseKey(accepted?.value, value)
+      confirmed: state.confirmed && sameClaim(accepted?.value, value),
+      confirmedBoot: state.confirmedBoot && sameLeaseKey(accepted?.value, value)
     },
     reply: { kind: 'accepted', ballot, wseq: 0 },
     durability: 'save'
@@ -167,14 +181,16 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
       register: item.scope.register,
       answer,
       version: job?.version ?? 0,
-      cancel: job?.cancel
+      cancel: job?.cancel,
+      ...(answer === 'moved' ? { moved: job } : {})
     },
-    // `ok` and `stale` show a record: not before it is synced, or a witness could renew an epoch,
+    // These show a record: not before it is synced, or a witness could renew an epoch,
     // crash without it, and help to grant the next one (4.12.1).
-    durability: answer === 'ok' || answer === 'stale' ? 'barrier' : 'none'
+    durability: SHOWING.has(answer) ? 'barrier' : 'none'
   })
   if (!context.remoteIsMember || job === undefined) return step('behind')
   if (!(job.epoch >= item.epoch)) return step('behind')
+  if (job.phase === 'moved') return step('moved')
   const lease = leasedJob(job)?.lease
   if (lease === undefined || job.epoch > item.epoch) return step('stale')
   const same = lease.claimId === item.claimId && lease.boot === item.boot
@@ -182,8 +198,10 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
   if (lease.holder !== context.remote || !same) return step('behind')
   if (state.timer.fenced) return step('fenced')
   const timer = { ...state.timer, renewedAtMs: context.nowMs, stage: item.stage }
-  return step('ok', { ...state, timer, confirmed: true })
+  return step('ok', { ...state, timer, confirmed: true, confirmedBoot: true })
 }
+
+const SHOWING: ReadonlySet<RenewResult['answer']> = new Set(['ok', 'stale', 'moved'])
 
 function highestOf(state: AcceptorState): Ballot {
   return highestBallot(state.record.promised, state.record.accepted?.ballot ?? NO_BALLOT)
@@ -206,14 +224,17 @@ function acceptRefusal(
 ): AcceptorStep | undefined {
   const { value } = request
   const known = state.record.accepted?.value
-  const problem = acceptProblem(known, request.scope.register, value, context)
+  const { register, witnessEpoch } = request.scope
+  const problem =
+    acceptProblem(known, register, value, context) ?? epochProblem(value, witnessEpoch)
   if (problem !== undefined) return refuse(state, 'invalid', problem)
-  if (known?.annHash !== value.annHash && !context.createValid) {
+  if (!isSealed(value) && known?.annHash !== value.annHash && !context.createValid) {
     return refuse(state, 'announcement_missing', 'no announcement here that this value matches')
   }
   const leftMs = remainingMs(known, state.timer, context.nowMs)
   // THE GUARD: a living lease ends only by its holder or by the clock of this witness.
-  if (permits(known, value, { leftMs, confirmed: state.confirmed })) return
+  const { confirmed, confirmedBoot } = state
+  if (permits(known, value, { leftMs, confirmed, confirmedBoot })) return
   return refuse(state, 'lease_alive', 'the lease is alive here', { remainingMs: leftMs })
 }
 

@@ -80,6 +80,8 @@ export class Board {
     // A register made from another announcement is another job: its outcome says nothing here.
     if (state.annHash !== entry.sealed.annHash) return false
     if (job.state !== undefined && state.version <= job.state.version) return false
+    // It lives on elsewhere, and is to be seen as it is there.
+    if (state.phase === 'moved') return false
     const sameLease = job.state?.epoch === state.epoch
     const leased = state.phase === 'leased'
     const next: BoardJob = {

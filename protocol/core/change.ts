@@ -1,4 +1,4 @@
-import type { JobOp } from './job.ts'
+import type { JobOp, JobState } from './job.ts'
 import type { RejectReason } from './job-reducer.ts'
 import type { LeaseProfile } from './lease-profile.ts'
 import type {
@@ -28,6 +28,8 @@ export interface ChangeRequest {
   readonly op: JobOp | RunOp | undefined
   /** The announcement's bytes, with the create of a run only. */
   readonly announcement: Uint8Array | undefined
+  /** Begins an empty register with this value, whole, in place of an op: where a job has moved. */
+  readonly landing?: JobState | undefined
   readonly profile: LeaseProfile
   /** True when an earlier change with this op ended ambiguous: a no then needs a write-back. */
   readonly ambiguous: boolean

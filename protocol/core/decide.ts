@@ -1,7 +1,7 @@
 import type { Ballot } from './ballot.ts'
 import { compareBallots, NO_BALLOT } from './ballot.ts'
 import type { ChangeRequest, ChangeVerdict } from './change.ts'
-import type { RejectReason } from './job-reducer.ts'
+import type { Reduction, RejectReason } from './job-reducer.ts'
 import type { Accepted, RegisterValue } from './messages.ts'
 import type { Digest } from './ports.ts'
 import type { LeaseAnswer, ValueReply } from './reader.ts'
@@ -40,7 +40,7 @@ export function decidePromises(
   const answers = [...promises.values()]
   const top = highestAccepted(answers)
   const base = top?.value
-  const reduction = reduce(base, request.register, request.op, digest)
+  const reduction = reductionOf(request, base, digest)
   if (reduction.kind === 'next') {
     const retryInMs = busyMs(request, base, answers)
     // Do not poison: without this one witness whose timer alone ran out would accept the next
@@ -77,7 +77,7 @@ export function decideRead(
   const read = judgeRead(replies, quorum, digest)
   if (read.kind !== 'chosen') return
   const { value, accepted, lagging } = read
-  const reduction = reduce(value, request.register, request.op, digest)
+  const reduction = reductionOf(request, value, digest)
   if (reduction.kind === 'same' && value !== undefined) {
     return { verdict: { kind: 'same', value }, accepted, lagging }
   }
@@ -90,6 +90,16 @@ export function decideRead(
   const retryInMs = busyMs(request, value, [...replies.values()])
   if (value === undefined || retryInMs === 0) return
   return { verdict: { kind: 'busy', retryInMs, value }, accepted, lagging }
+}
+
+// A register that holds anything at all has begun: whatever it is, the landing is in its past.
+function reductionOf(
+  { register, op, landing }: ChangeRequest,
+  base: RegisterValue | undefined,
+  digest: Digest
+): Reduction<RegisterValue> {
+  if (landing === undefined) return reduce(base, register, op, digest)
+  return base === undefined ? { kind: 'next', value: landing } : { kind: 'same' }
 }
 
 // Milliseconds to wait where the op would end a lease that too few of these witnesses see expired.

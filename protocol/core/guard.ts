@@ -1,6 +1,6 @@
 import type { JobState } from './job.ts'
 import type { LeasedJob } from './lease-timer.ts'
-import { leasedJob, sameLeaseKey } from './lease-timer.ts'
+import { adoptionsOf, heldJob, sameClaim, sameLeaseKey } from './lease-timer.ts'
 import type { RegisterValue } from './messages.ts'
 
 /** What a witness knows, in memory alone, of the lease in the value that it has accepted. */
@@ -9,6 +9,8 @@ export interface HeldLease {
   readonly leftMs: number
   /** Its holder has renewed it here, or may have done so before a restart. */
   readonly confirmed: boolean
+  /** The very process that has it now did; a new one has not, until it renews for itself. */
+  readonly confirmedBoot: boolean
 }
 
 /**
@@ -21,9 +23,10 @@ export function permits(
   value: RegisterValue,
   lease: HeldLease
 ): boolean {
-  const held = leasedJob(known)
+  const held = heldJob(known)
   if (held === undefined || value.kind !== 'job') return true
   if (sameLeaseKey(held, value) || endedByHolder(value, held) || lease.leftMs === 0) return true
+  if (sameClaim(held, value)) return permitsBoot(held, value, lease)
   // From here on the value either ends the lease by somebody else's will, or is made of a past in
   // which that lease never was. The second is honest as long as the lease may be unchosen: two
   // claims of one epoch met, and a round that saw only the other one goes on.
@@ -38,6 +41,17 @@ export function permits(
   // minority, or it would be chosen; and it must go on renewing to keep others out even there.
   if (lease.confirmed) return false
   return value.epoch < held.epoch || (value.epoch === held.epoch && !deposes(value))
+}
+
+/**
+ * A lease goes over to a later process of its holder by that one's signature. Back it goes only as
+ * long as the adoption may be unchosen: without this a member could give a living lease to a
+ * process that is dead, or to none, and its holder's renewals would be refused.
+ */
+function permitsBoot(held: LeasedJob, value: RegisterValue, lease: HeldLease): boolean {
+  const next = heldJob(value)
+  if (next === undefined) return false
+  return adoptionsOf(next.lease) > adoptionsOf(held.lease) || !lease.confirmedBoot
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { BoardJob } from './board-job.ts'
 import type { JobPhase } from './job.ts'
+import { phaseShown } from './move.ts'
 import type { Manifest } from './run.ts'
 
 /** `leased` until its first step runs, then `running`; else the phase itself. */
-export type SeenPhase = JobPhase | 'running'
+export type SeenPhase = Exclude<JobPhase, 'moved'> | 'running'
 
 /** Every field narrows; undefined asks for all. */
 export interface JobFilter {
@@ -19,7 +20,7 @@ export interface JobFilter {
 }
 
 export function seenPhase(job: Pick<BoardJob, 'state' | 'stage'>): SeenPhase {
-  const phase = job.state?.phase ?? 'queued'
+  const phase = phaseShown(job.state)
   if (phase !== 'leased') return phase
   return job.stage?.name === 'step' || job.stage?.name === 'finishing' ? 'running' : 'leased'
 }
@@ -50,7 +51,7 @@ export function matchesRun(
 
 // Who asks for `leased` or `running` means what is at work: the stage is soft and may lag behind.
 function matchesState(job: BoardJob, states: readonly SeenPhase[]): boolean {
-  const phase = job.state?.phase ?? 'queued'
+  const phase = phaseShown(job.state)
   return states.includes(phase) || (phase === 'leased' && states.includes('running'))
 }
 

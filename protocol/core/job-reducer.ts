@@ -1,18 +1,26 @@
 import type { HistoryEntry, JobOp, JobOpBody, JobState, Lease, Outcome, Reason } from './job.ts'
 import { isTerminal } from './job.ts'
+import { adoptionsOf } from './lease-timer.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
+import { mayHarmHosts } from './losses.ts'
 import type { Digest } from './ports.ts'
 
 export type RejectReason =
   /** The register is empty, and the op does not create it. */
   | 'absent'
   | 'terminal'
+  /** It lives on under another witness epoch; the value says which. */
+  | 'moved'
   | 'not_leased'
   | 'not_holder'
   | 'stale_epoch'
+  /** The lease is another process's of the same holder. */
+  | 'stale_boot'
   /** The claim's id was that of an earlier claim. */
   | 'claim_used'
   | 'attempts_exhausted'
+  /** Lost on two hosts already: a third one is not risked. */
+  | 'quarantined'
   /** An `error` whose reason the job's state does not bear out. */
   | 'not_allowed'
   | 'invalid'
@@ -27,7 +35,10 @@ type Body<Kind extends JobOpBody['kind']> = Extract<JobOpBody, { readonly kind: 
 
 /** What an op changes; version, prevHash, lastOps and op follow by themselves. */
 type Change = Partial<
-  Pick<JobState, 'phase' | 'epoch' | 'attempts' | 'lease' | 'cancel' | 'outcome' | 'history'>
+  Pick<
+    JobState,
+    'phase' | 'epoch' | 'attempts' | 'lease' | 'cancel' | 'outcome' | 'history' | 'moved'
+  >
 >
 
 type Verdict = Change | 'same' | RejectReason
@@ -89,6 +100,7 @@ function createJob(register: string, op: JobOp): Reduction<JobState> {
 function judge(prev: JobState, op: JobOp): Verdict {
   // A create on an existing register is `same` whatever its content (4.12.7).
   if (op.body.kind === 'create') return 'same'
+  if (prev.phase === 'moved') return 'moved'
   if (isTerminal(prev.phase)) return 'terminal'
   switch (op.body.kind) {
     case 'claim':
@@ -97,10 +109,19 @@ function judge(prev: JobState, op: JobOp): Verdict {
       return complete(prev, op, op.body)
     case 'release':
       return release(prev, op, op.body)
+    case 'adopt':
+      return adopt(prev, op, op.body)
+    case 'reaffirm':
+      return reaffirm(prev, op, op.body)
     case 'cancel':
       return cancel(prev, op, op.body)
     case 'error':
       return fail(prev, op.body)
+    case 'skip':
+      // Claimed, its own code may have run: to be ended by a cancel, and shown as that.
+      return prev.phase === 'queued' ? { phase: 'skipped' } : 'not_allowed'
+    case 'move':
+      return move(op.body)
     default:
       return op.body satisfies never
   }
@@ -121,6 +142,8 @@ function claim(prev: JobState, op: JobOp, body: Body<'claim'>): Verdict {
   const history = withExpired(prev)
   if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
   if (prev.attempts >= prev.attemptsMax) return 'attempts_exhausted'
+  // A job that ends whatever host it is on must not go through the whole mesh.
+  if (mayHarmHosts(history)) return 'quarantined'
   return { phase: 'leased', epoch: prev.epoch + 1, attempts: prev.attempts + 1, lease, history }
 }
 
@@ -147,6 +170,23 @@ function release(prev: JobState, op: JobOp, body: Body<'release'>): Verdict {
   return { phase: 'queued', lease: undefined, attempts, history }
 }
 
+/** The holder's process is another one now; the attempt, its container and its epoch are not. */
+function adopt(prev: JobState, op: JobOp, body: Body<'adopt'>): Verdict {
+  const lease = heldLease(prev, op, body)
+  if (typeof lease === 'string') return lease
+  if (lease.boot === body.boot) return 'same'
+  const { boot, number } = body
+  // Each number once: the signed adoption of a process that died would else take the lease back.
+  if (number !== adoptionsOf(lease) + 1) return 'stale_boot'
+  return { lease: { ...lease, boot, adoption: { number, opId: op.opId, sig: op.sig } } }
+}
+
+function reaffirm(prev: JobState, op: JobOp, body: Body<'reaffirm'>): Verdict {
+  const lease = heldLease(prev, op, body)
+  if (typeof lease === 'string') return lease
+  return lease.boot === body.boot ? {} : 'stale_boot'
+}
+
 function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {
   if (prev.cancel !== undefined) return 'same'
   const flag = { by: op.actor, reason: body.reason }
@@ -154,10 +194,16 @@ function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {
   return prev.phase === 'leased' ? { cancel: flag } : cancelled(prev, flag, prev.history)
 }
 
+/** The lease stays: its holder goes on at the new witnesses, and nobody may take it here. */
+function move({ witnessEpoch }: Body<'move'>): Verdict {
+  if (!Number.isSafeInteger(witnessEpoch) || witnessEpoch < 1) return 'invalid'
+  return { phase: 'moved', moved: { witnessEpoch } }
+}
+
 function fail(prev: JobState, body: Body<'error'>): Verdict {
   const history = withExpired(prev)
   if (prev.cancel !== undefined) return cancelled(prev, prev.cancel, history)
-  if (!errorAllowed(prev, body.reason)) return 'not_allowed'
+  if (!errorAllowed(prev, history, body.reason)) return 'not_allowed'
   return {
     phase: 'errored',
     lease: undefined,
@@ -166,8 +212,9 @@ function fail(prev: JobState, body: Body<'error'>): Verdict {
   }
 }
 
-function errorAllowed(prev: JobState, reason: Reason): boolean {
+function errorAllowed(prev: JobState, history: readonly HistoryEntry[], reason: Reason): boolean {
   if (prev.attempts >= prev.attemptsMax && reason === 'agent_lost') return true
+  if (reason === 'quarantined') return mayHarmHosts(history)
   return prev.phase === 'queued' && ERRORS_OF_QUEUED.includes(reason)
 }
 

@@ -9,6 +9,8 @@ export type JobPhase =
   | 'errored'
   | 'cancelled'
   | 'skipped'
+  /** A stop-sign: the job lives on in the register of another witness epoch (4.12.12). */
+  | 'moved'
 
 export type OutcomeState = 'succeeded' | 'failed' | 'errored' | 'cancelled'
 
@@ -29,6 +31,8 @@ export type Reason =
   | 'drained'
   | 'lease_lost'
   | 'log_limit'
+  /** Lost on two hosts: the job itself may be what ends them. */
+  | 'quarantined'
 
 export interface Lease {
   /** Peer id of the agent that may run the attempt. */
@@ -38,6 +42,19 @@ export interface Lease {
   /** Boot nonce of the holder's process, 16 hex digits. */
   readonly boot: string
   readonly leaseMs: number
+  /** The last restart of its holder under this claim; undefined before the first. */
+  readonly adoption?: Adoption | undefined
+}
+
+/**
+ * A restarted holder has taken its own lease on under a new boot nonce, and signed that: the boot
+ * of a lease is believed without the value before it.
+ */
+export interface Adoption {
+  /** 1 for the first one of a claim: an earlier one can never be played again over a later one. */
+  readonly number: number
+  readonly opId: string
+  readonly sig: string
 }
 
 export interface StepResult {
@@ -95,8 +112,27 @@ export type JobOpBody =
       /** False gives the attempt back: nothing of the job's own ran (4.12.15). */
       readonly userCodeRan: boolean
     }
+  | {
+      readonly kind: 'adopt'
+      readonly epoch: number
+      readonly claimId: string
+      /** Of the process that takes the lease on. */
+      readonly boot: string
+      readonly number: number
+    }
+  /** Changes nothing but the version: witnesses that lag or are fenced begin the lease anew. */
+  | {
+      readonly kind: 'reaffirm'
+      readonly epoch: number
+      readonly claimId: string
+      readonly boot: string
+    }
   | { readonly kind: 'cancel'; readonly reason: string }
   | { readonly kind: 'error'; readonly reason: Reason; readonly message: string }
+  /** Of a job that nobody has claimed: it is not to run at all. */
+  | { readonly kind: 'skip'; readonly reason: string }
+  /** To the witnesses of this later epoch. */
+  | { readonly kind: 'move'; readonly witnessEpoch: number; readonly reason: string }
 
 export interface OpIdentity {
   /** 32 hex digits. The same for every retry of one intent, so that it is applied once. */
@@ -131,6 +167,8 @@ export interface JobState {
   readonly lease: Lease | undefined
   readonly cancel: { readonly by: string; readonly reason: string } | undefined
   readonly outcome: Outcome | undefined
+  /** In phase `moved` only, where all else is as it was: that is the snapshot. */
+  readonly moved?: { readonly witnessEpoch: number } | undefined
   /** Oldest first, at most HISTORY_ENTRIES_MAX. */
   readonly history: readonly HistoryEntry[]
   /** Oldest first, at most LAST_OPS_MAX. */
@@ -139,6 +177,7 @@ export interface JobState {
   readonly op: JobOp
 }
 
+/** True for a phase in which a register takes no op any more. */
 export function isTerminal(phase: JobPhase): boolean {
   return phase !== 'queued' && phase !== 'leased'
 }

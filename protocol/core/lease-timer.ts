@@ -28,22 +28,31 @@ export function leasedJob(value: RegisterValue | undefined): LeasedJob | undefin
 
 export type LeasedJob = JobState & { readonly phase: 'leased'; readonly lease: Lease }
 
-/** True when both are leased by the very same claim: epoch, holder, claim and boot. */
-export function sameLeaseKey(a: RegisterValue | undefined, b: RegisterValue | undefined): boolean {
-  const [one, other] = [leasedJob(a), leasedJob(b)]
-  if (one === undefined || other === undefined || one.epoch !== other.epoch) return false
-  return (
-    one.lease.holder === other.lease.holder &&
-    one.lease.claimId === other.lease.claimId &&
-    one.lease.boot === other.lease.boot
-  )
+/**
+ * The value as a job with a lease that binds: leased, or moved with one. The stop-sign itself may
+ * never be chosen, and its lease must not be anybody's for the taking meanwhile.
+ */
+export function heldJob(value: RegisterValue | undefined): LeasedJob | undefined {
+  if (value?.kind !== 'job' || value.lease === undefined) return
+  if (value.phase !== 'leased' && value.phase !== 'moved') return
+  return { ...value, phase: 'leased', lease: value.lease }
 }
 
-/** True when both are leased by one claim, whichever process of the holder goes on with it. */
+/** True when both are leased by the very same claim: epoch, holder, claim and boot. */
+export function sameLeaseKey(a: RegisterValue | undefined, b: RegisterValue | undefined): boolean {
+  return sameClaim(a, b) && heldJob(a)?.lease.boot === heldJob(b)?.lease.boot
+}
+
+/** True when both are leased by the same claim, by whichever process of its holder. */
 export function sameClaim(a: RegisterValue | undefined, b: RegisterValue | undefined): boolean {
-  const [one, other] = [leasedJob(a), leasedJob(b)]
+  const [one, other] = [heldJob(a), heldJob(b)]
   if (one === undefined || other === undefined || one.epoch !== other.epoch) return false
   return one.lease.holder === other.lease.holder && one.lease.claimId === other.lease.claimId
+}
+
+/** How often the holder has restarted under this claim and taken its lease on. */
+export function adoptionsOf(lease: Lease): number {
+  return lease.adoption?.number ?? 0
 }
 
 /** Milliseconds until this witness lets another claim in; 0 where nothing is leased. */
@@ -52,7 +61,7 @@ export function remainingMs(
   timer: LeaseTimer,
   nowMs: number
 ): number {
-  const job = leasedJob(value)
+  const job = heldJob(value)
   if (job === undefined) return 0
   return Math.max(0, takeOverMsOf(job.lease.leaseMs) - (nowMs - timer.renewedAtMs))
 }

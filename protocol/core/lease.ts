@@ -16,6 +16,8 @@ export interface LeaseHold {
   readonly terminated: boolean
   readonly cancelSeen: boolean
   readonly lost: LossReason | undefined
+  /** A reaffirmation is on its way. */
+  readonly reaffirming: boolean
 }
 
 /**
@@ -34,9 +36,13 @@ export type LeaseEvent =
       readonly nowMs: number
       readonly oks: number
       readonly stale: number
+      /** Witnesses that have seen the lease expired and refuse renewals since. */
+      readonly fenced?: number | undefined
       readonly quorum: number
       readonly cancel: CancelFlag | undefined
     }
+  /** The reaffirmation that was asked for is settled, whatever came of it. */
+  | { readonly kind: 'reaffirmed'; readonly nowMs: number }
   /** Before a complete or release is proposed. */
   | { readonly kind: 'proposed'; readonly nowMs: number }
   /** The container is confirmed gone, calls in flight to create or start it included (4.12.13). */
@@ -54,6 +60,8 @@ export type LeaseEffect =
   | { readonly kind: 'write_deadline'; readonly deadlineMs: number }
   /** Start one round of renewals now and report it as `renewed` with this time. */
   | { readonly kind: 'renew'; readonly startedAtMs: number }
+  /** Propose a reaffirmation now and report its end as `reaffirmed`. */
+  | { readonly kind: 'reaffirm' }
   | { readonly kind: 'start' }
   /** SIGTERM to the steps, and flush the log. */
   | { readonly kind: 'terminate' }
@@ -90,17 +98,36 @@ export function holdsLease(value: RegisterValue | undefined, key: ClaimKey): boo
  * deadline would come after their timers.
  */
 export function startHold(profile: LeaseProfile, claimStartedAtMs: number, nowMs: number): Step {
+  return begin(profile, claimStartedAtMs, nowMs, 'none')
+}
+
+/**
+ * The lease of a container that a process before this one started, taken on by an `adopt` that is
+ * chosen. The witnesses count from their accept of that, so its start is what this lease begins
+ * with; whether the container is still alive, its own guard has to tell.
+ */
+export function resumeHold(profile: LeaseProfile, adoptStartedAtMs: number, nowMs: number): Step {
+  return begin(profile, adoptStartedAtMs, nowMs, 'running')
+}
+
+function begin(
+  profile: LeaseProfile,
+  claimStartedAtMs: number,
+  nowMs: number,
+  container: 'none' | 'running'
+): Step {
   const deadlineMs = claimStartedAtMs + holdMs(profile)
   const nearlySpent = nowMs > deadlineMs - profile.startMsMin
   const hold: LeaseHold = {
     profile,
     deadlineMs,
     nextRenewMs: nearlySpent ? nowMs : claimStartedAtMs + profile.renewEveryMs,
-    container: 'none',
+    container,
     proposed: false,
     terminated: false,
     cancelSeen: false,
-    lost: undefined
+    lost: undefined,
+    reaffirming: false
   }
   const [next, effects] = due(hold, nowMs)
   return [next, [{ kind: 'write_deadline', deadlineMs }, ...effects]]
@@ -114,6 +141,8 @@ export function stepHold(hold: LeaseHold, event: LeaseEvent): Step {
       return ready(hold, event.nowMs)
     case 'renewed':
       return renewed(hold, event)
+    case 'reaffirmed':
+      return due({ ...hold, reaffirming: false }, event.nowMs)
     case 'proposed':
       return due({ ...hold, proposed: true }, event.nowMs)
     case 'gone':
@@ -138,7 +167,18 @@ function renewed(hold: LeaseHold, event: Renewed): Step {
   const notice: LeaseEffect[] = flagged ? [{ kind: 'cancel', flag: cancel }] : []
   const [next, effects] = extended(seen, event)
   const [last, more] = startIfWanted(next, nowMs)
-  return [last, [...effects, ...notice, ...more]]
+  const [known, wish] = reaffirmIfRefused(last, event)
+  return [known, [...effects, ...notice, ...more, ...wish]]
+}
+
+// A witness that is fenced, or holds what was never chosen, says no to every renewal from now on:
+// without a new version the lease hangs on the others alone until it ends.
+function reaffirmIfRefused(hold: LeaseHold, event: Renewed): Step {
+  const refusals = (event.fenced ?? 0) + event.stale
+  const alive = event.nowMs < hold.deadlineMs || isUnstarted(hold)
+  if (refusals === 0 || !alive || hold.proposed || hold.reaffirming) return [hold, []]
+  if (hold.lost !== undefined) return [hold, []]
+  return [{ ...hold, reaffirming: true }, [{ kind: 'reaffirm' }]]
 }
 
 function extended(hold: LeaseHold, event: Renewed): Step {

@@ -393,3 +393,4 @@ export const FEEDS_MAX = 256
 
 export * from './claim-limits.ts'
 export * from './lifeline-limits.ts'
+export * from './recovery-limits.ts'

@@ -105,13 +105,17 @@ export type RejectCode =
   | 'equivocation'
   | 'announcement_missing'
 
-export type RenewAnswer = 'ok' | 'behind' | 'stale' | 'fenced' | 'gone'
+export type RenewAnswer = 'ok' | 'behind' | 'stale' | 'fenced' | 'gone' | 'moved'
 
 export interface RenewResult {
   readonly register: string
   readonly answer: RenewAnswer
   readonly version: number
   readonly cancel: { readonly by: string; readonly reason: string } | undefined
+  /**
+   * With `moved` only: the stop-sign, which a quorum has to show before anybody acts on it (4.9).
+   */
+  readonly moved?: JobState | undefined
 }
 
 export interface SyncItem {
@@ -119,7 +123,8 @@ export interface SyncItem {
   readonly witnessEpoch: number
   readonly seq: number
   readonly version: number
-  readonly phase: JobPhase | 'run'
+  readonly phase: JobPhase | RunState['phase']
+  /** '' for a register that is superseded. */
   readonly annHash: string
 }
 

@@ -1,6 +1,6 @@
 import type { Ballot } from './ballot.ts'
 import { compareBallots, NO_BALLOT } from './ballot.ts'
-import { leasedJob, sameClaim, takeOverMsOf } from './lease-timer.ts'
+import { heldJob, sameClaim, takeOverMsOf } from './lease-timer.ts'
 import type { Accepted, RegisterReply, RegisterValue, Stage } from './messages.ts'
 import type { Digest } from './ports.ts'
 
@@ -71,7 +71,7 @@ export function quorumRemainingMs(
   answers: readonly LeaseAnswer[],
   quorum: number
 ): number {
-  const job = leasedJob(value)
+  const job = heldJob(value)
   if (job === undefined) return 0
   const remaining = answers
     .map(({ accepted, lease }) => {

@@ -40,6 +40,7 @@ export function registerKind(register: string): 'run' | 'job' | undefined {
 }
 
 function isRunOp(op: JobOp | RunOp): op is RunOp {
+  if (op.body.kind === 'seal') return true
   return op.body.kind === 'create' && !('attemptsMax' in op.body)
 }
 

@@ -28,7 +28,8 @@ const SEEN_AS: Readonly<Record<JobPhase, RunStatus>> = {
   failed: 'failed',
   errored: 'errored',
   cancelled: 'cancelled',
-  skipped: 'succeeded'
+  skipped: 'succeeded',
+  moved: 'running'
 }
 
 /** State of a chosen run from the phases of all its jobs. */

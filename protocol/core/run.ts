@@ -92,7 +92,10 @@ export interface SealedAnnouncement {
   readonly bytes: Uint8Array
 }
 
-export type RunOpBody = { readonly kind: 'create'; readonly annHash: string }
+export type RunOpBody =
+  | { readonly kind: 'create'; readonly annHash: string }
+  /** Of an empty register only: from then on this run can begin in that later epoch alone. */
+  | { readonly kind: 'seal'; readonly witnessEpoch: number }
 export type RunOp = SignedOp<RunOpBody>
 
 export interface RunState {
@@ -100,8 +103,11 @@ export interface RunState {
   readonly register: string
   readonly version: number
   readonly prevHash: string
-  readonly phase: 'run'
+  readonly phase: 'run' | 'superseded'
+  /** '' where it is superseded. */
   readonly annHash: string
+  /** The witness epoch that the seal names; undefined for a run. */
+  readonly supersededBy?: number | undefined
   readonly op: RunOp
 }
 

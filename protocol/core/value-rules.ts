@@ -1,6 +1,7 @@
-import type { HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
+import type { Adoption, HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
 import { isTerminal } from './job.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
+import { mayHarmHosts } from './losses.ts'
 import type { RegisterValue } from './messages.ts'
 import { registerKind } from './register-reducer.ts'
 import type { RunState } from './run.ts'
@@ -21,7 +22,15 @@ export function valueProblem(register: string, value: RegisterValue): string | u
 
 function runProblem(value: RunState): string | undefined {
   if (value.version !== 1) return 'version'
-  return value.op.body.annHash === value.annHash ? undefined : 'annHash'
+  const { body } = value.op
+  if (body.kind === 'create') {
+    if (value.phase !== 'run' || value.supersededBy !== undefined) return 'phase'
+    return body.annHash === value.annHash ? undefined : 'annHash'
+  }
+  if (value.phase !== 'superseded' || value.annHash !== '') return 'phase'
+  const { witnessEpoch } = body
+  const fits = value.supersededBy === witnessEpoch && isCount(witnessEpoch) && witnessEpoch > 0
+  return fits ? undefined : 'supersededBy'
 }
 
 function jobProblem(job: JobState): string | undefined {
@@ -30,8 +39,10 @@ function jobProblem(job: JobState): string | undefined {
     ['attemptsMax', isCount(job.attemptsMax) && inRange(job.attemptsMax, 1, ATTEMPTS_MAX)],
     ['attempts', isCount(job.attempts) && job.attempts <= job.attemptsMax],
     ['phase', PHASES.has(job.phase)],
-    ['lease', (job.phase === 'leased') === (job.lease !== undefined)],
-    ['outcome', isTerminal(job.phase) === (job.outcome !== undefined)],
+    ['lease', job.phase === 'moved' || (job.phase === 'leased') === (job.lease !== undefined)],
+    ['moved', (job.phase === 'moved') === (job.moved !== undefined)],
+    ['adoption', job.lease?.adoption === undefined || adoptionFits(job.lease.adoption)],
+    ['outcome', hasOutcome(job.phase) === (job.outcome !== undefined)],
     ['outcome', job.outcome === undefined || outcomeFits(job)],
     ['history', historyFits(job)],
     ['lastOps', lastOpsFit(job)],
@@ -46,16 +57,22 @@ const PHASES: ReadonlySet<JobPhase> = new Set([
   'succeeded',
   'failed',
   'errored',
-  'cancelled'
+  'cancelled',
+  'skipped',
+  'moved'
 ])
+
+function hasOutcome(phase: JobPhase): boolean {
+  return isTerminal(phase) && phase !== 'skipped' && phase !== 'moved'
+}
 
 function outcomeFits({ outcome, phase, epoch }: JobState): boolean {
   return outcome?.state === phase && outcome.epoch === epoch
 }
 
 // Every epoch ends once, in order; the current one is in the history only after its end.
-function historyFits({ history, epoch, phase }: JobState): boolean {
-  const ended = phase === 'leased' ? epoch - 1 : epoch
+function historyFits({ history, epoch, lease }: JobState): boolean {
+  const ended = lease === undefined ? epoch : epoch - 1
   const oldest = ended - history.length + 1
   return (
     history.length === Math.min(ended, HISTORY_ENTRIES_MAX) &&
@@ -81,10 +98,18 @@ function opFits(job: JobState): boolean {
       return isSameOutcome(job.outcome, body.outcome) && endFits(job, 'completed', body)
     case 'release':
       return (job.phase === 'queued' || isCancelled(job)) && endFits(job, 'released', body)
+    case 'adopt':
+      return adoptFits(job, body)
+    case 'reaffirm':
+      return isHeldBy(job, body)
     case 'cancel':
       return cancelFits(job, body.reason) && (job.phase === 'leased' || isCancelled(job))
     case 'error':
       return isCancelled(job) || errorFits(job, body)
+    case 'skip':
+      return job.phase === 'skipped'
+    case 'move':
+      return moveFits(job, body.witnessEpoch)
     default:
       return body satisfies never
   }
@@ -93,9 +118,29 @@ function opFits(job: JobState): boolean {
 function claimFits(job: JobState, body: Extract<JobOpBody, { readonly kind: 'claim' }>): boolean {
   const { lease } = job
   if (lease === undefined || lease.holder !== job.op.actor) return false
+  if (lease.adoption !== undefined) return false
   return (
     lease.claimId === body.claimId && lease.boot === body.boot && lease.leaseMs === body.leaseMs
   )
+}
+
+function adoptFits(job: JobState, body: Extract<JobOpBody, { readonly kind: 'adopt' }>): boolean {
+  const adoption = job.lease?.adoption
+  if (!isHeldBy(job, body) || adoption === undefined) return false
+  const { opId, sig } = job.op
+  return adoption.number === body.number && adoption.opId === opId && adoption.sig === sig
+}
+
+function isHeldBy(
+  { lease, epoch, op }: JobState,
+  body: { readonly epoch: number; readonly claimId: string; readonly boot: string }
+): boolean {
+  if (lease === undefined || lease.holder !== op.actor || body.epoch !== epoch) return false
+  return lease.claimId === body.claimId && lease.boot === body.boot
+}
+
+function adoptionFits({ number, opId, sig }: Adoption): boolean {
+  return isCount(number) && number > 0 && opId !== '' && sig !== ''
 }
 
 function endFits(
@@ -123,11 +168,19 @@ function cancelFits({ cancel, op }: JobState, reason: string): boolean {
 }
 
 function errorFits(
-  { phase, outcome }: JobState,
+  { phase, outcome, history }: JobState,
   body: Extract<JobOpBody, { readonly kind: 'error' }>
 ): boolean {
   if (phase !== 'errored') return false
+  if (body.reason === 'quarantined' && !mayHarmHosts(history)) return false
   return outcome?.reason === body.reason && outcome.message === body.message
+}
+
+// As the stop-sign, or landed: with the phase that it had before.
+function moveFits(job: JobState, witnessEpoch: number): boolean {
+  if (!isCount(witnessEpoch) || witnessEpoch < 1 || job.version < 2) return false
+  if (job.phase === 'moved') return job.moved?.witnessEpoch === witnessEpoch
+  return job.phase === 'queued' || job.phase === 'leased'
 }
 
 function isCancelled(job: JobState): boolean {

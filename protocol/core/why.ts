@@ -1,6 +1,7 @@
 import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
 import type { JobState, Reason } from './job.ts'
+import { isLastLease } from './losses.ts'
 import type { AgentView } from './observation.ts'
 import { fits } from './requirements.ts'
 
@@ -25,6 +26,7 @@ export function whyOf(job: BoardJob, view: WhyView): string {
     case 'succeeded':
       return takenOver(state, nameOf)
     case 'skipped':
+    case 'moved':
       return ''
     case 'failed':
     case 'errored':
@@ -71,7 +73,7 @@ function whyLeased(
 }
 
 function whatFollows(state: JobState, othersThatFit: number): string {
-  if (state.attempts >= state.attemptsMax) return 'its last attempt: the job ends with its lease'
+  if (isLastLease(state)) return 'its last attempt: the job ends with its lease'
   if (othersThatFit === 0) return 'no other agent fits, so the job waits for one'
   return 'another agent takes over when its lease ends'
 }

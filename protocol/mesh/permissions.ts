@@ -10,7 +10,12 @@ const ROLES: Readonly<Partial<Record<Act, readonly Role[]>>> = {
   'job.claim': ['agent'],
   'job.complete': ['agent'],
   'job.release': ['agent'],
+  'job.adopt': ['agent'],
+  'job.reaffirm': ['agent'],
   'job.cancel': ['agent', 'gateway', 'operator'],
+  'run.seal': ['gateway'],
+  'job.skip': ['gateway', 'operator'],
+  'job.move': ['gateway', 'operator'],
   'job.error': ['agent', 'gateway', 'operator']
 }
 

@@ -13,6 +13,7 @@ import { ANNOUNCEMENT_TERMS_MAX, MANIFEST_BYTES_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterScope } from '../core/messages.ts'
 import type { Clock, Digest, Verifier } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
+import { isSealed } from '../core/run-reducer.ts'
 import type { Log } from '../host/log.ts'
 import type { AnnouncementFetch } from './announcement-fetch.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
@@ -79,7 +80,8 @@ export class WitnessAcceptor {
     return await this.#with(request.scope, async (register) => {
       const { value } = request
       const known = register.state.record.accepted?.value
-      const isFirst = known?.annHash !== value.annHash
+      // A sealed register has no announcement, and never will.
+      const isFirst = !isSealed(value) && known?.annHash !== value.annHash
       const isNew = isFirst && !this.#isOnRecord(value.annHash)
       const sealed = isNew ? await this.#announcementOf(asked, request) : undefined
       if (sealed !== undefined) this.#terms.learn(sealed)

@@ -1,8 +1,24 @@
-import type { Outcome } from '../core/job.ts'
+import type { Outcome, StepResult } from '../core/job.ts'
+import type { Resources } from '../core/run.ts'
 import type { Committer } from './committer.ts'
 import { attemptKey, behind } from './keys.ts'
 import type { Reader } from './reader.ts'
 import { sealJson } from './sealed-value.ts'
+
+/** How far the steps of an attempt have come; times are boot milliseconds of its host. */
+export interface AttemptProgress {
+  /** Index of the step that runs, or is about to. */
+  readonly step: number
+  readonly stepStartedMs: number
+  /** Of the attempt. */
+  readonly startedMs: number
+  /** When the job's time is over. */
+  readonly jobEndMs: number
+  /** Of the steps before. */
+  readonly results: readonly StepResult[]
+  /** What the job holds of this host. */
+  readonly resources: Resources
+}
 
 /** What an agent must know of an attempt after a crash (lease-protocol 4.4, D5). */
 export interface AttemptRecord {
@@ -16,6 +32,8 @@ export interface AttemptRecord {
   readonly phase: 'claimed' | 'starting' | 'running' | 'exited' | 'reported'
   readonly outcome: Outcome | undefined
   readonly userCodeRan: boolean
+  /** Absent before the first step. */
+  readonly progress?: AttemptProgress | undefined
   /** Wall clock, milliseconds. */
   readonly startedAtMs: number
 }

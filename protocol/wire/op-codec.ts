@@ -45,19 +45,31 @@ export function jobBodyToWire(body: JobOpBody): wire.JobOpBody {
       const reason = reasons.toWire(body.reason)
       return { release: { ...endToWire(body), reason, userCodeRan: body.userCodeRan } }
     }
+    case 'adopt': {
+      const number = count(body.number, 'number')
+      return { adopt: { ...endToWire(body), boot: bootToWire(body), number } }
+    }
+    case 'reaffirm':
+      return { reaffirm: { ...endToWire(body), boot: bootToWire(body) } }
     case 'cancel':
       return { cancel: { reason: message(body.reason) } }
     case 'error':
       return {
         error: { reason: reasons.toWire(body.reason), message: message(body.message) }
       }
+    case 'skip':
+      return { skip: { reason: message(body.reason) } }
+    case 'move': {
+      const witnessEpoch = count(body.witnessEpoch, 'witnessEpoch')
+      return { move: { witnessEpoch, reason: message(body.reason) } }
+    }
     default:
       return refuse('op', `is ${JSON.stringify(body satisfies never)}`)
   }
 }
 
 export function jobBodyFromWire(body: wire.JobOpBody): JobOpBody {
-  const { create, claim, complete, release, cancel, error } = body
+  const { create, claim, complete, release, adopt, reaffirm, cancel, error } = body
   if (create !== undefined) {
     const annHash = hexOf(create.annHash, HASH_BYTES, 'annHash')
     const attemptsMax = count(create.attemptsMax, 'attemptsMax', ATTEMPTS_MAX)
@@ -76,19 +88,39 @@ export function jobBodyFromWire(body: wire.JobOpBody): JobOpBody {
     const reason = reasons.fromWire(release.reason)
     return { kind: 'release', ...endFromWire(release), reason, userCodeRan: release.userCodeRan }
   }
+  if (adopt !== undefined) {
+    const number = count(adopt.number, 'number')
+    return { kind: 'adopt', ...endFromWire(adopt), boot: bootFromWire(adopt), number }
+  }
+  if (reaffirm !== undefined) {
+    return { kind: 'reaffirm', ...endFromWire(reaffirm), boot: bootFromWire(reaffirm) }
+  }
   if (cancel !== undefined) return { kind: 'cancel', reason: message(cancel.reason) }
   if (error !== undefined) {
     const reason = reasons.fromWire(error.reason)
     return { kind: 'error', reason, message: message(error.message) }
   }
-  return refuse('op', 'has no body')
+  return restFromWire(body)
+}
+
+function restFromWire({ skip, move }: wire.JobOpBody): JobOpBody {
+  if (skip !== undefined) return { kind: 'skip', reason: message(skip.reason) }
+  if (move === undefined) return refuse('op', 'has no body')
+  const witnessEpoch = count(move.witnessEpoch, 'witnessEpoch')
+  return { kind: 'move', witnessEpoch, reason: message(move.reason) }
 }
 
 export function runBodyToWire(body: RunOpBody): wire.RunOpBody {
-  return { create: { annHash: bytesOf(body.annHash, HASH_BYTES, 'annHash') } }
+  if (body.kind === 'create') {
+    return { create: { annHash: bytesOf(body.annHash, HASH_BYTES, 'annHash') } }
+  }
+  return { seal: { witnessEpoch: count(body.witnessEpoch, 'witnessEpoch') } }
 }
 
 export function runBodyFromWire(body: wire.RunOpBody): RunOpBody {
+  if (body.seal !== undefined) {
+    return { kind: 'seal', witnessEpoch: count(body.seal.witnessEpoch, 'witnessEpoch') }
+  }
   const { annHash } = need(body.create, 'body')
   return { kind: 'create', annHash: hexOf(annHash, HASH_BYTES, 'annHash') }
 }
@@ -139,4 +171,12 @@ function endToWire(end: LeaseKey): { epoch: number; claimId: Uint8Array<ArrayBuf
 
 function endFromWire(end: { epoch: number; claimId: Uint8Array }): LeaseKey {
   return { epoch: count(end.epoch, 'epoch'), claimId: hexOf(end.claimId, ID_BYTES, 'claimId') }
+}
+
+function bootToWire({ boot }: { readonly boot: string }): Uint8Array<ArrayBuffer> {
+  return bytesOf(boot, BOOT_BYTES, 'boot')
+}
+
+function bootFromWire({ boot }: { readonly boot: Uint8Array }): string {
+  return hexOf(boot, BOOT_BYTES, 'boot')
 }

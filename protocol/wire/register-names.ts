@@ -37,7 +37,8 @@ export const jobPhases = names<JobPhase, Phase>('phase', {
   failed: Phase.PHASE_FAILED,
   errored: Phase.PHASE_ERRORED,
   cancelled: Phase.PHASE_CANCELLED,
-  skipped: Phase.PHASE_SKIPPED
+  skipped: Phase.PHASE_SKIPPED,
+  moved: Phase.PHASE_MOVED
 })
 
 export const syncPhases = names<SyncItem['phase'], Phase>('phase', {
@@ -48,7 +49,9 @@ export const syncPhases = names<SyncItem['phase'], Phase>('phase', {
   errored: Phase.PHASE_ERRORED,
   cancelled: Phase.PHASE_CANCELLED,
   skipped: Phase.PHASE_SKIPPED,
-  run: Phase.PHASE_RUN
+  moved: Phase.PHASE_MOVED,
+  run: Phase.PHASE_RUN,
+  superseded: Phase.PHASE_SUPERSEDED
 })
 
 export const reasons = names<ReasonName, Reason>('reason', {
@@ -66,7 +69,8 @@ export const reasons = names<ReasonName, Reason>('reason', {
   cancelled: Reason.REASON_CANCELLED,
   drained: Reason.REASON_DRAINED,
   lease_lost: Reason.REASON_LEASE_LOST,
-  log_limit: Reason.REASON_LOG_LIMIT
+  log_limit: Reason.REASON_LOG_LIMIT,
+  quarantined: Reason.REASON_QUARANTINED
 })
 
 export const stepStates = names<StepResult['state'], StepState>('step state', {
@@ -116,5 +120,6 @@ export const renewAnswers = names<RenewName, RenewAnswer>('answer', {
   behind: RenewAnswer.RENEW_ANSWER_BEHIND,
   stale: RenewAnswer.RENEW_ANSWER_STALE,
   fenced: RenewAnswer.RENEW_ANSWER_FENCED,
-  gone: RenewAnswer.RENEW_ANSWER_GONE
+  gone: RenewAnswer.RENEW_ANSWER_GONE,
+  moved: RenewAnswer.RENEW_ANSWER_MOVED
 })

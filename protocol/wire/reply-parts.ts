@@ -1,3 +1,4 @@
+import type { JobState } from '../core/job.ts'
 import {
   MANIFEST_BYTES_MAX,
   MESSAGE_BYTES_MAX,
@@ -9,14 +10,17 @@ import { type Limits, loose } from './codec.ts'
 import {
   blob,
   bytesOf,
+  bytesOrNone,
   count,
   HASH_BYTES,
   hexOf,
+  hexOrNone,
   ID_BYTES,
   list,
   need,
   optional,
   ownBlob,
+  plain,
   refuse,
   register,
   textBytes
@@ -24,7 +28,7 @@ import {
 import type * as wire from './generated/register.ts'
 import { rejectCodes, renewAnswers, syncPhases } from './register-names.ts'
 import { ballotFromWire, ballotToWire, stageFromWire, stageToWire } from './scope-parts.ts'
-import { acceptedFromWire, acceptedToWire } from './value-codec.ts'
+import { acceptedFromWire, acceptedToWire, decodeValue, encodeValue } from './value-codec.ts'
 import { cancellation } from './value-parts.ts'
 
 export const REPLY_LIMITS = {
@@ -144,7 +148,8 @@ function resultToWire(result: RenewResult): wire.RenewResult {
     register: register(result.register),
     answer: renewAnswers.toWire(result.answer),
     version: count(result.version, 'version'),
-    cancel: optional(result.cancel, cancellation)
+    cancel: optional(result.cancel, cancellation),
+    moved: optional(result.moved, (state) => plain(encodeValue(state)))
   })
 }
 
@@ -153,8 +158,15 @@ function resultFromWire(message: wire.RenewResult): RenewResult {
     register: register(message.register),
     answer: renewAnswers.fromWire(message.answer),
     version: count(message.version, 'version'),
-    cancel: optional(message.cancel, cancellation)
+    cancel: optional(message.cancel, cancellation),
+    moved: optional(message.moved, movedFromWire)
   }
+}
+
+/** A value of any other kind says nothing about a renewal. */
+function movedFromWire(bytes: Uint8Array): JobState {
+  const value = decodeValue(bytes)
+  return value.kind === 'job' && value.phase === 'moved' ? value : refuse('moved', 'is no such job')
 }
 
 function syncedToWire(reply: Reply<'synced'>): wire.SyncedReply {
@@ -183,7 +195,7 @@ function itemToWire(item: SyncItem): wire.SyncItem {
     seq: count(item.seq, 'seq'),
     version: count(item.version, 'version'),
     phase: syncPhases.toWire(item.phase),
-    annHash: bytesOf(item.annHash, HASH_BYTES, 'annHash')
+    annHash: bytesOrNone(item.annHash, HASH_BYTES, 'annHash')
   }
 }
 
@@ -194,6 +206,6 @@ function itemFromWire(message: wire.SyncItem): SyncItem {
     seq: count(message.seq, 'seq'),
     version: count(message.version, 'version'),
     phase: syncPhases.fromWire(message.phase),
-    annHash: hexOf(message.annHash, HASH_BYTES, 'annHash')
+    annHash: hexOrNone(message.annHash, HASH_BYTES, 'annHash')
   }
 }

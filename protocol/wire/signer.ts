@@ -42,6 +42,8 @@ function leaseOf(body: JobOpBody): Pick<OpStatement, 'epoch' | 'claimId'> {
       return { epoch: undefined, claimId: body.claimId }
     case 'complete':
     case 'release':
+    case 'adopt':
+    case 'reaffirm':
       return { epoch: body.epoch, claimId: body.claimId }
     default:
       return { epoch: undefined, claimId: undefined }

@@ -1,4 +1,4 @@
-import type { HistoryEntry, JobOp, JobState, Lease, OpIdentity } from '../core/job.ts'
+import type { Adoption, HistoryEntry, JobOp, JobState, Lease, OpIdentity } from '../core/job.ts'
 import {
   ATTEMPTS_MAX,
   HISTORY_ENTRIES_MAX,
@@ -71,7 +71,8 @@ function jobToWire(job: JobState): wire.JobState {
     outcome: optional(job.outcome, outcomeToWire),
     history: list(job.history, HISTORY_ENTRIES_MAX, 'history', entryToWire),
     lastOps: list(job.lastOps, LAST_OPS_MAX, 'lastOps', identityToWire),
-    op: { ...signedToWire(job.op), body: jobBodyToWire(job.op.body) }
+    op: { ...signedToWire(job.op), body: jobBodyToWire(job.op.body) },
+    moved: optional(job.moved, moved)
   })
 }
 
@@ -92,18 +93,20 @@ function jobFromWire(job: wire.JobState): JobState {
     outcome: optional(job.outcome, outcomeFromWire),
     history: list(job.history, HISTORY_ENTRIES_MAX, 'history', entryFromWire),
     lastOps: list(job.lastOps, LAST_OPS_MAX, 'lastOps', identityFromWire),
-    op: { ...signedFromWire(op), body: jobBodyFromWire(need(op.body, 'body')) }
+    op: { ...signedFromWire(op), body: jobBodyFromWire(need(op.body, 'body')) },
+    moved: optional(job.moved, moved)
   }
 }
 
 function runToWire(run: RunState): wire.RunState {
-  return {
+  return loose<wire.RunState>({
     register: runId(run.register, 'register'),
     version: count(run.version, 'version'),
     prevHash: bytesOrNone(run.prevHash, HASH_BYTES, 'prevHash'),
-    annHash: bytesOf(run.annHash, HASH_BYTES, 'annHash'),
-    op: { ...signedToWire(run.op), body: runBodyToWire(run.op.body) }
-  }
+    annHash: bytesOrNone(run.annHash, HASH_BYTES, 'annHash'),
+    op: { ...signedToWire(run.op), body: runBodyToWire(run.op.body) },
+    supersededBy: optional(run.supersededBy, (epoch) => count(epoch, 'supersededBy'))
+  })
 }
 
 function runFromWire(run: wire.RunState): RunState {
@@ -113,10 +116,16 @@ function runFromWire(run: wire.RunState): RunState {
     register: runId(run.register, 'register'),
     version: count(run.version, 'version'),
     prevHash: hexOrNone(run.prevHash, HASH_BYTES, 'prevHash'),
-    phase: 'run',
-    annHash: hexOf(run.annHash, HASH_BYTES, 'annHash'),
-    op: { ...signedFromWire(op), body: runBodyFromWire(need(op.body, 'body')) }
+    phase: run.supersededBy === undefined ? 'run' : 'superseded',
+    annHash: hexOrNone(run.annHash, HASH_BYTES, 'annHash'),
+    op: { ...signedFromWire(op), body: runBodyFromWire(need(op.body, 'body')) },
+    supersededBy: optional(run.supersededBy, (epoch) => count(epoch, 'supersededBy'))
   }
+}
+
+/** Where a job has moved to, the same on both sides. */
+function moved({ witnessEpoch }: { readonly witnessEpoch: number }): { witnessEpoch: number } {
+  return { witnessEpoch: count(witnessEpoch, 'witnessEpoch') }
 }
 
 /** The cancel flag, the same on both sides. */
@@ -129,12 +138,13 @@ export function cancellation(cancel: { readonly by: string; readonly reason: str
 }
 
 function leaseToWire(lease: Lease): wire.Lease {
-  return {
+  return loose<wire.Lease>({
     holder: peerId(lease.holder, 'holder'),
     claimId: bytesOf(lease.claimId, ID_BYTES, 'claimId'),
     boot: bytesOf(lease.boot, BOOT_BYTES, 'boot'),
-    leaseMs: count(lease.leaseMs, 'leaseMs')
-  }
+    leaseMs: count(lease.leaseMs, 'leaseMs'),
+    adoption: optional(lease.adoption, adoptionToWire)
+  })
 }
 
 function leaseFromWire(message: wire.Lease): Lease {
@@ -142,7 +152,24 @@ function leaseFromWire(message: wire.Lease): Lease {
     holder: peerId(message.holder, 'holder'),
     claimId: hexOf(message.claimId, ID_BYTES, 'claimId'),
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
-    leaseMs: count(message.leaseMs, 'leaseMs')
+    leaseMs: count(message.leaseMs, 'leaseMs'),
+    adoption: optional(message.adoption, adoptionFromWire)
+  }
+}
+
+function adoptionToWire(adoption: Adoption): wire.Adoption {
+  return {
+    number: count(adoption.number, 'number'),
+    opId: bytesOf(adoption.opId, ID_BYTES, 'opId'),
+    sig: bytesOf(adoption.sig, SIGNATURE_BYTES, 'sig')
+  }
+}
+
+function adoptionFromWire(message: wire.Adoption): Adoption {
+  return {
+    number: count(message.number, 'number'),
+    opId: hexOf(message.opId, ID_BYTES, 'opId'),
+    sig: hexOf(message.sig, SIGNATURE_BYTES, 'sig')
   }
 }
 

@@ -54,7 +54,7 @@ function proposalOf(register: string, witnessEpoch: number, accepted: Accepted):
 
 function signaturesHold(value: RegisterValue, check: Check): boolean {
   if (value.kind === 'run') return runOpHolds(value, check)
-  if (!jobOpHolds(value, check)) return false
+  if (!jobOpHolds(value, check) || !adoptionHolds(value, check)) return false
   return value.history.every((entry) => endHolds(value.register, entry, check))
 }
 
@@ -68,6 +68,16 @@ function jobOpHolds({ register, op }: JobState, check: Check): boolean {
   // Otherwise the signature of one outcome would carry any other.
   if (op.argsHash !== argsHashOfJob(op.body)) return false
   return check(op.actor, jobOpStatement(statementOfJobOp(register, op)), op.sig)
+}
+
+/** The same statement that the holder signed when it took its lease on after a restart. */
+function adoptionHolds({ register, epoch, lease }: JobState, check: Check): boolean {
+  if (lease?.adoption === undefined) return true
+  const { holder: actor, claimId, boot, adoption } = lease
+  const { number, opId, sig } = adoption
+  const argsHash = argsHashOfJob({ kind: 'adopt', epoch, claimId, boot, number })
+  const adopted = { register, kind: 'adopt', epoch, claimId, opId, actor, argsHash }
+  return check(actor, jobOpStatement(adopted), sig)
 }
 
 /** The same statement that the holder signed when it ended its lease. */

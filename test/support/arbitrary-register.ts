@@ -22,7 +22,7 @@ export interface Intent {
   readonly usedClaim: boolean
   readonly userCodeRan: boolean
   readonly state: OutcomeState
-  readonly reason: 'agent_lost' | 'never_matched' | 'exit_code'
+  readonly reason: 'agent_lost' | 'quarantined' | 'never_matched' | 'exit_code'
 }
 
 const PEERS = ['peerA', 'peerB', 'peerC'] as const
@@ -32,7 +32,11 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc.record({
   kind: fc.oneof(
     { weight: 5, arbitrary: fc.constant('claim' as const) },
     { weight: 4, arbitrary: fc.constant('release' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('create', 'cancel', 'error', 'complete') }
+    { weight: 2, arbitrary: fc.constantFrom('adopt', 'reaffirm') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('create', 'cancel', 'error', 'complete', 'skip', 'move')
+    }
   ),
   repeats: fc.option(fc.nat(20), { nil: undefined, freq: 6 }),
   aim: fc.oneof(
@@ -43,7 +47,7 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc.record({
   // Mostly not: attempts that are given back make long lives.
   userCodeRan: fc.nat(4).map((chance) => chance === 0),
   state: fc.constantFrom('succeeded', 'failed', 'errored', 'cancelled'),
-  reason: fc.constantFrom('agent_lost', 'never_matched', 'exit_code')
+  reason: fc.constantFrom('agent_lost', 'quarantined', 'never_matched', 'exit_code')
 })
 
 /** A job's whole life: every op that was tried, and the state after each. */
@@ -74,8 +78,8 @@ export function opOf(
   if (again !== undefined) return again
   const serial = String(earlier.length)
   const { holder, claimId } = state?.lease ?? { holder: intent.actor, claimId: 'none' }
-  const ends = intent.kind === 'complete' || intent.kind === 'release'
-  const actor = ends && intent.aim !== 'other_actor' ? holder : intent.actor
+  const own = ['complete', 'release', 'adopt', 'reaffirm'].includes(intent.kind)
+  const actor = own && intent.aim !== 'other_actor' ? holder : intent.actor
   const epoch = (state?.epoch ?? 0) + (intent.aim === 'other_epoch' ? 1 : 0)
   const named = intent.aim === 'other_claim' ? 'another' : claimId
   const signer = plainSigner(actor, DIGEST)
@@ -100,10 +104,20 @@ function bodyOf(
       return { kind, ...lease, outcome: reportOf(lease.epoch, intent.state) }
     case 'release':
       return { kind, ...lease, reason: 'drained', userCodeRan }
+    case 'adopt': {
+      const number = (state?.lease?.adoption?.number ?? 0) + (intent.usedClaim ? 0 : 1)
+      return { kind, ...lease, boot: `boot-${serial}`, number }
+    }
+    case 'reaffirm':
+      return { kind, ...lease, boot: intent.usedClaim ? 'boot' : (state?.lease?.boot ?? 'boot') }
     case 'cancel':
       return { kind, reason: 'no longer needed' }
     case 'error':
       return { kind, reason, message: 'nobody is left' }
+    case 'skip':
+      return { kind, reason: 'not wanted' }
+    case 'move':
+      return { kind, witnessEpoch: 2, reason: 'a witness is gone' }
     default:
       return kind satisfies never
   }

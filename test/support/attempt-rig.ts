@@ -36,6 +36,10 @@ export interface AttemptWish {
   readonly deadlineInMs?: number
   readonly onStage?: (stage: Stage) => void
   readonly onUserCode?: () => Promise<void>
+  readonly onStep?: AttemptInput['onStep']
+  readonly onLogged?: (line: LoggedLine) => void
+  /** An attempt that another process began, to be gone on with. */
+  readonly begun?: Pick<AttemptInput, 'claimId' | 'manifest' | 'spec' | 'resume'>
   readonly onLine?: (text: string) => void
 }
 
@@ -63,6 +67,8 @@ export interface RigOptions {
   readonly cleanUpMsMax?: number
   readonly peerId?: string
   /** Asked by the executor instead of the engine itself, with a limit for its answers. */
+  /** Where another rig has its lease folders and sources. */
+  readonly root?: string
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
 }
 
@@ -108,7 +114,7 @@ export class AttemptRig {
     const engine = Engine.local(undefined)
     await ensureBaseImage(engine)
     const git = await GitFixture.serve()
-    const root = await mkdtemp(join(tmpdir(), 'runner-mesh-rig-'))
+    const root = options.root ?? (await mkdtemp(join(tmpdir(), 'runner-mesh-rig-')))
     const commit = await git.commit({ 'README.md': 'hello\n' })
     return new AttemptRig({ engine, git, root, commit, options })
   }
@@ -119,7 +125,7 @@ export class AttemptRig {
     const terminate = new AbortController()
     const seen = { lines: [] as LoggedLine[], stages: [] as string[], phases: new Map() }
     const jobId = wish.jobId ?? `7K3QF2.${this.#jobs++}`
-    const claimId = randomBytes(16).toString('hex')
+    const claimId = wish.begun?.claimId ?? randomBytes(16).toString('hex')
     const deadline = await DeadlineFile.create(join(this.root, 'leases'), jobId, claimId)
     const lease = await this.#lease(deadline, wish.deadlineInMs)
     const input: AttemptInput = {
@@ -130,8 +136,9 @@ export class AttemptRig {
       attempt: 1,
       givenBack: wish.givenBack ?? 0,
       witnessEpoch: 1,
-      manifest: this.#manifest(wish),
-      spec: specOf(wish),
+      manifest: wish.begun?.manifest ?? this.#manifest(wish),
+      spec: wish.begun?.spec ?? specOf(wish),
+      resume: wish.begun?.resume,
       deadline,
       deadlineMs: lease.deadlineMs,
       signal: abort.signal,
@@ -141,10 +148,11 @@ export class AttemptRig {
         wish.onStage?.(stage)
       },
       onPhase: (phase, ms) => seen.phases.set(phase, ms),
-      onUserCode: wish.onUserCode ?? (() => Promise.resolve()),
+      onStep: wish.onStep ?? wish.onUserCode ?? (() => Promise.resolve()),
       log: (step, stream, text) => {
         seen.lines.push({ step, stream, text })
         wish.onLine?.(text)
+        wish.onLogged?.({ step, stream, text })
       }
     }
     const result = this.executor.run(input).finally(lease.stop)

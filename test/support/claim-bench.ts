@@ -1,8 +1,9 @@
 import { Claimer } from '../../agent/claim/claimer.ts'
-import type { AttemptRunner } from '../../agent/claim/holder.ts'
+import type { AttemptRunner } from '../../agent/claim/holder-parts.ts'
 import { Renewer } from '../../agent/claim/renewer.ts'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { DeadlineFile } from '../../agent/execute/deadline-file.ts'
+import type { Survivor } from '../../agent/execute/executor.ts'
 import type { OwnedClaims } from '../../agent/execute/reaping.ts'
 import type { AttemptLog } from '../../agent/logs/attempt-log.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -53,6 +54,12 @@ export class OpenAttempts implements AttemptRunner {
     this.reaped.push(await owned())
     if (this.trouble !== undefined) throw this.trouble
     return []
+  }
+
+  found: readonly Survivor[] = []
+
+  async survivors(): Promise<readonly Survivor[]> {
+    return this.found
   }
 
   async check(): Promise<void> {
@@ -131,10 +138,16 @@ export interface ClaimBench {
 export function claimBench(
   mesh: OneRegister,
   clock: FakeClock,
-  options: { readonly peerId: string; readonly jobs?: number; readonly boot?: string }
+  options: {
+    readonly peerId: string
+    readonly jobs?: number
+    readonly boot?: string
+    /** Those of the process before. */
+    readonly records?: MemoryAttempts
+  }
 ): ClaimBench {
   const attempts = new OpenAttempts()
-  const records = new MemoryAttempts()
+  const records = options.records ?? new MemoryAttempts()
   const changes: string[] = []
   const deadlines: RecordingDeadline[] = []
   const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
@@ -171,7 +184,7 @@ export function claimBench(
       labels: {},
       capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
     },
-    openLog: () => quietLog(),
+    logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     mayClaim: () => order.mayClaim,
     onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
   })
@@ -180,7 +193,8 @@ export function claimBench(
 
 function quietLog(): AttemptLog {
   const close = async () => ({ lines: 0, digest: '' })
-  return { write: () => undefined, close } as unknown as AttemptLog
+  const flushed = () => Promise.resolve()
+  return { write: () => undefined, flushed, close } as unknown as AttemptLog
 }
 
 export function runWith(runId: string, jobs: number): SealedAnnouncement {

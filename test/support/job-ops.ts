@@ -32,6 +32,20 @@ export function complete(actor: string, epoch: number, claimId: string): JobOp {
   return op(actor, { kind: 'complete', epoch, claimId, outcome: reportOf(epoch, 'failed') })
 }
 
+export function adopt(
+  actor: string,
+  epoch: number,
+  claimId: string,
+  number: number,
+  opId?: string
+): JobOp {
+  return op(actor, { kind: 'adopt', epoch, claimId, boot: `boot-${actor}-${number}`, number }, opId)
+}
+
+export function reaffirm(actor: string, epoch: number, claimId: string, boot: string): JobOp {
+  return op(actor, { kind: 'reaffirm', epoch, claimId, boot })
+}
+
 export function cancel(): JobOp {
   return op('user', { kind: 'cancel', reason: 'no longer needed' })
 }

@@ -51,6 +51,8 @@ export class OneRegister {
   answerMs = 0
   /** False: witnesses answer renewals with `behind`. */
   renewable = true
+  /** Witnesses of three that answer renewals with `fenced`, until a new version comes. */
+  fenced = 0
   /** False: boards are not told of changes; only a read shows them. */
   gossip = true
   /** Of jobs that are created from now on. */
@@ -177,7 +179,7 @@ export class OneRegister {
       const oks = ok ? 3 : 0
       const { jobId } = item
       const cancel = this.cancel ?? state?.cancel
-      return { jobId, oks, stale, behind: 0, fenced: 0, quorum: 2, cancel }
+      return { jobId, oks, stale, behind: 0, fenced: this.fenced, quorum: 2, cancel }
     })
   }
 }

@@ -46,6 +46,13 @@ function isOpSigned({ register, op }: RegisterValue, digest: Digest): boolean {
 
 function isHistorySigned(value: RegisterValue, digest: Digest): boolean {
   if (value.kind === 'run') return true
+  const { register, epoch, lease } = value
+  if (lease?.adoption !== undefined) {
+    const { holder, claimId, boot, adoption } = lease
+    const { number, opId, sig } = adoption
+    const body = { kind: 'adopt', epoch, claimId, boot, number } as const
+    if (plainSigner(holder, digest).jobOp(register, opId, body).sig !== sig) return false
+  }
   return value.history.every(({ end, holder, opId, argsHash, sig }) => {
     if (end === 'expired') return sig === ''
     const kind = end === 'released' ? 'release' : 'complete'

@@ -23,6 +23,7 @@ interface Attempt {
   hold: LeaseHold | undefined
   epoch: number
   wakes: number
+  reaffirmed: number
   /** The deadline file: the guard reads it, whatever its agent does. */
   deadlineMs: number
   container: 'none' | 'running' | 'gone'
@@ -35,6 +36,9 @@ export class ClusterAgent {
   readonly #cluster: RegisterCluster
   readonly #options: AgentOptions
   #attempt: Attempt | undefined
+  /** Boot of the process whose change is under way, and what waits for it. */
+  #proposing: string | undefined
+  #queued: (() => void)[] = []
   #claims = 0
 
   constructor(peerId: string, cluster: RegisterCluster, options: AgentOptions) {
@@ -60,6 +64,7 @@ export class ClusterAgent {
   restart(): void {
     const orphan = this.#attempt
     this.#attempt = undefined
+    this.#queued = []
     this.#cluster.restart(this.member)
     this.#later(this.#cluster.timeline.between(50, 1_000), () => {
       if (orphan !== undefined) this.#stop(orphan)
@@ -87,6 +92,7 @@ export class ClusterAgent {
       hold: undefined,
       epoch: 0,
       wakes: 0,
+      reaffirmed: 0,
       deadlineMs: 0,
       container: 'none'
     }
@@ -105,8 +111,9 @@ export class ClusterAgent {
       })
       return
     }
-    if (result.kind === 'rejected' && result.reason === 'attempts_exhausted') {
-      const body: JobOpBody = { kind: 'error', reason: 'agent_lost', message: 'no attempt is left' }
+    if (result.kind === 'rejected' && isFinal(result.reason)) {
+      const reason = result.reason === 'quarantined' ? 'quarantined' : 'agent_lost'
+      const body: JobOpBody = { kind: 'error', reason, message: 'no attempt is left' }
       this.#propose(`error-${attempt.claimId}`, body, () => this.start())
       return
     }
@@ -131,6 +138,9 @@ export class ClusterAgent {
         break
       case 'renew':
         this.#renew(attempt, effect.startedAtMs)
+        break
+      case 'reaffirm':
+        this.#reaffirm(attempt)
         break
       case 'start':
         this.#run(attempt)
@@ -230,6 +240,7 @@ export class ClusterAgent {
         nowMs: this.clock.localMs(),
         oks: results.filter(({ answer }) => answer === 'ok').length,
         stale: results.filter(({ answer }) => answer === 'stale').length,
+        fenced: results.filter(({ answer }) => answer === 'fenced').length,
         quorum: this.#cluster.quorum,
         cancel: results.find(({ cancel }) => cancel !== undefined)?.cancel
       })
@@ -249,8 +260,34 @@ export class ClusterAgent {
     this.#later(PROFILE.requestTimeoutMs, finish)
   }
 
+  #reaffirm(attempt: Attempt): void {
+    const { epoch, claimId, boot } = attempt
+    attempt.reaffirmed += 1
+    const body: JobOpBody = { kind: 'reaffirm', epoch, claimId, boot }
+    this.#propose(`reaffirm-${attempt.reaffirmed}-${claimId}`, body, () => {
+      this.#event(attempt, { kind: 'reaffirmed', nowMs: this.clock.localMs() })
+    })
+  }
+
+  /** One after the other: two changes of one process would draw the same ballots. */
+  #propose(opId: string, body: JobOpBody, done: (result: ChangeResult) => void): void {
+    const { boot } = this.member
+    if (this.#proposing === boot) {
+      this.#queued.push(() => this.#propose(opId, body, done))
+      return
+    }
+    this.#proposing = boot
+    this.#proposeNow(opId, body, (result) => {
+      if (this.member.boot !== boot) return
+      this.#proposing = undefined
+      const next = this.#queued.shift()
+      done(result)
+      next?.()
+    })
+  }
+
   /** Proposes until the answer is definite, each time with the same operation id. */
-  #propose(
+  #proposeNow(
     opId: string,
     body: JobOpBody,
     done: (result: ChangeResult) => void,
@@ -260,7 +297,7 @@ export class ClusterAgent {
     const heard = (result: ChangeResult) => {
       if (result.kind === 'unresolved') {
         const again = ambiguous || result.ambiguous
-        this.#later(500, () => this.#propose(opId, body, done, again))
+        this.#later(500, () => this.#proposeNow(opId, body, done, again))
         return
       }
       this.#cluster.log.answers(op, result)
@@ -282,4 +319,8 @@ export class ClusterAgent {
       else task()
     })
   }
+}
+
+function isFinal(reason: string): boolean {
+  return reason === 'attempts_exhausted' || reason === 'quarantined'
 }

@@ -141,11 +141,23 @@ function endClaims(within: Within): void {
   test('an aborted run rejects with the reason at once', async () => {
     await within(async ({ sandbox }) => {
       const abort = new AbortController()
-      const step = { script: 'echo on; sleep 60', env: [], onOutput: () => abort.abort('enough') }
+      const step = {
+        step: 1,
+        script: 'echo on; sleep 60',
+        env: [],
+        onOutput: () => abort.abort('enough')
+      }
 
       await expect(sandbox.run(step, abort.signal)).rejects.toBe('enough')
     })
   })
+}
+
+let steps = 0
+/** A number is run once in a box; the boxes do not share them. */
+function nextStep(): number {
+  steps += 1
+  return steps
 }
 
 interface Ran {
@@ -166,7 +178,7 @@ async function run(
     said[stream] += text
     onText(text)
   }
-  const end = await sandbox.run({ script, env, onOutput }, NEVER)
+  const end = await sandbox.run({ step: nextStep(), script, env, onOutput }, NEVER)
   return { end, ...said }
 }
 

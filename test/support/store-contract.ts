@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isTerminal, type JobPhase } from '../../protocol/core/job.ts'
+import type { JobPhase } from '../../protocol/core/job.ts'
 import type { SyncItem } from '../../protocol/core/messages.ts'
 import type { AcceptorRecord, WitnessStore } from '../../protocol/core/ports.ts'
 import { acceptOf, hashOf, jobValue, promiseOf, runValue } from './store-records.ts'
@@ -242,7 +242,9 @@ async function followsModel(store: WitnessStore, steps: readonly Step[]): Promis
     const value = model.get(`${item.register}@${item.witnessEpoch}`)?.accepted?.value
     expect(item).toMatchObject({ version: value?.version, phase: value?.phase })
   }
-  const open = all.filter(({ phase }) => phase === 'run' || !isTerminal(phase))
+  const open = all.filter(
+    ({ phase }) => phase === 'run' || phase === 'queued' || phase === 'leased'
+  )
   expect(await pages(store, true)).toEqual(open)
 }
 

@@ -22,10 +22,10 @@ const held = (one: Bench): number => one.attempts.inputs.length
 const phase = (): string | undefined => mesh.states.get(JOB)?.phase
 
 /** An agent that holds the job and whose process has just been killed. */
-async function killedHolder(): Promise<Bench> {
-  const dead = bench('basalt')
+async function killedHolder(peerId = 'basalt'): Promise<Bench> {
+  const dead = bench(peerId)
   dead.claimer.consider()
-  await until(clock, () => held(dead) === 1)
+  await clock.until(() => held(dead) === 1, 3 * TAKE_OVER_MS)
   dead.order.mayClaim = false
   // A killed process neither renews nor gives anything back.
   mesh.renewable = false
@@ -136,6 +136,26 @@ describe('the lease of a holder that died', () => {
     expect(mesh.states.get(JOB)?.outcome).toMatchObject({
       reason: 'agent_lost',
       message: expect.stringContaining('1 of 1 attempts')
+    })
+  })
+})
+
+describe('a job that took two hosts down', () => {
+  test('is given to no third one, and ends with what to look at', async () => {
+    mesh.addRun(runWith(RUN, 1))
+    await killedHolder('basalt')
+    mesh.tellBoards(clock)
+    await killedHolder('flint')
+    const onyx = bench('onyx')
+    mesh.tellBoards(clock)
+
+    onyx.claimer.consider()
+    await clock.until(() => phase() === 'errored', 4 * TAKE_OVER_MS)
+
+    expect(held(onyx)).toBe(0)
+    expect(mesh.states.get(JOB)?.outcome).toMatchObject({
+      reason: 'quarantined',
+      message: expect.stringContaining('on different hosts')
     })
   })
 })

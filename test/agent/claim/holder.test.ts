@@ -24,6 +24,15 @@ beforeEach(() => {
   bench = claimBench(mesh, clock, { peerId: 'onyx' })
 })
 
+const PROGRESS = {
+  step: 0,
+  stepStartedMs: 0,
+  startedMs: 0,
+  jobEndMs: 60_000,
+  results: [],
+  resources: { cpuMilli: 1_000, memoryBytes: 1 }
+}
+
 const held = (): number => bench.attempts.inputs.length
 const phase = (): string | undefined => mesh.states.get(JOB)?.phase
 const deadline = (): RecordingDeadline => {
@@ -118,7 +127,7 @@ describe('the record of an attempt', () => {
     await start()
     expect(bench.records.written.map((record) => record.phase)).toEqual(['starting'])
 
-    await bench.attempts.inputs[0]?.onUserCode()
+    await bench.attempts.inputs[0]?.onStep(PROGRESS)
     bench.attempts.end(0)
     await until(clock, () => phase() === 'succeeded')
 
@@ -231,6 +240,21 @@ describe('the end of an attempt', () => {
     await until(clock, () => phase() === 'queued')
 
     expect(bench.attempts.cleared).toEqual([])
+  })
+})
+
+describe('a witness that saw the lease expired', () => {
+  test('has it reaffirmed by its holder, under its claim and boot', async () => {
+    await start()
+    mesh.fenced = 1
+    await until(clock, () => mesh.askedFor('reaffirm').length > 0)
+    mesh.fenced = 0
+    const { claimId, boot } = mesh.states.get(JOB)?.lease ?? {}
+    await clock.advance(2 * LEASE_PROFILES.default.renewEveryMs)
+
+    expect(mesh.askedFor('reaffirm')).toHaveLength(1)
+    expect(mesh.askedFor('reaffirm')[0]?.body).toMatchObject({ epoch: 1, claimId, boot })
+    expect(mesh.states.get(JOB)).toMatchObject({ phase: 'leased', epoch: 1, version: 3 })
   })
 })
 

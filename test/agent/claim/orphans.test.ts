@@ -116,7 +116,7 @@ describe('a restart', () => {
     await removeLeftovers(parts)
     // Nothing is kept, recorded or not.
     expect(bench.attempts.reaped).toEqual([new Set()])
-    await clock.settle(settleRecords(parts, new AbortController().signal), 10_000)
+    await clock.settle(settleRecords(parts, [], new AbortController().signal), 10_000)
 
     expect(mesh.states.get(first.register)).toMatchObject({ phase: 'failed' })
     expect(mesh.states.get(second.register)).toMatchObject({ phase: 'queued' })

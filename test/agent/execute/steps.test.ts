@@ -25,10 +25,14 @@ async function ended(end: StepEnd, atMs: number): Promise<StepsEnd> {
     signal: new AbortController().signal,
     deadlineMs: () => deadlineMs,
     onStage: () => undefined,
+    onStep: () => Promise.resolve(),
     log: () => undefined
   } as unknown as AttemptInput
   const parts = { sandbox, clock, input, env: [], termGraceMs: 0, onOutput: () => undefined }
-  return await clock.settle(runSteps(parts), 60_000)
+  const nowMs = clock.bootMs()
+  const times = { startedMs: nowMs, stepStartedMs: nowMs, jobEndMs: nowMs + 60_000 }
+  const progress = { step: 0, ...times, results: [], resources: input.spec.resources }
+  return await clock.settle(runSteps(parts, progress), 60_000)
 }
 
 describe('a box that was stopped or killed under a step', () => {

@@ -183,3 +183,37 @@ test('a line after a silence is kept at once, those that follow it together', as
 
   expect(chunks).toEqual(['one', 'two three', 'four'])
 })
+
+test('a log that a dead process began goes on behind its last line, and vouches for all of it', async () => {
+  const before = logTo(spool)
+  before.write(1, 'out', 'one')
+  before.write(1, 'err', 'side')
+  before.write(1, 'out', 'two')
+  await before.flushed()
+  before.write(1, 'out', 'never reached the disk')
+  const parts = { spool, clock, log: silentLog() }
+  const options = { job: JOB, epoch: 1, onSpooled: () => undefined }
+
+  const { log, lines } = await AttemptLog.resume(parts, options)
+  log.write(1, 'out', 'three')
+  const summary = await log.close()
+
+  expect([lines(1, 'out'), lines(1, 'err'), lines(2, 'out')]).toEqual([2, 1, 0])
+  const kept = await whole()
+  expect(kept.lines.map(({ number, text }) => `${number} ${text}`)).toEqual([
+    '1 one',
+    '2 side',
+    '3 two',
+    '4 three'
+  ])
+  expect(summary).toEqual(summaryOf(kept.lines))
+})
+
+test('a log that nobody began can be resumed: it is empty', async () => {
+  const parts = { spool, clock, log: silentLog() }
+  const options = { job: JOB, epoch: 1, onSpooled: () => undefined }
+  const { log, lines } = await AttemptLog.resume(parts, options)
+
+  expect(lines(1, 'out')).toBe(0)
+  expect(await log.close()).toEqual({ lines: 0, digest: '' })
+})

@@ -265,14 +265,14 @@ describe('the end', () => {
   })
 
   test('of a job whose agents were all lost comes at once: nobody ends that log', async () => {
-    const giveUp: JobOpBody = { kind: 'error', reason: 'agent_lost', message: 'lost' }
-    happens(ONYX, BASALT, ['peer-onyx', claimed('c3')], ['peer-basalt', giveUp])
-    logs.write(3, 1)
+    const giveUp: JobOpBody = { kind: 'error', reason: 'quarantined', message: 'lost' }
+    happens(ONYX, BASALT, ['peer-onyx', giveUp])
+    logs.write(2, 1)
     const done = follow()
     await clock.advance(LOG_LOOK_MS_MAX)
     await done
 
-    expect(said).toEqual(['attempt 3/3 onyx after basalt expired null', '3.1', 'end errored cut'])
+    expect(said).toEqual(['attempt 2/3 basalt after onyx expired null', '2.1', 'end errored cut'])
   })
 
   test('of a job that was cancelled while it was queued needs no log', async () => {

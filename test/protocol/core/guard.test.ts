@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { permits } from '../../../protocol/core/guard.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
-import { cancel, claim, complete, create, fail, jobAfter, release } from '../../support/job-ops.ts'
+import {
+  adopt,
+  cancel,
+  claim,
+  complete,
+  create,
+  fail,
+  jobAfter,
+  release
+} from '../../support/job-ops.ts'
 
 const create3 = create()
 const create1 = create(1)
@@ -12,10 +21,10 @@ const twoLives = [claim('peerB', 'c2'), release('peerB', 2, 'c2'), claim('peerC'
 const flagged = jobAfter(create3, claimA, cancel())
 
 /** The lease has a millisecond left, and may not be chosen. */
-const ALIVE = { leftMs: 1, confirmed: false }
+const ALIVE = { leftMs: 1, confirmed: false, confirmedBoot: false }
 /** Its holder renewed it here, and only a holder of a chosen lease does that. */
-const CONFIRMED = { leftMs: 1, confirmed: true }
-const OVER = { leftMs: 0, confirmed: true }
+const CONFIRMED = { leftMs: 1, confirmed: true, confirmedBoot: true }
+const OVER = { leftMs: 0, confirmed: true, confirmedBoot: true }
 
 describe('while the lease is alive a witness accepts', () => {
   const allowed: readonly (readonly [string, JobState, JobState])[] = [
@@ -69,6 +78,32 @@ describe('only while the lease may be unchosen a witness accepts', () => {
     expect(permits(known, value, ALIVE)).toBe(true)
     expect(permits(known, value, CONFIRMED)).toBe(false)
     expect(permits(known, value, OVER)).toBe(true)
+  })
+})
+
+describe('a lease that its holder took on again after a restart', () => {
+  const first = adopt('peerA', 1, 'c1', 1)
+  const adopted = jobAfter(create3, claimA, first)
+  const twice = jobAfter(create3, claimA, first, adopt('peerA', 1, 'c1', 2))
+  const NEW_PROCESS = { leftMs: 1, confirmed: true, confirmedBoot: false }
+
+  test('goes over to the new process at once, by its signature', () => {
+    expect(permits(held, adopted, CONFIRMED)).toBe(true)
+    expect(permits(adopted, twice, CONFIRMED)).toBe(true)
+    expect(permits(held, jobAfter(create3, claimA, first, cancel()), CONFIRMED)).toBe(true)
+  })
+
+  test('goes back only while the new process has not renewed it', () => {
+    expect(permits(adopted, held, NEW_PROCESS)).toBe(true)
+    expect(permits(adopted, flagged, NEW_PROCESS)).toBe(true)
+    expect(permits(adopted, held, CONFIRMED)).toBe(false)
+    expect(permits(twice, adopted, CONFIRMED)).toBe(false)
+  })
+
+  test('stays known as chosen: nothing without that claim takes its place', () => {
+    for (const other of [jobAfter(create3), jobAfter(create3, claim('peerB', 'c2'))]) {
+      expect(permits(adopted, other, NEW_PROCESS)).toBe(false)
+    }
   })
 })
 

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LeaseEffect, LeaseEvent, LeaseHold } from '../../../protocol/core/lease.ts'
-import { holdsLease, mayStart, startHold, stepHold } from '../../../protocol/core/lease.ts'
+import {
+  holdsLease,
+  mayStart,
+  resumeHold,
+  startHold,
+  stepHold
+} from '../../../protocol/core/lease.ts'
 import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import { claim, create, jobAfter } from '../../support/job-ops.ts'
 
@@ -203,12 +209,38 @@ describe('a container that cannot be renewed', () => {
     expect(played.effects).toEqual([{ kind: 'kill' }, { kind: 'lost', reason: 'stale' }])
   })
 
-  test('runs on when only a minority does', () => {
+  test('runs on and has its lease reaffirmed when only a minority does', () => {
     const played = running()
       .tick(START_MS + 500)
       .renewed(START_MS + 500, START_MS + 520, 2, 1)
 
-    expect(played.kinds).toEqual(['write_deadline'])
+    expect(played.kinds).toEqual(['write_deadline', 'reaffirm'])
+  })
+})
+
+describe('an adopted container', () => {
+  test('lives until a hold time after the start of the adoption, and is renewed like any', () => {
+    const [hold, effects] = resumeHold(PROFILE, START_MS, START_MS + 100)
+
+    expect(hold).toMatchObject({ container: 'running', deadlineMs: START_MS + HOLD_MS })
+    expect(effects).toContainEqual({ kind: 'write_deadline', deadlineMs: START_MS + HOLD_MS })
+    expect(effects).not.toContainEqual({ kind: 'start' })
+    const [, later] = stepHold(hold, { kind: 'tick', nowMs: START_MS + PROFILE.renewEveryMs })
+    expect(later[0]).toMatchObject({ kind: 'renew' })
+  })
+
+  test('of a lease that is nearly spent is renewed at once', () => {
+    const nowMs = START_MS + HOLD_MS - PROFILE.startMsMin + 1
+    const [, effects] = resumeHold(PROFILE, START_MS, nowMs)
+
+    expect(effects).toContainEqual({ kind: 'renew', startedAtMs: nowMs })
+  })
+
+  test('is lost at once where the adoption took longer than the lease', () => {
+    const [hold, effects] = resumeHold(PROFILE, START_MS, START_MS + HOLD_MS)
+
+    expect(hold.lost).toBe('expired')
+    expect(effects).toContainEqual({ kind: 'kill' })
   })
 })
 
@@ -236,6 +268,45 @@ describe('what has ended stays ended', () => {
     played.tick(START_MS + HOLD_MS + 1)
 
     expect(played.effects).toEqual([])
+  })
+})
+
+describe('a witness that refuses renewals', () => {
+  const round = (played: Played, change: Partial<Extract<LeaseEvent, { kind: 'renewed' }>>) =>
+    played.step({
+      kind: 'renewed',
+      startedAtMs: START_MS + 500,
+      nowMs: START_MS + 510,
+      oks: 2,
+      stale: 0,
+      quorum: 2,
+      cancel: undefined,
+      ...change
+    })
+
+  test.each([
+    ['fenced', { fenced: 1 }],
+    ['stale', { stale: 1 }]
+  ])('as %s has the lease reaffirmed, one at a time', (_name, change) => {
+    const played = running()
+
+    expect(round(played, change).kinds).toContain('reaffirm')
+    expect(round(played, change).kinds).not.toContain('reaffirm')
+    played.step({ kind: 'reaffirmed', nowMs: START_MS + 520 })
+    expect(round(played, change).kinds).toContain('reaffirm')
+    played.step({ kind: 'reaffirmed', nowMs: START_MS + 520 })
+    expect(round(played, {}).kinds).not.toContain('reaffirm')
+  })
+
+  test('changes nothing for a lease that is over, lost or reported', () => {
+    const late = START_MS + HOLD_MS
+    const over = round(running(), { fenced: 1, nowMs: late })
+    const lost = round(running(), { stale: 2 })
+    const reported = running().step({ kind: 'proposed', nowMs: START_MS + 20 })
+
+    expect(over.kinds).not.toContain('reaffirm')
+    expect(lost.kinds).not.toContain('reaffirm')
+    expect(round(reported, { fenced: 1 }).kinds).not.toContain('reaffirm')
   })
 })
 

@@ -93,7 +93,6 @@ describe('a job whose holder is silent says', () => {
   test('that it ends, where that was its last attempt', () => {
     const job = new SampleJob('R.0')
     job.claim('p3')
-    job.claim('p2')
 
     expect(line(job, other)).toBe('onyx is suspect; its last attempt: the job ends with its lease')
   })

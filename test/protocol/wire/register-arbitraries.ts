@@ -5,6 +5,7 @@ import type {
   JobOp,
   JobOpBody,
   JobState,
+  Lease,
   Outcome,
   Reason
 } from '../../../protocol/core/job.ts'
@@ -17,7 +18,7 @@ import type {
   Stage
 } from '../../../protocol/core/messages.ts'
 import type { AcceptorRecord } from '../../../protocol/core/ports.ts'
-import type { RunState } from '../../../protocol/core/run.ts'
+import type { RunOpBody, RunState } from '../../../protocol/core/run.ts'
 import {
   blobs,
   boots,
@@ -41,7 +42,7 @@ export const ballots: fc.Arbitrary<Ballot> = fc.oneof(
   { arbitrary: fc.record({ round: positive, peer: peerIds, boot: boots }), weight: 5 }
 )
 
-const reasons = fc.constantFrom<Reason>('completed', 'exit_code', 'oom_killed', 'log_limit')
+const reasons = fc.constantFrom<Reason>('completed', 'exit_code', 'oom_killed', 'quarantined')
 const exitCodes = option(fc.constantFrom(0, 1, 255, 0xff_ff_ff_ff))
 
 export const outcomes: fc.Arbitrary<Outcome> = fc.record({
@@ -74,6 +75,16 @@ export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
     reason: reasons,
     userCodeRan: fc.boolean()
   }),
+  fc.record({
+    kind: fc.constant('adopt'),
+    epoch: counts,
+    claimId: ids,
+    boot: boots,
+    number: counts
+  }),
+  fc.record({ kind: fc.constant('reaffirm'), epoch: counts, claimId: ids, boot: boots }),
+  fc.record({ kind: fc.constant('skip'), reason: texts }),
+  fc.record({ kind: fc.constant('move'), witnessEpoch: counts, reason: texts }),
   fc.record({ kind: fc.constant('cancel'), reason: texts }),
   fc.record({ kind: fc.constant('error'), reason: reasons, message: texts })
 )
@@ -101,6 +112,14 @@ const historyEntries: fc.Arbitrary<HistoryEntry> = fc
   )
   .map(([lease, end]) => ({ ...lease, ...end }))
 
+const leases: fc.Arbitrary<Lease> = fc.record({
+  holder: peerIds,
+  claimId: ids,
+  boot: boots,
+  leaseMs: counts,
+  adoption: option(fc.record({ number: counts, opId: ids, sig: sigs }))
+})
+
 const cancels = option(fc.record({ by: peerIds, reason: texts }))
 
 export const jobStates: fc.Arbitrary<JobState> = fc.record({
@@ -109,33 +128,47 @@ export const jobStates: fc.Arbitrary<JobState> = fc.record({
   version: counts,
   prevHash: fc.oneof(fc.constant(''), hashes),
   annHash: hashes,
-  phase: fc.constantFrom('queued', 'leased', 'succeeded', 'failed', 'errored', 'skipped'),
+  phase: fc.constantFrom('queued', 'leased', 'succeeded', 'failed', 'errored', 'skipped', 'moved'),
   epoch: counts,
   attempts: fc.nat(3),
   attemptsMax: fc.nat(3),
-  lease: option(fc.record({ holder: peerIds, claimId: ids, boot: boots, leaseMs: counts })),
+  lease: option(leases),
   cancel: cancels,
   outcome: option(outcomes),
   history: some(historyEntries),
   lastOps: some(fc.record({ opId: ids, actor: peerIds })),
-  op: jobOps
+  op: jobOps,
+  moved: option(fc.record({ witnessEpoch: counts }))
 })
 
-export const runStates: fc.Arbitrary<RunState> = fc.record({
-  kind: fc.constant('run'),
+const runOp = <Body extends RunOpBody>(body: fc.Arbitrary<Body>) =>
+  fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: sigs })
+
+const runHead = {
+  kind: fc.constant('run' as const),
   register: runIds,
   version: counts,
-  prevHash: fc.oneof(fc.constant(''), hashes),
-  phase: fc.constant('run'),
-  annHash: hashes,
-  op: fc.record({
-    opId: ids,
-    actor: peerIds,
-    body: fc.record({ kind: fc.constant('create'), annHash: hashes }),
-    argsHash: hashes,
-    sig: sigs
+  prevHash: fc.oneof(fc.constant(''), hashes)
+}
+
+const movedJobs: fc.Arbitrary<JobState> = jobStates.map((job) => ({ ...job, phase: 'moved' }))
+
+export const runStates: fc.Arbitrary<RunState> = fc.oneof(
+  fc.record({
+    ...runHead,
+    phase: fc.constant('run' as const),
+    annHash: hashes,
+    supersededBy: fc.constant(undefined),
+    op: runOp(fc.record({ kind: fc.constant('create' as const), annHash: hashes }))
+  }),
+  fc.record({
+    ...runHead,
+    phase: fc.constant('superseded' as const),
+    annHash: fc.constant(''),
+    supersededBy: counts,
+    op: runOp(fc.record({ kind: fc.constant('seal' as const), witnessEpoch: counts }))
   })
-})
+)
 
 export const values: fc.Arbitrary<RegisterValue> = fc.oneof(jobStates, runStates)
 
@@ -228,9 +261,10 @@ export const replies: fc.Arbitrary<RegisterReply> = fc.oneof(
     items: some(
       fc.record({
         register: registers,
-        answer: fc.constantFrom('ok', 'behind', 'stale', 'fenced', 'gone'),
+        answer: fc.constantFrom('ok', 'behind', 'stale', 'fenced', 'gone', 'moved'),
         version: counts,
-        cancel: cancels
+        cancel: cancels,
+        moved: option(movedJobs)
       })
     )
   }),
@@ -243,7 +277,7 @@ export const replies: fc.Arbitrary<RegisterReply> = fc.oneof(
         witnessEpoch: counts,
         seq: counts,
         version: counts,
-        phase: fc.constantFrom('queued', 'leased', 'succeeded', 'run'),
+        phase: fc.constantFrom('queued', 'leased', 'moved', 'run', 'superseded'),
         annHash: hashes
       })
     ),

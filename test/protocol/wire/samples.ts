@@ -45,6 +45,7 @@ export function jobAfter(key: MeshKey, body: JobOpBody, changes: Partial<JobStat
     history: [],
     lastOps: [{ opId: op.opId, actor: op.actor }],
     op,
+    moved: undefined,
     ...changes
   }
 }

@@ -152,6 +152,41 @@ describe('an ended lease in the history', () => {
   })
 })
 
+describe('an adopted lease', () => {
+  const ADOPT: JobOpBody = { kind: 'adopt', epoch: 1, claimId: CLAIM_ID, boot: BOOT, number: 1 }
+  const { opId, sig } = signerOf(HOLDER).jobOp(JOB_ID, OP_ID, ADOPT)
+  const lease = {
+    holder: HOLDER.peerId,
+    claimId: CLAIM_ID,
+    boot: BOOT,
+    leaseMs: 30_000,
+    adoption: { number: 1, opId, sig }
+  }
+  const flagged = (change: object, epoch = 1): JobState => {
+    const changes = { epoch, phase: 'leased', lease: { ...lease, ...change } } as const
+    return jobAfter(OTHER, { kind: 'cancel', reason: '' }, changes)
+  }
+
+  test('is believed under any later op, by the very signature of its adoption', () => {
+    expect(holds(flagged({}))).toBe(true)
+    expect(holds(flagged({ adoption: undefined }))).toBe(true)
+  })
+
+  test('with any other holder, epoch, claim, boot, number or signature is refused', () => {
+    const { adoption } = lease
+    const others = [
+      { holder: OTHER.peerId },
+      { claimId: '08'.repeat(16) },
+      { boot: '08'.repeat(8) },
+      { adoption: { ...adoption, number: 2 } },
+      { adoption: { ...adoption, opId: '08'.repeat(16) } },
+      { adoption: { ...adoption, sig: '00'.repeat(64) } }
+    ]
+    for (const other of others) expect(holds(flagged(other))).toBe(false)
+    expect(holds(flagged({}, 2))).toBe(false)
+  })
+})
+
 describe('a proposal', () => {
   const ballot: Ballot = { round: 3, peer: HOLDER.peerId, boot: BOOT }
   const value = jobAfter(HOLDER, CLAIM)

@@ -1,0 +1,49 @@
+import type { JobState } from '../../protocol/core/job.ts'
+import type { JobSpec, SealedAnnouncement } from '../../protocol/core/run.ts'
+import type { AttemptProgress, AttemptStore } from '../../protocol/store/attempt-store.ts'
+import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
+import type { DeadlineFile } from '../execute/deadline-file.ts'
+import type { Survivor } from '../execute/executor.ts'
+import type { OwnedClaims } from '../execute/reaping.ts'
+import type { AttemptLogs } from '../logs/attempt-logs.ts'
+import type { EndingParts } from './ending.ts'
+import type { Renewer } from './renewer.ts'
+
+/** Runs attempts; `Executor` is the real one. */
+export interface AttemptRunner {
+  containerName(jobId: string): string
+  run(input: AttemptInput): Promise<AttemptResult>
+  /** Resolves once no container of this claim is left. Throws SANDBOX_FAILED. */
+  clear(claimId: string): Promise<void>
+  /** Removes what no attempt under way and no claim of `owned` has, and gives the containers. */
+  reap(owned: OwnedClaims): Promise<readonly string[]>
+  /** Containers that processes before this one have made. */
+  survivors(): Promise<readonly Survivor[]>
+  /** Rejects while this host cannot be expected to run anything. */
+  check(): Promise<void>
+}
+
+export interface HolderParts extends EndingParts {
+  readonly renewer: Renewer
+  readonly executor: AttemptRunner
+  readonly attempts: AttemptStore
+  /** Makes the folder that the guard of this attempt reads. */
+  openDeadline(jobId: string, claimId: string): Promise<DeadlineFile>
+  readonly logs: Pick<AttemptLogs, 'open' | 'resume'>
+}
+
+/** A claim that was won. */
+export interface WonClaim {
+  readonly jobId: string
+  readonly spec: JobSpec
+  readonly sealed: SealedAnnouncement
+  readonly state: JobState
+  readonly claimId: string
+  /**
+   * Boot clock at the start of the first try of the claim, or of the adoption: witnesses may count
+   * from then on.
+   */
+  readonly startedAtMs: number
+  /** Set where the lease was adopted: how far a process before this one had come. */
+  readonly progress?: AttemptProgress | undefined
+}

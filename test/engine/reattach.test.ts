@@ -1,0 +1,188 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe, expect, test } from 'vitest'
+import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
+import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
+import { AttemptRig, type LoggedLine } from '../support/attempt-rig.ts'
+import { eventually } from '../support/eventually.ts'
+
+const TEST_MS = 90_000
+const CHILD = resolve(import.meta.dirname, '..', 'support', 'restarted-child.ts')
+
+interface Begun extends Pick<AttemptInput, 'jobId' | 'claimId' | 'manifest' | 'spec'> {
+  readonly root: string
+  readonly progress: AttemptProgress
+}
+
+interface Killed {
+  readonly peerId: string
+  readonly begun: Begun
+  /** What it had logged when it was killed. */
+  readonly lines: readonly LoggedLine[]
+}
+
+/** An attempt whose process is killed with SIGKILL as soon as `isTime`. */
+async function killed(
+  steps: readonly { readonly run: string }[],
+  isTime: (lines: readonly LoggedLine[]) => boolean
+): Promise<Killed> {
+  const peerId = `test-${randomBytes(8).toString('hex')}`
+  const child = spawn('node', ['--import', 'tsx', CHILD, peerId, JSON.stringify(steps)], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const lines: LoggedLine[] = []
+  let begun: Begun | undefined
+  for await (const text of createInterface({ input: child.stdout })) {
+    const { line, ...rest } = JSON.parse(text) as { line?: LoggedLine } & Begun
+    if (line === undefined) begun = rest
+    else lines.push(line)
+    if (isTime(lines)) child.kill('SIGKILL')
+  }
+  if (begun === undefined) throw new Error('the child ended before a step began')
+  return { peerId, begun, lines }
+}
+
+interface GoneOn {
+  readonly result: AttemptResult
+  readonly lines: readonly LoggedLine[]
+  /** Lines as a log would have them: what was there, and what came after. */
+  readonly all: readonly LoggedLine[]
+  readonly left: readonly string[]
+  readonly containers: readonly [string | undefined, string | undefined]
+}
+
+/** Another process of the same agent goes on with it, `afterMs` later. */
+async function goOn({ peerId, begun, lines: before }: Killed, afterMs = 0): Promise<GoneOn> {
+  const rig = await AttemptRig.open({ peerId, root: begun.root })
+  try {
+    const { jobId, claimId, manifest, spec, progress } = begun
+    const name = rig.executor.containerName(jobId)
+    const first = (await rig.engine.inspect(name))?.id
+    if (afterMs > 0) await new Promise((done) => setTimeout(done, afterMs))
+    const of = (stream: 'out' | 'err'): number =>
+      before.filter((line) => line.step === progress.step + 1 && line.stream === stream).length
+    const resume = { progress, logged: { out: of('out'), err: of('err') } }
+    const attempt = await rig.start({ jobId, begun: { claimId, manifest, spec, resume } })
+    const second = (await rig.engine.inspect(name))?.id
+    const result = await attempt.result
+    const { lines } = attempt
+    const all = [...before, ...lines]
+    return { result, lines, all, left: await rig.left(), containers: [first, second] }
+  } finally {
+    await rig.close()
+    await rm(begun.root, { recursive: true, force: true })
+  }
+}
+
+const texts = (lines: readonly LoggedLine[], stream: 'out' | 'err' = 'out'): readonly string[] =>
+  lines.filter((line) => line.stream === stream).map(({ text }) => text)
+
+const counting = (to: number, each = 'sleep 0.1'): string =>
+  `i=0; while [ $i -lt ${to} ]; do echo "line $i"; echo "side $i" >&2; i=$((i + 1)); ${each}; done`
+const numbered = (word: string, to: number): readonly string[] =>
+  Array.from({ length: to }, (_, index) => `${word} ${index}`)
+
+describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
+  test('goes on under the next process: same container, every line once, its exit code', async () => {
+    const dead = await killed([{ run: `${counting(60)}; exit 7` }], (lines) => lines.length >= 20)
+
+    const { result, all, left, containers } = await goOn(dead)
+
+    expect(containers[0]).toBe(containers[1])
+    expect(texts(all)).toEqual(numbered('line', 60))
+    expect(texts(all, 'err')).toEqual(numbered('side', 60))
+    expect(result).toMatchObject({
+      outcome: { state: 'failed', exitCode: 7, steps: [{ state: 'failed', exitCode: 7 }] }
+    })
+    expect(left).toEqual([])
+  })
+
+  test('whose step ended meanwhile is not run again, and its later steps are', async () => {
+    const steps = [{ run: `echo begin; sleep 1; ${counting(5, ':')}` }, { run: 'echo next' }]
+    const dead = await killed(steps, (lines) => lines.length >= 1)
+
+    const { result, all } = await goOn(dead, 3_000)
+
+    expect(texts(all)).toEqual(['begin', ...numbered('line', 5), 'next'])
+    expect(result).toMatchObject({
+      outcome: { state: 'succeeded', steps: [{ state: 'succeeded' }, { state: 'succeeded' }] }
+    })
+  })
+
+  test('keeps the results of the steps before, and their time', async () => {
+    const steps = [{ run: 'echo one; sleep 1' }, { run: 'echo two; sleep 2' }]
+    const dead = await killed(steps, (lines) => lines.length >= 2)
+
+    const { result, all } = await goOn(dead)
+
+    expect(texts(all)).toEqual(['one', 'two'])
+    if (result.kind !== 'outcome') throw new Error(JSON.stringify(result))
+    const [first, second] = result.outcome.steps
+    expect(first?.durationMs).toBeGreaterThanOrEqual(1_000)
+    expect(second?.durationMs).toBeGreaterThanOrEqual(2_000)
+    expect(result.outcome.durationMs).toBeGreaterThanOrEqual(3_000)
+  })
+
+  test('with much to say loses nothing of it', async () => {
+    const run = 'i=0; while [ $i -lt 40000 ]; do echo "line $i"; i=$((i + 1)); done; sleep 1'
+    const dead = await killed([{ run }], (lines) => lines.length >= 500)
+
+    const { result, all } = await goOn(dead)
+
+    expect(texts(all)).toEqual(numbered('line', 40_000))
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+  })
+
+  test('that runs as another user than root goes on as well', async () => {
+    // The base image has no other user: a step of root that has given its folder away.
+    const run = 'chmod 000 /.runner-mesh/steps; echo on; sleep 2; echo off'
+    const dead = await killed([{ run }], (lines) => lines.length >= 1)
+
+    const { result, all } = await goOn(dead)
+
+    expect(texts(all)).toEqual(['on', 'off'])
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+  })
+
+  test('ended by its guard meanwhile is no outcome', async () => {
+    const dead = await killed([{ run: 'echo on; sleep 60' }], (lines) => lines.length >= 1)
+    const beside = await AttemptRig.open({ peerId: dead.peerId, root: dead.begun.root })
+    const name = beside.executor.containerName(dead.begun.jobId)
+    await beside.engine.kill(name, 'SIGKILL')
+    await eventually(
+      'it is dead',
+      async () => (await beside.engine.inspect(name))?.running === false
+    )
+
+    const { result } = await goOn(dead)
+
+    await beside.git.stop()
+    expect(result).toMatchObject({ kind: 'interrupted', userCodeRan: true })
+  })
+})
+
+describe('what a job does to what is kept of it', { timeout: TEST_MS }, () => {
+  const hostile = (change: string): readonly { readonly run: string }[] => [
+    { run: `cd /.runner-mesh/steps; echo on; ${change}; sleep 3; echo off; exit 3` }
+  ]
+
+  test.each([
+    ['a link to a file of its own', 'mv 1.out 1.old; ln -s /etc/passwd 1.out'],
+    ['a pipe', 'mv 1.out 1.old; mkfifo 1.out'],
+    ['more than any log', 'mv 1.out 1.old; truncate -s 1T 1.out'],
+    ['a process number that is none', 'echo -1 >1.pid'],
+    ['an exit code that is none', 'echo "0; reboot" >1.code'],
+    ['nothing at all', 'rm -f 1.*']
+  ])('as %s harms its own log and exit code only', async (_name, change) => {
+    const dead = await killed(hostile(change), (lines) => lines.length >= 1)
+
+    const { result, lines, left } = await goOn(dead)
+
+    expect(lines.length).toBeLessThan(10_000)
+    expect(['outcome', 'interrupted']).toContain(result.kind)
+    expect(left).toEqual([])
+  })
+})
