@@ -121,7 +121,7 @@ function begin(
   const hold: LeaseHold = {
     profile,
     deadlineMs,
-    nextRenewMs: nearlySpent ? nowMs : claimStartedAtMs + profile.renewEveryMs,
+    nextRenewMs: nearlySpent ? nowMs : renewalAfter(profile, claimStartedAtMs),
     container,
     proposed: false,
     terminated: false,
@@ -233,7 +233,7 @@ function due(hold: LeaseHold, nowMs: number): Step {
   }
   if (mayRenew(hold, nowMs) && nowMs >= hold.nextRenewMs) {
     effects.push({ kind: 'renew', startedAtMs: nowMs })
-    next = { ...next, nextRenewMs: nowMs + hold.profile.renewEveryMs }
+    next = { ...next, nextRenewMs: renewalAfter(hold.profile, nowMs) }
   }
   const atMs = wakeAtMs(next, nowMs)
   if (atMs !== undefined) effects.push({ kind: 'wake', atMs })
@@ -244,6 +244,14 @@ function due(hold: LeaseHold, nowMs: number): Step {
 // (4.12.14).
 function mayRenew(hold: LeaseHold, nowMs: number): boolean {
   return nowMs < hold.deadlineMs || (isUnstarted(hold) && !hold.proposed)
+}
+
+/**
+ * The next beat of the host's clock that all its leases renew at: each on its own beat would cost
+ * every witness a message a lease. Never further off than `renewEveryMs`.
+ */
+function renewalAfter({ renewEveryMs }: LeaseProfile, nowMs: number): number {
+  return (Math.floor(nowMs / renewEveryMs) + 1) * renewEveryMs
 }
 
 function isUnstarted({ container }: LeaseHold): boolean {

@@ -104,6 +104,18 @@ describe('a lease is renewed', () => {
     expect(played.wakeMs).toBe(START_MS + 2 * PROFILE.renewEveryMs)
   })
 
+  test('is on the beat that all leases of its host share, and never later than its time', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1e9 }), (startedAtMs) => {
+        const [hold] = startHold(PROFILE, startedAtMs, startedAtMs)
+
+        expect(hold.nextRenewMs % PROFILE.renewEveryMs).toBe(0)
+        expect(hold.nextRenewMs).toBeGreaterThan(startedAtMs)
+        expect(hold.nextRenewMs).toBeLessThanOrEqual(startedAtMs + PROFILE.renewEveryMs)
+      })
+    )
+  })
+
   test('from the start of the round, when a quorum says so', () => {
     const played = running().renewed(START_MS + 500, START_MS + 800, 2)
 
