@@ -326,7 +326,7 @@ export class SimWitness {
     this.#toAsk = 0
     const { storeId } = disk
     scene.emit({ kind: 'boots', store: storeId, localMs: process.nowMs })
-    if (this.#seat() !== storeId || disk.isRuined || disk.syncedSeq === 0) return
+    if (this.#seat() !== storeId || disk.isRuined) return
     for (const peer of this.#others()) {
       this.#toAsk += 1
       let isOver = false

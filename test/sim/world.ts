@@ -9,7 +9,7 @@ import { Timeline } from '../support/timeline.ts'
 import { allChecks } from './checks/all.ts'
 import { ChosenValues } from './chosen.ts'
 import { Deliveries } from './deliveries.ts'
-import type { Checker, Fact } from './events.ts'
+import type { Checker, Fact, SimEvent } from './events.ts'
 import { Trouble } from './faults.ts'
 import { Liveness } from './liveness.ts'
 import { Network } from './network.ts'
@@ -54,6 +54,8 @@ export class World implements Scene {
   readonly nodes: readonly SimNode[]
   readonly network: Network
   readonly chosen: ChosenValues
+  /** Told of every event, before it is judged. */
+  listen: (event: SimEvent) => void = () => undefined
   readonly #trace = new Trace()
   readonly #checks: readonly Checker[]
   readonly #sets = new Map<string, readonly WitnessRef[]>()
@@ -92,6 +94,7 @@ export class World implements Scene {
   emit(fact: Fact): void {
     const event = { ...fact, atMs: this.timeline.nowMs }
     this.#trace.add(event)
+    this.listen(event)
     for (const check of this.#checks) {
       const problem = check(event)
       this.#violation ??= problem

@@ -1,3 +1,5 @@
+import type { Ballot } from '../../../protocol/core/ballot.ts'
+import { compareBallots, NO_BALLOT } from '../../../protocol/core/ballot.ts'
 import type { RegisterValue } from '../../../protocol/core/messages.ts'
 import type { Checker } from '../events.ts'
 
@@ -8,6 +10,7 @@ import type { Checker } from '../events.ts'
 export function checkAnswers(): Checker {
   const values = new Map<string, RegisterValue>()
   const noes = new Map<string, string>()
+  const highest = new Map<string, Ballot>()
   const yeses = new Map<string, Set<string>>()
   return (event) => {
     if (event.kind === 'proposes') {
@@ -33,6 +36,9 @@ export function checkAnswers(): Checker {
       if (no !== undefined) return `I4: ${actor} heard no to its ${no}, which is applied`
       applied.add(`${actor} ${opId}`)
     }
+    // A majority of a lower round that comes together late lacks what was applied since.
+    if (compareBallots(event.ballot, highest.get(event.place) ?? NO_BALLOT) < 0) return
+    highest.set(event.place, event.ballot)
     const lost = [...(yeses.get(event.place) ?? [])].find((id) => !applied.has(id))
     return lost === undefined ? undefined : `I4: ${lost} heard yes, and it is lost`
   }

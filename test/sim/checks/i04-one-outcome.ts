@@ -1,6 +1,7 @@
+import { compareBallots } from '../../../protocol/core/ballot.ts'
 import { isTerminal } from '../../../protocol/core/job.ts'
 import type { RegisterValue } from '../../../protocol/core/messages.ts'
-import type { Checker } from '../events.ts'
+import type { Checker, Written } from '../events.ts'
 
 /**
  * I4: a terminal value absorbs, a job has one outcome, and an outcome that a holder reported is of
@@ -8,7 +9,7 @@ import type { Checker } from '../events.ts'
  */
 export function checkI4(): Checker {
   const values = new Map<string, RegisterValue>()
-  const outcomes = new Map<string, string>()
+  const outcomes = new Map<string, Written>()
   return (event) => {
     if (event.kind === 'proposes') {
       values.set(event.hash, event.value)
@@ -18,9 +19,12 @@ export function checkI4(): Checker {
     const { place, hash, value } = event
     values.set(hash, value)
     const before = outcomes.get(place)
-    if (before !== undefined && before !== hash) return `I4: ${place} goes on after its end`
+    // A majority of a lower round may come together late: that is the past, and the end came after.
+    const isLater = before !== undefined && compareBallots(event.ballot, before.ballot) > 0
+    if (isLater && before.hash !== hash) return `I4: ${place} goes on after its end`
     if (value.kind !== 'job' || !isTerminal(value.phase)) return
-    outcomes.set(place, hash)
+    if (before !== undefined && before.hash !== hash) return `I4: ${place} ends in two ways`
+    outcomes.set(place, before ?? event)
     if (value.op.body.kind !== 'complete') return
     const { epoch, claimId } = value.op.body
     const { actor } = value.op
