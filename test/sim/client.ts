@@ -171,7 +171,9 @@ export class SimClient {
     if (result.kind !== 'unresolved' || !result.ambiguous) this.#ambiguous.delete(intent)
     this.#noteRound(place, result.highestRound)
     if (op !== undefined && result.kind !== 'unresolved') {
-      this.#parts.scene.emit({ kind: 'hears', place, op, answer: result.kind })
+      const { digest } = this.#parts.scene
+      const base = result.value === undefined ? '' : digest.hash(result.value)
+      this.#parts.scene.emit({ kind: 'hears', place, op, answer: result.kind, base })
     }
     if (result.chosen !== undefined) {
       const peers = [...result.lagging, ...result.outstanding]

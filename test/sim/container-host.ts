@@ -106,6 +106,13 @@ export class ContainerHost {
     })
   }
 
+  /** The engine or the kernel kills what runs: nobody asked for it. */
+  killAll(): void {
+    for (const container of this.#containers.values()) {
+      if (container.state === 'running') this.#end(container, EXIT_KILLED)
+    }
+  }
+
   /** Removes all containers of a peer but those of `owned` claims. */
   reap(peer: string, owned: ReadonlySet<string>, done: () => void): void {
     this.#call(() => {

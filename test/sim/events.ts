@@ -62,6 +62,11 @@ export type Fact =
       readonly what: 'promise' | 'accepted' | 'value' | 'ok' | 'stale'
       readonly promised: Ballot | undefined
       readonly accepted: Ballot | undefined
+      /** The claim that it is leased to, and how long it lets no other in, as the reply says. */
+      readonly lease: string | undefined
+      readonly remainingMs: number | undefined
+      /** The boot clock when the answer was made, which is before it left. */
+      readonly madeAtMs: number
     }
   /** The store has lost or forgotten something, whether or not anybody knows. */
   | { readonly kind: 'damaged'; readonly store: string }
@@ -115,12 +120,13 @@ export type Fact =
       readonly gateway: string
       readonly gwSeq: number
     }
-  /** A definite answer to an op. */
+  /** A definite answer to an op, and the value that it rests on; '' for an empty register. */
   | {
       readonly kind: 'hears'
       readonly place: Place
       readonly op: JobOp | RunOp
       readonly answer: 'applied' | 'same' | 'rejected' | 'busy'
+      readonly base: string
     }
   | { readonly kind: 'fault'; readonly what: string; readonly whom: string }
 

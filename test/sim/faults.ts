@@ -107,6 +107,7 @@ export class Trouble {
     hung_engine: (node) => {
       node.host.hungUntilMs = this.#parts.scene.timeline.nowMs + this.#between(500, 12_000)
     },
+    killed_containers: (node) => node.host.killAll(),
     power_loss: () => {
       for (const node of this.#parts.nodes) this.#crash(node)
     },

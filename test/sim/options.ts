@@ -27,6 +27,7 @@ export type FaultKind =
   | 'rolled_back'
   | 'slow_engine'
   | 'hung_engine'
+  | 'killed_containers'
   | 'power_loss'
   | 'gone'
 
@@ -42,6 +43,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'rolled_back',
   'slow_engine',
   'hung_engine',
+  'killed_containers',
   'power_loss',
   'gone'
 ]

@@ -1,12 +1,14 @@
 import type { Ballot } from '../../protocol/core/ballot.ts'
 import { compareBallots } from '../../protocol/core/ballot.ts'
 import { holdMs } from '../../protocol/core/lease-profile.ts'
+import { type LeasedJob, leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
   Accepted,
   AnnouncementRef,
   RegisterReply,
   RegisterRequest,
-  RegisterScope
+  RegisterScope,
+  RegisterValue
 } from '../../protocol/core/messages.ts'
 import type { Signer } from '../../protocol/core/ports.ts'
 import { reduce } from '../../protocol/core/register-reducer.ts'
@@ -86,34 +88,58 @@ export class RogueMember {
     ballot: Ballot,
     promises: readonly Accepted[]
   ): void {
-    const { digest, profile, timeline, roster } = this.#scene
+    const { timeline } = this.#scene
+    const base = promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value
+    const first = this.#claimOver(job, base)
+    if (first === undefined) return
+    const startedAtMs = timeline.nowMs
+    const yes = new Set<string>()
+    const second = this.#claimOver(job, base)
+    this.#accept(job, ann, ballot, first, undefined, (from) => {
+      yes.add(from)
+      if (yes.size === this.#quorum(job)) this.#run(job, first, startedAtMs)
+      // And once more, in other words: whoever has taken the first must refuse it.
+      if (second !== undefined) this.#accept(job, ann, ballot, second, from, () => undefined)
+    })
+  }
+
+  #claimOver(job: string, base: RegisterValue | undefined): LeasedJob | undefined {
+    const { digest, profile } = this.#scene
     this.#claims += 1
     const claimId = `${this.peerId}-${this.#claims}`
     const { boot } = this.#process
     const { leaseMs } = profile
     const op = this.#signer.jobOp(job, claimId, { kind: 'claim', claimId, boot, leaseMs })
-    const base = promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value
     const made = reduce(base, job, op, digest)
-    if (made.kind !== 'next' || made.value.kind !== 'job' || made.value.lease === undefined) return
-    const { value } = made
+    return made.kind === 'next' ? leasedJob(made.value) : undefined
+  }
+
+  #accept(
+    job: string,
+    ann: AnnouncementRef,
+    ballot: Ballot,
+    value: LeasedJob,
+    only: string | undefined,
+    yes: (from: string) => void
+  ): void {
+    const { digest, roster } = this.#scene
     const hash = digest.hash(value)
     const { witnessEpoch } = roster
     const place = placeOf(job, witnessEpoch)
     const proposerSig = this.#signer.proposal(job, witnessEpoch, ballot, hash)
     this.#scene.emit({ kind: 'proposes', by: this.peerId, place, ballot, hash, value })
-    const startedAtMs = timeline.nowMs
-    const yes = new Set<string>()
     const accept = { kind: 'accept', ballot, value, proposerSig, announcement: undefined } as const
-    this.#ask(job, ann, (scope) => ({ ...accept, scope }), (from, reply) => {
-      if (reply.kind !== 'accepted' || yes.has(from)) return
-      yes.add(from)
-      if (yes.size === this.#quorum(job)) this.#run(job, claimId, made.value.version, startedAtMs)
-    })
+    const message = (scope: RegisterScope): RegisterRequest => ({ ...accept, scope })
+    const answer = (from: string, reply: RegisterReply): void => {
+      if (reply.kind === 'accepted') yes(from)
+    }
+    this.#ask(job, ann, message, answer, only)
   }
 
   // Its own container keeps to the deadline, as the guard in it makes it.
-  #run(job: string, claimId: string, epoch: number, startedAtMs: number): void {
+  #run(job: string, { epoch, lease }: LeasedJob, startedAtMs: number): void {
     const { timeline, profile } = this.#scene
+    const { claimId } = lease
     const untilMs = startedAtMs + holdMs(profile)
     if (timeline.nowMs >= untilMs) return
     const facts = { job, epoch, claimId, untilMs }
@@ -135,11 +161,13 @@ export class RogueMember {
     register: string,
     ann: AnnouncementRef,
     message: (scope: RegisterScope) => RegisterRequest,
-    answer: (from: string, reply: RegisterReply) => void
+    answer: (from: string, reply: RegisterReply) => void,
+    only?: string
   ): void {
     const { roster, profile } = this.#scene
     const { witnessEpoch } = roster
     for (const { peerId, storeId } of this.#scene.witnesses(register)) {
+      if (only !== undefined && only !== peerId) continue
       const scope = { register, witnessEpoch, storeId, ann }
       const timeoutMs = profile.requestTimeoutMs
       this.#network.request(this.#process, peerId, message(scope), timeoutMs, (reply) => {

@@ -1,6 +1,5 @@
 import {
   type AcceptorContext,
-  type AcceptorState,
   type AcceptorStep,
   type AcceptRequest,
   accept,
@@ -218,28 +217,29 @@ export class SimWitness {
   /** Into memory at once; the reply leaves when all that it shows is on the disk. */
   #commit(register: WitnessRegister, step: AcceptorStep, reply: Answer): void {
     const before = register.state.record.accepted
+    const { nowMs: madeAtMs } = this.#parts.process
     register.state = step.state
     if (step.durability === 'none') {
-      this.#leave(register, step.state, step.reply, reply)
+      this.#leave(register, step, madeAtMs, reply)
       return
     }
     if (step.durability === 'save') {
       this.#registers.save(register, step.state.record.accepted !== before)
     }
     this.#whenSynced(register.savedSeq, () => {
-      this.#leave(register, step.state, step.reply, reply)
+      this.#leave(register, step, madeAtMs, reply)
     })
   }
 
   #leave(
     { place }: WitnessRegister,
-    { record }: AcceptorState,
-    reply: RegisterReply,
+    { reply, state: { record } }: AcceptorStep,
+    madeAtMs: number,
     answer: Answer
   ): void {
     const wseq = this.#disk.syncedSeq
     if ('wseq' in reply) this.#shownSeq = Math.max(this.#shownSeq, wseq)
-    showReply(this.#parts.scene, { store: this.#disk.storeId, place }, reply, record)
+    showReply(this.#parts.scene, { store: this.#disk.storeId, place, madeAtMs }, reply, record)
     answer('wseq' in reply ? { ...reply, wseq } : reply)
   }
 
@@ -287,18 +287,21 @@ export class SimWitness {
     const { place } = register
     const store = this.#disk.storeId
     const { answer } = step.result
-    const { accepted } = step.state.record
+    const { claimId } = item
     if (answer === 'ok') {
-      scene.emit({ kind: 'renews', store, place, claimId: item.claimId, localMs: process.nowMs })
+      scene.emit({ kind: 'renews', store, place, claimId, localMs: process.nowMs })
     }
-    if (step.durability !== 'barrier') return done(step.result)
-    this.#whenSynced(register.savedAcceptSeq, () => {
+    const leave = (): void => {
       if (answer === 'ok' || answer === 'stale') {
-        const ballot = accepted?.ballot
-        scene.emit({ kind: 'replies', store, place, what: answer, promised: undefined, accepted: ballot })
+        const accepted = step.state.record.accepted?.ballot
+        const shown = { promised: undefined, accepted, lease: undefined, remainingMs: undefined }
+        const madeAtMs = process.nowMs
+        scene.emit({ kind: 'replies', store, place, what: answer, ...shown, madeAtMs })
       }
       done(step.result)
-    })
+    }
+    if (step.durability === 'barrier') this.#whenSynced(register.savedAcceptSeq, leave)
+    else leave()
   }
 
   #sync(

@@ -22,7 +22,7 @@ export interface CheckOptions extends PoisonOptions {
 /** Every safety invariant of lease-protocol 7.3, each with a memory of its own. */
 export function allChecks(options: CheckOptions): readonly Checker[] {
   return [
-    checkI1(),
+    checkI1(options.rogues),
     checkI2(),
     checkI3(),
     checkI4(),

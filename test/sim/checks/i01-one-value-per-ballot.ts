@@ -1,9 +1,17 @@
 import { type Checker, keyOf } from '../events.ts'
 
-/** I1: one value per ballot, and no ballot is begun twice. */
-export function checkI1(): Checker {
+/**
+ * I1: one value per ballot, and no ballot is begun twice. A proposer that lies may send two values
+ * under one ballot; what one store takes is one all the same (F13).
+ */
+export function checkI1(rogues: ReadonlySet<string>): Checker {
   const values = new Map<string, string>()
   const begun = new Set<string>()
+  const isOnly = (name: string, hash: string): boolean => {
+    const before = values.get(name) ?? hash
+    values.set(name, before)
+    return before === hash
+  }
   return (event) => {
     if (event.kind === 'prepares') {
       const name = `${event.place} ${keyOf(event.ballot)}`
@@ -13,8 +21,10 @@ export function checkI1(): Checker {
     }
     if (event.kind !== 'proposes' && event.kind !== 'takes') return
     const name = `${event.place} ${keyOf(event.ballot)}`
-    const before = values.get(name) ?? event.hash
-    values.set(name, before)
-    return before === event.hash ? undefined : `I1: two values under ballot ${name}`
+    if (event.kind === 'takes' && !isOnly(`${name} ${event.store}`, event.hash)) {
+      return `I1: ${event.store} takes two values under ballot ${name}`
+    }
+    if (rogues.has(event.ballot.peer)) return
+    return isOnly(name, event.hash) ? undefined : `I1: two values under ballot ${name}`
   }
 }

@@ -26,6 +26,9 @@ export function checkI4(): Checker {
     if (before !== undefined && before.hash !== hash) return `I4: ${place} ends in two ways`
     outcomes.set(place, before ?? event)
     if (value.op.body.kind !== 'complete') return
+    // A kill by us is never an outcome (4.12.9).
+    const { exitCode } = value.op.body.outcome
+    if (OUR_EXITS.has(exitCode ?? 0)) return `I4: ${place} ends by our own kill, exit ${exitCode}`
     const { epoch, claimId } = value.op.body
     const { actor } = value.op
     for (const past of chainOf(values, value)) {
@@ -36,6 +39,8 @@ export function checkI4(): Checker {
     return `I4: ${place} has an outcome of epoch ${epoch} by ${actor}, which was not its lease`
   }
 }
+
+const OUR_EXITS = new Set([74, 75, 76, 137, 143])
 
 function* chainOf(
   values: ReadonlyMap<string, RegisterValue>,
