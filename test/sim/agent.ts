@@ -109,12 +109,7 @@ export class SimAgent {
   }
 
   get #taken(): ReadonlySet<string> {
-    return new Set([
-      ...this.#claims,
-      ...this.holders.keys(),
-      ...this.#waiting,
-      ...this.#watched
-    ])
+    return new Set([...this.#claims, ...this.holders.keys(), ...this.#waiting, ...this.#watched])
   }
 
   #own(): Own {

@@ -198,7 +198,10 @@ export class SimClient {
       const isAll = replies.size + silent.size >= witnesses.length
       if (judged.kind !== 'chosen' && !isAll) return
       isOver = true
-      if (judged.kind === 'waiting') return done({ kind: 'unreachable' })
+      if (judged.kind === 'waiting') {
+        done({ kind: 'unreachable' })
+        return
+      }
       this.#noteRound(placeOf(ref.register, ref.witnessEpoch), judged.highestRound)
       const { ann } = ref
       if (judged.kind === 'chosen') {
@@ -206,10 +209,15 @@ export class SimClient {
         if (ann !== undefined && accepted !== undefined && this.#mayRepair(witnesses, accepted)) {
           this.#push({ ...ref, ann }, accepted, lagging, undefined)
         }
-        return done({ kind: 'chosen', value, leaseRemainingMs })
+        done({ kind: 'chosen', value, leaseRemainingMs })
+        return
       }
-      if (settle === 'never' || ann === undefined) return done({ kind: 'unsettled' })
-      return this.#settle({ ...ref, ann }, done)
+      if (settle === 'never' || ann === undefined) {
+        done({ kind: 'unsettled' })
+        return
+      }
+      this.#settle({ ...ref, ann }, done)
+      return
     }
     const { register, witnessEpoch, ann } = ref
     for (const witness of witnesses) {
@@ -225,16 +233,24 @@ export class SimClient {
 
   #settle(ref: Ref, done: (read: SimRead) => void): void {
     this.change(ref, undefined, {}, (result) => {
-      if (result.kind === 'unresolved') return done({ kind: 'unreachable' })
+      if (result.kind === 'unresolved') {
+        done({ kind: 'unreachable' })
+        return
+      }
       if (result.kind === 'rejected' && result.value === undefined) {
-        return done({ kind: 'chosen', value: undefined, leaseRemainingMs: 0 })
+        done({ kind: 'chosen', value: undefined, leaseRemainingMs: 0 })
+        return
       }
       const { value } = result
       this.read(ref, 'never', (again) => {
-        if (again.kind !== 'unsettled') return done(again)
+        if (again.kind !== 'unsettled') {
+          done(again)
+          return
+        }
         const { takeOverMs } = this.#parts.scene.profile
         const leaseRemainingMs = leasedJob(value) === undefined ? 0 : takeOverMs
-        return done({ kind: 'chosen', value, leaseRemainingMs })
+        done({ kind: 'chosen', value, leaseRemainingMs })
+        return
       })
     })
   }
@@ -263,10 +279,16 @@ export class SimClient {
       let tries = 0
       const send = (): void => {
         tries += 1
+        let isOver = false
         this.ask(witness, { kind: 'accept', scope, ...accepted, announcement }, (reply) => {
-          if (reply !== undefined) return
-          if (tries === 1) send()
-          else this.#pushed.delete(name)
+          const isNo = reply?.kind === 'rejected' && reply.code !== 'ballot'
+          if (isOver || (reply !== undefined && !isNo)) return
+          isOver = true
+          if (tries > 1) {
+            this.#pushed.delete(name)
+            return
+          }
+          this.#parts.process.arm(this.#parts.scene.profile.requestTimeoutMs, send)
         })
       }
       send()

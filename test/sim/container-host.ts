@@ -53,10 +53,7 @@ export class ContainerHost {
     this.#deadlines.delete(claimId)
   }
 
-  create(
-    facts: Pick<Container, 'claimId' | 'job' | 'epoch' | 'peer'>,
-    done: () => void
-  ): void {
+  create(facts: Pick<Container, 'claimId' | 'job' | 'epoch' | 'peer'>, done: () => void): void {
     this.#call(() => {
       const isHostile = this.#scene.timeline.random() < this.hostileRate
       const rest = { hasUserCode: false, isHostile, onExit: () => undefined }

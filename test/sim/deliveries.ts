@@ -79,7 +79,13 @@ export class Deliveries {
       onLoss: timeline.random() < 0.15 ? ('error' as const) : ('retry' as const),
       network: 'none' as const,
       // The simulated engine takes the script for the time that it needs.
-      steps: [{ name: 'work', run: String(Math.ceil(timeline.random() * workMsMax)), timeoutMs: undefined }]
+      steps: [
+        {
+          name: 'work',
+          run: String(Math.ceil(timeline.random() * workMsMax)),
+          timeoutMs: undefined
+        }
+      ]
     }))
     const origin = {
       forgeHost: 'forge',
@@ -91,7 +97,14 @@ export class Deliveries {
       action: '',
       rerunNonce: ''
     } as const
-    const rest = { repository: 'r', url: 'u', before: '', pusher: 'p', title: 't', error: undefined }
+    const rest = {
+      repository: 'r',
+      url: 'u',
+      before: '',
+      pusher: 'p',
+      title: 't',
+      error: undefined
+    }
     return { origin, jobs, ...rest }
   }
 }

@@ -20,7 +20,12 @@ export interface Written {
  */
 export type Fact =
   /** A proposer begins a round, or sends its accept. */
-  | { readonly kind: 'prepares'; readonly by: string; readonly place: Place; readonly ballot: Ballot }
+  | {
+      readonly kind: 'prepares'
+      readonly by: string
+      readonly place: Place
+      readonly ballot: Ballot
+    }
   | ({ readonly kind: 'proposes'; readonly by: string; readonly place: Place } & Written)
   /** In memory of a witness; `lease` is the claim that its record is leased to. */
   | {

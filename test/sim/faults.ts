@@ -1,6 +1,6 @@
 import type { Backup } from './disk.ts'
-import type { SimNode } from './node.ts'
 import type { Network } from './network.ts'
+import type { SimNode } from './node.ts'
 import type { FaultKind, WorldOptions } from './options.ts'
 import type { Scene } from './scene.ts'
 
@@ -80,6 +80,7 @@ export class Trouble {
       this.#mend(8_000)
     },
     partition: () => this.#partition(),
+    swizzle: () => this.#swizzle(),
     clog: (node) => {
       const { network, scene, nodes } = this.#parts
       const untilMs = scene.timeline.nowMs + this.#between(200, 5_000)
@@ -126,6 +127,23 @@ export class Trouble {
     })
   }
 
+  /** One agent loses one witness after the other, each for longer than a take-over takes. */
+  #swizzle(): void {
+    const { nodes, network, scene } = this.#parts
+    const agents = nodes.filter(({ agent }) => (agent?.holders.size ?? 0) > 0)
+    if (agents.length === 0) return
+    const agent = this.#pick(agents)
+    const witnesses = nodes.filter((one) => one.witness !== undefined && one !== agent)
+    const stepMs = scene.profile.takeOverMs + 2 * scene.profile.renewEveryMs
+    witnesses.forEach(({ peerId }, index) => {
+      this.#later(index * stepMs, () => {
+        network.heal()
+        network.cut(agent.peerId, peerId)
+      })
+    })
+    this.#later(witnesses.length * stepMs, () => network.heal())
+  }
+
   #partition(): void {
     const { nodes, network } = this.#parts
     const here = nodes.filter(() => this.#parts.scene.timeline.random() < 0.5)
@@ -155,7 +173,7 @@ export class Trouble {
 
   /** An old copy that opens without a doubt: only others can tell. */
   #rollBack(node: SimNode): void {
-    const { scene, options, nodes, network } = this.#parts
+    const { scene, options, nodes } = this.#parts
     if (node.witness?.isWhole !== true || node.gateway !== undefined) return
     const backup = this.#backup
     const { nowMs } = scene.timeline

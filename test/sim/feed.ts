@@ -68,13 +68,25 @@ export class SimFeed {
     const { board, jobs } = this.#parts
     const runId = runIdOf(lead.register)
     const readJob = (): void => {
-      if (jobIndexOf(lead.register) === undefined || !this.#isNews(lead)) return done(true)
+      if (jobIndexOf(lead.register) === undefined || !this.#isNews(lead)) {
+        done(true)
+        return
+      }
       jobs.read(lead.register, (read) => done(read.kind === 'chosen'))
     }
-    if (board().run(runId) !== undefined) return readJob()
+    if (board().run(runId) !== undefined) {
+      readJob()
+      return
+    }
     this.#findRun(runId, lead, (found) => {
-      if (found === 'absent') return done(true)
-      if (found === 'unknown') return done(false)
+      if (found === 'absent') {
+        done(true)
+        return
+      }
+      if (found === 'unknown') {
+        done(false)
+        return
+      }
       this.addRun(found)
       readJob()
     })
@@ -93,8 +105,14 @@ export class SimFeed {
       const known = heard?.announcement.runId === runId ? heard : undefined
       const ann = known === undefined ? undefined : refOf(known, runId).ann
       client.read({ register: runId, witnessEpoch, ann }, 'write', (read) => {
-        if (read.kind !== 'chosen') return done('unknown')
-        if (read.value === undefined) return done('absent')
+        if (read.kind !== 'chosen') {
+          done('unknown')
+          return
+        }
+        if (read.value === undefined) {
+          done('absent')
+          return
+        }
         shelf.fetch(read.value.annHash, all, (found) => done(found ?? 'unknown'))
       })
     })

@@ -9,12 +9,7 @@ import {
 } from '../../protocol/core/lease.ts'
 import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
 import { type AttemptRecord, dropRecord, putRecord } from './attempt-records.ts'
-import {
-  type ContainerHost,
-  EXIT_DEADLINE,
-  EXIT_KILLED,
-  EXIT_TOO_LATE
-} from './container-host.ts'
+import { type ContainerHost, EXIT_DEADLINE, EXIT_KILLED, EXIT_TOO_LATE } from './container-host.ts'
 import { endLease } from './end-lease.ts'
 import { afterSync, type NodeParts } from './node-parts.ts'
 import { renewLease } from './renewals.ts'
@@ -174,7 +169,10 @@ export class SimHolder {
 
   #start(): void {
     const { host, process } = this.#parts
-    if (process.nowMs >= (this.#hold?.deadlineMs ?? 0)) return this.#failed()
+    if (process.nowMs >= (this.#hold?.deadlineMs ?? 0)) {
+      this.#failed()
+      return
+    }
     this.#call((returned) => {
       host.start(this.#won.claimId, (started) => {
         returned(() => (started ? this.#userCode() : this.#failed()))
@@ -199,9 +197,14 @@ export class SimHolder {
   #exited(exit: number): void {
     if (this.#isAborted || this.#state !== 'executing') return
     // A kill by us is never an outcome (4.12.9).
-    if ([EXIT_TOO_LATE, EXIT_DEADLINE, EXIT_KILLED].includes(exit)) return this.#failed()
+    if ([EXIT_TOO_LATE, EXIT_DEADLINE, EXIT_KILLED].includes(exit)) {
+      this.#failed()
+      return
+    }
     this.#state = 'ending'
-    this.#removed(() => this.#finish({ kind: 'outcome', outcome: this.#outcome(exit), left: undefined }))
+    this.#removed(() =>
+      this.#finish({ kind: 'outcome', outcome: this.#outcome(exit), left: undefined })
+    )
   }
 
   #failed(): void {

@@ -3,11 +3,14 @@ import { runIdOf } from '../../protocol/core/run.ts'
 import type { ChosenValues } from './chosen.ts'
 import type { SimNode } from './node.ts'
 import type { Scene } from './scene.ts'
+import type { RecordRow } from './witness-registers.ts'
 
 export interface LivenessParts {
   readonly scene: Scene
   readonly nodes: readonly SimNode[]
   readonly chosen: ChosenValues
+  /** Judges as well that each witness has the end: repair is only tried, so not in all trouble. */
+  readonly watchesWitnesses: boolean
 }
 
 /**
@@ -38,14 +41,21 @@ export class Liveness {
     if (value?.kind !== 'job') return
     if (isTerminal(value.phase)) return this.#everybodyKnows(place, value.register)
     if (value.phase === 'queued') return this.#isClaimed(place)
-    return this.#isHeld(place, value.register, value.lease?.claimId ?? '', value.cancel !== undefined)
+    return this.#isHeld(
+      place,
+      value.register,
+      value.lease?.claimId ?? '',
+      value.cancel !== undefined
+    )
   }
 
   // V1: anti-entropy, the rank's wait and two claims; only while somebody could take it.
   #isClaimed(place: string): string | undefined {
     const { nodes, scene } = this.#parts
     const { profile } = scene
-    const isFree = nodes.some(({ agent, process }) => process.isAlive && (agent?.freeSlots ?? 0) > 0)
+    const isFree = nodes.some(
+      ({ agent, process }) => process.isAlive && (agent?.freeSlots ?? 0) > 0
+    )
     const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
     return this.#limit(`V1 ${place}`, !isFree, boundMs, `V1: ${place} is queued`)
   }
@@ -82,6 +92,23 @@ export class Liveness {
       const late = this.#limit(`V5 ${place} ${peerId}`, isKnown, boundMs, what)
       if (late !== undefined) return late
     }
+    return this.#parts.watchesWitnesses ? this.#allHaveIt(place, job, boundMs) : undefined
+  }
+
+  // And its witnesses: one that missed the last accept would show an open job for ever (4.12.17).
+  #allHaveIt(place: string, job: string, boundMs: number): string | undefined {
+    const { nodes, scene, chosen } = this.#parts
+    const seats = scene.witnesses(job)
+    for (const { peerId, disk, process, witness } of nodes) {
+      if (!seats.some((seat) => seat.peerId === peerId)) continue
+      const row = disk.read(`r/${place}`) as RecordRow | undefined
+      const value = row?.record.accepted?.value
+      const isDone = !process.isAlive || witness?.isWhole !== true
+      const hasIt = value !== undefined && scene.digest.hash(value) === chosen.newest(place)?.hash
+      const what = `V5: ${peerId} as a witness lacks the end of ${place}`
+      const late = this.#limit(`V5 ${place} at ${peerId}`, isDone || hasIt, boundMs, what)
+      if (late !== undefined) return late
+    }
     return
   }
 
@@ -110,10 +137,15 @@ export class Liveness {
       return !process.isAlive || ((agent?.isIdle ?? true) && (gateway?.isIdle ?? true))
     })
     const isKnown = nodes.every(({ board, process }) => {
-      return !process.isAlive || jobs.every((job) => {
-        const state = board.job(job)?.state
-        return board.run(runIdOf(job)) !== undefined && state !== undefined && isTerminal(state.phase)
-      })
+      return (
+        !process.isAlive ||
+        jobs.every((job) => {
+          const state = board.job(job)?.state
+          return (
+            board.run(runIdOf(job)) !== undefined && state !== undefined && isTerminal(state.phase)
+          )
+        })
+      )
     })
     return isIdle && isKnown
   }

@@ -16,10 +16,13 @@ register('./mutation-loader.ts', {
   data: { patches: mutation.patches, root }
 })
 const { World } = await import('./world.ts')
+const { SCHEDULES } = await import('./schedules.ts')
+const { schedule } = mutation
+const change = schedule === undefined ? undefined : SCHEDULES[schedule]
 
 let found: { readonly seed: number; readonly events: number; readonly by: string } | undefined
 for (let seed = Number(first); seed < Number(first) + Number(seeds) && !found; seed += 1) {
-  const { violation, events } = new World(seed).run()
+  const { violation, events } = new World(seed, change).run()
   if (violation !== undefined) found = { seed, events, by: violation }
 }
 process.stdout.write(`${JSON.stringify({ name, found })}\n`)

@@ -1,3 +1,5 @@
+import type { ScheduleName } from './schedules.ts'
+
 /** One exact change of one source file: `find` occurs in it exactly once. */
 export interface Patch {
   readonly file: string
@@ -14,6 +16,8 @@ export interface Mutation {
   /** The rule that is left out, and where it is written down. */
   readonly rule: string
   readonly patches: readonly Patch[]
+  /** Found by this schedule, and hardly by random trouble. */
+  readonly schedule?: ScheduleName
 }
 
 const ACCEPTOR = 'protocol/core/acceptor.ts'
@@ -63,7 +67,8 @@ const OF_THE_MODEL: readonly Mutation[] = [
       {
         file: ACCEPTOR,
         find: "reply: { kind: 'promise', ballot, accepted, lease, wseq: 0 },\n    durability: 'save'",
-        replace: "reply: { kind: 'promise', ballot, accepted, lease, wseq: 0 },\n    durability: 'none'"
+        replace:
+          "reply: { kind: 'promise', ballot, accepted, lease, wseq: 0 },\n    durability: 'none'"
       }
     ]
   },
@@ -127,13 +132,13 @@ const OF_THE_MODEL: readonly Mutation[] = [
     patches: [
       {
         file: 'test/sim/container-host.ts',
-        find: "if (this.#isOver(claimId)) {\n        this.#end(container, EXIT_TOO_LATE)\n        return done(false)\n      }\n      this.#guard(container)",
+        find: 'if (this.#isOver(claimId)) {\n        this.#end(container, EXIT_TOO_LATE)\n        return done(false)\n      }\n      this.#guard(container)',
         replace: 'if (!this.#isOver(claimId)) this.#guard(container)'
       },
       {
         file: 'test/sim/holder.ts',
-        find: 'if (process.nowMs >= (this.#hold?.deadlineMs ?? 0)) return this.#failed()\n',
-        replace: ''
+        find: 'if (process.nowMs >= (this.#hold?.deadlineMs ?? 0)) {',
+        replace: 'if (this.#hold === undefined) {'
       },
       {
         file: LEASE,
@@ -145,6 +150,7 @@ const OF_THE_MODEL: readonly Mutation[] = [
   },
   {
     name: 'STALERENEW',
+    schedule: 'swizzle',
     rule: 'a later epoch ends the renewals of the one before, 4.5',
     patches: [
       {
@@ -340,7 +346,8 @@ const RULES: readonly Mutation[] = [
       {
         file: LEASE,
         find: 'const lease = leasedJob(value)?.lease\n',
-        replace: "if (value?.kind === 'job') return value.epoch > 0\n  const lease = leasedJob(value)?.lease\n"
+        replace:
+          "if (value?.kind === 'job') return value.epoch > 0\n  const lease = leasedJob(value)?.lease\n"
       }
     ]
   },
@@ -372,8 +379,8 @@ const RULES: readonly Mutation[] = [
     patches: [
       {
         file: 'test/sim/holder.ts',
-        find: 'if ([EXIT_TOO_LATE, EXIT_DEADLINE, EXIT_KILLED].includes(exit)) return this.#failed()\n',
-        replace: ''
+        find: 'if ([EXIT_TOO_LATE, EXIT_DEADLINE, EXIT_KILLED].includes(exit)) {',
+        replace: 'if (exit < 0) {'
       }
     ]
   },
@@ -395,12 +402,14 @@ const RULES: readonly Mutation[] = [
       {
         file: ACCEPTOR,
         find: "if (lease.holder !== context.remote || !same) return step('behind')",
-        replace: "if (lease.holder !== context.remote && !same && job.epoch < 0) return step('behind')"
+        replace:
+          "if (lease.holder !== context.remote && !same && job.epoch < 0) return step('behind')"
       }
     ]
   },
   {
     name: 'RULE17',
+    schedule: 'lossy',
     rule: 'a chosen value is brought to those that lag, 4.12.17',
     patches: [
       {

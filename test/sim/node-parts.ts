@@ -39,12 +39,7 @@ export type JobRead =
 
 /** Jobs by their ids: creates a register on first use, and shows the board what was chosen. */
 export interface JobDoor {
-  change(
-    jobId: string,
-    opId: string,
-    body: JobOpBody,
-    done: (change: JobChange) => void
-  ): void
+  change(jobId: string, opId: string, body: JobOpBody, done: (change: JobChange) => void): void
   read(jobId: string, done: (read: JobRead) => void): void
   hint(jobId: string): void
 }

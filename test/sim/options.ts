@@ -20,6 +20,7 @@ export type FaultKind =
   | 'pause'
   | 'cut'
   | 'partition'
+  | 'swizzle'
   | 'clog'
   | 'slow_disk'
   | 'failed_sync'
@@ -36,6 +37,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'pause',
   'cut',
   'partition',
+  'swizzle',
   'clog',
   'slow_disk',
   'failed_sync',
@@ -65,6 +67,8 @@ export interface WorldOptions {
   readonly equivocates: boolean
   /** A member that claims whatever the promises say. */
   readonly rogue: boolean
+  /** Each witness must have every end, too, soon after. */
+  readonly watchesWitnesses: boolean
   readonly faults: Faults
 }
 
@@ -92,6 +96,7 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
     replayRate: oneOf([0, 0.5]),
     equivocates: chance.random() < 0.2,
     rogue: chance.random() < 0.15,
+    watchesWitnesses: false,
     faults: {
       lossRate: oneOf([0, 0.02, 0.1]),
       duplicateRate: oneOf([0, 0.05, 0.1]),

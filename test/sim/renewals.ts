@@ -34,7 +34,8 @@ export function renewLease(
     isOver = true
     // The others wait for no sync: what they show may be lost in a crash (I10).
     const cancel = answers.find((one) => one.answer === 'ok' && one.cancel !== undefined)?.cancel
-    if (answers.some(({ answer }) => answer === 'behind')) client.read(ref, 'never', () => undefined)
+    if (answers.some(({ answer }) => answer === 'behind'))
+      client.read(ref, 'never', () => undefined)
     done({ oks: of('ok'), stale: of('stale') + of('gone'), quorum, cancel })
   }
   const stage = { name: 'step', step: 1, steps: 1 } as const

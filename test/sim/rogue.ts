@@ -72,22 +72,27 @@ export class RogueMember {
     const promises = new Map<string, Accepted | undefined>()
     let isSent = false
     const prepare = { kind: 'prepare', ballot, intent: 'takeover' } as const
-    this.#ask(job, ann, (scope) => ({ ...prepare, scope }), (from, reply) => {
-      if (reply.kind === 'rejected') this.#learn(place, reply.promised)
-      if (reply.kind !== 'promise') return
-      promises.set(from, reply.accepted)
-      if (isSent || promises.size < this.#quorum(job)) return
-      isSent = true
-      this.#take(job, ann, ballot, [...promises.values()].filter((one) => one !== undefined))
-    })
+    this.#ask(
+      job,
+      ann,
+      (scope) => ({ ...prepare, scope }),
+      (from, reply) => {
+        if (reply.kind === 'rejected') this.#learn(place, reply.promised)
+        if (reply.kind !== 'promise') return
+        promises.set(from, reply.accepted)
+        if (isSent || promises.size < this.#quorum(job)) return
+        isSent = true
+        this.#take(
+          job,
+          ann,
+          ballot,
+          [...promises.values()].filter((one) => one !== undefined)
+        )
+      }
+    )
   }
 
-  #take(
-    job: string,
-    ann: AnnouncementRef,
-    ballot: Ballot,
-    promises: readonly Accepted[]
-  ): void {
+  #take(job: string, ann: AnnouncementRef, ballot: Ballot, promises: readonly Accepted[]): void {
     const { timeline } = this.#scene
     const base = promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value
     const first = this.#claimOver(job, base)
@@ -96,6 +101,7 @@ export class RogueMember {
     const yes = new Set<string>()
     const second = this.#claimOver(job, base)
     this.#accept(job, ann, ballot, first, undefined, (from) => {
+      if (yes.has(from)) return
       yes.add(from)
       if (yes.size === this.#quorum(job)) this.#run(job, first, startedAtMs)
       // And once more, in other words: whoever has taken the first must refuse it.

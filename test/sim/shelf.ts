@@ -78,7 +78,10 @@ export class Shelf {
     done: (one: SealedAnnouncement | undefined) => void
   ): void {
     const here = this.find(annHash)
-    if (here !== undefined) return done(here)
+    if (here !== undefined) {
+      done(here)
+      return
+    }
     const { network, process, scene } = this.#parts
     const asked = [...new Set(peers)].filter((peer) => peer !== process.peerId)
     let open = asked.length
@@ -88,7 +91,10 @@ export class Shelf {
       isOver = true
       done(one)
     }
-    if (open === 0) return end(undefined)
+    if (open === 0) {
+      end(undefined)
+      return
+    }
     const timeoutMs = scene.profile.requestTimeoutMs / 2
     for (const peer of asked) {
       network.request(process, peer, { kind: 'announcement', annHash }, timeoutMs, (reply) => {

@@ -97,26 +97,32 @@ export class SimWitness {
   #answer(remote: string, request: RegisterRequest, reply: Answer): void {
     switch (request.kind) {
       case 'read':
-        return this.#in(request.scope, reply, (register) => {
+        this.#in(request.scope, reply, (register) => {
           this.#commit(register, read(register.state, this.#context(remote)), reply)
         })
+        return
       case 'prepare':
-        return this.#in(request.scope, reply, (register) => {
+        this.#in(request.scope, reply, (register) => {
           const step = prepare(register.state, request, this.#context(remote))
           this.#notePromise(register, step, request.ballot)
           this.#commit(register, step, reply)
         })
+        return
       case 'accept':
-        return this.#in(request.scope, reply, (register) => {
+        this.#in(request.scope, reply, (register) => {
           this.#accept(remote, register, request, reply)
         })
+        return
       case 'renew':
-        return this.#renew(remote, request.items, request.seenSeq, reply)
+        this.#renew(remote, request.items, request.seenSeq, reply)
+        return
       case 'sync':
-        return this.#sync(remote, request, reply)
+        this.#sync(remote, request, reply)
+        return
       case 'announcement': {
         const bytes = this.#parts.shelf.find(request.annHash)?.bytes
-        return reply({ kind: 'announcement', bytes })
+        reply({ kind: 'announcement', bytes })
+        return
       }
       default:
         return
@@ -181,7 +187,10 @@ export class SimWitness {
     const known = register.state.record.accepted?.value
     if (known?.annHash !== value.annHash) {
       const problem = shelf.problem(value, scene.roster)
-      if (problem !== undefined) return reply(refusal('invalid'))
+      if (problem !== undefined) {
+        reply(refusal('invalid'))
+        return
+      }
     }
     const step = accept(register.state, request, this.#context(remote, request))
     if (step.durability === 'save') {
@@ -310,10 +319,14 @@ export class SimWitness {
     reply: Answer
   ): void {
     const seenSeq = Math.max(request.sinceSeq, request.seenSeq)
-    if (request.storeId !== this.#disk.storeId) return reply(refusal('wrong_store'))
+    if (request.storeId !== this.#disk.storeId) {
+      reply(refusal('wrong_store'))
+      return
+    }
     if (seenSeq > this.#shownSeq) {
       if (this.#isWitness(remote)) this.#distrust()
-      return reply(refusal('wrong_store'))
+      reply(refusal('wrong_store'))
+      return
     }
     const page = syncPage(this.#disk, request)
     this.#shownSeq = Math.max(this.#shownSeq, page.next)
@@ -333,11 +346,17 @@ export class SimWitness {
     for (const peer of this.#others()) {
       this.#toAsk += 1
       let isOver = false
-      network.request(process, peer, { kind: 'seen', storeId }, scene.profile.requestTimeoutMs, (reply) => {
-        if (reply?.kind === 'seen' && reply.seq > this.#shownSeq) this.#distrust()
-        if (!isOver) this.#asked()
-        isOver = true
-      })
+      network.request(
+        process,
+        peer,
+        { kind: 'seen', storeId },
+        scene.profile.requestTimeoutMs,
+        (reply) => {
+          if (reply?.kind === 'seen' && reply.seq > this.#shownSeq) this.#distrust()
+          if (!isOver) this.#asked()
+          isOver = true
+        }
+      )
     }
   }
 

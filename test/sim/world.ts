@@ -1,8 +1,8 @@
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
-import type { WitnessRef } from '../../protocol/core/witnesses.ts'
-import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
 import type { Roster } from '../../protocol/core/roster.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
+import type { WitnessRef } from '../../protocol/core/witnesses.ts'
+import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
 import { plainDigest } from '../support/plain-digest.ts'
 import { plainVerifier } from '../support/plain-signer.ts'
 import { Timeline } from '../support/timeline.ts'
@@ -17,8 +17,8 @@ import { SimNode } from './node.ts'
 import { drawOptions, type WorldOptions } from './options.ts'
 import { RogueMember } from './rogue.ts'
 import type { Scene } from './scene.ts'
-import { Trace } from './trace.ts'
 import { rosterOf, type SeatOptions } from './seats.ts'
+import { Trace } from './trace.ts'
 
 export interface WorldResult {
   readonly seed: number
@@ -133,7 +133,8 @@ export class World implements Scene {
   #calm(deliveries: Deliveries, broken: () => boolean): void {
     const { timeline, nodes, chosen } = this
     timeline.run(timeline.nowMs + SETTLE_MS, broken)
-    const liveness = new Liveness({ scene: this, nodes, chosen })
+    const { watchesWitnesses } = this.options
+    const liveness = new Liveness({ scene: this, nodes, chosen, watchesWitnesses })
     const endMs = timeline.nowMs + HEALED_TAKE_OVERS * this.profile.takeOverMs
     let isOver = false
     while (!isOver && !broken() && timeline.nowMs < endMs) {
@@ -145,6 +146,8 @@ export class World implements Scene {
     // What is still on its way may neither revive a job nor change an answer; and V6, the age of
     // containers, is looked at with every event.
     if (!broken()) timeline.run(timeline.nowMs + QUIET_MS, broken)
+    if (watchesWitnesses) timeline.run(timeline.nowMs + SETTLE_MS, broken)
+    this.#violation ??= liveness.look()
   }
 
   // Somebody asks any member to cancel a job, and asks until the answer is definite.

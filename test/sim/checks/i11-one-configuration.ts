@@ -1,3 +1,4 @@
+import type { RegisterValue } from '../../../protocol/core/messages.ts'
 import { runIdOf } from '../../../protocol/core/run.ts'
 import type { Checker } from '../events.ts'
 
@@ -9,25 +10,26 @@ export function checkI11(): Checker {
   const stores = new Map<string, string>()
   const epochs = new Map<string, string>()
   const announced = new Map<string, string>()
+  const isSame = (known: Map<string, string>, name: string, text: string): boolean => {
+    if (!known.has(name)) known.set(name, text)
+    return known.get(name) === text
+  }
+  const choose = (place: string, { kind, annHash, register }: RegisterValue) => {
+    const runId = runIdOf(register)
+    if (kind === 'run') {
+      announced.set(runId, annHash)
+      if (isSame(epochs, runId, place)) return
+      return `I11: ${runId} is chosen at ${epochs.get(runId)} and at ${place}`
+    }
+    if (!announced.has(runId)) return `I11: ${place} is made before its run is chosen`
+    if (announced.get(runId) === annHash) return
+    return `I11: ${place} is of another announcement`
+  }
   return (event) => {
-    if (event.kind === 'addresses') {
-      const name = `${event.runId}@${event.witnessEpoch}`
-      const known = stores.get(name) ?? event.stores
-      stores.set(name, known)
-      return known === event.stores ? undefined : `I11: ${name} is looked for at other stores`
-    }
-    if (event.kind !== 'chosen') return
-    const { value, place } = event
-    const runId = runIdOf(value.register)
-    if (value.kind === 'run') {
-      const known = epochs.get(runId) ?? place
-      epochs.set(runId, known)
-      if (known !== place) return `I11: ${runId} is chosen at ${known} and at ${place}`
-      announced.set(runId, value.annHash)
-      return
-    }
-    const annHash = announced.get(runId)
-    if (annHash === undefined) return `I11: ${place} is made before its run is chosen`
-    return annHash === value.annHash ? undefined : `I11: ${place} is of another announcement`
+    if (event.kind === 'chosen') return choose(event.place, event.value)
+    if (event.kind !== 'addresses') return
+    const name = `${event.runId}@${event.witnessEpoch}`
+    if (isSame(stores, name, event.stores)) return
+    return `I11: ${name} is looked for at other stores`
   }
 }

@@ -1,4 +1,4 @@
-import { leasedJob } from '../../../protocol/core/lease-timer.ts'
+import { type LeasedJob, leasedJob } from '../../../protocol/core/lease-timer.ts'
 import type { RegisterValue } from '../../../protocol/core/messages.ts'
 import { type Checker, keyOf, type SimEvent } from '../events.ts'
 
@@ -117,26 +117,31 @@ function takes(silence: Silence, event: Taken): string | undefined {
   const held = leasedJob(before)
   const next = leasedJob(value)
   if (next !== undefined) silence.learn(next.lease.claimId, next.lease.leaseMs)
-  let problem: string | undefined
-  if (held !== undefined && value.kind === 'job') {
-    const { claimId } = held.lease
-    const ended = value.history.find(({ epoch }) => epoch === held.epoch)
-    const isMine = ended?.claimId === claimId
-    const isSame = next?.epoch === held.epoch && next.lease.claimId === claimId
-    // A value without that claim in its past is no take-over, unless its holder has renewed here.
-    const isUndone = silence.isConfirmed(store, claimId) && !isMine && !isSame
-    const isDeposed = value.epoch > held.epoch || (isMine && ended?.end === 'expired') || isUndone
-    const hasLetGo = isMine && ended?.end !== 'expired'
-    if (isDeposed && !hasLetGo && !silence.isOver(store, claimId, localMs)) {
-      const silentMs = Math.round(localMs - silence.lastMs(store, claimId))
-      problem = `I13: ${store} lets epoch ${held.epoch} of ${place} go after ${silentMs} ms`
-    }
-  }
-  const isFresh = next !== undefined && next.lease.claimId !== held?.lease.claimId
+  const problem =
+    held !== undefined && isDeposed(silence, event, held)
+      ? `I13: ${store} lets epoch ${held.epoch} of ${place} go too early`
+      : undefined
   // The same value written back by a reader is no word of the holder.
   const isByHolder = silence.take(event) && value.op.actor === next?.lease.holder
-  if (next !== undefined && (isFresh || isByHolder)) silence.hear(store, next.lease.claimId, localMs)
+  const isFresh = next !== undefined && next.lease.claimId !== held?.lease.claimId
+  if (next !== undefined && (isFresh || isByHolder)) {
+    silence.hear(store, next.lease.claimId, localMs)
+  }
   return problem
+}
+
+function isDeposed(silence: Silence, { store, value, localMs }: Taken, held: LeasedJob): boolean {
+  if (value.kind !== 'job') return false
+  const { claimId } = held.lease
+  const next = leasedJob(value)
+  const ended = value.history.find(({ epoch }) => epoch === held.epoch)
+  const isMine = ended?.claimId === claimId
+  if (isMine && ended?.end !== 'expired') return false
+  const isSame = next?.epoch === held.epoch && next.lease.claimId === claimId
+  // A value without that claim in its past is no take-over, unless its holder has renewed here.
+  const isUndone = silence.isConfirmed(store, claimId) && !isMine && !isSame
+  const isOther = value.epoch > held.epoch || isMine || isUndone
+  return isOther && !silence.isOver(store, claimId, localMs)
 }
 
 // A timer that runs too long keeps a dead holder's lease alive, one that runs out too early takes
