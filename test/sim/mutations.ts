@@ -242,6 +242,7 @@ const PITFALLS: readonly Mutation[] = [
   },
   {
     name: 'PITFALL6',
+    schedule: 'duel',
     rule: 'an accept that was sent is never reported as failed',
     patches: [
       {
@@ -477,22 +478,6 @@ const RULES: readonly Mutation[] = [
         file: JOBS,
         find: 'if (prev.lastOps.some((seen) => seen.opId === op.opId && seen.actor === op.actor)) {',
         replace: 'if (prev.lastOps.length < 0) {'
-      }
-    ]
-  },
-  {
-    name: 'STOLEN',
-    rule: 'only the holder of the current epoch ends a lease, 4.2',
-    patches: [
-      {
-        file: JOBS,
-        find: "if (end.epoch !== prev.epoch) return 'stale_epoch'\n",
-        replace: ''
-      },
-      {
-        file: JOBS,
-        find: "if (op.actor !== prev.lease.holder || end.claimId !== prev.lease.claimId) return 'not_holder'\n",
-        replace: ''
       }
     ]
   },
