@@ -242,18 +242,13 @@ const PITFALLS: readonly Mutation[] = [
   },
   {
     name: 'PITFALL6',
-    schedule: 'duel',
     rule: 'an accept that was sent is never reported as failed',
     patches: [
       {
-        file: WAVES,
-        find: 'return sent !== undefined || request.ambiguous\n',
-        replace: 'return sent === undefined && request.ambiguous && false\n'
-      },
-      {
-        file: DECIDE,
-        find: 'if (sent !== undefined && compareBallots(accepted?.ballot ?? NO_BALLOT, sent) < 0) return\n  if (sent === undefined && request.ambiguous) return\n',
-        replace: '\n'
+        file: PROPOSER,
+        find: "return isHopeless(phase.tally, 'accepted') ? backOff(state, phase) : [state, []]",
+        replace:
+          "if (!isHopeless(phase.tally, 'accepted')) return [state, []]\n  const verdict = { kind: 'rejected', reason: 'not_allowed', value: undefined } as const\n  return done(state, verdict, { chosen: undefined, lagging: [], tally: phase.tally })"
       }
     ]
   },

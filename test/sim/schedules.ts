@@ -32,26 +32,6 @@ export const SCHEDULES = {
     rogue: true,
     faults: { ...CALM, kinds: ['swizzle'], everyMsMax: 12_000 }
   }),
-  /** Nobody hears of anybody, so all claim at once, and a third of all messages is lost. */
-  duel: (options: WorldOptions): WorldOptions => ({
-    ...options,
-    witnesses: 3,
-    agents: 4,
-    lease: 'short',
-    slots: 2,
-    pushes: 3,
-    jobsPerPushMax: 3,
-    workMsMax: 3_000,
-    rogue: false,
-    faults: {
-      ...CALM,
-      gossipLossRate: 1,
-      lossRate: 0.3,
-      strayMsMax: 2_000,
-      kinds: ['crash', 'cut'],
-      everyMsMax: 1_500
-    }
-  }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */
   lossy: (options: WorldOptions): WorldOptions => ({
     ...options,
