@@ -65,7 +65,14 @@ const takes = (
   round: number,
   before: RegisterValue | undefined,
   localMs: number
-): Fact => ({ kind: 'takes', store: 's', localMs, before, ...written(value, round) })
+): Fact => ({
+  kind: 'takes',
+  store: 's',
+  localMs,
+  before,
+  changes: before !== value,
+  ...written(value, round)
+})
 
 describe('I1', () => {
   test('sees two values under one ballot', () => {

@@ -42,6 +42,8 @@ export type Fact =
       readonly place: Place
       readonly localMs: number
       readonly before: RegisterValue | undefined
+      /** False for a repeat of what it held already. */
+      readonly changes: boolean
     } & Written)
   | {
       readonly kind: 'renews'

@@ -51,11 +51,8 @@ export class Liveness {
 
   // V1: anti-entropy, the rank's wait and two claims; only while somebody could take it.
   #isClaimed(place: string): string | undefined {
-    const { nodes, scene } = this.#parts
-    const { profile } = scene
-    const isFree = nodes.some(
-      ({ agent, process }) => process.isAlive && (agent?.freeSlots ?? 0) > 0
-    )
+    const { profile } = this.#parts.scene
+    const isFree = this.#hasRoom()
     const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
     return this.#limit(`V1 ${place}`, !isFree, boundMs, `V1: ${place} is queued`)
   }
@@ -68,7 +65,7 @@ export class Liveness {
     const slowMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
     const lost = this.#limit(
       `V2 ${place} ${claimId}`,
-      holder !== undefined,
+      holder !== undefined || !this.#hasRoom(),
       profile.takeOverMs * 2 + slowMs,
       `V2: ${place} has a lease that nobody holds`
     )
@@ -110,6 +107,11 @@ export class Liveness {
       if (late !== undefined) return late
     }
     return
+  }
+
+  #hasRoom(): boolean {
+    const { nodes } = this.#parts
+    return nodes.some(({ agent, process }) => process.isAlive && (agent?.freeSlots ?? 0) > 0)
   }
 
   #limit(name: string, isDone: boolean, boundMs: number, what: string): string | undefined {

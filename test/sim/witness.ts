@@ -198,7 +198,8 @@ export class SimWitness {
       const facts = { store: this.#disk.storeId, place: register.place, localMs }
       const hash = scene.digest.hash(value)
       if (known === undefined) this.#noteCreate(register, request)
-      scene.emit({ kind: 'takes', ...facts, ballot, hash, value, before: known })
+      const changes = known === undefined || scene.digest.hash(known) !== hash
+      scene.emit({ kind: 'takes', ...facts, ballot, hash, value, before: known, changes })
       shelf.store(value.annHash)
     }
     this.#commit(register, step, reply)

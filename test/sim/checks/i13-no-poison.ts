@@ -66,16 +66,6 @@ class Silence {
   readonly #confirmed = new Set<string>()
   readonly #boots = new Map<string, number>()
   readonly #leaseMs = new Map<string, number>()
-  readonly #taken = new Map<string, string>()
-
-  /** False for a repeat of what the store holds there already. */
-  take({ store, place, hash }: Taken): boolean {
-    const name = `${store} ${place}`
-    const isNew = this.#taken.get(name) !== hash
-    this.#taken.set(name, hash)
-    return isNew
-  }
-
   boot(store: string, localMs: number): void {
     this.#boots.set(store, localMs)
   }
@@ -122,7 +112,7 @@ function takes(silence: Silence, event: Taken): string | undefined {
       ? `I13: ${store} lets epoch ${held.epoch} of ${place} go too early`
       : undefined
   // The same value written back by a reader is no word of the holder.
-  const isByHolder = silence.take(event) && value.op.actor === next?.lease.holder
+  const isByHolder = event.changes && value.op.actor === next?.lease.holder
   const isFresh = next !== undefined && next.lease.claimId !== held?.lease.claimId
   if (next !== undefined && (isFresh || isByHolder)) {
     silence.hear(store, next.lease.claimId, localMs)
