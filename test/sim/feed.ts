@@ -23,6 +23,8 @@ export class SimFeed {
   readonly #parts: NodeParts
   readonly #onNews: () => void
   #running = new Set<string>()
+  /** Leads that came while one of the same register was followed. */
+  #waiting = new Map<string, Lead>()
   #cursors = new Map<string, number>()
 
   constructor(parts: NodeParts, onNews: () => void) {
@@ -30,6 +32,7 @@ export class SimFeed {
     this.#onNews = onNews
     parts.process.onCrash(() => {
       this.#running = new Set()
+      this.#waiting = new Map()
       this.#cursors = new Map()
     })
     parts.process.onStart(() => this.#round())
@@ -41,19 +44,32 @@ export class SimFeed {
   }
 
   want(lead: Lead): void {
-    if (!this.#isNews(lead) || this.#running.has(lead.register)) return
+    if (!this.#isNews(lead)) return
+    if (this.#running.has(lead.register)) {
+      // Its cursor has moved on: nothing else would bring it back.
+      this.#waiting.set(lead.register, lead)
+      return
+    }
     this.#running.add(lead.register)
     this.#follow(lead, (done) => {
       if (done) {
-        this.#running.delete(lead.register)
+        this.#next(lead)
         this.#onNews()
         return
       }
       this.#parts.process.arm(RETRY_MS * (0.5 + this.#parts.scene.timeline.random()), () => {
-        this.#running.delete(lead.register)
-        this.want(lead)
+        if (!this.#next(lead)) this.want(lead)
       })
     })
+  }
+
+  /** True where another lead of the same register takes the place of this one. */
+  #next({ register }: Lead): boolean {
+    const next = this.#waiting.get(register)
+    this.#running.delete(register)
+    this.#waiting.delete(register)
+    if (next !== undefined) this.want(next)
+    return next !== undefined
   }
 
   #isNews({ register, version }: Lead): boolean {
