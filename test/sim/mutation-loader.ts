@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { LoadFnOutput, LoadHookContext } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { transformSync } from 'esbuild'
-import type { Patch } from './mutations.ts'
+import ts from 'typescript'
+import type { Patch } from './mutation.ts'
 import { patched } from './patch.ts'
 
 let patches: readonly Patch[] = []
@@ -23,8 +23,10 @@ export async function load(
   const own = url.startsWith('file:') ? patchesOf(url) : []
   if (own.length === 0) return await nextLoad(url, context)
   const text = patched(readFileSync(fileURLToPath(url), 'utf8'), own)
-  const { code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'es2023' })
-  return { format: 'module', source: code, shortCircuit: true }
+  const { ESNext } = ts.ModuleKind
+  const compilerOptions = { module: ESNext, target: ts.ScriptTarget.ES2022 }
+  const { outputText } = ts.transpileModule(text, { compilerOptions })
+  return { format: 'module', source: outputText, shortCircuit: true }
 }
 
 function patchesOf(url: string): readonly Patch[] {

@@ -1,4 +1,4 @@
-import type { Patch } from './mutations.ts'
+import type { Patch } from './mutation.ts'
 
 /** The text with all patches made; throws where one does not fit exactly once. */
 export function patched(text: string, patches: readonly Patch[]): string {
