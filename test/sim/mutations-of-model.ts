@@ -34,7 +34,7 @@ export const OF_THE_MODEL: readonly Mutation[] = [
       {
         file: 'test/sim/container-host.ts',
         find: "if (container.state !== 'running') return\n      if (this.#isOver(claimId))",
-        replace: "if (container.state !== 'running') return\n      if (claimId === '')"
+        replace: "if (claimId !== '') return\n      if (this.#isOver(claimId))"
       }
     ]
   },
