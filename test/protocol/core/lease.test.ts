@@ -1,15 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LeaseEffect, LeaseEvent, LeaseHold } from '../../../protocol/core/lease.ts'
-import {
-  holdsLease,
-  mayStart,
-  resumeHold,
-  startHold,
-  stepHold
-} from '../../../protocol/core/lease.ts'
+import { mayStart, resumeHold, startHold, stepHold } from '../../../protocol/core/lease.ts'
 import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
-import { claim, create, jobAfter } from '../../support/job-ops.ts'
 
 const PROFILE = LEASE_PROFILES.short
 const HOLD_MS = PROFILE.leaseMs - PROFILE.killBudgetMs
@@ -339,20 +332,6 @@ test('a cancel is passed on once, and not after the report', () => {
   const reported = running().step({ kind: 'proposed', nowMs: START_MS + 400 })
 
   expect(reported.step(event).kinds).not.toContain('cancel')
-})
-
-describe('a claim has won', () => {
-  const value = jobAfter(create(), claim('peerA', 'c1'))
-  const key = { holder: 'peerA', claimId: 'c1', boot: 'boot-peerA' }
-
-  test('only when the register is leased to it, by this claim of this process', () => {
-    expect(holdsLease(value, key)).toBe(true)
-    expect(holdsLease(value, { ...key, holder: 'peerB' })).toBe(false)
-    expect(holdsLease(value, { ...key, claimId: 'c2' })).toBe(false)
-    expect(holdsLease(value, { ...key, boot: 'clone' })).toBe(false)
-    expect(holdsLease(jobAfter(create()), key)).toBe(false)
-    expect(holdsLease(undefined, key)).toBe(false)
-  })
 })
 
 const arbitraryStep = fc.record({

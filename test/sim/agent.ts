@@ -1,0 +1,273 @@
+import { claimable, type Own, waitMs, watchable } from '../../agent/claim/candidates.ts'
+import { orphansOf } from '../../agent/claim/orphans.ts'
+import { backoffMaxMs } from '../../protocol/core/backoff.ts'
+import type { BoardJob } from '../../protocol/core/board-job.ts'
+import { freeOf, type Ledger, ledgerOf, release, reserve } from '../../protocol/core/capacity.ts'
+import type { JobState } from '../../protocol/core/job.ts'
+import { holdsLease } from '../../protocol/core/lease.ts'
+import { CLAIM_REST_MS } from '../../protocol/core/limits.ts'
+import type { Offer } from '../../protocol/core/requirements.ts'
+import { dropRecord, endingOfRecord, recordsOf } from './attempt-records.ts'
+import { endLease } from './end-lease.ts'
+import { type HolderParts, SimHolder } from './holder.ts'
+import type { JobChange } from './node-parts.ts'
+import { laterBy } from './node-parts.ts'
+
+/** Milliseconds between two advertisements. */
+const ADVERTISE_MS = 2_000
+
+/**
+ * Which job to hold, in the order of production's Claimer: every claim begins with a read, an
+ * ambiguous one is asked for until it is known, and what an earlier process left is ended first.
+ */
+export class SimAgent {
+  readonly #parts: HolderParts
+  readonly #offer: Offer
+  #ledger: Ledger
+  #waiting = new Set<string>()
+  #claims = new Set<string>()
+  #watched = new Set<string>()
+  readonly holders = new Map<string, SimHolder>()
+  #isReady = false
+  #sequence = 0
+  mayClaim = true
+
+  constructor(parts: HolderParts, offer: Offer) {
+    this.#parts = parts
+    this.#offer = offer
+    this.#ledger = ledgerOf(offer.capacity)
+    parts.process.onStart(() => this.#boot())
+    parts.process.onCrash(() => this.#forget())
+  }
+
+  get freeSlots(): number {
+    return this.#isReady ? freeOf(this.#ledger).jobs : 0
+  }
+
+  /** Nothing of an earlier process is left to be ended, and nothing is held. */
+  get isIdle(): boolean {
+    return this.holders.size + this.#claims.size === 0
+  }
+
+  #forget(): void {
+    this.#isReady = false
+    this.#ledger = ledgerOf(this.#offer.capacity)
+    this.#waiting = new Set()
+    this.#claims = new Set()
+    this.#watched = new Set()
+    this.holders.clear()
+    this.#sequence = 0
+  }
+
+  // A `start` of the dead process may still be under way: containers go before any lease (4.12.8).
+  #boot(): void {
+    const { host, process } = this.#parts
+    const { boot } = process
+    host.reap(process.peerId, new Set(), () => {
+      process.run(boot, () => {
+        this.#isReady = true
+        for (const record of recordsOf(this.#parts)) this.#settle(record.jobId)
+        this.#advertise()
+        this.consider()
+      })
+    })
+  }
+
+  #settle(jobId: string): void {
+    const record = recordsOf(this.#parts).find((one) => one.jobId === jobId)
+    if (record === undefined) return
+    this.#claims.add(jobId)
+    endLease(this.#parts, jobId, endingOfRecord(record), () => {
+      dropRecord(this.#parts, jobId)
+      this.#claims.delete(jobId)
+      this.consider()
+    })
+  }
+
+  #advertise(): void {
+    const { process, network, board } = this.#parts
+    const { peerId, boot } = process
+    this.#sequence += 1
+    const body = {
+      peerId,
+      name: peerId,
+      boot,
+      sequence: this.#sequence,
+      state: 'idle',
+      version: '',
+      ...this.#offer,
+      free: freeOf(this.#ledger),
+      diskFreeBytes: 0,
+      engine: '',
+      jobs: [],
+      sentAtMs: 0,
+      leaving: false
+    } as const
+    board().foldAdvertisement(body, process.nowMs)
+    network.gossip(process, { kind: 'advertisement', body })
+    process.arm(ADVERTISE_MS, () => this.#advertise())
+  }
+
+  get #taken(): ReadonlySet<string> {
+    return new Set([...this.#claims, ...this.holders.keys(), ...this.#waiting, ...this.#watched])
+  }
+
+  #own(): Own {
+    const { process } = this.#parts
+    return { peerId: process.peerId, offer: this.#offer, free: freeOf(this.#ledger) }
+  }
+
+  /** Looks at the board: after news, room that came free, or a rest. */
+  consider(): void {
+    if (!this.#isReady || !this.mayClaim) return
+    const { board, process, scene } = this.#parts
+    const open = board().openJobs()
+    for (const job of orphansOf(open, process.peerId, this.#taken)) this.#endOrphan(job)
+    const own = this.#own()
+    for (const job of claimable(open, own, this.#taken, () => scene.timeline.random())) {
+      this.#await(this.#waiting, job.jobId, this.#waitMs(job), () => this.#claim(job))
+    }
+    const draw = (): number => scene.timeline.random()
+    for (const job of watchable(open, own, this.#taken, draw)) {
+      const { takeOverMs } = scene.profile
+      this.#await(this.#watched, job.jobId, takeOverMs, () => this.#watch(job))
+    }
+  }
+
+  #await(queue: Set<string>, jobId: string, ms: number, task: () => void): void {
+    queue.add(jobId)
+    this.#parts.process.arm(ms, () => {
+      queue.delete(jobId)
+      task()
+    })
+  }
+
+  #waitMs(job: BoardJob): number {
+    const { board, process, scene } = this.#parts
+    const { digest, profile, timeline } = scene
+    const draw = (): number => timeline.random()
+    const { claimDelayMs } = profile
+    return waitMs(job, this.#own(), board().agents(process.nowMs), { digest, claimDelayMs, draw })
+  }
+
+  #rest(jobId: string): void {
+    this.#claims.add(jobId)
+    this.#parts.process.arm(CLAIM_REST_MS, () => {
+      this.#claims.delete(jobId)
+      this.consider()
+    })
+  }
+
+  #claim({ jobId, spec }: BoardJob): void {
+    if (!this.mayClaim || this.#claims.has(jobId) || this.holders.has(jobId)) return
+    const reservation = reserve(this.#ledger, jobId, spec.resources)
+    if (reservation.kind !== 'reserved') return
+    this.#ledger = reservation.ledger
+    this.#claims.add(jobId)
+    const over = (): void => {
+      this.#ledger = release(this.#ledger, jobId)
+      this.#rest(jobId)
+    }
+    this.#parts.jobs.read(jobId, (seen) => {
+      if (seen.kind !== 'chosen') return over()
+      const phase = seen.state?.phase ?? 'queued'
+      const isFree = phase === 'leased' ? seen.leaseRemainingMs === 0 : phase === 'queued'
+      if (!isFree) return over()
+      this.#propose(jobId, over)
+    })
+  }
+
+  #propose(jobId: string, over: () => void): void {
+    const { scene, process, jobs } = this.#parts
+    const { boot, peerId } = process
+    const claimId = `${peerId}-${scene.timeline.id()}`
+    const { leaseMs } = scene.profile
+    // Before the first attempt: a witness may have accepted as early as this.
+    const startedAtMs = process.nowMs
+    const body = { kind: 'claim', claimId, boot, leaseMs } as const
+    const opId = scene.timeline.id()
+    const attempt = (tries: number): void => {
+      jobs.change(jobId, opId, body, (change) => {
+        if (change.kind === 'unresolved') {
+          laterBy(this.#parts, backoffMaxMs(tries), () => attempt(tries + 1))
+          return
+        }
+        this.#giveUpExhausted(jobId, change)
+        const won = this.#wonState(change, claimId)
+        if (won === undefined) return over()
+        jobs.hint(jobId)
+        this.#hold(jobId, won.epoch, claimId, startedAtMs)
+      })
+    }
+    attempt(0)
+  }
+
+  // `same` may name a lease that was cancelled or taken over meanwhile (4.12.2).
+  #wonState({ value }: JobChange, claimId: string): JobState | undefined {
+    const { peerId, boot } = this.#parts.process
+    return holdsLease(value, { holder: peerId, claimId, boot }) ? value : undefined
+  }
+
+  #giveUpExhausted(jobId: string, change: JobChange): void {
+    const isHarmful = change.reason === 'quarantined'
+    if (change.reason !== 'attempts_exhausted' && !isHarmful) return
+    const { jobs, scene } = this.#parts
+    const reason = isHarmful ? 'quarantined' : 'agent_lost'
+    const body = { kind: 'error', reason, message: 'no attempt is left' } as const
+    jobs.change(jobId, scene.timeline.id(), body, () => jobs.hint(jobId))
+  }
+
+  #hold(jobId: string, epoch: number, claimId: string, startedAtMs: number): void {
+    const holder = new SimHolder(this.#parts, { jobId, epoch, claimId, startedAtMs }, () => {
+      this.holders.delete(jobId)
+      this.#ledger = release(this.#ledger, jobId)
+      this.consider()
+    })
+    this.holders.set(jobId, holder)
+    this.#claims.delete(jobId)
+    holder.run()
+  }
+
+  /** Reads a lease of another again; once it is over, claims behind better placed agents. */
+  #watch(job: BoardJob): void {
+    const { jobs, process } = this.#parts
+    const { jobId } = job
+    this.#watched.add(jobId)
+    const over = (): void => {
+      this.#watched.delete(jobId)
+      this.consider()
+    }
+    jobs.read(jobId, (seen) => {
+      if (seen.kind !== 'chosen' || seen.state?.phase !== 'leased') return over()
+      const leftMs = seen.leaseRemainingMs
+      // Renewed meanwhile: what is left is exact, a whole take-over time would be too long.
+      if (leftMs > 0) return void process.arm(leftMs, () => this.#watch(job))
+      process.arm(this.#waitMs(job), () => {
+        this.#watched.delete(jobId)
+        this.#claim(job)
+        this.consider()
+      })
+    })
+  }
+
+  #endOrphan({ jobId, state }: BoardJob): void {
+    if (state?.lease === undefined) return
+    const { host, process } = this.#parts
+    const record = recordsOf(this.#parts).find((one) => one.jobId === jobId)
+    this.#claims.add(jobId)
+    const { epoch } = state
+    const { claimId } = state.lease
+    const orphan = { kind: 'release', epoch, claimId, reason: 'agent_lost' } as const
+    const body = record === undefined ? { ...orphan, userCodeRan: false } : endingOfRecord(record)
+    const { boot } = process
+    const end = (): void => {
+      endLease(this.#parts, jobId, body, () => {
+        dropRecord(this.#parts, jobId)
+        this.#rest(jobId)
+      })
+    }
+    // With a record there may be a container: it is confirmed gone first (4.12.13).
+    if (record === undefined) end()
+    else host.remove(record.claimId, () => process.run(boot, end))
+  }
+}

@@ -1,0 +1,72 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { World, type WorldResult } from './world.ts'
+
+/** Seeds that one worker runs in one go. */
+export interface Range {
+  readonly first: number
+  readonly count: number
+}
+
+/** What some seeds came to. */
+export interface Batch {
+  readonly seeds: number
+  readonly events: number
+  readonly simulatedMs: number
+  readonly jobs: number
+  readonly epochMax: number
+  readonly broken: readonly Pick<WorldResult, 'seed' | 'violation'>[]
+}
+
+const SEEDS_A_BATCH = 25
+
+export function batchesOf(first: number, count: number): Range[] {
+  const ranges: Range[] = []
+  for (let at = 0; at < count; at += SEEDS_A_BATCH) {
+    ranges.push({ first: first + at, count: Math.min(SEEDS_A_BATCH, count - at) })
+  }
+  return ranges
+}
+
+export function runBatch({ first, count }: Range): Batch {
+  const results = Array.from({ length: count }, (_, index) => new World(first + index).run())
+  const sum = (of: (result: WorldResult) => number): number =>
+    results.reduce((total, result) => total + of(result), 0)
+  return {
+    seeds: count,
+    events: sum(({ events }) => events),
+    simulatedMs: sum(({ simulatedMs }) => simulatedMs),
+    jobs: sum(({ jobs }) => jobs),
+    epochMax: Math.max(...results.map(({ epochMax }) => epochMax)),
+    broken: results
+      .filter(({ violation }) => violation !== undefined)
+      .map(({ seed, violation }) => ({ seed, violation }))
+  }
+}
+
+/** All ranges over so many processes; few are run here, where a process would cost more. */
+export async function runBatches(
+  ranges: readonly Range[],
+  workers: number,
+  onBatch: (batch: Batch) => void
+): Promise<void> {
+  if (ranges.length <= 1 || workers <= 1) {
+    for (const range of ranges) onBatch(runBatch(range))
+    return
+  }
+  const left = [...ranges]
+  const work = async (): Promise<void> => {
+    const child = fork(resolve(import.meta.dirname, 'worker.ts'), { execArgv: ['--import', 'tsx'] })
+    const ended = once(child, 'exit')
+    for (let range = left.shift(); range !== undefined; range = left.shift()) {
+      child.send(range)
+      const answer = await Promise.race([once(child, 'message'), ended.then(() => undefined)])
+      if (answer === undefined) throw new Error(`a worker died at seed ${range.first}`)
+      onBatch(answer[0] as Batch)
+    }
+    child.disconnect()
+    await ended
+  }
+  await Promise.all(Array.from({ length: workers }, work))
+}

@@ -1,0 +1,40 @@
+import type { Checker } from '../events.ts'
+import { checkI1 } from './i01-one-value-per-ballot.ts'
+import { checkI2 } from './i02-one-chain.ts'
+import { checkI3 } from './i03-no-way-back.ts'
+import { checkAnswers } from './i04-answers.ts'
+import { checkI4 } from './i04-one-outcome.ts'
+import { checkI5 } from './i05-epochs.ts'
+import { checkI6 } from './i06-one-lease.ts'
+import { checkI7 } from './i07-one-container.ts'
+import { checkI8 } from './i08-no-late-start.ts'
+import { checkI9 } from './i09-no-lost-delivery.ts'
+import { checkI10 } from './i10-nothing-unsynced.ts'
+import { checkI11 } from './i11-one-configuration.ts'
+import { checkI12 } from './i12-no-creation-below-the-floor.ts'
+import { checkI13, type PoisonOptions } from './i13-no-poison.ts'
+
+export interface CheckOptions extends PoisonOptions {
+  readonly killBudgetMs: number
+  readonly guardTickMs: number
+}
+
+/** Every safety invariant of lease-protocol 7.3, each with a memory of its own. */
+export function allChecks(options: CheckOptions): readonly Checker[] {
+  return [
+    checkI1(options.rogues),
+    checkI2(),
+    checkI3(),
+    checkI4(),
+    checkAnswers(),
+    checkI5(),
+    checkI6(),
+    checkI7(options.killBudgetMs),
+    checkI8(options.guardTickMs),
+    checkI9(),
+    checkI10(),
+    checkI11(),
+    checkI12(),
+    checkI13(options)
+  ]
+}

@@ -1,0 +1,327 @@
+import type { ChangeRequest, ChangeResult, ProposerEffect } from '../../protocol/core/change.ts'
+import { leasedJob } from '../../protocol/core/lease-timer.ts'
+import type {
+  Accepted,
+  AnnouncementRef,
+  RegisterReply,
+  RegisterRequest,
+  RegisterValue
+} from '../../protocol/core/messages.ts'
+import type { Signer } from '../../protocol/core/ports.ts'
+import { startChange, stepChange } from '../../protocol/core/proposer.ts'
+import type { ValueReply } from '../../protocol/core/reader.ts'
+import { judgeRead } from '../../protocol/core/reader.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
+import { quorumOf } from '../../protocol/core/witnesses.ts'
+import type { Network } from './network.ts'
+import type { SimProcess } from './process.ts'
+import { placeOf, type Scene } from './scene.ts'
+import { SeenStores } from './seen-stores.ts'
+
+export interface ClientParts {
+  readonly scene: Scene
+  readonly process: SimProcess
+  readonly network: Network
+  readonly signer: Signer
+}
+
+/** A register whose announcement is known. */
+export interface Ref {
+  readonly register: string
+  readonly witnessEpoch: number
+  readonly ann: AnnouncementRef
+}
+
+export interface ChangeOptions {
+  readonly announcement?: Uint8Array | undefined
+  /** An earlier process may have sent this op. */
+  readonly maybeSent?: boolean | undefined
+}
+
+export type SimRead =
+  | {
+      readonly kind: 'chosen'
+      readonly value: RegisterValue | undefined
+      readonly leaseRemainingMs: number
+    }
+  | { readonly kind: 'unsettled' | 'unreachable' }
+
+type Op = ChangeRequest['op']
+type Done = (result: ChangeResult) => void
+
+/** Drives core's proposer and reader for one process, as protocol/mesh does. */
+export class SimClient {
+  readonly #parts: ClientParts
+  readonly seen = new SeenStores()
+  /** Changes of each register that wait for the one under way. */
+  #lanes = new Map<string, (() => void)[]>()
+  #rounds = new Map<string, number>()
+  #ambiguous = new Set<string>()
+  #pushed = new Set<string>()
+  #addressed = new Set<string>()
+
+  constructor(parts: ClientParts) {
+    this.#parts = parts
+    parts.process.onCrash(() => {
+      this.#lanes = new Map()
+      this.#rounds = new Map()
+      this.#ambiguous = new Set()
+      this.#pushed = new Set()
+      this.seen.clear()
+    })
+  }
+
+  ask(
+    to: { readonly peerId: string; readonly storeId: string },
+    message: RegisterRequest,
+    answer: (reply: RegisterReply | undefined) => void
+  ): void {
+    const { network, process, scene } = this.#parts
+    network.request(process, to.peerId, message, scene.profile.requestTimeoutMs, (reply) => {
+      if (reply !== undefined) this.seen.note(to.peerId, to.storeId, reply)
+      answer(reply)
+    })
+  }
+
+  /** One change at a time of each register: two would draw the same ballots. */
+  change(ref: Ref, op: Op, options: ChangeOptions, done: Done): void {
+    const place = placeOf(ref.register, ref.witnessEpoch)
+    const lane = this.#lanes.get(place)
+    const start = (): void => {
+      this.#changeNow(ref, op, options, (result) => {
+        const next = this.#lanes.get(place)?.shift()
+        if (next === undefined) this.#lanes.delete(place)
+        else next()
+        done(result)
+      })
+    }
+    if (lane !== undefined) lane.push(start)
+    else {
+      this.#lanes.set(place, [])
+      start()
+    }
+  }
+
+  #changeNow(ref: Ref, op: Op, options: ChangeOptions, done: Done): void {
+    const { scene, process, signer } = this.#parts
+    const place = placeOf(ref.register, ref.witnessEpoch)
+    const intent = `${place} ${op?.actor} ${op?.opId}`
+    const request: ChangeRequest = {
+      ...ref,
+      witnesses: this.#witnesses(ref),
+      me: process.peerId,
+      boot: process.boot,
+      op,
+      announcement: options.announcement,
+      profile: scene.profile,
+      ambiguous: options.maybeSent === true || this.#ambiguous.has(intent),
+      firstRound: (this.#rounds.get(place) ?? 0) + 1
+    }
+    this.#ambiguous.add(intent)
+    let [state, effects] = startChange(request, scene.digest, signer.proposal)
+    const step = (event: Parameters<typeof stepChange>[1]): void => {
+      ;[state, effects] = stepChange(state, event)
+      perform()
+    }
+    const perform = (): void => {
+      const now = effects
+      this.#write(place, now)
+      // Before the sends: an answer must find the rounds of this wave taken.
+      this.#noteRound(place, state.ownRound)
+      for (const effect of now) {
+        if (effect.kind === 'done') this.#finish(ref, op, intent, effect.result, done, options)
+        else this.#perform(request, effect, step)
+      }
+    }
+    perform()
+  }
+
+  #perform(
+    { witnesses }: ChangeRequest,
+    effect: Exclude<ProposerEffect, { readonly kind: 'done' }>,
+    step: (event: Parameters<typeof stepChange>[1]) => void
+  ): void {
+    const { process, scene } = this.#parts
+    const { attempt } = effect
+    if (effect.kind === 'arm') {
+      const { timer } = effect
+      const afterMs =
+        effect.timer === 'request' ? effect.afterMs : scene.timeline.random() * effect.maxMs
+      process.arm(afterMs, () => step({ kind: 'timer', timer, attempt }))
+      return
+    }
+    const from = effect.to
+    const to = witnesses.find(({ peerId }) => peerId === from)
+    if (to === undefined) return
+    this.ask(to, effect.message, (reply) => {
+      if (reply === undefined) step({ kind: 'failed', from, attempt })
+      else step({ kind: 'reply', from, attempt, reply })
+    })
+  }
+
+  #finish(
+    ref: Ref,
+    op: Op,
+    intent: string,
+    result: ChangeResult,
+    done: Done,
+    { announcement }: ChangeOptions
+  ): void {
+    const place = placeOf(ref.register, ref.witnessEpoch)
+    if (result.kind !== 'unresolved' || !result.ambiguous) this.#ambiguous.delete(intent)
+    this.#noteRound(place, result.highestRound)
+    if (op !== undefined && result.kind !== 'unresolved') {
+      const { digest } = this.#parts.scene
+      const base = result.value === undefined ? '' : digest.hash(result.value)
+      this.#parts.scene.emit({ kind: 'hears', place, op, answer: result.kind, base })
+    }
+    if (result.chosen !== undefined) {
+      const peers = [...result.lagging, ...result.outstanding]
+      this.#push(ref, result.chosen, peers, announcement)
+    }
+    done(result)
+  }
+
+  /** One round trip where a quorum agrees; `settle` writes a half-written value back. */
+  read(
+    ref: Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined },
+    settle: 'write' | 'never',
+    done: (read: SimRead) => void
+  ): void {
+    const { scene } = this.#parts
+    const witnesses = this.#witnesses(ref)
+    const replies = new Map<string, ValueReply>()
+    const silent = new Set<string>()
+    let isOver = false
+    const end = (): void => {
+      const judged = judgeRead(replies, quorumOf(witnesses.length), scene.digest)
+      const isAll = replies.size + silent.size >= witnesses.length
+      if (judged.kind !== 'chosen' && !isAll) return
+      isOver = true
+      if (judged.kind === 'waiting') {
+        done({ kind: 'unreachable' })
+        return
+      }
+      this.#noteRound(placeOf(ref.register, ref.witnessEpoch), judged.highestRound)
+      const { ann } = ref
+      if (judged.kind === 'chosen') {
+        const { value, leaseRemainingMs, accepted, lagging } = judged
+        if (ann !== undefined && accepted !== undefined && this.#mayRepair(witnesses, accepted)) {
+          this.#push({ ...ref, ann }, accepted, lagging, undefined)
+        }
+        done({ kind: 'chosen', value, leaseRemainingMs })
+        return
+      }
+      if (settle === 'never' || ann === undefined) {
+        done({ kind: 'unsettled' })
+        return
+      }
+      this.#settle({ ...ref, ann }, done)
+      return
+    }
+    const { register, witnessEpoch, ann } = ref
+    for (const witness of witnesses) {
+      const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
+      this.ask(witness, { kind: 'read', scope }, (reply) => {
+        if (isOver) return
+        if (reply?.kind === 'value') replies.set(witness.peerId, reply)
+        else if (!replies.has(witness.peerId)) silent.add(witness.peerId)
+        end()
+      })
+    }
+  }
+
+  #settle(ref: Ref, done: (read: SimRead) => void): void {
+    this.change(ref, undefined, {}, (result) => {
+      if (result.kind === 'unresolved') {
+        done({ kind: 'unreachable' })
+        return
+      }
+      if (result.kind === 'rejected' && result.value === undefined) {
+        done({ kind: 'chosen', value: undefined, leaseRemainingMs: 0 })
+        return
+      }
+      const { value } = result
+      this.read(ref, 'never', (again) => {
+        if (again.kind !== 'unsettled') {
+          done(again)
+          return
+        }
+        const { takeOverMs } = this.#parts.scene.profile
+        const leaseRemainingMs = leasedJob(value) === undefined ? 0 : takeOverMs
+        done({ kind: 'chosen', value, leaseRemainingMs })
+        return
+      })
+    })
+  }
+
+  #mayRepair(witnesses: ChangeRequest['witnesses'], { value }: Accepted): boolean {
+    const { peerId } = this.#parts.process
+    if (witnesses.some((witness) => witness.peerId === peerId)) return true
+    return value.kind === 'job' && value.lease?.holder === peerId
+  }
+
+  // Whoever learns a chosen value brings it to the witnesses that lag (4.12.17).
+  #push(
+    ref: Ref,
+    accepted: Accepted,
+    peers: readonly string[],
+    announcement: Uint8Array | undefined
+  ): void {
+    const place = placeOf(ref.register, ref.witnessEpoch)
+    const { round, peer, boot } = accepted.ballot
+    const { register, witnessEpoch, ann } = ref
+    for (const witness of this.#witnesses(ref)) {
+      const name = `${witness.peerId} ${place} ${round} ${peer} ${boot}`
+      if (!peers.includes(witness.peerId) || this.#pushed.has(name)) continue
+      this.#pushed.add(name)
+      const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
+      let tries = 0
+      const send = (): void => {
+        tries += 1
+        let isOver = false
+        this.ask(witness, { kind: 'accept', scope, ...accepted, announcement }, (reply) => {
+          const isNo = reply?.kind === 'rejected' && reply.code !== 'ballot'
+          if (isOver || (reply !== undefined && !isNo)) return
+          isOver = true
+          if (tries > 1) {
+            this.#pushed.delete(name)
+            return
+          }
+          this.#parts.process.arm(this.#parts.scene.profile.requestTimeoutMs, send)
+        })
+      }
+      send()
+    }
+  }
+
+  #witnesses({ register, witnessEpoch }: Omit<Ref, 'ann'>): ChangeRequest['witnesses'] {
+    const { scene, process } = this.#parts
+    const witnesses = scene.witnesses(register)
+    const runId = runIdOf(register)
+    if (!this.#addressed.has(runId)) {
+      this.#addressed.add(runId)
+      const stores = witnesses.map(({ storeId }) => storeId).join(' ')
+      scene.emit({ kind: 'addresses', by: process.peerId, runId, witnessEpoch, stores })
+    }
+    return witnesses
+  }
+
+  #noteRound(place: string, round: number): void {
+    this.#rounds.set(place, Math.max(round, this.#rounds.get(place) ?? 0))
+  }
+
+  #write(place: string, effects: readonly ProposerEffect[]): void {
+    const { scene, process } = this.#parts
+    const by = process.peerId
+    const first = effects.find((effect) => effect.kind === 'send')?.message
+    if (first?.kind === 'prepare') {
+      scene.emit({ kind: 'prepares', by, place, ballot: first.ballot })
+    }
+    if (first?.kind === 'accept') {
+      const { ballot, value } = first
+      const hash = scene.digest.hash(value)
+      scene.emit({ kind: 'proposes', by, place, ballot, hash, value })
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import type { Manifest } from '../../protocol/core/run.ts'
+import { jobIdOf } from '../../protocol/core/run.ts'
+import type { SimDelivery } from './gateway.ts'
+import type { SimNode } from './node.ts'
+import type { WorldOptions } from './options.ts'
+import type { Scene } from './scene.ts'
+
+const MIB = 1_048_576
+/** Milliseconds after which a sender that heard nothing tries again. */
+const RETRY_MS = 2_000
+
+/** Pushes, as forges and people make them: once, twice, again later, to this gateway or that. */
+export class Deliveries {
+  readonly jobs: string[] = []
+  readonly #scene: Scene
+  readonly #gateways: readonly SimNode[]
+  readonly #options: WorldOptions
+  #calls = 0
+  /** Not answered yet. */
+  open = 0
+
+  constructor(scene: Scene, gateways: readonly SimNode[], options: WorldOptions) {
+    this.#scene = scene
+    this.#gateways = gateways
+    this.#options = options
+  }
+
+  start(): void {
+    const { pushes, troubleMs, replayRate } = this.#options
+    const { timeline } = this.#scene
+    for (let index = 0; index < pushes; index += 1) {
+      const runId = `RUN${index + 1}`
+      const manifest = this.#manifest(runId)
+      for (const { index: job } of manifest.jobs) this.jobs.push(jobIdOf(runId, job))
+      const atMs = timeline.random() * troubleMs * 0.6
+      this.open += 1
+      timeline.at(atMs, () => this.#send(runId, manifest))
+      for (let copy = 0; copy < 2; copy += 1) {
+        if (timeline.random() >= replayRate) continue
+        this.open += 1
+        timeline.at(atMs + timeline.random() * troubleMs, () => this.#send(runId, manifest))
+      }
+    }
+  }
+
+  #send(runId: string, manifest: Manifest): void {
+    const { timeline } = this.#scene
+    this.#calls += 1
+    const delivery: SimDelivery = { id: `${runId}/${this.#calls}`, runId, manifest }
+    let isAnswered = false
+    const attempt = (): void => {
+      if (isAnswered) return
+      const node = this.#gateways[Math.floor(timeline.random() * this.#gateways.length)]
+      const { process } = node ?? {}
+      process?.run(process.boot, () => {
+        node?.gateway?.deliver(delivery, () => {
+          if (!isAnswered) this.open -= 1
+          isAnswered = true
+        })
+      })
+      timeline.after(RETRY_MS, attempt)
+    }
+    attempt()
+  }
+
+  #manifest(runId: string): Manifest {
+    const { timeline } = this.#scene
+    const { jobsPerPushMax, workMsMax } = this.#options
+    const count = 1 + Math.floor(timeline.random() * jobsPerPushMax)
+    const jobs = Array.from({ length: count }, (_, index) => ({
+      index,
+      name: `job${index}`,
+      image: 'image',
+      platform: undefined,
+      resources: { cpuMilli: 1_000, memoryBytes: 512 * MIB },
+      labels: {},
+      env: {},
+      timeoutMs: 3_600_000,
+      onLoss: timeline.random() < 0.15 ? ('error' as const) : ('retry' as const),
+      network: 'none' as const,
+      // The simulated engine takes the script for the time that it needs.
+      steps: [
+        {
+          name: 'work',
+          run: String(Math.ceil(timeline.random() * workMsMax)),
+          timeoutMs: undefined
+        }
+      ]
+    }))
+    const origin = {
+      forgeHost: 'forge',
+      repositoryId: '1',
+      event: 'push',
+      ref: 'refs/heads/main',
+      commit: runId,
+      number: '',
+      action: '',
+      rerunNonce: ''
+    } as const
+    const rest = {
+      repository: 'r',
+      url: 'u',
+      before: '',
+      pusher: 'p',
+      title: 't',
+      error: undefined
+    }
+    return { origin, jobs, ...rest }
+  }
+}

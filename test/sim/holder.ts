@@ -1,0 +1,282 @@
+import { type Ended, endingOf } from '../../agent/claim/conclusion.ts'
+import type { Outcome } from '../../protocol/core/job.ts'
+import {
+  type LeaseEffect,
+  type LeaseEvent,
+  type LeaseHold,
+  startHold,
+  stepHold
+} from '../../protocol/core/lease.ts'
+import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
+import { type AttemptRecord, dropRecord, putRecord } from './attempt-records.ts'
+import { type ContainerHost, EXIT_DEADLINE, EXIT_KILLED, EXIT_TOO_LATE } from './container-host.ts'
+import { endLease } from './end-lease.ts'
+import { afterSync, type NodeParts } from './node-parts.ts'
+import { renewLease } from './renewals.ts'
+
+export interface HolderParts extends NodeParts {
+  readonly host: ContainerHost
+}
+
+export interface WonClaim {
+  readonly jobId: string
+  readonly epoch: number
+  readonly claimId: string
+  readonly startedAtMs: number
+}
+
+/** Milliseconds from the start of an attempt to its container: fetch the source, get the image. */
+const PREPARE_MS_MAX = 400
+
+/**
+ * One lease from the won claim to its recorded end, in the order of production's Holder: `starting`
+ * synced, deadline written, container made; container gone, `exited` synced, end proposed.
+ */
+export class SimHolder {
+  readonly jobId: string
+  readonly #parts: HolderParts
+  readonly #won: WonClaim
+  readonly #done: () => void
+  #hold: LeaseHold | undefined
+  #disarm: () => void = () => undefined
+  #userCodeRan = false
+  #cancel: { readonly by: string; readonly reason: string } | undefined
+  #isAborted = false
+  /** What an abort has to wait for: a call to the engine that is under way. */
+  #isCalling = false
+  #state: 'waiting' | 'executing' | 'ending' = 'waiting'
+  cancelSeenAtMs: number | undefined
+
+  constructor(parts: HolderParts, won: WonClaim, done: () => void) {
+    this.#parts = parts
+    this.#won = won
+    this.jobId = won.jobId
+    this.#done = done
+  }
+
+  run(): void {
+    // Synced before any container is made: a later process must find what may run (D5).
+    this.#put('starting', undefined, () => this.#begin())
+  }
+
+  /** Ends what runs and gives the lease back. */
+  abort(): void {
+    if (this.#isAborted || this.#state === 'ending') return
+    this.#isAborted = true
+    if (this.#state === 'waiting') this.#interrupted('the lease ended before a start')
+    else if (!this.#isCalling) this.#clear()
+  }
+
+  #begin(): void {
+    const { scene, process, host } = this.#parts
+    const [hold, effects] = startHold(scene.profile, this.#won.startedAtMs, process.nowMs)
+    this.#hold = hold
+    host.writeDeadline(this.#won.claimId, hold.deadlineMs)
+    this.#believe()
+    for (const effect of effects) if (effect.kind !== 'write_deadline') this.#carryOut(effect)
+    this.#step({ kind: 'ready', nowMs: process.nowMs })
+  }
+
+  #step(event: LeaseEvent): void {
+    if (this.#hold === undefined) return
+    const [hold, effects] = stepHold(this.#hold, event)
+    this.#hold = hold
+    for (const effect of effects) this.#carryOut(effect)
+  }
+
+  #carryOut(effect: LeaseEffect): void {
+    const { process, host, scene } = this.#parts
+    switch (effect.kind) {
+      case 'write_deadline':
+        host.writeDeadline(this.#won.claimId, effect.deadlineMs)
+        this.#believe()
+        return
+      case 'renew':
+        this.#renew(effect.startedAtMs)
+        return
+      case 'reaffirm':
+        this.#reaffirm()
+        return
+      case 'start':
+        this.#execute()
+        return
+      case 'lost':
+        scene.emit({ kind: 'lets_go', claimId: this.#won.claimId })
+        this.abort()
+        return
+      case 'cancel':
+        this.#cancel = effect.flag
+        this.cancelSeenAtMs = scene.timeline.nowMs
+        this.abort()
+        return
+      case 'wake':
+        this.#disarm()
+        this.#disarm = process.arm(effect.atMs - process.nowMs, () => {
+          this.#step({ kind: 'tick', nowMs: process.nowMs })
+        })
+        return
+      case 'terminate':
+      case 'kill':
+        // `lost` comes with a kill, in the same step, and ends what runs.
+        return
+      default:
+        effect satisfies never
+    }
+  }
+
+  #believe(): void {
+    if (this.#hold === undefined) return
+    const { scene, process } = this.#parts
+    const { jobId: job, epoch, claimId } = this.#won
+    const untilMs = process.clock.trueMs(this.#hold.deadlineMs)
+    scene.emit({ kind: 'holds', by: process.peerId, job, epoch, claimId, untilMs })
+  }
+
+  #renew(startedAtMs: number): void {
+    renewLease(this.#parts, this.#won, (tally) => {
+      const { nowMs } = this.#parts.process
+      this.#step({ kind: 'renewed', startedAtMs, nowMs, ...tally })
+    })
+  }
+
+  #reaffirm(): void {
+    const { scene, process, jobs } = this.#parts
+    const { jobId, epoch, claimId } = this.#won
+    const body = { kind: 'reaffirm', epoch, claimId, boot: process.boot } as const
+    jobs.change(jobId, scene.timeline.id(), body, () => {
+      this.#step({ kind: 'reaffirmed', nowMs: process.nowMs })
+    })
+  }
+
+  #execute(): void {
+    this.#state = 'executing'
+    this.#parts.process.arm(this.#parts.scene.timeline.random() * PREPARE_MS_MAX, () => {
+      if (!this.#isAborted) this.#create()
+    })
+  }
+
+  // A call that is under way when the lease is lost is waited for, and then undone (4.12.13).
+  #call(call: (returned: (then: () => void) => void) => void): void {
+    const { process } = this.#parts
+    const { boot } = process
+    this.#isCalling = true
+    call((then) => {
+      process.run(boot, () => {
+        this.#isCalling = false
+        if (this.#isAborted) this.#clear()
+        else then()
+      })
+    })
+  }
+
+  #create(): void {
+    const { host, process } = this.#parts
+    const { jobId: job, epoch, claimId } = this.#won
+    this.#call((returned) => {
+      host.create({ job, epoch, claimId, peer: process.peerId }, () => {
+        returned(() => this.#start())
+      })
+    })
+  }
+
+  #start(): void {
+    const { host, process } = this.#parts
+    if (process.nowMs >= (this.#hold?.deadlineMs ?? 0)) {
+      this.#failed()
+      return
+    }
+    this.#call((returned) => {
+      host.start(this.#won.claimId, (started) => {
+        returned(() => (started ? this.#userCode() : this.#failed()))
+      })
+    })
+  }
+
+  #userCode(): void {
+    this.#userCodeRan = true
+    const { host, scene, process } = this.#parts
+    this.#put('running', undefined, () => {
+      if (this.#isAborted) return
+      const { boot } = process
+      const workMs = workMsOf(this.#parts, this.jobId)
+      const exit = scene.timeline.random() < 0.2 ? 1 : 0
+      host.exec(this.#won.claimId, workMs, exit, (code) => {
+        process.run(boot, () => this.#exited(code))
+      })
+    })
+  }
+
+  #exited(exit: number): void {
+    if (this.#isAborted || this.#state !== 'executing') return
+    // A kill by us is never an outcome (4.12.9).
+    if ([EXIT_TOO_LATE, EXIT_DEADLINE, EXIT_KILLED].includes(exit)) {
+      this.#failed()
+      return
+    }
+    this.#state = 'ending'
+    this.#removed(() =>
+      this.#finish({ kind: 'outcome', outcome: this.#outcome(exit), left: undefined })
+    )
+  }
+
+  #failed(): void {
+    if (this.#isAborted) return
+    this.#isAborted = true
+    this.#clear()
+  }
+
+  #clear(): void {
+    this.#state = 'ending'
+    this.#removed(() => this.#interrupted('interrupted'))
+  }
+
+  #removed(then: () => void): void {
+    const { host, process } = this.#parts
+    const { boot } = process
+    host.remove(this.#won.claimId, () => process.run(boot, then))
+  }
+
+  #interrupted(message: string): void {
+    this.#state = 'ending'
+    const userCodeRan = this.#userCodeRan
+    this.#finish({ kind: 'interrupted', reason: 'lease_lost', userCodeRan, message })
+  }
+
+  #finish(ended: Ended): void {
+    const { process } = this.#parts
+    const { epoch, claimId } = this.#won
+    this.#step({ kind: 'gone', nowMs: process.nowMs })
+    const cancel = this.#cancel && { reason: this.#cancel.reason, durationMs: 0 }
+    const body = endingOf(ended, { epoch, claimId }, cancel)
+    const propose = (): void => {
+      this.#step({ kind: 'proposed', nowMs: process.nowMs })
+      endLease(this.#parts, this.jobId, body, () => {
+        dropRecord(this.#parts, this.jobId)
+        this.#disarm()
+        this.#parts.host.forgetDeadline(claimId)
+        this.#done()
+      })
+    }
+    if (body.kind === 'complete') this.#put('exited', body.outcome, propose)
+    else propose()
+  }
+
+  #outcome(exit: number): Outcome {
+    const state = exit === 0 ? 'succeeded' : 'failed'
+    const reason = exit === 0 ? 'completed' : 'exit_code'
+    const rest = { message: '', steps: [], durationMs: 0, logDigest: '', logLines: 0 }
+    return { epoch: this.#won.epoch, state, reason, exitCode: exit, ...rest }
+  }
+
+  #put(phase: AttemptRecord['phase'], outcome: Outcome | undefined, then: () => void): void {
+    const { jobId, epoch, claimId } = this.#won
+    const record = { jobId, epoch, claimId, phase, outcome, userCodeRan: this.#userCodeRan }
+    afterSync(this.#parts, putRecord(this.#parts, record), then)
+  }
+}
+
+/** The job's own time, which its manifest carries here as the script of its only step. */
+function workMsOf({ board }: NodeParts, jobId: string): number {
+  const manifest = board().run(runIdOf(jobId))?.sealed.announcement.manifest
+  return Number(manifest?.jobs[jobIndexOf(jobId) ?? -1]?.steps[0]?.run ?? 0)
+}

@@ -1,0 +1,154 @@
+import { isTerminal } from '../../protocol/core/job.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
+import type { ChosenValues } from './chosen.ts'
+import type { SimNode } from './node.ts'
+import type { Scene } from './scene.ts'
+import type { RecordRow } from './witness-registers.ts'
+
+export interface LivenessParts {
+  readonly scene: Scene
+  readonly nodes: readonly SimNode[]
+  readonly chosen: ChosenValues
+  /** Judges as well that each witness has the end: repair is only tried, so not in all trouble. */
+  readonly watchesWitnesses: boolean
+}
+
+/**
+ * V1 to V5, judged again and again once all is mended: each is a time that something may take.
+ * What began earlier counts from the start of the watch.
+ */
+export class Liveness {
+  readonly #parts: LivenessParts
+  readonly #startedAtMs: number
+  readonly #since = new Map<string, number>()
+
+  constructor(parts: LivenessParts) {
+    this.#parts = parts
+    this.#startedAtMs = parts.scene.timeline.nowMs
+  }
+
+  /** The first that takes too long; undefined while all is in time. */
+  look(): string | undefined {
+    for (const place of this.#parts.chosen.places()) {
+      const late = this.#lookAt(place)
+      if (late !== undefined) return late
+    }
+    return
+  }
+
+  #lookAt(place: string): string | undefined {
+    const value = this.#parts.chosen.newest(place)?.value
+    if (value?.kind !== 'job') return
+    if (isTerminal(value.phase)) return this.#everybodyKnows(place, value.register)
+    if (value.phase === 'queued') return this.#isClaimed(place)
+    return this.#isHeld(
+      place,
+      value.register,
+      value.lease?.claimId ?? '',
+      value.cancel !== undefined
+    )
+  }
+
+  // V1: anti-entropy, the rank's wait and two claims; only while somebody could take it.
+  #isClaimed(place: string): string | undefined {
+    const { profile } = this.#parts.scene
+    const isFree = this.#hasRoom()
+    const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
+    return this.#limit(`V1 ${place}`, !isFree, boundMs, `V1: ${place} is queued`)
+  }
+
+  // V2: a lease that nobody holds is over by the clock, or given back by its agent.
+  #isHeld(place: string, job: string, claimId: string, isCancelled: boolean): string | undefined {
+    const { nodes, scene } = this.#parts
+    const { profile } = scene
+    const holder = nodes.find(({ agent, process }) => process.isAlive && agent?.holders.has(job))
+    const slowMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
+    const lost = this.#limit(
+      `V2 ${place} ${claimId}`,
+      holder !== undefined || !this.#hasRoom(),
+      profile.takeOverMs * 2 + slowMs,
+      `V2: ${place} has a lease that nobody holds`
+    )
+    if (lost !== undefined || holder === undefined) return lost
+    // V4: the next renewal shows the flag, and one round trip more.
+    const isSeen = holder.agent?.holders.get(job)?.cancelSeenAtMs !== undefined
+    const boundMs = profile.renewEveryMs + profile.requestTimeoutMs * 2 + profile.antiEntropyMs
+    const name = `V4 ${place} ${claimId}`
+    return this.#limit(name, !isCancelled || isSeen, boundMs, `V4: ${place} is not told its cancel`)
+  }
+
+  // V5: two periods of anti-entropy and the reads after it.
+  #everybodyKnows(place: string, job: string): string | undefined {
+    const { nodes, scene } = this.#parts
+    const { profile } = scene
+    const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 4 + 2_000
+    for (const { board, process, peerId } of nodes) {
+      const state = board.job(job)?.state
+      const isKnown = !process.isAlive || (state !== undefined && isTerminal(state.phase))
+      const what = `V5: ${peerId} does not know the end of ${place}`
+      const late = this.#limit(`V5 ${place} ${peerId}`, isKnown, boundMs, what)
+      if (late !== undefined) return late
+    }
+    return this.#parts.watchesWitnesses ? this.#allHaveIt(place, job, boundMs) : undefined
+  }
+
+  // And its witnesses: one that missed the last accept would show an open job for ever (4.12.17).
+  #allHaveIt(place: string, job: string, boundMs: number): string | undefined {
+    const { nodes, scene, chosen } = this.#parts
+    const seats = scene.witnesses(job)
+    for (const { peerId, disk, process, witness } of nodes) {
+      if (!seats.some((seat) => seat.peerId === peerId)) continue
+      const row = disk.read(`r/${place}`) as RecordRow | undefined
+      const value = row?.record.accepted?.value
+      const isDone = !process.isAlive || witness?.isWhole !== true
+      const hasIt = value !== undefined && scene.digest.hash(value) === chosen.newest(place)?.hash
+      const what = `V5: ${peerId} as a witness lacks the end of ${place}`
+      const late = this.#limit(`V5 ${place} at ${peerId}`, isDone || hasIt, boundMs, what)
+      if (late !== undefined) return late
+    }
+    return
+  }
+
+  #hasRoom(): boolean {
+    const { nodes } = this.#parts
+    return nodes.some(({ agent, process }) => process.isAlive && (agent?.freeSlots ?? 0) > 0)
+  }
+
+  #limit(name: string, isDone: boolean, boundMs: number, what: string): string | undefined {
+    const { nowMs } = this.#parts.scene.timeline
+    if (isDone) {
+      this.#since.delete(name)
+      return
+    }
+    const sinceMs = this.#since.get(name) ?? nowMs
+    this.#since.set(name, sinceMs)
+    if (nowMs - sinceMs <= boundMs) return
+    return `${what} since ${Math.round(nowMs - sinceMs)} ms (healed at ${Math.round(this.#startedAtMs)})`
+  }
+
+  /** All runs that somebody was promised have jobs that ended, and every op is resolved (V3). */
+  isOver(jobs: readonly string[]): boolean {
+    const { nodes, chosen, scene } = this.#parts
+    const { witnessEpoch } = scene.roster
+    const isEnded = jobs.every((job) => {
+      const value = chosen.newest(`${job}@${witnessEpoch}`)?.value
+      return value?.kind === 'job' && isTerminal(value.phase)
+    })
+    if (!isEnded) return false
+    const isIdle = nodes.every(({ agent, gateway, process }) => {
+      return !process.isAlive || ((agent?.isIdle ?? true) && (gateway?.isIdle ?? true))
+    })
+    const isKnown = nodes.every(({ board, process }) => {
+      return (
+        !process.isAlive ||
+        jobs.every((job) => {
+          const state = board.job(job)?.state
+          return (
+            board.run(runIdOf(job)) !== undefined && state !== undefined && isTerminal(state.phase)
+          )
+        })
+      )
+    })
+    return isIdle && isKnown
+  }
+}

@@ -1,0 +1,96 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { type Batch, batchesOf, runBatches } from './batches.ts'
+import { lineOf } from './trace.ts'
+import { World, type WorldResult } from './world.ts'
+
+/*
+ * npm run test:sim -- --seeds N [--seed S] [--json]. Exits with 0 where every invariant held, 1
+ * where one was broken, 2 where it was not understood.
+ */
+
+const WORKERS_MAX = 2
+const PROGRESS_EVERY = 1_000
+
+interface Settings {
+  readonly first: number
+  readonly count: number
+  readonly isJson: boolean
+  /** Prints every event that names this, of the first seed. */
+  readonly show: string | undefined
+}
+
+function settingsOf(args: readonly string[]): Settings | undefined {
+  const text = { type: 'string' } as const
+  const options = { seed: text, seeds: text, show: text, json: { type: 'boolean' } } as const
+  try {
+    const { values } = parseArgs({ args: [...args], options })
+    const [first, count] = [Number(values.seed ?? 1), Number(values.seeds ?? 200)]
+    if (![first, count].every((one) => Number.isSafeInteger(one) && one > 0)) return
+    return { first, count, isJson: values.json === true, show: values.show }
+  } catch {
+    return
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function show(seed: number, filter: string): number {
+  const world = new World(seed)
+  world.listen = (event) => {
+    const line = lineOf(event)
+    if (line.includes(filter)) say(line)
+  }
+  const { violation } = world.run()
+  say(violation ?? 'every invariant held')
+  return violation === undefined ? 0 : 1
+}
+
+/** Runs the seed once more, for the end of its story. */
+function report(seed: number): void {
+  const again = new World(seed).run()
+  for (const line of again.last) say(`  ${line}`)
+  say(`seed ${seed}: ${again.violation}`)
+  say(`replay: npm run test:sim -- --seed ${seed} --seeds 1`)
+}
+
+async function run({ first, count, isJson }: Settings): Promise<number> {
+  const totals = { seeds: 0, events: 0, simulatedMs: 0, jobs: 0, epochMax: 0 }
+  const broken: Pick<WorldResult, 'seed' | 'violation'>[] = []
+  const workers = Math.min(WORKERS_MAX, availableParallelism())
+  await runBatches(batchesOf(first, count), workers, (batch: Batch) => {
+    const before = totals.seeds
+    totals.seeds += batch.seeds
+    totals.events += batch.events
+    totals.simulatedMs += batch.simulatedMs
+    totals.jobs += batch.jobs
+    totals.epochMax = Math.max(totals.epochMax, batch.epochMax)
+    broken.push(...batch.broken)
+    const isDue = Math.floor(before / PROGRESS_EVERY) < Math.floor(totals.seeds / PROGRESS_EVERY)
+    if (isDue && !isJson) say(`${totals.seeds} of ${count} seeds, ${broken.length} broken`)
+  })
+  broken.sort((a, b) => a.seed - b.seed)
+  const hours = Math.round(totals.simulatedMs / 36_000) / 100
+  if (isJson) {
+    say(JSON.stringify({ ...totals, first, hours, broken }))
+  } else {
+    for (const { seed, violation } of broken.slice(1)) say(`seed ${seed}: ${violation}`)
+    const [worst] = broken
+    if (worst !== undefined) report(worst.seed)
+    const { seeds, events, jobs } = totals
+    say(`${seeds} seeds, ${hours} simulated hours, ${jobs} jobs, ${events} events`)
+    say(broken.length === 0 ? 'every invariant held' : `${broken.length} seeds broken`)
+  }
+  return broken.length === 0 ? 0 : 1
+}
+
+const settings = settingsOf(process.argv.slice(2))
+if (settings === undefined) {
+  process.stderr.write('usage: npm run test:sim -- --seeds N [--seed S] [--json] [--show TEXT]\n')
+  process.exitCode = 2
+} else {
+  const { show: filter, first } = settings
+  process.exitCode = filter === undefined ? await run(settings) : show(first, filter)
+}

@@ -1,0 +1,120 @@
+import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
+import { Board } from '../../protocol/core/board.ts'
+import { plainSigner } from '../support/plain-signer.ts'
+import { SimAgent } from './agent.ts'
+import { SimClient } from './client.ts'
+import { ContainerHost } from './container-host.ts'
+import { Disk } from './disk.ts'
+import { SimFeed } from './feed.ts'
+import { SimGateway } from './gateway.ts'
+import { jobDoor } from './job-door.ts'
+import type { Network } from './network.ts'
+import type { NodeParts } from './node-parts.ts'
+import { SimProcess } from './process.ts'
+import type { Scene } from './scene.ts'
+import { Shelf } from './shelf.ts'
+import { SimWitness } from './witness.ts'
+import type { RecordRow } from './witness-registers.ts'
+
+export interface NodeOptions {
+  readonly peerId: string
+  readonly storeId: string
+  readonly roles: ReadonlySet<'agent' | 'gateway' | 'witness'>
+  readonly slots: number
+  readonly driftRate: number
+}
+
+/** One member: a host with its disk and engine, and the process that has all its roles. */
+export class SimNode {
+  readonly peerId: string
+  readonly process: SimProcess
+  readonly host: ContainerHost
+  readonly witness: SimWitness | undefined
+  readonly agent: SimAgent | undefined
+  readonly gateway: SimGateway | undefined
+  readonly parts: NodeParts
+  readonly client: SimClient
+  disk: Disk
+  board = new Board()
+  /** Stays down: it is not started again by whoever looks after hosts. */
+  isGone = false
+
+  constructor(scene: Scene, network: Network, options: NodeOptions) {
+    const { peerId, storeId, roles } = options
+    this.peerId = peerId
+    const process = new SimProcess(peerId, scene.timeline, options.driftRate)
+    this.process = process
+    this.host = new ContainerHost(peerId, scene, process.clock)
+    this.disk = this.#newDisk(scene, storeId)
+    process.onCrash(() => {
+      this.disk.crash()
+      this.board = new Board()
+    })
+    const disk = (): Disk => this.disk
+    const signer = plainSigner(peerId, scene.digest)
+    const client = new SimClient({ scene, process, network, signer })
+    this.client = client
+    const shelf = new Shelf({ scene, process, disk, network })
+    const common = { scene, process, network, client, shelf, signer, disk, board: () => this.board }
+    const jobs = jobDoor(common, () => this.agent?.consider())
+    this.parts = { ...common, jobs }
+    const feed = new SimFeed(this.parts, () => this.agent?.consider())
+    const seenOf = (peer: string, store: string): number => client.seen.of(peer, store)
+    const onDistrust = (): void => {
+      scene.emit({ kind: 'fault', what: 'store set back', whom: peerId })
+      process.crash()
+    }
+    const parts = { scene, process, disk, network, shelf, seenOf, onDistrust }
+    const witness = new SimWitness(parts)
+    if (roles.has('witness')) this.witness = witness
+    if (roles.has('agent')) {
+      this.agent = new SimAgent({ ...this.parts, host: this.host }, offerOf(options.slots))
+    }
+    if (roles.has('gateway')) this.gateway = new SimGateway(this.parts, feed)
+    network.join({
+      process,
+      receive: (...request) => witness.receive(...request),
+      hear: (remote, gossip) => {
+        if (gossip.kind === 'hint') feed.want({ ...gossip, peers: [remote] })
+        else this.board.foldAdvertisement(gossip.body as Advertisement, process.nowMs)
+      }
+    })
+  }
+
+  /** Refuses a store that is not what it was. */
+  start(): void {
+    if (!this.isGone && !this.disk.isRuined) this.process.start()
+  }
+
+  /** An empty store in the place of the old one: data that is gone, and a new id with it. */
+  replaceDisk(scene: Scene): void {
+    this.disk = this.#newDisk(scene, `${this.disk.storeId}'`)
+  }
+
+  #newDisk(scene: Scene, storeId: string): Disk {
+    const disk = new Disk(storeId, scene.timeline, (key, value) => {
+      if (!key.startsWith('r/')) return
+      const { record } = value as RecordRow
+      const place = key.slice(2)
+      const { promised, accepted } = record
+      const written = accepted && {
+        ballot: accepted.ballot,
+        value: accepted.value,
+        hash: scene.digest.hash(accepted.value)
+      }
+      scene.emit({ kind: 'syncs', store: storeId, place, promised, accepted: written })
+    })
+    disk.onFailure = () => {
+      scene.emit({ kind: 'fault', what: 'store failed', whom: this.peerId })
+      this.process.crash()
+    }
+    return disk
+  }
+}
+
+const GIB = 1_073_741_824
+
+function offerOf(slots: number) {
+  const capacity: Capacity = { cpuMilli: slots * 1_000, memoryBytes: slots * GIB, jobs: slots }
+  return { platforms: [{ name: 'linux/amd64', native: true }], labels: {}, capacity }
+}

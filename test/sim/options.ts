@@ -1,0 +1,112 @@
+import type { LeaseProfileName } from '../../protocol/core/roster.ts'
+import type { Timeline } from '../support/timeline.ts'
+
+/** What may go wrong in one world; a share, or a kind of trouble that is on or off. */
+export interface Faults {
+  readonly lossRate: number
+  readonly duplicateRate: number
+  readonly delayMsMax: number
+  readonly strayMsMax: number
+  readonly gossipLossRate: number
+  readonly syncMsMax: number
+  readonly hostileRate: number
+  readonly kinds: readonly FaultKind[]
+  /** True milliseconds between two faults at most. */
+  readonly everyMsMax: number
+}
+
+export type FaultKind =
+  | 'crash'
+  | 'pause'
+  | 'cut'
+  | 'partition'
+  | 'swizzle'
+  | 'clog'
+  | 'slow_disk'
+  | 'failed_sync'
+  | 'ruined_store'
+  | 'rolled_back'
+  | 'slow_engine'
+  | 'hung_engine'
+  | 'killed_containers'
+  | 'power_loss'
+  | 'gone'
+
+export const FAULT_KINDS: readonly FaultKind[] = [
+  'crash',
+  'pause',
+  'cut',
+  'partition',
+  'swizzle',
+  'clog',
+  'slow_disk',
+  'failed_sync',
+  'ruined_store',
+  'rolled_back',
+  'slow_engine',
+  'hung_engine',
+  'killed_containers',
+  'power_loss',
+  'gone'
+]
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly witnesses: 1 | 3 | 5
+  readonly agents: number
+  readonly gateways: 1 | 2
+  readonly lease: LeaseProfileName
+  readonly slots: number
+  readonly pushes: number
+  readonly jobsPerPushMax: number
+  readonly workMsMax: number
+  readonly troubleMs: number
+  readonly driftRate: number
+  readonly cancelRate: number
+  readonly replayRate: number
+  readonly equivocates: boolean
+  /** A member that claims whatever the promises say. */
+  readonly rogue: boolean
+  /** Each witness must have every end, too, soon after. */
+  readonly watchesWitnesses: boolean
+  readonly faults: Faults
+}
+
+/** A world drawn from its seed: each kind of trouble is in about half of them. */
+export function drawOptions(seed: number, chance: Timeline): WorldOptions {
+  const oneOf = <T>(list: readonly [T, ...T[]]): T => {
+    return list[Math.floor(chance.random() * list.length)] ?? list[0]
+  }
+  const lease = chance.random() < 0.9 ? 'short' : 'default'
+  const unit = lease === 'short' ? 1 : 8
+  const isRough = chance.random() < 0.8
+  return {
+    seed,
+    witnesses: oneOf([1, 3, 3, 3, 3, 5, 5, 5]),
+    agents: oneOf([2, 3, 4]),
+    gateways: oneOf([1, 2]),
+    lease,
+    slots: oneOf([1, 2]),
+    pushes: oneOf([1, 2, 3]),
+    jobsPerPushMax: oneOf([1, 2, 3]),
+    workMsMax: oneOf([1_000, 5_000, 12_000]) * unit,
+    troubleMs: chance.between(15_000, 35_000) * unit,
+    driftRate: oneOf([0, 0.001, 0.0099]),
+    cancelRate: oneOf([0, 0.2, 0.5]),
+    replayRate: oneOf([0, 0.5]),
+    equivocates: chance.random() < 0.2,
+    rogue: chance.random() < 0.15,
+    watchesWitnesses: false,
+    faults: {
+      lossRate: oneOf([0, 0.02, 0.1]),
+      duplicateRate: oneOf([0, 0.05, 0.1]),
+      delayMsMax: oneOf([2, 20, 60]),
+      strayMsMax: oneOf([20, 500, 2_000]),
+      gossipLossRate: oneOf([0, 0, 0.5, 1]),
+      syncMsMax: oneOf([1, 10, 60]),
+      hostileRate: oneOf([0, 0.3]),
+      kinds: isRough ? FAULT_KINDS.filter(() => chance.random() < 0.5) : [],
+      everyMsMax: oneOf([1_500, 4_000]) * unit
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import type { LocalClock, Timeline } from '../support/timeline.ts'
+
+/**
+ * One process of one host: it dies, stands still, and comes back with nothing in memory. The host
+ * and its clock go on without it.
+ */
+export class SimProcess {
+  readonly peerId: string
+  readonly clock: LocalClock
+  readonly #timeline: Timeline
+  readonly #onStart: (() => void)[] = []
+  readonly #onCrash: (() => void)[] = []
+  /** Nonce of this life; '' while there is none. */
+  boot = ''
+  pausedUntilMs = 0
+
+  constructor(peerId: string, timeline: Timeline, driftRate: number) {
+    this.peerId = peerId
+    this.#timeline = timeline
+    this.clock = timeline.clock(driftRate)
+  }
+
+  get isAlive(): boolean {
+    return this.boot !== ''
+  }
+
+  get nowMs(): number {
+    return this.clock.localMs()
+  }
+
+  onStart(task: () => void): void {
+    this.#onStart.push(task)
+  }
+
+  onCrash(task: () => void): void {
+    this.#onCrash.push(task)
+  }
+
+  start(): void {
+    if (this.isAlive) return
+    this.boot = this.#timeline.id()
+    this.pausedUntilMs = 0
+    for (const task of this.#onStart) task()
+  }
+
+  crash(): void {
+    if (!this.isAlive) return
+    this.boot = ''
+    for (const task of this.#onCrash) task()
+  }
+
+  pause(ms: number): void {
+    this.pausedUntilMs = Math.max(this.pausedUntilMs, this.#timeline.nowMs + ms)
+  }
+
+  /** Runs `task` in this life only: now, or when the process runs again. */
+  run(boot: string, task: () => void): void {
+    if (boot === '' || boot !== this.boot) return
+    if (this.pausedUntilMs > this.#timeline.nowMs) {
+      this.#timeline.at(this.pausedUntilMs, () => this.run(boot, task))
+    } else task()
+  }
+
+  /** After `ms` of the host's own clock; the returned function calls it off. */
+  arm(ms: number, task: () => void): () => void {
+    const { boot } = this
+    let isOff = false
+    const atMs = this.clock.trueMs(this.nowMs + Math.max(0, ms))
+    this.#timeline.at(atMs, () => {
+      this.run(boot, () => {
+        if (!isOff) task()
+      })
+    })
+    return () => {
+      isOff = true
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { WorldOptions } from './options.ts'
+
+/** Nothing lost, nothing late, nothing broken, but for what a schedule adds. */
+const CALM = {
+  lossRate: 0,
+  duplicateRate: 0,
+  delayMsMax: 5,
+  strayMsMax: 5,
+  gossipLossRate: 0,
+  syncMsMax: 5,
+  hostileRate: 0,
+  kinds: [],
+  everyMsMax: 1_000
+} as const
+
+/** Worlds for what random trouble is not likely to find (lease-protocol 4.12, Mutations). */
+export const SCHEDULES = {
+  /**
+   * A long job whose holder loses one witness after the other, and a member that claims it all the
+   * time: one witness after the other is free to take the next epoch.
+   */
+  swizzle: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 2,
+    lease: 'short',
+    pushes: 1,
+    jobsPerPushMax: 1,
+    workMsMax: 60_000,
+    troubleMs: 30_000,
+    cancelRate: 0,
+    rogue: true,
+    faults: { ...CALM, kinds: ['swizzle'], everyMsMax: 12_000 }
+  }),
+  /** Agents that stand still at the wrong moment: a claim that was chosen is known to them late. */
+  ambiguous: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 4,
+    lease: 'short',
+    pushes: 1,
+    jobsPerPushMax: 2,
+    workMsMax: 30_000,
+    troubleMs: 30_000,
+    cancelRate: 0,
+    rogue: true,
+    faults: { ...CALM, lossRate: 0.1, kinds: ['pause', 'clog', 'cut'], everyMsMax: 1_000 }
+  }),
+  /** Engines that take their time, under leases that do not hold. */
+  engine: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 4,
+    lease: 'short',
+    workMsMax: 30_000,
+    troubleMs: 30_000,
+    rogue: false,
+    faults: {
+      ...CALM,
+      kinds: ['slow_engine', 'hung_engine', 'cut', 'partition', 'pause'],
+      everyMsMax: 700
+    }
+  }),
+  /** A little is lost, and nothing else: each end must come to each witness all the same. */
+  lossy: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 5,
+    lease: 'short',
+    workMsMax: 2_000,
+    rogue: false,
+    watchesWitnesses: true,
+    faults: { ...CALM, lossRate: 0.02 }
+  })
+} as const
+
+export type ScheduleName = keyof typeof SCHEDULES

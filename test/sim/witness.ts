@@ -1,0 +1,392 @@
+import {
+  type AcceptorContext,
+  type AcceptorStep,
+  type AcceptRequest,
+  accept,
+  prepare,
+  read,
+  renew
+} from '../../protocol/core/acceptor.ts'
+import { answerMs } from '../../protocol/core/lease-profile.ts'
+import { leasedJob } from '../../protocol/core/lease-timer.ts'
+import type {
+  RegisterReply,
+  RegisterRequest,
+  RegisterScope,
+  RejectCode,
+  RenewItem,
+  RenewResult
+} from '../../protocol/core/messages.ts'
+import { witnessRefs } from '../../protocol/core/witnesses.ts'
+import type { Disk } from './disk.ts'
+import type { Network } from './network.ts'
+import type { SimProcess } from './process.ts'
+import { placeOf, type Scene } from './scene.ts'
+import type { Shelf } from './shelf.ts'
+import { showReply } from './shown.ts'
+import { syncPage } from './sync-index.ts'
+import { type WitnessRegister, WitnessRegisters } from './witness-registers.ts'
+
+export interface WitnessParts {
+  readonly scene: Scene
+  readonly process: SimProcess
+  readonly disk: () => Disk
+  readonly network: Network
+  readonly shelf: Shelf
+  /** The sequence of a store of `peer` that this process was shown. */
+  seenOf(peer: string, storeId: string): number
+  /** The process ends: its store has forgotten something. */
+  onDistrust(): void
+}
+
+type Answer = (reply: RegisterReply) => void
+
+/** What an old copy must not answer. */
+const SHOWS_REGISTERS = new Set<RegisterRequest['kind']>(['read', 'prepare', 'accept', 'renew'])
+
+/**
+ * A witness: the real acceptor over a disk that takes its time. What protocol/mesh does around
+ * core is done here in the same order: persist, then reply.
+ */
+export class SimWitness {
+  readonly #parts: WitnessParts
+  #registers: WitnessRegisters
+  #shownSeq = 0
+  #toAsk = 0
+  #held: (() => void)[] = []
+
+  constructor(parts: WitnessParts) {
+    this.#parts = parts
+    this.#registers = new WitnessRegisters(parts.disk(), 0)
+    parts.process.onStart(() => this.#boot())
+  }
+
+  /** True while the roster's store is here, whole, and believed. */
+  get isWhole(): boolean {
+    return this.#seat() === this.#disk.storeId && !this.#disk.isRuined
+  }
+
+  get #disk(): Disk {
+    return this.#parts.disk()
+  }
+
+  #seat(): string | undefined {
+    const { scene, process } = this.#parts
+    return witnessRefs(scene.roster).find(({ peerId }) => peerId === process.peerId)?.storeId
+  }
+
+  /** One request of a member; silent where a failed or doubtful store must not answer. */
+  receive(remote: string, request: RegisterRequest, reply: Answer): void {
+    if (this.#disk.hasFailed) return
+    if (request.kind === 'seen') {
+      reply({ kind: 'seen', seq: this.#parts.seenOf(remote, request.storeId) })
+      return
+    }
+    if (!this.isWhole) {
+      reply(refusal('wrong_store'))
+      return
+    }
+    // Until the others were asked what is here may be an old copy (4.8).
+    if (this.#toAsk > 0 && SHOWS_REGISTERS.has(request.kind)) {
+      this.#held.push(() => this.receive(remote, request, reply))
+      return
+    }
+    this.#answer(remote, request, reply)
+  }
+
+  #answer(remote: string, request: RegisterRequest, reply: Answer): void {
+    switch (request.kind) {
+      case 'read':
+        this.#in(request.scope, reply, (register) => {
+          this.#commit(register, read(register.state, this.#context(remote)), reply)
+        })
+        return
+      case 'prepare':
+        this.#in(request.scope, reply, (register) => {
+          const step = prepare(register.state, request, this.#context(remote))
+          this.#notePromise(register, step, request.ballot)
+          this.#commit(register, step, reply)
+        })
+        return
+      case 'accept':
+        this.#in(request.scope, reply, (register) => {
+          this.#accept(remote, register, request, reply)
+        })
+        return
+      case 'renew':
+        this.#renew(remote, request.items, request.seenSeq, reply)
+        return
+      case 'sync':
+        this.#sync(remote, request, reply)
+        return
+      case 'announcement': {
+        const bytes = this.#parts.shelf.find(request.annHash)?.bytes
+        reply({ kind: 'announcement', bytes })
+        return
+      }
+      default:
+        return
+    }
+  }
+
+  #in(scope: RegisterScope, reply: Answer, use: (register: WitnessRegister) => void): void {
+    if (scope.storeId !== this.#disk.storeId) reply(refusal('wrong_store'))
+    else use(this.#take(scope))
+  }
+
+  #take({ register, witnessEpoch }: RegisterScope): WitnessRegister {
+    return this.#registers.take(placeOf(register, witnessEpoch), register)
+  }
+
+  #context(remote: string, request?: AcceptRequest): AcceptorContext {
+    const { scene, process } = this.#parts
+    const verify = scene.verifier
+    return {
+      nowMs: process.nowMs,
+      remote,
+      remoteIsMember: true,
+      leaseMs: scene.profile.leaseMs,
+      valueValid: request !== undefined && verify.value(request.value),
+      proposalValid:
+        request !== undefined &&
+        (request.ballot.peer === remote ||
+          verify.proposal(request.scope.register, request.scope.witnessEpoch, request)),
+      digest: scene.digest,
+      createValid: request !== undefined
+    }
+  }
+
+  // The announcement of a first value is sent along, at hand, or asked for; only then comes the
+  // step, in one turn with its save.
+  #accept(remote: string, register: WitnessRegister, request: AcceptRequest, reply: Answer): void {
+    const { shelf, process } = this.#parts
+    const { value, announcement } = request
+    const isFirst = register.state.record.accepted?.value.annHash !== value.annHash
+    if (announcement !== undefined) shelf.open(announcement, value.annHash)
+    if (!isFirst || shelf.find(value.annHash) !== undefined) {
+      this.#acceptNow(remote, register, request, reply)
+      return
+    }
+    const { boot } = process
+    shelf.fetch(value.annHash, [remote, ...this.#others()], (sealed) => {
+      process.run(boot, () => {
+        if (sealed === undefined) reply(refusal('announcement_missing'))
+        else this.#acceptNow(remote, register, request, reply)
+      })
+    })
+  }
+
+  #acceptNow(
+    remote: string,
+    register: WitnessRegister,
+    request: AcceptRequest,
+    reply: Answer
+  ): void {
+    const { scene, shelf } = this.#parts
+    const { value, ballot } = request
+    const known = register.state.record.accepted?.value
+    if (known?.annHash !== value.annHash) {
+      const problem = shelf.problem(value, scene.roster)
+      if (problem !== undefined) {
+        reply(refusal('invalid'))
+        return
+      }
+    }
+    const step = accept(register.state, request, this.#context(remote, request))
+    if (step.durability === 'save') {
+      const { nowMs: localMs } = this.#parts.process
+      const facts = { store: this.#disk.storeId, place: register.place, localMs }
+      const hash = scene.digest.hash(value)
+      if (known === undefined) this.#noteCreate(register, request)
+      const changes = known === undefined || scene.digest.hash(known) !== hash
+      scene.emit({ kind: 'takes', ...facts, ballot, hash, value, before: known, changes })
+      shelf.store(value.annHash)
+    }
+    this.#commit(register, step, reply)
+  }
+
+  #noteCreate({ place }: WitnessRegister, { scope }: AcceptRequest): void {
+    if (scope.ann === undefined) return
+    const { gateway, gwSeq } = scope.ann
+    const store = this.#disk.storeId
+    this.#parts.scene.emit({ kind: 'creates', store, place, gateway, gwSeq })
+  }
+
+  #notePromise(
+    { place, state }: WitnessRegister,
+    step: AcceptorStep,
+    ballot: AcceptRequest['ballot']
+  ): void {
+    if (step.reply.kind !== 'promise') return
+    const lease = leasedJob(state.record.accepted?.value)?.lease.claimId
+    const { nowMs: localMs } = this.#parts.process
+    const store = this.#disk.storeId
+    this.#parts.scene.emit({ kind: 'promises', store, place, ballot, localMs, lease })
+  }
+
+  /** Into memory at once; the reply leaves when all that it shows is on the disk. */
+  #commit(register: WitnessRegister, step: AcceptorStep, reply: Answer): void {
+    const before = register.state.record.accepted
+    const { nowMs: madeAtMs } = this.#parts.process
+    register.state = step.state
+    if (step.durability === 'none') {
+      this.#leave(register, step, madeAtMs, reply)
+      return
+    }
+    if (step.durability === 'save') {
+      this.#registers.save(register, step.state.record.accepted !== before)
+    }
+    this.#whenSynced(register.savedSeq, () => {
+      this.#leave(register, step, madeAtMs, reply)
+    })
+  }
+
+  #leave(
+    { place }: WitnessRegister,
+    { reply, state: { record } }: AcceptorStep,
+    madeAtMs: number,
+    answer: Answer
+  ): void {
+    const wseq = this.#disk.syncedSeq
+    if ('wseq' in reply) this.#shownSeq = Math.max(this.#shownSeq, wseq)
+    showReply(this.#parts.scene, { store: this.#disk.storeId, place, madeAtMs }, reply, record)
+    answer('wseq' in reply ? { ...reply, wseq } : reply)
+  }
+
+  #whenSynced(seq: number, task: () => void): void {
+    const { process } = this.#parts
+    const { boot } = process
+    this.#disk.whenSynced(seq, () => process.run(boot, task))
+  }
+
+  // An item that cannot be answered in time is left out, and silences no other.
+  #renew(remote: string, items: readonly RenewItem[], seenSeq: number, reply: Answer): void {
+    if (seenSeq > this.#shownSeq) {
+      reply(refusal('wrong_store'))
+      if (this.#isWitness(remote)) this.#distrust()
+      return
+    }
+    const results: RenewResult[] = []
+    let open = items.length
+    let isOut = false
+    const leave = (): void => {
+      if (isOut) return
+      isOut = true
+      reply({ kind: 'renewed', items: results })
+    }
+    for (const item of items) {
+      if (item.scope.storeId !== this.#disk.storeId) {
+        open -= 1
+        continue
+      }
+      this.#renewOne(remote, item, (result) => {
+        open -= 1
+        if (!isOut) results.push(result)
+        if (open === 0) leave()
+      })
+    }
+    if (open === 0) leave()
+    this.#parts.process.arm(answerMs(this.#parts.scene.profile), leave)
+  }
+
+  #renewOne(remote: string, item: RenewItem, done: (result: RenewResult) => void): void {
+    const { scene, process } = this.#parts
+    const register = this.#take(item.scope)
+    const step = renew(register.state, item, this.#context(remote))
+    register.state = step.state
+    const { place } = register
+    const store = this.#disk.storeId
+    const { answer } = step.result
+    const { claimId } = item
+    if (answer === 'ok') {
+      scene.emit({ kind: 'renews', store, place, claimId, localMs: process.nowMs })
+    }
+    const leave = (): void => {
+      if (answer === 'ok' || answer === 'stale') {
+        const accepted = step.state.record.accepted?.ballot
+        const shown = { promised: undefined, accepted, lease: undefined, remainingMs: undefined }
+        const madeAtMs = process.nowMs
+        scene.emit({ kind: 'replies', store, place, what: answer, ...shown, madeAtMs })
+      }
+      done(step.result)
+    }
+    if (step.durability === 'barrier') this.#whenSynced(register.savedAcceptSeq, leave)
+    else leave()
+  }
+
+  #sync(
+    remote: string,
+    request: Extract<RegisterRequest, { readonly kind: 'sync' }>,
+    reply: Answer
+  ): void {
+    const seenSeq = Math.max(request.sinceSeq, request.seenSeq)
+    if (request.storeId !== this.#disk.storeId) {
+      reply(refusal('wrong_store'))
+      return
+    }
+    if (seenSeq > this.#shownSeq) {
+      if (this.#isWitness(remote)) this.#distrust()
+      reply(refusal('wrong_store'))
+      return
+    }
+    const page = syncPage(this.#disk, request)
+    this.#shownSeq = Math.max(this.#shownSeq, page.next)
+    reply({ kind: 'synced', storeId: request.storeId, ...page })
+  }
+
+  #boot(): void {
+    const { scene, process, network } = this.#parts
+    const disk = this.#disk
+    this.#registers = new WitnessRegisters(disk, process.nowMs)
+    this.#held = []
+    this.#shownSeq = disk.syncedSeq
+    this.#toAsk = 0
+    const { storeId } = disk
+    scene.emit({ kind: 'boots', store: storeId, localMs: process.nowMs })
+    if (this.#seat() !== storeId || disk.isRuined) return
+    for (const peer of this.#others()) {
+      this.#toAsk += 1
+      let isOver = false
+      network.request(
+        process,
+        peer,
+        { kind: 'seen', storeId },
+        scene.profile.requestTimeoutMs,
+        (reply) => {
+          if (reply?.kind === 'seen' && reply.seq > this.#shownSeq) this.#distrust()
+          if (!isOver) this.#asked()
+          isOver = true
+        }
+      )
+    }
+  }
+
+  #asked(): void {
+    this.#toAsk -= 1
+    if (this.#toAsk > 0) return
+    const held = this.#held
+    this.#held = []
+    for (const task of held) task()
+  }
+
+  // This store once held more than it does now: it is another's memory that tells (4.8).
+  #distrust(): void {
+    if (this.#disk.isRuined) return
+    this.#disk.isRuined = true
+    this.#parts.onDistrust()
+  }
+
+  #others(): readonly string[] {
+    const { scene, process } = this.#parts
+    const peers = witnessRefs(scene.roster).map(({ peerId }) => peerId)
+    return peers.filter((peerId) => peerId !== process.peerId)
+  }
+
+  #isWitness(peer: string): boolean {
+    return witnessRefs(this.#parts.scene.roster).some(({ peerId }) => peerId === peer)
+  }
+}
+
+function refusal(code: RejectCode): RegisterReply {
+  return { kind: 'rejected', code, promised: undefined, remainingMs: undefined, detail: code }
+}

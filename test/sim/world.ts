@@ -1,0 +1,194 @@
+import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
+import type { Roster } from '../../protocol/core/roster.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
+import type { WitnessRef } from '../../protocol/core/witnesses.ts'
+import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
+import { plainDigest } from '../support/plain-digest.ts'
+import { plainVerifier } from '../support/plain-signer.ts'
+import { Timeline } from '../support/timeline.ts'
+import { allChecks } from './checks/all.ts'
+import { ChosenValues } from './chosen.ts'
+import { Deliveries } from './deliveries.ts'
+import type { Checker, Fact, SimEvent } from './events.ts'
+import { Trouble } from './faults.ts'
+import { Liveness } from './liveness.ts'
+import { Network } from './network.ts'
+import { SimNode } from './node.ts'
+import { drawOptions, type WorldOptions } from './options.ts'
+import { RogueMember } from './rogue.ts'
+import type { Scene } from './scene.ts'
+import { rosterOf, type SeatOptions } from './seats.ts'
+import { Trace } from './trace.ts'
+
+export interface WorldResult {
+  readonly seed: number
+  readonly options: WorldOptions
+  /** The first broken invariant; undefined where all held. */
+  readonly violation: string | undefined
+  readonly events: number
+  readonly simulatedMs: number
+  /** SHA-256 over all events. */
+  readonly digest: string
+  readonly last: readonly string[]
+  readonly jobs: number
+  /** Highest epoch of any job: above 1, a lease came to another claim. */
+  readonly epochMax: number
+}
+
+/** Milliseconds after the mending before times are judged: what was late comes home. */
+const SETTLE_MS = 10_000
+/** Milliseconds of all that follows at most, in units of the take-over time. */
+const HEALED_TAKE_OVERS = 40
+/** Milliseconds of quiet at the end: what is on its way may change nothing. */
+const QUIET_MS = 3_000
+const LOOK_EVERY_MS = 250
+
+/** One simulated mesh from its first delivery to its last outcome. */
+export class World implements Scene {
+  readonly timeline: Timeline
+  readonly digest = plainDigest()
+  readonly verifier = plainVerifier(this.digest)
+  readonly roster: Roster
+  readonly profile
+  readonly options: WorldOptions
+  readonly nodes: readonly SimNode[]
+  readonly network: Network
+  readonly chosen: ChosenValues
+  /** Told of every event, before it is judged. */
+  listen: (event: SimEvent) => void = () => undefined
+  readonly #trace = new Trace()
+  readonly #checks: readonly Checker[]
+  readonly #sets = new Map<string, readonly WitnessRef[]>()
+  readonly #rogue: RogueMember | undefined
+  #violation: string | undefined
+  #epochMax = 0
+
+  constructor(seed: number, change: (options: WorldOptions) => WorldOptions = (same) => same) {
+    this.timeline = new Timeline(seed)
+    this.options = change(drawOptions(seed, this.timeline))
+    const { options } = this
+    const { faults } = options
+    const seats: SeatOptions = { ...options, rogues: options.rogue ? 1 : 0 }
+    const { roster, plans } = rosterOf(seats, this.timeline)
+    this.roster = roster
+    this.profile = LEASE_PROFILES[options.lease]
+    this.network = new Network(this.timeline, faults)
+    this.network.gossipLossRate = faults.gossipLossRate
+    this.chosen = new ChosenValues(quorumOf(roster.w), (fact) => this.emit(fact))
+    this.#checks = allChecks({
+      quorum: quorumOf(roster.w),
+      rogues: new Set(['rogue']),
+      killBudgetMs: this.profile.killBudgetMs,
+      guardTickMs: 250
+    })
+    const { driftRate } = options
+    this.nodes = plans.map((plan) => new SimNode(this, this.network, { ...plan, driftRate }))
+    for (const node of this.nodes) {
+      node.disk.syncMsMax = faults.syncMsMax
+      node.host.hostileRate = faults.hostileRate
+      if (node.gateway !== undefined) node.gateway.equivocates = options.equivocates
+    }
+    this.#rogue = options.rogue ? new RogueMember('rogue', this, this.network) : undefined
+  }
+
+  emit(fact: Fact): void {
+    const event = { ...fact, atMs: this.timeline.nowMs }
+    this.#trace.add(event)
+    this.listen(event)
+    for (const check of this.#checks) {
+      const problem = check(event)
+      this.#violation ??= problem
+    }
+    if (fact.kind === 'holds') this.#epochMax = Math.max(this.#epochMax, fact.epoch)
+    this.chosen.see(event)
+  }
+
+  witnesses(register: string): readonly WitnessRef[] {
+    const runId = runIdOf(register)
+    const known = this.#sets.get(runId) ?? witnessesOf(runId, this.roster, this.digest)
+    this.#sets.set(runId, known)
+    return known
+  }
+
+  run(): WorldResult {
+    const { timeline, options, nodes } = this
+    const broken = (): boolean => this.#violation !== undefined
+    for (const node of nodes) node.start()
+    const gateways = nodes.filter(({ gateway }) => gateway !== undefined)
+    const deliveries = new Deliveries(this, gateways, options)
+    deliveries.start()
+    this.#cancels(deliveries.jobs)
+    this.#rogue?.start(() => this.#target(deliveries.jobs))
+    const trouble = new Trouble({ scene: this, network: this.network, nodes, options })
+    trouble.start()
+    timeline.run(options.troubleMs, broken)
+    if (!broken()) {
+      trouble.heal()
+      this.#rogue?.stop()
+      this.#calm(deliveries, broken)
+    }
+    return this.#result(deliveries)
+  }
+
+  #calm(deliveries: Deliveries, broken: () => boolean): void {
+    const { timeline, nodes, chosen } = this
+    timeline.run(timeline.nowMs + SETTLE_MS, broken)
+    const { watchesWitnesses } = this.options
+    const liveness = new Liveness({ scene: this, nodes, chosen, watchesWitnesses })
+    const endMs = timeline.nowMs + HEALED_TAKE_OVERS * this.profile.takeOverMs
+    let isOver = false
+    while (!isOver && !broken() && timeline.nowMs < endMs) {
+      timeline.run(timeline.nowMs + LOOK_EVERY_MS, broken)
+      this.#violation ??= liveness.look()
+      isOver = deliveries.open === 0 && liveness.isOver(deliveries.jobs)
+    }
+    if (!isOver) this.#violation ??= 'V3: something is never resolved'
+    // What is still on its way may neither revive a job nor change an answer; and V6, the age of
+    // containers, is looked at with every event.
+    if (!broken()) timeline.run(timeline.nowMs + QUIET_MS, broken)
+    if (watchesWitnesses) timeline.run(timeline.nowMs + SETTLE_MS, broken)
+    this.#violation ??= liveness.look()
+  }
+
+  // Somebody asks any member to cancel a job, and asks until the answer is definite.
+  #cancels(jobs: readonly string[]): void {
+    const { timeline, options, nodes } = this
+    for (const job of jobs) {
+      if (timeline.random() >= options.cancelRate) continue
+      const node = nodes[Math.floor(timeline.random() * nodes.length)]
+      const opId = timeline.id()
+      const body = { kind: 'cancel', reason: 'no longer needed' } as const
+      const attempt = (): void => {
+        const { process, parts } = node ?? {}
+        process?.run(process.boot, () => {
+          parts?.jobs.change(job, opId, body, (change) => {
+            if (change.kind === 'unresolved') process.arm(700, attempt)
+          })
+        })
+      }
+      timeline.after(timeline.random() * options.troubleMs, attempt)
+    }
+  }
+
+  #target(jobs: readonly string[]) {
+    const { timeline, chosen, roster } = this
+    const job = jobs[Math.floor(timeline.random() * jobs.length)]
+    const value = chosen.newest(`${job}@${roster.witnessEpoch}`)?.value
+    if (job === undefined || value?.kind !== 'job') return
+    return { job, ann: { gateway: 'gateway1', gwSeq: 1, annHash: value.annHash } }
+  }
+
+  #result(deliveries: Deliveries): WorldResult {
+    return {
+      seed: this.options.seed,
+      options: this.options,
+      violation: this.#violation,
+      events: this.#trace.count,
+      simulatedMs: this.timeline.nowMs,
+      digest: this.#trace.digest(),
+      last: this.#trace.last(),
+      jobs: deliveries.jobs.length,
+      epochMax: this.#epochMax
+    }
+  }
+}
