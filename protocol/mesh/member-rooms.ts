@@ -4,6 +4,7 @@ import type { LeaseProfile } from '../core/lease-profile.ts'
 import { REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
 import type { Clock, Random } from '../core/ports.ts'
+import { runIdOf } from '../core/run.ts'
 import type { Log } from '../host/log.ts'
 import type { MeshStore } from '../store/mesh-store.ts'
 import { digest } from '../wire/digest.ts'
@@ -29,7 +30,7 @@ import { Renewals } from './renewals.ts'
 import type { RosterBook } from './roster-book.ts'
 import { RosterExchange } from './roster-exchange.ts'
 import { RosterLookups } from './roster-lookups.ts'
-import { RunLedger } from './run-ledger.ts'
+import { RunLedger, refOf } from './run-ledger.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { SeenSequences } from './seen-sequences.ts'
 import { StoreInquiry } from './store-inquiry.ts'
@@ -96,8 +97,15 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
     },
     onExpired: (hint, repeat) => {
       background.run('hint', () => jobsGossip.hint(hint, repeat))
+      if (repeat > 0) repairOwn(hint.register)
     }
   })
+  // Nobody took the lease over, or this witness missed it: its timer may have kept the end out, as
+  // after a restart, and whoever pushed it has given up. It would show an open job for ever.
+  const repairOwn = (register: string): void => {
+    const sealed = board.run(runIdOf(register))?.sealed
+    if (sealed !== undefined) onBehind(refOf(sealed, register))
+  }
   const onBehind = (ref: Parameters<RegisterClient['repair']>[0]): void => {
     background.run('repair', () => client.repair(ref))
   }
