@@ -15,8 +15,8 @@ export const TAKE_OVER_MS_MAX = CHAOS_LEASE === 'default' ? 33_000 : 4_500
 
 /**
  * Lines of the job, one each half a second: it lives longer than a take-over takes, so that who
- * watches its lease has looked, found it renewed and looked again. MESH_CHAOS_LINES for another one:
- * many rounds with the default profile take an hour.
+ * watches its lease has looked, found it renewed and looked again. MESH_CHAOS_LINES makes it
+ * another: many rounds with the default profile take an hour.
  */
 export const JOB_LINES = Number(
   process.env['MESH_CHAOS_LINES'] ?? (CHAOS_LEASE === 'default' ? 80 : 14)
