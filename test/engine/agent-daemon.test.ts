@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { temporaryFolder } from '../support/gateway-rig.ts'
+import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
 import { freePort, ProgramProcess } from '../support/program-process.ts'
 
@@ -22,6 +23,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(running.map((daemon) => daemon.kill('SIGKILL')))
+  await endGuardians(folder.dir)
   await folder.remove()
 })
 

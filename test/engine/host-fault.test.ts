@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EngineProxy } from '../support/engine-proxy.ts'
 import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
+import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
 import { freePort, ProgramProcess } from '../support/program-process.ts'
 
@@ -27,6 +28,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(running.map((daemon) => daemon.kill('SIGKILL')))
   await proxy.close()
+  await endGuardians(folder.dir)
   await folder.remove()
 })
 

@@ -5,6 +5,7 @@ import { systemClock } from '../../protocol/host/clock.ts'
 import { statePaths } from '../../protocol/host/paths.ts'
 import { RosterBook } from '../../protocol/mesh/roster-book.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
+import { endGuardians } from '../support/guardians.ts'
 import { InvitingAgent } from '../support/inviting-agent.ts'
 import { freePort, ProgramProcess } from '../support/program-process.ts'
 
@@ -25,6 +26,7 @@ afterEach(async () => {
 
 afterAll(async () => {
   await inviting.stop()
+  await endGuardians(folder.dir)
   await folder.remove()
 })
 
