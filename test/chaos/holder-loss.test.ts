@@ -81,8 +81,11 @@ describe.each(SIGNALS)('%s of the holder', (signal) => {
   }
 
   /** Milliseconds from the loss to the next start, where the lost agent had the job's container. */
-  function takeOverMs(starts: readonly Sighting[], lostAtMs: number): number | undefined {
-    const peer = e2e.peerIds[lost]
+  function takeOverMs(
+    starts: readonly Sighting[],
+    peer: string | undefined,
+    lostAtMs: number
+  ): number | undefined {
     const at = starts.findIndex((start) => start.peer === peer && start.atMs <= lostAtMs)
     const [first, next] = [starts[at], starts[at + 1]]
     if (first === undefined || next === undefined) return undefined
@@ -109,6 +112,7 @@ describe.each(SIGNALS)('%s of the holder', (signal) => {
         return ends >= starts ? true : undefined
       })
 
+      const peer = e2e.peerIds[lost]
       const before = await recordOf(job)
       await bringBack(lost)
       lost = -1
@@ -123,7 +127,7 @@ describe.each(SIGNALS)('%s of the holder', (signal) => {
       expect(ended).toMatchObject({ state: 'succeeded', epoch: starts.at(-1)?.epoch })
       const epochs = starts.map(({ epoch }) => epoch)
       expect(epochs).toEqual([...new Set(epochs)].toSorted((a, b) => a - b))
-      const tookMs = takeOverMs(starts, lostAtMs)
+      const tookMs = takeOverMs(starts, peer, lostAtMs)
       if (tookMs !== undefined) takeOvers.push(tookMs)
       expect(tookMs ?? 0).toBeLessThanOrEqual(TAKE_OVER_MS_MAX)
     },
