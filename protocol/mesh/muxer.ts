@@ -10,6 +10,9 @@ import { OUTBOUND_BUFFER_BYTES_MAX } from '../core/limits.ts'
  * The same class of fault as js-libp2p #3512, which was mended elsewhere only. Nothing is hidden
  * from a writer: the muxer closes all its streams when the connection ends.
  *
+ * And yamux that bounds what it keeps below its streams, where none of our own readers looks: a
+ * frame that is not whole yet, answers that the peer does not read, a socket that is half closed.
+ *
  * @param init as yamux takes it; its own defaults without one
  */
 export function steadyYamux(init?: Parameters<typeof yamux>[0]): () => StreamMuxerFactory {
