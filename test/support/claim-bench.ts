@@ -191,6 +191,21 @@ export function claimBench(
   return { claimer, attempts, records, deadlines, folders, order, changes }
 }
 
+/** Its process is killed: it neither renews nor gives anything back. */
+export async function killBench(
+  mesh: OneRegister,
+  clock: FakeClock,
+  dead: ClaimBench
+): Promise<void> {
+  dead.order.mayClaim = false
+  mesh.renewable = false
+  mesh.changeable = false
+  dead.claimer.quit()
+  await clock.advance(0)
+  mesh.renewable = true
+  mesh.changeable = true
+}
+
 function quietLog(): AttemptLog {
   const close = async () => ({ lines: 0, digest: '' })
   const flushed = () => Promise.resolve()

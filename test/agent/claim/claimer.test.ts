@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { claimBench, runWith } from '../../support/claim-bench.ts'
+import { claimBench, killBench, runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { OneRegister } from '../../support/one-register.ts'
 import { until } from '../../support/until.ts'
@@ -26,14 +26,7 @@ async function killedHolder(peerId = 'basalt'): Promise<Bench> {
   const dead = bench(peerId)
   dead.claimer.consider()
   await clock.until(() => held(dead) === 1, 3 * TAKE_OVER_MS)
-  dead.order.mayClaim = false
-  // A killed process neither renews nor gives anything back.
-  mesh.renewable = false
-  mesh.changeable = false
-  dead.claimer.quit()
-  await clock.advance(0)
-  mesh.renewable = true
-  mesh.changeable = true
+  await killBench(mesh, clock, dead)
   return dead
 }
 

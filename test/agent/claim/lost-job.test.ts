@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { waitMs } from '../../../agent/claim/candidates.ts'
 import type { BoardJob } from '../../../protocol/core/board-job.ts'
 import { sampleRun, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
-import { claimBench, GIB, runWith } from '../../support/claim-bench.ts'
+import { claimBench, GIB, killBench, runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { claim, create, jobAfter, release } from '../../support/job-ops.ts'
 import { OneRegister } from '../../support/one-register.ts'
@@ -34,16 +34,7 @@ async function holder(): Promise<Bench> {
   return basalt
 }
 
-/** A killed process neither renews nor gives anything back. */
-async function kill(dead: Bench): Promise<void> {
-  dead.order.mayClaim = false
-  mesh.renewable = false
-  mesh.changeable = false
-  dead.claimer.quit()
-  await clock.advance(0)
-  mesh.renewable = true
-  mesh.changeable = true
-}
+const kill = (dead: Bench): Promise<void> => killBench(mesh, clock, dead)
 
 /** Seconds pass, each with the news that any mesh brings; false once the time is over. */
 async function seconds(most: number, one: Bench, enough: () => boolean): Promise<boolean> {
