@@ -18,9 +18,9 @@ export class SmallDisk {
     this.#dir = dir
   }
 
-  static async mount(dir: string): Promise<SmallDisk> {
+  static async mount(dir: string, sizeMib = DISK_MIB): Promise<SmallDisk> {
     await mkdir(dir, { recursive: true, mode: 0o700 })
-    await mustRun('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m,mode=0700`, 'tmpfs', dir])
+    await mustRun('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m,mode=0700`, 'tmpfs', dir])
     return new SmallDisk(dir)
   }
 
