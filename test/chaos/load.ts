@@ -73,7 +73,7 @@ export class Load {
 function drawJobs(random: SeededRandom): readonly PlannedJob[] {
   return Array.from({ length: random.between(1, JOBS_MAX + 1) }, () => {
     const share = random.next()
-    const seconds = Math.max(1, Math.round(random.next() ** 2 * SECONDS_MAX))
+    const seconds = Math.max(1, Math.round(random.next() ** 3 * SECONDS_MAX))
     return { kind: share < 0.1 ? 'fails' : share < 0.25 ? 'once' : 'ok', seconds }
   })
 }

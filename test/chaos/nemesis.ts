@@ -26,7 +26,7 @@ const wait = (ms: number): Promise<void> =>
 export class Nemesis {
   readonly counts = new Map<string, number>()
   skipped = 0
-  noticed = 0
+  readonly setBack = { noticed: 0, unnoticed: 0 }
   /** When which agent was killed, on the clock since boot. */
   readonly losses: Loss[] = []
   readonly #parts: NemesisParts
@@ -57,6 +57,7 @@ export class Nemesis {
 
   /** Whatever the faults have left: everything is as it was meant to be. */
   async heal(): Promise<void> {
+    await this.#parts.world.network.healAll()
     for (const host of this.#parts.world.hosts.values()) {
       host.faults.wallOffsetMs = 0
       host.faults.syncDelayMs = 0
@@ -235,7 +236,10 @@ export class Nemesis {
     return await this.#alone('store', async () => {
       await this.#noJobHasLostTwo()
       if (fault.kind === 'store-deleted') await loseStore(this.#parts, host, forMs)
-      else if (await restoreStore(this.#parts, host, forMs)) this.noticed += 1
+      else {
+        const noticed = await restoreStore(this.#parts, host, forMs)
+        this.setBack[noticed ? 'noticed' : 'unnoticed'] += 1
+      }
       this.#storeLossesMs.push(this.#parts.history.nowMs)
     })
   }

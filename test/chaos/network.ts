@@ -12,6 +12,7 @@ export class Network {
   readonly #numbers: ReadonlyMap<string, number>
   /** `from to`: packets that never arrive. */
   readonly #cuts = new Map<string, number>()
+  readonly #turns = new Map<string, Promise<void>>()
 
   /** `prefix` is at most 8 characters: interfaces have names of 15. */
   constructor(prefix: string, hosts: readonly string[]) {
@@ -73,6 +74,12 @@ export class Network {
     await this.#change(pairs, -1)
   }
 
+  /** Everything reaches everybody again, and that is made sure of. */
+  async healAll(): Promise<void> {
+    this.#cuts.clear()
+    await Promise.all(this.names.map((name) => this.#filter(name)))
+  }
+
   async #change(pairs: readonly (readonly [string, string])[], by: number): Promise<void> {
     for (const [from, to] of pairs) {
       const key = `${from} ${to}`
@@ -82,8 +89,18 @@ export class Network {
     await Promise.all([...changed].map((name) => this.#filter(name)))
   }
 
+  /** One change after the other: rules that were older must not come last. */
+  #filter(to: string): Promise<void> {
+    const turn = (this.#turns.get(to) ?? Promise.resolve()).then(() => this.#restore(to))
+    this.#turns.set(
+      to,
+      turn.catch(() => undefined)
+    )
+    return turn
+  }
+
   /** All rules of one host at once: no instant between the old ones and the new ones. */
-  async #filter(to: string): Promise<void> {
+  async #restore(to: string): Promise<void> {
     const rules = [...this.#cuts]
       .filter(([key, count]) => count > 0 && key.endsWith(` ${to}`))
       .map(([key]) => `-A INPUT -s ${this.address(key.split(' ')[0] ?? '')} -j DROP`)

@@ -22,7 +22,7 @@ export interface Report {
     readonly longestMs: number
   }
   readonly faults: { readonly total: number; readonly skipped: number; readonly kinds: Counts }
-  readonly setBackNoticed: number
+  readonly setBack: { readonly noticed: number; readonly unnoticed: number }
   readonly containers: {
     readonly seen: number
     readonly judged: number
@@ -68,7 +68,7 @@ export function reportOf(parts: {
       skipped: nemesis.skipped,
       kinds
     },
-    setBackNoticed: nemesis.noticed,
+    setBack: nemesis.setBack,
     containers: {
       seen: containers.length,
       judged: judged(containers),
@@ -106,6 +106,7 @@ export function textOf(report: Report): string {
     `${pushes.pushes} pushes, ${pushes.notTaken} not taken; ${jobs.accepted} jobs: ${list(jobs.ended)}`,
     `${faults.total} faults (${faults.skipped} skipped): ${list(faults.kinds)}`,
     `${containers.seen} containers, ${containers.judged} judged by their lives`,
+    `stores set back: ${report.setBack.noticed} noticed, ${report.setBack.unnoticed} not`,
     `take-over after a kill: ${takeOver.count}, median ${takeOver.medianMs} ms, ` +
       `longest ${takeOver.longestMs} ms`,
     `${containers.overlaps} overlaps, ${jobs.lost} lost jobs, ${jobs.doubleOutcomes} double ` +

@@ -3,17 +3,20 @@ import { join } from 'node:path'
 import { eventually } from '../../deploy/demo/process.ts'
 import type { History } from './history.ts'
 import type { Host } from './host.ts'
+import type { Ledger } from './ledger.ts'
 import type { World } from './world.ts'
 
 /** A daemon on a store that it must not use ends by itself within that, or goes on. */
 const REFUSAL_MS_MAX = 20_000
-/** What others were shown meanwhile makes the copy an older one. */
-const COPY_AGE_MS = 6_000
+/** What others were shown meanwhile makes the copy an older one: so many jobs that end. */
+const JOBS_BETWEEN = 3
+const BETWEEN_MS_MAX = 45_000
 const ADMIT_MS_MAX = 90_000
 
 export interface LossParts {
   readonly world: World
   readonly history: History
+  readonly ledger: Ledger
 }
 
 /** The store is gone; the daemon must not go on as if it had one, and comes back as a new witness. */
@@ -45,7 +48,8 @@ export async function restoreStore(parts: LossParts, host: Host, forMs: number):
   } finally {
     host.release()
   }
-  await new Promise((resolve) => setTimeout(resolve, COPY_AGE_MS + forMs))
+  await isOlder(parts, host).catch(() => undefined)
+  await new Promise((resolve) => setTimeout(resolve, forMs))
   await host.hold('its store was set back')
   try {
     await rm(store, { recursive: true, force: true })
@@ -60,6 +64,16 @@ export async function restoreStore(parts: LossParts, host: Host, forMs: number):
   } finally {
     host.release()
   }
+}
+
+/** Resolves once the host has been back while jobs ended: it has witnessed some of them. */
+async function isOlder({ ledger }: LossParts, host: Host): Promise<void> {
+  const idle = () => host.get('/v1/health').then(() => true as const)
+  await eventually(`${host.name} is back`, idle, BETWEEN_MS_MAX, 200)
+  const before = ledger.jobs.length - ledger.open.length
+  const enough = (): true | undefined =>
+    ledger.jobs.length - ledger.open.length >= before + JOBS_BETWEEN ? true : undefined
+  await eventually('jobs end', enough, BETWEEN_MS_MAX, 200)
 }
 
 /** A new store under the old key, and a roster that names it; the signer may be away for a while. */

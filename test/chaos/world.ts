@@ -124,9 +124,10 @@ export class World {
     }
     this.authority = founded.authority
     signer.peerId = founded.peerId
-    for (const host of this.hosts.values()) {
-      if (host !== signer) await this.admit(host, await this.identify(host))
-    }
+    const others = [...this.hosts.values()].filter((host) => host !== signer)
+    const ids = await Promise.all(others.map((host) => this.identify(host)))
+    // One after the other: each of them signs the next roster.
+    for (const [index, host] of others.entries()) await this.admit(host, ids[index] ?? '')
     await this.#declare()
     for (const host of this.hosts.values()) host.release()
     await this.ready()
