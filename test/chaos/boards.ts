@@ -7,6 +7,8 @@ import type { World } from './world.ts'
 const LOOK_EVERY_MS = 2_000
 /** More than end between two looks. */
 const ROWS = 60
+/** Of the oldest open jobs, asked for by name. */
+const OLD_JOBS = 4
 /** Looks at single jobs side by side, for each daemon. */
 const LOOKS_MAX = 4
 
@@ -63,9 +65,15 @@ export class Boards {
       // Most of the time one or the other is down, cut off or stopped: that says nothing.
       const jobs = await this.#newest(host).catch(() => [])
       for (const job of jobs) this.#ledger.see(host.name, job)
+      if (host.role === 'agent') await this.readAll(host, this.#old()).catch(() => undefined)
       const restMs = LOOK_EVERY_MS - (performance.now() - startedMs)
       if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs))
     }
+  }
+
+  /** Open ones that may be older than all that is newest. */
+  #old(): readonly string[] {
+    return this.#ledger.open.slice(0, OLD_JOBS).map(({ id }) => id)
   }
 
   async #newest(host: Host): Promise<readonly SeenJob[]> {

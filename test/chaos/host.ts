@@ -18,7 +18,7 @@ const RESTART_AFTER_MS = 500
 /** An end that late after its cause is none of its cause's doing. */
 const EXCUSE_MS = 20_000
 const LAST_WORDS_BYTES = 2_000
-const COMMAND_MS_MAX = 20_000
+const COMMAND_MS_MAX = 60_000
 
 export interface HostParts {
   readonly name: string

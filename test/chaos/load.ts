@@ -43,7 +43,10 @@ export class Load {
   async #push(repository: PushedRepository): Promise<void> {
     for (let number = 1; !this.#stopped; number += 1) {
       const startedMs = performance.now()
-      await this.once(repository, `change ${number}`)
+      await this.once(repository, `change ${number}`).catch((error: unknown) => {
+        // A push that did not come about asks for nothing.
+        this.#parts.history.note('push failed', { cause: String(error) })
+      })
       const isOver = (): boolean =>
         this.#stopped ||
         (performance.now() - startedMs >= PUSH_EVERY_MS &&

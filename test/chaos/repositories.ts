@@ -51,6 +51,8 @@ export class PushedRepository {
     await symlink(HOOK, join(bare, 'hooks', 'post-receive'))
     const inClone = { cwd: made.#clone }
     await mustRun('git', ['init', '--quiet', '--initial-branch=main'], inClone)
+    // A collection of its own would go on behind our back, in both of them.
+    for (const cwd of [bare, made.#clone]) await mustRun('git', ['config', 'gc.auto', '0'], { cwd })
     await mustRun('git', ['config', 'user.name', 'Chaos'], inClone)
     await mustRun('git', ['config', 'user.email', 'chaos@example.org'], inClone)
     await mustRun('git', ['remote', 'add', 'origin', bare], inClone)

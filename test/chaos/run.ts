@@ -18,6 +18,8 @@ import { AGENTS, ENGINES, GATEWAYS, SIGNER, SMALL_DISKS, World } from './world.t
 const HEALED_MS_MAX = 180_000
 /** Then nothing of them is left in an engine within that: the reaper looks once a minute. */
 const CLEAN_MS_MAX = 120_000
+/** For one answer of a daemon that is well, on a loaded machine. */
+const ANSWER_MS_MAX = 60_000
 const PROGRESS_EVERY_MS = 10_000
 
 export function networkOf(run: string): Network {
@@ -112,14 +114,20 @@ export class Run {
       history.violation('a daemon does not come back', { cause: String(error) })
     }
     for (const repository of world.repositories) {
-      if (await load.once(repository, 'after all faults')) continue
-      history.violation('a healed gateway takes nothing', { repository: repository.name })
+      const push = async () =>
+        (await load.once(repository, 'after all faults')) ? true : undefined
+      await eventually('a push is taken', push, ANSWER_MS_MAX, 1_000).catch((error: unknown) => {
+        const facts = { repository: repository.name, cause: String(error) }
+        history.violation('a healed gateway takes nothing', facts)
+      })
     }
     const allEnded = (): true | undefined => (ledger.open.length === 0 ? true : undefined)
     await eventually('every job ends', allEnded, HEALED_MS_MAX, 500).catch(() => undefined)
     const ids = ledger.jobs.map(({ id }) => id)
     for (const agent of world.agents) {
-      const known = await this.#boards.readAll(agent, ids).catch((error: unknown) => {
+      const read = () => this.#boards.readAll(agent, ids)
+      const answers = eventually(`${agent.name} answers`, read, ANSWER_MS_MAX, 1_000)
+      const known = await answers.catch((error: unknown) => {
         history.violation('a healed agent does not answer', {
           host: agent.name,
           cause: String(error)

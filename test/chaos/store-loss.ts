@@ -7,7 +7,7 @@ import type { Ledger } from './ledger.ts'
 import type { World } from './world.ts'
 
 /** A daemon on a store that it must not use ends by itself within that, or goes on. */
-const REFUSAL_MS_MAX = 20_000
+const REFUSAL_MS_MAX = 40_000
 /** What others were shown meanwhile makes the copy an older one: so many jobs that end. */
 const JOBS_BETWEEN = 3
 const BETWEEN_MS_MAX = 45_000

@@ -17,7 +17,7 @@ export const ENGINES = ['e1', 'e2'] as const
 export const SIGNER = 'a1'
 export const SMALL_DISKS = ['a3', 'g2'] as const
 /** MiB: an hour of stores, logs and checkouts fits. */
-const SMALL_DISK_MIB = 192
+const SMALL_DISK_MIB = 384
 const READY_MS_MAX = 90_000
 
 /** Five agents that are witnesses, two gateways and two engines, and repositories to push to. */
