@@ -275,7 +275,12 @@ export class Claimer {
     while (!signal.aborted) {
       const job = registers.board.job(jobId)
       const seen = await registers.readJob(jobId)
-      if (job === undefined || seen.kind === 'unreachable') return await this.#rest()
+      if (job === undefined) return
+      if (seen.kind === 'unreachable') {
+        // To end here would begin with a whole take-over time again, once a quorum answers.
+        await pause(clock, CLAIM_REST_MS, signal)
+        continue
+      }
       if (seen.state?.phase !== 'leased') return
       // Renewed meanwhile: what is left now is exact, a whole take-over time would be too long.
       const leftMs = seen.leaseRemainingMs
