@@ -187,6 +187,7 @@ describe('join', () => {
     ['an empty string', '', 'JOIN_STRING_INVALID', /it is empty/],
     ['one cut short', STRING.slice(0, -9), 'JOIN_STRING_INVALID', /cut short or mistyped/],
     ['an authority', TICKET.authority, 'JOIN_STRING_INVALID', /does not start with rmj1/],
+    ['too long a one', `rmj1.${'A'.repeat(9_000)}`, 'JOIN_STRING_INVALID', /over 8192 characters/],
     [
       'one that is over',
       encodeJoinString({ ...TICKET, expiresMs: 1_000 }),
