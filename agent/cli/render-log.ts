@@ -3,6 +3,7 @@ import type { JobDocument } from '../../protocol/api/job-schema.ts'
 import { harmless, harmlessLine } from '../../protocol/host/harmless.ts'
 import type { LogView } from '../control/contract.ts'
 import type { Console } from './console.ts'
+import { marked } from './render-jobs.ts'
 
 type Line = LogView['lines'][number]
 
@@ -34,7 +35,9 @@ function renderLine(line: Line, startedAtMs: number, style: LogStyle, console: C
   const stamp = style.timestamps ? `${line.at} ` : ''
   if (!style.person) return `${stamp}${line.text}\n`
   const text = harmlessLine(line.text)
-  if (line.stream === 'mesh') return `${stamp}${console.paint('bold', `▸ ${text}`)}\n`
+  if (line.stream === 'mesh') {
+    return `${stamp}${console.paint('bold', `${console.unicode ? '▸' : '>'} ${text}`)}\n`
+  }
   const elapsed = Math.max(0, Math.round((Date.parse(line.at) - startedAtMs) / 1_000))
   const clock = `${Math.floor(elapsed / 60)}:${String(elapsed % 60).padStart(2, '0')}`
   const gutter = console.paint('dim', `${String(line.number).padStart(5)} ${clock.padStart(6)}`)
@@ -46,6 +49,6 @@ export function renderVerdict(view: JobDocument, console: Console): string {
   const job = harmless(view)
   const took = job.durationMs === null ? '' : ` after ${prettyMs(job.durationMs)}`
   const on = job.holder === null ? '' : ` on ${job.holder}`
-  if (job.state === 'succeeded') return console.paint('green', `✓ succeeded${took}${on}`)
-  return console.paint('red', `✗ ${job.state}: ${job.why}${took}${on}`)
+  const why = job.state === 'succeeded' ? '' : `: ${job.why}`
+  return marked(job.state, `${job.state}${why}${took}${on}`, console)
 }

@@ -126,3 +126,34 @@ test('head and verdict name job, holder, epoch and outcome', () => {
   const failed = job({ state: 'failed', why: 'step "x" exited 2', holder: 'onyx', durationMs: 5e3 })
   expect(renderVerdict(failed, plain)).toBe('✗ failed: step "x" exited 2 after 5s on onyx')
 })
+
+test.each([
+  ['succeeded', '✓', '+'],
+  ['failed', '✗', 'x'],
+  ['errored', '!', '!'],
+  ['cancelled', '–', '-']
+] as const)(
+  'a verdict of %s has the mark of the table, also without UTF-8',
+  (state, mark, ascii) => {
+    const ended = job({ state, why: 'because' })
+
+    for (const [unicode, expected] of [
+      [true, mark],
+      [false, ascii]
+    ] as const) {
+      const console = { ...plain, unicode }
+      expect(renderVerdict(ended, console)).toContain(`${expected} ${state}`)
+      expect(renderJobs([ended], console)).toContain(`${expected} ${state}`)
+    }
+  }
+)
+
+test('what the mesh says among the lines is marked, also without UTF-8', () => {
+  const said = { ...line('pulling image x'), stream: 'mesh' } as const
+  const person = { timestamps: false, person: true }
+
+  expect(renderLogLines([said], 0, person, plain)).toBe('▸ pulling image x\n')
+  expect(renderLogLines([said], 0, person, { ...plain, unicode: false })).toBe(
+    '> pulling image x\n'
+  )
+})
