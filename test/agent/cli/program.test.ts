@@ -246,6 +246,7 @@ test.each([
   ['--lease long: use default or short', [...INIT, '--lease', 'long']],
   ['--only asleep: use queued, leased, running, succeeded, ', ['jobs', '--only', 'asleep']],
   ['--only asleep: use queued, ', ['jobs', '--only', 'queued,asleep']],
+  ['--since yesterday: is no duration: write it as in ', ['jobs', '--since', 'yesterday']],
   ['--repo : it must not be empty', ['jobs', '--repo', '']],
   [': use at most 1024 characters', ['jobs', '--ref', 'x'.repeat(1_025)]],
   [': use at most 1024 characters', ['jobs', '--holder', 'x'.repeat(1_025)]],
