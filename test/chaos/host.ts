@@ -82,7 +82,7 @@ export class Host {
         ? [`http: { host: 0.0.0.0, port: ${HTTP_PORT} }`]
         : [
             `engine: ${this.engine?.socket}`,
-            'capacity: { cpu: 1, memory: 512MiB, jobs: 3 }',
+            'capacity: { cpu: 1, memory: 512MiB, jobs: 2 }',
             `labels: { host: ${this.name} }`
           ]
     await mkdir(this.state, { recursive: true, mode: 0o700 })

@@ -25,8 +25,8 @@ export interface LedgerJob extends PlannedJob {
 }
 
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
-/** Ends that are ours to answer for, not the job's: a host was lost too often. */
-const LOSSES = new Set(['agent_lost', 'quarantined'])
+/** Ends that are ours to answer for, not the job's: hosts, engines or the way to Git were lost. */
+const OURS = new Set(['agent_lost', 'quarantined', 'sandbox_failed', 'source_unavailable'])
 
 /** Every job that a gateway has answered 202 for, and each end that any daemon ever showed of it. */
 export class Ledger {
@@ -79,7 +79,7 @@ export class Ledger {
 /** What cannot be, given what its script does; undefined where it may end so. */
 export function wrongEnd({ kind }: PlannedJob, end: SeenJob): string | undefined {
   if (end.state === 'errored') {
-    return LOSSES.has(end.reason ?? '') ? undefined : `errored for ${end.reason}`
+    return OURS.has(end.reason ?? '') ? undefined : `errored for ${end.reason}`
   }
   const wanted = kind === 'fails' ? 'failed' : 'succeeded'
   return end.state === wanted ? undefined : `${end.state} where it must be ${wanted}`

@@ -5,9 +5,9 @@ import type { Ledger, PlannedJob } from './ledger.ts'
 import type { PushedRepository } from './repositories.ts'
 
 /** Between two pushes to one repository. */
-const PUSH_EVERY_MS = 5_000
+const PUSH_EVERY_MS = 6_000
 /** With more open jobs than that, pushes wait: a backlog tests queues, not losses. */
-const OPEN_MAX = 24
+const OPEN_MAX = 12
 const JOBS_MAX = 3
 const SECONDS_MAX = 20
 const POLL_MS = 200

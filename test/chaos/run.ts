@@ -14,8 +14,8 @@ import { drawSchedule } from './schedule.ts'
 import { prefixOf, rootOf } from './sweep.ts'
 import { AGENTS, ENGINES, GATEWAYS, SIGNER, SMALL_DISKS, World } from './world.ts'
 
-/** After everything is healed, every accepted job ends within that. */
-const HEALED_MS_MAX = 180_000
+/** After everything is healed, every accepted job ends within that, on a loaded machine too. */
+const HEALED_MS_MAX = 600_000
 /** Then nothing of them is left in an engine within that: the reaper looks once a minute. */
 const CLEAN_MS_MAX = 120_000
 /** For one answer of a daemon that is well, on a loaded machine. */
