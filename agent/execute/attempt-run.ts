@@ -208,6 +208,11 @@ export class AttemptRun {
       return { kind: 'verdict', verdict: errored(spec, failure.reason, message) }
     }
     this.#parts.log.error({ job, epoch, err: error }, 'attempt interrupted')
+    // A guard or a guardian has taken the box away by now, though our own timer may be late: taken
+    // for the box's failure, a host that is too slow to renew would end the job for good.
+    if (this.#parts.clock.bootMs() >= this.#input.deadlineMs()) {
+      return { kind: 'interrupted', reason: 'lease_lost', userCodeRan, message }
+    }
     // Hosts that all fail at it would else pass one job round for ever.
     if (!userCodeRan && givenBack >= GIVE_BACKS_MAX) {
       const tried = `${message}; ${givenBack} attempts before this one were given back, too`

@@ -11,9 +11,12 @@ export class History {
   readonly violations: Violation[] = []
   readonly #startedMs = performance.now()
   readonly #file: WriteStream
+  readonly #tell: (text: string) => void
 
-  constructor(path: string) {
+  /** `tell` says a violation at once: whoever watches need not wait for the end. */
+  constructor(path: string, tell: (text: string) => void) {
     this.#file = createWriteStream(path)
+    this.#tell = tell
   }
 
   get nowMs(): number {
@@ -24,11 +27,10 @@ export class History {
     this.#file.write(`${JSON.stringify({ atMs: this.nowMs, what, ...facts })}\n`)
   }
 
-  /** Said at once: whoever watches need not wait for the end. */
   violation(what: string, facts: Readonly<Record<string, unknown>>): void {
     this.violations.push({ atMs: this.nowMs, what, facts })
     this.note(`VIOLATION: ${what}`, facts)
-    process.stderr.write(`chaos: VIOLATION: ${what} ${JSON.stringify(facts)}\n`)
+    this.#tell(`VIOLATION: ${what} ${JSON.stringify(facts)}`)
   }
 
   async close(): Promise<void> {

@@ -54,7 +54,7 @@ export class Run {
 
   static async make(run: string, options: ChaosOptions): Promise<Run> {
     const root = rootOf(run)
-    const history = new History(join(root, 'history.jsonl'))
+    const history = new History(join(root, 'history.jsonl'), say)
     const world = await World.make(root, networkOf(run), { seed: options.seed, history })
     const sockets = [...world.engines.values()].map(({ socket }) => socket)
     return new Run(options, { history, world, observer: await Observer.start(sockets) })

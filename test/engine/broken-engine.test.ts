@@ -112,6 +112,14 @@ describe('an engine that refuses', { timeout: TEST_MS }, () => {
       `as it is; ${GIVE_BACKS_MAX} attempts before this one were given back, too`
     )
   })
+
+  test('behind the deadline is a lost lease, however often the job was given back', async () => {
+    treat(/POST .containers.create/, answer(500))
+    const { result } = await rig.run({ givenBack: GIVE_BACKS_MAX, deadlineInMs: -1_000 })
+
+    expect(result).toMatchObject({ kind: 'interrupted', reason: 'lease_lost', userCodeRan: false })
+    expect(result).not.toHaveProperty('fault')
+  })
 })
 
 describe('an engine that goes away', { timeout: TEST_MS }, () => {
