@@ -22,17 +22,19 @@ export interface LoadCounts {
 export class Load {
   readonly counts: LoadCounts = { pushes: 0, accepted: 0, notTaken: 0 }
   readonly #parts: { readonly ledger: Ledger; readonly history: History }
-  readonly #random: SeededRandom
+  readonly #seed: number
   #stopped = false
   #running: Promise<unknown> = Promise.resolve()
 
   constructor(parts: { readonly ledger: Ledger; readonly history: History }, seed: number) {
     this.#parts = parts
-    this.#random = new SeededRandom(seed)
+    this.#seed = seed
   }
 
   start(repositories: readonly PushedRepository[]): void {
-    this.#running = Promise.all(repositories.map((one) => this.#push(one)))
+    // Each with numbers of its own: which of them is pushed to first is not for the seed to say.
+    const pushing = repositories.map((one, index) => this.#push(one, this.#seed + index))
+    this.#running = Promise.all(pushing)
   }
 
   async stop(): Promise<void> {
@@ -40,10 +42,12 @@ export class Load {
     await this.#running
   }
 
-  async #push(repository: PushedRepository): Promise<void> {
+  async #push(repository: PushedRepository, seed: number): Promise<void> {
+    const random = new SeededRandom(seed)
     for (let number = 1; !this.#stopped; number += 1) {
       const startedMs = performance.now()
-      await this.once(repository, `change ${number}`).catch((error: unknown) => {
+      const jobs = drawJobs(random)
+      await this.once(repository, `change ${number}`, jobs).catch((error: unknown) => {
         // A push that did not come about asks for nothing.
         this.#parts.history.note('push failed', { cause: String(error) })
       })
@@ -56,9 +60,12 @@ export class Load {
   }
 
   /** One push; true where a gateway answered 202 for it. */
-  async once(repository: PushedRepository, message: string): Promise<boolean> {
+  async once(
+    repository: PushedRepository,
+    message: string,
+    jobs: readonly PlannedJob[]
+  ): Promise<boolean> {
     const { ledger, history } = this.#parts
-    const jobs = drawJobs(this.#random)
     const { commit, run } = await repository.push(pipelineOf(jobs), message)
     this.counts.pushes += 1
     history.note('push', { repository: repository.name, commit, run, jobs: jobs.length })

@@ -18,6 +18,8 @@ import { AGENTS, ENGINES, GATEWAYS, SIGNER, SMALL_DISKS, World } from './world.t
 const HEALED_MS_MAX = 600_000
 /** Then nothing of them is left in an engine within that: the reaper looks once a minute. */
 const CLEAN_MS_MAX = 120_000
+/** Pushed once everything is healed. */
+const LAST_JOBS = [{ kind: 'ok', seconds: 1 }] as const
 /** For one answer of a daemon that is well, on a loaded machine. */
 const ANSWER_MS_MAX = 60_000
 const PROGRESS_EVERY_MS = 10_000
@@ -115,7 +117,7 @@ export class Run {
     }
     for (const repository of world.repositories) {
       const push = async () =>
-        (await load.once(repository, 'after all faults')) ? true : undefined
+        (await load.once(repository, 'after all faults', LAST_JOBS)) ? true : undefined
       await eventually('a push is taken', push, ANSWER_MS_MAX, 1_000).catch((error: unknown) => {
         const facts = { repository: repository.name, cause: String(error) }
         history.violation('a healed gateway takes nothing', facts)
