@@ -70,20 +70,53 @@ export function admit(current: SealedRoster, member: Member, nowMs: number): Ros
     ? roster.members.map((entry) => (entry.peerId === member.peerId ? member : entry))
     : [...roster.members, member]
   const next = { ...roster, version: roster.version + 1, prevHash: hash, members }
+  return checked(succeeding(next, current, nowMs))
+}
+
+/** The same with all that follows from its members: w, the witness epoch and its begin. */
+function succeeding(next: Roster, { roster }: SealedRoster, nowMs: number): Roster {
   const w = witnessCount(witnessRefs(next).length)
   const changed = witnessSetOf(next) !== witnessSetOf(roster)
   const head = { ...next, w, witnessEpoch: roster.witnessEpoch + (changed ? 1 : 0) }
-  return checked({ ...head, ...runsFrom(roster, head), ...(changed ? since(roster, nowMs) : {}) })
+  return { ...head, ...runsFrom(roster, head), ...(changed ? since(roster, nowMs) : {}) }
+}
+
+export interface Reseating {
+  /** Names of witnesses that are gone for good: they lose their seats and stay members. */
+  readonly without: readonly string[]
+  /** Witness epochs whose registers are given up. */
+  readonly lost: readonly number[]
 }
 
 /**
- * The roster after `current` that gives up the registers of an earlier witness epoch; to be sealed
- * by the authority. Throws ROSTER_INVALID for an epoch that is not an earlier one.
+ * The roster after `current` without these witnesses, which gives up the registers of
+ * earlier witness epochs; to be sealed by the authority. Throws WITNESS_UNKNOWN, EPOCH_CURRENT, ROSTER_INVALID.
  */
-export function declareLost({ roster, hash }: SealedRoster, witnessEpoch: number): Roster {
-  const lost = new Set([...(roster.lostEpochs ?? []), witnessEpoch])
-  const lostEpochs = [...lost].sort((a, b) => a - b)
-  return checked({ ...roster, version: roster.version + 1, prevHash: hash, lostEpochs })
+export function reseat(current: SealedRoster, { without, lost }: Reseating, nowMs: number): Roster {
+  const { roster, hash } = current
+  const unknown = without.find((name) => seatOf(roster, name) === undefined)
+  if (unknown !== undefined) throw new MeshError('WITNESS_UNKNOWN', { name: unknown })
+  const members = roster.members.map((entry): Member => {
+    if (!without.includes(entry.name)) return entry
+    const roles = entry.roles.filter((role) => role !== 'witness')
+    // A member without any role is none: what it may still be is an onlooker.
+    return { ...entry, roles: roles.length > 0 ? roles : ['operator'], witness: undefined }
+  })
+  const next = succeeding(
+    { ...roster, version: roster.version + 1, prevHash: hash, members },
+    current,
+    nowMs
+  )
+  const present = lost.find((epoch) => epoch >= next.witnessEpoch)
+  if (present !== undefined) {
+    throw new MeshError('EPOCH_CURRENT', { epoch: present, current: next.witnessEpoch })
+  }
+  const all = [...new Set([...(roster.lostEpochs ?? []), ...lost])].sort((a, b) => a - b)
+  return checked(all.length === 0 ? next : { ...next, lostEpochs: all })
+}
+
+function seatOf({ members }: Roster, name: string): Member | undefined {
+  return members.find((member) => member.name === name && member.witness !== undefined)
 }
 
 /** True for a witness epoch whose registers nobody is to ask any more. */

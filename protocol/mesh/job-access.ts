@@ -101,6 +101,8 @@ export class JobAccess {
     if (sealed === undefined) return UNRESOLVED
     const spec = specOf(sealed, jobId)
     let ref: ChangeRef | undefined = this.#refOf(sealed, jobId)
+    // A no, and no silence: whoever ends a lease there would else ask for ever.
+    if (this.#isLost(ref, jobId)) return GIVEN_UP
     for (let hop = 0; hop < MOVE_HOPS_MAX && ref !== undefined; hop += 1) {
       const isFirst = isOrigin(sealed, ref)
       const op = { opId, body }
@@ -157,10 +159,13 @@ export class JobAccess {
     return items.map(({ jobId }) => ({ ...(byRegister.get(jobId) ?? NOBODY), jobId }))
   }
 
-  #isLost({ witnessEpoch }: ChangeRef, jobId: string): boolean {
+  #isLost({ witnessEpoch, ann }: ChangeRef, jobId: string): boolean {
     const { board, rosters } = this.#parts
     const roster = rosters.current()?.roster
-    const announced = board.run(runIdOf(jobId))?.sealed.announcement.witnessEpoch ?? witnessEpoch
+    const sealed = board.run(runIdOf(jobId))?.sealed
+    // The run has begun anew since.
+    if (sealed !== undefined && sealed.annHash !== ann.annHash) return true
+    const announced = sealed?.announcement.witnessEpoch ?? witnessEpoch
     return isLost(roster, witnessEpoch) || isLost(roster, announced)
   }
 
@@ -286,6 +291,8 @@ const UNRESOLVED: JobChange = {
   outstanding: [],
   refused: []
 }
+
+const GIVEN_UP: JobChange = { ...UNRESOLVED, kind: 'rejected', reason: 'absent', value: undefined }
 
 const UNREACHABLE = { kind: 'unreachable', answered: 0 } as const
 

@@ -5,10 +5,10 @@ import type { Member, Roster, SealedRoster } from '../../../protocol/core/roster
 import {
   admit,
   checkSuccessor,
-  declareLost,
   foundRoster,
   isLost,
   memberOf,
+  reseat,
   rosterProblem
 } from '../../../protocol/core/roster-rules.ts'
 
@@ -227,15 +227,37 @@ describe('what a roster says of earlier epochs', () => {
 
   test('is which were given up: earlier ones only, and for good', () => {
     const third = grown(member(1), member(2))
-    const lost = declareLost(sealed(third), 1)
+    const lost = reseat(sealed(third), { without: [], lost: [1] }, NOW_MS)
     expect(lost).toMatchObject({ version: third.version + 1, witnessEpoch: 3, lostEpochs: [1] })
     expect(check(third, lost)).toBeUndefined()
     expect([1, 2, 3].map((epoch) => isLost(lost, epoch))).toEqual([true, false, false])
-    expect(declareLost(sealed(lost), 2).lostEpochs).toEqual([1, 2])
+    expect(reseat(sealed(lost), { without: [], lost: [2] }, NOW_MS).lostEpochs).toEqual([1, 2])
     expect(check(lost, { ...lost, version: lost.version + 1, lostEpochs: [2] })).toBeDefined()
-    for (const epoch of [0, 3, 4, 1.5]) {
-      expect(thrown(() => declareLost(sealed(third), epoch))).toBe('ROSTER_INVALID')
+    const refusal = (epoch: number, ...without: readonly string[]) => {
+      return thrown(() => reseat(sealed(third), { without, lost: [epoch] }, NOW_MS))
     }
+    expect([0, 1.5].map((epoch) => refusal(epoch))).toEqual(Array(2).fill('ROSTER_INVALID'))
+    expect([3, 4].map((epoch) => refusal(epoch))).toEqual(Array(2).fill('EPOCH_CURRENT'))
+    // Without two of its witnesses the present one is an earlier one.
+    expect(refusal(3, 'host1', 'host2')).toBeUndefined()
+  })
+
+  test('goes with the seats of witnesses that are gone, which stay members', () => {
+    const third = grown(member(1), member(2), plain(3))
+    const next = reseat(sealed(third), { without: ['host2'], lost: [] }, NOW_MS)
+    expect(next).toMatchObject({ witnessEpoch: third.witnessEpoch + 1, w: 1 })
+    expect(next.lostEpochs).toBeUndefined()
+    expect(next.members.find(({ name }) => name === 'host2')).toMatchObject({
+      roles: ['agent'],
+      witness: undefined
+    })
+    expect(check(third, next)).toBeUndefined()
+    const unseat = (name: string) =>
+      thrown(() => {
+        reseat(sealed(third), { without: [name], lost: [] }, NOW_MS)
+      })
+    expect(unseat('host3')).toBe('WITNESS_UNKNOWN')
+    expect(unseat('nobody')).toBe('WITNESS_UNKNOWN')
   })
 })
 
