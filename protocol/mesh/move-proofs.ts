@@ -78,20 +78,36 @@ export class MoveProofs {
     const name = `${scope.register}@${scope.witnessEpoch}`
     const known = this.#arrivals.get(name)
     if (known !== undefined) return known
+    const found = (await this.#follow(scope, fromEpoch)) ?? (await this.#search(scope, fromEpoch))
+    if (typeof found === 'string') return found
+    const arrival = { landing: found, provenAtMs: this.#parts.clock.bootMs() }
+    this.#arrivals.set(name, arrival)
+    return arrival
+  }
+
+  /** From stop-sign to stop-sign; undefined where one of them cannot be read. */
+  async #follow(scope: RegisterScope, fromEpoch: number): Promise<JobState | 'none' | undefined> {
     let epoch = fromEpoch
     for (let hop = 0; hop < MOVE_HOPS_MAX; hop += 1) {
       const read = await this.#read(scope, epoch)
       const job = jobIn(read)
-      const landing = job === undefined ? undefined : landingOf(job)
-      if (job?.moved === undefined || landing === undefined) {
-        return read.kind === 'chosen' ? 'none' : 'unknown'
-      }
+      if (job?.moved === undefined) return read.kind === 'chosen' ? 'none' : undefined
       epoch = job.moved.witnessEpoch
+      if (epoch === scope.witnessEpoch) return landingOf(job)
       if (epoch > scope.witnessEpoch) return 'none'
-      if (epoch < scope.witnessEpoch) continue
-      const arrival = { landing, provenAtMs: this.#parts.clock.bootMs() }
-      this.#arrivals.set(name, arrival)
-      return arrival
+    }
+    return undefined
+  }
+
+  /**
+   * The stop-sign that leads here, wherever it is: the witnesses of the first one may be gone by
+   * now, and those in between asked the same before they took the job.
+   */
+  async #search(scope: RegisterScope, fromEpoch: number): Promise<JobState | 'unknown'> {
+    const least = Math.max(fromEpoch, scope.witnessEpoch - MOVE_HOPS_MAX)
+    for (let epoch = scope.witnessEpoch - 1; epoch > least; epoch -= 1) {
+      const job = jobIn(await this.#read(scope, epoch))
+      if (job?.moved?.witnessEpoch === scope.witnessEpoch) return landingOf(job) ?? 'unknown'
     }
     return 'unknown'
   }

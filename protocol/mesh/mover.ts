@@ -68,16 +68,17 @@ export class Mover {
     const { board, rosters } = this.#parts
     const roster = rosters.current()?.roster
     if (roster === undefined) return
-    this.#noteAway(roster)
+    const here = this.#noteAway(roster)
     for (const job of board.openJobs()) {
       if (this.#moving.size >= MOVES_PARALLEL_MAX) return
       if (job.witnessEpoch >= roster.witnessEpoch || this.#moving.has(job.jobId)) continue
-      const reason = this.#duty(job, roster)
+      const reason = this.#duty(job, roster, here)
       if (reason !== undefined) this.#begin(job.jobId, roster.witnessEpoch, reason)
     }
   }
 
-  #noteAway({ members }: Roster): void {
+  /** Gives the peers that a connection exists to. */
+  #noteAway({ members }: Roster): ReadonlySet<string> {
     const { linked, clock, peerId } = this.#parts
     const here = linked()
     for (const { peerId: peer } of members) {
@@ -86,18 +87,18 @@ export class Mover {
     }
     const known = new Set(members.map((member) => member.peerId))
     for (const peer of this.#away.keys()) if (!known.has(peer)) this.#away.delete(peer)
+    return here
   }
 
   /** Why this member has to move the job; undefined where it has not. */
-  #duty(job: BoardJob, roster: Roster): MoveReason | undefined {
-    const { sets, board, peerId, linked, clock } = this.#parts
+  #duty(job: BoardJob, roster: Roster, here: ReadonlySet<string>): MoveReason | undefined {
+    const { sets, board, peerId, clock } = this.#parts
     const announced = board.run(job.runId)?.sealed.announcement.witnessEpoch
     // Nobody keeps what was given up: its run begins anew.
     if (isLost(roster, job.witnessEpoch) || isLost(roster, announced ?? 0)) return
     const witnesses = sets.of(job.jobId, job.witnessEpoch)?.witnesses
     const targets = sets.of(job.jobId, roster.witnessEpoch)?.witnesses
     if (witnesses === undefined || targets === undefined) return
-    const here = linked()
     const sight: MoveSight = {
       me: peerId,
       witnesses,

@@ -7,6 +7,7 @@ import type { Clock, Digest, Random, Signer } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import { isSealed } from '../core/run-reducer.ts'
 import { quorumOf } from '../core/witnesses.ts'
+import type { Log } from '../host/log.ts'
 import type { BoardFeed } from './board-feed.ts'
 import { pause } from './pause.ts'
 import { rolesOf } from './permissions.ts'
@@ -26,6 +27,7 @@ export interface RunRecorderParts {
   readonly digest: Digest
   readonly clock: Clock
   readonly random: Random
+  readonly log: Log
 }
 
 export interface RecordOptions {
@@ -104,13 +106,16 @@ export class RunRecorder {
     epoch: number,
     signal: AbortSignal
   ): Promise<SealedAnnouncement | 'sealed' | undefined> {
-    const { signer, digest, client } = this.#parts
+    const { signer, digest, client, log } = this.#parts
     const { runId, witnessEpoch } = sealed.announcement
     const opId = digest.text(`${runId}|seal|${epoch}|${witnessEpoch}`).slice(0, OP_ID_CHARACTERS)
     const op = signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
     const ref = { ...refOf(sealed, runId), witnessEpoch: epoch }
     const { value } = valued(await client.change(ref, op, { maybeSent: true, signal }))
-    if (value === undefined) return undefined
+    if (value === undefined) {
+      log.warn({ run: runId, witnessEpoch: epoch }, 'an earlier witness epoch does not answer')
+      return undefined
+    }
     return isSealed(value) ? 'sealed' : await this.#found(runId, epoch, value.annHash, signal)
   }
 

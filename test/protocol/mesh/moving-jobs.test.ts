@@ -126,3 +126,35 @@ test('what was asked for before the move is answered after it', async () => {
   expect(answer).toMatchObject({ kind: 'same', value: { phase: 'leased' } })
   expect((answer.value as JobState).cancel).toMatchObject({ reason: 'not wanted' })
 })
+
+test('a job moves again, also when those that it left first are gone by then', async () => {
+  const roles: readonly (readonly Role[])[] = [['gateway'], W, W, W, ['agent'], ['agent']]
+  const mesh = await MemoryMembers.open({ roles })
+  const sealed = mesh.announce()
+  await mesh.settle(mesh.member(0).recordRun(sealed))
+  await mesh.settle(mesh.member(0).publish(sealed))
+  await mesh.clock.advance(100)
+  const jobId = jobIdOf(sealed.announcement.runId, 0)
+  await mesh.settle(mesh.claim(1, sealed, CLAIM))
+  const isIn = (epoch: number) => () => seen(mesh, 1, jobId).witnessEpoch === epoch
+  const goes = async (to: readonly (readonly Role[])[], epoch: number) => {
+    await mesh.changeRoster(to)
+    for (let round = 0; round < 10 && !isIn(epoch)(); round += 1) {
+      await renewed(mesh, 1, jobId)
+      await mesh.clock.advance(400)
+    }
+    expect(isIn(epoch)()).toBe(true)
+  }
+
+  await mesh.kill(2)
+  await goes([['gateway'], W, ['agent'], W, W, ['agent']], 2)
+  // Of the witnesses that it had first only the holder is left.
+  await mesh.kill(3)
+  await goes([['gateway'], W, ['agent'], ['agent'], W, W], 3)
+
+  expect(await renewed(mesh, 1, jobId)).toMatchObject({ oks: 2, quorum: 2 })
+  // Who knows neither the run nor the job learns both from those that have it now.
+  const again = await mesh.restart(5)
+  await until(mesh.clock, () => again.board.job(jobId)?.state?.phase === 'leased')
+  expect(again.board.job(jobId)).toMatchObject({ witnessEpoch: 3, state: { epoch: 1 } })
+})
