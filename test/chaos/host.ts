@@ -20,6 +20,19 @@ const EXCUSE_MS = 20_000
 const LAST_WORDS_BYTES = 2_000
 const COMMAND_MS_MAX = 60_000
 
+/** The exit code of a process that a signal ended. */
+const BY_SIGNAL = null
+/** Of a daemon that finds something missing at its start. */
+const BAD_STATE = 78
+/** Of one whose store has failed, and of its starts until that is mended. */
+export const DISK_ENDS = [70, BAD_STATE] as const
+
+interface Excuse {
+  readonly reason: string
+  readonly codes: readonly (number | null)[]
+  readonly untilMs: number
+}
+
 export interface HostParts {
   readonly name: string
   readonly role: 'agent' | 'gateway'
@@ -47,8 +60,7 @@ export class Host {
   #daemon: Daemon | undefined
   /** It is made held: whoever has enrolled it releases it. */
   #holds = 1
-  #excuse = ''
-  #excusedUntilMs = 0
+  #excuses: readonly Excuse[] = []
   #restart: NodeJS.Timeout | undefined
 
   constructor(parts: HostParts) {
@@ -121,7 +133,7 @@ export class Host {
   async hold(reason: string): Promise<void> {
     this.#holds += 1
     clearTimeout(this.#restart)
-    this.excuse(reason)
+    this.excuse(reason, [BY_SIGNAL])
     await this.#daemon?.kill('SIGKILL')
   }
 
@@ -134,7 +146,7 @@ export class Host {
   async stop(): Promise<void> {
     this.#holds += 1
     clearTimeout(this.#restart)
-    this.excuse('the run is over')
+    this.excuse('the run is over', [BY_SIGNAL, 0])
     await this.#daemon?.stop()
   }
 
@@ -142,10 +154,11 @@ export class Host {
     await this.#daemon?.kill(signal)
   }
 
-  /** The daemon may end by itself for this reason, now and soon after. */
-  excuse(reason: string): void {
-    this.#excuse = reason
-    this.#excusedUntilMs = performance.now() + EXCUSE_MS
+  /** The daemon may end like this for that reason, now and soon after. */
+  excuse(reason: string, codes: Excuse['codes']): void {
+    const nowMs = performance.now()
+    const fresh = this.#excuses.filter(({ untilMs }) => untilMs > nowMs)
+    this.#excuses = [...fresh, { reason, codes, untilMs: nowMs + EXCUSE_MS }]
   }
 
   /** Its guardian, which it started in a session of its own. */
@@ -184,15 +197,14 @@ export class Host {
 
   async #ended(daemon: Daemon): Promise<void> {
     const { history } = this.#parts
-    const engineWasDown = this.engine?.wasDownSince(performance.now() - EXCUSE_MS) ?? false
-    const excuse =
-      performance.now() < this.#excusedUntilMs
-        ? this.#excuse
-        : engineWasDown
-          ? 'its engine was away'
-          : ''
-    const facts = { host: this.name, code: daemon.exitCode, excuse }
-    if (excuse !== '') history.note('end', facts)
+    const nowMs = performance.now()
+    if (this.engine?.wasDownSince(nowMs - EXCUSE_MS)) {
+      this.excuse('its engine was away', [BAD_STATE])
+    }
+    const { exitCode: code } = daemon
+    const excuse = this.#excuses.find((one) => one.untilMs > nowMs && one.codes.includes(code))
+    const facts = { host: this.name, code, excuse: excuse?.reason }
+    if (excuse !== undefined) history.note('end', facts)
     else history.violation('unexpected end', { ...facts, said: await this.lastWords() })
     if (this.#holds > 0 || this.#daemon !== daemon) return
     clearTimeout(this.#restart)

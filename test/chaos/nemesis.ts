@@ -1,5 +1,5 @@
 import type { History } from './history.ts'
-import type { Host } from './host.ts'
+import { DISK_ENDS, type Host } from './host.ts'
 import type { Loss } from './judge.ts'
 import type { Ledger } from './ledger.ts'
 import { bootMs } from './observer.ts'
@@ -147,7 +147,7 @@ export class Nemesis {
       case 'failed-disk':
         return (forMs) =>
           this.#with(world.host(fault.host), forMs, (host, on) => {
-            host.excuse('its disk failed')
+            host.excuse('its disk failed', DISK_ENDS)
             host.faults.syncFails = on
           })
       case 'full-disk':
@@ -213,11 +213,11 @@ export class Nemesis {
     const disk = world.disks.get(name)
     if (disk === undefined) return 'skipped'
     return await this.#alone(`disk ${name}`, async () => {
-      world.host(name).excuse('its disk was full')
+      world.host(name).excuse('its disk was full', DISK_ENDS)
       disk.fill()
       await wait(forMs)
       await disk.free()
-      world.host(name).excuse('its disk was full')
+      world.host(name).excuse('its disk was full', DISK_ENDS)
     })
   }
 
