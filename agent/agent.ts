@@ -362,8 +362,7 @@ export class Agent implements Supervised {
   #cancelParts(): CancelParts {
     const member = this.#member
     return {
-      clock: this.#parts.clock,
-      random: this.#random,
+      ...{ clock: this.#parts.clock, random: this.#random },
       changeJob: (jobId, opId, body, options) => member.changeJob(jobId, opId, body, options),
       hint: (jobId) => member.hint(jobId),
       health: () => member.health()

@@ -191,7 +191,7 @@ export class Intake {
     log.info({ run, state: done, reason }, 'run recorded')
   }
 
-  /** Under a later witness epoch, where the run can begin no more in the one that it was pinned to. */
+  /** Under a later witness epoch, where the run can begin no more in the one it was pinned to. */
   async #record(item: Item, sealed: SealedAnnouncement): Promise<SealedAnnouncement> {
     const { inbox, recorder, log } = this.#parts
     const { signal } = this.#abort

@@ -1,15 +1,12 @@
 import type { Command } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { several } from '../../protocol/host/command-text.ts'
-import { reseatSchema } from '../control/contract.ts'
-import { checked } from './argument.ts'
+import { wholeNumber } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 import { reseatWhere, tellReseated } from './reseat.ts'
 
-const epochSchema = reseatSchema.shape.lost.element
-
 interface ResealOptions extends CommonOptions {
-  readonly epoch: readonly string[]
+  readonly epoch: readonly number[]
   readonly without?: readonly string[]
   readonly yes?: boolean
 }
@@ -17,13 +14,13 @@ interface ResealOptions extends CommonOptions {
 export function resealCommand(program: Command, around: Surroundings): void {
   common(program.command('reseal'))
     .description('give up the registers of a witness epoch that lost its majority for good')
-    .requiredOption('--epoch <number>', 'the witness epoch; may be repeated', several)
+    .requiredOption('--epoch <number>', 'the witness epoch; may be repeated', epochs)
     .option('--without <name>', 'also take the seat of this witness; may be repeated', several)
     .option('--yes', 'jobs that still run there may run a second time')
     .option('--json', 'one JSON document, schema agent.reseated/1')
     .action(async (options: ResealOptions) => {
       const context = contextOf(options, around)
-      const lost = options.epoch.map((text) => checked('--epoch', epochSchema, Number(text)))
+      const lost = [...options.epoch]
       const epoch = lost.join(', ')
       // Nobody can tell what still runs there: only a person may say that it does not matter.
       if (options.yes !== true) throw new MeshError('RESEAL_UNCONFIRMED', { epoch })
@@ -31,6 +28,10 @@ export function resealCommand(program: Command, around: Surroundings): void {
       context.console.err(`${WARNING}\n`)
       tellReseated(context, view, `witness epoch ${epoch} is given up`)
     })
+}
+
+function epochs(text: string, before: readonly number[] = []): readonly number[] {
+  return [...before, wholeNumber(text)]
 }
 
 const WARNING =

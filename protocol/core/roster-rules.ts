@@ -89,8 +89,9 @@ export interface Reseating {
 }
 
 /**
- * The roster after `current` without these witnesses, which gives up the registers of
- * earlier witness epochs; to be sealed by the authority. Throws WITNESS_UNKNOWN, EPOCH_CURRENT, ROSTER_INVALID.
+ * The roster after `current` without these witnesses, which gives up the registers of earlier
+ * witness epochs; to be sealed by the authority. Throws WITNESS_UNKNOWN, EPOCH_CURRENT,
+ * ROSTER_INVALID.
  */
 export function reseat(current: SealedRoster, { without, lost }: Reseating, nowMs: number): Roster {
   const { roster, hash } = current

@@ -244,7 +244,7 @@ export class JobAccess {
     return change
   }
 
-  /** Where the job was last seen: under its announcement's epoch, or where a move has brought it. */
+  /** Where the job was last seen: under its announcement's epoch, or where a move brought it. */
   #refOf(sealed: SealedAnnouncement, jobId: string): ChangeRef {
     const ref = refOf(sealed, jobId)
     const known = this.#refs.get(jobId)

@@ -19,8 +19,8 @@ export class JobMoves {
 
   /**
    * The register that `moved`, chosen at `ref`, leads to, once it has begun: whoever comes first
-   * begins it with the same bytes. Undefined where no quorum of it answers yet, or its roster is not
-   * known here. Rejects with the signal's reason, STOPPING or OVERLOADED.
+   * begins it with the same bytes. Undefined where no quorum of it answers yet, or its roster is
+   * not known here. Rejects with the signal's reason, STOPPING or OVERLOADED.
    */
   async land(
     ref: ChangeRef,
