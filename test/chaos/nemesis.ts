@@ -81,7 +81,7 @@ export class Nemesis {
       this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
       history.note(`over ${kind}`, facts)
     } catch (error) {
-      // A fault that could not be made or mended says nothing of the mesh: the run is worth nothing.
+      // A fault that could not be made or mended leaves a run that says nothing.
       history.violation(`fault ${kind} went wrong`, { ...facts, cause: String(error) })
     }
   }

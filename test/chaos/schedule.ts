@@ -34,7 +34,7 @@ export interface Grounds {
 
 /** Milliseconds between two faults: they overlap, and quiet times come too. */
 const GAP_MS = { least: 800, end: 7_200 } as const
-/** Two witnesses of a job may be lost for good, a third one not: the first jobs are to end between. */
+/** Two witnesses of a job may be lost for good, a third one not: jobs are to end between. */
 const STORE_GAP_MS = 40_000
 /** The first faults of a run leave it time to know its hosts. */
 const FIRST_MS = 1_000
