@@ -35,7 +35,7 @@ interface Life {
   readonly endMs: number
 }
 
-/** Pairs of containers of one job that were alive at one instant; none, if the mesh keeps its word. */
+/** Pairs of containers of one job alive at one instant; none, if the mesh keeps its word. */
 export function overlapsOf(containers: readonly SeenContainer[]): readonly Overlap[] {
   return [...byJob(containers)].flatMap(([job, lives]) =>
     lives.flatMap((first, index) =>

@@ -25,10 +25,10 @@ export interface LedgerJob extends PlannedJob {
 }
 
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
-/** Ends that are ours to answer for, not the job's: hosts, engines or the way to Git were lost. */
+/** Ends that are ours, not the job's: hosts, engines or the way to Git were lost. */
 const OURS = new Set(['agent_lost', 'quarantined', 'sandbox_failed', 'source_unavailable'])
 
-/** Every job that a gateway has answered 202 for, and each end that any daemon ever showed of it. */
+/** Every job that a gateway has answered 202 for, and each end that any daemon showed of it. */
 export class Ledger {
   readonly #jobs = new Map<string, LedgerJob>()
   readonly #ends = new Map<string, Map<string, string>>()

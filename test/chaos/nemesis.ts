@@ -10,9 +10,6 @@ import type { World } from './world.ts'
 type Pair = readonly [from: string, to: string]
 type Doing = (forMs: number) => Promise<'done' | 'skipped'>
 
-/** Before a store is lost, no job may be open that has lost two already; longest wait for that. */
-const OPEN_WAIT_MS_MAX = 30_000
-
 export interface NemesisParts {
   readonly world: World
   readonly history: History
@@ -31,7 +28,6 @@ export class Nemesis {
   readonly losses: Loss[] = []
   readonly #parts: NemesisParts
   readonly #busy = new Set<string>()
-  readonly #storeLossesMs: number[] = []
   #over = false
 
   constructor(parts: NemesisParts) {
@@ -81,7 +77,7 @@ export class Nemesis {
       this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
       history.note(`over ${kind}`, facts)
     } catch (error) {
-      // A fault that could not be made or mended says nothing of the mesh: the run is worth nothing.
+      // A fault that could not be made or mended leaves a run that says nothing.
       history.violation(`fault ${kind} went wrong`, { ...facts, cause: String(error) })
     }
   }
@@ -234,28 +230,12 @@ export class Nemesis {
   async #loseStore(fault: Fault & { readonly host: string }, forMs: number) {
     const host = this.#parts.world.host(fault.host)
     return await this.#alone('store', async () => {
-      if (await this.#aJobHasLostTwo()) return 'skipped'
       if (fault.kind === 'store-deleted') await loseStore(this.#parts, host, forMs)
       else {
         const noticed = await restoreStore(this.#parts, host, forMs)
         this.setBack[noticed ? 'noticed' : 'unnoticed'] += 1
       }
-      this.#storeLossesMs.push(this.#parts.history.nowMs)
-      return 'done'
     })
-  }
-
-  /** A third of five lost for good would leave a job without a quorum for ever, as it must. */
-  async #aJobHasLostTwo(): Promise<boolean> {
-    const { ledger, history } = this.#parts
-    const secondMs = this.#storeLossesMs.at(-2)
-    if (secondMs === undefined) return false
-    const endMs = history.nowMs + OPEN_WAIT_MS_MAX
-    while (ledger.open.some(({ acceptedMs }) => acceptedMs < secondMs)) {
-      if (history.nowMs > endMs) return true
-      await wait(500)
-    }
-    return false
   }
 
   async #alone(what: string, task: () => Promise<unknown>): Promise<'done' | 'skipped'> {

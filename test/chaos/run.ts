@@ -12,7 +12,7 @@ import type { ChaosOptions } from './options.ts'
 import { type Report, reportOf } from './report.ts'
 import { drawSchedule } from './schedule.ts'
 import { prefixOf, rootOf } from './sweep.ts'
-import { AGENTS, ENGINES, GATEWAYS, SIGNER, SMALL_DISKS, World } from './world.ts'
+import { AGENTS, ENGINES, GATEWAYS, LOSABLE, SMALL_DISKS, World } from './world.ts'
 
 /** After everything is healed, every accepted job ends within that, on a loaded machine too. */
 const HEALED_MS_MAX = 600_000
@@ -69,7 +69,7 @@ export class Run {
       gateways: GATEWAYS,
       engines: ENGINES,
       smallDisks: SMALL_DISKS,
-      losable: AGENTS.filter((name) => name !== SIGNER)
+      losable: LOSABLE
     })
     say(`seed ${seed}, ${minutes} min: ${schedule.length} faults are planned`)
     const progress = setInterval(() => this.#progress(), PROGRESS_EVERY_MS)

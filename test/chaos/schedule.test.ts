@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { drawSchedule, type Grounds } from './schedule.ts'
-import { AGENTS, ENGINES, GATEWAYS, SIGNER, SMALL_DISKS } from './world.ts'
+import { AGENTS, ENGINES, GATEWAYS, LOSABLE, SMALL_DISKS } from './world.ts'
 
 const GROUNDS: Grounds = {
   agents: AGENTS,
   gateways: GATEWAYS,
   engines: ENGINES,
   smallDisks: SMALL_DISKS,
-  losable: AGENTS.filter((name) => name !== SIGNER)
+  losable: LOSABLE
 }
 const SEEDS = [1, 2, 3, 20_261_126]
 
@@ -31,12 +31,13 @@ describe('a schedule of faults', () => {
     const gaps = losses.slice(1).map(({ atMs }, index) => atMs - (losses[index]?.atMs ?? 0))
 
     expect(losses.length).toBeGreaterThan(10)
-    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(40_000)
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(90_000)
   })
 
-  test.each(SEEDS)('never loses the store of who signs rosters: seed %i', (seed) => {
+  test.each(SEEDS)('loses stores of so few that every epoch keeps a majority: seed %i', (seed) => {
     const losses = drawSchedule(seed, 60, GROUNDS).filter(({ kind }) => kind.startsWith('store-'))
+    const hosts = new Set(losses.map((fault) => ('host' in fault ? fault.host : '')))
 
-    expect(losses.map((fault) => 'host' in fault && fault.host)).not.toContain(SIGNER)
+    expect(hosts.size).toBeLessThanOrEqual((AGENTS.length - 1) / 2)
   })
 })

@@ -28,14 +28,16 @@ export interface Grounds {
   readonly engines: readonly string[]
   /** Who has a disk that can be filled. */
   readonly smallDisks: readonly string[]
-  /** Whose store may be lost: not who signs rosters. */
+  /** Whose store may be lost: so few that every epoch ever keeps a majority. */
   readonly losable: readonly string[]
 }
 
 /** Milliseconds between two faults: they overlap, and quiet times come too. */
 const GAP_MS = { least: 800, end: 7_200 } as const
-/** Two witnesses of a job may be lost for good, a third one not: the first jobs are to end between. */
-const STORE_GAP_MS = 40_000
+/** Each loss of a store begins a witness epoch, and each new run asks all of them. */
+const STORE_GAP_MS = 90_000
+/** A run that ends before its witness is back would say nothing of it. */
+const STORE_END_MS = 40_000
 /** The first faults of a run leave it time to know its hosts. */
 const FIRST_MS = 1_000
 const DAY_MS = 86_400_000
@@ -92,8 +94,7 @@ export function drawSchedule(seed: number, minutes: number, grounds: Grounds): r
   // Each kind once, as far as the run is long enough: a short one is to show all of them.
   const unseen = shuffled(random, Object.keys(WEIGHTS) as Kind[])
   for (let atMs = FIRST_MS; atMs < endMs; atMs += random.between(GAP_MS.least, GAP_MS.end)) {
-    // A run that ends before its witness is back would say nothing of it.
-    const mayLose = atMs - storeLostMs >= STORE_GAP_MS && endMs - atMs >= STORE_GAP_MS
+    const mayLose = atMs - storeLostMs >= STORE_GAP_MS && endMs - atMs >= STORE_END_MS
     const fits = (kind: Kind): boolean => mayLose || !isLoss(kind)
     const kind = unseen.find(fits) ?? draw(random)
     if (!fits(kind)) continue

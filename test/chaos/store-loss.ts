@@ -19,7 +19,7 @@ export interface LossParts {
   readonly ledger: Ledger
 }
 
-/** The store is gone; the daemon must not go on as if it had one, and comes back as a new witness. */
+/** The daemon must not go on as if it had its store, and comes back as a new witness. */
 export async function loseStore(parts: LossParts, host: Host, forMs: number): Promise<void> {
   await host.hold('its store was deleted')
   try {
@@ -76,7 +76,7 @@ async function isOlder({ ledger }: LossParts, host: Host): Promise<void> {
   await eventually('jobs end', enough, BETWEEN_MS_MAX, 200)
 }
 
-/** A new store under the old key, and a roster that names it; the signer may be away for a while. */
+/** A new store under the old key, and a roster that names it; the signer may be away. */
 async function enrolAgain({ world, history }: LossParts, host: Host): Promise<void> {
   const id = await eventually(`${host.name} has a new store`, () => world.identify(host), 60_000)
   const admit = async (): Promise<true> => {

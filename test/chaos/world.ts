@@ -13,6 +13,11 @@ import { PushedRepository, serveRepositories } from './repositories.ts'
 export const AGENTS = ['a1', 'a2', 'a3', 'a4', 'a5'] as const
 export const GATEWAYS = ['g1', 'g2'] as const
 export const ENGINES = ['e1', 'e2'] as const
+/**
+ * Whose store may be lost. The stores of the other three are in every witness epoch of the run: an
+ * epoch that loses its majority takes no run any more until an operator gives it up, as it must.
+ */
+export const LOSABLE = ['a2', 'a4'] as const
 /** The first agent signs rosters: its state is never lost. */
 export const SIGNER = 'a1'
 export const SMALL_DISKS = ['a3', 'g2'] as const
