@@ -83,6 +83,14 @@ export class BoardFeed {
     if (isNewer || isFurther) this.#emit({ kind: 'job', jobId: state.register })
   }
 
+  /** For a run of which a quorum says that it is gone. */
+  dropRun(runId: string): void {
+    const { board, ledger } = this.#parts
+    const sealed = board.run(runId)?.sealed
+    if (sealed !== undefined) ledger.forget(runId, sealed.announcement.witnessEpoch)
+    if (board.drop(runId)) this.#emit({ kind: 'run', runId })
+  }
+
   /** A hint of a state that we know: a witness says that its lease has run out. */
   #tellExpired({ register, version, source }: Lead): boolean {
     const job = this.#parts.board.job(register)
@@ -124,7 +132,7 @@ export class BoardFeed {
       const options = { annHash, peers, settle, signal }
       const found = await ledger.find(runId, witnessEpoch, options)
       // A quorum has no such run: it was made up, or it never came to a quorum.
-      if (found.kind === 'absent') return 'done'
+      if (found.kind === 'absent' || found.kind === 'gone') return 'done'
       if (found.kind === 'unknown' || !this.addRun(found.sealed)) return 'again'
     }
     return jobIndexOf(lead.register) === undefined ? 'done' : await this.#readJob(lead, signal)
@@ -139,6 +147,10 @@ export class BoardFeed {
     if (!this.#isNews(lead)) return 'done'
     const settle = this.#settle(lead)
     const read = await client.read(refOf(sealed, lead.register), { settle, signal })
+    if (read.kind === 'gone') {
+      this.dropRun(runIdOf(lead.register))
+      return 'done'
+    }
     if (read.kind !== 'chosen') return 'again'
     if (read.value?.kind === 'job') this.foldJob(read.value, read.stage)
     return 'done'

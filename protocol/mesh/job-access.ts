@@ -17,7 +17,7 @@ import { type RunLedger, refOf } from './run-ledger.ts'
 
 export interface JobAccessParts {
   readonly board: Board
-  readonly feed: Pick<BoardFeed, 'foldJob'>
+  readonly feed: Pick<BoardFeed, 'foldJob' | 'dropRun'>
   readonly client: Pick<RegisterClient, 'change' | 'read'>
   readonly ledger: RunLedger
   readonly renewals: Renewals
@@ -108,6 +108,10 @@ export class JobAccess {
     specOf(sealed, jobId)
     const ref = this.#refOf(sealed, jobId)
     const read = await this.#parts.client.read(ref, { settle: 'write', signal })
+    if (read.kind === 'gone') {
+      this.#parts.feed.dropRun(runIdOf(jobId))
+      throw new MeshError('RUN_GONE', { run: runIdOf(jobId) })
+    }
     if (read.kind !== 'chosen') {
       return { kind: 'unreachable', answered: read.kind === 'unreachable' ? read.answered : 0 }
     }
@@ -149,6 +153,9 @@ export class JobAccess {
     const maybeSent = body.kind === 'complete' || body.kind === 'release'
     const result = await this.#parts.client.change(ref, op, { maybeSent, signal })
     const change = jobChangeOf(result)
+    if (change.kind === 'rejected' && change.reason === 'gone') {
+      this.#parts.feed.dropRun(runIdOf(ref.register))
+    }
     // A busy or refused op still shows a chosen value, but for a busy one that was only promised.
     if (change.value !== undefined && result.chosen !== undefined) {
       this.#parts.feed.foldJob(change.value)
@@ -163,7 +170,8 @@ export class JobAccess {
   }
 
   /**
-   * Undefined where no quorum can tell; rejects with RUN_UNKNOWN where one says that there is none.
+   * Undefined where no quorum can tell; rejects with RUN_UNKNOWN where one says that there is none,
+   * with RUN_GONE where it was dropped.
    */
   async #sealedOf(jobId: string, signal?: AbortSignal): Promise<SealedAnnouncement | undefined> {
     const runId = runIdOf(jobId)
@@ -175,6 +183,7 @@ export class JobAccess {
     for (let epoch = current; epoch > Math.max(0, current - RUN_EPOCHS_TRIED_MAX); epoch -= 1) {
       const found = await this.#parts.ledger.find(runId, epoch, { settle: 'write', signal })
       if (found.kind === 'chosen') return found.sealed
+      if (found.kind === 'gone') throw new MeshError('RUN_GONE', { run: runId })
       isUnknown ||= found.kind === 'unknown'
     }
     if (isUnknown) return undefined

@@ -10,6 +10,7 @@ import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } fr
 import { type MemberEvent, MemberEvents } from './member-events.ts'
 import { type MemberRooms, openRooms, type RoomsParts } from './member-rooms.ts'
 import { createMeshNode, type MeshNode, type MeshNodeOptions } from './node.ts'
+import type { RunEnding } from './run-ending.ts'
 
 /** All that its rooms need, but what the member makes for them. */
 export interface MemberParts extends Omit<RoomsParts, 'board' | 'node' | 'emit' | 'profile'> {
@@ -85,8 +86,13 @@ export class Member {
     await asked
     await background.stop()
     await exchange.stop()
-    witness.stop()
+    await witness.stop()
     await this.node.stop()
+  }
+
+  /** Whether runs are closed for good. */
+  get ending(): RunEnding {
+    return this.#rooms.ending
   }
 
   roster(): SealedRoster | undefined {
@@ -110,7 +116,7 @@ export class Member {
   /**
    * Records the run on a quorum of its witnesses, trying until it is chosen, and gives the
    * announcement that was: another gateway may have come first. Rejects with ANNOUNCEMENT_INVALID,
-   * MESSAGE_TOO_LARGE, the signal's reason or STOPPING.
+   * RUN_GONE where it ended and was dropped, MESSAGE_TOO_LARGE, the signal's reason or STOPPING.
    */
   async recordRun(sealed: SealedAnnouncement, signal?: AbortSignal): Promise<SealedAnnouncement> {
     return await this.#rooms.recorder.record(sealed, signal)

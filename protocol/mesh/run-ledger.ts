@@ -19,6 +19,8 @@ export type RunLookup =
   | { readonly kind: 'chosen'; readonly sealed: SealedAnnouncement }
   /** A quorum says that there is no such run under that witness epoch. */
   | { readonly kind: 'absent' }
+  /** A quorum says that the run has ended and is kept no more (4.10). */
+  | { readonly kind: 'gone' }
   /** No quorum answers or agrees, or no one hands out the bytes: look again later. */
   | { readonly kind: 'unknown' }
 
@@ -52,6 +54,11 @@ export class RunLedger {
     this.#parts.shelf.put(sealed)
   }
 
+  /** A run that a quorum has dropped. */
+  forget(runId: string, witnessEpoch: number): void {
+    this.#chosen.delete(nameOf(runId, witnessEpoch))
+  }
+
   /**
    * One look at a time for all who ask the same of a run. Rejects with the signal's reason,
    * STOPPING or STORE_FAILED.
@@ -69,7 +76,7 @@ export class RunLedger {
     const known = this.#chosen.get(nameOf(runId, witnessEpoch))
     const annHash = known ?? (await this.#read(runId, witnessEpoch, options))
     if (annHash === undefined) return { kind: 'absent' }
-    if (annHash === 'unknown') return { kind: 'unknown' }
+    if (annHash === 'unknown' || annHash === 'gone') return { kind: annHash }
     this.#chosen.set(nameOf(runId, witnessEpoch), annHash)
     const sealed = await this.#bytes(runId, witnessEpoch, annHash, options)
     // Another run's announcement under this run's hash cannot be, short of a broken witness.
@@ -81,13 +88,14 @@ export class RunLedger {
     runId: string,
     witnessEpoch: number,
     options: LookupOptions
-  ): Promise<string | 'unknown' | undefined> {
+  ): Promise<string | 'unknown' | 'gone' | undefined> {
     const { annHash, settle = 'never', signal } = options
     const held = annHash === undefined ? undefined : await this.#held(runId, witnessEpoch, options)
     const ann = held === undefined ? undefined : annOf(held)
     const ref = { register: runId, witnessEpoch, ann }
     const read = await this.#parts.client.read(ref, { settle, signal })
-    return read.kind === 'chosen' ? read.value?.annHash : 'unknown'
+    if (read.kind === 'chosen') return read.value?.annHash
+    return read.kind === 'gone' ? 'gone' : 'unknown'
   }
 
   // Settling writes, and every write names its announcement: only then are the bytes fetched first.

@@ -101,6 +101,9 @@ export class RunRecorder {
       const found = await this.#parts.ledger.find(runId, witnessEpoch, { annHash, signal })
       return found.kind === 'chosen' ? found.sealed : undefined
     }
+    if (result.kind === 'rejected' && result.reason === 'gone') {
+      throw new MeshError('RUN_GONE', { run: sealed.announcement.runId })
+    }
     const final = result.refused.filter(({ code }) => FINAL.includes(code))
     const total = this.#parts.sets.of(sealed.announcement.runId, sealed.announcement.witnessEpoch)
     const isFinal = final.length >= quorumOf(total?.witnesses.length ?? 1)
