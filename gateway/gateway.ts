@@ -8,6 +8,7 @@ import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import type { JobState } from '../protocol/core/job.ts'
 import { LOG_REQUEST_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
+import type { DiskWatch } from '../protocol/host/disk-watch.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -48,6 +49,7 @@ export interface GatewayParts {
   readonly store: MeshStore
   readonly book: RosterBook
   readonly clock: Clock
+  readonly disk: DiskWatch
   /** Called once when nothing may be promised any more: the process must end. */
   readonly onFailure: (error: MeshError) => void
 }
@@ -73,8 +75,9 @@ export class Gateway {
     const { paths, settings, log, key, store, book, clock } = parts
     const random = this.#random
     const { listen, announce, gossip } = settings
+    const isDiskLow = (): boolean => parts.disk.isLow
     this.#member = new Member(
-      { key, book, store, clock, random, log, onFailure: parts.onFailure },
+      { key, book, store, clock, random, log, isDiskLow, onFailure: parts.onFailure },
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#repositories = new Repositories(parts.repositories)
@@ -122,6 +125,7 @@ export class Gateway {
       intake: this.#intake,
       repositories: this.#repositories,
       runIdOf: runIdOfOrigin,
+      disk: this.#parts.disk,
       clock,
       log
     })

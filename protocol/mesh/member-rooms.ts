@@ -46,6 +46,8 @@ export interface RoomsParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** True while nothing new may be begun on the disk. */
+  readonly isDiskLow?: (() => boolean) | undefined
   /** Called once when the store failed: nothing is witnessed any more, the process must end. */
   readonly onFailure: (error: MeshError) => void
   readonly board: Board

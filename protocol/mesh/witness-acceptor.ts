@@ -43,8 +43,12 @@ export interface WitnessAcceptorParts {
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
   readonly floors: Pick<Floors, 'of'>
+  /** True while the disk is nearly full: no new register is begun. */
+  readonly isDiskLow?: (() => boolean) | undefined
   readonly log: Log
 }
+
+const NO_ROOM = 'the disk of this witness is nearly full: it begins no new register'
 
 /** A request of an admitted member in a scope that this witness keeps. */
 export interface Asked {
@@ -77,14 +81,14 @@ export class WitnessAcceptor {
   }
 
   async prepare(asked: Asked, request: PrepareRequest): Promise<RegisterReply> {
-    return await this.#with(request.scope, async (register) => {
+    return await this.#withRoom(request.scope, async (register) => {
       const step = prepare(register.state, request, this.#context(asked))
       return await this.#parts.journal.commit(register, step)
     })
   }
 
   async accept(asked: Asked, request: AcceptRequest): Promise<RegisterReply> {
-    return await this.#with(request.scope, async (register) => {
+    return await this.#withRoom(request.scope, async (register) => {
       const { value } = request
       const known = register.state.record.accepted?.value
       // A sealed register has no announcement, and never will.
@@ -108,6 +112,19 @@ export class WitnessAcceptor {
   /** A run that comes back after its drop is another's word for it: its bytes are kept anew. */
   forget(annHash: string): void {
     this.#stored.delete(annHash)
+  }
+
+  // What holds a value goes on: an end of a job takes little room and makes more.
+  async #withRoom(
+    scope: RegisterScope,
+    use: (register: WitnessRegister) => Promise<RegisterReply>
+  ): Promise<RegisterReply> {
+    return await this.#with(scope, async (register) => {
+      const { record, dropped } = register.state
+      const isNew = record.accepted === undefined && !dropped
+      if (isNew && this.#parts.isDiskLow?.() === true) return refusal('overload', NO_ROOM)
+      return await use(register)
+    })
   }
 
   /** By which announcement a first value here is known, whatever its sender says. */

@@ -39,6 +39,7 @@ export interface WitnessServiceParts {
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
   readonly floors: Floors
+  readonly isDiskLow?: (() => boolean) | undefined
   readonly seen: Pick<SeenSequences, 'of'>
   readonly inquiry: Pick<StoreInquiry, 'pending'>
   readonly peerId: string

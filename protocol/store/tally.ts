@@ -6,8 +6,8 @@ export interface TallyValue {
 }
 
 /**
- * A fingerprint of all records and tombstones, in the same batch as each change of one. A record that is missing,
- * or one that an older version has come back for, does not fit it at the next start.
+ * A fingerprint of all records and tombstones, in the same batch as each change of one. One that is
+ * missing, or that an older version has come back for, does not fit it at the next start.
  */
 export class Tally {
   #records: number
