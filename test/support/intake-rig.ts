@@ -138,6 +138,7 @@ export function deliveryOf(number: number, change: Partial<Delivery> = {}): Deli
     state: 'received',
     reason: '',
     reopenable: false,
+    openEpoch: 0,
     sealed: undefined,
     ...change
   }
@@ -154,6 +155,9 @@ export function boundInbox(inbox: Inbox): Inbox {
     nextGwSeq: () => inbox.nextGwSeq(),
     closeAnnouncements: (gwSeqs) => inbox.closeAnnouncements(gwSeqs),
     floor: () => inbox.floor(),
-    pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch)
+    pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch),
+    repinEpoch: (runId, epoch) => inbox.repinEpoch(runId, epoch),
+    firstEpochOf: (runId) => inbox.firstEpochOf(runId),
+    open: () => inbox.open()
   }
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { Board } from '../../../protocol/core/board.ts'
 import { RETENTION_MS } from '../../../protocol/core/retention-limits.ts'
 import { jobIdOf, type SealedAnnouncement } from '../../../protocol/core/run.ts'
+import { RunEnding } from '../../../protocol/mesh/run-ending.ts'
 import { refOf } from '../../../protocol/mesh/run-ledger.ts'
 import { succeeded } from '../../support/memory-members.ts'
 import type { MemoryMesh } from '../../support/memory-mesh.ts'
@@ -130,4 +132,36 @@ describe('a run that was dropped', () => {
 
     expect(await registersIn(mesh, 2)).not.toContain(jobIdOf(sealed.announcement.runId, 0))
   })
+})
+
+describe('whether a run is closed', () => {
+  const endingOf = (peer: MemoryMesh['peers'][number]) => {
+    const ledger = { find: async () => ({ kind: 'unknown' }) as const }
+    return new RunEnding({ board: new Board(), client: peer.client, ledger })
+  }
+
+  test('is known by a quorum that has dropped it, and by nobody for one that nobody knows', async () => {
+    const mesh = await open({ roles: TWO_GATEWAYS })
+    const sealed = await droppedRun(mesh)
+    const ending = endingOf(mesh.peer(1))
+    const { runId, witnessEpoch } = sealed.announcement
+
+    expect(ending.shown(runId)).toBeUndefined()
+    expect(await mesh.settle(ending.isClosed({ runId, witnessEpoch }))).toBe(true)
+    const unknown = mesh.announce({ commit: 'dead' }).announcement
+    expect(await mesh.settle(ending.isClosed(unknown))).toBe(false)
+  })
+})
+
+test('a witness whose disk is nearly full begins nothing, and goes on with what it holds', async () => {
+  const mesh = await open({ roles: TWO_GATEWAYS })
+  const sealed = mesh.announce()
+  await mesh.settle(mesh.peer(0).record(sealed))
+  await mesh.settle(mesh.peer(1).create(sealed))
+  for (const peer of mesh.peers) peer.isDiskLow = true
+
+  const other = await mesh.settle(mesh.peer(0).record(mesh.announce({ commit: 'beef' })))
+  expect(other.kind).toBe('unresolved')
+  expect(other.refused.map(({ code }) => code)).toContain('overload')
+  expect(await mesh.settle(mesh.peer(1).claim(sealed, CLAIM))).toMatchObject({ kind: 'applied' })
 })

@@ -103,6 +103,7 @@ describe('the numbers of a gateway', () => {
     state: 'received',
     reason: '',
     reopenable: false,
+    openEpoch: 0,
     body: '{}',
     sealed: undefined
   } as const
