@@ -3,24 +3,16 @@ import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
 import type { Capacity } from '../protocol/core/advertisement.ts'
 import { freeOf } from '../protocol/core/capacity.ts'
-import type { MeshError } from '../protocol/core/errors.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
-import type { Clock } from '../protocol/core/ports.ts'
-import type { Log } from '../protocol/host/log.ts'
-import type { StatePaths } from '../protocol/host/paths.ts'
 import { systemRandom } from '../protocol/host/random.ts'
 import { VERSION } from '../protocol/host/version.ts'
-import type { InviteBook } from '../protocol/mesh/invite-book.ts'
 import { watchJob } from '../protocol/mesh/job-watch.ts'
 import { JoinService } from '../protocol/mesh/join-service.ts'
 import { Member } from '../protocol/mesh/member.ts'
-import type { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { LogStore } from '../protocol/store/log-store.ts'
 import type { LogSweeper } from '../protocol/store/log-sweeper.ts'
-import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import { digest } from '../protocol/wire/digest.ts'
 import { PROTOCOLS } from '../protocol/wire/ids.ts'
-import type { MeshKey } from '../protocol/wire/keys.ts'
 import {
   decodeLogReply,
   encodeLogRequest,
@@ -29,6 +21,7 @@ import {
 } from '../protocol/wire/log-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
+import { type AgentParts, hostProblems, lifelineOf } from './agent-parts.ts'
 import { recoverAttempt } from './claim/adoption.ts'
 import { Claimer } from './claim/claimer.ts'
 import { pause } from './claim/ending.ts'
@@ -37,15 +30,13 @@ import type { Registers } from './claim/ports.ts'
 import { Reaper } from './claim/reaper.ts'
 import { type Candidate, removeLeftovers, settleRecords } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
-import type { AgentSettings } from './config.ts'
 import type { ControlParts } from './control/parts.ts'
 import { ControlServer } from './control/server.ts'
 import { DeadlineFile } from './execute/deadline-file.ts'
-import type { Engine } from './execute/engine.ts'
 import { Executor } from './execute/executor.ts'
 import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
-import { Lifeline } from './lifeline/lifeline.ts'
+import type { Lifeline } from './lifeline/lifeline.ts'
 import { AttemptLogs } from './logs/attempt-logs.ts'
 import type { LogSend } from './logs/feed.ts'
 import { Feeds } from './logs/feeds.ts'
@@ -53,7 +44,6 @@ import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
 import { agentOrders } from './orders.ts'
-import type { HostProfile } from './probe/host-profile.ts'
 import type { Supervised } from './supervise.ts'
 import { untilFailed } from './until-failed.ts'
 
@@ -68,21 +58,6 @@ const SETTLE_MS_MAX = 15_000
 const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 /** How often a starting agent looks for a quorum, and for its guardian. */
 const READY_CHECK_MS = 100
-
-export interface AgentParts {
-  readonly paths: StatePaths
-  readonly settings: AgentSettings
-  readonly log: Log
-  readonly key: MeshKey
-  readonly store: MeshStore
-  readonly engine: Engine
-  readonly host: HostProfile
-  readonly book: RosterBook
-  readonly invites: InviteBook
-  readonly clock: Clock
-  /** Called once when nothing may be promised any more: the process must end. */
-  readonly onFailure: (error: MeshError) => void
-}
 
 /** One agent, put together: the only place that knows all of its rooms. */
 export class Agent implements Supervised {
@@ -108,8 +83,19 @@ export class Agent implements Supervised {
     this.#parts = parts
     const { paths, settings, log, key, store, engine, host, book, clock } = parts
     const random = this.#random
+    const isDiskLow = (): boolean => parts.disk.isLow
     this.#member = new Member(
-      { key, book, store, clock, random, log, door: parts.invites, onFailure: parts.onFailure },
+      {
+        key,
+        book,
+        store,
+        clock,
+        random,
+        log,
+        door: parts.invites,
+        isDiskLow,
+        onFailure: parts.onFailure
+      },
       {
         listen: settings.listen,
         announce: settings.announce,
@@ -154,7 +140,7 @@ export class Agent implements Supervised {
       },
       logs,
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
-      mayClaim: () => this.#life.mayClaim && this.#lifeline.holds,
+      mayClaim: () => this.#life.mayClaim && this.#hasRoom,
       onHeld: (change) => this.#life.tell(change)
     })
     this.#reaper = new Reaper({ executor: this.#executor, attempts: store.attempts, clock, log })
@@ -180,6 +166,10 @@ export class Agent implements Supervised {
       this.#claimer.consider()
     })
     this.#lifeline.onChange(() => {
+      this.#advertiser.changed()
+      this.#claimer.consider()
+    })
+    this.#parts.disk.onChange(() => {
       this.#advertiser.changed()
       this.#claimer.consider()
     })
@@ -263,6 +253,11 @@ export class Agent implements Supervised {
     if (!host.problems.some((problem) => problem.blocking)) this.#life.tell({ kind: 'probed' })
   }
 
+  /** What is claimed here can be ended and written down. */
+  get #hasRoom(): boolean {
+    return this.#lifeline.holds && !this.#parts.disk.isLow
+  }
+
   #recovery() {
     const { clock, log, store } = this.#parts
     return {
@@ -297,7 +292,7 @@ export class Agent implements Supervised {
       labels: settings.labels,
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
-      free: this.#lifeline.holds ? freeOf(this.#claimer.ledger) : NO_ROOM,
+      free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
       engine: host.engine.version,
       jobs: this.#claimer.heldJobs
@@ -318,7 +313,7 @@ export class Agent implements Supervised {
   }
 
   #controlParts(): ControlParts {
-    const { clock, key, host, settings, paths, book, invites } = this.#parts
+    const { clock, key, settings, paths, book, invites } = this.#parts
     const random = this.#random
     const addresses = (): readonly string[] => this.#member.node.addresses()
     const inviter = { peerId: key.peerId, paths, book, invites, clock, random, addresses }
@@ -334,11 +329,7 @@ export class Agent implements Supervised {
       health: () => this.#member.health(),
       problems: () => [
         ...this.#lifeline.problems(),
-        ...host.problems.map(({ part, found, fix }) => ({
-          code: `HOST_${part.toUpperCase()}`,
-          message: `${part}: ${found}`,
-          fix
-        })),
+        ...hostProblems(this.#parts),
         ...this.#claimer.problems()
       ],
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
@@ -385,16 +376,4 @@ export class Agent implements Supervised {
       }
     }
   }
-}
-
-function lifelineOf({ paths, settings, log, key, store, engine, clock }: AgentParts): Lifeline {
-  const { peerId } = key
-  return new Lifeline(
-    { clock, log },
-    {
-      state: paths.state,
-      mode: settings.lifeline,
-      charge: { peerId, storeId: store.storeId, leases: paths.leases, engine: engine.socket }
-    }
-  )
 }

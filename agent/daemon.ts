@@ -1,5 +1,6 @@
 import { PROCESS_END_MS_MAX } from '../protocol/core/limits.ts'
 import { systemClock } from '../protocol/host/clock.ts'
+import { DiskWatch } from '../protocol/host/disk-watch.ts'
 import { makeStateFolder } from '../protocol/host/durable-file.ts'
 import { Failure } from '../protocol/host/failure.ts'
 import { createLog } from '../protocol/host/log.ts'
@@ -32,6 +33,9 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const log = createLog({ name: 'agent', level: settings.logLevel })
   const key = await loadKey(paths.key)
   const authority = await readAuthority(paths)
+  const clock = systemClock()
+  // First of all: where the disk is full, the store needs what the ballast gives back to open.
+  const disk = await DiskWatch.open({ clock, log }, paths)
   const failure = new Failure()
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
@@ -39,7 +43,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   try {
     await writePid(paths.pid)
     const engine = Engine.local(settings.engine)
-    const clock = systemClock()
+    disk.start()
     const host = await probeHost({ engine, settings: probeSettings(paths, settings) })
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const invites = await InviteBook.open(paths.invites, clock)
@@ -54,6 +58,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       book,
       invites,
       clock,
+      disk,
       onFailure
     }
     const agent = new Agent(parts)
@@ -65,6 +70,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     }
   } finally {
     endProcessWithin(PROCESS_END_MS_MAX)
+    await disk.stop()
     await store.close()
     await removePid(paths.pid)
   }

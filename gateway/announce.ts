@@ -1,4 +1,4 @@
-import { causeOf, codeOf, MeshError } from '../protocol/core/errors.ts'
+import { causeOf, codeOf, type ErrorCode, MeshError } from '../protocol/core/errors.ts'
 import { ANNOUNCEMENT_VALID_MS } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Manifest, SealedAnnouncement } from '../protocol/core/run.ts'
@@ -55,10 +55,24 @@ export async function announce(
   const gwSeq = await parts.inbox.nextGwSeq()
   const { runId } = delivery
   const draft = { runId, witnessEpoch: pinned, gwSeq, push, repository }
-  const sealed = seal(parts, draft, meaning.manifest)
-  await parts.inbox.update(delivery.key, { sealed: sealed.bytes })
-  return { kind: 'sealed', sealed }
+  try {
+    const sealed = seal(parts, draft, meaning.manifest)
+    const { issuedAtMs } = sealed.announcement
+    const open = { gwSeq, runId, witnessEpoch: pinned, issuedAtMs }
+    await parts.inbox.update(delivery.key, { sealed: sealed.bytes, open })
+    return { kind: 'sealed', sealed }
+  } catch (error) {
+    // Nothing was stored under that number, so nobody ever sees any: it must not hold the floor.
+    if (UNSTORED.has(codeOf(error))) await parts.inbox.closeAnnouncements([gwSeq])
+    throw error
+  }
 }
+
+const UNSTORED: ReadonlySet<ErrorCode | undefined> = new Set([
+  'ANNOUNCEMENT_INVALID',
+  'MESSAGE_TOO_LARGE',
+  'OVERLOADED'
+])
 
 /**
  * The same run under the current witness epoch, since it can begin no more under that of `sealed`;
@@ -78,8 +92,11 @@ export async function announceAnew(
   const gwSeq = await inbox.nextGwSeq()
   const issuedAtMs = clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
-  const sealed = announcer.seal({ ...announcement, witnessEpoch, gwSeq, issuedAtMs, notAfterMs })
-  await inbox.update(key, { sealed: sealed.bytes })
+  const floor = inbox.floor()
+  const head = { witnessEpoch, gwSeq, issuedAtMs, notAfterMs, floor }
+  const sealed = announcer.seal({ ...announcement, ...head })
+  const open = { gwSeq, runId, witnessEpoch, issuedAtMs }
+  await inbox.update(key, { sealed: sealed.bytes, open })
   return sealed
 }
 
@@ -132,7 +149,15 @@ function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnn
   const issuedAtMs = parts.clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
   const { gateway } = parts.announcer
-  const head = { runId, witnessEpoch, gateway, gwSeq, issuedAtMs, notAfterMs, floor: 0 }
+  const head = {
+    runId,
+    witnessEpoch,
+    gateway,
+    gwSeq,
+    issuedAtMs,
+    notAfterMs,
+    floor: parts.inbox.floor()
+  }
   try {
     return parts.announcer.seal({ ...head, manifest })
   } catch (error) {

@@ -2,6 +2,7 @@ import { causeOf } from '../protocol/core/errors.ts'
 import { SHUTDOWN_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import { systemClock } from '../protocol/host/clock.ts'
+import { DiskWatch } from '../protocol/host/disk-watch.ts'
 import { Failure } from '../protocol/host/failure.ts'
 import { createLog, type Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
@@ -32,19 +33,22 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const repositories = await loadRepositories(settings, paths.config)
   const key = await loadKey(paths.key)
   const authority = await readAuthority(paths)
+  const clock = systemClock()
+  const disk = await DiskWatch.open({ clock, log }, paths)
   const failure = new Failure()
   const onFailure = failure.raise
   const opening = { create: false, openedBy: 'gateway', onFailure }
   const store = await openStateStore(paths, key.peerId, opening)
   try {
     await writePid(paths.pid)
-    const clock = systemClock()
+    disk.start()
     const book = await RosterBook.open(paths.rosters, authority, clock)
-    const parts = { paths, settings, repositories, log, key, store, book, clock, onFailure }
+    const parts = { paths, settings, repositories, log, key, store, book, clock, disk, onFailure }
     const gateway = new Gateway(parts)
     const orders = new SignalOrders({ hangUp: () => reload(gateway, options, log) })
     await supervise({ gateway, failure: failure.raised, orders, clock, log })
   } finally {
+    await disk.stop()
     await store.close()
     await removePid(paths.pid)
   }

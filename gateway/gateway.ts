@@ -9,6 +9,7 @@ import type { JobState } from '../protocol/core/job.ts'
 import { LOG_REQUEST_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import { runIdOf } from '../protocol/core/run.ts'
+import type { DiskWatch } from '../protocol/host/disk-watch.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -28,6 +29,7 @@ import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
 import type { GatewaySettings } from './config.ts'
+import { FloorKeeper } from './floor-keeper.ts'
 import { CommitCache } from './forge/commit-cache.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
@@ -48,6 +50,7 @@ export interface GatewayParts {
   readonly store: MeshStore
   readonly book: RosterBook
   readonly clock: Clock
+  readonly disk: DiskWatch
   /** Called once when nothing may be promised any more: the process must end. */
   readonly onFailure: (error: MeshError) => void
 }
@@ -62,6 +65,7 @@ export class Gateway {
   readonly #sweep: LogSweep
   readonly #holders: Holders
   readonly #intake: Intake
+  readonly #floor: FloorKeeper
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -73,8 +77,9 @@ export class Gateway {
     const { paths, settings, log, key, store, book, clock } = parts
     const random = this.#random
     const { listen, announce, gossip } = settings
+    const isDiskLow = (): boolean => parts.disk.isLow
     this.#member = new Member(
-      { key, book, store, clock, random, log, onFailure: parts.onFailure },
+      { key, book, store, clock, random, log, isDiskLow, onFailure: parts.onFailure },
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#repositories = new Repositories(parts.repositories)
@@ -95,6 +100,8 @@ export class Gateway {
       random,
       log
     })
+    const { ending } = this.#member
+    this.#floor = new FloorKeeper({ inbox: store.inbox, ending, clock, log })
     this.#logs = new LogStore(paths.logs, { durable: true })
     this.#holders = this.#holdersOf()
     const isOpen = (runId: string): boolean => isOpenRun(this.#member, runId)
@@ -121,11 +128,13 @@ export class Gateway {
     // The roster may have come while this gateway was away.
     this.#later('begin anew', () => this.#intake.beginAnew())
     this.#sweep.start()
+    this.#floor.start()
     const receiver = new Receiver({
       inbox: store.inbox,
       intake: this.#intake,
       repositories: this.#repositories,
       runIdOf: runIdOfOrigin,
+      disk: this.#parts.disk,
       clock,
       log
     })
@@ -162,6 +171,7 @@ export class Gateway {
     await this.#closeHttp(limitMs)
     await this.#intake.stop(limitMs)
     await this.#sweep.stop()
+    await this.#floor.stop()
     await this.#member.stop()
     await this.#logs.close()
   }

@@ -179,7 +179,8 @@ export class Intake {
     if (sealed === undefined) return
     item.sealedAtMs ??= clock.wallMs()
     const { sealedAtMs } = item
-    const chosen = await this.#record(item, sealed)
+    const chosen = await this.#recorded(item, sealed)
+    if (chosen === undefined) return
     log.info({ run, phase: 'record', ms: clock.wallMs() - sealedAtMs }, 'phase finished')
     await this.#publish(chosen)
     // Last: a delivery that is marked done is never looked at again.
@@ -189,6 +190,20 @@ export class Intake {
     const openEpoch = jobs.length === 0 ? 0 : chosen.announcement.witnessEpoch
     await inbox.update(key, { state: done, reason, openEpoch })
     log.info({ run, state: done, reason }, 'run recorded')
+  }
+
+  /** Undefined where the run ended so long ago that it is kept no more: not run again, then. */
+  async #recorded(item: Item, sealed: SealedAnnouncement): Promise<SealedAnnouncement | undefined> {
+    const { inbox, log } = this.#parts
+    try {
+      return await this.#record(item, sealed)
+    } catch (error) {
+      if (codeOf(error) !== 'RUN_GONE') throw error
+      const reason = causeOf(error)
+      await inbox.update(item.delivery.key, { state: 'ignored', reason })
+      log.info({ run: item.delivery.runId, reason }, 'delivery ended')
+      return undefined
+    }
   }
 
   /** Under a later witness epoch, where the run can begin no more in the one it was pinned to. */

@@ -11,6 +11,8 @@ export type Inbox = Pick<
   | 'undone'
   | 'open'
   | 'nextGwSeq'
+  | 'closeAnnouncements'
+  | 'floor'
   | 'pinEpoch'
   | 'repinEpoch'
   | 'firstEpochOf'

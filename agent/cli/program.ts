@@ -3,6 +3,7 @@ import { admitCommand } from './admit.ts'
 import { bareProgram } from './bare-program.ts'
 import { cancelCommand } from './cancel.ts'
 import type { Surroundings } from './command.ts'
+import { doctorCommand } from './doctor.ts'
 import { drainCommand, resumeCommand } from './drain.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
@@ -15,6 +16,7 @@ import { resealCommand } from './reseal.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
 import { unseatCommand } from './unseat.ts'
+import { witnessCommand } from './witness.ts'
 
 const COMMANDS = [
   initCommand,
@@ -31,7 +33,9 @@ const COMMANDS = [
   logsCommand,
   cancelCommand,
   drainCommand,
-  resumeCommand
+  resumeCommand,
+  doctorCommand,
+  witnessCommand
 ]
 
 /** The whole command line; rejects with CommanderError where commander has said what is wrong. */

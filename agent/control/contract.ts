@@ -115,6 +115,31 @@ export const admittedSchema = z.strictObject({
   pushed: z.boolean().describe('false: the roster goes out when the agent starts')
 })
 
+export const doctorSchema = z.strictObject({
+  schema: z.literal('agent.doctor/1'),
+  at: z.iso.datetime(),
+  findings: z.array(
+    z.strictObject({
+      code: z.string(),
+      verdict: z.enum(['ok', 'note', 'warning', 'failed']),
+      subject: z.string(),
+      found: z.string(),
+      wanted: z.string(),
+      fix: z.string().nullable()
+    })
+  ),
+  failed: z.number().int(),
+  warnings: z.number().int()
+})
+
+export const resetSchema = z.strictObject({
+  schema: z.literal('agent.witness-reset/1'),
+  id: z.string().describe('peerId/storeId, as `agent admit` takes it'),
+  aside: z.string().nullable().describe('folder in the state folder that has the old store'),
+  rosterVersion: z.number().int().nullable().describe('signed here; null where the key is not'),
+  admit: z.string().nullable().describe('to be run where the authority’s key is')
+})
+
 export const cancelSchema = z.strictObject({
   reason: textSchema.optional().describe('shown with the job; who asked when absent')
 })
@@ -141,6 +166,8 @@ export type JobsView = z.infer<typeof jobsSchema>
 export type LogView = z.infer<typeof logSchema>
 export type CancelledView = z.infer<typeof cancelledSchema>
 export type OrdersView = z.infer<typeof ordersSchema>
+export type DoctorView = z.infer<typeof doctorSchema>
+export type ResetView = z.infer<typeof resetSchema>
 export type AdmitRequest = z.infer<typeof admitSchema>
 export type ReseatRequest = z.infer<typeof reseatSchema>
 export type ReseatedView = z.infer<typeof reseatedSchema>

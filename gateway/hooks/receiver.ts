@@ -29,6 +29,8 @@ export interface ReceiverParts {
     take(delivery: Delivery): void
   }
   readonly repositories: Repositories
+  /** Says why nothing new can be kept, where that is so. */
+  readonly disk: { readonly problem: MeshError | undefined }
   readonly runIdOf: (origin: RunOrigin) => string
   readonly clock: Clock
   readonly log: Log
@@ -47,7 +49,7 @@ export class Receiver {
   /**
    * Resolves once the delivery is synced to disk, or is known, or starts no run. Rejects with
    * HOOK_PATH_MISMATCH, BODY_INVALID, SIGNATURE_MISMATCH, TIMESTAMP_OFF, REQUEST_INVALID,
-   * OVERLOADED or STORE_FAILED; nothing is stored then.
+   * OVERLOADED, DISK_LOW or STORE_FAILED; nothing is stored then.
    */
   async receive(
     hook: ForgeHook,
@@ -111,13 +113,15 @@ export class Receiver {
   }
 
   async #store(authentic: Authentic, runId: string): Promise<Reception> {
-    const { intake } = this.#parts
+    const { intake, disk } = this.#parts
     const { id, push, repository } = authentic
     const key = deliveryKey(repository, id)
     const known = await this.#known(key, runId)
     if (known !== undefined && !this.#canReopen(known, repository, runId)) {
       return duplicate(id, known)
     }
+    // Nothing is taken that the run's other writes may find no room for.
+    if (disk.problem !== undefined) throw disk.problem
     if (!intake.reserve()) {
       throw new MeshError('OVERLOADED', { what: 'the intake', max: INTAKE_QUEUE_MAX })
     }

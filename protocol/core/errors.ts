@@ -2,6 +2,7 @@ import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
+import { STORAGE_ERRORS } from './storage-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
 
@@ -164,6 +165,7 @@ export const MESH_ERRORS = {
   ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
   // joining
   ...JOIN_ERRORS,
+  ...STORAGE_ERRORS,
   ...ROSTER_ERRORS,
   // jobs
   PIPELINE_INVALID: kind(

@@ -392,5 +392,7 @@ export const FEED_MS_MAX = 3_600_000
 export const FEEDS_MAX = 256
 
 export * from './claim-limits.ts'
+export * from './disk-limits.ts'
 export * from './lifeline-limits.ts'
 export * from './recovery-limits.ts'
+export * from './retention-limits.ts'

@@ -20,6 +20,8 @@ export interface StatePaths {
   readonly cache: string
   readonly tokens: string
   readonly invites: string
+  /** Room that is given up when the disk is full. */
+  readonly ballast: string
   readonly pid: string
   readonly socket: string
 }
@@ -56,6 +58,7 @@ export function statePaths(program: Program, flags: PathFlags, env: Environment)
     cache: join(state, 'cache'),
     tokens: join(state, 'tokens.json'),
     invites: join(state, 'invites'),
+    ballast: join(state, 'ballast'),
     pid: join(state, `${program}.pid`),
     socket: join(runtime, `${program}.sock`)
   }

@@ -1,4 +1,5 @@
 import { codeOf } from '../core/errors.ts'
+import { isGoneAt } from '../core/floor.ts'
 import type { AnnouncementRef, RegisterReply } from '../core/messages.ts'
 import type { Digest, Transport } from '../core/ports.ts'
 import { judgeRead, type ReadJudgement, type ValueReply } from '../core/reader.ts'
@@ -15,6 +16,8 @@ export interface RegisterRef {
 
 export type FastRead =
   | Exclude<ReadJudgement, { readonly kind: 'waiting' }>
+  /** A quorum has dropped it, or knows by its gateway's floor that it is closed (4.12.5). */
+  | { readonly kind: 'gone' }
   /** Fewer than a quorum answered in time. */
   | { readonly kind: 'unreachable'; readonly answered: number }
 
@@ -39,10 +42,13 @@ export class ReadClient {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<FastRead>()
     const replies = new Map<string, ValueReply>()
+    const refusals: RegisterReply[] = []
     let open = set.witnesses.length
     const hear = (peerId: string, reply: RegisterReply | undefined) => {
       open -= 1
       if (reply?.kind === 'value') replies.set(peerId, reply)
+      else if (reply !== undefined) refusals.push(reply)
+      if (isGoneAt(refusals, set.quorum)) resolve({ kind: 'gone' })
       const judged = judgeRead(replies, set.quorum, this.#parts.digest)
       if (judged.kind === 'chosen') resolve(judged)
       else if (open > 0) return
@@ -80,8 +86,9 @@ export class ReadClient {
   }
 
   #alarm({ register, witnessEpoch }: RegisterRef, read: FastRead): void {
-    if (read.kind === 'unreachable' || read.equivocation === undefined) return
+    if (read.kind === 'unreachable' || read.kind === 'gone') return
     const { equivocation: ballot } = read
+    if (ballot === undefined) return
     this.#parts.log.error({ register, witnessEpoch, ballot }, 'equivocation found')
   }
 }

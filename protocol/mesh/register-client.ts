@@ -53,6 +53,8 @@ export type ReadResult =
     }
   /** Only where the caller did not want it settled: the values differ, none is known as chosen. */
   | { readonly kind: 'unsettled' }
+  /** Definite: a quorum has dropped it, or knows from its gateway that it is closed. */
+  | { readonly kind: 'gone' }
   | { readonly kind: 'unreachable'; readonly answered: number }
 
 export interface ReadOptions {
@@ -116,7 +118,7 @@ export class RegisterClient {
     if (set === undefined) return { kind: 'unreachable', answered: 0 }
     const signal = this.#signal(options.signal)
     const fast = await this.#reads.read(ref, set, signal)
-    if (fast.kind === 'unreachable') return fast
+    if (fast.kind === 'unreachable' || fast.kind === 'gone') return fast
     this.#learn(ref, set, fast)
     if (fast.kind === 'chosen') return readResult(fast)
     const { ann } = ref
@@ -187,6 +189,7 @@ export class RegisterClient {
   async #settle(ref: ChangeRef, set: WitnessSet, signal: AbortSignal): Promise<ReadResult> {
     const result = await this.change(ref, undefined, { signal })
     if (result.kind === 'unresolved') return { kind: 'unreachable', answered: result.answered }
+    if (result.kind === 'rejected' && result.reason === 'gone') return { kind: 'gone' }
     if (result.kind === 'rejected' && result.value === undefined) return EMPTY
     const again = await this.read(ref, { settle: 'never', signal })
     if (again.kind !== 'unsettled') return again
@@ -200,7 +203,7 @@ export class RegisterClient {
   #learn(
     ref: RegisterRef,
     set: WitnessSet,
-    fast: Exclude<FastRead, { kind: 'unreachable' }>
+    fast: Exclude<FastRead, { kind: 'unreachable' | 'gone' }>
   ): void {
     this.#rounds.note(nameOf(ref), fast.highestRound)
     const { peerId } = this.#parts.transport

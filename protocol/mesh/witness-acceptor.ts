@@ -10,7 +10,12 @@ import {
 import { compareBallots, highestBallot, NO_BALLOT } from '../core/ballot.ts'
 import { answerMs } from '../core/lease-profile.ts'
 import { ANNOUNCEMENT_TERMS_MAX, MANIFEST_BYTES_MAX } from '../core/limits.ts'
-import type { RegisterReply, RegisterScope } from '../core/messages.ts'
+import type {
+  AnnouncementRef,
+  RegisterReply,
+  RegisterScope,
+  RegisterValue
+} from '../core/messages.ts'
 import type { Clock, Digest, Verifier } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import { isSealed } from '../core/run-reducer.ts'
@@ -18,6 +23,7 @@ import type { Log } from '../host/log.ts'
 import type { AnnouncementFetch } from './announcement-fetch.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
 import { AnnouncementTerms } from './announcement-terms.ts'
+import type { Floors } from './floors.ts'
 import { Lru } from './lru.ts'
 import type { MoveProofs } from './move-proofs.ts'
 import { mayAct, moveProblem } from './permissions.ts'
@@ -37,9 +43,14 @@ export interface WitnessAcceptorParts {
   readonly verifier: Verifier
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
+  readonly floors: Pick<Floors, 'of'>
+  /** True while the disk is nearly full: no new register is begun. */
+  readonly isDiskLow?: (() => boolean) | undefined
   readonly proofs: Pick<MoveProofs, 'problem'>
   readonly log: Log
 }
+
+const NO_ROOM = 'the disk of this witness is nearly full: it begins no new register'
 
 /** A request of an admitted member in a scope that this witness keeps. */
 export interface Asked {
@@ -66,20 +77,20 @@ export class WitnessAcceptor {
 
   async read(asked: Asked, scope: RegisterScope): Promise<RegisterReply> {
     return await this.#with(scope, async (register) => {
-      const step = read(register.state, this.#context(asked))
+      const step = read(register.state, scope.ann, this.#context(asked))
       return await this.#parts.journal.commit(register, step)
     })
   }
 
   async prepare(asked: Asked, request: PrepareRequest): Promise<RegisterReply> {
-    return await this.#with(request.scope, async (register) => {
+    return await this.#withRoom(request.scope, async (register) => {
       const step = prepare(register.state, request, this.#context(asked))
       return await this.#parts.journal.commit(register, step)
     })
   }
 
   async accept(asked: Asked, request: AcceptRequest): Promise<RegisterReply> {
-    return await this.#with(request.scope, async (register) => {
+    return await this.#withRoom(request.scope, async (register) => {
       const { value } = request
       const known = register.state.record.accepted?.value
       // A sealed register has no announcement, and never will.
@@ -98,6 +109,30 @@ export class WitnessAcceptor {
       const announcement = saves && sealed !== undefined ? this.#toStore(sealed) : undefined
       return await this.#parts.journal.commit(register, step, announcement)
     })
+  }
+
+  /** A run that comes back after its drop is another's word for it: its bytes are kept anew. */
+  forget(annHash: string): void {
+    this.#stored.delete(annHash)
+  }
+
+  // What holds a value goes on: an end of a job takes little room and makes more.
+  async #withRoom(
+    scope: RegisterScope,
+    use: (register: WitnessRegister) => Promise<RegisterReply>
+  ): Promise<RegisterReply> {
+    return await this.#with(scope, async (register) => {
+      const { record, dropped } = register.state
+      const isNew = record.accepted === undefined && !dropped
+      if (isNew && this.#parts.isDiskLow?.() === true) return refusal('overload', NO_ROOM)
+      return await use(register)
+    })
+  }
+
+  /** By which announcement a first value here is known, whatever its sender says. */
+  #announced(value: RegisterValue, known: RegisterValue | undefined): AnnouncementRef | undefined {
+    if (isSealed(value) || known?.annHash === value.annHash) return undefined
+    return this.#terms.refOf(value.annHash)
   }
 
   async #with(
@@ -124,7 +159,9 @@ export class WitnessAcceptor {
       valueValid: false,
       proposalValid: false,
       digest,
-      createValid: false
+      createValid: false,
+      floorOf: (gateway) => this.#parts.floors.of(gateway),
+      announced: undefined
     }
   }
 
@@ -149,7 +186,8 @@ export class WitnessAcceptor {
       valueValid: this.#values.isSigned(value),
       proposalValid: isOwn || verifier.proposal(scope.register, scope.witnessEpoch, proposal),
       // The first value was held against its announcement above.
-      createValid: true
+      createValid: true,
+      announced: this.#announced(value, accepted?.value)
     }
   }
 

@@ -35,6 +35,18 @@ export async function checkFolder(dir: string): Promise<'new' | 'sound'> {
   return 'new'
 }
 
+/** Why the store in `dir` is doubted, by what lies in it as text; reads only. */
+export async function suspicionOf(dir: string): Promise<string | undefined> {
+  if ((await namesIn(dir)).includes(SUSPECT_FILE)) return await reasonIn(dir)
+  try {
+    for (const name of ['LOG', 'LOG.old']) await checkLog(dir, name)
+    return undefined
+  } catch (error) {
+    if (error instanceof MeshError) return String(error.facts['cause'])
+    throw error
+  }
+}
+
 /**
  * Throws STORE_SUSPECT where LevelDB noted a loss in `name`, by default in that of this opening.
  */

@@ -48,7 +48,8 @@ async function started(): Promise<Intake> {
 
 function receive(intake: Intake, body: string, id: string): Promise<Reception> {
   const { inbox } = rig.store
-  const parts = { inbox, intake, repositories, runIdOf: runIdOfOrigin, clock, log: silentLog() }
+  const common = { inbox, intake, repositories, clock, log: silentLog() }
+  const parts = { ...common, disk: { problem: undefined }, runIdOf: runIdOfOrigin }
   const { headers } = forgePost('gitea', body, { id })
   return new Receiver(parts).receive(FORGE_HOOKS.gitea, headers, Buffer.from(body))
 }

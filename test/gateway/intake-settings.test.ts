@@ -49,7 +49,8 @@ async function started(inbox: Inbox = rig.store.inbox): Promise<Intake> {
 function receiverOf(intake: Intake): Receiver {
   const { inbox } = rig.store
   const log = silentLog()
-  return new Receiver({ inbox, intake, repositories, runIdOf: runIdOfOrigin, clock, log })
+  const disk = { problem: undefined }
+  return new Receiver({ disk, inbox, intake, repositories, runIdOf: runIdOfOrigin, clock, log })
 }
 
 /** The delivery as its forge sends it again. */

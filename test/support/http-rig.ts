@@ -8,6 +8,7 @@ import type { Inbox } from '../../gateway/ports.ts'
 import type { Repositories } from '../../gateway/repositories.ts'
 import { LogStreams } from '../../protocol/api/log-streams.ts'
 import { Board } from '../../protocol/core/board.ts'
+import type { MeshError } from '../../protocol/core/errors.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { type Log, silentLog } from '../../protocol/host/log.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
@@ -35,6 +36,7 @@ export interface HttpOverrides extends ServerOptions {
   readonly inbox?: (inbox: Inbox) => Inbox
   readonly repositories?: Repositories
   readonly queueMax?: number
+  readonly diskProblem?: () => MeshError | undefined
   readonly log?: Log
 }
 
@@ -95,6 +97,11 @@ export class HttpRig {
       inbox,
       intake,
       repositories,
+      disk: {
+        get problem() {
+          return overrides.diskProblem?.()
+        }
+      },
       runIdOf: runIdOfOrigin,
       clock,
       log

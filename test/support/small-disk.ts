@@ -3,10 +3,12 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually, mustRun } from '../../deploy/demo/process.ts'
 
-/** MiB: a store, a checkout and some logs fit; filling it takes no time. */
+/** MiB: a store, a checkout and some logs fit; too small to be watched, and filled at once. */
 const DISK_MIB = 16
 /** Down to a page, the smallest that such a disk gives away. */
 const FILL_BYTES = [65_536, 4_096]
+/** Written at a time. */
+const TAKE_BYTES = 1_048_576
 /** A guardian looks every few seconds for its agent, and holds its log until it has missed it. */
 const UNMOUNT_MS_MAX = 20_000
 
@@ -29,6 +31,18 @@ export class SmallDisk {
     const file = openSync(this.#filler, 'a', 0o600)
     try {
       for (const bytes of FILL_BYTES) writeUntilFull(file, Buffer.alloc(bytes))
+    } finally {
+      closeSync(file)
+    }
+  }
+
+  /** Takes so many bytes, for real. */
+  take(bytes: number): void {
+    const file = openSync(this.#filler, 'a', 0o600)
+    try {
+      for (let left = bytes; left > 0; left -= TAKE_BYTES) {
+        writeSync(file, Buffer.alloc(Math.min(TAKE_BYTES, left)))
+      }
     } finally {
       closeSync(file)
     }

@@ -208,6 +208,26 @@ describe('a gateway that cannot take more', () => {
     expect((await rig.app.inject(first)).json().verdict).toBe('duplicate')
   })
 
+  test('answers 503 while its disk is nearly full, keeps nothing, and still knows what it has', async () => {
+    await rig.stop()
+    const facts = { state: '/var/lib/secret', free: '1 GB', total: '99 GB', percent: 5, again: 7 }
+    let problem: MeshError | undefined
+    rig = await HttpRig.make({ diskProblem: () => problem })
+    const first = signedPost()
+    expect((await rig.app.inject(first)).statusCode).toBe(202)
+    problem = new MeshError('DISK_LOW', facts)
+
+    const reply = await rig.app.inject(signedPost(pushBody({ after: 'b'.repeat(40) })))
+
+    expect(reply.statusCode).toBe(503)
+    expect(reply.headers['content-type']).toMatch(/^application\/problem\+json/)
+    expect(reply.headers['retry-after']).toBeDefined()
+    expect(reply.json()).toMatchObject({ code: 'DISK_LOW' })
+    expect(reply.body).not.toContain('/var/lib')
+    expect(await storedCount()).toBe(1)
+    expect((await rig.app.inject(first)).json().verdict).toBe('duplicate')
+  })
+
   test('answers 503 once its store has failed, without a word about its files', async () => {
     await rig.stop()
     const facts = { dir: '/var/lib/secret', action: 'write', cause: 'EIO' }

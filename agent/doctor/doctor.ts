@@ -1,0 +1,94 @@
+import { causeOf, codeOf } from '../../protocol/core/errors.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
+import type { StatePaths } from '../../protocol/host/paths.ts'
+import { readPid } from '../../protocol/host/pid-lock.ts'
+import type { AgentSettings } from '../config.ts'
+import type { HealthLine } from '../control/contract.ts'
+import { Engine } from '../execute/engine.ts'
+import { type Finding, failed, note, ok, warning } from './finding.ts'
+import { checkAside, checkClock, checkDisk, checkKey, checkState } from './state-checks.ts'
+import { checkRoster, checkStore, checkStoreInUse } from './store-checks.ts'
+
+export interface DoctorParts {
+  readonly paths: StatePaths
+  /** What is wrong with the settings, where they cannot be read. */
+  readonly settings: AgentSettings | Error
+  readonly clock: Clock
+  /** What the daemon says of itself; undefined where none answers. */
+  readonly health: readonly HealthLine[] | undefined
+}
+
+/** How long the engine may take to say what it is. */
+const ENGINE_MS_MAX = 5_000
+
+/** Looks at everything and changes nothing, beside a daemon or without one. */
+export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> {
+  const { paths, clock, health } = parts
+  const state = await checkState(paths)
+  if (state.some(({ verdict }) => verdict === 'failed')) return state
+  const key = await checkKey(paths)
+  const inUse = health !== undefined || (await isAlive(paths.pid))
+  const store =
+    inUse || key.peerId === undefined
+      ? await checkStoreInUse(paths)
+      : await checkStore(paths, key.peerId)
+  const self = { peerId: key.peerId ?? '', storeId: store.storeId }
+  return [
+    ...state,
+    ...key.findings,
+    ...store.findings,
+    ...(await checkAside(paths)),
+    ...(await checkDisk(paths)),
+    ...(key.peerId === undefined ? [] : await checkRoster(paths, self, clock)),
+    ...(await checkEngine(parts)),
+    ...agentFindings(health, inUse),
+    ...(await checkClock(paths, clock.wallMs()))
+  ]
+}
+
+async function checkEngine({ settings }: DoctorParts): Promise<readonly Finding[]> {
+  if (settings instanceof Error) {
+    const facts = { found: settings.message, wanted: 'settings that can be read' }
+    return [failed('settings', 'CONFIG_INVALID', { ...facts, fix: 'mend the settings file' })]
+  }
+  try {
+    const engine = Engine.local(settings.engine, ENGINE_MS_MAX)
+    const { version } = await engine.info()
+    return [ok('engine', `${version} at ${engine.socket}`)]
+  } catch (error) {
+    const code = codeOf(error) ?? 'ENGINE_UNREACHABLE'
+    const fix = 'start the container engine, or name its socket with `engine` in agent.yaml'
+    return [
+      failed('engine', code, { found: causeOf(error), wanted: 'an engine that answers', fix })
+    ]
+  }
+}
+
+/** The daemon's own word: its guardian, its witnesses, its clock against others. */
+function agentFindings(
+  health: readonly HealthLine[] | undefined,
+  inUse: boolean
+): readonly Finding[] {
+  if (health === undefined) {
+    const fix = inUse ? 'wait for it, or end that process' : 'run `agent start`'
+    const found = inUse ? 'a process has the state, and does not answer' : 'no agent runs here'
+    const facts = { found, wanted: 'one that answers', fix }
+    return [inUse ? warning('agent', 'AGENT_SILENT', facts) : note('agent', 'AGENT_ABSENT', facts)]
+  }
+  if (health.length === 0)
+    return [ok('agent', 'it runs, with its lifeline, and complains of nothing')]
+  return health.map(({ code, message, fix }) => {
+    return warning('agent', code, { found: message, wanted: 'no health line', fix })
+  })
+}
+
+async function isAlive(pidFile: string): Promise<boolean> {
+  const pid = await readPid(pidFile)
+  if (pid === 'unknown') return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

@@ -1,0 +1,29 @@
+import { kind } from './error-kind.ts'
+
+/** What a member says of its disk and of what it keeps no more; part of MESH_ERRORS. */
+export const STORAGE_ERRORS = {
+  DISK_LOW: kind(
+    5,
+    503,
+    true,
+    (f) =>
+      `the disk of ${f['state']} has ${f['free']} free of ${f['total']}, less than ` +
+      `${f['percent']} %: nothing new is begun here until ${f['again']} % are free; make room on it`
+  ),
+  RESET_UNNEEDED: kind(
+    1,
+    409,
+    false,
+    (f) =>
+      `nothing is wrong with the store ${f['store']} in ${f['dir']}: a new one makes this witness ` +
+      'count as dead for all open jobs; give --yes if that is wanted'
+  ),
+  RUN_GONE: kind(
+    4,
+    410,
+    false,
+    (f) =>
+      `run ${f['run']} has ended, and a majority of its witnesses keeps it no more: ` +
+      'it is not run again'
+  )
+} as const
