@@ -1,7 +1,7 @@
 import { codeOf } from '../core/errors.ts'
-import type { AnnouncementRef, RegisterReply } from '../core/messages.ts'
+import type { Accepted, AnnouncementRef, RegisterReply } from '../core/messages.ts'
 import type { Digest, Transport } from '../core/ports.ts'
-import { judgeRead, type ReadJudgement, type ValueReply } from '../core/reader.ts'
+import { judgeRead, lacks, type ReadJudgement, type ValueReply } from '../core/reader.ts'
 import type { WitnessRef } from '../core/witnesses.ts'
 import type { Log } from '../host/log.ts'
 import type { WitnessSet } from './witness-sets.ts'
@@ -35,18 +35,29 @@ export class ReadClient {
     this.#parts = parts
   }
 
-  async read(ref: RegisterRef, set: WitnessSet, signal?: AbortSignal): Promise<FastRead> {
+  /** `onLagging` is told of those whose answer came after the quorum's, and lacks what is chosen. */
+  async read(
+    ref: RegisterRef,
+    set: WitnessSet,
+    signal?: AbortSignal,
+    onLagging: (peerId: string, chosen: Accepted) => void = () => undefined
+  ): Promise<FastRead> {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<FastRead>()
     const replies = new Map<string, ValueReply>()
     let open = set.witnesses.length
+    let chosen: Accepted | undefined
     const hear = (peerId: string, reply: RegisterReply | undefined) => {
       open -= 1
+      if (chosen !== undefined) {
+        if (lacks(reply, chosen)) onLagging(peerId, chosen)
+        return
+      }
       if (reply?.kind === 'value') replies.set(peerId, reply)
       const judged = judgeRead(replies, set.quorum, this.#parts.digest)
-      if (judged.kind === 'chosen') resolve(judged)
-      else if (open > 0) return
-      else if (judged.kind === 'waiting') resolve({ kind: 'unreachable', answered: replies.size })
+      if (judged.kind !== 'chosen' && open > 0) return
+      if (judged.kind === 'chosen') chosen = judged.accepted
+      if (judged.kind === 'waiting') resolve({ kind: 'unreachable', answered: replies.size })
       else resolve(judged)
     }
     for (const witness of set.witnesses) {

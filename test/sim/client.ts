@@ -9,8 +9,8 @@ import type {
 } from '../../protocol/core/messages.ts'
 import type { Signer } from '../../protocol/core/ports.ts'
 import { startChange, stepChange } from '../../protocol/core/proposer.ts'
-import type { ValueReply } from '../../protocol/core/reader.ts'
-import { judgeRead } from '../../protocol/core/reader.ts'
+import type { ReadJudgement, ValueReply } from '../../protocol/core/reader.ts'
+import { judgeRead, lacks } from '../../protocol/core/reader.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import { quorumOf } from '../../protocol/core/witnesses.ts'
 import type { Network } from './network.ts'
@@ -31,6 +31,8 @@ export interface Ref {
   readonly witnessEpoch: number
   readonly ann: AnnouncementRef
 }
+
+type ReadRef = Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined }
 
 export interface ChangeOptions {
   readonly announcement?: Uint8Array | undefined
@@ -183,52 +185,81 @@ export class SimClient {
   }
 
   /** One round trip where a quorum agrees; `settle` writes a half-written value back. */
-  read(
-    ref: Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined },
-    settle: 'write' | 'never',
-    done: (read: SimRead) => void
-  ): void {
+  read(ref: ReadRef, settle: 'write' | 'never', done: (read: SimRead) => void): void {
+    this.#read(ref, (judged) => {
+      const { ann } = ref
+      if (judged.kind === 'waiting') done({ kind: 'unreachable' })
+      else if (judged.kind === 'chosen') {
+        const { value, leaseRemainingMs } = judged
+        done({ kind: 'chosen', value, leaseRemainingMs })
+      } else if (settle === 'never' || ann === undefined) done({ kind: 'unsettled' })
+      else this.#settle({ ...ref, ann }, done)
+    })
+  }
+
+  /** Asks all, and pushes what is chosen to those that lag. */
+  #read(ref: ReadRef, done: (judged: ReadJudgement) => void): void {
     const { scene } = this.#parts
     const witnesses = this.#witnesses(ref)
     const replies = new Map<string, ValueReply>()
     const silent = new Set<string>()
     let isOver = false
+    let chosen: Accepted | undefined
     const end = (): void => {
       const judged = judgeRead(replies, quorumOf(witnesses.length), scene.digest)
       const isAll = replies.size + silent.size >= witnesses.length
       if (judged.kind !== 'chosen' && !isAll) return
       isOver = true
-      if (judged.kind === 'waiting') {
-        done({ kind: 'unreachable' })
-        return
-      }
-      this.#noteRound(placeOf(ref.register, ref.witnessEpoch), judged.highestRound)
-      const { ann } = ref
-      if (judged.kind === 'chosen') {
-        const { value, leaseRemainingMs, accepted, lagging } = judged
-        if (ann !== undefined && accepted !== undefined && this.#mayRepair(witnesses, accepted)) {
-          this.#push({ ...ref, ann }, accepted, lagging, undefined)
-        }
-        done({ kind: 'chosen', value, leaseRemainingMs })
-        return
-      }
-      if (settle === 'never' || ann === undefined) {
-        done({ kind: 'unsettled' })
-        return
-      }
-      this.#settle({ ...ref, ann }, done)
-      return
+      if (judged.kind === 'chosen') chosen = judged.accepted
+      if (judged.kind !== 'waiting') this.#learn(ref, witnesses, judged)
+      done(judged)
     }
     const { register, witnessEpoch, ann } = ref
     for (const witness of witnesses) {
       const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
       this.ask(witness, { kind: 'read', scope }, (reply) => {
-        if (isOver) return
+        if (isOver) {
+          if (chosen === undefined || !lacks(reply, chosen)) return
+          this.#bring(ref, witnesses, chosen, [witness.peerId])
+          return
+        }
         if (reply?.kind === 'value') replies.set(witness.peerId, reply)
         else if (!replies.has(witness.peerId)) silent.add(witness.peerId)
         end()
       })
     }
+  }
+
+  #learn(
+    ref: ReadRef,
+    witnesses: ChangeRequest['witnesses'],
+    judged: Exclude<ReadJudgement, { readonly kind: 'waiting' }>
+  ): void {
+    this.#noteRound(placeOf(ref.register, ref.witnessEpoch), judged.highestRound)
+    const { accepted, lagging } = judged
+    if (judged.kind !== 'chosen' || accepted === undefined) return
+    this.#bring(ref, witnesses, accepted, lagging)
+  }
+
+  #bring(
+    ref: ReadRef,
+    witnesses: ChangeRequest['witnesses'],
+    accepted: Accepted,
+    peers: readonly string[]
+  ): void {
+    const { ann } = ref
+    if (ann === undefined || !this.#mayRepair(witnesses, accepted)) return
+    this.#push({ ...ref, ann }, accepted, peers, undefined)
+  }
+
+  /** A round above the promise of a proposer that is gone, where our own witness still lags. */
+  #writeBack(ref: Ref): void {
+    const { scene, process } = this.#parts
+    this.#read(ref, (judged) => {
+      if (judged.kind === 'waiting' || !judged.lagging.includes(process.peerId)) return
+      scene.count('witness: wrote back what it lacked')
+      this.change(ref, undefined, {}, () => undefined)
+    })
   }
 
   #settle(ref: Ref, done: (read: SimRead) => void): void {
@@ -276,19 +307,22 @@ export class SimClient {
       if (!peers.includes(witness.peerId) || this.#pushed.has(name)) continue
       this.#pushed.add(name)
       const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
+      const push = { kind: 'accept', scope, ...accepted, announcement } as const
+      const isOwn = witness.peerId === this.#parts.process.peerId
       let tries = 0
       const send = (): void => {
         tries += 1
         let isOver = false
-        this.ask(witness, { kind: 'accept', scope, ...accepted, announcement }, (reply) => {
-          const isNo = reply?.kind === 'rejected' && reply.code !== 'ballot'
-          if (isOver || (reply !== undefined && !isNo)) return
+        this.ask(witness, push, (reply) => {
+          const isOutrun = reply?.kind === 'rejected' && reply.code === 'ballot'
+          if (isOver || reply?.kind === 'accepted' || (isOutrun && !isOwn)) return
           isOver = true
-          if (tries > 1) {
-            this.#pushed.delete(name)
+          if (tries === 1) {
+            this.#parts.process.arm(this.#parts.scene.profile.requestTimeoutMs, send)
             return
           }
-          this.#parts.process.arm(this.#parts.scene.profile.requestTimeoutMs, send)
+          this.#pushed.delete(name)
+          if (isOutrun) this.#writeBack(ref)
         })
       }
       send()

@@ -50,6 +50,7 @@ export class SimGateway {
     const { disk, scene, process } = this.#parts
     const { peerId: gateway } = process
     const known = disk().read(`i/${delivery.runId}`) as InboxRow | undefined
+    if (known !== undefined) scene.count('gateway: delivery doubled')
     const row = known ?? { delivery, announced: this.#seal(delivery), isRecorded: false }
     const seq = disk().put(`i/${delivery.runId}`, row)
     afterSync(this.#parts, seq, () => {
@@ -101,7 +102,9 @@ export class SimGateway {
       const { annHash } = chosen
       network.gossip(process, { kind: 'hint', register: runId, version: 1, annHash })
     })
-    if (this.equivocates) this.#record(this.#seal(row.delivery), 0, () => undefined)
+    if (!this.equivocates) return
+    this.#parts.scene.count('gateway: announced in other words')
+    this.#record(this.#seal(row.delivery), 0, () => undefined)
   }
 
   /** Tries until a run is chosen, which may be that of another gateway. */
@@ -125,6 +128,7 @@ export class SimGateway {
       if (result.value.annHash === annHash) return done(one)
       const peers = scene.witnesses(runId).map(({ peerId }) => peerId)
       // Another announcement was first: it is the run, ours is nothing (4.12.7).
+      scene.count('gateway: another announcement was first')
       shelf.fetch(result.value.annHash, peers, (found) => {
         if (found === undefined) again()
         else done(found)

@@ -9,9 +9,12 @@ export interface LivenessParts {
   readonly scene: Scene
   readonly nodes: readonly SimNode[]
   readonly chosen: ChosenValues
-  /** Judges as well that each witness has the end: repair is only tried, so not in all trouble. */
+  /** Judges as well that each witness has the end. */
   readonly watchesWitnesses: boolean
 }
+
+/** A witness asks for what its own timer kept out after 5 s, and writes it back after 10 more. */
+const OWN_REPAIR_MS = 17_000
 
 /**
  * V1 to V5, judged again and again once all is mended: each is a time that something may take.
@@ -89,24 +92,32 @@ export class Liveness {
       const late = this.#limit(`V5 ${place} ${peerId}`, isKnown, boundMs, what)
       if (late !== undefined) return late
     }
-    return this.#parts.watchesWitnesses ? this.#allHaveIt(place, job, boundMs) : undefined
+    if (!this.#parts.watchesWitnesses) return
+    return this.#allHaveIt(place, job, boundMs + profile.takeOverMs + OWN_REPAIR_MS)
   }
 
   // And its witnesses: one that missed the last accept would show an open job for ever (4.12.17).
   #allHaveIt(place: string, job: string, boundMs: number): string | undefined {
+    for (const { peerId, isDone } of this.#seats(place, job)) {
+      const what = `V5: ${peerId} as a witness lacks the end of ${place}`
+      const late = this.#limit(`V5 ${place} at ${peerId}`, isDone, boundMs, what)
+      if (late !== undefined) return late
+    }
+    return
+  }
+
+  /** The witnesses of a job, and whether each has what is chosen. */
+  *#seats(place: string, job: string) {
     const { nodes, scene, chosen } = this.#parts
     const seats = scene.witnesses(job)
     for (const { peerId, disk, process, witness } of nodes) {
       if (!seats.some((seat) => seat.peerId === peerId)) continue
       const row = disk.read(`r/${place}`) as RecordRow | undefined
       const value = row?.record.accepted?.value
-      const isDone = !process.isAlive || witness?.isWhole !== true
+      const isAway = !process.isAlive || witness?.isWhole !== true
       const hasIt = value !== undefined && scene.digest.hash(value) === chosen.newest(place)?.hash
-      const what = `V5: ${peerId} as a witness lacks the end of ${place}`
-      const late = this.#limit(`V5 ${place} at ${peerId}`, isDone || hasIt, boundMs, what)
-      if (late !== undefined) return late
+      yield { peerId, isDone: isAway || hasIt }
     }
-    return
   }
 
   #hasRoom(): boolean {
@@ -149,6 +160,9 @@ export class Liveness {
         })
       )
     })
-    return isIdle && isKnown
+    if (!isIdle || !isKnown || !this.#parts.watchesWitnesses) return isIdle && isKnown
+    return jobs.every((job) => {
+      return [...this.#seats(`${job}@${witnessEpoch}`, job)].every(({ isDone }) => isDone)
+    })
   }
 }

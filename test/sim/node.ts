@@ -1,13 +1,16 @@
 import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
 import { Board } from '../../protocol/core/board.ts'
+import type { Hint } from '../../protocol/core/messages.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 import { plainSigner } from '../support/plain-signer.ts'
+import type { Timeline } from '../support/timeline.ts'
 import { SimAgent } from './agent.ts'
 import { SimClient } from './client.ts'
 import { ContainerHost } from './container-host.ts'
 import { Disk } from './disk.ts'
 import { SimFeed } from './feed.ts'
 import { SimGateway } from './gateway.ts'
-import { jobDoor } from './job-door.ts'
+import { jobDoor, refOf } from './job-door.ts'
 import type { Network } from './network.ts'
 import type { NodeParts } from './node-parts.ts'
 import { SimProcess } from './process.ts'
@@ -36,6 +39,7 @@ export class SimNode {
   readonly client: SimClient
   disk: Disk
   board = new Board()
+  readonly #timeline: Timeline
   /** Stays down: it is not started again by whoever looks after hosts. */
   isGone = false
 
@@ -44,6 +48,7 @@ export class SimNode {
     this.peerId = peerId
     const process = new SimProcess(peerId, scene.timeline, options.driftRate)
     this.process = process
+    this.#timeline = scene.timeline
     this.host = new ContainerHost(peerId, scene, process.clock)
     this.disk = this.#newDisk(scene, storeId)
     process.onCrash(() => {
@@ -64,7 +69,15 @@ export class SimNode {
       scene.emit({ kind: 'fault', what: 'store set back', whom: peerId })
       process.crash()
     }
-    const parts = { scene, process, disk, network, shelf, seenOf, onDistrust }
+    const onExpired = (hint: Hint, repeat: number): void => {
+      const sealed = this.board.run(runIdOf(hint.register))?.sealed
+      if (sealed === undefined) return
+      const { annHash } = sealed
+      network.gossip(process, { kind: 'hint', ...hint, annHash })
+      // Its own timer may have kept the end out: whoever pushed it has given up.
+      if (repeat > 0) client.read(refOf(sealed, hint.register), 'never', () => undefined)
+    }
+    const parts = { scene, process, disk, network, shelf, seenOf, onDistrust, onExpired }
     const witness = new SimWitness(parts)
     if (roles.has('witness')) this.witness = witness
     if (roles.has('agent')) {
@@ -83,7 +96,14 @@ export class SimNode {
 
   /** Refuses a store that is not what it was. */
   start(): void {
-    if (!this.isGone && !this.disk.isRuined) this.process.start()
+    const { frozenUntilMs } = this.host
+    if (frozenUntilMs > this.#timeline.nowMs) {
+      this.#timeline.at(frozenUntilMs, () => this.start())
+      return
+    }
+    if (this.isGone || this.process.isAlive) return
+    this.disk.open()
+    if (!this.disk.isRuined) this.process.start()
   }
 
   /** An empty store in the place of the old one: data that is gone, and a new id with it. */
@@ -104,6 +124,9 @@ export class SimNode {
       }
       scene.emit({ kind: 'syncs', store: storeId, place, promised, accepted: written })
     })
+    disk.onTorn = (isWhole) => {
+      scene.count(isWhole ? 'disk: batch whole in a crash' : 'disk: tail torn in a crash')
+    }
     disk.onFailure = () => {
       scene.emit({ kind: 'fault', what: 'store failed', whom: this.peerId })
       this.process.crash()

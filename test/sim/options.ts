@@ -17,14 +17,20 @@ export interface Faults {
 
 export type FaultKind =
   | 'crash'
+  | 'restart'
   | 'pause'
+  | 'suspend'
+  | 'hidden_pause'
+  | 'wall_jump'
   | 'cut'
   | 'partition'
   | 'swizzle'
   | 'clog'
   | 'slow_disk'
   | 'failed_sync'
-  | 'ruined_store'
+  | 'bit_flip'
+  | 'amnesia'
+  | 'full_disk'
   | 'rolled_back'
   | 'slow_engine'
   | 'hung_engine'
@@ -34,14 +40,20 @@ export type FaultKind =
 
 export const FAULT_KINDS: readonly FaultKind[] = [
   'crash',
+  'restart',
   'pause',
+  'suspend',
+  'hidden_pause',
+  'wall_jump',
   'cut',
   'partition',
   'swizzle',
   'clog',
   'slow_disk',
   'failed_sync',
-  'ruined_store',
+  'bit_flip',
+  'amnesia',
+  'full_disk',
   'rolled_back',
   'slow_engine',
   'hung_engine',
@@ -96,7 +108,7 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
     replayRate: oneOf([0, 0.5]),
     equivocates: chance.random() < 0.2,
     rogue: chance.random() < 0.15,
-    watchesWitnesses: false,
+    watchesWitnesses: true,
     faults: {
       lossRate: oneOf([0, 0.02, 0.1]),
       duplicateRate: oneOf([0, 0.05, 0.1]),

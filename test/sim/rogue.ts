@@ -1,5 +1,6 @@
 import type { Ballot } from '../../protocol/core/ballot.ts'
 import { compareBallots } from '../../protocol/core/ballot.ts'
+import type { JobOp } from '../../protocol/core/job.ts'
 import { holdMs } from '../../protocol/core/lease-profile.ts'
 import { type LeasedJob, leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
@@ -35,6 +36,8 @@ export class RogueMember {
   /** When each of its claims was first asked for: witnesses may count from then on. */
   readonly #startedAtMs = new Map<string, number>()
   readonly #ran = new Set<string>()
+  /** By claim. */
+  readonly #adoptions = new Map<string, readonly JobOp[]>()
   #claims = 0
   #isOver = false
 
@@ -122,12 +125,31 @@ export class RogueMember {
     const { digest, profile } = this.#scene
     const known = leasedJob(base)
     if (known?.lease.holder === this.peerId) return known
+    const replayed = this.#replayOver(job, known)
+    if (replayed !== undefined) return replayed
     this.#claims += 1
     const claimId = `${this.peerId}-${this.#claims}`
     const { boot } = this.#process
     const { leaseMs } = profile
     const op = this.#signer.jobOp(job, claimId, { kind: 'claim', claimId, boot, leaseMs })
     const made = reduce(base, job, op, digest)
+    return made.kind === 'next' ? leasedJob(made.value) : undefined
+  }
+
+  /** An adoption of a process that is gone, played again over a later one of the same claim. */
+  #replayOver(job: string, known: LeasedJob | undefined): LeasedJob | undefined {
+    if (known === undefined) return
+    const { claimId, boot } = known.lease
+    if (known.op.body.kind === 'adopt') {
+      const older = this.#adoptions.get(claimId) ?? []
+      this.#adoptions.set(claimId, [...older, known.op])
+    }
+    const old = this.#adoptions.get(claimId)?.find(({ body }) => {
+      return body.kind === 'adopt' && body.boot !== boot
+    })
+    if (old === undefined) return
+    // Not remembered as seen any more, so that only its number is left to tell.
+    const made = reduce({ ...known, lastOps: [] }, job, old, this.#scene.digest)
     return made.kind === 'next' ? leasedJob(made.value) : undefined
   }
 
@@ -161,7 +183,8 @@ export class RogueMember {
     if (timeline.nowMs >= untilMs || this.#ran.has(claimId)) return
     this.#ran.add(claimId)
     const facts = { job, epoch, claimId, untilMs }
-    this.#scene.emit({ kind: 'holds', by: this.peerId, ...facts })
+    const { boot } = this.#process
+    this.#scene.emit({ kind: 'holds', by: this.peerId, boot, ...facts })
     this.#scene.emit({ kind: 'user_code', host: this.peerId, ...facts })
     timeline.at(untilMs, () => this.#scene.emit({ kind: 'ends', claimId, exit: 0 }))
   }

@@ -13,6 +13,8 @@ export interface Scene {
   readonly roster: Roster
   readonly profile: LeaseProfile
   emit(fact: Fact): void
+  /** One more of what may happen in a world, by its name: what never happens is not tested. */
+  count(what: string): void
   /** The witnesses of a run and of its jobs, as the rule makes them. */
   witnesses(register: string): readonly WitnessRef[]
 }

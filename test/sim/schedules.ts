@@ -61,6 +61,24 @@ export const SCHEDULES = {
       everyMsMax: 700
     }
   }),
+  /** Agents that are killed again and again under their jobs, and started again at once. */
+  restarts: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 3,
+    lease: 'short',
+    workMsMax: 30_000,
+    troubleMs: 30_000,
+    cancelRate: 0,
+    rogue: true,
+    faults: {
+      ...CALM,
+      lossRate: 0.1,
+      strayMsMax: 1_500,
+      kinds: ['restart', 'restart', 'restart', 'crash', 'clog', 'cut'],
+      everyMsMax: 800
+    }
+  }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */
   lossy: (options: WorldOptions): WorldOptions => ({
     ...options,

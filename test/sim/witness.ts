@@ -10,6 +10,7 @@ import {
 import { answerMs } from '../../protocol/core/lease-profile.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
+  Hint,
   RegisterReply,
   RegisterRequest,
   RegisterScope,
@@ -18,10 +19,11 @@ import type {
   RenewResult
 } from '../../protocol/core/messages.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
+import { LeaseSweep } from '../../protocol/mesh/lease-sweep.ts'
 import type { Disk } from './disk.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
-import { placeOf, type Scene } from './scene.ts'
+import type { Scene } from './scene.ts'
 import type { Shelf } from './shelf.ts'
 import { showReply } from './shown.ts'
 import { syncPage } from './sync-index.ts'
@@ -37,6 +39,8 @@ export interface WitnessParts {
   seenOf(peer: string, storeId: string): number
   /** The process ends: its store has forgotten something. */
   onDistrust(): void
+  /** A lease has run out by the timer of this witness, told `repeat` times before. */
+  onExpired(hint: Hint, repeat: number): void
 }
 
 type Answer = (reply: RegisterReply) => void
@@ -135,7 +139,7 @@ export class SimWitness {
   }
 
   #take({ register, witnessEpoch }: RegisterScope): WitnessRegister {
-    return this.#registers.take(placeOf(register, witnessEpoch), register)
+    return this.#registers.take({ register, witnessEpoch })
   }
 
   #context(remote: string, request?: AcceptRequest): AcceptorContext {
@@ -297,9 +301,9 @@ export class SimWitness {
     const { place } = register
     const store = this.#disk.storeId
     const { answer } = step.result
-    const { claimId } = item
+    const { claimId, boot } = item
     if (answer === 'ok') {
-      scene.emit({ kind: 'renews', store, place, claimId, localMs: process.nowMs })
+      scene.emit({ kind: 'renews', store, place, claimId, boot, localMs: process.nowMs })
     }
     const leave = (): void => {
       if (answer === 'ok' || answer === 'stale') {
@@ -340,6 +344,9 @@ export class SimWitness {
     this.#registers = new WitnessRegisters(disk, process.nowMs)
     this.#held = []
     this.#shownSeq = disk.syncedSeq
+    const clock = { bootMs: () => process.nowMs, wallMs: () => process.wallMs, arm: armOf(process) }
+    const { onExpired } = this.#parts
+    new LeaseSweep({ registers: this.#registers, clock }, onExpired).start()
     this.#toAsk = 0
     const { storeId } = disk
     scene.emit({ kind: 'boots', store: storeId, localMs: process.nowMs })
@@ -385,6 +392,11 @@ export class SimWitness {
   #isWitness(peer: string): boolean {
     return witnessRefs(this.#parts.scene.roster).some(({ peerId }) => peerId === peer)
   }
+}
+
+/** Ends with the process, by itself. */
+function armOf(process: SimProcess): (afterMs: number, task: () => void) => () => void {
+  return (afterMs, task) => process.arm(afterMs, task)
 }
 
 function refusal(code: RejectCode): RegisterReply {

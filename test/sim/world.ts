@@ -8,6 +8,7 @@ import { plainVerifier } from '../support/plain-signer.ts'
 import { Timeline } from '../support/timeline.ts'
 import { allChecks } from './checks/all.ts'
 import { ChosenValues } from './chosen.ts'
+import type { Counts } from './counts.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Checker, Fact, SimEvent } from './events.ts'
 import { Trouble } from './faults.ts'
@@ -33,6 +34,8 @@ export interface WorldResult {
   readonly jobs: number
   /** Highest epoch of any job: above 1, a lease came to another claim. */
   readonly epochMax: number
+  /** How often what happened, faults among it. */
+  readonly counts: Counts
 }
 
 /** Milliseconds after the mending before times are judged: what was late comes home. */
@@ -61,6 +64,7 @@ export class World implements Scene {
   readonly #sets = new Map<string, readonly WitnessRef[]>()
   readonly #rogue: RogueMember | undefined
   #violation: string | undefined
+  readonly #counts: Record<string, number> = {}
   #epochMax = 0
 
   constructor(seed: number, change: (options: WorldOptions) => WorldOptions = (same) => same) {
@@ -72,7 +76,7 @@ export class World implements Scene {
     const { roster, plans } = rosterOf(seats, this.timeline)
     this.roster = roster
     this.profile = LEASE_PROFILES[options.lease]
-    this.network = new Network(this.timeline, faults)
+    this.network = new Network(this.timeline, faults, (what) => this.count(what))
     this.network.gossipLossRate = faults.gossipLossRate
     this.chosen = new ChosenValues(quorumOf(roster.w), (fact) => this.emit(fact))
     this.#checks = allChecks({
@@ -99,8 +103,13 @@ export class World implements Scene {
       const problem = check(event)
       this.#violation ??= problem
     }
+    if (fact.kind === 'fault') this.count(`fault: ${fact.what}`)
     if (fact.kind === 'holds') this.#epochMax = Math.max(this.#epochMax, fact.epoch)
     this.chosen.see(event)
+  }
+
+  count(what: string): void {
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1
   }
 
   witnesses(register: string): readonly WitnessRef[] {
@@ -146,7 +155,6 @@ export class World implements Scene {
     // What is still on its way may neither revive a job nor change an answer; and V6, the age of
     // containers, is looked at with every event.
     if (!broken()) timeline.run(timeline.nowMs + QUIET_MS, broken)
-    if (watchesWitnesses) timeline.run(timeline.nowMs + SETTLE_MS, broken)
     this.#violation ??= liveness.look()
   }
 
@@ -188,7 +196,8 @@ export class World implements Scene {
       digest: this.#trace.digest(),
       last: this.#trace.last(),
       jobs: deliveries.jobs.length,
-      epochMax: this.#epochMax
+      epochMax: this.#epochMax,
+      counts: this.#counts
     }
   }
 }
