@@ -1,5 +1,6 @@
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
+import { ROSTER_ERRORS } from './roster-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
 
@@ -162,6 +163,7 @@ export const MESH_ERRORS = {
   ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
   // joining
   ...JOIN_ERRORS,
+  ...ROSTER_ERRORS,
   // jobs
   PIPELINE_INVALID: kind(
     1,

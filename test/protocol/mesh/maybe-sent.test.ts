@@ -156,6 +156,7 @@ test('a run is recorded as an op that an earlier process may have sent', async (
     // Another's announcement is not chosen here.
     ledger: undefined as never,
     feed: { addRun: () => true },
+    rosters: mesh.rosters,
     ...{ sets: gateway.sets, signer: gateway.signer, digest: digest(), clock, random }
   })
 
