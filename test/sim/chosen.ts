@@ -36,6 +36,14 @@ export class ChosenValues {
     return this.#newest.get(place)
   }
 
+  /** The newest of a register, under whatever witness epoch it has come to. */
+  home(register: string): { readonly place: string; readonly written: Written } | undefined {
+    const places = [...this.#newest.keys()].filter((place) => place.startsWith(`${register}@`))
+    const place = places.sort((a, b) => epochOf(b) - epochOf(a))[0]
+    const written = place === undefined ? undefined : this.#newest.get(place)
+    return place === undefined || written === undefined ? undefined : { place, written }
+  }
+
   /** True time since which the newest value is chosen. */
   sinceMs(place: string): number {
     return this.#sinceMs.get(place) ?? 0
@@ -44,6 +52,10 @@ export class ChosenValues {
   places(): readonly string[] {
     return [...this.#newest.keys()]
   }
+}
+
+function epochOf(place: string): number {
+  return Number(place.slice(place.lastIndexOf('@') + 1))
 }
 
 function isBelow(a: Pick<Accepted, 'ballot'>, b: Pick<Accepted, 'ballot'>): boolean {

@@ -1,4 +1,5 @@
 import type { ChangeRequest, ChangeResult, ProposerEffect } from '../../protocol/core/change.ts'
+import type { JobState } from '../../protocol/core/job.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
   Accepted,
@@ -15,6 +16,7 @@ import { runIdOf } from '../../protocol/core/run.ts'
 import { quorumOf } from '../../protocol/core/witnesses.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
+import type { SimRosters } from './rosters.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { SeenStores } from './seen-stores.ts'
 
@@ -23,6 +25,7 @@ export interface ClientParts {
   readonly process: SimProcess
   readonly network: Network
   readonly signer: Signer
+  readonly rosters: SimRosters
 }
 
 /** A register whose announcement is known. */
@@ -36,6 +39,8 @@ type ReadRef = Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined }
 
 export interface ChangeOptions {
   readonly announcement?: Uint8Array | undefined
+  /** What an empty register of a moved job begins with, in place of an op. */
+  readonly landing?: JobState | undefined
   /** An earlier process may have sent this op. */
   readonly maybeSent?: boolean | undefined
 }
@@ -50,6 +55,14 @@ export type SimRead =
 
 type Op = ChangeRequest['op']
 type Done = (result: ChangeResult) => void
+
+const NO_FACTS = {
+  highestRound: 0,
+  chosen: undefined,
+  lagging: [],
+  outstanding: [],
+  refused: []
+}
 
 /** Drives core's proposer and reader for one process, as protocol/mesh does. */
 export class SimClient {
@@ -87,6 +100,10 @@ export class SimClient {
 
   /** One change at a time of each register: two would draw the same ballots. */
   change(ref: Ref, op: Op, options: ChangeOptions, done: Done): void {
+    if (this.#parts.rosters.at(ref.witnessEpoch) === undefined) {
+      done({ kind: 'unresolved', answered: 0, ambiguous: false, ...NO_FACTS })
+      return
+    }
     const place = placeOf(ref.register, ref.witnessEpoch)
     const lane = this.#lanes.get(place)
     const start = (): void => {
@@ -115,6 +132,7 @@ export class SimClient {
       boot: process.boot,
       op,
       announcement: options.announcement,
+      landing: options.landing,
       profile: scene.profile,
       ambiguous: options.maybeSent === true || this.#ambiguous.has(intent),
       firstRound: (this.#rounds.get(place) ?? 0) + 1
@@ -201,6 +219,10 @@ export class SimClient {
   #read(ref: ReadRef, done: (judged: ReadJudgement) => void): void {
     const { scene } = this.#parts
     const witnesses = this.#witnesses(ref)
+    if (witnesses.length === 0) {
+      done({ kind: 'waiting' })
+      return
+    }
     const replies = new Map<string, ValueReply>()
     const silent = new Set<string>()
     let isOver = false
@@ -331,10 +353,13 @@ export class SimClient {
 
   #witnesses({ register, witnessEpoch }: Omit<Ref, 'ann'>): ChangeRequest['witnesses'] {
     const { scene, process } = this.#parts
-    const witnesses = scene.witnesses(register)
+    // Nobody to ask while the roster of that epoch is not known here.
+    if (this.#parts.rosters.at(witnessEpoch) === undefined) return []
+    const witnesses = scene.witnesses(register, witnessEpoch)
     const runId = runIdOf(register)
-    if (!this.#addressed.has(runId)) {
-      this.#addressed.add(runId)
+    const name = `${runId}@${witnessEpoch}`
+    if (!this.#addressed.has(name)) {
+      this.#addressed.add(name)
       const stores = witnesses.map(({ storeId }) => storeId).join(' ')
       scene.emit({ kind: 'addresses', by: process.peerId, runId, witnessEpoch, stores })
     }

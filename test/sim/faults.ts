@@ -1,7 +1,10 @@
+import type { Member, WitnessSeat } from '../../protocol/core/roster.ts'
+import { REDELIVERY_MARGIN_MS } from '../../protocol/core/roster-limits.ts'
 import type { Backup, Disk } from './disk.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultKind, WorldOptions } from './options.ts'
+import { WALL_MS } from './process.ts'
 import type { Scene } from './scene.ts'
 
 export interface FaultParts {
@@ -28,6 +31,7 @@ const QUIET_MS = 1_500
 export class Trouble {
   readonly #parts: FaultParts
   #ruined = 0
+  #changes = 0
   #backup: { readonly node: SimNode; readonly copy: Backup; readonly atMs: number } | undefined
   #isOver = false
   #quietUntilMs = 0
@@ -89,11 +93,14 @@ export class Trouble {
     suspend: (node) => this.#suspend(node, this.#between(500, 9_000)),
     hidden_pause: (node) => this.#hiddenPause(node),
     wall_jump: (node) => {
-      node.process.wallOffsetMs = this.#between(-5 * DAY_MS, 5 * DAY_MS)
+      // The window in which earlier epochs are sealed is by wall clocks that differ by less.
+      const mostMs = node.gateway === undefined ? 5 * DAY_MS : REDELIVERY_MARGIN_MS / 3
+      node.process.wallOffsetMs = this.#between(-mostMs, mostMs)
       return true
     },
     cut: (node) => this.#cut(node),
     partition: () => this.#partition(),
+    roster_change: (node) => this.#replaceWitness(node),
     swizzle: () => this.#swizzle(),
     clog: (node) => this.#clog(node),
     slow_disk: (node) => {
@@ -131,7 +138,7 @@ export class Trouble {
     },
     gone: (node) => {
       const left = this.#parts.nodes.filter((one) => one.agent !== undefined && !one.isGone)
-      if (node.agent === undefined || node.witness !== undefined || left.length < 2) return false
+      if (node.agent === undefined || this.#isNeeded(node) || left.length < 2) return false
       node.isGone = true
       node.process.crash()
       return true
@@ -213,7 +220,7 @@ export class Trouble {
     const agents = nodes.filter(({ agent }) => (agent?.holders.size ?? 0) > 0)
     if (agents.length === 0) return false
     const agent = this.#pick(agents)
-    const witnesses = nodes.filter((one) => one.witness !== undefined && one !== agent)
+    const witnesses = nodes.filter((one) => one.witness.isWhole && one !== agent)
     const stepMs = scene.profile.takeOverMs + 2 * scene.profile.renewEveryMs
     witnesses.forEach(({ peerId }, index) => {
       this.#later(index * stepMs, () => {
@@ -261,25 +268,34 @@ export class Trouble {
     this.#note(node)
     node.process.crash()
     node.replaceDisk(this.#parts.scene)
-    this.#later(this.#between(...AWAY_MS), () => node.start())
+    this.#later(this.#between(...AWAY_MS), () => {
+      node.start()
+      this.#readmit(node)
+    })
     return true
   }
 
   /** An inbox that is lost takes answered deliveries with it: a gateway has one disk. */
   #maySpare(node: SimNode): boolean {
     if (node.gateway !== undefined) return false
-    const isWitness = node.witness?.isWhole === true
-    return !isWitness || this.#ruined < Math.floor((this.#parts.options.witnesses - 1) / 2)
+    return (
+      !this.#isNeeded(node) || this.#ruined < Math.floor((this.#parts.options.witnesses - 1) / 2)
+    )
+  }
+
+  /** Its store has registers of some witness epoch. */
+  #isNeeded({ disk }: SimNode): boolean {
+    return this.#parts.scene.authority.hasSeated(disk.storeId) && !disk.isRuined
   }
 
   #note(node: SimNode): void {
-    if (node.witness?.isWhole === true) this.#ruined += 1
+    if (this.#isNeeded(node)) this.#ruined += 1
   }
 
   /** An old copy that opens without a doubt: only others can tell. */
   #rollBack(node: SimNode): boolean {
     const { scene, options, nodes } = this.#parts
-    if (node.witness?.isWhole !== true || node.gateway !== undefined) return false
+    if (node.witness.isWhole !== true || node.gateway !== undefined) return false
     const backup = this.#backup
     const { nowMs } = scene.timeline
     if (backup === undefined || backup.node.disk.isRuined) {
@@ -290,7 +306,7 @@ export class Trouble {
     if (this.#ruined >= Math.floor((options.witnesses - 1) / 2)) return false
     const { storeId } = backup.node.disk
     const remembers = nodes.some((one) => {
-      const isOther = one !== backup.node && one.witness?.isWhole === true && one.process.isAlive
+      const isOther = one !== backup.node && one.witness.isWhole === true && one.process.isAlive
       const isAwake = one.process.pausedUntilMs <= nowMs
       return isOther && isAwake && one.client.seen.of(backup.node.peerId, storeId) > backup.copy.seq
     })
@@ -315,7 +331,52 @@ export class Trouble {
       node.process.crash()
       node.replaceDisk(scene)
       node.start()
+      this.#readmit(node)
     })
+  }
+
+  /** A member that lost its store comes back with another one: a witness epoch begins. */
+  #readmit(node: SimNode): void {
+    const { authority } = this.#parts.scene
+    const { peerId, disk } = node
+    const seat = authority.newest.members.find((one) => one.peerId === peerId)?.witness
+    if (seat === undefined || seat.storeId === disk.storeId) return
+    this.#issue('a store is admitted anew', (member) => {
+      if (member.peerId !== peerId) return member
+      return { ...member, witness: { ...seat, storeId: disk.storeId } }
+    })
+  }
+
+  /** One witness makes room for another. */
+  #replaceWitness(node: SimNode): boolean {
+    const { authority } = this.#parts.scene
+    const { members } = authority.newest
+    const seats = members.filter(({ witness }) => witness !== undefined)
+    const out = this.#pick(seats)
+    const seat = out.witness
+    const isFree = members.find(({ peerId }) => peerId === node.peerId)?.witness === undefined
+    if (!isFree || seat === undefined || node.gateway !== undefined || node.isGone) return false
+    if (!node.process.isAlive || node.disk.isRuined) return false
+    return this.#issue('a witness is replaced', (member) => {
+      const { storeId } = node.disk
+      if (member.peerId === out.peerId) return withSeat(member, undefined)
+      return member.peerId === node.peerId ? withSeat(member, { storeId, zone: storeId }) : member
+    })
+  }
+
+  /** At most one change fewer than there are witnesses: one of the first ones stays to tell. */
+  #issue(what: string, change: (member: Member) => Member): boolean {
+    const { scene, nodes, options } = this.#parts
+    if (this.#changes >= options.witnesses - 1) return false
+    const alive = nodes.filter(({ process }) => process.isAlive)
+    if (alive.length === 0) return false
+    this.#changes += 1
+    // The authority's host keeps its clock.
+    const wallMs = WALL_MS + scene.timeline.nowMs
+    const roster = scene.authority.issue(change, wallMs)
+    scene.count(`roster: ${what}`)
+    this.#pick(alive).rosters.learn([roster])
+    return true
   }
 
   #mend(ms: number): void {
@@ -337,4 +398,9 @@ export class Trouble {
     if (one === undefined) throw new Error('nothing to pick from')
     return one
   }
+}
+
+function withSeat(member: Member, witness: WitnessSeat | undefined): Member {
+  const others = member.roles.filter((role) => role !== 'witness')
+  return { ...member, witness, roles: witness === undefined ? others : [...others, 'witness'] }
 }

@@ -1,4 +1,4 @@
-import { isTerminal } from '../../protocol/core/job.ts'
+import { isTerminal, type JobState } from '../../protocol/core/job.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import type { ChosenValues } from './chosen.ts'
 import type { SimNode } from './node.ts'
@@ -42,6 +42,9 @@ export class Liveness {
   #lookAt(place: string): string | undefined {
     const value = this.#parts.chosen.newest(place)?.value
     if (value?.kind !== 'job') return
+    if (value.phase === 'moved') return this.#lands(place, value)
+    // What is left where the job was before is the past.
+    if (this.#parts.chosen.home(value.register)?.place !== place) return
     if (isTerminal(value.phase)) return this.#everybodyKnows(place, value.register)
     if (value.phase === 'queued') return this.#isClaimed(place)
     return this.#isHeld(
@@ -50,6 +53,14 @@ export class Liveness {
       value.lease?.claimId ?? '',
       value.cancel !== undefined
     )
+  }
+
+  // V3: a stop-sign is no end: whoever reads it begins the job where it leads.
+  #lands(place: string, { register, moved }: JobState): string | undefined {
+    const { profile } = this.#parts.scene
+    const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
+    const isThere = this.#parts.chosen.newest(`${register}@${moved?.witnessEpoch}`) !== undefined
+    return this.#limit(`V3 ${place}`, isThere, boundMs, `V3: ${place} has not landed`)
   }
 
   // V1: anti-entropy, the rank's wait and two claims; only while somebody could take it.
@@ -109,12 +120,12 @@ export class Liveness {
   /** The witnesses of a job, and whether each has what is chosen. */
   *#seats(place: string, job: string) {
     const { nodes, scene, chosen } = this.#parts
-    const seats = scene.witnesses(job)
+    const seats = scene.witnesses(job, Number(place.slice(place.lastIndexOf('@') + 1)))
     for (const { peerId, disk, process, witness } of nodes) {
-      if (!seats.some((seat) => seat.peerId === peerId)) continue
+      if (!seats.some((seat) => seat.storeId === disk.storeId)) continue
       const row = disk.read(`r/${place}`) as RecordRow | undefined
       const value = row?.record.accepted?.value
-      const isAway = !process.isAlive || witness?.isWhole !== true
+      const isAway = !process.isAlive || !witness.isWhole
       const hasIt = value !== undefined && scene.digest.hash(value) === chosen.newest(place)?.hash
       yield { peerId, isDone: isAway || hasIt }
     }
@@ -139,11 +150,10 @@ export class Liveness {
 
   /** All runs that somebody was promised have jobs that ended, and every op is resolved (V3). */
   isOver(jobs: readonly string[]): boolean {
-    const { nodes, chosen, scene } = this.#parts
-    const { witnessEpoch } = scene.roster
+    const { nodes, chosen } = this.#parts
     const isEnded = jobs.every((job) => {
-      const value = chosen.newest(`${job}@${witnessEpoch}`)?.value
-      return value?.kind === 'job' && isTerminal(value.phase)
+      const value = chosen.home(job)?.written.value
+      return value?.kind === 'job' && isTerminal(value.phase) && value.phase !== 'moved'
     })
     if (!isEnded) return false
     const isIdle = nodes.every(({ agent, gateway, process }) => {
@@ -162,7 +172,7 @@ export class Liveness {
     })
     if (!isIdle || !isKnown || !this.#parts.watchesWitnesses) return isIdle && isKnown
     return jobs.every((job) => {
-      return [...this.#seats(`${job}@${witnessEpoch}`, job)].every(({ isDone }) => isDone)
+      return [...this.#seats(chosen.home(job)?.place ?? '', job)].every(({ isDone }) => isDone)
     })
   }
 }

@@ -1,4 +1,5 @@
 import type { RegisterReply, RegisterRequest } from '../../protocol/core/messages.ts'
+import type { Roster } from '../../protocol/core/roster.ts'
 import type { Timeline } from '../support/timeline.ts'
 import type { SimProcess } from './process.ts'
 
@@ -28,12 +29,14 @@ export type Gossip =
   | {
       readonly kind: 'hint'
       readonly register: string
+      readonly witnessEpoch: number
       readonly version: number
       readonly annHash: string
       /** Of a run that is announced: whoever reads another date believes none of it. */
       readonly issuedAtMs?: number
     }
   | { readonly kind: 'advertisement'; readonly body: object }
+  | { readonly kind: 'rosters'; readonly rosters: readonly Roster[] }
 
 /** Messages between hosts: lost, late, doubled, cut one way, clogged, as the seed has it. */
 export class Network {
@@ -108,7 +111,9 @@ export class Network {
   /** To everybody else, and no more than a hint. */
   gossip(from: SimProcess, gossip: Gossip): void {
     for (const [peerId, peer] of this.#peers) {
-      if (peerId === from.peerId || this.#timeline.random() < this.gossipLossRate) continue
+      // Rosters go over each connection, not by gossip.
+      const lossRate = gossip.kind === 'rosters' ? 0 : this.gossipLossRate
+      if (peerId === from.peerId || this.#timeline.random() < lossRate) continue
       this.#carry(from.peerId, peerId, false, () => {
         peer.process.run(peer.process.boot, () => peer.hear(from.peerId, gossip))
       })

@@ -1,6 +1,7 @@
 import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
 import { Board } from '../../protocol/core/board.ts'
 import type { Hint } from '../../protocol/core/messages.ts'
+import type { Roster } from '../../protocol/core/roster.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import { plainSigner } from '../support/plain-signer.ts'
 import type { Timeline } from '../support/timeline.ts'
@@ -10,16 +11,22 @@ import { ContainerHost } from './container-host.ts'
 import { Disk } from './disk.ts'
 import { SimFeed } from './feed.ts'
 import { SimGateway } from './gateway.ts'
-import { jobDoor, refOf } from './job-door.ts'
+import { refOf, SimJobDoor } from './job-door.ts'
+import { SimMoveProofs } from './move-proofs.ts'
+import { SimMover } from './mover.ts'
 import type { Network } from './network.ts'
 import type { NodeParts } from './node-parts.ts'
 import { SimProcess } from './process.ts'
+import { SimRosters } from './rosters.ts'
 import type { Scene } from './scene.ts'
 import { Shelf } from './shelf.ts'
 import { SimWitness } from './witness.ts'
 import type { RecordRow } from './witness-registers.ts'
 
 export interface NodeOptions {
+  readonly first: Roster
+  /** Milliseconds that a peer has been away, as links tell. */
+  readonly awayMs: (peer: string) => number
   readonly peerId: string
   readonly storeId: string
   readonly roles: ReadonlySet<'agent' | 'gateway' | 'witness'>
@@ -32,11 +39,12 @@ export class SimNode {
   readonly peerId: string
   readonly process: SimProcess
   readonly host: ContainerHost
-  readonly witness: SimWitness | undefined
+  readonly witness: SimWitness
   readonly agent: SimAgent | undefined
   readonly gateway: SimGateway | undefined
   readonly parts: NodeParts
   readonly client: SimClient
+  readonly rosters: SimRosters
   disk: Disk
   board = new Board()
   readonly #timeline: Timeline
@@ -57,11 +65,14 @@ export class SimNode {
     })
     const disk = (): Disk => this.disk
     const signer = plainSigner(peerId, scene.digest)
-    const client = new SimClient({ scene, process, network, signer })
+    const rosters = new SimRosters(options.first)
+    this.rosters = rosters
+    const client = new SimClient({ scene, process, network, signer, rosters })
     this.client = client
     const shelf = new Shelf({ scene, process, disk, network })
-    const common = { scene, process, network, client, shelf, signer, disk, board: () => this.board }
-    const jobs = jobDoor(common, () => this.agent?.consider())
+    const board = (): Board => this.board
+    const common = { scene, process, network, client, shelf, signer, disk, rosters, board }
+    const jobs = new SimJobDoor(common, () => this.agent?.consider())
     this.parts = { ...common, jobs }
     const feed = new SimFeed(this.parts, () => this.agent?.consider())
     const seenOf = (peer: string, store: string): number => client.seen.of(peer, store)
@@ -77,9 +88,16 @@ export class SimNode {
       // Its own timer may have kept the end out: whoever pushed it has given up.
       if (repeat > 0) client.read(refOf(sealed, hint.register), 'never', () => undefined)
     }
-    const parts = { scene, process, disk, network, shelf, seenOf, onDistrust, onExpired }
-    const witness = new SimWitness(parts)
-    if (roles.has('witness')) this.witness = witness
+    const proofs = new SimMoveProofs({ scene, process, client })
+    const parts = { scene, process, disk, network, shelf, rosters, proofs, seenOf }
+    const witness = new SimWitness({ ...parts, onDistrust, onExpired })
+    this.witness = witness
+    const mover = new SimMover({ ...this.parts, awayMs: options.awayMs })
+    rosters.onNews(() => {
+      // A member that hears of a change tells all others at once.
+      network.gossip(process, { kind: 'rosters', rosters: rosters.all() })
+      process.run(process.boot, () => mover.look())
+    })
     if (roles.has('agent')) {
       this.agent = new SimAgent({ ...this.parts, host: this.host }, offerOf(options.slots))
     }
@@ -89,6 +107,7 @@ export class SimNode {
       receive: (...request) => witness.receive(...request),
       hear: (remote, gossip) => {
         if (gossip.kind === 'hint') feed.want({ ...gossip, peers: [remote] })
+        else if (gossip.kind === 'rosters') rosters.learn(gossip.rosters)
         else this.board.foldAdvertisement(gossip.body as Advertisement, process.nowMs)
       }
     })

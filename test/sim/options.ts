@@ -24,6 +24,7 @@ export type FaultKind =
   | 'wall_jump'
   | 'cut'
   | 'partition'
+  | 'roster_change'
   | 'swizzle'
   | 'clog'
   | 'slow_disk'
@@ -47,6 +48,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'wall_jump',
   'cut',
   'partition',
+  'roster_change',
   'swizzle',
   'clog',
   'slow_disk',

@@ -1,7 +1,7 @@
 import type { LocalClock, Timeline } from '../support/timeline.ts'
 
 /** Some day, so that a wall clock that is set back stays above 0. */
-const WALL_MS = 1_700_000_000_000
+export const WALL_MS = 1_700_000_000_000
 
 /**
  * One process of one host: it dies, stands still, and comes back with nothing in memory. The host

@@ -1,5 +1,4 @@
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
-import type { Roster } from '../../protocol/core/roster.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import type { WitnessRef } from '../../protocol/core/witnesses.ts'
 import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
@@ -17,7 +16,8 @@ import { Network } from './network.ts'
 import { SimNode } from './node.ts'
 import { drawOptions, type WorldOptions } from './options.ts'
 import { RogueMember } from './rogue.ts'
-import type { Scene } from './scene.ts'
+import { Authority } from './rosters.ts'
+import { placeOf, type Scene } from './scene.ts'
 import { rosterOf, type SeatOptions } from './seats.ts'
 import { Trace } from './trace.ts'
 
@@ -51,7 +51,7 @@ export class World implements Scene {
   readonly timeline: Timeline
   readonly digest = plainDigest()
   readonly verifier = plainVerifier(this.digest)
-  readonly roster: Roster
+  readonly authority: Authority
   readonly profile
   readonly options: WorldOptions
   readonly nodes: readonly SimNode[]
@@ -74,7 +74,7 @@ export class World implements Scene {
     const { faults } = options
     const seats: SeatOptions = { ...options, rogues: options.rogue ? 1 : 0 }
     const { roster, plans } = rosterOf(seats, this.timeline)
-    this.roster = roster
+    this.authority = new Authority(roster)
     this.profile = LEASE_PROFILES[options.lease]
     this.network = new Network(this.timeline, faults, (what) => this.count(what))
     this.network.gossipLossRate = faults.gossipLossRate
@@ -86,7 +86,8 @@ export class World implements Scene {
       guardTickMs: 250
     })
     const { driftRate } = options
-    this.nodes = plans.map((plan) => new SimNode(this, this.network, { ...plan, driftRate }))
+    const shared = { first: roster, driftRate, awayMs: (peer: string) => this.#awayMs(peer) }
+    this.nodes = plans.map((plan) => new SimNode(this, this.network, { ...plan, ...shared }))
     for (const node of this.nodes) {
       node.disk.syncMsMax = faults.syncMsMax
       node.host.hostileRate = faults.hostileRate
@@ -112,11 +113,22 @@ export class World implements Scene {
     this.#counts[what] = (this.#counts[what] ?? 0) + 1
   }
 
-  witnesses(register: string): readonly WitnessRef[] {
+  witnesses(register: string, witnessEpoch: number): readonly WitnessRef[] {
     const runId = runIdOf(register)
-    const known = this.#sets.get(runId) ?? witnessesOf(runId, this.roster, this.digest)
-    this.#sets.set(runId, known)
-    return known
+    const name = placeOf(runId, witnessEpoch)
+    const known = this.#sets.get(name)
+    if (known !== undefined) return known
+    const roster = this.authority.at(witnessEpoch)
+    const derived = roster === undefined ? [] : witnessesOf(runId, roster, this.digest)
+    if (roster !== undefined) this.#sets.set(name, derived)
+    return derived
+  }
+
+  /** As links tell, at once: 0 while the peer answers. */
+  #awayMs(peer: string): number {
+    const process = this.nodes.find(({ peerId }) => peerId === peer)?.process
+    const isHere = process?.isAlive === true && process.pausedUntilMs <= this.timeline.nowMs
+    return isHere ? 0 : 1
   }
 
   run(): WorldResult {
@@ -179,11 +191,14 @@ export class World implements Scene {
   }
 
   #target(jobs: readonly string[]) {
-    const { timeline, chosen, roster } = this
-    const job = jobs[Math.floor(timeline.random() * jobs.length)]
-    const value = chosen.newest(`${job}@${roster.witnessEpoch}`)?.value
-    if (job === undefined || value?.kind !== 'job') return
-    return { job, ann: { gateway: 'gateway1', gwSeq: 1, annHash: value.annHash } }
+    const { timeline, chosen } = this
+    const register = jobs[Math.floor(timeline.random() * jobs.length)]
+    const home = register === undefined ? undefined : chosen.home(register)
+    const value = home?.written.value
+    if (register === undefined || home === undefined || value?.kind !== 'job') return
+    const witnessEpoch = Number(home.place.slice(register.length + 1))
+    const ann = { gateway: 'gateway1', gwSeq: 1, annHash: value.annHash }
+    return { register, witnessEpoch, ann }
   }
 
   #result(deliveries: Deliveries): WorldResult {

@@ -1,4 +1,4 @@
-import { type LeasedJob, leasedJob } from '../../../protocol/core/lease-timer.ts'
+import { heldJob, type LeasedJob, leasedJob } from '../../../protocol/core/lease-timer.ts'
 import type { RegisterValue } from '../../../protocol/core/messages.ts'
 import { type Checker, keyOf, type SimEvent } from '../events.ts'
 
@@ -104,7 +104,7 @@ class Silence {
 
 function takes(silence: Silence, event: Taken): string | undefined {
   const { store, place, value, before, localMs } = event
-  const held = leasedJob(before)
+  const held = heldJob(before)
   const next = leasedJob(value)
   if (next !== undefined) silence.learn(next.lease.claimId, next.lease.leaseMs)
   const problem =
@@ -123,7 +123,7 @@ function takes(silence: Silence, event: Taken): string | undefined {
 function isDeposed(silence: Silence, { store, value, localMs }: Taken, held: LeasedJob): boolean {
   if (value.kind !== 'job') return false
   const { claimId } = held.lease
-  const next = leasedJob(value)
+  const next = heldJob(value)
   const ended = value.history.find(({ epoch }) => epoch === held.epoch)
   const isMine = ended?.claimId === claimId
   if (isMine && ended?.end !== 'expired') return false
