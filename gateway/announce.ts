@@ -1,4 +1,4 @@
-import { causeOf, codeOf, MeshError } from '../protocol/core/errors.ts'
+import { causeOf, codeOf, type ErrorCode, MeshError } from '../protocol/core/errors.ts'
 import { ANNOUNCEMENT_VALID_MS } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Manifest, SealedAnnouncement } from '../protocol/core/run.ts'
@@ -55,10 +55,24 @@ export async function announce(
   const gwSeq = await parts.inbox.nextGwSeq()
   const { runId } = delivery
   const draft = { runId, witnessEpoch: pinned, gwSeq, push, repository }
-  const sealed = seal(parts, draft, meaning.manifest)
-  await parts.inbox.update(delivery.key, { sealed: sealed.bytes })
-  return { kind: 'sealed', sealed }
+  try {
+    const sealed = seal(parts, draft, meaning.manifest)
+    const { issuedAtMs } = sealed.announcement
+    const open = { gwSeq, runId, witnessEpoch: pinned, issuedAtMs }
+    await parts.inbox.update(delivery.key, { sealed: sealed.bytes, open })
+    return { kind: 'sealed', sealed }
+  } catch (error) {
+    // Nothing was stored under that number, so nobody ever sees any: it must not hold the floor.
+    if (UNSTORED.has(codeOf(error))) await parts.inbox.closeAnnouncements([gwSeq])
+    throw error
+  }
 }
+
+const UNSTORED: ReadonlySet<ErrorCode | undefined> = new Set([
+  'ANNOUNCEMENT_INVALID',
+  'MESSAGE_TOO_LARGE',
+  'OVERLOADED'
+])
 
 /**
  * What the run is made of, as gateway.yaml declares it now. The run was named after the URL at
@@ -109,7 +123,15 @@ function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnn
   const issuedAtMs = parts.clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
   const { gateway } = parts.announcer
-  const head = { runId, witnessEpoch, gateway, gwSeq, issuedAtMs, notAfterMs, floor: 0 }
+  const head = {
+    runId,
+    witnessEpoch,
+    gateway,
+    gwSeq,
+    issuedAtMs,
+    notAfterMs,
+    floor: parts.inbox.floor()
+  }
   try {
     return parts.announcer.seal({ ...head, manifest })
   } catch (error) {

@@ -27,6 +27,7 @@ import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
 import type { GatewaySettings } from './config.ts'
+import { FloorKeeper } from './floor-keeper.ts'
 import { CommitCache } from './forge/commit-cache.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
@@ -60,6 +61,7 @@ export class Gateway {
   readonly #logs: LogStore
   readonly #sweep: LogSweep
   readonly #intake: Intake
+  readonly #floor: FloorKeeper
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -92,6 +94,8 @@ export class Gateway {
       random,
       log
     })
+    const { ending } = this.#member
+    this.#floor = new FloorKeeper({ inbox: store.inbox, ending, clock, log })
     this.#logs = new LogStore(paths.logs, { durable: true })
     const isOpen = (runId: string): boolean => isOpenRun(this.#member, runId)
     this.#sweep = new LogSweep({ store: this.#logs, isOpen, clock, log }, { dir: paths.logs })
@@ -112,6 +116,7 @@ export class Gateway {
     })
     await this.#intake.start()
     this.#sweep.start()
+    this.#floor.start()
     const receiver = new Receiver({
       inbox: store.inbox,
       intake: this.#intake,
@@ -153,6 +158,7 @@ export class Gateway {
     await this.#closeHttp(limitMs)
     await this.#intake.stop(limitMs)
     await this.#sweep.stop()
+    await this.#floor.stop()
     await this.#member.stop()
     await this.#logs.close()
   }

@@ -147,13 +147,14 @@ export class Intake {
   }
 
   async #work(item: Item): Promise<void> {
-    const { inbox, recorder, clock, log } = this.#parts
+    const { inbox, clock, log } = this.#parts
     const { key, runId: run } = item.delivery
     const sealed = await this.#sealed(item)
     if (sealed === undefined) return
     item.sealedAtMs ??= clock.wallMs()
     const { sealedAtMs } = item
-    const chosen = await recorder.recordRun(sealed, this.#abort.signal)
+    const chosen = await this.#recorded(key, sealed)
+    if (chosen === undefined) return
     log.info({ run, phase: 'record', ms: clock.wallMs() - sealedAtMs }, 'phase finished')
     await this.#publish(chosen)
     // Last: a delivery that is marked done is never looked at again.
@@ -162,6 +163,23 @@ export class Intake {
     const reason = error?.message ?? `announced ${jobs.length} job${jobs.length === 1 ? '' : 's'}`
     await inbox.update(key, { state: done, reason })
     log.info({ run, state: done, reason }, 'run recorded')
+  }
+
+  /** Undefined where the run ended so long ago that it is kept no more: not run again, then. */
+  async #recorded(
+    key: string,
+    sealed: SealedAnnouncement
+  ): Promise<SealedAnnouncement | undefined> {
+    const { recorder, inbox, log } = this.#parts
+    try {
+      return await recorder.recordRun(sealed, this.#abort.signal)
+    } catch (error) {
+      if (codeOf(error) !== 'RUN_GONE') throw error
+      const reason = causeOf(error)
+      await inbox.update(key, { state: 'ignored', reason })
+      log.info({ run: sealed.announcement.runId, reason }, 'delivery ended')
+      return undefined
+    }
   }
 
   async #sealed(item: Item): Promise<SealedAnnouncement | undefined> {

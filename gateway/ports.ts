@@ -4,7 +4,15 @@ import type { InboxStore } from '../protocol/store/inbox-store.ts'
 /** The part of the durable inbox that hooks and intake use. */
 export type Inbox = Pick<
   InboxStore,
-  'put' | 'get' | 'byRun' | 'update' | 'undone' | 'nextGwSeq' | 'pinEpoch'
+  | 'put'
+  | 'get'
+  | 'byRun'
+  | 'update'
+  | 'undone'
+  | 'nextGwSeq'
+  | 'closeAnnouncements'
+  | 'floor'
+  | 'pinEpoch'
 >
 
 /** Makes announcements in this gateway's name. */

@@ -1,6 +1,7 @@
 import { acceptProblem, roundProblem } from './accept-rules.ts'
 import type { Ballot } from './ballot.ts'
 import { compareBallots, highestBallot, NO_BALLOT } from './ballot.ts'
+import { type FloorOf, isGone } from './floor.ts'
 import { permits } from './guard.ts'
 import type { LeaseTimer } from './lease-timer.ts'
 import {
@@ -12,6 +13,7 @@ import {
   sameLeaseKey
 } from './lease-timer.ts'
 import type {
+  AnnouncementRef,
   RegisterReply,
   RegisterRequest,
   RegisterValue,
@@ -35,6 +37,8 @@ export interface AcceptorState {
   readonly confirmed: boolean
   /** So was the lease's boot: an adoption is chosen only once the process that made it renews. */
   readonly confirmedBoot: boolean
+  /** A tombstone: this register was here and ended, and never comes back (4.12.6). */
+  readonly dropped: boolean
 }
 
 export interface AcceptorContext {
@@ -55,6 +59,13 @@ export interface AcceptorContext {
    * manifest; read by accept only, for the first value here of this annHash.
    */
   readonly createValid: boolean
+  /** What this witness has synced of each gateway's floor. */
+  readonly floorOf: FloorOf
+  /**
+   * The announcement that the request's value names, whoever asks under which; read by accept only,
+   * for the first value here of this annHash. Undefined where it is not known, or for a seal.
+   */
+  readonly announced: AnnouncementRef | undefined
 }
 
 /**
@@ -79,15 +90,26 @@ export type AcceptRequest = Extract<RegisterRequest, { readonly kind: 'accept' }
 /**
  * The state of a record just loaded. A restarted witness has forgotten when, and whether, it heard
  * of the holder: it counts the load as a renewal, or it would help to take a living lease over.
+ * `dropped` says that a tombstone lies in its place.
  */
-export function acceptorOf(record: AcceptorRecord | undefined, nowMs: number): AcceptorState {
+export function acceptorOf(
+  record: AcceptorRecord | undefined,
+  nowMs: number,
+  dropped = false
+): AcceptorState {
   const confirmed = heldJob(record?.accepted?.value) !== undefined
   return {
     record: record ?? { promised: NO_BALLOT, accepted: undefined },
     timer: { renewedAtMs: nowMs, fenced: false, stage: undefined },
     confirmed,
-    confirmedBoot: confirmed
+    confirmedBoot: confirmed,
+    dropped
   }
+}
+
+/** The state after a drop: what was accepted and promised is forgotten, and stays so. */
+export function droppedAcceptor(nowMs: number): AcceptorState {
+  return acceptorOf(undefined, nowMs, true)
 }
 
 /** CASPaxos phase 1. */
@@ -102,6 +124,7 @@ export function prepare(
   if (!context.remoteIsMember || ballot.peer !== context.remote) {
     return refuse(state, 'not_allowed', 'the ballot is not of a member that sends it itself')
   }
+  if (isGoneFor(state, request.scope.ann, context)) return refuseGone(state)
   const highest = highestOf(state)
   const problem = roundProblem(ballot, highest)
   if (problem !== undefined) return refuse(state, problem, 'round', { promised: highest })
@@ -138,6 +161,10 @@ export function accept(
   if (!context.remoteIsMember || (ballot.peer !== context.remote && !context.proposalValid)) {
     return refuse(state, 'not_allowed', 'the proposal is neither the sender’s own nor signed')
   }
+  // A late or doubled accept after a drop would revive the register (4.12.5); so would one whose
+  // sender knows the run by another gateway's announcement.
+  const refs = [request.scope.ann, context.announced]
+  if (refs.some((ann) => isGoneFor(state, ann, context))) return refuseGone(state)
   const highest = highestOf(state)
   const problem = roundProblem(ballot, highest)
   if (problem !== undefined) return refuse(state, problem, 'round', { promised: highest })
@@ -156,7 +183,8 @@ export function accept(
       timer: timerAfter(state, value, nowMs, digest),
       // What lands was chosen where it comes from, and its lease with it.
       confirmed: isLanding(value) || (state.confirmed && sameClaim(accepted?.value, value)),
-      confirmedBoot: state.confirmedBoot && sameLeaseKey(accepted?.value, value)
+      confirmedBoot: state.confirmedBoot && sameLeaseKey(accepted?.value, value),
+      dropped: false
     },
     reply: { kind: 'accepted', ballot, wseq: 0 },
     durability: 'save'
@@ -164,7 +192,12 @@ export function accept(
 }
 
 /** What this witness has accepted; changes nothing. */
-export function read(state: AcceptorState, context: AcceptorContext): AcceptorStep {
+export function read(
+  state: AcceptorState,
+  ann: AnnouncementRef | undefined,
+  context: AcceptorContext
+): AcceptorStep {
+  if (isGoneFor(state, ann, context)) return refuseGone(state)
   const { promised, accepted } = state.record
   const lease = leaseView(accepted?.value, state.timer, context.nowMs)
   // Shown only once synced: a value read here and lost in a crash would be a false witness.
@@ -189,6 +222,7 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
     // crash without it, and help to grant the next one (4.12.1).
     durability: SHOWING.has(answer) ? 'barrier' : 'none'
   })
+  if (isGoneFor(state, item.scope.ann, context)) return step('gone')
   if (!context.remoteIsMember || job === undefined) return step('behind')
   if (!(job.epoch >= item.epoch)) return step('behind')
   if (job.phase === 'moved') return step('moved')
@@ -203,6 +237,19 @@ export function renew(state: AcceptorState, item: RenewItem, context: AcceptorCo
 }
 
 const SHOWING: ReadonlySet<RenewResult['answer']> = new Set(['ok', 'stale', 'moved'])
+
+function isGoneFor(
+  { record, dropped }: AcceptorState,
+  ann: AnnouncementRef | undefined,
+  { floorOf }: AcceptorContext
+): boolean {
+  return isGone({ value: record.accepted?.value, dropped }, ann, floorOf)
+}
+
+// No write, and nothing shown: what it rests on is on the disk already, or is a record that ended.
+function refuseGone(state: AcceptorState): AcceptorStep {
+  return refuse(state, 'gone', 'the run has ended and was dropped here')
+}
 
 function highestOf(state: AcceptorState): Ballot {
   return highestBallot(state.record.promised, state.record.accepted?.ballot ?? NO_BALLOT)

@@ -122,6 +122,16 @@ export class Board {
     return true
   }
 
+  /** For a run that its witnesses have dropped. False where it is not here. */
+  drop(runId: string): boolean {
+    const entry = this.#runs.get(runId)
+    if (entry === undefined) return false
+    this.#runs.delete(runId)
+    this.#order.remove({ issuedAtMs: entry.sealed.announcement.issuedAtMs, runId })
+    this.#ids.remove(runId)
+    return true
+  }
+
   get size(): number {
     return this.#runs.size
   }
@@ -255,10 +265,7 @@ export class Board {
   #makeRoom(): boolean {
     if (this.#runs.size < this.#runsMax) return true
     const runId = this.#oldestEnded()
-    const entry = runId === undefined ? undefined : this.#runs.get(runId)
-    if (runId === undefined || entry === undefined) return false
-    this.#drop(runId, entry)
-    return true
+    return runId !== undefined && this.drop(runId)
   }
 
   #drop(runId: string, { sealed }: Entry): void {

@@ -1,6 +1,7 @@
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
+import { STORAGE_ERRORS } from './storage-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
 
@@ -164,6 +165,7 @@ export const MESH_ERRORS = {
   // joining
   ...JOIN_ERRORS,
   ...ROSTER_ERRORS,
+  ...STORAGE_ERRORS,
   // jobs
   PIPELINE_INVALID: kind(
     1,

@@ -9,6 +9,8 @@ export type RejectReason =
   /** The register is empty, and the op does not create it. */
   | 'absent'
   | 'terminal'
+  /** No reducer says this: a quorum of witnesses has dropped the register (4.10). */
+  | 'gone'
   /** It lives on under another witness epoch; the value says which. */
   | 'moved'
   | 'not_leased'

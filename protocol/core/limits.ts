@@ -394,3 +394,4 @@ export const FEEDS_MAX = 256
 export * from './claim-limits.ts'
 export * from './lifeline-limits.ts'
 export * from './recovery-limits.ts'
+export * from './retention-limits.ts'

@@ -1,5 +1,5 @@
 import type { Ballot } from './ballot.ts'
-import type { JobOp, JobOpBody } from './job.ts'
+import type { JobOp, JobOpBody, JobPhase } from './job.ts'
 import type {
   Accepted,
   RegisterReply,
@@ -7,7 +7,7 @@ import type {
   RegisterValue,
   SyncItem
 } from './messages.ts'
-import type { RunOp, RunOpBody } from './run.ts'
+import type { RunOp, RunOpBody, RunState } from './run.ts'
 
 export interface Clock {
   /** CLOCK_BOOTTIME in milliseconds: counts suspend, never set back. The only clock of a lease. */
@@ -81,6 +81,31 @@ export interface WitnessWrite {
   readonly announcement: { readonly annHash: string; readonly bytes: Uint8Array } | undefined
 }
 
+/** One register that a witness holds, as its store has it synced. */
+export interface HeldRegister extends RecordKey {
+  /** Undefined while nothing is accepted. */
+  readonly phase: JobPhase | RunState['phase'] | undefined
+  /** '' while nothing is accepted, and where it is superseded. */
+  readonly annHash: string
+}
+
+export interface HeldRuns {
+  /** Registers of each run, of all witness epochs. */
+  readonly runs: readonly (readonly HeldRegister[])[]
+  /** The run to go on after; undefined at the end. */
+  readonly next: string | undefined
+}
+
+/** What goes at once, and is answered `gone` from then on. */
+export interface WitnessDrop {
+  /** With a record or without: each gets a tombstone. */
+  readonly keys: readonly RecordKey[]
+  /** Announcements that go with them. */
+  readonly annHashes: readonly string[]
+  /** Wall clock, milliseconds. */
+  readonly wallMs: number
+}
+
 export interface SyncPage {
   readonly items: readonly SyncItem[]
   readonly next: number
@@ -103,4 +128,26 @@ export interface WitnessStore {
   /** Registers that changed after `sinceSeq`, in order of their last change; each appears once. */
   changes(sinceSeq: number, limit: number, openOnly: boolean): Promise<SyncPage>
   announcement(annHash: string): Promise<Uint8Array | undefined>
+  /** Floors of all gateways, as synced. */
+  floors(): Promise<ReadonlyMap<string, number>>
+  /**
+   * Resolves once the gateway's floor is synced at `gwSeq` or higher: it never goes back. Before
+   * any drop that rests on it (D4).
+   */
+  raiseFloor(gateway: string, gwSeq: number): Promise<number>
+  /** Whole runs in order of their ids, from behind `after`, '' for the first; at most `limit`. */
+  runs(after: string, limit: number): Promise<HeldRuns>
+  /** Records, places in the index and announcements go in the batch that brings the tombstones. */
+  drop(drop: WitnessDrop): Promise<number>
+  /** True where a tombstone lies. */
+  isDropped(key: RecordKey): Promise<boolean>
+  /**
+   * Removes tombstones that `isOver` by the time of their drop, of at most `limit` from behind
+   * `after`; resolves with where to go on, undefined at the end.
+   */
+  forget(
+    isOver: (droppedAtMs: number) => boolean,
+    after: string,
+    limit: number
+  ): Promise<string | undefined>
 }

@@ -1,11 +1,12 @@
 import type { Ballot } from './ballot.ts'
 import type { ChangeFacts, ChangeRequest, ChangeVerdict, ProposerEffect } from './change.ts'
 import type { Answer } from './decide.ts'
+import { isGoneAt } from './floor.ts'
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, BALLOT_JUMP_MAX, CHANGE_ROUNDS_MAX } from './limits.ts'
 import type { Accepted, RegisterRequest, RegisterScope, RegisterValue } from './messages.ts'
 import type { Digest, Signer } from './ports.ts'
 import type { Tally } from './tally.ts'
-import { outstanding, refusals, tallyOf } from './tally.ts'
+import { outstanding, quorumOfTally, refusals, tallyOf } from './tally.ts'
 import type { WitnessRef } from './witnesses.ts'
 
 /** One change on its way (lease-protocol 4.6); a new one for every op and its retries. */
@@ -112,6 +113,11 @@ export function backOff(before: ProposerState, after: AcceptPhase | undefined): 
   const rounds = before.rounds + 1
   const tally = 'tally' in phase ? phase.tally : tallyOf(before.request.witnesses)
   const answered = tally.replies.size
+  // Definite, whatever of ours is still out there: what is dropped had ended, and takes no op.
+  if (isGoneAt(tally.replies.values(), quorumOfTally(tally))) {
+    const verdict = { kind: 'rejected', reason: 'gone', value: undefined } as const
+    return done(before, verdict, { chosen: undefined, lagging: [], tally })
+  }
   const state: ProposerState = { ...before, phase: { kind: 'backoff', after }, rounds }
   if (rounds >= CHANGE_ROUNDS_MAX) {
     const verdict = { kind: 'unresolved', answered, ambiguous: mayBeOut(before) } as const

@@ -5,27 +5,33 @@ import type { SealedAnnouncement } from '../core/run.ts'
 import { openAnnouncement } from '../wire/announcement.ts'
 import { Lru } from './lru.ts'
 
+export interface AnnouncementShelfOptions {
+  readonly bytesMax?: number | undefined
+  /** Called for each that was not here. */
+  readonly onPut?: ((sealed: SealedAnnouncement) => void) | undefined
+}
+
 /**
  * Announcements at hand: the latest in memory, up to a number of bytes, and those in our own store.
  */
 export class AnnouncementShelf {
   readonly #store: Pick<WitnessStore, 'announcement'>
   readonly #bytesMax: number
+  readonly #onPut: (sealed: SealedAnnouncement) => void
   readonly #held = new Lru<string, SealedAnnouncement>(Number.POSITIVE_INFINITY)
   #bytes = 0
 
-  constructor(
-    store: Pick<WitnessStore, 'announcement'>,
-    options: { readonly bytesMax: number } = { bytesMax: ANNOUNCEMENT_SHELF_BYTES_MAX }
-  ) {
+  constructor(store: Pick<WitnessStore, 'announcement'>, options: AnnouncementShelfOptions = {}) {
     this.#store = store
-    this.#bytesMax = options.bytesMax
+    this.#bytesMax = options.bytesMax ?? ANNOUNCEMENT_SHELF_BYTES_MAX
+    this.#onPut = options.onPut ?? (() => undefined)
   }
 
   put(sealed: SealedAnnouncement): void {
     if (this.#held.has(sealed.annHash)) return
     this.#held.set(sealed.annHash, sealed)
     this.#bytes += sealed.bytes.byteLength
+    this.#onPut(sealed)
     while (this.#bytes > this.#bytesMax) {
       const gone = this.#held.evict()
       if (gone === undefined) return

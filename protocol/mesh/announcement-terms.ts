@@ -1,5 +1,5 @@
 import { ANNOUNCEMENT_TERMS_MAX, ATTEMPTS_MAX } from '../core/limits.ts'
-import type { RegisterValue } from '../core/messages.ts'
+import type { AnnouncementRef, RegisterValue } from '../core/messages.ts'
 import type { Roster } from '../core/roster.ts'
 import { type JobSpec, jobIndexOf, runIdOf, type SealedAnnouncement } from '../core/run.ts'
 import { Lru } from './lru.ts'
@@ -10,6 +10,7 @@ interface Terms {
   readonly runId: string
   readonly witnessEpoch: number
   readonly gateway: string
+  readonly gwSeq: number
   /** By job index. */
   readonly attemptsMax: readonly number[]
 }
@@ -28,9 +29,15 @@ export class AnnouncementTerms {
   }
 
   learn({ annHash, announcement }: SealedAnnouncement): void {
-    const { runId, witnessEpoch, gateway, manifest } = announcement
+    const { runId, witnessEpoch, gateway, gwSeq, manifest } = announcement
     const attemptsMax = manifest.jobs.map(attemptsMaxOf)
-    this.#known.set(annHash, { runId, witnessEpoch, gateway, attemptsMax })
+    this.#known.set(annHash, { runId, witnessEpoch, gateway, gwSeq, attemptsMax })
+  }
+
+  /** How requests name that announcement; undefined where it is not known. */
+  refOf(annHash: string): AnnouncementRef | undefined {
+    const terms = this.#known.get(annHash)
+    return terms === undefined ? undefined : { gateway: terms.gateway, gwSeq: terms.gwSeq, annHash }
   }
 
   /** The witness epoch that it was announced in; undefined for one that is not known here. */

@@ -92,6 +92,14 @@ export class BoardFeed {
     if (isNewer || isFurther) this.#emit({ kind: 'job', jobId: state.register })
   }
 
+  /** For a run of which a quorum says that it is gone. */
+  dropRun(runId: string): void {
+    const { board, ledger } = this.#parts
+    const sealed = board.run(runId)?.sealed
+    if (sealed !== undefined) ledger.forget(runId, sealed.announcement.witnessEpoch)
+    if (board.drop(runId)) this.#emit({ kind: 'run', runId })
+  }
+
   /** A hint of a state that we know: a witness says that its lease has run out. */
   #tellExpired({ register, version, source }: Lead): boolean {
     const job = this.#parts.board.job(register)
@@ -141,7 +149,7 @@ export class BoardFeed {
       if (board.isFull) return 'again'
       const found = await this.#find(lead, signal)
       // A quorum has no such run: it was made up, or it never came to a quorum.
-      if (found.kind === 'absent') return 'done'
+      if (found.kind === 'absent' || found.kind === 'gone') return 'done'
       // Of an epoch that was given up there may be no quorum ever again.
       if (found.kind === 'unknown') return this.#isLost(lead.witnessEpoch) ? 'done' : 'again'
       if (!this.addRun(found.sealed)) return 'again'
@@ -169,6 +177,10 @@ export class BoardFeed {
     const settle = this.#settle(lead)
     const ref = { ...refOf(sealed, register), witnessEpoch }
     const read = await client.read(ref, { settle, signal })
+    if (read.kind === 'gone') {
+      this.dropRun(runIdOf(register))
+      return 'done'
+    }
     if (read.kind !== 'chosen') return this.#isLost(witnessEpoch) ? 'done' : 'again'
     if (read.value?.kind !== 'job') return 'done'
     this.foldJob(read.value, witnessEpoch, read.stage)

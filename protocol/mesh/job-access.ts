@@ -21,7 +21,7 @@ import { type RunLedger, refOf } from './run-ledger.ts'
 
 export interface JobAccessParts {
   readonly board: Board
-  readonly feed: Pick<BoardFeed, 'foldJob'>
+  readonly feed: Pick<BoardFeed, 'foldJob' | 'dropRun'>
   readonly client: Pick<RegisterClient, 'change' | 'read'>
   readonly ledger: RunLedger
   readonly renewals: Renewals
@@ -183,6 +183,11 @@ export class JobAccess {
 
   async #readAt(ref: ChangeRef, signal: AbortSignal | undefined): Promise<JobRead> {
     const read = await this.#parts.client.read(ref, { settle: 'write', signal })
+    if (read.kind === 'gone') {
+      const run = runIdOf(ref.register)
+      this.#parts.feed.dropRun(run)
+      throw new MeshError('RUN_GONE', { run })
+    }
     if (read.kind !== 'chosen') {
       return { ...UNREACHABLE, answered: read.kind === 'unreachable' ? read.answered : 0 }
     }
@@ -232,6 +237,9 @@ export class JobAccess {
     const maybeSent = body.kind === 'complete' || body.kind === 'release'
     const result = await this.#parts.client.change(ref, op, { maybeSent, signal })
     const change = jobChangeOf(result)
+    if (change.kind === 'rejected' && change.reason === 'gone') {
+      this.#parts.feed.dropRun(runIdOf(ref.register))
+    }
     // A busy or refused op still shows a chosen value, but for a busy one that was only promised.
     if (change.value !== undefined && result.chosen !== undefined) {
       this.#parts.feed.foldJob(change.value, ref.witnessEpoch)
@@ -252,7 +260,8 @@ export class JobAccess {
   }
 
   /**
-   * Undefined where no quorum can tell; rejects with RUN_UNKNOWN where one says that there is none.
+   * Undefined where no quorum can tell; rejects with RUN_UNKNOWN where one says that there is none,
+   * with RUN_GONE where it was dropped.
    */
   async #sealedOf(jobId: string, signal?: AbortSignal): Promise<SealedAnnouncement | undefined> {
     const runId = runIdOf(jobId)
@@ -265,6 +274,7 @@ export class JobAccess {
     for (let epoch = current; epoch > Math.max(0, current - RUN_EPOCHS_TRIED_MAX); epoch -= 1) {
       const found = await this.#parts.ledger.find(runId, epoch, { settle: 'write', signal })
       if (found.kind === 'chosen') return found.sealed
+      if (found.kind === 'gone') throw new MeshError('RUN_GONE', { run: runId })
       // What was given up may never be known again, and is nobody's to wait for.
       isUnknown ||= found.kind === 'unknown' && !isLost(rosters.current()?.roster, epoch)
     }

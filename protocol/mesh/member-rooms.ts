@@ -3,7 +3,7 @@ import type { MeshError } from '../core/errors.ts'
 import type { LeaseProfile } from '../core/lease-profile.ts'
 import { REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
 import type { Hint, RegisterReply, RegisterRequest } from '../core/messages.ts'
-import type { Clock, Random } from '../core/ports.ts'
+import type { Clock, Digest, Random, Signer } from '../core/ports.ts'
 import { runIdOf } from '../core/run.ts'
 import type { Log } from '../host/log.ts'
 import type { MeshStore } from '../store/mesh-store.ts'
@@ -19,6 +19,7 @@ import { AnnouncementShelf } from './announcement-shelf.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import { Background } from './background.ts'
 import { BoardFeed } from './board-feed.ts'
+import { Floors } from './floors.ts'
 import { JobMoves } from './job-moves.ts'
 import { openJobRooms } from './job-rooms.ts'
 import { JobsGossip } from './jobs-gossip.ts'
@@ -31,6 +32,7 @@ import { Renewals } from './renewals.ts'
 import type { RosterBook } from './roster-book.ts'
 import { RosterExchange } from './roster-exchange.ts'
 import { RosterLookups } from './roster-lookups.ts'
+import { RunEnding } from './run-ending.ts'
 import { RunLedger, refOf } from './run-ledger.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { SeenSequences } from './seen-sequences.ts'
@@ -73,12 +75,8 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
 
   const local = (asked: RegisterRequest): Promise<RegisterReply> =>
     witness.handle(key.peerId, asked)
-  const seen = new SeenSequences()
-  const transport = new MeshTransport({ node, clock, seen, local })
-  const shelf = new AnnouncementShelf(parts.store.witness)
-  const fetch = new AnnouncementFetch({ transport, shelf })
-  const client = new RegisterClient({ ...common, transport, sets, signer }, options)
-  const ledger = new RunLedger({ client, sets, shelf, fetch })
+  const registers = openRegisters({ ...common, background, sets, signer, local }, options)
+  const { seen, transport, shelf, client, ledger } = registers
   const moves = new JobMoves({ client, rosters: book })
   const feed = new BoardFeed({ ...common, ledger, client, sets, moves }, emit)
   const jobsGossip = new JobsGossip({ node, rosters: book, sets, feed, shelf, clock })
@@ -91,7 +89,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const own = { storeId: store.storeId, onLink, onSeen }
   const inquiry = new StoreInquiry({ ...common, transport, linked, ...own })
   const proofs = new MoveProofs({ client, clock, digest: common.digest })
-  const shown = { store, sets, shelf, fetch, proofs, seen, inquiry, verifier: verifier() }
+  const shown = { ...registers, store, sets, proofs, inquiry, verifier: verifier() }
   const witness: WitnessService = new WitnessService(
     { ...common, ...shown },
     {
@@ -137,6 +135,34 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
     agentsGossip,
     antiEntropy,
     background,
+    ending: registers.ending,
     linked
   }
+}
+
+interface RegisterParts extends RoomsParts {
+  readonly rosters: RosterBook
+  readonly digest: Digest
+  readonly background: Background
+  readonly sets: WitnessSets
+  readonly signer: Signer
+  /** Our own witness. */
+  readonly local: (request: RegisterRequest) => Promise<RegisterReply>
+}
+
+/** What asks the witnesses of all runs, our own among them. */
+function openRegisters(parts: RegisterParts, options: { readonly boot: string }) {
+  const { node, clock, sets, local } = parts
+  const store = parts.store.witness
+  const seen = new SeenSequences()
+  const transport = new MeshTransport({ node, clock, seen, local })
+  const floors = new Floors({ ...parts, store })
+  const shelf = new AnnouncementShelf(store, {
+    onPut: ({ announcement }) => floors.hear(announcement)
+  })
+  const fetch = new AnnouncementFetch({ transport, shelf })
+  const client = new RegisterClient({ ...parts, transport }, options)
+  const ledger = new RunLedger({ client, sets, shelf, fetch })
+  const ending = new RunEnding({ ...parts, client, ledger })
+  return { seen, transport, floors, shelf, fetch, client, ledger, ending }
 }

@@ -10,6 +10,7 @@ import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } fr
 import { type MemberEvent, MemberEvents } from './member-events.ts'
 import { type MemberRooms, openRooms, type RoomsParts } from './member-rooms.ts'
 import { createMeshNode, type MeshNode, type MeshNodeOptions } from './node.ts'
+import type { RunEnding } from './run-ending.ts'
 import type { RecordOptions } from './run-recorder.ts'
 
 /** All that its rooms need, but what the member makes for them. */
@@ -88,8 +89,13 @@ export class Member {
     await asked
     await background.stop()
     await exchange.stop()
-    witness.stop()
+    await witness.stop()
     await this.node.stop()
+  }
+
+  /** Whether runs are closed for good. */
+  get ending(): RunEnding {
+    return this.#rooms.ending
   }
 
   roster(): SealedRoster | undefined {
@@ -113,8 +119,9 @@ export class Member {
   /**
    * Records the run on a quorum of its witnesses, trying until it is chosen, and gives the
    * announcement that was: another gateway may have come first, in an earlier witness epoch too.
-   * Rejects with RUN_SUPERSEDED where it can begin under a later one only; with ROSTER_ABSENT,
-   * ANNOUNCEMENT_INVALID, MESSAGE_TOO_LARGE, the signal's reason or STOPPING.
+   * Rejects with RUN_SUPERSEDED where it can begin under a later one only; with RUN_GONE where it
+   * ended and was dropped; with ROSTER_ABSENT, ANNOUNCEMENT_INVALID, MESSAGE_TOO_LARGE, the
+   * signal's reason or STOPPING.
    */
   async recordRun(
     sealed: SealedAnnouncement,

@@ -1,4 +1,5 @@
 import { codeOf } from '../core/errors.ts'
+import { isGoneAt } from '../core/floor.ts'
 import type { Accepted, AnnouncementRef, RegisterReply } from '../core/messages.ts'
 import type { Digest, Transport } from '../core/ports.ts'
 import { judgeRead, lacks, type ReadJudgement, type ValueReply } from '../core/reader.ts'
@@ -15,8 +16,16 @@ export interface RegisterRef {
 
 export type FastRead =
   | Exclude<ReadJudgement, { readonly kind: 'waiting' }>
+  /** A quorum has dropped it, or knows by its gateway's floor that it is closed (4.12.5). */
+  | { readonly kind: 'gone' }
   /** Fewer than a quorum answered in time. */
   | { readonly kind: 'unreachable'; readonly answered: number }
+
+interface Heard {
+  readonly replies: ReadonlyMap<string, ValueReply>
+  readonly refusals: readonly RegisterReply[]
+  readonly isOpen: boolean
+}
 
 export interface ReadClientParts {
   readonly transport: Transport
@@ -45,6 +54,7 @@ export class ReadClient {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<FastRead>()
     const replies = new Map<string, ValueReply>()
+    const refusals: RegisterReply[] = []
     let open = set.witnesses.length
     let chosen: Accepted | undefined
     const hear = (peerId: string, reply: RegisterReply | undefined) => {
@@ -54,11 +64,10 @@ export class ReadClient {
         return
       }
       if (reply?.kind === 'value') replies.set(peerId, reply)
-      const judged = judgeRead(replies, set.quorum, this.#parts.digest)
-      if (judged.kind !== 'chosen' && open > 0) return
-      if (judged.kind === 'chosen') chosen = judged.accepted
-      if (judged.kind === 'waiting') resolve({ kind: 'unreachable', answered: replies.size })
-      else resolve(judged)
+      else if (reply !== undefined) refusals.push(reply)
+      const verdict = this.#verdict({ replies, refusals, isOpen: open > 0 }, set.quorum)
+      if (verdict?.kind === 'chosen') chosen = verdict.accepted
+      if (verdict !== undefined) resolve(verdict)
     }
     for (const witness of set.witnesses) {
       this.#ask(ref, witness, set.profile.requestTimeoutMs, signal)
@@ -68,6 +77,14 @@ export class ReadClient {
     const read = await promise
     this.#alarm(ref, read)
     return read
+  }
+
+  /** Undefined while more has to be heard. */
+  #verdict({ replies, refusals, isOpen }: Heard, quorum: number): FastRead | undefined {
+    if (isGoneAt(refusals, quorum)) return { kind: 'gone' }
+    const judged = judgeRead(replies, quorum, this.#parts.digest)
+    if (judged.kind !== 'chosen' && isOpen) return
+    return judged.kind === 'waiting' ? { kind: 'unreachable', answered: replies.size } : judged
   }
 
   async #ask(
@@ -91,8 +108,9 @@ export class ReadClient {
   }
 
   #alarm({ register, witnessEpoch }: RegisterRef, read: FastRead): void {
-    if (read.kind === 'unreachable' || read.equivocation === undefined) return
+    if (read.kind === 'unreachable' || read.kind === 'gone') return
     const { equivocation: ballot } = read
+    if (ballot === undefined) return
     this.#parts.log.error({ register, witnessEpoch, ballot }, 'equivocation found')
   }
 }

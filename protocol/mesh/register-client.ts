@@ -53,6 +53,8 @@ export type ReadResult =
     }
   /** Only where the caller did not want it settled: the values differ, none is known as chosen. */
   | { readonly kind: 'unsettled' }
+  /** Definite: a quorum has dropped it, or knows from its gateway that it is closed. */
+  | { readonly kind: 'gone' }
   | { readonly kind: 'unreachable'; readonly answered: number }
 
 export interface ReadOptions {
@@ -116,7 +118,7 @@ export class RegisterClient {
     if (set === undefined) return { kind: 'unreachable', answered: 0 }
     const signal = this.#signal(options.signal)
     const fast = await this.#fastRead(ref, set, signal)
-    if (fast.kind === 'unreachable') return fast
+    if (fast.kind === 'unreachable' || fast.kind === 'gone') return fast
     if (fast.kind === 'chosen') return readResult(fast)
     const { ann } = ref
     if (options.settle === 'never' || ann === undefined) return { kind: 'unsettled' }
@@ -136,7 +138,8 @@ export class RegisterClient {
     const set = this.#parts.sets.of(ref.register, ref.witnessEpoch)
     if (set === undefined) return
     const fast = await this.#fastRead(ref, set, this.#signal(undefined))
-    if (fast.kind === 'unreachable' || !fast.lagging.includes(this.#parts.transport.peerId)) return
+    if (fast.kind === 'unreachable' || fast.kind === 'gone') return
+    if (!fast.lagging.includes(this.#parts.transport.peerId)) return
     await this.change(ref, undefined)
   }
 
@@ -195,6 +198,7 @@ export class RegisterClient {
   async #settle(ref: ChangeRef, set: WitnessSet, signal: AbortSignal): Promise<ReadResult> {
     const result = await this.change(ref, undefined, { signal })
     if (result.kind === 'unresolved') return { kind: 'unreachable', answered: result.answered }
+    if (result.kind === 'rejected' && result.reason === 'gone') return { kind: 'gone' }
     if (result.kind === 'rejected' && result.value === undefined) return EMPTY
     const again = await this.read(ref, { settle: 'never', signal })
     if (again.kind !== 'unsettled') return again
@@ -211,7 +215,7 @@ export class RegisterClient {
       this.#bring(ref, set, chosen, [peerId])
     }
     const fast = await this.#reads.read(ref, set, signal, late)
-    if (fast.kind === 'unreachable') return fast
+    if (fast.kind === 'unreachable' || fast.kind === 'gone') return fast
     this.#rounds.note(nameOf(ref), fast.highestRound)
     const { accepted, lagging } = fast
     if (fast.kind === 'chosen' && accepted !== undefined) this.#bring(ref, set, accepted, lagging)

@@ -20,6 +20,8 @@ export type RunLookup =
   | { readonly kind: 'chosen'; readonly sealed: SealedAnnouncement }
   /** A quorum says that there is no such run under that witness epoch. */
   | { readonly kind: 'absent' }
+  /** A quorum says that the run has ended and is kept no more (4.10). */
+  | { readonly kind: 'gone' }
   /** No quorum answers or agrees, or no one hands out the bytes: look again later. */
   | { readonly kind: 'unknown' }
 
@@ -51,6 +53,11 @@ export class RunLedger {
     const { runId, witnessEpoch } = sealed.announcement
     this.#chosen.set(nameOf(runId, witnessEpoch), sealed.annHash)
     this.#parts.shelf.put(sealed)
+  }
+
+  /** A run that a quorum has dropped. */
+  forget(runId: string, witnessEpoch: number): void {
+    this.#chosen.delete(nameOf(runId, witnessEpoch))
   }
 
   /**
@@ -96,7 +103,7 @@ export class RunLedger {
     const known = this.#chosen.get(nameOf(runId, witnessEpoch))
     const annHash = known ?? (await this.#read(runId, witnessEpoch, options))
     if (annHash === undefined) return { kind: 'absent' }
-    if (annHash === 'unknown') return { kind: 'unknown' }
+    if (annHash === 'unknown' || annHash === 'gone') return { kind: annHash }
     this.#chosen.set(nameOf(runId, witnessEpoch), annHash)
     const sealed = await this.#bytes(runId, witnessEpoch, annHash, options)
     // Another run's announcement under this run's hash cannot be, short of a broken witness.
@@ -108,13 +115,13 @@ export class RunLedger {
     runId: string,
     witnessEpoch: number,
     options: LookupOptions
-  ): Promise<string | 'unknown' | undefined> {
+  ): Promise<string | 'unknown' | 'gone' | undefined> {
     const { annHash, settle = 'never', signal } = options
     const held = annHash === undefined ? undefined : await this.#held(runId, witnessEpoch, options)
     const ann = held === undefined ? undefined : annOf(held)
     const ref = { register: runId, witnessEpoch, ann }
     const read = await this.#parts.client.read(ref, { settle, signal })
-    if (read.kind !== 'chosen') return 'unknown'
+    if (read.kind !== 'chosen') return read.kind === 'gone' ? 'gone' : 'unknown'
     // Sealed is as good as absent: the run, if there is one, began in a later epoch.
     return read.value === undefined || isSealed(read.value) ? undefined : read.value.annHash
   }

@@ -168,6 +168,9 @@ export class RunRecorder {
       // Another gateway was first: its announcement is the run, ours is nothing (4.12.7).
       return await this.#found(runId, witnessEpoch, annHash, signal)
     }
+    if (result.kind === 'rejected' && result.reason === 'gone') {
+      throw new MeshError('RUN_GONE', { run: sealed.announcement.runId })
+    }
     const final = result.refused.filter(({ code }) => FINAL.includes(code))
     const total = this.#parts.sets.of(sealed.announcement.runId, sealed.announcement.witnessEpoch)
     const isFinal = final.length >= quorumOf(total?.witnesses.length ?? 1)

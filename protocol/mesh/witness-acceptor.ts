@@ -10,7 +10,12 @@ import {
 import { compareBallots, highestBallot, NO_BALLOT } from '../core/ballot.ts'
 import { answerMs } from '../core/lease-profile.ts'
 import { ANNOUNCEMENT_TERMS_MAX, MANIFEST_BYTES_MAX } from '../core/limits.ts'
-import type { RegisterReply, RegisterScope } from '../core/messages.ts'
+import type {
+  AnnouncementRef,
+  RegisterReply,
+  RegisterScope,
+  RegisterValue
+} from '../core/messages.ts'
 import type { Clock, Digest, Verifier } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import { isSealed } from '../core/run-reducer.ts'
@@ -18,6 +23,7 @@ import type { Log } from '../host/log.ts'
 import type { AnnouncementFetch } from './announcement-fetch.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
 import { AnnouncementTerms } from './announcement-terms.ts'
+import type { Floors } from './floors.ts'
 import { Lru } from './lru.ts'
 import type { MoveProofs } from './move-proofs.ts'
 import { mayAct, moveProblem } from './permissions.ts'
@@ -38,6 +44,7 @@ export interface WitnessAcceptorParts {
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
   readonly proofs: Pick<MoveProofs, 'problem'>
+  readonly floors: Pick<Floors, 'of'>
   readonly log: Log
 }
 
@@ -66,7 +73,7 @@ export class WitnessAcceptor {
 
   async read(asked: Asked, scope: RegisterScope): Promise<RegisterReply> {
     return await this.#with(scope, async (register) => {
-      const step = read(register.state, this.#context(asked))
+      const step = read(register.state, scope.ann, this.#context(asked))
       return await this.#parts.journal.commit(register, step)
     })
   }
@@ -100,6 +107,17 @@ export class WitnessAcceptor {
     })
   }
 
+  /** A run that comes back after its drop is another's word for it: its bytes are kept anew. */
+  forget(annHash: string): void {
+    this.#stored.delete(annHash)
+  }
+
+  /** By which announcement a first value here is known, whatever its sender says. */
+  #announced(value: RegisterValue, known: RegisterValue | undefined): AnnouncementRef | undefined {
+    if (isSealed(value) || known?.annHash === value.annHash) return undefined
+    return this.#terms.refOf(value.annHash)
+  }
+
   async #with(
     scope: RegisterScope,
     use: (register: WitnessRegister) => Promise<RegisterReply>
@@ -124,7 +142,9 @@ export class WitnessAcceptor {
       valueValid: false,
       proposalValid: false,
       digest,
-      createValid: false
+      createValid: false,
+      floorOf: (gateway) => this.#parts.floors.of(gateway),
+      announced: undefined
     }
   }
 
@@ -149,7 +169,8 @@ export class WitnessAcceptor {
       valueValid: this.#values.isSigned(value),
       proposalValid: isOwn || verifier.proposal(scope.register, scope.witnessEpoch, proposal),
       // The first value was held against its announcement above.
-      createValid: true
+      createValid: true,
+      announced: this.#announced(value, accepted?.value)
     }
   }
 

@@ -1,4 +1,4 @@
-import { type AcceptorState, acceptorOf } from '../core/acceptor.ts'
+import { type AcceptorState, acceptorOf, droppedAcceptor } from '../core/acceptor.ts'
 import { codeOf, MeshError } from '../core/errors.ts'
 import type { RecordKey, WitnessStore, WitnessWrite } from '../core/ports.ts'
 import { Lru } from './lru.ts'
@@ -110,6 +110,16 @@ export class WitnessRegisters {
     register.unsaved = change
   }
 
+  /**
+   * Forgets what the register holds; `gone` from now on. What of it waits for a sync goes to the
+   * disk before the tombstone does.
+   */
+  drop(register: WitnessRegister): void {
+    register.state = droppedAcceptor(this.#startedAtMs)
+    register.unsaved = undefined
+    register.unstored = undefined
+  }
+
   /** Registers that are leased, among those in memory. */
   *leased(): Generator<WitnessRegister> {
     for (const register of this.#pinned.values()) {
@@ -130,7 +140,8 @@ export class WitnessRegisters {
 
   async #loadNow(name: string, key: RecordKey): Promise<WitnessRegister> {
     const record = await this.#store.load(key)
-    const state = acceptorOf(record, this.#startedAtMs)
+    const dropped = record === undefined && (await this.#store.isDropped(key))
+    const state = acceptorOf(record, this.#startedAtMs, dropped)
     const register: WitnessRegister = {
       key,
       state,

@@ -3,6 +3,7 @@ import { codeOf } from '../core/errors.ts'
 import { answerMs } from '../core/lease-profile.ts'
 import type { RegisterScope, RenewItem, RenewResult } from '../core/messages.ts'
 import type { Clock, Digest } from '../core/ports.ts'
+import type { Floors } from './floors.ts'
 import { waitAtMost } from './pause.ts'
 import type { WitnessJournal } from './witness-journal.ts'
 import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
@@ -11,6 +12,7 @@ import type { WitnessSet } from './witness-sets.ts'
 export interface WitnessRenewalsParts {
   readonly registers: WitnessRegisters
   readonly journal: WitnessJournal
+  readonly floors: Pick<Floors, 'of'>
   readonly clock: Clock
   readonly digest: Digest
   /** The set of a register that this witness keeps; undefined for any other scope. */
@@ -72,7 +74,9 @@ export class WitnessRenewals {
         valueValid: false,
         proposalValid: false,
         digest,
-        createValid: false
+        createValid: false,
+        floorOf: (gateway) => this.#parts.floors.of(gateway),
+        announced: undefined
       })
       register.state = step.state
       // Without this wait a witness could renew an epoch, crash without it, and help to grant the

@@ -14,9 +14,11 @@ import { isLost, memberOf } from '../core/roster-rules.ts'
 import type { Log } from '../host/log.ts'
 import type { AnnouncementFetch } from './announcement-fetch.ts'
 import type { AnnouncementShelf } from './announcement-shelf.ts'
+import type { Floors } from './floors.ts'
 import { LeaseSweep } from './lease-sweep.ts'
 import type { MoveProofs } from './move-proofs.ts'
 import { rolesOf } from './permissions.ts'
+import { RetentionSweep } from './retention-sweep.ts'
 import type { RosterView } from './roster-book.ts'
 import type { SeenSequences } from './seen-sequences.ts'
 import type { StoreInquiry } from './store-inquiry.ts'
@@ -38,6 +40,7 @@ export interface WitnessServiceParts {
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
   readonly proofs: Pick<MoveProofs, 'problem'>
+  readonly floors: Floors
   readonly seen: Pick<SeenSequences, 'of'>
   readonly inquiry: Pick<StoreInquiry, 'pending'>
   readonly peerId: string
@@ -82,6 +85,7 @@ export class WitnessService {
   readonly #acceptor: WitnessAcceptor
   readonly #renewals: WitnessRenewals
   readonly #sweep: LeaseSweep
+  readonly #retention: RetentionSweep
   readonly #meter: WorkMeter
 
   constructor(parts: WitnessServiceParts, options: WitnessServiceOptions) {
@@ -98,6 +102,8 @@ export class WitnessService {
     }
     this.#renewals = new WitnessRenewals({ ...common, scoped })
     this.#sweep = new LeaseSweep({ registers, clock }, options.onExpired)
+    const onDropped = (annHash: string): void => this.#acceptor.forget(annHash)
+    this.#retention = new RetentionSweep({ ...parts, registers, onDropped })
     this.#meter = new WorkMeter(clock, {
       unitsPerS: WITNESS_WORK_PER_S_MAX,
       burstUnits: WITNESS_WORK_BURST,
@@ -107,12 +113,20 @@ export class WitnessService {
 
   /** Before the first request. Rejects with STORE_FAILED. */
   async start(): Promise<void> {
+    await this.#parts.floors.start()
     await this.#journal.start()
     this.#sweep.start()
+    this.#retention.start()
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#sweep.stop()
+    await this.#retention.stop()
+  }
+
+  /** Drops what may go now; by itself this happens every RETENTION_SWEEP_EVERY_MS. */
+  async sweepEnded(): Promise<void> {
+    await this.#retention.sweep()
   }
 
   /** Takes in which sequence of our store another witness was shown (4.8). */

@@ -8,7 +8,8 @@ import {
 } from '../core/limits.ts'
 import type { Committer } from './committer.ts'
 import type { StoreOp } from './database.ts'
-import { behind, deliveryKeys, META_GWSEQ, pinKey, sequenceOf } from './keys.ts'
+import { behind, deliveryKeys, pinKey, sequenceOf } from './keys.ts'
+import { type OpenAnnouncement, OpenAnnouncements } from './open-announcements.ts'
 import type { Reader } from './reader.ts'
 import { sealJson, sealValue } from './sealed-value.ts'
 
@@ -42,7 +43,10 @@ export interface Delivery extends DeliverySummary {
 
 export type DeliveryPatch = Partial<
   Pick<Delivery, 'state' | 'reason' | 'reopenable' | 'runId' | 'url' | 'sealed'>
->
+> & {
+  /** With `sealed`, in one batch: what was announced stays open until its run is closed. */
+  readonly open?: OpenAnnouncement | undefined
+}
 
 export interface DeliveryPage {
   /** Newest first. */
@@ -68,8 +72,18 @@ export interface InboxStore {
   undone(limit?: number): Promise<Delivery[]>
   /** `cursor` is `next` of the page before, undefined for the newest. */
   list(limit: number, cursor: number | undefined): Promise<DeliveryPage>
-  /** The next number of this gateway's announcements, from 1; synced, so never given twice. */
+  /**
+   * The next number of this gateway's announcements, from 1; synced, so never given twice. Open
+   * until it is closed, or until a process ends that had sealed nothing under it. Rejects with
+   * OVERLOADED when ANNOUNCEMENTS_OPEN_MAX are open.
+   */
   nextGwSeq(): Promise<number>
+  /** Announcements whose runs are not known as closed, oldest first. */
+  openAnnouncements(): readonly OpenAnnouncement[]
+  /** Resolves once it is synced that the runs of these are closed, with the floor then. */
+  closeAnnouncements(gwSeqs: readonly number[]): Promise<number>
+  /** All numbers up to here are closed; synced, and never less than before. */
+  floor(): number
   /** The witness epoch pinned to the run, if any. */
   epochOf(runId: string): Promise<number | undefined>
   /**
@@ -113,8 +127,9 @@ export class LevelInboxStore implements InboxStore {
   /** By delivery key, in order of arrival. */
   readonly #kept = new Map<string, Kept>()
   readonly #pins = new Map<string, Promise<number>>()
+  readonly #announced = new OpenAnnouncements()
   #number = 0
-  #gwSeq = 0
+  #floor = 0
 
   private constructor(parts: InboxStoreParts, options: InboxStoreOptions) {
     this.#reader = parts.reader
@@ -173,11 +188,12 @@ export class LevelInboxStore implements InboxStore {
     this.#committer.check()
     const kept = this.#kept.get(key)
     if (kept === undefined) throw new MeshError('BUG', { problem: `${key} is not in the inbox` })
-    const { sealed, ...shown } = patch
+    const { sealed, open, ...shown } = patch
     kept.summary = { ...kept.summary, ...shown }
     const keys = deliveryKeys(kept.number)
     const operations = [putSummary(keys.summary, kept.summary)]
     if (sealed !== undefined) operations.push(putBytes(keys.sealed, sealed))
+    if (open !== undefined) operations.push(this.#announced.seal(open))
     await this.#commit(operations, sealed?.length ?? 0)
   }
 
@@ -202,11 +218,32 @@ export class LevelInboxStore implements InboxStore {
   }
 
   async nextGwSeq(): Promise<number> {
-    this.#gwSeq += 1
-    const gwSeq = this.#gwSeq
-    const value = sealJson(META_GWSEQ, { gwSeq })
-    await this.#commit([{ type: 'put', key: META_GWSEQ, value }], 0)
-    return gwSeq
+    const { gwSeq, operations } = this.#announced.draw()
+    try {
+      await this.#commit(operations, 0)
+      return gwSeq
+    } catch (error) {
+      // Refused or failed: given to nobody, so it must not hold the floor.
+      this.#announced.close([gwSeq])
+      throw error
+    }
+  }
+
+  openAnnouncements(): readonly OpenAnnouncement[] {
+    return this.#announced.list()
+  }
+
+  async closeAnnouncements(gwSeqs: readonly number[]): Promise<number> {
+    const operations = this.#announced.close(gwSeqs)
+    const { floor } = this.#announced
+    await this.#commit(operations, WRITE_BYTES * gwSeqs.length)
+    // Said to nobody before it is synced: an announcement with it may go out at once.
+    this.#floor = Math.max(this.#floor, floor)
+    return this.#floor
+  }
+
+  floor(): number {
+    return this.#floor
   }
 
   async epochOf(runId: string): Promise<number | undefined> {
@@ -229,8 +266,8 @@ export class LevelInboxStore implements InboxStore {
       this.#kept.set(summary.key, { number, summary, stored: Promise.resolve() })
       this.#number = number
     }
-    const counter = await this.#reader.json<{ readonly gwSeq: number }>(META_GWSEQ)
-    this.#gwSeq = counter?.gwSeq ?? 0
+    await this.#announced.load(this.#reader)
+    this.#floor = this.#announced.floor
   }
 
   async #pin(runId: string, witnessEpoch: number): Promise<number> {

@@ -3,24 +3,28 @@ import { STORE_NAME_CHARACTERS_MAX } from '../core/limits.ts'
 import type { RecordKey } from '../core/ports.ts'
 
 /*
- * The keys of the one database (lease-protocol 4.4). `meta/floor/` and `t/` are kept free for
- * the floors and tombstones of 4.10.
+ * The keys of the one database (lease-protocol 4.4).
  *
  *   r/<register>@<E>  place in the index, then the acceptor's record
+ *   t/<register>@<E>  when it was dropped: it never comes back (4.10)
  *   i/<sequence>      what SYNC says of the register that changed last there
  *   a/<annHash>       announcement
  *   l/<register>      attempt of this agent
  *   d/<n> e/<n> s/<n> delivery n of this gateway: summary, body, announcement
+ *   o/<gwSeq>         announcement of this gateway whose run is not known as closed
  *   q/<runId>         witness epoch pinned to the run
+ *   meta/floor/<gateway>  all its runs up to there are closed, by its own word
  *   meta/...          identity, counters, mark of a clean stop
  */
 export const META_STORE = 'meta/store'
 export const META_WSEQ = 'meta/wseq'
 export const META_CLEAN = 'meta/clean'
 export const META_GWSEQ = 'meta/gwseq'
+export const META_GWFLOOR = 'meta/gwfloor'
+export const META_FLOORS = 'meta/floor/'
 
 /** Prefixes whose rows are small and all checked at a start; announcements and bodies are not. */
-export const CHECKED_PREFIXES = ['r/', 'i/', 'l/', 'd/', 'q/', 'meta/'] as const
+export const CHECKED_PREFIXES = ['r/', 't/', 'i/', 'l/', 'd/', 'o/', 'q/', 'meta/'] as const
 
 /** Digits of Number.MAX_SAFE_INTEGER: numbers sort as text. */
 const SEQUENCE_DIGITS = 16
@@ -29,10 +33,19 @@ const NAME = /^[A-Za-z0-9._:-]+$/
 
 /** Throws REQUEST_INVALID for a register or epoch that can be none. */
 export function recordKey(key: RecordKey): string {
+  return `r/${placeOf(key)}`
+}
+
+/** Throws REQUEST_INVALID. */
+export function tombstoneKey(key: RecordKey): string {
+  return `t/${placeOf(key)}`
+}
+
+function placeOf(key: RecordKey): string {
   if (!Number.isSafeInteger(key.witnessEpoch) || key.witnessEpoch < 0) {
     throw new MeshError('REQUEST_INVALID', { problem: `${key.witnessEpoch} is no witness epoch` })
   }
-  return `r/${nameIn('register', key.register)}@${key.witnessEpoch}`
+  return `${nameIn('register', key.register)}@${key.witnessEpoch}`
 }
 
 export function indexKey(sequence: number): string {
@@ -51,6 +64,15 @@ export function announcementKey(annHash: string): string {
 /** Throws REQUEST_INVALID. */
 export function attemptKey(register: string): string {
   return `l/${nameIn('register', register)}`
+}
+
+/** Throws REQUEST_INVALID. */
+export function floorKey(gateway: string): string {
+  return `${META_FLOORS}${nameIn('gateway', gateway)}`
+}
+
+export function openKey(gwSeq: number): string {
+  return `o/${sequenceText(gwSeq)}`
 }
 
 /** Throws REQUEST_INVALID. */

@@ -73,6 +73,8 @@ class Scan {
       this.#codec.decodeRecord(record)
       this.#tally.replace(undefined, sealedChecksum(sealed))
       if (place !== 0) this.#place(key, place)
+    } else if (key.startsWith('t/')) {
+      this.#tally.replace(undefined, sealedChecksum(sealed))
     } else if (key.startsWith('i/')) {
       const row = unsealJson<IndexRow>(this.#dir, key, sealed)
       this.#place(recordKey(row), sequenceOf(key))

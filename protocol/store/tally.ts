@@ -1,12 +1,12 @@
 export interface TallyValue {
-  /** How many registers have a record. */
+  /** How many registers have a record or a tombstone. */
   readonly records: number
-  /** XOR of the checksums of all records, each of which covers its key. */
+  /** XOR of the checksums of all of these rows, each of which covers its key. */
   readonly digest: number
 }
 
 /**
- * A fingerprint of all records, in the same batch as each change of one. A record that is missing,
+ * A fingerprint of all records and tombstones, in the same batch as each change of one. A record that is missing,
  * or one that an older version has come back for, does not fit it at the next start.
  */
 export class Tally {
@@ -22,6 +22,12 @@ export class Tally {
   replace(before: number | undefined, after: number): void {
     if (before === undefined) this.#records += 1
     this.#digest = (this.#digest ^ (before ?? 0) ^ after) >>> 0
+  }
+
+  /** A tombstone whose time is over. */
+  remove(before: number): void {
+    this.#records -= 1
+    this.#digest = (this.#digest ^ before) >>> 0
   }
 
   value(): TallyValue {

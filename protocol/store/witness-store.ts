@@ -3,8 +3,10 @@ import { SYNC_ITEMS_MAX, SYNC_SCAN_MAX, WITNESS_REGISTERS_MAX } from '../core/li
 import type { SyncItem } from '../core/messages.ts'
 import type {
   AcceptorRecord,
+  HeldRuns,
   RecordKey,
   SyncPage,
+  WitnessDrop,
   WitnessStore,
   WitnessWrite
 } from '../core/ports.ts'
@@ -12,11 +14,12 @@ import type { RecordCodec } from './codec.ts'
 import type { Committer } from './committer.ts'
 import type { StoreOp } from './database.ts'
 import { type Head, Heads } from './heads.ts'
-import { announcementKey, behind, indexKey, recordKey, sequenceOf } from './keys.ts'
+import { announcementKey, behind, indexKey, recordKey, sequenceOf, tombstoneKey } from './keys.ts'
 import type { Reader } from './reader.ts'
 import { type IndexRow, indexRow, packRow, sameBallot, unpackRow } from './record-row.ts'
 import { sealedChecksum, sealJson, sealValue } from './sealed-value.ts'
 import type { Tally } from './tally.ts'
+import { WitnessRetention } from './witness-retention.ts'
 
 export interface WitnessStoreParts {
   readonly reader: Reader
@@ -24,6 +27,9 @@ export interface WitnessStoreParts {
   readonly tally: Tally
   readonly codec: RecordCodec
 }
+
+/** What was handed in for a row: a write, or, without a record, its drop. */
+type Unsynced = WitnessWrite | { readonly record: undefined }
 
 /** What a write weighs besides its record and announcement: keys, index row, counters. */
 const WRITE_BYTES = 512
@@ -33,15 +39,17 @@ export class LevelWitnessStore implements WitnessStore {
   readonly storeId: string
   readonly #parts: WitnessStoreParts
   /** Handed in and not yet synced, by row key; the latest one of each. */
-  readonly #unsynced = new Map<string, WitnessWrite>()
+  readonly #unsynced = new Map<string, Unsynced>()
   readonly #heads = new Heads(WITNESS_REGISTERS_MAX, (key) => this.#unsynced.has(key))
   /** Reads of heads that a write waits for. */
   readonly #finding = new Map<string, Promise<void>>()
   readonly #announcements = new Map<string, Uint8Array>()
+  readonly #retention: WitnessRetention
 
   constructor(parts: WitnessStoreParts, options: { readonly storeId: string }) {
     this.#parts = parts
     this.storeId = options.storeId
+    this.#retention = new WitnessRetention(parts)
   }
 
   /** The latest record handed in, synced or not: call `barrier` before a reply shows it. */
@@ -123,9 +131,99 @@ export class LevelWitnessStore implements WitnessStore {
     return await this.#parts.reader.bytes(key)
   }
 
-  #plan(row: string, write: WitnessWrite, bytes: Uint8Array, sequence: number): StoreOp[] {
+  async floors(): Promise<ReadonlyMap<string, number>> {
+    return await this.#retention.floors()
+  }
+
+  async raiseFloor(gateway: string, gwSeq: number): Promise<number> {
+    return await this.#retention.raiseFloor(gateway, gwSeq)
+  }
+
+  async runs(after: string, limit: number): Promise<HeldRuns> {
+    return await this.#retention.runs(after, limit)
+  }
+
+  async forget(
+    isOver: (droppedAtMs: number) => boolean,
+    after: string,
+    limit: number
+  ): Promise<string | undefined> {
+    return await this.#retention.forget(isOver, after, limit)
+  }
+
+  async isDropped(key: RecordKey): Promise<boolean> {
+    this.#parts.committer.check()
+    const unsynced = this.#unsynced.get(recordKey(key))
+    if (unsynced !== undefined) return unsynced.record === undefined
+    return (await this.#parts.reader.sealed(tombstoneKey(key))) !== undefined
+  }
+
+  async drop(drop: WitnessDrop): Promise<number> {
+    const rows = new Map(drop.keys.map((key) => [recordKey(key), key]))
+    // One that is on its way to the disk already would be counted twice.
+    for (const row of rows.keys()) if (this.#isGoing(row)) rows.delete(row)
+    const buried = new Set<string>()
+    const synced = this.#parts.committer.write({
+      bytes: WRITE_BYTES * (1 + rows.size),
+      ready: this.#findAll(rows, buried),
+      plan: () => this.#planDrop(drop, rows, buried)
+    })
+    const mark = { record: undefined }
+    for (const row of rows.keys()) this.#unsynced.set(row, mark)
+    try {
+      return await synced
+    } finally {
+      for (const row of rows.keys()) {
+        if (this.#unsynced.get(row) === mark) this.#unsynced.delete(row)
+      }
+    }
+  }
+
+  #isGoing(row: string): boolean {
+    const unsynced = this.#unsynced.get(row)
+    return unsynced !== undefined && unsynced.record === undefined
+  }
+
+  /** Heads of all rows; those without one that have a tombstone already go to `buried`. */
+  async #findAll(rows: ReadonlyMap<string, RecordKey>, buried: Set<string>): Promise<void> {
+    for (const [row, key] of rows) {
+      if (this.#heads.get(row) === undefined) await this.#find(row)
+      const tombstone = await this.#parts.reader.sealed(tombstoneKey(key))
+      if (tombstone !== undefined) buried.add(row)
+    }
+  }
+
+  #planDrop(
+    { annHashes, wallMs }: WitnessDrop,
+    rows: ReadonlyMap<string, RecordKey>,
+    buried: ReadonlySet<string>
+  ): StoreOp[] {
+    const operations: StoreOp[] = []
+    for (const [row, key] of rows) {
+      const head = this.#headOf(row)
+      if (buried.has(row)) continue
+      if (head.place !== 0) operations.push({ type: 'del', key: indexKey(head.place) })
+      if (head.checksum !== undefined) operations.push({ type: 'del', key: row })
+      const at = tombstoneKey(key)
+      const value = sealJson(at, { droppedAtMs: wallMs })
+      operations.push({ type: 'put', key: at, value })
+      this.#parts.tally.replace(head.checksum, sealedChecksum(value))
+      this.#heads.set(row, { place: 0, ballot: undefined, checksum: undefined })
+    }
+    for (const annHash of annHashes) {
+      operations.push({ type: 'del', key: announcementKey(annHash) })
+    }
+    return operations
+  }
+
+  #headOf(row: string): Head {
     const head = this.#heads.get(row)
     if (head === undefined) throw new MeshError('BUG', { problem: `${row} has no head` })
+    return head
+  }
+
+  #plan(row: string, write: WitnessWrite, bytes: Uint8Array, sequence: number): StoreOp[] {
+    const head = this.#headOf(row)
     const { record, announcement, key } = write
     const operations: StoreOp[] = []
     const ballot = record.accepted?.ballot

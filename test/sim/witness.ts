@@ -112,7 +112,11 @@ export class SimWitness {
     switch (request.kind) {
       case 'read':
         this.#in(request.scope, reply, (register) => {
-          this.#commit(register, read(register.state, this.#context(remote)), reply)
+          this.#commit(
+            register,
+            read(register.state, request.scope.ann, this.#context(remote)),
+            reply
+          )
         })
         return
       case 'prepare':
@@ -173,7 +177,9 @@ export class SimWitness {
         (request.ballot.peer === remote ||
           verify.proposal(request.scope.register, request.scope.witnessEpoch, request)),
       digest: scene.digest,
-      createValid: request !== undefined
+      createValid: request !== undefined,
+      floorOf: () => 0,
+      announced: undefined
     }
   }
 

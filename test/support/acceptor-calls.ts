@@ -21,6 +21,8 @@ export function context(change: Partial<AcceptorContext> = {}): AcceptorContext 
     proposalValid: true,
     digest: DIGEST,
     createValid: true,
+    floorOf: () => 0,
+    announced: undefined,
     ...change
   }
 }

@@ -2,11 +2,14 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import type {
   AcceptorRecord,
   Clock,
+  HeldRuns,
   RecordKey,
   SyncPage,
+  WitnessDrop,
   WitnessStore,
   WitnessWrite
 } from '../../protocol/core/ports.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 
 interface Commit {
   /** Undefined for a barrier, which waits for the sync and has no sequence of its own. */
@@ -20,6 +23,8 @@ interface Disk {
   readonly records: Map<string, AcceptorRecord>
   readonly announcements: Map<string, Uint8Array>
   readonly index: Map<string, { readonly write: WitnessWrite; readonly seq: number }>
+  readonly floors: Map<string, number>
+  readonly tombstones: Map<string, number>
   wseq: number
 }
 
@@ -55,11 +60,13 @@ export class CrashStore implements WitnessStore {
 
   /** What a backup of the disk would bring back: all that was synced up to now. */
   copy(): CrashStore {
-    const { records, announcements, index, wseq } = this.#disk
+    const { records, announcements, index, floors, tombstones, wseq } = this.#disk
     const disk = {
       records: new Map(records),
       announcements: new Map(announcements),
       index: new Map(index),
+      floors: new Map(floors),
+      tombstones: new Map(tombstones),
       wseq
     }
     return new CrashStore(this.#clock, this.storeId, disk)
@@ -127,6 +134,51 @@ export class CrashStore implements WitnessStore {
     return this.#disk.announcements.get(annHash)
   }
 
+  async floors(): Promise<ReadonlyMap<string, number>> {
+    return new Map(this.#disk.floors)
+  }
+
+  raiseFloor(gateway: string, gwSeq: number): Promise<number> {
+    return this.#commit(() => {
+      const { floors } = this.#disk
+      floors.set(gateway, Math.max(gwSeq, floors.get(gateway) ?? 0))
+    })
+  }
+
+  async runs(after: string, limit: number): Promise<HeldRuns> {
+    const held = [...this.#disk.records].map(([name, { accepted }]) => {
+      const [register = '', epoch] = name.split('@')
+      const { phase, annHash = '' } = accepted?.value ?? {}
+      return { register, witnessEpoch: Number(epoch), phase, annHash }
+    })
+    const ids = [...new Set(held.map(({ register }) => runIdOf(register)))].sort()
+    const newer = ids.filter((id) => id > after)
+    const page = newer.slice(0, limit)
+    const runs = page.map((id) => held.filter(({ register }) => runIdOf(register) === id))
+    return { runs, next: page.length < newer.length ? page.at(-1) : undefined }
+  }
+
+  drop({ keys, annHashes, wallMs }: WitnessDrop): Promise<number> {
+    return this.#commit(() => {
+      for (const name of keys.map(nameOf)) {
+        this.#disk.records.delete(name)
+        this.#disk.index.delete(name)
+        this.#disk.tombstones.set(name, this.#disk.tombstones.get(name) ?? wallMs)
+      }
+      for (const annHash of annHashes) this.#disk.announcements.delete(annHash)
+    })
+  }
+
+  async isDropped(key: RecordKey): Promise<boolean> {
+    return this.#disk.tombstones.has(nameOf(key))
+  }
+
+  async forget(isOver: (droppedAtMs: number) => boolean): Promise<undefined> {
+    for (const [name, atMs] of this.#disk.tombstones) {
+      if (isOver(atMs)) this.#disk.tombstones.delete(name)
+    }
+  }
+
   #commit(apply: Commit['apply']): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
@@ -162,7 +214,14 @@ export class CrashStore implements WitnessStore {
 const SYNC_MS = 1
 
 function emptyDisk(): Disk {
-  return { records: new Map(), announcements: new Map(), index: new Map(), wseq: 0 }
+  return {
+    records: new Map(),
+    announcements: new Map(),
+    index: new Map(),
+    floors: new Map(),
+    tombstones: new Map(),
+    wseq: 0
+  }
 }
 
 function nameOf({ register, witnessEpoch }: RecordKey): string {

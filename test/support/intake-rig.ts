@@ -152,6 +152,8 @@ export function boundInbox(inbox: Inbox): Inbox {
     update: (name, patch) => inbox.update(name, patch),
     undone: () => inbox.undone(),
     nextGwSeq: () => inbox.nextGwSeq(),
+    closeAnnouncements: (gwSeqs) => inbox.closeAnnouncements(gwSeqs),
+    floor: () => inbox.floor(),
     pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch)
   }
 }

@@ -9,6 +9,8 @@ import { type JobSpec, jobIdOf, type SealedAnnouncement } from '../../protocol/c
 import { createLog } from '../../protocol/host/log.ts'
 import { AnnouncementFetch } from '../../protocol/mesh/announcement-fetch.ts'
 import { AnnouncementShelf } from '../../protocol/mesh/announcement-shelf.ts'
+import { Background } from '../../protocol/mesh/background.ts'
+import { Floors } from '../../protocol/mesh/floors.ts'
 import { MeshTransport } from '../../protocol/mesh/mesh-transport.ts'
 import { MoveProofs } from '../../protocol/mesh/move-proofs.ts'
 import { RegisterClient } from '../../protocol/mesh/register-client.ts'
@@ -129,7 +131,7 @@ export class MemoryPeer {
 
   /** The process dies and comes back: what was not synced is lost, and so is all memory. */
   async restart(): Promise<void> {
-    this.service.stop()
+    await this.service.stop()
     this.store = this.store.restart()
     this.boot = this.#world.random.id(8)
     Object.assign(this, this.#open())
@@ -137,7 +139,7 @@ export class MemoryPeer {
   }
 
   async stop(): Promise<void> {
-    this.service.stop()
+    await this.service.stop()
     await this.client.stop()
   }
 
@@ -185,9 +187,13 @@ export class MemoryPeer {
     const local = (request: RegisterRequest) => service.handle(this.peerId, request)
     const seen = new SeenSequences()
     const transport = new MeshTransport({ node: this.node, clock, seen, local })
-    const shelf = new AnnouncementShelf(this.store)
+    const background = new Background(log, 16)
+    const floors = new Floors({ store: this.store, rosters, background, log })
+    const shelf = new AnnouncementShelf(this.store, {
+      onPut: ({ announcement }) => floors.hear(announcement)
+    })
     const fetch = new AnnouncementFetch({ transport, shelf })
-    const common = { clock, random, digest: digest(), log, sets, transport, shelf, fetch }
+    const common = { clock, random, digest: digest(), log, sets, transport, shelf, fetch, floors }
     const own = { store: this.store, peerId: this.peerId, seen, inquiry: this.inquiry }
     const client = new RegisterClient({ ...common, signer: this.signer }, { boot: this.boot })
     const proofs = new MoveProofs({ client, clock, digest: digest() })
@@ -266,9 +272,10 @@ export class MemoryMesh {
 
   /** An announcement by the first peer unless said otherwise; `commit` makes it another run. */
   announce(fields: AnnounceFields = {}): SealedAnnouncement {
-    const { by = this.peer(0), jobs = [{}], commit = 'c0ffee' } = fields
+    const { by = this.peer(0), jobs = [{}], commit = 'c0ffee', floor } = fields
     this.#gwSeq += 1
-    return sealRun(by.key, { jobs, commit, gwSeq: this.#gwSeq, wallMs: this.clock.wallMs() })
+    const wallMs = this.clock.wallMs()
+    return sealRun(by.key, { jobs, commit, gwSeq: this.#gwSeq, wallMs, floor })
   }
 
   async stop(): Promise<void> {
@@ -280,6 +287,7 @@ export interface AnnounceFields {
   readonly by?: MemoryPeer
   readonly jobs?: readonly Partial<JobSpec>[]
   readonly commit?: string
+  readonly floor?: number
 }
 
 export interface SealFields {
@@ -287,6 +295,7 @@ export interface SealFields {
   readonly commit: string
   readonly gwSeq: number
   readonly wallMs: number
+  readonly floor?: number | undefined
 }
 
 /** A run of these jobs, announced by `key` now. */
@@ -300,6 +309,7 @@ export function sealRun(key: MeshKey, fields: SealFields): SealedAnnouncement {
     ...sample,
     runId: runIdOfOrigin(origin),
     gwSeq: fields.gwSeq,
+    floor: fields.floor ?? 0,
     issuedAtMs: fields.wallMs,
     notAfterMs: fields.wallMs + DAY_MS,
     manifest: { ...sample.manifest, origin, jobs }

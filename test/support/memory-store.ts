@@ -1,7 +1,8 @@
 import { MemoryLevel } from 'memory-level'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { SyncItem } from '../../protocol/core/messages.ts'
-import type { WitnessStore, WitnessWrite } from '../../protocol/core/ports.ts'
+import type { HeldRegister, WitnessStore, WitnessWrite } from '../../protocol/core/ports.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 import { type Database, databaseOver } from '../../protocol/store/database.ts'
 import { assembleStore, type MeshStore } from '../../protocol/store/mesh-store.ts'
 import { openRows } from '../../protocol/store/opening.ts'
@@ -24,6 +25,8 @@ export function memoryWitnessStore(storeId = '0'.repeat(32)): WitnessStore {
   const rows = new Map<string, Row>()
   const announcements = new Map<string, Uint8Array>()
   const items = new Map<number, SyncItem>()
+  const floors = new Map<string, number>()
+  const tombstones = new Map<string, number>()
   let unsynced: { readonly sequence: number; readonly show: () => void }[] = []
   let wseq = 0
   let handed = 0
@@ -78,8 +81,49 @@ export function memoryWitnessStore(storeId = '0'.repeat(32)): WitnessStore {
       const end = Math.max(sinceSeq, ...items.keys())
       return { items: page, next: more ? (page.at(-1)?.seq ?? sinceSeq) : end, more }
     },
-    announcement: async (annHash) => announcements.get(name(annHash))
+    announcement: async (annHash) => announcements.get(name(annHash)),
+    floors: async () => new Map(floors),
+    raiseFloor: async (gateway, gwSeq) => {
+      handed += 1
+      const sequence = await synced(handed)
+      floors.set(name(gateway), Math.max(gwSeq, floors.get(gateway) ?? 0))
+      return sequence
+    },
+    runs: async (after, limit) => {
+      const held = [...rows.values()].map(({ write }) => heldOf(write))
+      const ids = [...new Set(held.map(({ register }) => runIdOf(register)))].sort()
+      const newer = ids.filter((id) => id > after)
+      const page = newer.slice(0, limit)
+      const runs = page.map((id) => held.filter(({ register }) => runIdOf(register) === id))
+      return { runs, next: page.length < newer.length ? page.at(-1) : undefined }
+    },
+    drop: async ({ keys, annHashes, wallMs }) => {
+      for (const { register, witnessEpoch } of keys) {
+        const row = `${name(register)}@${witnessEpoch}`
+        items.delete(rows.get(row)?.place ?? 0)
+        rows.delete(row)
+        if (!tombstones.has(row)) tombstones.set(row, wallMs)
+      }
+      for (const annHash of annHashes) announcements.delete(annHash)
+      handed += 1
+      return await synced(handed)
+    },
+    isDropped: async ({ register, witnessEpoch }) => {
+      return tombstones.has(`${name(register)}@${witnessEpoch}`)
+    },
+    forget: async (isOver, after, limit) => {
+      const newer = [...tombstones.keys()].filter((row) => row > after)
+      newer.sort((a, b) => (a < b ? -1 : 1))
+      const page = newer.slice(0, limit)
+      for (const row of page) if (isOver(tombstones.get(row) ?? 0)) tombstones.delete(row)
+      return page.length < newer.length ? page.at(-1) : undefined
+    }
   }
+}
+
+function heldOf({ key, record }: WitnessWrite): HeldRegister {
+  const value = record.accepted?.value
+  return { ...key, phase: value?.phase, annHash: value?.annHash ?? '' }
 }
 
 export interface MemoryStoreOptions {

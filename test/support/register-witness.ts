@@ -55,7 +55,7 @@ export class ClusterWitness {
     const context = this.#context(remote, message, nowMs)
     const step =
       message.kind === 'read'
-        ? read(this.#state, context)
+        ? read(this.#state, message.scope.ann, context)
         : message.kind === 'prepare'
           ? prepare(this.#state, message, context)
           : accept(this.#state, message, context)
@@ -109,7 +109,9 @@ export class ClusterWitness {
         accepting !== undefined &&
         this.#verifier.proposal(accepting.scope.register, accepting.scope.witnessEpoch, accepting),
       digest: this.#parts.digest,
-      createValid: true
+      createValid: true,
+      floorOf: () => 0,
+      announced: undefined
     }
   }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JobPhase } from '../../protocol/core/job.ts'
 import type { SyncItem } from '../../protocol/core/messages.ts'
 import type { AcceptorRecord, WitnessStore } from '../../protocol/core/ports.ts'
+import { retentionContract } from './retention-contract.ts'
 import { acceptOf, hashOf, jobValue, promiseOf, runValue } from './store-records.ts'
 
 export interface OpenedWitnessStore {
@@ -23,6 +24,7 @@ export function witnessStoreContract(name: string, open: () => Promise<OpenedWit
     recordRules(store)
     announcementRules(store)
     changeRules(store)
+    retentionContract(store)
 
     test('any history is loaded and listed as a plain model has it', async () => {
       await fc.assert(

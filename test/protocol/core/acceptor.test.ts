@@ -367,7 +367,7 @@ describe('renew', () => {
 
 test('read shows what is accepted only once it is synced', () => {
   const state = promise(holding(heldByA), ballot(7, 'peerB'), START_MS)
-  const step = read(state, context({ nowMs: START_MS + 500 }))
+  const step = read(state, undefined, context({ nowMs: START_MS + 500 }))
 
   expect(step).toMatchObject({
     state,

@@ -81,7 +81,9 @@ function promised(register: WitnessRegister): AcceptorStep {
       valueValid: true,
       proposalValid: true,
       digest: digest(),
-      createValid: true
+      createValid: true,
+      floorOf: () => 0,
+      announced: undefined
     }
   )
 }
