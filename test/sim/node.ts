@@ -86,7 +86,9 @@ export class SimNode {
       const { annHash } = sealed
       network.gossip(process, { kind: 'hint', ...hint, annHash })
       // Its own timer may have kept the end out: whoever pushed it has given up.
-      if (repeat > 0) client.read(refOf(sealed, hint.register), 'never', () => undefined)
+      if (repeat === 0) return
+      const { register, witnessEpoch } = hint
+      client.read({ ...refOf(sealed, register), witnessEpoch }, 'never', () => undefined)
     }
     const proofs = new SimMoveProofs({ scene, process, client })
     const parts = { scene, process, disk, network, shelf, rosters, proofs, seenOf }

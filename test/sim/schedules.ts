@@ -79,6 +79,26 @@ export const SCHEDULES = {
       everyMsMax: 800
     }
   }),
+  /** The roster changes while runs begin, and gateways sleep through it. */
+  rosters: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 5,
+    agents: 4,
+    gateways: 2,
+    lease: 'short',
+    pushes: 3,
+    workMsMax: 12_000,
+    troubleMs: 25_000,
+    replayRate: 0.8,
+    rogue: false,
+    faults: {
+      ...CALM,
+      lossRate: 0.05,
+      strayMsMax: 1_500,
+      kinds: ['roster_change', 'roster_change', 'pause', 'partition', 'cut', 'clog'],
+      everyMsMax: 900
+    }
+  }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */
   lossy: (options: WorldOptions): WorldOptions => ({
     ...options,
