@@ -362,6 +362,13 @@ describe('I12', () => {
     expect(verdict(checkI12(), floor, makes(5))).toMatch('I12')
     expect(verdict(checkI12(), floor, makes(6))).toBeUndefined()
   })
+
+  test('sees a register that comes back after its drop', () => {
+    const drops: Fact = { kind: 'drops', store: 's', place: PLACE }
+    const other: Fact = { kind: 'drops', store: 'other', place: PLACE }
+    expect(verdict(checkI12(), drops, takes(LEASED, 2, undefined, 0))).toMatch('dropped')
+    expect(verdict(checkI12(), other, takes(LEASED, 2, undefined, 0))).toBeUndefined()
+  })
 })
 
 describe('I13', () => {

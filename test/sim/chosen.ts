@@ -1,4 +1,5 @@
 import type { Accepted } from '../../protocol/core/messages.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 import { type Fact, keyOf, type SimEvent, type Written } from './events.ts'
 
 /** Knows what no single member knows: which value a majority of stores has accepted. */
@@ -7,6 +8,8 @@ export class ChosenValues {
   readonly #emit: (fact: Fact) => void
   readonly #holders = new Map<string, Set<string>>()
   readonly #newest = new Map<string, Written>()
+  /** Runs of which some store has dropped something. */
+  readonly #dropped = new Set<string>()
   readonly #sinceMs = new Map<string, number>()
 
   constructor(quorum: number, emit: (fact: Fact) => void) {
@@ -15,6 +18,8 @@ export class ChosenValues {
   }
 
   see(event: SimEvent): void {
+    if (event.kind === 'drops')
+      this.#dropped.add(runIdOf(event.place.slice(0, event.place.lastIndexOf('@'))))
     if (event.kind !== 'syncs' || event.accepted === undefined) return
     const { store, place, accepted } = event
     const name = `${place} ${keyOf(accepted.ballot)} ${accepted.hash}`
@@ -42,6 +47,10 @@ export class ChosenValues {
     const place = places.sort((a, b) => epochOf(b) - epochOf(a))[0]
     const written = place === undefined ? undefined : this.#newest.get(place)
     return place === undefined || written === undefined ? undefined : { place, written }
+  }
+
+  isDropped(register: string): boolean {
+    return this.#dropped.has(runIdOf(register))
   }
 
   /** True time since which the newest value is chosen. */

@@ -1,4 +1,5 @@
 import type { ChangeRequest, ChangeResult, ProposerEffect } from '../../protocol/core/change.ts'
+import { isGoneAt } from '../../protocol/core/floor.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
@@ -51,7 +52,10 @@ export type SimRead =
       readonly value: RegisterValue | undefined
       readonly leaseRemainingMs: number
     }
-  | { readonly kind: 'unsettled' | 'unreachable' }
+  | { readonly kind: 'unsettled' | 'unreachable' | 'gone' }
+
+/** As core judges it, or that a quorum has dropped it. */
+type Judged = ReadJudgement | { readonly kind: 'gone' }
 
 type Op = ChangeRequest['op']
 type Done = (result: ChangeResult) => void
@@ -190,7 +194,9 @@ export class SimClient {
     const place = placeOf(ref.register, ref.witnessEpoch)
     if (result.kind !== 'unresolved' || !result.ambiguous) this.#ambiguous.delete(intent)
     this.#noteRound(place, result.highestRound)
-    if (op !== undefined && result.kind !== 'unresolved') {
+    // What was dropped had ended: nobody can say any more what became of an op in it.
+    const isGone = result.kind === 'rejected' && result.reason === 'gone'
+    if (op !== undefined && result.kind !== 'unresolved' && !isGone) {
       const { digest } = this.#parts.scene
       const base = result.value === undefined ? '' : digest.hash(result.value)
       this.#parts.scene.emit({ kind: 'hears', place, op, answer: result.kind, base })
@@ -206,7 +212,8 @@ export class SimClient {
   read(ref: ReadRef, settle: 'write' | 'never', done: (read: SimRead) => void): void {
     this.#read(ref, (judged) => {
       const { ann } = ref
-      if (judged.kind === 'waiting') done({ kind: 'unreachable' })
+      if (judged.kind === 'gone') done({ kind: 'gone' })
+      else if (judged.kind === 'waiting') done({ kind: 'unreachable' })
       else if (judged.kind === 'chosen') {
         const { value, leaseRemainingMs } = judged
         done({ kind: 'chosen', value, leaseRemainingMs })
@@ -216,7 +223,7 @@ export class SimClient {
   }
 
   /** Asks all, and pushes what is chosen to those that lag. */
-  #read(ref: ReadRef, done: (judged: ReadJudgement) => void): void {
+  #read(ref: ReadRef, done: (judged: Judged) => void): void {
     const { scene } = this.#parts
     const witnesses = this.#witnesses(ref)
     if (witnesses.length === 0) {
@@ -225,9 +232,15 @@ export class SimClient {
     }
     const replies = new Map<string, ValueReply>()
     const silent = new Set<string>()
+    const refusals = new Map<string, RegisterReply>()
     let isOver = false
     let chosen: Accepted | undefined
     const end = (): void => {
+      if (isGoneAt(refusals.values(), quorumOf(witnesses.length))) {
+        isOver = true
+        done({ kind: 'gone' })
+        return
+      }
       const judged = judgeRead(replies, quorumOf(witnesses.length), scene.digest)
       const isAll = replies.size + silent.size >= witnesses.length
       if (judged.kind !== 'chosen' && !isAll) return
@@ -237,17 +250,22 @@ export class SimClient {
       done(judged)
     }
     const { register, witnessEpoch, ann } = ref
+    const late = (peerId: string, reply: RegisterReply | undefined): void => {
+      if (chosen === undefined || !lacks(reply, chosen)) return
+      this.#bring(ref, witnesses, chosen, [peerId])
+    }
+    const count = (peerId: string, reply: RegisterReply | undefined): void => {
+      if (reply?.kind === 'value') replies.set(peerId, reply)
+      else if (!replies.has(peerId)) silent.add(peerId)
+      if (reply?.kind === 'rejected') refusals.set(peerId, reply)
+      end()
+    }
     for (const witness of witnesses) {
-      const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
+      const { peerId, storeId } = witness
+      const scope = { register, witnessEpoch, storeId, ann }
       this.ask(witness, { kind: 'read', scope }, (reply) => {
-        if (isOver) {
-          if (chosen === undefined || !lacks(reply, chosen)) return
-          this.#bring(ref, witnesses, chosen, [witness.peerId])
-          return
-        }
-        if (reply?.kind === 'value') replies.set(witness.peerId, reply)
-        else if (!replies.has(witness.peerId)) silent.add(witness.peerId)
-        end()
+        if (isOver) late(peerId, reply)
+        else count(peerId, reply)
       })
     }
   }
@@ -278,7 +296,8 @@ export class SimClient {
   #writeBack(ref: Ref): void {
     const { scene, process } = this.#parts
     this.#read(ref, (judged) => {
-      if (judged.kind === 'waiting' || !judged.lagging.includes(process.peerId)) return
+      if (judged.kind === 'waiting' || judged.kind === 'gone') return
+      if (!judged.lagging.includes(process.peerId)) return
       scene.count('witness: wrote back what it lacked')
       this.change(ref, undefined, {}, () => undefined)
     })

@@ -66,8 +66,15 @@ export class Disk {
 
   /** Writes in the order of the calls; gives the sequence to wait for. */
   put(key: string, value: unknown): number {
-    this.#seq += 1
-    this.#collecting.push({ key, value, seq: this.#seq })
+    return this.putAll([[key, value]])
+  }
+
+  /** All of them in one batch. */
+  putAll(rows: readonly (readonly [string, unknown])[]): number {
+    for (const [key, value] of rows) {
+      this.#seq += 1
+      this.#collecting.push({ key, value, seq: this.#seq })
+    }
     if (this.#inFlight.length === 0) this.#commit()
     return this.#seq
   }

@@ -148,6 +148,8 @@ export type Fact =
       readonly gateway: string
       readonly gwSeq: number
     }
+  /** A store has forgotten a register for good, and has that on its disk. */
+  | { readonly kind: 'drops'; readonly store: string; readonly place: Place }
   /** A definite answer to an op, and the value that it rests on; '' for an empty register. */
   | {
       readonly kind: 'hears'

@@ -118,7 +118,8 @@ export class SimFeed {
     const ref = { ...refOf(sealed, register), witnessEpoch }
     client.read(ref, 'write', (read) => {
       if (read.kind !== 'chosen' || read.value?.kind !== 'job') {
-        done(read.kind === 'chosen')
+        if (read.kind === 'gone') board().drop(runIdOf(register))
+        done(read.kind === 'chosen' || read.kind === 'gone')
         return
       }
       const state = read.value
@@ -155,7 +156,8 @@ export class SimFeed {
     const { client, shelf } = this.#parts
     client.read(ref, 'write', ({ kind, ...read }) => {
       const value = 'value' in read ? read.value : undefined
-      if (kind !== 'chosen') done('unknown')
+      if (kind === 'gone') done('absent')
+      else if (kind !== 'chosen') done('unknown')
       // Sealed is as good as absent: the run, if there is one, began in a later epoch.
       else if (value === undefined || isSealed(value)) done('absent')
       else shelf.fetch(value.annHash, all, (found) => done(found ?? 'unknown'))

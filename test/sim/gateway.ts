@@ -1,11 +1,19 @@
 import { type EpochSight, epochsToSeal, mayBeginIn } from '../../protocol/core/epochs.ts'
-import { BACKOFF_MS_MAX, BACKOFF_MS_MIN } from '../../protocol/core/limits.ts'
+import { floorOver, isRedeliveryOver } from '../../protocol/core/floor.ts'
+import { isTerminal } from '../../protocol/core/job.ts'
+import {
+  ANNOUNCEMENT_CLOCK_MS_MAX,
+  BACKOFF_MS_MAX,
+  BACKOFF_MS_MIN
+} from '../../protocol/core/limits.ts'
+import { REDELIVERY_MS } from '../../protocol/core/retention-limits.ts'
 import type { Manifest, SealedAnnouncement } from '../../protocol/core/run.ts'
 import { isSealed } from '../../protocol/core/run-reducer.ts'
 import type { Ref } from './client.ts'
 import type { SimFeed } from './feed.ts'
 import { refOf } from './job-door.ts'
 import { afterSync, laterBy, type NodeParts } from './node-parts.ts'
+import { KEPT_MS } from './retention.ts'
 import { placeOf } from './scene.ts'
 import { sealed } from './shelf.ts'
 
@@ -23,6 +31,16 @@ interface InboxRow {
   /** The witness epoch that it was first announced in: the run may have begun there. */
   readonly fromEpoch: number
 }
+
+/** A number that an announcement has. */
+interface DrawnRow {
+  readonly gwSeq: number
+  readonly runId: string
+  readonly issuedAtMs: number
+}
+
+/** Of the wall clock, so that nobody sends a push again after a few seconds instead of days. */
+const FORGOTTEN_MS = REDELIVERY_MS + ANNOUNCEMENT_CLOCK_MS_MAX - KEPT_MS
 
 /**
  * From a delivery to a chosen run: stored with a sync, answered, recorded on a majority. A
@@ -77,18 +95,49 @@ export class SimGateway {
     }
   }
 
+  /** Every number up to it is closed: its run has ended, by our board or by word of a quorum. */
+  #floor(): number {
+    const { disk, process, board } = this.#parts
+    const rows = disk()
+      .keys('n/')
+      .map((key) => disk().read(key) as DrawnRow)
+    const open = rows.filter(({ runId, issuedAtMs }) => {
+      const jobs = board().jobsOf(runId)
+      const hasEnded =
+        jobs.length > 0 &&
+        jobs.every(({ state }) => state !== undefined && isTerminal(state.phase)) &&
+        isRedeliveryOver(issuedAtMs, process.wallMs + FORGOTTEN_MS)
+      if (hasEnded) disk().put(`e/${runId}`, true)
+      return !hasEnded && disk().read(`e/${runId}`) === undefined
+    })
+    const said = (disk().read('floor') as number | undefined) ?? 0
+    const drawn = Math.max(0, ...rows.map(({ gwSeq }) => gwSeq))
+    const floor = floorOver(
+      said,
+      drawn,
+      open.map(({ gwSeq }) => gwSeq)
+    )
+    disk().put('floor', floor)
+    return floor
+  }
+
   #seal({ runId, manifest }: SimDelivery): SealedAnnouncement {
     const { scene, process, rosters } = this.#parts
     const { witnessEpoch } = rosters.current
+    const floor = this.#floor()
     this.#gwSeq += 1
+    const issuedAtMs = Math.floor(process.wallMs)
+    // Before anybody hears of it: a number that nobody remembers would never be closed.
+    const drawn: DrawnRow = { gwSeq: this.#gwSeq, runId, issuedAtMs }
+    this.#parts.disk().put(`n/${this.#gwSeq}`, drawn)
     const announcement = {
       runId,
       witnessEpoch,
       gateway: process.peerId,
       gwSeq: this.#gwSeq,
-      issuedAtMs: Math.floor(process.wallMs),
+      issuedAtMs,
       notAfterMs: Number.MAX_SAFE_INTEGER,
-      floor: 0,
+      floor,
       manifest
     }
     return sealed(announcement, scene)
@@ -101,6 +150,13 @@ export class SimGateway {
     this.#parts.shelf.put(row.announced)
     this.#record(row, 0, (chosen) => {
       const { scene, process, disk, network } = this.#parts
+      if (chosen === 'gone') {
+        // It has ended, and is not run again.
+        scene.count('gateway: delivery of a dropped run')
+        disk().put(`i/${runId}`, { ...row, isRecorded: true })
+        this.#active.delete(runId)
+        return
+      }
       const { annHash, announcement } = chosen
       const { witnessEpoch } = announcement
       scene.emit({ kind: 'shown', gateway: process.peerId, place: placeOf(runId, witnessEpoch) })
@@ -115,7 +171,7 @@ export class SimGateway {
   }
 
   /** Tries until a run is chosen, which may be that of another gateway, or of an earlier epoch. */
-  #record(row: InboxRow, tries: number, done: (chosen: SealedAnnouncement) => void): void {
+  #record(row: InboxRow, tries: number, done: (chosen: SealedAnnouncement | 'gone') => void): void {
     const again = (next: InboxRow = row): void => {
       const maxMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(tries, 16))
       laterBy(this.#parts, maxMs, () => this.#record(next, tries + 1, done))
@@ -136,7 +192,7 @@ export class SimGateway {
     row: InboxRow,
     made: Made,
     again: (next?: InboxRow) => void,
-    done: (chosen: SealedAnnouncement) => void
+    done: (chosen: SealedAnnouncement | 'gone') => void
   ): void {
     if (made === 'superseded') again(this.#announcedAnew(row))
     else if (made === 'unknown') again()
@@ -164,7 +220,7 @@ export class SimGateway {
   #sealAll(
     one: SealedAnnouncement,
     [epoch, ...others]: readonly number[],
-    done: (found: SealedAnnouncement | 'sealed' | 'unknown') => void
+    done: (found: SealedAnnouncement | 'sealed' | 'unknown' | 'gone') => void
   ): void {
     if (epoch === undefined) {
       done('sealed')
@@ -176,8 +232,10 @@ export class SimGateway {
     const op = signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
     const ref = { ...refOf(one, runId), witnessEpoch: epoch }
     client.change(ref, op, { maybeSent: true }, (result) => {
+      const isGone = result.kind === 'rejected' && result.reason === 'gone'
       const value = result.kind === 'unresolved' ? undefined : result.value
-      if (value === undefined) done('unknown')
+      if (isGone) done('gone')
+      else if (value === undefined) done('unknown')
       else if (isSealed(value)) this.#sealAll(one, others, done)
       else {
         scene.count('gateway: run found in an earlier epoch')
@@ -195,6 +253,7 @@ export class SimGateway {
     const options = { announcement: one.bytes, maybeSent: true }
     const ref = refOf(one, runId)
     client.change(ref, op, options, (result) => {
+      if (result.kind === 'rejected' && result.reason === 'gone') return done('gone')
       if (result.kind !== 'applied' && result.kind !== 'same') return done('unknown')
       // Another gateway knows a later epoch, and the run begins there.
       if (isSealed(result.value)) return done('superseded')
@@ -217,4 +276,4 @@ export class SimGateway {
 }
 
 /** What came of a create: the run, or why there is none. */
-type Made = SealedAnnouncement | 'superseded' | 'unknown'
+type Made = SealedAnnouncement | 'superseded' | 'unknown' | 'gone'

@@ -14,6 +14,7 @@ export function refOf({ announcement, annHash }: SealedAnnouncement, register: s
 }
 
 const UNRESOLVED: JobChange = { kind: 'unresolved', value: undefined, reason: undefined }
+const GONE: JobChange = { kind: 'rejected', value: undefined, reason: 'gone' }
 const UNREACHABLE: JobRead = { kind: 'unreachable' }
 
 type DoorParts = Omit<NodeParts, 'jobs'>
@@ -31,7 +32,7 @@ export class SimJobDoor implements JobDoor {
   change(jobId: string, opId: string, body: JobOpBody, done: (change: JobChange) => void): void {
     const sealed = this.#sealed(jobId)
     if (sealed === undefined) {
-      done(UNRESOLVED)
+      this.#isGone(jobId, (isGone) => done(isGone ? GONE : UNRESOLVED))
       return
     }
     const hop = (ref: Ref | undefined, hops: number): void => {
@@ -98,6 +99,23 @@ export class SimJobDoor implements JobDoor {
 
   #sealed(jobId: string): SealedAnnouncement | undefined {
     return this.#parts.board().run(runIdOf(jobId))?.sealed
+  }
+
+  /** Of a run that is not known here: whether a quorum has dropped it. */
+  #isGone(jobId: string, done: (isGone: boolean) => void): void {
+    const { client, rosters } = this.#parts
+    const register = runIdOf(jobId)
+    const look = (witnessEpoch: number): void => {
+      if (witnessEpoch < 1) {
+        done(false)
+        return
+      }
+      client.read({ register, witnessEpoch, ann: undefined }, 'never', ({ kind }) => {
+        if (kind === 'gone') done(true)
+        else look(witnessEpoch - 1)
+      })
+    }
+    look(rosters.current.witnessEpoch)
   }
 
   #refOf(sealed: SealedAnnouncement, jobId: string): Ref {

@@ -93,6 +93,8 @@ export class Liveness {
 
   // V5: two periods of anti-entropy and the reads after it.
   #everybodyKnows(place: string, job: string): string | undefined {
+    // What has begun to be dropped is nobody's to know any more.
+    if (this.#parts.chosen.isDropped(job)) return
     const { nodes, scene } = this.#parts
     const { profile } = scene
     const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 4 + 2_000
@@ -163,6 +165,7 @@ export class Liveness {
       return (
         !process.isAlive ||
         jobs.every((job) => {
+          if (chosen.isDropped(job)) return true
           const state = board.job(job)?.state
           return (
             board.run(runIdOf(job)) !== undefined && state !== undefined && isTerminal(state.phase)
@@ -172,6 +175,7 @@ export class Liveness {
     })
     if (!isIdle || !isKnown || !this.#parts.watchesWitnesses) return isIdle && isKnown
     return jobs.every((job) => {
+      if (chosen.isDropped(job)) return true
       return [...this.#seats(chosen.home(job)?.place ?? '', job)].every(({ isDone }) => isDone)
     })
   }

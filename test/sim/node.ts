@@ -10,6 +10,7 @@ import { SimClient } from './client.ts'
 import { ContainerHost } from './container-host.ts'
 import { Disk } from './disk.ts'
 import { SimFeed } from './feed.ts'
+import { SimFloors } from './floors.ts'
 import { SimGateway } from './gateway.ts'
 import { refOf, SimJobDoor } from './job-door.ts'
 import { SimMoveProofs } from './move-proofs.ts'
@@ -91,7 +92,9 @@ export class SimNode {
       client.read({ ...refOf(sealed, register), witnessEpoch }, 'never', () => undefined)
     }
     const proofs = new SimMoveProofs({ scene, process, client })
-    const parts = { scene, process, disk, network, shelf, rosters, proofs, seenOf }
+    const floors = new SimFloors({ scene, process, disk })
+    shelf.onPut = (announcement) => floors.hear(announcement)
+    const parts = { scene, process, disk, network, shelf, rosters, proofs, floors, seenOf }
     const witness = new SimWitness({ ...parts, onDistrust, onExpired })
     this.witness = witness
     const mover = new SimMover({ ...this.parts, awayMs: options.awayMs })
@@ -134,7 +137,11 @@ export class SimNode {
 
   #newDisk(scene: Scene, storeId: string): Disk {
     const disk = new Disk(storeId, scene.timeline, (key, value) => {
-      if (!key.startsWith('r/')) return
+      if (key.startsWith('t/')) {
+        scene.emit({ kind: 'drops', store: storeId, place: key.slice(2) })
+        return
+      }
+      if (!key.startsWith('r/') || value === undefined) return
       const { record } = value as RecordRow
       const place = key.slice(2)
       const { promised, accepted } = record

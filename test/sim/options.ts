@@ -94,6 +94,7 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
   const lease = chance.random() < 0.9 ? 'short' : 'default'
   const unit = lease === 'short' ? 1 : 8
   const isRough = chance.random() < 0.8
+  const isLong = chance.random() < 0.3
   return {
     seed,
     witnesses: oneOf([1, 3, 3, 3, 3, 5, 5, 5]),
@@ -101,9 +102,9 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
     gateways: oneOf([1, 2]),
     lease,
     slots: oneOf([1, 2]),
-    pushes: oneOf([1, 2, 3]),
+    pushes: isLong ? 8 : oneOf([1, 2, 3]),
     jobsPerPushMax: oneOf([1, 2, 3]),
-    workMsMax: oneOf([1_000, 5_000, 12_000]) * unit,
+    workMsMax: (isLong ? 800 : oneOf([1_000, 5_000, 12_000])) * unit,
     troubleMs: chance.between(15_000, 35_000) * unit,
     driftRate: oneOf([0, 0.001, 0.0099]),
     cancelRate: oneOf([0, 0.2, 0.5]),

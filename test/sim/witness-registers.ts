@@ -1,4 +1,4 @@
-import { type AcceptorState, acceptorOf } from '../../protocol/core/acceptor.ts'
+import { type AcceptorState, acceptorOf, droppedAcceptor } from '../../protocol/core/acceptor.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type { AcceptorRecord, RecordKey } from '../../protocol/core/ports.ts'
 import type { Disk } from './disk.ts'
@@ -35,7 +35,8 @@ export class WitnessRegisters {
     const known = this.#known.get(place)
     if (known !== undefined) return known
     const row = this.#disk.read(`r/${place}`) as RecordRow | undefined
-    const state = acceptorOf(row?.record, this.#startedAtMs)
+    const dropped = this.#disk.read(`t/${place}`) !== undefined
+    const state = acceptorOf(row?.record, this.#startedAtMs, dropped)
     const fresh = { place, key, state, savedSeq: 0, savedAcceptSeq: 0 }
     this.#known.set(place, fresh)
     return fresh
@@ -46,6 +47,11 @@ export class WitnessRegisters {
     for (const register of this.#known.values()) {
       if (leasedJob(register.state.record.accepted?.value) !== undefined) yield register
     }
+  }
+
+  /** Its record is handed to the disk as gone. */
+  drop(register: WitnessRegister, nowMs: number): void {
+    register.state = droppedAcceptor(nowMs)
   }
 
   save(register: WitnessRegister, isAccept: boolean): void {

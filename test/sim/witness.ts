@@ -10,6 +10,7 @@ import {
 import { answerMs } from '../../protocol/core/lease-profile.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
+  AnnouncementRef,
   Hint,
   RegisterReply,
   RegisterRequest,
@@ -23,9 +24,11 @@ import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
 import { LeaseSweep } from '../../protocol/mesh/lease-sweep.ts'
 import type { Disk } from './disk.ts'
+import type { SimFloors } from './floors.ts'
 import type { SimMoveProofs } from './move-proofs.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
+import { sweep } from './retention.ts'
 import type { SimRosters } from './rosters.ts'
 import type { Scene } from './scene.ts'
 import type { Shelf } from './shelf.ts'
@@ -41,6 +44,7 @@ export interface WitnessParts {
   readonly shelf: Shelf
   readonly rosters: SimRosters
   readonly proofs: SimMoveProofs
+  readonly floors: SimFloors
   /** The sequence of a store of `peer` that this process was shown. */
   seenOf(peer: string, storeId: string): number
   /** The process ends: its store has forgotten something. */
@@ -48,6 +52,9 @@ export interface WitnessParts {
   /** A lease has run out by the timer of this witness, told `repeat` times before. */
   onExpired(hint: Hint, repeat: number): void
 }
+
+/** Milliseconds between two looks for runs that may be dropped. */
+const SWEEP_MS = 1_000
 
 type Answer = (reply: RegisterReply) => void
 
@@ -178,9 +185,30 @@ export class SimWitness {
           verify.proposal(request.scope.register, request.scope.witnessEpoch, request)),
       digest: scene.digest,
       createValid: request !== undefined,
-      floorOf: () => 0,
-      announced: undefined
+      floorOf: (gateway) => this.#parts.floors.of(gateway),
+      announced: request === undefined ? undefined : this.#announced(request.value.annHash)
     }
+  }
+
+  #announced(annHash: string): AnnouncementRef | undefined {
+    const announcement = this.#parts.shelf.find(annHash)?.announcement
+    if (announcement === undefined) return
+    const { gateway, gwSeq } = announcement
+    return { gateway, gwSeq, annHash }
+  }
+
+  #sweep(): void {
+    const { scene, process, shelf, floors } = this.#parts
+    const dropped = sweep({
+      disk: this.#disk,
+      registers: this.#registers,
+      floorOf: (gateway) => floors.of(gateway),
+      nowMs: process.nowMs,
+      wallMs: process.wallMs,
+      announcementOf: (annHash) => shelf.find(annHash)?.announcement
+    })
+    if (dropped.length > 0) scene.count('witness: run dropped')
+    process.arm(SWEEP_MS, () => this.#sweep())
   }
 
   // The announcement of a first value is sent along, at hand, or asked for; only then comes the
@@ -392,6 +420,7 @@ export class SimWitness {
     this.#shownSeq = disk.syncedSeq
     const clock = { bootMs: () => process.nowMs, wallMs: () => process.wallMs, arm: armOf(process) }
     const { onExpired } = this.#parts
+    process.arm(SWEEP_MS, () => this.#sweep())
     new LeaseSweep({ registers: this.#registers, clock }, onExpired).start()
     this.#toAsk = 0
     const { storeId } = disk

@@ -17,6 +17,7 @@ const HAPPENINGS = [
   'gateway: announced in other words',
   'gateway: another announcement was first',
   'gateway: delivery doubled',
+  'gateway: delivery of a dropped run',
   'gateway: delivery replayed',
   'gateway: run found in an earlier epoch',
   'job: landed',
@@ -26,7 +27,8 @@ const HAPPENINGS = [
   'network: lost to a cut',
   'network: overtook another',
   'roster: a store is admitted anew',
-  'roster: a witness is replaced'
+  'roster: a witness is replaced',
+  'witness: run dropped'
 ]
 
 describe('a simulated mesh', () => {
