@@ -97,6 +97,8 @@ export async function announceAnew(
   const sealed = announcer.seal({ ...announcement, ...head })
   const open = { gwSeq, runId, witnessEpoch, issuedAtMs }
   await inbox.update(key, { sealed: sealed.bytes, open })
+  // The new one is open in its place: under the old number nothing begins any more.
+  await inbox.closeAnnouncements([announcement.gwSeq])
   return sealed
 }
 

@@ -9,6 +9,8 @@ import type { InboxStore } from '../protocol/store/inbox-store.ts'
 export interface FloorKeeperParts {
   readonly inbox: Pick<InboxStore, 'openAnnouncements' | 'closeAnnouncements'>
   readonly ending: Pick<RunEnding, 'shown' | 'isClosed'>
+  /** True for a witness epoch that was given up: nobody can say any more how a run ended there. */
+  isLost(witnessEpoch: number): boolean
   readonly clock: Clock
   readonly log: Log
 }
@@ -53,7 +55,7 @@ export class FloorKeeper {
     const old = inbox.openAnnouncements().filter(({ issuedAtMs }) => {
       return isRedeliveryOver(issuedAtMs, clock.wallMs())
     })
-    const shown = old.map((one) => ({ one, closed: this.#parts.ending.shown(one.runId) }))
+    const shown = old.map((one) => ({ one, closed: this.#shown(one) }))
     const closed = shown.flatMap(({ one, closed: yes }) => (yes === true ? [one.gwSeq] : []))
     const unknown = shown.flatMap(({ one, closed: yes }) => (yes === undefined ? [one] : []))
     const later = unknown.filter(({ gwSeq }) => gwSeq >= this.#readFrom)
@@ -67,6 +69,12 @@ export class FloorKeeper {
     const floor = await inbox.closeAnnouncements(closed)
     log.debug({ closed: closed.length, floor }, 'announcements closed')
     return closed.length
+  }
+
+  // What begins anew after a loss of its epoch has a number of its own, which is open.
+  #shown({ runId, witnessEpoch }: AnnouncedRun): boolean | undefined {
+    const { ending } = this.#parts
+    return this.#parts.isLost(witnessEpoch) ? true : ending.shown(runId)
   }
 
   async #isClosed(run: AnnouncedRun): Promise<boolean> {

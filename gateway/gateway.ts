@@ -89,19 +89,21 @@ export class Gateway {
       seal: (announcement) => sealAnnouncement(key, announcement),
       open: openAnnouncement
     }
+    const recorder = new MeshRecorder({ member: this.#member, clock })
     this.#intake = new Intake({
       inbox: store.inbox,
       repositories: this.#repositories,
       commits: this.#commits,
       announcer: this.#announcer,
-      recorder: new MeshRecorder({ member: this.#member, clock }),
+      recorder,
       onAnew: (runId) => this.#forgetLogs(runId),
       clock,
       random,
       log
     })
     const { ending } = this.#member
-    this.#floor = new FloorKeeper({ inbox: store.inbox, ending, clock, log })
+    const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
+    this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
     this.#logs = new LogStore(paths.logs, { durable: true })
     this.#holders = this.#holdersOf()
     const isOpen = (runId: string): boolean => isOpenRun(this.#member, runId)

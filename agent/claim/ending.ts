@@ -1,5 +1,5 @@
 import { backoffMs } from '../../protocol/core/backoff.ts'
-import { causeOf } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf } from '../../protocol/core/errors.ts'
 import type { JobOpBody } from '../../protocol/core/job.ts'
 import { endOpId } from '../../protocol/core/op-id.ts'
 import type { Clock, Digest, Random } from '../../protocol/core/ports.ts'
@@ -53,6 +53,8 @@ async function propose(
     if (change.kind === 'unresolved') parts.log.warn(facts, 'end not settled yet')
     return change
   } catch (error) {
+    // It has ended, and so long ago that its witnesses keep it no more: nobody waits for this end.
+    if (codeOf(error) === 'RUN_GONE') return { kind: 'rejected', value: undefined, reason: 'gone' }
     parts.log.warn({ ...facts, cause: causeOf(error) }, 'end not proposed yet')
     return undefined
   }

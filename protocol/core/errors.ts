@@ -165,8 +165,8 @@ export const MESH_ERRORS = {
   ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
   // joining
   ...JOIN_ERRORS,
-  ...STORAGE_ERRORS,
   ...ROSTER_ERRORS,
+  ...STORAGE_ERRORS,
   // jobs
   PIPELINE_INVALID: kind(
     1,

@@ -57,6 +57,12 @@ export function judgeRead(
     : { kind: 'unsettled', base: top?.value, ...facts }
 }
 
+/** True for an answer that lacks a value which others have shown as chosen. */
+export function lacks(reply: RegisterReply | undefined, chosen: Accepted): boolean {
+  if (reply?.kind !== 'value') return false
+  return compareBallots(ballotOf(reply.accepted), chosen.ballot) < 0
+}
+
 /** What one witness says of a register's lease, in a promise or in a read. */
 export type LeaseAnswer = Pick<ValueReply, 'accepted' | 'lease'>
 

@@ -189,8 +189,9 @@ export class JobAccess {
   async #readAt(ref: ChangeRef, signal: AbortSignal | undefined): Promise<JobRead> {
     const read = await this.#parts.client.read(ref, { settle: 'write', signal })
     if (read.kind === 'gone') {
-      this.#parts.feed.dropRun(runIdOf(ref.register))
-      throw new MeshError('RUN_GONE', { run: runIdOf(ref.register) })
+      const run = runIdOf(ref.register)
+      this.#parts.feed.dropRun(run)
+      throw new MeshError('RUN_GONE', { run })
     }
     if (read.kind !== 'chosen') {
       return { ...UNREACHABLE, answered: read.kind === 'unreachable' ? read.answered : 0 }

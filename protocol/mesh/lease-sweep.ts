@@ -1,8 +1,18 @@
+import type { AcceptorState } from '../core/acceptor.ts'
 import { leasedJob, remainingMs } from '../core/lease-timer.ts'
 import { LEASE_SWEEP_MS, REANNOUNCE_MS_MAX } from '../core/limits.ts'
 import type { Hint } from '../core/messages.ts'
-import type { Clock } from '../core/ports.ts'
-import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
+import type { Clock, RecordKey } from '../core/ports.ts'
+
+/** A register in memory; the same object as long as it stays there. */
+export interface LeasedRegister {
+  readonly key: RecordKey
+  readonly state: AcceptorState
+}
+
+export interface LeasedRegisters {
+  leased(): Iterable<LeasedRegister>
+}
 
 interface Said {
   readonly version: number
@@ -19,14 +29,14 @@ const REPEAT_MS_MIN = 5_000
  * asking. A hint only: the claim that follows still needs a quorum of witnesses to agree.
  */
 export class LeaseSweep {
-  readonly #registers: WitnessRegisters
+  readonly #registers: LeasedRegisters
   readonly #clock: Clock
   readonly #onExpired: (hint: Hint, repeat: number) => void
-  #said = new Map<WitnessRegister, Said>()
+  #said = new Map<LeasedRegister, Said>()
   #cancel: (() => void) | undefined
 
   constructor(
-    parts: { readonly registers: WitnessRegisters; readonly clock: Clock },
+    parts: { readonly registers: LeasedRegisters; readonly clock: Clock },
     onExpired: (hint: Hint, repeat: number) => void
   ) {
     this.#registers = parts.registers
@@ -48,7 +58,7 @@ export class LeaseSweep {
 
   #sweep(): void {
     const nowMs = this.#clock.bootMs()
-    const said = new Map<WitnessRegister, Said>()
+    const said = new Map<LeasedRegister, Said>()
     for (const register of this.#registers.leased()) {
       const { timer, record } = register.state
       const job = leasedJob(record.accepted?.value)
@@ -59,7 +69,7 @@ export class LeaseSweep {
     this.#said = said
   }
 
-  #say(register: WitnessRegister, version: number, nowMs: number): Said {
+  #say(register: LeasedRegister, version: number, nowMs: number): Said {
     const before = this.#said.get(register)
     const isNew = before === undefined || before.version !== version
     if (!isNew && nowMs < before.nextAtMs) return before

@@ -1,8 +1,7 @@
-import { permits } from '../core/guard.ts'
+import { type Arrival, arrivalProblem, leadOf } from '../core/arrival.ts'
 import type { JobState } from '../core/job.ts'
-import { heldJob, remainingMs } from '../core/lease-timer.ts'
 import type { RegisterReply, RegisterScope, RegisterValue } from '../core/messages.ts'
-import { isLanding, landingOf } from '../core/move.ts'
+import { isLanding } from '../core/move.ts'
 import type { Clock, Digest } from '../core/ports.ts'
 import { MOVE_HOPS_MAX, PROVEN_MOVES_MAX } from '../core/roster-limits.ts'
 import { Lru } from './lru.ts'
@@ -13,13 +12,6 @@ export interface MoveProofsParts {
   readonly client: Pick<RegisterClient, 'read'>
   readonly clock: Clock
   readonly digest: Digest
-}
-
-/** A job that is known to have come to a register: what it begins with there, and since when. */
-interface Arrival {
-  readonly landing: JobState
-  /** Boot clock when this witness learned it: from then on it waits for the lease in it. */
-  readonly provenAtMs: number
 }
 
 /**
@@ -50,27 +42,16 @@ export class MoveProofs {
     if (arrival === 'none') return refusal('invalid', 'the job did not move here')
     // Those who could tell do not answer: to be asked again.
     if (arrival === 'unknown') return refusal('wrong_roster', 'its move here is not known yet')
-    const { landing } = arrival
-    const { digest } = this.#parts
-    const isSame = digest.hash(landing) === digest.hash(value)
-    if (isSame) return
-    const isLater = value.version > landing.version
-    return isLater ? this.#guard(arrival, value) : refusal('invalid', 'another landing')
-  }
-
-  /** As if the landing had come first: its lease is alive somewhere, and this witness is late. */
-  #guard({ landing, provenAtMs }: Arrival, value: RegisterValue): RegisterReply | undefined {
-    const timer = { renewedAtMs: provenAtMs, fenced: false, stage: undefined }
-    const leftMs = remainingMs(landing, timer, this.#parts.clock.bootMs())
-    const confirmed = heldJob(landing) !== undefined
-    if (permits(landing, value, { leftMs, confirmed, confirmedBoot: confirmed })) return
-    const detail = 'its lease came along, and is alive'
+    const { clock, digest } = this.#parts
+    const found = arrivalProblem(arrival, value, clock.bootMs(), digest)
+    if (found === undefined) return
+    if (found.kind === 'another') return refusal('invalid', 'another landing')
     return {
       kind: 'rejected',
       code: 'lease_alive',
       promised: undefined,
-      remainingMs: leftMs,
-      detail
+      remainingMs: found.leftMs,
+      detail: 'its lease came along, and is alive'
     }
   }
 
@@ -90,11 +71,10 @@ export class MoveProofs {
     let epoch = fromEpoch
     for (let hop = 0; hop < MOVE_HOPS_MAX; hop += 1) {
       const read = await this.#read(scope, epoch)
-      const job = jobIn(read)
-      if (job?.moved === undefined) return read.kind === 'chosen' ? 'none' : undefined
-      epoch = job.moved.witnessEpoch
-      if (epoch === scope.witnessEpoch) return landingOf(job)
-      if (epoch > scope.witnessEpoch) return 'none'
+      const lead = leadOf(jobIn(read), scope.witnessEpoch)
+      if (lead.kind === 'none') return read.kind === 'chosen' ? 'none' : undefined
+      if (lead.kind === 'here') return lead.landing
+      epoch = lead.witnessEpoch
     }
     return undefined
   }
@@ -106,8 +86,8 @@ export class MoveProofs {
   async #search(scope: RegisterScope, fromEpoch: number): Promise<JobState | 'unknown'> {
     const least = Math.max(fromEpoch, scope.witnessEpoch - MOVE_HOPS_MAX)
     for (let epoch = scope.witnessEpoch - 1; epoch > least; epoch -= 1) {
-      const job = jobIn(await this.#read(scope, epoch))
-      if (job?.moved?.witnessEpoch === scope.witnessEpoch) return landingOf(job) ?? 'unknown'
+      const lead = leadOf(jobIn(await this.#read(scope, epoch)), scope.witnessEpoch)
+      if (lead.kind === 'here') return lead.landing
     }
     return 'unknown'
   }

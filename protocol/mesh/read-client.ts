@@ -1,8 +1,8 @@
 import { codeOf } from '../core/errors.ts'
 import { isGoneAt } from '../core/floor.ts'
-import type { AnnouncementRef, RegisterReply } from '../core/messages.ts'
+import type { Accepted, AnnouncementRef, RegisterReply } from '../core/messages.ts'
 import type { Digest, Transport } from '../core/ports.ts'
-import { judgeRead, type ReadJudgement, type ValueReply } from '../core/reader.ts'
+import { judgeRead, lacks, type ReadJudgement, type ValueReply } from '../core/reader.ts'
 import type { WitnessRef } from '../core/witnesses.ts'
 import type { Log } from '../host/log.ts'
 import type { WitnessSet } from './witness-sets.ts'
@@ -21,6 +21,12 @@ export type FastRead =
   /** Fewer than a quorum answered in time. */
   | { readonly kind: 'unreachable'; readonly answered: number }
 
+interface Heard {
+  readonly replies: ReadonlyMap<string, ValueReply>
+  readonly refusals: readonly RegisterReply[]
+  readonly isOpen: boolean
+}
+
 export interface ReadClientParts {
   readonly transport: Transport
   readonly digest: Digest
@@ -38,22 +44,30 @@ export class ReadClient {
     this.#parts = parts
   }
 
-  async read(ref: RegisterRef, set: WitnessSet, signal?: AbortSignal): Promise<FastRead> {
+  /** `onLagging` is told of those whose answer came after the quorum's, and lacks what is chosen. */
+  async read(
+    ref: RegisterRef,
+    set: WitnessSet,
+    signal?: AbortSignal,
+    onLagging: (peerId: string, chosen: Accepted) => void = () => undefined
+  ): Promise<FastRead> {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<FastRead>()
     const replies = new Map<string, ValueReply>()
     const refusals: RegisterReply[] = []
     let open = set.witnesses.length
+    let chosen: Accepted | undefined
     const hear = (peerId: string, reply: RegisterReply | undefined) => {
       open -= 1
+      if (chosen !== undefined) {
+        if (lacks(reply, chosen)) onLagging(peerId, chosen)
+        return
+      }
       if (reply?.kind === 'value') replies.set(peerId, reply)
       else if (reply !== undefined) refusals.push(reply)
-      if (isGoneAt(refusals, set.quorum)) resolve({ kind: 'gone' })
-      const judged = judgeRead(replies, set.quorum, this.#parts.digest)
-      if (judged.kind === 'chosen') resolve(judged)
-      else if (open > 0) return
-      else if (judged.kind === 'waiting') resolve({ kind: 'unreachable', answered: replies.size })
-      else resolve(judged)
+      const verdict = this.#verdict({ replies, refusals, isOpen: open > 0 }, set.quorum)
+      if (verdict?.kind === 'chosen') chosen = verdict.accepted
+      if (verdict !== undefined) resolve(verdict)
     }
     for (const witness of set.witnesses) {
       this.#ask(ref, witness, set.profile.requestTimeoutMs, signal)
@@ -63,6 +77,14 @@ export class ReadClient {
     const read = await promise
     this.#alarm(ref, read)
     return read
+  }
+
+  /** Undefined while more has to be heard. */
+  #verdict({ replies, refusals, isOpen }: Heard, quorum: number): FastRead | undefined {
+    if (isGoneAt(refusals, quorum)) return { kind: 'gone' }
+    const judged = judgeRead(replies, quorum, this.#parts.digest)
+    if (judged.kind !== 'chosen' && isOpen) return
+    return judged.kind === 'waiting' ? { kind: 'unreachable', answered: replies.size } : judged
   }
 
   async #ask(

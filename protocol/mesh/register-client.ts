@@ -88,7 +88,7 @@ export class RegisterClient {
     this.#parts = parts
     this.#boot = options.boot
     this.#reads = new ReadClient(parts)
-    this.#repairs = new Repairs(parts)
+    this.#repairs = new Repairs({ ...parts, writeBack: (ref) => this.#writeBack(ref) })
   }
 
   /** Ends what runs: changes in flight reject with STOPPING, and may still be applied. */
@@ -117,9 +117,8 @@ export class RegisterClient {
     const set = this.#parts.sets.of(ref.register, ref.witnessEpoch)
     if (set === undefined) return { kind: 'unreachable', answered: 0 }
     const signal = this.#signal(options.signal)
-    const fast = await this.#reads.read(ref, set, signal)
+    const fast = await this.#fastRead(ref, set, signal)
     if (fast.kind === 'unreachable' || fast.kind === 'gone') return fast
-    this.#learn(ref, set, fast)
     if (fast.kind === 'chosen') return readResult(fast)
     const { ann } = ref
     if (options.settle === 'never' || ann === undefined) return { kind: 'unsettled' }
@@ -132,6 +131,16 @@ export class RegisterClient {
    */
   async repair(ref: RegisterRef): Promise<void> {
     await this.read(ref, { settle: 'never' })
+  }
+
+  /** A round above the promise of a proposer that is gone, where our own witness still lags. */
+  async #writeBack(ref: ChangeRef): Promise<void> {
+    const set = this.#parts.sets.of(ref.register, ref.witnessEpoch)
+    if (set === undefined) return
+    const fast = await this.#fastRead(ref, set, this.#signal(undefined))
+    if (fast.kind === 'unreachable' || fast.kind === 'gone') return
+    if (!fast.lagging.includes(this.#parts.transport.peerId)) return
+    await this.change(ref, undefined)
   }
 
   async #changeNow(
@@ -200,21 +209,28 @@ export class RegisterClient {
     return { kind: 'chosen', value: result.value, leaseRemainingMs, stage: undefined }
   }
 
-  #learn(
-    ref: RegisterRef,
-    set: WitnessSet,
-    fast: Exclude<FastRead, { kind: 'unreachable' | 'gone' }>
-  ): void {
+  async #fastRead(ref: RegisterRef, set: WitnessSet, signal: AbortSignal): Promise<FastRead> {
+    // Our own witness, say, which has just started: it answers after all others.
+    const late = (peerId: string, chosen: Accepted): void => {
+      this.#bring(ref, set, chosen, [peerId])
+    }
+    const fast = await this.#reads.read(ref, set, signal, late)
+    if (fast.kind === 'unreachable' || fast.kind === 'gone') return fast
     this.#rounds.note(nameOf(ref), fast.highestRound)
+    const { accepted, lagging } = fast
+    if (fast.kind === 'chosen' && accepted !== undefined) this.#bring(ref, set, accepted, lagging)
+    return fast
+  }
+
+  #bring(ref: RegisterRef, set: WitnessSet, accepted: Accepted, peers: readonly string[]): void {
+    if (ref.ann === undefined) return
     const { peerId } = this.#parts.transport
-    const { accepted } = fast
-    if (fast.kind !== 'chosen' || accepted === undefined || ref.ann === undefined) return
     // A reader repairs only where it is a witness itself, or holds the lease: with a thousand
     // readers one lagging witness would else get a thousand pushes.
     const isWitness = set.witnesses.some((witness) => witness.peerId === peerId)
     if (!isWitness && !isHolder(accepted, peerId)) return
     const chosen = { ...ref, ann: ref.ann, accepted, announcement: undefined }
-    this.#repairs.push(chosen, set, fast.lagging)
+    this.#repairs.push(chosen, set, peers)
   }
 
   #signal(signal: AbortSignal | undefined): AbortSignal {

@@ -18,6 +18,14 @@ export interface ChosenAccept {
   readonly announcement: Uint8Array | undefined
 }
 
+export interface RepairsParts {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly log: Log
+  /** For our own witness, which has promised a higher round and still lacks what is chosen. */
+  readonly writeBack: (ref: Omit<ChosenAccept, 'accepted' | 'announcement'>) => Promise<void>
+}
+
 /**
  * Pushes chosen accepts to witnesses that lag (4.12.17): one that missed the last accept would show
  * an open job for ever. Best effort, each accept once a witness; a witness that stays away repairs
@@ -27,18 +35,16 @@ export class Repairs {
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #log: Log
+  readonly #writeBack: RepairsParts['writeBack']
   readonly #pushed = new Lru<string, true>(REPAIRS_KEPT_MAX)
   readonly #running = new Set<Promise<void>>()
   readonly #stop = stopController()
 
-  constructor(parts: {
-    readonly transport: Transport
-    readonly clock: Clock
-    readonly log: Log
-  }) {
+  constructor(parts: RepairsParts) {
     this.#transport = parts.transport
     this.#clock = parts.clock
     this.#log = parts.log
+    this.#writeBack = parts.writeBack
   }
 
   push(chosen: ChosenAccept, set: WitnessSet, peers: readonly string[]): void {
@@ -76,11 +82,18 @@ export class Repairs {
     peerId: string,
     storeId: string
   ): Promise<boolean> {
-    if (await this.#try(chosen, set, peerId, storeId)) return true
+    const isOwn = peerId === this.#transport.peerId
+    const first = await this.#try(chosen, set, peerId, storeId)
+    // A newer round runs there: it brings this value or its successor.
+    if (first === 'done' || (first === 'outrun' && !isOwn)) return true
     // What made it miss the accept mostly passes within a request's time.
     await pause(this.#clock, set.profile.requestTimeoutMs, this.#stop.signal)
     if (this.#stop.signal.aborted) return false
-    return await this.#try(chosen, set, peerId, storeId)
+    const second = await this.#try(chosen, set, peerId, storeId)
+    if (second !== 'outrun') return second === 'done'
+    // Or its proposer is gone, and no accept below it will ever be taken.
+    if (isOwn) await this.#writeBack(chosen)
+    return !isOwn
   }
 
   async #try(
@@ -88,18 +101,17 @@ export class Repairs {
     set: WitnessSet,
     peerId: string,
     storeId: string
-  ): Promise<boolean> {
+  ): Promise<'done' | 'outrun' | 'failed'> {
     const scope = { register, witnessEpoch, storeId, ann }
     const options = { timeoutMs: set.profile.requestTimeoutMs, signal: this.#stop.signal }
     try {
       const message = { kind: 'accept', scope, ...accepted, announcement } as const
       const reply = await this.#transport.request(peerId, message, options)
-      // A higher promise means that a newer round runs there: it brings this value or its
-      // successor.
-      return reply.kind === 'accepted' || (reply.kind === 'rejected' && reply.code === 'ballot')
+      if (reply.kind === 'accepted') return 'done'
+      return reply.kind === 'rejected' && reply.code === 'ballot' ? 'outrun' : 'failed'
     } catch (error) {
       if (codeOf(error) === undefined && !this.#stop.signal.aborted) throw error
-      return false
+      return 'failed'
     }
   }
 }

@@ -29,8 +29,10 @@ async function announced(count: number) {
       return closed.has(runId)
     }
   }
-  const keeper = new FloorKeeper({ inbox, ending, clock, log: silentLog() })
-  return { clock, inbox, keeper, asked, shown, closed }
+  const lost = new Set<number>()
+  const isLost = (witnessEpoch: number): boolean => lost.has(witnessEpoch)
+  const keeper = new FloorKeeper({ inbox, ending, isLost, clock, log: silentLog() })
+  return { clock, inbox, keeper, asked, shown, closed, lost }
 }
 
 test('a run that has ended closes its number only once nobody sends its push again', async () => {
@@ -82,4 +84,17 @@ test('a look comes by itself, and none after the stop', async () => {
   await keeper.stop()
 
   expect(clock.armed()).toBe(0)
+})
+
+test('a run of a witness epoch that was given up holds the floor no longer', async () => {
+  const { clock, inbox, keeper, asked, lost } = await announced(2)
+  clock.jumpWall(REDELIVERY_MS + DAY_MS)
+  await keeper.look()
+  expect(inbox.floor()).toBe(0)
+
+  lost.add(1)
+  asked.length = 0
+  await keeper.look()
+  expect(asked).toEqual([])
+  expect(inbox.floor()).toBe(2)
 })

@@ -7,12 +7,15 @@ import type { JobState } from '../../protocol/core/job.ts'
 import { holdsLease } from '../../protocol/core/lease.ts'
 import { CLAIM_REST_MS } from '../../protocol/core/limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
+import { type Candidate, candidatesOf, recoverAttempt } from './adoption.ts'
 import { dropRecord, endingOfRecord, recordsOf } from './attempt-records.ts'
 import { endLease } from './end-lease.ts'
-import { type HolderParts, SimHolder } from './holder.ts'
+import { type HolderParts, SimHolder, type WonClaim } from './holder.ts'
 import type { JobChange } from './node-parts.ts'
 import { laterBy } from './node-parts.ts'
 
+/** What one job takes of an agent's room. */
+const SLOT = { cpuMilli: 1_000, memoryBytes: 536_870_912 }
 /** Milliseconds between two advertisements. */
 const ADVERTISE_MS = 2_000
 
@@ -27,6 +30,8 @@ export class SimAgent {
   #waiting = new Set<string>()
   #claims = new Set<string>()
   #watched = new Set<string>()
+  /** Jobs of a process before this one that may still be adopted. */
+  #expected = new Set<string>()
   readonly holders = new Map<string, SimHolder>()
   #isReady = false
   #sequence = 0
@@ -46,7 +51,7 @@ export class SimAgent {
 
   /** Nothing of an earlier process is left to be ended, and nothing is held. */
   get isIdle(): boolean {
-    return this.holders.size + this.#claims.size === 0
+    return this.holders.size + this.#claims.size + this.#expected.size === 0
   }
 
   #forget(): void {
@@ -55,20 +60,58 @@ export class SimAgent {
     this.#waiting = new Set()
     this.#claims = new Set()
     this.#watched = new Set()
+    this.#expected = new Set()
     this.holders.clear()
     this.#sequence = 0
   }
 
-  // A `start` of the dead process may still be under way: containers go before any lease (4.12.8).
+  // A `start` of the dead process may still be under way: containers go before any lease, but for
+  // those that run on under a lease that may still be ours (4.12.8).
   #boot(): void {
     const { host, process } = this.#parts
-    const { boot } = process
-    host.reap(process.peerId, new Set(), () => {
+    const { boot, peerId } = process
+    host.survivors(peerId, (survivors) => {
       process.run(boot, () => {
-        this.#isReady = true
-        for (const record of recordsOf(this.#parts)) this.#settle(record.jobId)
-        this.#advertise()
-        this.consider()
+        const candidates = candidatesOf(this.#parts, recordsOf(this.#parts), survivors)
+        const kept = new Set(candidates.map(({ record }) => record.claimId))
+        host.reap(peerId, kept, () => process.run(boot, () => this.#begin(candidates)))
+      })
+    })
+  }
+
+  #begin(candidates: readonly Candidate[]): void {
+    this.#isReady = true
+    for (const { record } of candidates) {
+      this.#expected.add(record.jobId)
+      // A simulated job needs one slot, whatever it is.
+      this.#ledger = reserve(this.#ledger, record.jobId, SLOT).ledger
+    }
+    for (const { jobId } of recordsOf(this.#parts)) {
+      if (!this.#expected.has(jobId)) this.#settle(jobId)
+    }
+    for (const candidate of candidates) this.#recover(candidate)
+    this.#advertise()
+    this.consider()
+  }
+
+  #recover(candidate: Candidate): void {
+    const { host, process, scene } = this.#parts
+    const { jobId, claimId } = candidate.record
+    const { boot } = process
+    recoverAttempt(this.#parts, candidate, (won) => {
+      if (won !== undefined) {
+        scene.count('agent: attempt adopted')
+        this.#hold(won)
+        this.#expected.delete(jobId)
+        return
+      }
+      scene.count('agent: attempt not adopted')
+      host.remove(claimId, () => {
+        process.run(boot, () => {
+          this.#ledger = release(this.#ledger, jobId)
+          this.#settle(jobId)
+          this.#expected.delete(jobId)
+        })
       })
     })
   }
@@ -109,7 +152,9 @@ export class SimAgent {
   }
 
   get #taken(): ReadonlySet<string> {
-    return new Set([...this.#claims, ...this.holders.keys(), ...this.#waiting, ...this.#watched])
+    const { holders } = this
+    const begun = [...this.#claims, ...holders.keys(), ...this.#expected]
+    return new Set([...begun, ...this.#waiting, ...this.#watched])
   }
 
   #own(): Own {
@@ -196,7 +241,7 @@ export class SimAgent {
         const won = this.#wonState(change, claimId)
         if (won === undefined) return over()
         jobs.hint(jobId)
-        this.#hold(jobId, won.epoch, claimId, startedAtMs)
+        this.#hold({ jobId, epoch: won.epoch, claimId, startedAtMs, isAdopted: false })
       })
     }
     attempt(0)
@@ -217,8 +262,9 @@ export class SimAgent {
     jobs.change(jobId, scene.timeline.id(), body, () => jobs.hint(jobId))
   }
 
-  #hold(jobId: string, epoch: number, claimId: string, startedAtMs: number): void {
-    const holder = new SimHolder(this.#parts, { jobId, epoch, claimId, startedAtMs }, () => {
+  #hold(won: WonClaim): void {
+    const { jobId } = won
+    const holder = new SimHolder(this.#parts, won, () => {
       this.holders.delete(jobId)
       this.#ledger = release(this.#ledger, jobId)
       this.consider()

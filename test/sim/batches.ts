@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { addCounts, type Counts } from './counts.ts'
 import { World, type WorldResult } from './world.ts'
 
 /** Seeds that one worker runs in one go. */
@@ -16,6 +17,7 @@ export interface Batch {
   readonly simulatedMs: number
   readonly jobs: number
   readonly epochMax: number
+  readonly counts: Counts
   readonly broken: readonly Pick<WorldResult, 'seed' | 'violation'>[]
 }
 
@@ -39,6 +41,7 @@ export function runBatch({ first, count }: Range): Batch {
     simulatedMs: sum(({ simulatedMs }) => simulatedMs),
     jobs: sum(({ jobs }) => jobs),
     epochMax: Math.max(...results.map(({ epochMax }) => epochMax)),
+    counts: addCounts(results.map(({ counts }) => counts)),
     broken: results
       .filter(({ violation }) => violation !== undefined)
       .map(({ seed, violation }) => ({ seed, violation }))

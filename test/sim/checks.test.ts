@@ -9,7 +9,9 @@ import { checkI3 } from './checks/i03-no-way-back.ts'
 import { checkAnswers } from './checks/i04-answers.ts'
 import { checkI4 } from './checks/i04-one-outcome.ts'
 import { checkI5 } from './checks/i05-epochs.ts'
+import { checkEarlyStart } from './checks/i06-early-start.ts'
 import { checkI6 } from './checks/i06-one-lease.ts'
+import { checkOneProcess } from './checks/i06-one-process.ts'
 import { checkI7 } from './checks/i07-one-container.ts'
 import { checkI8 } from './checks/i08-no-late-start.ts'
 import { checkI9 } from './checks/i09-no-lost-delivery.ts'
@@ -17,6 +19,7 @@ import { checkI10 } from './checks/i10-nothing-unsynced.ts'
 import { checkI11 } from './checks/i11-one-configuration.ts'
 import { checkI12 } from './checks/i12-no-creation-below-the-floor.ts'
 import { checkI13 } from './checks/i13-no-poison.ts'
+import { checkOneLog } from './checks/one-log.ts'
 import type { Checker, Fact } from './events.ts'
 
 /*
@@ -162,6 +165,7 @@ describe('I6', () => {
   const holds = (claimId: string, untilMs: number): Fact => ({
     kind: 'holds',
     by: claimId,
+    boot: 'boot',
     job: 'RUN.0',
     epoch: 1,
     claimId,
@@ -173,6 +177,61 @@ describe('I6', () => {
     expect(verdict(checkI6(), holds('one', 900), holds('two', 6_000))).toBeUndefined()
     const letsGo: Fact = { kind: 'lets_go', claimId: 'one' }
     expect(verdict(checkI6(), holds('one', 5_000), letsGo, holds('two', 6_000))).toBeUndefined()
+  })
+})
+
+describe('I6, of processes', () => {
+  const adopted = (number: number): RegisterValue => {
+    const lease = LEASED.lease && { ...LEASED.lease, boot: `boot${number}` }
+    const adoption = { number, opId: 'op', sig: 'sig' }
+    const prevHash = DIGEST.hash(LEASED)
+    return { ...LEASED, version: 3, prevHash, lease: lease && { ...lease, adoption } }
+  }
+  const renews = (boot: string): Fact => ({
+    kind: 'renews',
+    store: 's',
+    place: PLACE,
+    claimId: 'one',
+    boot,
+    localMs: 0
+  })
+
+  test('sees a renewal for a process that was replaced', () => {
+    const before = LEASED.lease?.boot ?? ''
+    const trace = [takes(LEASED, 2, QUEUED, 0), renews(before), takes(adopted(1), 3, LEASED, 0)]
+    expect(verdict(checkOneProcess(), ...trace, renews(before))).toMatch('replaced')
+    expect(verdict(checkOneProcess(), ...trace, renews('boot1'))).toBeUndefined()
+  })
+
+  test('sees an adoption out of turn', () => {
+    const trace = [chosen(LEASED, 2)]
+    expect(verdict(checkOneProcess(), ...trace, chosen(adopted(2), 3))).toMatch('adoption 0 to 2')
+    expect(verdict(checkOneProcess(), ...trace, chosen(adopted(1), 3))).toBeUndefined()
+  })
+})
+
+describe('I6, where a lease begins', () => {
+  const holds = (untilMs: number): Fact => {
+    const { claimId = '', boot = '' } = LEASED.lease ?? {}
+    return { kind: 'holds', by: 'agent', boot, job: 'RUN.0', epoch: 1, claimId, untilMs }
+  }
+
+  test('sees one that counts from its answers', () => {
+    const holdMs = LEASED.lease?.leaseMs === 3_000 ? 2_200 : 27_000
+    expect(verdict(checkEarlyStart(), proposes(LEASED, 1), holds(holdMs))).toBeUndefined()
+    expect(verdict(checkEarlyStart(), proposes(LEASED, 1), holds(holdMs + 900))).toMatch('later')
+  })
+})
+
+describe('the log', () => {
+  const logs = (first: number, last: number, line: number): Fact => {
+    return { kind: 'logs', job: 'RUN.0', epoch: 1, first, last, line }
+  }
+
+  test('has each line once, and none is left out', () => {
+    expect(verdict(checkOneLog(), logs(1, 2, 1), logs(4, 4, 4))).toMatch('comes after 2')
+    expect(verdict(checkOneLog(), logs(1, 2, 1), logs(3, 4, 1))).toMatch('line 1')
+    expect(verdict(checkOneLog(), logs(1, 2, 1), logs(1, 3, 1))).toBeUndefined()
   })
 })
 
@@ -196,6 +255,25 @@ describe('I7 and I8', () => {
   test('see a container that outlives its deadline', () => {
     const tick: Fact = { kind: 'fault', what: 'none', whom: '' }
     expect(verdict(checkI7(800), userCode('one', 900), tick, tick)).toMatch('outlives')
+  })
+
+  const deadline = (claimId: string, untilMs: number): Fact => {
+    return { kind: 'deadline', host: 'host', claimId, untilMs }
+  }
+
+  test('see a deadline that is put off after it has come', () => {
+    const late = [userCode('one', 500), deadline('one', 5_000)]
+    expect(verdict(checkI7(800), ...late)).toMatch('put off')
+    const early = [userCode('one', 1_500), deadline('one', 5_000)]
+    expect(verdict(checkI7(800), ...early)).toBeUndefined()
+  })
+
+  test('know that what sleeps runs nothing, and is over soon after it wakes', () => {
+    const sleeps: Fact = { kind: 'sleeps', host: 'host', untilMs: 2_500 }
+    const tick: Fact = { kind: 'fault', what: 'none', whom: '' }
+    const trace = [sleeps, userCode('one', 1_200), userCode('two', 9_000)]
+    expect(verdict(checkI7(800), ...trace)).toBeUndefined()
+    expect(verdict(checkI7(800), ...trace, tick, tick)).toMatch('outlives')
   })
 
   test('see a late start', () => {
@@ -283,6 +361,13 @@ describe('I12', () => {
     })
     expect(verdict(checkI12(), floor, makes(5))).toMatch('I12')
     expect(verdict(checkI12(), floor, makes(6))).toBeUndefined()
+  })
+
+  test('sees a register that comes back after its drop', () => {
+    const drops: Fact = { kind: 'drops', store: 's', place: PLACE }
+    const other: Fact = { kind: 'drops', store: 'other', place: PLACE }
+    expect(verdict(checkI12(), drops, takes(LEASED, 2, undefined, 0))).toMatch('dropped')
+    expect(verdict(checkI12(), other, takes(LEASED, 2, undefined, 0))).toBeUndefined()
   })
 })
 

@@ -1,4 +1,5 @@
 import type { Accepted } from '../../protocol/core/messages.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 import { type Fact, keyOf, type SimEvent, type Written } from './events.ts'
 
 /** Knows what no single member knows: which value a majority of stores has accepted. */
@@ -7,6 +8,8 @@ export class ChosenValues {
   readonly #emit: (fact: Fact) => void
   readonly #holders = new Map<string, Set<string>>()
   readonly #newest = new Map<string, Written>()
+  /** Runs of which some store has dropped something. */
+  readonly #dropped = new Set<string>()
   readonly #sinceMs = new Map<string, number>()
 
   constructor(quorum: number, emit: (fact: Fact) => void) {
@@ -15,6 +18,8 @@ export class ChosenValues {
   }
 
   see(event: SimEvent): void {
+    if (event.kind === 'drops')
+      this.#dropped.add(runIdOf(event.place.slice(0, event.place.lastIndexOf('@'))))
     if (event.kind !== 'syncs' || event.accepted === undefined) return
     const { store, place, accepted } = event
     const name = `${place} ${keyOf(accepted.ballot)} ${accepted.hash}`
@@ -36,6 +41,18 @@ export class ChosenValues {
     return this.#newest.get(place)
   }
 
+  /** The newest of a register, under whatever witness epoch it has come to. */
+  home(register: string): { readonly place: string; readonly written: Written } | undefined {
+    const places = [...this.#newest.keys()].filter((place) => place.startsWith(`${register}@`))
+    const place = places.sort((a, b) => epochOf(b) - epochOf(a))[0]
+    const written = place === undefined ? undefined : this.#newest.get(place)
+    return place === undefined || written === undefined ? undefined : { place, written }
+  }
+
+  isDropped(register: string): boolean {
+    return this.#dropped.has(runIdOf(register))
+  }
+
   /** True time since which the newest value is chosen. */
   sinceMs(place: string): number {
     return this.#sinceMs.get(place) ?? 0
@@ -44,6 +61,10 @@ export class ChosenValues {
   places(): readonly string[] {
     return [...this.#newest.keys()]
   }
+}
+
+function epochOf(place: string): number {
+  return Number(place.slice(place.lastIndexOf('@') + 1))
 }
 
 function isBelow(a: Pick<Accepted, 'ballot'>, b: Pick<Accepted, 'ballot'>): boolean {

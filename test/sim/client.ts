@@ -1,4 +1,6 @@
 import type { ChangeRequest, ChangeResult, ProposerEffect } from '../../protocol/core/change.ts'
+import { isGoneAt } from '../../protocol/core/floor.ts'
+import type { JobState } from '../../protocol/core/job.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
   Accepted,
@@ -9,12 +11,13 @@ import type {
 } from '../../protocol/core/messages.ts'
 import type { Signer } from '../../protocol/core/ports.ts'
 import { startChange, stepChange } from '../../protocol/core/proposer.ts'
-import type { ValueReply } from '../../protocol/core/reader.ts'
-import { judgeRead } from '../../protocol/core/reader.ts'
+import type { ReadJudgement, ValueReply } from '../../protocol/core/reader.ts'
+import { judgeRead, lacks } from '../../protocol/core/reader.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import { quorumOf } from '../../protocol/core/witnesses.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
+import type { SimRosters } from './rosters.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { SeenStores } from './seen-stores.ts'
 
@@ -23,6 +26,7 @@ export interface ClientParts {
   readonly process: SimProcess
   readonly network: Network
   readonly signer: Signer
+  readonly rosters: SimRosters
 }
 
 /** A register whose announcement is known. */
@@ -32,8 +36,12 @@ export interface Ref {
   readonly ann: AnnouncementRef
 }
 
+type ReadRef = Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined }
+
 export interface ChangeOptions {
   readonly announcement?: Uint8Array | undefined
+  /** What an empty register of a moved job begins with, in place of an op. */
+  readonly landing?: JobState | undefined
   /** An earlier process may have sent this op. */
   readonly maybeSent?: boolean | undefined
 }
@@ -44,10 +52,21 @@ export type SimRead =
       readonly value: RegisterValue | undefined
       readonly leaseRemainingMs: number
     }
-  | { readonly kind: 'unsettled' | 'unreachable' }
+  | { readonly kind: 'unsettled' | 'unreachable' | 'gone' }
+
+/** As core judges it, or that a quorum has dropped it. */
+type Judged = ReadJudgement | { readonly kind: 'gone' }
 
 type Op = ChangeRequest['op']
 type Done = (result: ChangeResult) => void
+
+const NO_FACTS = {
+  highestRound: 0,
+  chosen: undefined,
+  lagging: [],
+  outstanding: [],
+  refused: []
+}
 
 /** Drives core's proposer and reader for one process, as protocol/mesh does. */
 export class SimClient {
@@ -85,6 +104,10 @@ export class SimClient {
 
   /** One change at a time of each register: two would draw the same ballots. */
   change(ref: Ref, op: Op, options: ChangeOptions, done: Done): void {
+    if (this.#parts.rosters.at(ref.witnessEpoch) === undefined) {
+      done({ kind: 'unresolved', answered: 0, ambiguous: false, ...NO_FACTS })
+      return
+    }
     const place = placeOf(ref.register, ref.witnessEpoch)
     const lane = this.#lanes.get(place)
     const start = (): void => {
@@ -113,6 +136,7 @@ export class SimClient {
       boot: process.boot,
       op,
       announcement: options.announcement,
+      landing: options.landing,
       profile: scene.profile,
       ambiguous: options.maybeSent === true || this.#ambiguous.has(intent),
       firstRound: (this.#rounds.get(place) ?? 0) + 1
@@ -170,7 +194,9 @@ export class SimClient {
     const place = placeOf(ref.register, ref.witnessEpoch)
     if (result.kind !== 'unresolved' || !result.ambiguous) this.#ambiguous.delete(intent)
     this.#noteRound(place, result.highestRound)
-    if (op !== undefined && result.kind !== 'unresolved') {
+    // What was dropped had ended: nobody can say any more what became of an op in it.
+    const isGone = result.kind === 'rejected' && result.reason === 'gone'
+    if (op !== undefined && result.kind !== 'unresolved' && !isGone) {
       const { digest } = this.#parts.scene
       const base = result.value === undefined ? '' : digest.hash(result.value)
       this.#parts.scene.emit({ kind: 'hears', place, op, answer: result.kind, base })
@@ -183,52 +209,98 @@ export class SimClient {
   }
 
   /** One round trip where a quorum agrees; `settle` writes a half-written value back. */
-  read(
-    ref: Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined },
-    settle: 'write' | 'never',
-    done: (read: SimRead) => void
-  ): void {
+  read(ref: ReadRef, settle: 'write' | 'never', done: (read: SimRead) => void): void {
+    this.#read(ref, (judged) => {
+      const { ann } = ref
+      if (judged.kind === 'gone') done({ kind: 'gone' })
+      else if (judged.kind === 'waiting') done({ kind: 'unreachable' })
+      else if (judged.kind === 'chosen') {
+        const { value, leaseRemainingMs } = judged
+        done({ kind: 'chosen', value, leaseRemainingMs })
+      } else if (settle === 'never' || ann === undefined) done({ kind: 'unsettled' })
+      else this.#settle({ ...ref, ann }, done)
+    })
+  }
+
+  /** Asks all, and pushes what is chosen to those that lag. */
+  #read(ref: ReadRef, done: (judged: Judged) => void): void {
     const { scene } = this.#parts
     const witnesses = this.#witnesses(ref)
+    if (witnesses.length === 0) {
+      done({ kind: 'waiting' })
+      return
+    }
     const replies = new Map<string, ValueReply>()
     const silent = new Set<string>()
+    const refusals = new Map<string, RegisterReply>()
     let isOver = false
+    let chosen: Accepted | undefined
     const end = (): void => {
+      if (isGoneAt(refusals.values(), quorumOf(witnesses.length))) {
+        isOver = true
+        done({ kind: 'gone' })
+        return
+      }
       const judged = judgeRead(replies, quorumOf(witnesses.length), scene.digest)
       const isAll = replies.size + silent.size >= witnesses.length
       if (judged.kind !== 'chosen' && !isAll) return
       isOver = true
-      if (judged.kind === 'waiting') {
-        done({ kind: 'unreachable' })
-        return
-      }
-      this.#noteRound(placeOf(ref.register, ref.witnessEpoch), judged.highestRound)
-      const { ann } = ref
-      if (judged.kind === 'chosen') {
-        const { value, leaseRemainingMs, accepted, lagging } = judged
-        if (ann !== undefined && accepted !== undefined && this.#mayRepair(witnesses, accepted)) {
-          this.#push({ ...ref, ann }, accepted, lagging, undefined)
-        }
-        done({ kind: 'chosen', value, leaseRemainingMs })
-        return
-      }
-      if (settle === 'never' || ann === undefined) {
-        done({ kind: 'unsettled' })
-        return
-      }
-      this.#settle({ ...ref, ann }, done)
-      return
+      if (judged.kind === 'chosen') chosen = judged.accepted
+      if (judged.kind !== 'waiting') this.#learn(ref, witnesses, judged)
+      done(judged)
     }
     const { register, witnessEpoch, ann } = ref
+    const late = (peerId: string, reply: RegisterReply | undefined): void => {
+      if (chosen === undefined || !lacks(reply, chosen)) return
+      this.#bring(ref, witnesses, chosen, [peerId])
+    }
+    const count = (peerId: string, reply: RegisterReply | undefined): void => {
+      if (reply?.kind === 'value') replies.set(peerId, reply)
+      else if (!replies.has(peerId)) silent.add(peerId)
+      if (reply?.kind === 'rejected') refusals.set(peerId, reply)
+      end()
+    }
     for (const witness of witnesses) {
-      const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
+      const { peerId, storeId } = witness
+      const scope = { register, witnessEpoch, storeId, ann }
       this.ask(witness, { kind: 'read', scope }, (reply) => {
-        if (isOver) return
-        if (reply?.kind === 'value') replies.set(witness.peerId, reply)
-        else if (!replies.has(witness.peerId)) silent.add(witness.peerId)
-        end()
+        if (isOver) late(peerId, reply)
+        else count(peerId, reply)
       })
     }
+  }
+
+  #learn(
+    ref: ReadRef,
+    witnesses: ChangeRequest['witnesses'],
+    judged: Exclude<ReadJudgement, { readonly kind: 'waiting' }>
+  ): void {
+    this.#noteRound(placeOf(ref.register, ref.witnessEpoch), judged.highestRound)
+    const { accepted, lagging } = judged
+    if (judged.kind !== 'chosen' || accepted === undefined) return
+    this.#bring(ref, witnesses, accepted, lagging)
+  }
+
+  #bring(
+    ref: ReadRef,
+    witnesses: ChangeRequest['witnesses'],
+    accepted: Accepted,
+    peers: readonly string[]
+  ): void {
+    const { ann } = ref
+    if (ann === undefined || !this.#mayRepair(witnesses, accepted)) return
+    this.#push({ ...ref, ann }, accepted, peers, undefined)
+  }
+
+  /** A round above the promise of a proposer that is gone, where our own witness still lags. */
+  #writeBack(ref: Ref): void {
+    const { scene, process } = this.#parts
+    this.#read(ref, (judged) => {
+      if (judged.kind === 'waiting' || judged.kind === 'gone') return
+      if (!judged.lagging.includes(process.peerId)) return
+      scene.count('witness: wrote back what it lacked')
+      this.change(ref, undefined, {}, () => undefined)
+    })
   }
 
   #settle(ref: Ref, done: (read: SimRead) => void): void {
@@ -276,19 +348,22 @@ export class SimClient {
       if (!peers.includes(witness.peerId) || this.#pushed.has(name)) continue
       this.#pushed.add(name)
       const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
+      const push = { kind: 'accept', scope, ...accepted, announcement } as const
+      const isOwn = witness.peerId === this.#parts.process.peerId
       let tries = 0
       const send = (): void => {
         tries += 1
         let isOver = false
-        this.ask(witness, { kind: 'accept', scope, ...accepted, announcement }, (reply) => {
-          const isNo = reply?.kind === 'rejected' && reply.code !== 'ballot'
-          if (isOver || (reply !== undefined && !isNo)) return
+        this.ask(witness, push, (reply) => {
+          const isOutrun = reply?.kind === 'rejected' && reply.code === 'ballot'
+          if (isOver || reply?.kind === 'accepted' || (isOutrun && !isOwn)) return
           isOver = true
-          if (tries > 1) {
-            this.#pushed.delete(name)
+          if (tries === 1) {
+            this.#parts.process.arm(this.#parts.scene.profile.requestTimeoutMs, send)
             return
           }
-          this.#parts.process.arm(this.#parts.scene.profile.requestTimeoutMs, send)
+          this.#pushed.delete(name)
+          if (isOutrun) this.#writeBack(ref)
         })
       }
       send()
@@ -297,10 +372,13 @@ export class SimClient {
 
   #witnesses({ register, witnessEpoch }: Omit<Ref, 'ann'>): ChangeRequest['witnesses'] {
     const { scene, process } = this.#parts
-    const witnesses = scene.witnesses(register)
+    // Nobody to ask while the roster of that epoch is not known here.
+    if (this.#parts.rosters.at(witnessEpoch) === undefined) return []
+    const witnesses = scene.witnesses(register, witnessEpoch)
     const runId = runIdOf(register)
-    if (!this.#addressed.has(runId)) {
-      this.#addressed.add(runId)
+    const name = `${runId}@${witnessEpoch}`
+    if (!this.#addressed.has(name)) {
+      this.#addressed.add(name)
       const stores = witnesses.map(({ storeId }) => storeId).join(' ')
       scene.emit({ kind: 'addresses', by: process.peerId, runId, witnessEpoch, stores })
     }

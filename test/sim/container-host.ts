@@ -1,5 +1,15 @@
+import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { LocalClock } from '../support/timeline.ts'
 import type { Scene } from './scene.ts'
+
+/** What a step came to, or nothing yet; 'none' before its exec. */
+interface Work {
+  state: 'none' | 'running' | 'over'
+  exit: number
+  /** True time of its first command, and how much of it there is. */
+  startedAtMs: number
+  ms: number
+}
 
 interface Container {
   readonly claimId: string
@@ -7,17 +17,22 @@ interface Container {
   readonly epoch: number
   readonly peer: string
   state: 'created' | 'running' | 'exited'
-  hasUserCode: boolean
+  readonly work: Work
   /** What it ran attacks process 1: the guardian on the host is left. */
   isHostile: boolean
-  onExit: (exit: number) => void
+  /** Of every process that asked: a dead one hears nothing. */
+  readonly onExit: ((exit: number) => void)[]
 }
+
+export type Survivor = FoundContainer & { readonly job: string }
 
 /** Milliseconds between two looks of the guard at its deadline, and until all is dead. */
 const GUARD_TICK_MS = 200
 /** The guardian goes this long after the deadline, and needs a moment. */
 const GUARDIAN_AFTER_MS = 300
 const GUARDIAN_MS_MAX = 300
+/** Milliseconds of work between two lines of output. */
+const LINE_MS = 400
 
 export const EXIT_TOO_LATE = 75
 export const EXIT_DEADLINE = 76
@@ -36,6 +51,8 @@ export class ContainerHost {
   readonly #deadlines = new Map<string, number>()
   callMsMax = 60
   hungUntilMs = 0
+  /** The whole host is suspended until then: nothing runs, its boot clock goes on. */
+  frozenUntilMs = 0
   hostileRate = 0
 
   constructor(name: string, scene: Scene, clock: LocalClock) {
@@ -46,7 +63,8 @@ export class ContainerHost {
 
   writeDeadline(claimId: string, deadlineMs: number): void {
     this.#deadlines.set(claimId, deadlineMs)
-    this.#scene.emit({ kind: 'deadline', claimId, untilMs: this.#clock.trueMs(deadlineMs) })
+    const facts = { host: this.#name, claimId, untilMs: this.#clock.trueMs(deadlineMs) }
+    this.#scene.emit({ kind: 'deadline', ...facts })
   }
 
   forgetDeadline(claimId: string): void {
@@ -56,7 +74,8 @@ export class ContainerHost {
   create(facts: Pick<Container, 'claimId' | 'job' | 'epoch' | 'peer'>, done: () => void): void {
     this.#call(() => {
       const isHostile = this.#scene.timeline.random() < this.hostileRate
-      const rest = { hasUserCode: false, isHostile, onExit: () => undefined }
+      const work: Work = { state: 'none', exit: 0, startedAtMs: 0, ms: 0 }
+      const rest = { work, isHostile, onExit: [] }
       this.#containers.set(facts.claimId, { ...facts, ...rest, state: 'created' })
       done()
     })
@@ -69,6 +88,7 @@ export class ContainerHost {
       if (container?.state !== 'created') return done(false)
       container.state = 'running'
       if (this.#isOver(claimId)) {
+        this.#scene.count('container: started too late')
         this.#end(container, EXIT_TOO_LATE)
         return done(false)
       }
@@ -77,20 +97,32 @@ export class ContainerHost {
     })
   }
 
-  /** Runs the job's own commands; `done` gets their exit code, or that of whoever ended them. */
+  /**
+   * Runs the job's own commands, once: whoever asks again follows what runs. `done` gets their exit
+   * code, or that of whoever ended them.
+   */
   exec(claimId: string, workMs: number, exit: number, done: (exit: number) => void): void {
     this.#call(() => {
       const container = this.#containers.get(claimId)
       if (container?.state !== 'running') return done(EXIT_KILLED)
-      const { job, epoch } = container
-      container.hasUserCode = true
-      container.onExit = done
+      const { work, job, epoch } = container
+      if (work.state === 'over') return done(work.exit)
+      container.onExit.push(done)
+      if (work.state === 'running') return
+      Object.assign(work, { state: 'running', ms: workMs, startedAtMs: this.#nowMs })
       const untilMs = this.#clock.trueMs(this.#deadlines.get(claimId) ?? 0)
       this.#scene.emit({ kind: 'user_code', host: this.#name, job, epoch, claimId, untilMs })
-      this.#scene.timeline.after(workMs, () => {
-        if (container.state === 'running') this.#end(container, exit)
+      this.#awake(this.#nowMs + workMs, () => {
+        if (container.state === 'running') this.#finish(container, exit)
       })
     })
+  }
+
+  /** Lines that the job has written so far: they stay in its container. */
+  lines(claimId: string): number {
+    const work = this.#containers.get(claimId)?.work
+    if (work === undefined || work.state === 'none') return 0
+    return Math.floor(Math.min(this.#nowMs - work.startedAtMs, work.ms) / LINE_MS)
   }
 
   /** Gone for sure once `done` runs. */
@@ -104,10 +136,23 @@ export class ContainerHost {
   }
 
   /** The engine or the kernel kills what runs: nobody asked for it. */
-  killAll(): void {
-    for (const container of this.#containers.values()) {
-      if (container.state === 'running') this.#end(container, EXIT_KILLED)
-    }
+  killAll(): boolean {
+    if (this.frozenUntilMs > this.#nowMs) return false
+    const running = [...this.#containers.values()].filter(({ state }) => state === 'running')
+    for (const container of running) this.#end(container, EXIT_KILLED)
+    return running.length > 0
+  }
+
+  /** All containers of a peer, whatever state they are in, with the deadlines beside them. */
+  survivors(peer: string, done: (found: readonly Survivor[]) => void): void {
+    this.#call(() => {
+      const own = [...this.#containers.values()].filter((container) => container.peer === peer)
+      done(
+        own.map(({ job, epoch, claimId, state }) => {
+          return { job, epoch, claimId, state, deadlineMs: this.#deadlines.get(claimId) }
+        })
+      )
+    })
   }
 
   /** Removes all containers of a peer but those of `owned` claims. */
@@ -127,10 +172,22 @@ export class ContainerHost {
     })
   }
 
+  get #nowMs(): number {
+    return this.#scene.timeline.nowMs
+  }
+
   #call(task: () => void): void {
+    const afterMs = this.#scene.timeline.random() * this.callMsMax
+    this.#awake(Math.max(this.#nowMs, this.hungUntilMs) + afterMs, task)
+  }
+
+  /** Then, or when the host wakes. */
+  #awake(atMs: number, task: () => void): void {
     const { timeline } = this.#scene
-    const afterMs = timeline.random() * this.callMsMax
-    timeline.at(Math.max(timeline.nowMs, this.hungUntilMs) + afterMs, task)
+    timeline.at(atMs, () => {
+      if (this.frozenUntilMs > timeline.nowMs) this.#awake(this.frozenUntilMs, task)
+      else task()
+    })
   }
 
   #isOver(claimId: string): boolean {
@@ -142,12 +199,16 @@ export class ContainerHost {
     const { timeline } = this.#scene
     const { claimId } = container
     const dueMs = this.#clock.trueMs(this.#deadlines.get(claimId) ?? 0)
-    timeline.at(dueMs + timeline.random() * GUARD_TICK_MS, () => {
+    // A host that slept wakes within the guard's tick, not at its beginning.
+    const tickMs = timeline.random() * GUARD_TICK_MS
+    timeline.at(Math.max(dueMs, this.frozenUntilMs) + tickMs, () => {
       if (container.state !== 'running') return
+      if (this.frozenUntilMs > timeline.nowMs) return this.#guard(container)
       if (!this.#isOver(claimId)) return this.#guard(container)
       // A job can stop its guard only once it runs: then the guardian is left.
-      if (container.isHostile && container.hasUserCode) this.#guardian(container)
-      else this.#end(container, EXIT_DEADLINE)
+      if (container.isHostile && container.work.state !== 'none') return this.#guardian(container)
+      this.#scene.count('container: ended by its guard')
+      this.#end(container, EXIT_DEADLINE)
     })
   }
 
@@ -156,18 +217,24 @@ export class ContainerHost {
     const { claimId } = container
     const dueMs = this.#clock.trueMs(this.#deadlines.get(claimId) ?? 0)
     const endMs = dueMs + GUARDIAN_AFTER_MS + timeline.random() * GUARDIAN_MS_MAX
-    timeline.at(Math.max(timeline.nowMs, endMs), () => {
+    this.#awake(Math.max(timeline.nowMs, endMs), () => {
       if (container.state !== 'running') return
-      if (this.#isOver(claimId)) this.#end(container, EXIT_KILLED)
-      else this.#guard(container)
+      if (!this.#isOver(claimId)) return this.#guard(container)
+      this.#scene.count('container: ended by the guardian')
+      this.#end(container, EXIT_KILLED)
     })
+  }
+
+  #finish({ claimId, work, onExit }: Container, exit: number): void {
+    const ms = Math.min(work.ms, this.#nowMs - work.startedAtMs)
+    Object.assign(work, { state: 'over', exit, ms })
+    this.#scene.emit({ kind: 'ends', claimId, exit })
+    for (const done of onExit) done(exit)
   }
 
   #end(container: Container, exit: number): void {
     if (container.state === 'exited') return
     container.state = 'exited'
-    if (!container.hasUserCode) return
-    this.#scene.emit({ kind: 'ends', claimId: container.claimId, exit })
-    container.onExit(exit)
+    if (container.work.state === 'running') this.#finish(container, exit)
   }
 }

@@ -38,6 +38,7 @@ export class Deliveries {
       for (let copy = 0; copy < 2; copy += 1) {
         if (timeline.random() >= replayRate) continue
         this.open += 1
+        this.#scene.count('gateway: delivery replayed')
         timeline.at(atMs + timeline.random() * troubleMs, () => this.#send(runId, manifest))
       }
     }

@@ -4,6 +4,8 @@ export interface Row {
   readonly value: unknown
   /** Sequence of the write. */
   readonly seq: number
+  /** Its checksum is of another value. */
+  readonly isFlipped?: boolean
 }
 
 interface Write {
@@ -35,13 +37,17 @@ export class Disk {
   #synced = 0
   #life = 0
   syncMsMax = 5
-  /** The next sync fails: the disk is full or broken. */
+  /** The next sync fails: the disk is broken. */
   failsNext = false
+  /** As does every one, until there is room again. */
+  isFull = false
   /** Nothing is taken any more in this life (D6). */
   hasFailed = false
   /** What is here is not what was promised, and whoever opens it can see that. */
   isRuined = false
   onFailure: () => void = () => undefined
+  /** The process died in the middle of a batch, which was whole on the disk or not. */
+  onTorn: (isWhole: boolean) => void = () => undefined
 
   constructor(
     storeId: string,
@@ -60,8 +66,15 @@ export class Disk {
 
   /** Writes in the order of the calls; gives the sequence to wait for. */
   put(key: string, value: unknown): number {
-    this.#seq += 1
-    this.#collecting.push({ key, value, seq: this.#seq })
+    return this.putAll([[key, value]])
+  }
+
+  /** All of them in one batch. */
+  putAll(rows: readonly (readonly [string, unknown])[]): number {
+    for (const [key, value] of rows) {
+      this.#seq += 1
+      this.#collecting.push({ key, value, seq: this.#seq })
+    }
     if (this.#inFlight.length === 0) this.#commit()
     return this.#seq
   }
@@ -83,11 +96,33 @@ export class Disk {
   /** The process ends: a torn tail is dropped as a whole batch, or was whole already. */
   crash(): void {
     const batch = this.#inFlight
+    const isWhole = this.#timeline.random() < 0.5
     this.#forget()
-    if (batch.length > 0 && this.#timeline.random() < 0.5) this.#apply(batch)
+    if (batch.length > 0) {
+      this.onTorn(isWhole)
+      if (isWhole) this.#apply(batch)
+    }
     this.#seq = this.#synced
     this.hasFailed = false
     this.failsNext = false
+  }
+
+  /** One record is another one now, and its checksum is not: nobody has it open. */
+  flipBit(): boolean {
+    const names = this.keys('r/')
+    const name = names[Math.floor(this.#timeline.random() * names.length)]
+    const row = name === undefined ? undefined : this.rows.get(name)
+    if (name === undefined || row === undefined) return false
+    const { record } = row.value as { readonly record: object }
+    const flipped = { ...record, accepted: undefined }
+    const value = { ...(row.value as object), record: flipped }
+    this.rows.set(name, { ...row, value, isFlipped: true })
+    return true
+  }
+
+  /** Checks every record at open, since the database itself would not (4.8). */
+  open(): void {
+    if ([...this.rows.values()].some(({ isFlipped }) => isFlipped === true)) this.isRuined = true
   }
 
   backup(): Backup {
@@ -120,7 +155,7 @@ export class Disk {
   }
 
   #finish(): void {
-    if (this.failsNext) {
+    if (this.failsNext || this.isFull) {
       this.hasFailed = true
       this.#waiting = []
       this.onFailure()

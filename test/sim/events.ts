@@ -50,6 +50,8 @@ export type Fact =
       readonly store: string
       readonly place: Place
       readonly claimId: string
+      /** Of the process that renews. */
+      readonly boot: string
       readonly localMs: number
     }
   /** A witness process has its store open. */
@@ -82,6 +84,7 @@ export type Fact =
   | {
       readonly kind: 'holds'
       readonly by: string
+      readonly boot: string
       readonly job: string
       readonly epoch: number
       readonly claimId: string
@@ -99,9 +102,27 @@ export type Fact =
       readonly untilMs: number
     }
   /** The deadline file of a claim says another time. */
-  | { readonly kind: 'deadline'; readonly claimId: string; readonly untilMs: number }
+  | {
+      readonly kind: 'deadline'
+      readonly host: string
+      readonly claimId: string
+      readonly untilMs: number
+    }
   /** Nothing of the claim runs any more. */
   | { readonly kind: 'ends'; readonly claimId: string; readonly exit: number }
+  /** Lines of an attempt are shown under these numbers; `line` is the first of them as written. */
+  | {
+      readonly kind: 'logs'
+      readonly job: string
+      readonly epoch: number
+      readonly first: number
+      readonly last: number
+      readonly line: number
+    }
+  /** A whole host is suspended: nothing on it runs until then, and its boot clock goes on. */
+  | { readonly kind: 'sleeps'; readonly host: string; readonly untilMs: number }
+  /** Its boot clock stood still, as under a hypervisor that hides a pause: beyond all bounds. */
+  | { readonly kind: 'lags'; readonly host: string }
   | { readonly kind: 'inboxed' | 'received'; readonly gateway: string; readonly delivery: string }
   /** Somebody is told that the run is accepted. */
   | { readonly kind: 'shown'; readonly gateway: string; readonly place: Place }
@@ -127,6 +148,8 @@ export type Fact =
       readonly gateway: string
       readonly gwSeq: number
     }
+  /** A store has forgotten a register for good, and has that on its disk. */
+  | { readonly kind: 'drops'; readonly store: string; readonly place: Place }
   /** A definite answer to an op, and the value that it rests on; '' for an empty register. */
   | {
       readonly kind: 'hears'

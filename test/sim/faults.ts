@@ -1,7 +1,10 @@
-import type { Backup } from './disk.ts'
+import type { Member, WitnessSeat } from '../../protocol/core/roster.ts'
+import { REDELIVERY_MARGIN_MS } from '../../protocol/core/roster-limits.ts'
+import type { Backup, Disk } from './disk.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultKind, WorldOptions } from './options.ts'
+import { WALL_MS } from './process.ts'
 import type { Scene } from './scene.ts'
 
 export interface FaultParts {
@@ -15,6 +18,9 @@ export interface FaultParts {
 const AWAY_MS = [50, 6_000] as const
 /** Old enough that other witnesses have seen more of the store since. */
 const BACKUP_AGE_MS_MIN = 4_000
+/** Milliseconds that a process stays away which somebody, or something, starts again at once. */
+const RESTART_MS = [20, 700] as const
+const DAY_MS = 86_400_000
 /** Milliseconds without new trouble after a store was set back. */
 const QUIET_MS = 1_500
 
@@ -25,6 +31,7 @@ const QUIET_MS = 1_500
 export class Trouble {
   readonly #parts: FaultParts
   #ruined = 0
+  #changes = 0
   #backup: { readonly node: SimNode; readonly copy: Backup; readonly atMs: number } | undefined
   #isOver = false
   #quietUntilMs = 0
@@ -56,9 +63,12 @@ export class Trouble {
     for (const node of nodes) {
       node.disk.syncMsMax = 5
       node.disk.failsNext = false
+      node.disk.isFull = false
       node.host.hungUntilMs = 0
       node.host.callMsMax = 60
-      node.process.pausedUntilMs = Math.min(node.process.pausedUntilMs, scene.timeline.nowMs)
+      node.process.wallOffsetMs = 0
+      // A host that sleeps wakes by itself.
+      node.process.pausedUntilMs = Math.max(node.host.frozenUntilMs, scene.timeline.nowMs)
       if (node.disk.isRuined) node.replaceDisk(scene)
       node.start()
     }
@@ -67,73 +77,150 @@ export class Trouble {
   #strike(kind: FaultKind): void {
     const node = this.#pick(this.#parts.nodes)
     const { scene } = this.#parts
-    scene.emit({ kind: 'fault', what: kind, whom: node.peerId })
-    this.#strikes[kind](node)
+    // What does nothing here is no fault: it would count as one that was survived.
+    if (this.#strikes[kind](node) !== false) {
+      scene.emit({ kind: 'fault', what: kind, whom: node.peerId })
+    }
   }
 
-  readonly #strikes: Readonly<Record<FaultKind, (node: SimNode) => void>> = {
-    crash: (node) => this.#crash(node),
-    pause: (node) => node.process.pause(this.#between(100, 9_000)),
-    cut: (node) => {
-      const other = this.#pick(this.#parts.nodes)
-      this.#parts.network.cut(node.peerId, other.peerId)
-      this.#mend(8_000)
+  readonly #strikes: Readonly<Record<FaultKind, (node: SimNode) => boolean | undefined>> = {
+    crash: (node) => this.#crash(node, AWAY_MS),
+    restart: () => {
+      const holders = this.#parts.nodes.filter(({ agent }) => (agent?.holders.size ?? 0) > 0)
+      return holders.length > 0 && this.#crash(this.#pick(holders), RESTART_MS)
     },
+    pause: (node) => this.#pause(node),
+    suspend: (node) => this.#suspend(node, this.#between(500, 9_000)),
+    hidden_pause: (node) => this.#hiddenPause(node),
+    wall_jump: (node) => {
+      // The window in which earlier epochs are sealed is by wall clocks that differ by less.
+      const mostMs = node.gateway === undefined ? 5 * DAY_MS : REDELIVERY_MARGIN_MS / 3
+      node.process.wallOffsetMs = this.#between(-mostMs, mostMs)
+      return true
+    },
+    cut: (node) => this.#cut(node),
     partition: () => this.#partition(),
+    roster_change: (node) => this.#replaceWitness(node),
     swizzle: () => this.#swizzle(),
-    clog: (node) => {
-      const { network, scene, nodes } = this.#parts
-      const untilMs = scene.timeline.nowMs + this.#between(200, 5_000)
-      network.clog(node.peerId, this.#pick(nodes).peerId, untilMs)
-    },
+    clog: (node) => this.#clog(node),
     slow_disk: (node) => {
       node.disk.syncMsMax = this.#between(200, 4_000)
       this.#later(6_000, () => {
         node.disk.syncMsMax = this.#parts.options.faults.syncMsMax
       })
+      return true
     },
-    // Full or broken: the process ends, and stays away until there is room again.
+    // The process ends, and is started again.
     failed_sync: (node) => {
       node.disk.failsNext = true
       this.#later(8_000, () => node.start())
+      return true
     },
-    ruined_store: (node) => this.#ruin(node),
+    full_disk: (node) => this.#fill(node),
+    bit_flip: (node) => this.#ruin(node, (disk) => disk.flipBit()),
+    amnesia: (node) => this.#amnesia(node),
     rolled_back: (node) => this.#rollBack(node),
-    slow_engine: (node) => {
-      node.host.callMsMax = this.#between(500, 4_000)
+    slow_engine: ({ host }) => {
+      host.callMsMax = this.#between(500, 4_000)
       this.#later(8_000, () => {
-        node.host.callMsMax = 60
+        host.callMsMax = 60
       })
+      return true
     },
-    hung_engine: (node) => {
-      node.host.hungUntilMs = this.#parts.scene.timeline.nowMs + this.#between(500, 12_000)
+    hung_engine: ({ host }) => {
+      host.hungUntilMs = this.#parts.scene.timeline.nowMs + this.#between(500, 12_000)
+      return true
     },
     killed_containers: (node) => node.host.killAll(),
     power_loss: () => {
-      for (const node of this.#parts.nodes) this.#crash(node)
+      for (const node of this.#parts.nodes) this.#crash(node, AWAY_MS)
+      return true
     },
     gone: (node) => {
       const left = this.#parts.nodes.filter((one) => one.agent !== undefined && !one.isGone)
-      if (node.agent === undefined || node.witness !== undefined || left.length < 2) return
+      if (node.agent === undefined || this.#isNeeded(node) || left.length < 2) return false
       node.isGone = true
       node.process.crash()
+      return true
     }
   }
 
-  #crash(node: SimNode): void {
+  #crash(node: SimNode, [least, most]: readonly [number, number]): boolean {
+    const isAlive = node.process.isAlive
     node.process.crash()
-    this.#later(this.#between(...AWAY_MS), () => {
+    this.#later(this.#between(least, most), () => node.start())
+    return isAlive
+  }
+
+  #pause({ process }: SimNode): boolean {
+    process.pause(this.#between(100, 9_000))
+    return process.isAlive
+  }
+
+  /** The lid of a host is shut: its containers stand still as well. */
+  #suspend({ process, host, peerId }: SimNode, ms: number): boolean {
+    const { scene } = this.#parts
+    if (host.frozenUntilMs > scene.timeline.nowMs) return false
+    const untilMs = scene.timeline.nowMs + ms
+    process.pause(ms)
+    host.frozenUntilMs = untilMs
+    scene.emit({ kind: 'sleeps', host: peerId, untilMs })
+    return true
+  }
+
+  /** A virtual machine that its hypervisor stops without telling: its boot clock stops, too. */
+  #hiddenPause(node: SimNode): boolean {
+    if (node.host.frozenUntilMs > this.#parts.scene.timeline.nowMs) return false
+    const ms = this.#between(500, 9_000)
+    this.#parts.scene.emit({ kind: 'lags', host: node.peerId })
+    this.#suspend(node, ms)
+    // Seen only when it wakes: till then nothing on it reads the clock.
+    this.#parts.scene.timeline.after(ms, () => node.process.clock.lose(ms))
+    return true
+  }
+
+  #cut(node: SimNode): boolean {
+    const other = this.#pick(this.#parts.nodes)
+    if (other === node) return false
+    this.#parts.network.cut(node.peerId, other.peerId)
+    this.#mend(8_000)
+    return true
+  }
+
+  #clog(node: SimNode): boolean {
+    const { network, scene, nodes } = this.#parts
+    const other = this.#pick(nodes)
+    if (other === node) return false
+    const untilMs = scene.timeline.nowMs + this.#between(200, 5_000)
+    network.clog(node.peerId, other.peerId, untilMs)
+    return true
+  }
+
+  /** Each start ends with its first write, until somebody makes room. */
+  #fill(node: SimNode): boolean {
+    const { disk } = node
+    if (disk.isFull) return false
+    disk.isFull = true
+    const again = (): void => {
+      if (!disk.isFull) return
+      node.start()
+      this.#later(1_000, again)
+    }
+    this.#later(1_000, again)
+    this.#later(this.#between(1_000, 8_000), () => {
+      disk.isFull = false
       node.start()
     })
+    return true
   }
 
   /** One agent loses one witness after the other, each for longer than a take-over takes. */
-  #swizzle(): void {
+  #swizzle(): boolean {
     const { nodes, network, scene } = this.#parts
     const agents = nodes.filter(({ agent }) => (agent?.holders.size ?? 0) > 0)
-    if (agents.length === 0) return
+    if (agents.length === 0) return false
     const agent = this.#pick(agents)
-    const witnesses = nodes.filter((one) => one.witness !== undefined && one !== agent)
+    const witnesses = nodes.filter((one) => one.witness.isWhole && one !== agent)
     const stepMs = scene.profile.takeOverMs + 2 * scene.profile.renewEveryMs
     witnesses.forEach(({ peerId }, index) => {
       this.#later(index * stepMs, () => {
@@ -142,9 +229,10 @@ export class Trouble {
       })
     })
     this.#later(witnesses.length * stepMs, () => network.heal())
+    return true
   }
 
-  #partition(): void {
+  #partition(): boolean {
     const { nodes, network } = this.#parts
     const here = nodes.filter(() => this.#parts.scene.timeline.random() < 0.5)
     for (const one of here) {
@@ -155,42 +243,75 @@ export class Trouble {
       }
     }
     this.#mend(7_000)
+    return here.length > 0 && here.length < nodes.length
   }
 
-  /** What is on the disk is lost or wrong, and whoever opens it sees that: it is no witness now. */
-  #ruin(node: SimNode): void {
-    const { scene, options } = this.#parts
-    const isWitness = node.witness !== undefined && !node.disk.isRuined
-    if (isWitness && this.#ruined >= Math.floor((options.witnesses - 1) / 2)) return
-    // An inbox that is lost takes answered deliveries with it: a gateway has one disk.
-    if (node.gateway !== undefined) return
-    if (isWitness) this.#ruined += 1
+  /** What is on the disk is wrong, and whoever opens it sees that: it is no witness now. */
+  #ruin(node: SimNode, damage: (disk: Disk) => boolean): boolean {
+    const { scene } = this.#parts
+    if (!this.#maySpare(node)) return false
     node.process.crash()
+    if (!damage(node.disk)) {
+      node.start()
+      return false
+    }
+    this.#note(node)
     scene.emit({ kind: 'damaged', store: node.disk.storeId })
-    node.disk.isRuined = true
+    node.start()
     this.#enrolAnew(node)
+    return true
+  }
+
+  /** Nothing is left: the process makes itself an empty store, which is another one. */
+  #amnesia(node: SimNode): boolean {
+    if (!this.#maySpare(node)) return false
+    this.#note(node)
+    node.process.crash()
+    node.replaceDisk(this.#parts.scene)
+    this.#later(this.#between(...AWAY_MS), () => {
+      node.start()
+      this.#readmit(node)
+    })
+    return true
+  }
+
+  /** An inbox that is lost takes answered deliveries with it: a gateway has one disk. */
+  #maySpare(node: SimNode): boolean {
+    if (node.gateway !== undefined) return false
+    return (
+      !this.#isNeeded(node) || this.#ruined < Math.floor((this.#parts.options.witnesses - 1) / 2)
+    )
+  }
+
+  /** Its store has registers of some witness epoch. */
+  #isNeeded({ disk }: SimNode): boolean {
+    return this.#parts.scene.authority.hasSeated(disk.storeId) && !disk.isRuined
+  }
+
+  #note(node: SimNode): void {
+    if (this.#isNeeded(node)) this.#ruined += 1
   }
 
   /** An old copy that opens without a doubt: only others can tell. */
-  #rollBack(node: SimNode): void {
+  #rollBack(node: SimNode): boolean {
     const { scene, options, nodes } = this.#parts
-    if (node.witness?.isWhole !== true || node.gateway !== undefined) return
+    if (node.witness.isWhole !== true || node.gateway !== undefined) return false
     const backup = this.#backup
     const { nowMs } = scene.timeline
     if (backup === undefined || backup.node.disk.isRuined) {
       this.#backup = { node, copy: node.disk.backup(), atMs: nowMs }
-      return
+      return false
     }
-    if (nowMs - backup.atMs < BACKUP_AGE_MS_MIN) return
-    if (this.#ruined >= Math.floor((options.witnesses - 1) / 2)) return
+    if (nowMs - backup.atMs < BACKUP_AGE_MS_MIN) return false
+    if (this.#ruined >= Math.floor((options.witnesses - 1) / 2)) return false
     const { storeId } = backup.node.disk
     const remembers = nodes.some((one) => {
-      const isOther = one !== backup.node && one.witness?.isWhole === true && one.process.isAlive
+      const isOther = one !== backup.node && one.witness.isWhole === true && one.process.isAlive
       const isAwake = one.process.pausedUntilMs <= nowMs
       return isOther && isAwake && one.client.seen.of(backup.node.peerId, storeId) > backup.copy.seq
     })
     // Without anybody who remembers it is not noticed, as docs/protocol.md says.
-    if (!remembers) return
+    if (!remembers) return false
     this.#ruined += 1
     this.#backup = undefined
     backup.node.process.crash()
@@ -200,6 +321,7 @@ export class Trouble {
     this.#quietUntilMs = nowMs + QUIET_MS
     backup.node.process.start()
     this.#enrolAnew(backup.node)
+    return true
   }
 
   /** Somebody has to do it, which takes longer than any lease. */
@@ -209,7 +331,52 @@ export class Trouble {
       node.process.crash()
       node.replaceDisk(scene)
       node.start()
+      this.#readmit(node)
     })
+  }
+
+  /** A member that lost its store comes back with another one: a witness epoch begins. */
+  #readmit(node: SimNode): void {
+    const { authority } = this.#parts.scene
+    const { peerId, disk } = node
+    const seat = authority.newest.members.find((one) => one.peerId === peerId)?.witness
+    if (seat === undefined || seat.storeId === disk.storeId) return
+    this.#issue('a store is admitted anew', (member) => {
+      if (member.peerId !== peerId) return member
+      return { ...member, witness: { ...seat, storeId: disk.storeId } }
+    })
+  }
+
+  /** One witness makes room for another. */
+  #replaceWitness(node: SimNode): boolean {
+    const { authority } = this.#parts.scene
+    const { members } = authority.newest
+    const seats = members.filter(({ witness }) => witness !== undefined)
+    const out = this.#pick(seats)
+    const seat = out.witness
+    const isFree = members.find(({ peerId }) => peerId === node.peerId)?.witness === undefined
+    if (!isFree || seat === undefined || node.gateway !== undefined || node.isGone) return false
+    if (!node.process.isAlive || node.disk.isRuined) return false
+    return this.#issue('a witness is replaced', (member) => {
+      const { storeId } = node.disk
+      if (member.peerId === out.peerId) return withSeat(member, undefined)
+      return member.peerId === node.peerId ? withSeat(member, { storeId, zone: storeId }) : member
+    })
+  }
+
+  /** At most one change fewer than there are witnesses: one of the first ones stays to tell. */
+  #issue(what: string, change: (member: Member) => Member): boolean {
+    const { scene, nodes, options } = this.#parts
+    if (this.#changes >= options.witnesses - 1) return false
+    const alive = nodes.filter(({ process }) => process.isAlive)
+    if (alive.length === 0) return false
+    this.#changes += 1
+    // The authority's host keeps its clock.
+    const wallMs = WALL_MS + scene.timeline.nowMs
+    const roster = scene.authority.issue(change, wallMs)
+    scene.count(`roster: ${what}`)
+    this.#pick(alive).rosters.learn([roster])
+    return true
   }
 
   #mend(ms: number): void {
@@ -231,4 +398,9 @@ export class Trouble {
     if (one === undefined) throw new Error('nothing to pick from')
     return one
   }
+}
+
+function withSeat(member: Member, witness: WitnessSeat | undefined): Member {
+  const others = member.roles.filter((role) => role !== 'witness')
+  return { ...member, witness, roles: witness === undefined ? others : [...others, 'witness'] }
 }

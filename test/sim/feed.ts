@@ -1,16 +1,20 @@
 import { isTerminal } from '../../protocol/core/job.ts'
 import { SYNC_ITEMS_MAX } from '../../protocol/core/limits.ts'
 import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
+import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { type WitnessRef, witnessRefs } from '../../protocol/core/witnesses.ts'
 import { refOf } from './job-door.ts'
 import type { NodeParts } from './node-parts.ts'
 
 interface Lead {
   readonly register: string
+  readonly witnessEpoch: number
   readonly version: number
   readonly annHash: string
   readonly peers: readonly string[]
 }
+
+type Found = SealedAnnouncement | 'absent' | 'unknown'
 
 /** Milliseconds before a lead that led nowhere is followed again. */
 const RETRY_MS = 700
@@ -40,7 +44,7 @@ export class SimFeed {
 
   addRun(sealed: SealedAnnouncement): void {
     this.#parts.shelf.put(sealed)
-    if (this.#parts.board().addRun(sealed, 0)) this.#onNews()
+    if (this.#parts.board().addRun(sealed, this.#parts.process.wallMs)) this.#onNews()
   }
 
   want(lead: Lead): void {
@@ -72,72 +76,103 @@ export class SimFeed {
     return next !== undefined
   }
 
-  #isNews({ register, version }: Lead): boolean {
+  #isNews({ register, witnessEpoch, version }: Lead): boolean {
     const board = this.#parts.board()
     if (jobIndexOf(register) === undefined) return board.run(register) === undefined
     if (board.run(runIdOf(register)) === undefined) return true
-    const state = board.job(register)?.state
-    return state === undefined || (!isTerminal(state.phase) && version > state.version)
+    const job = board.job(register)
+    if (job === undefined || witnessEpoch < job.witnessEpoch) return false
+    if (job.state === undefined || witnessEpoch > job.witnessEpoch) return true
+    return !isTerminal(job.state.phase) && version > job.state.version
   }
 
   #follow(lead: Lead, done: (done: boolean) => void): void {
-    const { board, jobs } = this.#parts
+    const { board } = this.#parts
     const runId = runIdOf(lead.register)
     const readJob = (): void => {
-      if (jobIndexOf(lead.register) === undefined || !this.#isNews(lead)) {
-        done(true)
-        return
-      }
-      jobs.read(lead.register, (read) => done(read.kind === 'chosen'))
+      if (jobIndexOf(lead.register) === undefined || !this.#isNews(lead)) done(true)
+      else this.#readJob(lead, done)
     }
     if (board().run(runId) !== undefined) {
       readJob()
       return
     }
     this.#findRun(runId, lead, (found) => {
-      if (found === 'absent') {
-        done(true)
+      if (found === 'absent') done(true)
+      else if (found === 'unknown') done(false)
+      else {
+        this.addRun(found)
+        readJob()
+      }
+    })
+  }
+
+  /** Under the epoch that the lead names: a stop-sign there may be all that anybody knows. */
+  #readJob({ register, witnessEpoch }: Lead, done: (done: boolean) => void): void {
+    const { board, client, jobs, process } = this.#parts
+    const sealed = board().run(runIdOf(register))?.sealed
+    if (sealed === undefined || witnessEpoch < sealed.announcement.witnessEpoch) {
+      done(true)
+      return
+    }
+    const ref = { ...refOf(sealed, register), witnessEpoch }
+    client.read(ref, 'write', (read) => {
+      if (read.kind !== 'chosen' || read.value?.kind !== 'job') {
+        if (read.kind === 'gone') board().drop(runIdOf(register))
+        done(read.kind === 'chosen' || read.kind === 'gone')
         return
       }
-      if (found === 'unknown') {
-        done(false)
-        return
-      }
-      this.addRun(found)
-      readJob()
+      const state = read.value
+      if (board().foldJob(state, process.wallMs, witnessEpoch)) this.#onNews()
+      // Whoever moved it may have died before it began the new register.
+      if (state.phase === 'moved') jobs.land(ref, state, (next) => done(next !== undefined))
+      else done(true)
     })
   }
 
   /** The announcement that a read shows as chosen, never the one that was heard of (4.12.7). */
-  #findRun(
-    runId: string,
-    { annHash, peers }: Lead,
-    done: (found: SealedAnnouncement | 'absent' | 'unknown') => void
-  ): void {
-    const { client, scene, shelf } = this.#parts
-    const all = [...scene.witnesses(runId).map(({ peerId }) => peerId), ...peers]
+  #findRun(runId: string, lead: Lead, done: (found: Found) => void): void {
+    const { scene, shelf, rosters } = this.#parts
+    const { annHash, witnessEpoch } = lead
+    if (rosters.at(witnessEpoch) === undefined) {
+      done('unknown')
+      return
+    }
+    const all = [...scene.witnesses(runId, witnessEpoch).map(({ peerId }) => peerId), ...lead.peers]
     shelf.fetch(annHash, all, (heard) => {
-      const { witnessEpoch } = scene.roster
       const known = heard?.announcement.runId === runId ? heard : undefined
+      // A job that moved is found under a later epoch than its run.
+      const epoch = known?.announcement.witnessEpoch ?? witnessEpoch
       const ann = known === undefined ? undefined : refOf(known, runId).ann
-      client.read({ register: runId, witnessEpoch, ann }, 'write', (read) => {
-        if (read.kind !== 'chosen') {
-          done('unknown')
-          return
-        }
-        if (read.value === undefined) {
-          done('absent')
-          return
-        }
-        shelf.fetch(read.value.annHash, all, (found) => done(found ?? 'unknown'))
-      })
+      this.#chosenRun({ register: runId, witnessEpoch: epoch, ann }, all, done)
+    })
+  }
+
+  #chosenRun(
+    ref: Parameters<NodeParts['client']['read']>[0],
+    all: readonly string[],
+    done: (found: Found) => void
+  ): void {
+    const { client, shelf } = this.#parts
+    client.read(ref, 'write', ({ kind, ...read }) => {
+      const value = 'value' in read ? read.value : undefined
+      if (kind === 'gone') done('absent')
+      else if (kind !== 'chosen') done('unknown')
+      // Sealed is as good as absent: the run, if there is one, began in a later epoch.
+      else if (value === undefined || isSealed(value)) done('absent')
+      else shelf.fetch(value.annHash, all, (found) => done(found ?? 'unknown'))
     })
   }
 
   /** Asks each witness what changed since the last time (anti-entropy). */
   #round(): void {
     const { scene, process } = this.#parts
-    for (const witness of witnessRefs(scene.roster)) this.#visit(witness)
+    const { rosters, network } = this.#parts
+    for (const witness of witnessRefs(rosters.current)) this.#visit(witness)
+    // What one host knows of the membership comes to all, sooner or later.
+    if (rosters.current.version > 1) {
+      network.gossip(process, { kind: 'rosters', rosters: rosters.all() })
+    }
     const share = 0.8 + 0.4 * scene.timeline.random()
     process.arm(scene.profile.antiEntropyMs * share, () => this.#round())
   }
@@ -151,8 +186,8 @@ export class SimFeed {
     client.ask(witness, { ...ask, limit: SYNC_ITEMS_MAX }, (reply) => {
       if (reply?.kind !== 'synced' || reply.next < (this.#cursors.get(storeId) ?? 0)) return
       this.#cursors.set(storeId, reply.next)
-      for (const { register, version, annHash } of reply.items) {
-        this.want({ register, version, annHash, peers: [peerId] })
+      for (const { register, witnessEpoch, version, annHash } of reply.items) {
+        this.want({ register, witnessEpoch, version, annHash, peers: [peerId] })
       }
     })
   }

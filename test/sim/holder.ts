@@ -4,6 +4,7 @@ import {
   type LeaseEffect,
   type LeaseEvent,
   type LeaseHold,
+  resumeHold,
   startHold,
   stepHold
 } from '../../protocol/core/lease.ts'
@@ -11,6 +12,7 @@ import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
 import { type AttemptRecord, dropRecord, putRecord } from './attempt-records.ts'
 import { type ContainerHost, EXIT_DEADLINE, EXIT_KILLED, EXIT_TOO_LATE } from './container-host.ts'
 import { endLease } from './end-lease.ts'
+import { SimLog } from './log.ts'
 import { afterSync, type NodeParts } from './node-parts.ts'
 import { renewLease } from './renewals.ts'
 
@@ -23,6 +25,8 @@ export interface WonClaim {
   readonly epoch: number
   readonly claimId: string
   readonly startedAtMs: number
+  /** Its container runs already: a process before this one has started it. */
+  readonly isAdopted: boolean
 }
 
 /** Milliseconds from the start of an attempt to its container: fetch the source, get the image. */
@@ -45,6 +49,7 @@ export class SimHolder {
   /** What an abort has to wait for: a call to the engine that is under way. */
   #isCalling = false
   #state: 'waiting' | 'executing' | 'ending' = 'waiting'
+  readonly #log: SimLog
   cancelSeenAtMs: number | undefined
 
   constructor(parts: HolderParts, won: WonClaim, done: () => void) {
@@ -52,9 +57,15 @@ export class SimHolder {
     this.#won = won
     this.jobId = won.jobId
     this.#done = done
+    this.#log = new SimLog(parts, won)
   }
 
   run(): void {
+    if (this.#won.isAdopted) {
+      this.#userCodeRan = true
+      this.#begin()
+      return
+    }
     // Synced before any container is made: a later process must find what may run (D5).
     this.#put('starting', undefined, () => this.#begin())
   }
@@ -69,11 +80,20 @@ export class SimHolder {
 
   #begin(): void {
     const { scene, process, host } = this.#parts
-    const [hold, effects] = startHold(scene.profile, this.#won.startedAtMs, process.nowMs)
+    const { startedAtMs, claimId, isAdopted } = this.#won
+    const begin = isAdopted ? resumeHold : startHold
+    const [hold, effects] = begin(scene.profile, startedAtMs, process.nowMs)
     this.#hold = hold
-    host.writeDeadline(this.#won.claimId, hold.deadlineMs)
-    this.#believe()
+    if (isAdopted) this.#state = 'executing'
+    if (hold.lost === undefined) {
+      host.writeDeadline(claimId, hold.deadlineMs)
+      this.#believe()
+    }
     for (const effect of effects) if (effect.kind !== 'write_deadline') this.#carryOut(effect)
+    if (isAdopted) {
+      if (!this.#isAborted) this.#follow()
+      return
+    }
     this.#step({ kind: 'ready', nowMs: process.nowMs })
   }
 
@@ -129,7 +149,8 @@ export class SimHolder {
     const { scene, process } = this.#parts
     const { jobId: job, epoch, claimId } = this.#won
     const untilMs = process.clock.trueMs(this.#hold.deadlineMs)
-    scene.emit({ kind: 'holds', by: process.peerId, job, epoch, claimId, untilMs })
+    const { peerId: by, boot } = process
+    scene.emit({ kind: 'holds', by, boot, job, epoch, claimId, untilMs })
   }
 
   #renew(startedAtMs: number): void {
@@ -194,16 +215,21 @@ export class SimHolder {
 
   #userCode(): void {
     this.#userCodeRan = true
-    const { host, scene, process } = this.#parts
     this.#put('running', undefined, () => {
-      if (this.#isAborted) return
-      const { boot } = process
-      const workMs = workMsOf(this.#parts, this.jobId)
-      const exit = scene.timeline.random() < 0.2 ? 1 : 0
-      host.exec(this.#won.claimId, workMs, exit, (code) => {
-        process.run(boot, () => this.#exited(code))
-      })
+      if (!this.#isAborted) this.#follow()
     })
+  }
+
+  /** Begins the job's own commands, or goes on with those that run. */
+  #follow(): void {
+    const { host, scene, process } = this.#parts
+    const { boot } = process
+    const workMs = workMsOf(this.#parts, this.jobId)
+    const exit = scene.timeline.random() < 0.2 ? 1 : 0
+    host.exec(this.#won.claimId, workMs, exit, (code) => {
+      process.run(boot, () => this.#exited(code))
+    })
+    this.#log.begin()
   }
 
   #exited(exit: number): void {
@@ -214,6 +240,7 @@ export class SimHolder {
       return
     }
     this.#state = 'ending'
+    this.#log.close()
     this.#removed(() =>
       this.#finish({ kind: 'outcome', outcome: this.#outcome(exit), left: undefined })
     )
@@ -227,6 +254,7 @@ export class SimHolder {
 
   #clear(): void {
     this.#state = 'ending'
+    this.#log.close()
     this.#removed(() => this.#interrupted('interrupted'))
   }
 

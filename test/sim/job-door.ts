@@ -1,5 +1,7 @@
 import type { ChangeResult } from '../../protocol/core/change.ts'
-import type { JobOpBody } from '../../protocol/core/job.ts'
+import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
+import { landingOf } from '../../protocol/core/move.ts'
+import { MOVE_HOPS_MAX } from '../../protocol/core/roster-limits.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
 import { attemptsMaxOf } from '../../protocol/mesh/announcement-terms.ts'
@@ -12,58 +14,180 @@ export function refOf({ announcement, annHash }: SealedAnnouncement, register: s
 }
 
 const UNRESOLVED: JobChange = { kind: 'unresolved', value: undefined, reason: undefined }
+const GONE: JobChange = { kind: 'rejected', value: undefined, reason: 'gone' }
+const UNREACHABLE: JobRead = { kind: 'unreachable' }
 
-/** As production's JobAccess: only runs that a read showed chosen are on the board. */
-export function jobDoor(parts: Omit<NodeParts, 'jobs'>, onFold: () => void): JobDoor {
-  const { client, scene, signer, board, process, network } = parts
-  const fold = (result: ChangeResult): JobChange => {
-    const value = 'value' in result && result.value?.kind === 'job' ? result.value : undefined
-    if (value !== undefined && result.chosen !== undefined && board().foldJob(value, 0)) onFold()
-    const reason = result.kind === 'rejected' ? result.reason : undefined
-    return { kind: result.kind, value, reason }
+type DoorParts = Omit<NodeParts, 'jobs'>
+
+/** Jobs by their ids, as production's JobAccess: where stop-signs lead, there it goes on. */
+export class SimJobDoor implements JobDoor {
+  readonly #parts: DoorParts
+  readonly #onFold: () => void
+
+  constructor(parts: DoorParts, onFold: () => void) {
+    this.#parts = parts
+    this.#onFold = onFold
   }
-  const apply = (
+
+  change(jobId: string, opId: string, body: JobOpBody, done: (change: JobChange) => void): void {
+    const sealed = this.#sealed(jobId)
+    if (sealed === undefined) {
+      this.#isGone(jobId, (isGone) => done(isGone ? GONE : UNRESOLVED))
+      return
+    }
+    const hop = (ref: Ref | undefined, hops: number): void => {
+      if (ref === undefined || hops >= MOVE_HOPS_MAX) {
+        done(UNRESOLVED)
+        return
+      }
+      this.#changeAt(sealed, ref, { opId, body }, (change, isChosen) => {
+        const isAbsent = change.kind === 'rejected' && change.reason === 'absent'
+        if (change.value?.phase === 'moved' && isChosen) {
+          this.land(ref, change.value, (next) => hop(next, hops + 1))
+        } else if (isAbsent && !isOrigin(sealed, ref)) hop(refOf(sealed, jobId), hops + 1)
+        else done(change)
+      })
+    }
+    hop(this.#refOf(sealed, jobId), 0)
+  }
+
+  read(jobId: string, done: (read: JobRead) => void): void {
+    const sealed = this.#sealed(jobId)
+    if (sealed === undefined) {
+      done(UNREACHABLE)
+      return
+    }
+    const hop = (ref: Ref | undefined, hops: number): void => {
+      if (ref === undefined || hops >= MOVE_HOPS_MAX) {
+        done(UNREACHABLE)
+        return
+      }
+      this.#readAt(ref, (read) => {
+        const state = read.kind === 'chosen' ? read.state : undefined
+        if (state?.phase === 'moved') this.land(ref, state, (next) => hop(next, hops + 1))
+        else if (read.kind === 'chosen' && state === undefined && !isOrigin(sealed, ref)) {
+          hop(refOf(sealed, jobId), hops + 1)
+        } else done(read)
+      })
+    }
+    hop(this.#refOf(sealed, jobId), 0)
+  }
+
+  hint(jobId: string): void {
+    const { board, network, process } = this.#parts
+    const job = board().job(jobId)
+    if (job?.state === undefined) return
+    const { version, annHash } = job.state
+    const { witnessEpoch } = job
+    network.gossip(process, { kind: 'hint', register: jobId, witnessEpoch, version, annHash })
+  }
+
+  /** The register that a chosen stop-sign leads to, once it has begun: by whoever comes first. */
+  land(ref: Ref, moved: JobState, done: (next: Ref | undefined) => void): void {
+    const landing = landingOf(moved)
+    if (moved.moved === undefined || landing === undefined) {
+      done(undefined)
+      return
+    }
+    const next = { ...ref, witnessEpoch: moved.moved.witnessEpoch }
+    this.#parts.client.change(next, undefined, { landing }, ({ kind }) => {
+      const hasBegun = kind === 'applied' || kind === 'same'
+      if (kind === 'applied') this.#parts.scene.count('job: landed')
+      done(hasBegun ? next : undefined)
+    })
+  }
+
+  #sealed(jobId: string): SealedAnnouncement | undefined {
+    return this.#parts.board().run(runIdOf(jobId))?.sealed
+  }
+
+  /** Of a run that is not known here: whether a quorum has dropped it. */
+  #isGone(jobId: string, done: (isGone: boolean) => void): void {
+    const { client, rosters } = this.#parts
+    const register = runIdOf(jobId)
+    const look = (witnessEpoch: number): void => {
+      if (witnessEpoch < 1) {
+        done(false)
+        return
+      }
+      client.read({ register, witnessEpoch, ann: undefined }, 'never', ({ kind }) => {
+        if (kind === 'gone') done(true)
+        else look(witnessEpoch - 1)
+      })
+    }
+    look(rosters.current.witnessEpoch)
+  }
+
+  #refOf(sealed: SealedAnnouncement, jobId: string): Ref {
+    const ref = refOf(sealed, jobId)
+    const seen = this.#parts.board().job(jobId)?.witnessEpoch ?? 0
+    return { ...ref, witnessEpoch: Math.max(ref.witnessEpoch, seen) }
+  }
+
+  #changeAt(
+    sealed: SealedAnnouncement,
+    ref: Ref,
+    op: { readonly opId: string; readonly body: JobOpBody },
+    done: (change: JobChange, isChosen: boolean) => void
+  ): void {
+    const { scene, board } = this.#parts
+    const { register: jobId } = ref
+    const { annHash } = sealed
+    const spec = sealed.announcement.manifest.jobs[jobIndexOf(jobId) ?? -1]
+    const isCreated = board().job(jobId)?.state !== undefined
+    if (isCreated || spec === undefined || !isOrigin(sealed, ref)) {
+      this.#apply(ref, op.opId, op.body, done)
+      return
+    }
+    const createId = scene.digest.text(`${jobId}|create|${annHash}`).slice(0, 32)
+    const create = { kind: 'create', annHash, attemptsMax: attemptsMaxOf(spec) } as const
+    this.#apply(ref, createId, create, (created, isChosen) => {
+      const isThere = created.kind === 'applied' || created.kind === 'same'
+      if (isThere && created.value?.phase !== 'moved') this.#apply(ref, op.opId, op.body, done)
+      else done(created, isChosen)
+    })
+  }
+
+  #apply(
     ref: Ref,
     opId: string,
     body: JobOpBody,
-    done: (change: JobChange) => void
-  ): void => {
+    done: (change: JobChange, isChosen: boolean) => void
+  ): void {
+    const { signer, client } = this.#parts
     const op = signer.jobOp(ref.register, opId, body)
     const maybeSent = body.kind === 'complete' || body.kind === 'release'
-    client.change(ref, op, { maybeSent }, (result) => done(fold(result)))
+    client.change(ref, op, { maybeSent }, (result) => {
+      done(this.#fold(ref, result), result.chosen !== undefined)
+    })
   }
-  return {
-    change(jobId, opId, body, done) {
-      const sealed = board().run(runIdOf(jobId))?.sealed
-      if (sealed === undefined) return done(UNRESOLVED)
-      const ref = refOf(sealed, jobId)
-      if (board().job(jobId)?.state !== undefined) return apply(ref, opId, body, done)
-      const spec = sealed.announcement.manifest.jobs[jobIndexOf(jobId) ?? -1]
-      if (spec === undefined) return done(UNRESOLVED)
-      const { annHash } = sealed
-      const createId = scene.digest.text(`${jobId}|create|${annHash}`).slice(0, 32)
-      const create = { kind: 'create', annHash, attemptsMax: attemptsMaxOf(spec) } as const
-      apply(ref, createId, create, (created) => {
-        if (created.kind === 'applied' || created.kind === 'same') apply(ref, opId, body, done)
-        else done(created)
-      })
-    },
-    read(jobId, done: (read: JobRead) => void) {
-      const sealed = board().run(runIdOf(jobId))?.sealed
-      if (sealed === undefined) return done({ kind: 'unreachable' })
-      client.read(refOf(sealed, jobId), 'write', (read) => {
-        if (read.kind !== 'chosen') return done({ kind: 'unreachable' })
-        const { value, leaseRemainingMs } = read
-        const state = value?.kind === 'job' ? value : undefined
-        if (state !== undefined && board().foldJob(state, 0)) onFold()
-        done({ kind: 'chosen', state, leaseRemainingMs })
-      })
-    },
-    hint(jobId) {
-      const state = board().job(jobId)?.state
-      if (state === undefined) return
-      const { version, annHash } = state
-      network.gossip(process, { kind: 'hint', register: jobId, version, annHash })
-    }
+
+  #fold({ witnessEpoch }: Ref, result: ChangeResult): JobChange {
+    const value = 'value' in result && result.value?.kind === 'job' ? result.value : undefined
+    if (value !== undefined && result.chosen !== undefined) this.#show(value, witnessEpoch)
+    const reason = result.kind === 'rejected' ? result.reason : undefined
+    return { kind: result.kind, value, reason }
   }
+
+  #readAt(ref: Ref, done: (read: JobRead) => void): void {
+    this.#parts.client.read(ref, 'write', (read) => {
+      if (read.kind !== 'chosen') {
+        done(UNREACHABLE)
+        return
+      }
+      const { value, leaseRemainingMs } = read
+      const state = value?.kind === 'job' ? value : undefined
+      if (state !== undefined) this.#show(state, ref.witnessEpoch)
+      done({ kind: 'chosen', state, leaseRemainingMs })
+    })
+  }
+
+  #show(state: JobState, witnessEpoch: number): void {
+    const { board, process } = this.#parts
+    if (board().foldJob(state, process.wallMs, witnessEpoch)) this.#onFold()
+  }
+}
+
+function isOrigin({ announcement }: SealedAnnouncement, { witnessEpoch }: Ref): boolean {
+  return witnessEpoch === announcement.witnessEpoch
 }

@@ -1,4 +1,4 @@
-import { isTerminal } from '../../protocol/core/job.ts'
+import { isTerminal, type JobState } from '../../protocol/core/job.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import type { ChosenValues } from './chosen.ts'
 import type { SimNode } from './node.ts'
@@ -9,9 +9,12 @@ export interface LivenessParts {
   readonly scene: Scene
   readonly nodes: readonly SimNode[]
   readonly chosen: ChosenValues
-  /** Judges as well that each witness has the end: repair is only tried, so not in all trouble. */
+  /** Judges as well that each witness has the end. */
   readonly watchesWitnesses: boolean
 }
+
+/** A witness asks for what its own timer kept out after 5 s, and writes it back after 10 more. */
+const OWN_REPAIR_MS = 17_000
 
 /**
  * V1 to V5, judged again and again once all is mended: each is a time that something may take.
@@ -39,6 +42,9 @@ export class Liveness {
   #lookAt(place: string): string | undefined {
     const value = this.#parts.chosen.newest(place)?.value
     if (value?.kind !== 'job') return
+    if (value.phase === 'moved') return this.#lands(place, value)
+    // What is left where the job was before is the past.
+    if (this.#parts.chosen.home(value.register)?.place !== place) return
     if (isTerminal(value.phase)) return this.#everybodyKnows(place, value.register)
     if (value.phase === 'queued') return this.#isClaimed(place)
     return this.#isHeld(
@@ -47,6 +53,14 @@ export class Liveness {
       value.lease?.claimId ?? '',
       value.cancel !== undefined
     )
+  }
+
+  // V3: a stop-sign is no end: whoever reads it begins the job where it leads.
+  #lands(place: string, { register, moved }: JobState): string | undefined {
+    const { profile } = this.#parts.scene
+    const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
+    const isThere = this.#parts.chosen.newest(`${register}@${moved?.witnessEpoch}`) !== undefined
+    return this.#limit(`V3 ${place}`, isThere, boundMs, `V3: ${place} has not landed`)
   }
 
   // V1: anti-entropy, the rank's wait and two claims; only while somebody could take it.
@@ -79,6 +93,8 @@ export class Liveness {
 
   // V5: two periods of anti-entropy and the reads after it.
   #everybodyKnows(place: string, job: string): string | undefined {
+    // What has begun to be dropped is nobody's to know any more.
+    if (this.#parts.chosen.isDropped(job)) return
     const { nodes, scene } = this.#parts
     const { profile } = scene
     const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 4 + 2_000
@@ -89,24 +105,32 @@ export class Liveness {
       const late = this.#limit(`V5 ${place} ${peerId}`, isKnown, boundMs, what)
       if (late !== undefined) return late
     }
-    return this.#parts.watchesWitnesses ? this.#allHaveIt(place, job, boundMs) : undefined
+    if (!this.#parts.watchesWitnesses) return
+    return this.#allHaveIt(place, job, boundMs + profile.takeOverMs + OWN_REPAIR_MS)
   }
 
   // And its witnesses: one that missed the last accept would show an open job for ever (4.12.17).
   #allHaveIt(place: string, job: string, boundMs: number): string | undefined {
-    const { nodes, scene, chosen } = this.#parts
-    const seats = scene.witnesses(job)
-    for (const { peerId, disk, process, witness } of nodes) {
-      if (!seats.some((seat) => seat.peerId === peerId)) continue
-      const row = disk.read(`r/${place}`) as RecordRow | undefined
-      const value = row?.record.accepted?.value
-      const isDone = !process.isAlive || witness?.isWhole !== true
-      const hasIt = value !== undefined && scene.digest.hash(value) === chosen.newest(place)?.hash
+    for (const { peerId, isDone } of this.#seats(place, job)) {
       const what = `V5: ${peerId} as a witness lacks the end of ${place}`
-      const late = this.#limit(`V5 ${place} at ${peerId}`, isDone || hasIt, boundMs, what)
+      const late = this.#limit(`V5 ${place} at ${peerId}`, isDone, boundMs, what)
       if (late !== undefined) return late
     }
     return
+  }
+
+  /** The witnesses of a job, and whether each has what is chosen. */
+  *#seats(place: string, job: string) {
+    const { nodes, scene, chosen } = this.#parts
+    const seats = scene.witnesses(job, Number(place.slice(place.lastIndexOf('@') + 1)))
+    for (const { peerId, disk, process, witness } of nodes) {
+      if (!seats.some((seat) => seat.storeId === disk.storeId)) continue
+      const row = disk.read(`r/${place}`) as RecordRow | undefined
+      const value = row?.record.accepted?.value
+      const isAway = !process.isAlive || !witness.isWhole
+      const hasIt = value !== undefined && scene.digest.hash(value) === chosen.newest(place)?.hash
+      yield { peerId, isDone: isAway || hasIt }
+    }
   }
 
   #hasRoom(): boolean {
@@ -128,11 +152,10 @@ export class Liveness {
 
   /** All runs that somebody was promised have jobs that ended, and every op is resolved (V3). */
   isOver(jobs: readonly string[]): boolean {
-    const { nodes, chosen, scene } = this.#parts
-    const { witnessEpoch } = scene.roster
+    const { nodes, chosen } = this.#parts
     const isEnded = jobs.every((job) => {
-      const value = chosen.newest(`${job}@${witnessEpoch}`)?.value
-      return value?.kind === 'job' && isTerminal(value.phase)
+      const value = chosen.home(job)?.written.value
+      return value?.kind === 'job' && isTerminal(value.phase) && value.phase !== 'moved'
     })
     if (!isEnded) return false
     const isIdle = nodes.every(({ agent, gateway, process }) => {
@@ -142,6 +165,7 @@ export class Liveness {
       return (
         !process.isAlive ||
         jobs.every((job) => {
+          if (chosen.isDropped(job)) return true
           const state = board.job(job)?.state
           return (
             board.run(runIdOf(job)) !== undefined && state !== undefined && isTerminal(state.phase)
@@ -149,6 +173,10 @@ export class Liveness {
         })
       )
     })
-    return isIdle && isKnown
+    if (!isIdle || !isKnown || !this.#parts.watchesWitnesses) return isIdle && isKnown
+    return jobs.every((job) => {
+      if (chosen.isDropped(job)) return true
+      return [...this.#seats(chosen.home(job)?.place ?? '', job)].every(({ isDone }) => isDone)
+    })
   }
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Batch, batchesOf, runBatches } from './batches.ts'
+import { addCounts, type Counts, countLines } from './counts.ts'
 import { lineOf } from './trace.ts'
 import { World, type WorldResult } from './world.ts'
 
@@ -58,6 +59,7 @@ function report(seed: number): void {
 
 async function run({ first, count, isJson }: Settings): Promise<number> {
   const totals = { seeds: 0, events: 0, simulatedMs: 0, jobs: 0, epochMax: 0 }
+  let counts: Counts = {}
   const broken: Pick<WorldResult, 'seed' | 'violation'>[] = []
   const workers = Math.min(WORKERS_MAX, availableParallelism())
   await runBatches(batchesOf(first, count), workers, (batch: Batch) => {
@@ -67,6 +69,7 @@ async function run({ first, count, isJson }: Settings): Promise<number> {
     totals.simulatedMs += batch.simulatedMs
     totals.jobs += batch.jobs
     totals.epochMax = Math.max(totals.epochMax, batch.epochMax)
+    counts = addCounts([counts, batch.counts])
     broken.push(...batch.broken)
     const isDue = Math.floor(before / PROGRESS_EVERY) < Math.floor(totals.seeds / PROGRESS_EVERY)
     if (isDue && !isJson) say(`${totals.seeds} of ${count} seeds, ${broken.length} broken`)
@@ -74,12 +77,13 @@ async function run({ first, count, isJson }: Settings): Promise<number> {
   broken.sort((a, b) => a.seed - b.seed)
   const hours = Math.round(totals.simulatedMs / 36_000) / 100
   if (isJson) {
-    say(JSON.stringify({ ...totals, first, hours, broken }))
+    say(JSON.stringify({ ...totals, first, hours, broken, counts }))
   } else {
     for (const { seed, violation } of broken.slice(1)) say(`seed ${seed}: ${violation}`)
     const [worst] = broken
     if (worst !== undefined) report(worst.seed)
     const { seeds, events, jobs } = totals
+    for (const line of countLines(counts)) say(line)
     say(`${seeds} seeds, ${hours} simulated hours, ${jobs} jobs, ${events} events`)
     say(broken.length === 0 ? 'every invariant held' : `${broken.length} seeds broken`)
   }

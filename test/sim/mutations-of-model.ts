@@ -40,7 +40,6 @@ export const OF_THE_MODEL: readonly Mutation[] = [
   },
   {
     name: 'LATESTART',
-    schedule: 'ambiguous',
     rule: 'a lease counts from the start of its round, 4.7',
     patches: [
       {

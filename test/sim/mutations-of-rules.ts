@@ -64,8 +64,8 @@ export const RULES: readonly Mutation[] = [
     patches: [
       {
         file: 'test/sim/agent.ts',
-        find: 'host.reap(process.peerId, new Set(), () => {',
-        replace: 'process.arm(0, () => {'
+        find: 'host.reap(peerId, kept, () => process.run(boot, () => this.#begin(candidates)))',
+        replace: 'process.arm(0, () => this.#begin(candidates))'
       }
     ]
   },

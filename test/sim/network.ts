@@ -1,4 +1,5 @@
 import type { RegisterReply, RegisterRequest } from '../../protocol/core/messages.ts'
+import type { Roster } from '../../protocol/core/roster.ts'
 import type { Timeline } from '../support/timeline.ts'
 import type { SimProcess } from './process.ts'
 
@@ -28,10 +29,14 @@ export type Gossip =
   | {
       readonly kind: 'hint'
       readonly register: string
+      readonly witnessEpoch: number
       readonly version: number
       readonly annHash: string
+      /** Of a run that is announced: whoever reads another date believes none of it. */
+      readonly issuedAtMs?: number
     }
   | { readonly kind: 'advertisement'; readonly body: object }
+  | { readonly kind: 'rosters'; readonly rosters: readonly Roster[] }
 
 /** Messages between hosts: lost, late, doubled, cut one way, clogged, as the seed has it. */
 export class Network {
@@ -40,10 +45,14 @@ export class Network {
   readonly #peers = new Map<string, Peer>()
   readonly #cut = new Set<string>()
   readonly #clogged = new Map<string, number>()
+  /** When the last message of each way arrives. */
+  readonly #lastMs = new Map<string, number>()
+  readonly #count: (what: string) => void
   gossipLossRate = 0
 
-  constructor(timeline: Timeline, options: NetworkOptions) {
+  constructor(timeline: Timeline, options: NetworkOptions, count: (what: string) => void) {
     this.#timeline = timeline
+    this.#count = count
     this.options = options
   }
 
@@ -102,11 +111,34 @@ export class Network {
   /** To everybody else, and no more than a hint. */
   gossip(from: SimProcess, gossip: Gossip): void {
     for (const [peerId, peer] of this.#peers) {
-      if (peerId === from.peerId || this.#timeline.random() < this.gossipLossRate) continue
+      // Rosters go over each connection, not by gossip.
+      const lossRate = gossip.kind === 'rosters' ? 0 : this.gossipLossRate
+      if (peerId === from.peerId || this.#timeline.random() < lossRate) continue
       this.#carry(from.peerId, peerId, false, () => {
         peer.process.run(peer.process.boot, () => peer.hear(from.peerId, gossip))
       })
     }
+  }
+
+  #carryOne(way: string, arrive: () => void): void {
+    const { lossRate, delayMsMax, strayMsMax } = this.options
+    const isCut = this.#cut.has(way)
+    if (isCut || this.#timeline.random() < lossRate) {
+      this.#count(isCut ? 'network: lost to a cut' : 'network: lost')
+      return
+    }
+    const isStray = this.#timeline.random() < 0.1
+    const clearMs = Math.max(this.#timeline.nowMs, this.#clogged.get(way) ?? 0)
+    if (clearMs > this.#timeline.nowMs) this.#count('network: clogged')
+    const most = isStray ? strayMsMax : delayMsMax
+    this.#deliver(way, clearMs + this.#timeline.random() * most, arrive)
+  }
+
+  #deliver(way: string, atMs: number, arrive: () => void): void {
+    const lastMs = this.#lastMs.get(way) ?? 0
+    if (atMs < lastMs) this.#count('network: overtook another')
+    this.#lastMs.set(way, Math.max(lastMs, atMs))
+    this.#timeline.at(atMs, arrive)
   }
 
   #carry(from: string, to: string, isSure: boolean, arrive: () => void): void {
@@ -114,14 +146,9 @@ export class Network {
       this.#timeline.after(isSure ? 1 : 0, arrive)
       return
     }
-    const { lossRate, duplicateRate, delayMsMax, strayMsMax } = this.options
+    const { duplicateRate } = this.options
     const copies = this.#timeline.random() < duplicateRate ? 2 : 1
-    for (let copy = 0; copy < copies; copy += 1) {
-      const way = `${from}>${to}`
-      if (this.#cut.has(way) || this.#timeline.random() < lossRate) continue
-      const most = this.#timeline.random() < 0.1 ? strayMsMax : delayMsMax
-      const clearMs = Math.max(this.#timeline.nowMs, this.#clogged.get(way) ?? 0)
-      this.#timeline.at(clearMs + this.#timeline.random() * most, arrive)
-    }
+    if (copies > 1) this.#count('network: doubled')
+    for (let copy = 0; copy < copies; copy += 1) this.#carryOne(`${from}>${to}`, arrive)
   }
 }

@@ -2,10 +2,11 @@ import type { Board } from '../../protocol/core/board.ts'
 import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
 import type { RejectReason } from '../../protocol/core/job-reducer.ts'
 import type { Signer } from '../../protocol/core/ports.ts'
-import type { SimClient } from './client.ts'
+import type { Ref, SimClient } from './client.ts'
 import type { Disk } from './disk.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
+import type { SimRosters } from './rosters.ts'
 import type { Scene } from './scene.ts'
 import type { Shelf } from './shelf.ts'
 
@@ -14,6 +15,8 @@ export interface NodeParts {
   readonly scene: Scene
   readonly process: SimProcess
   readonly network: Network
+  /** The rosters that this host knows. */
+  readonly rosters: SimRosters
   readonly client: SimClient
   readonly shelf: Shelf
   readonly signer: Signer
@@ -42,6 +45,8 @@ export interface JobDoor {
   change(jobId: string, opId: string, body: JobOpBody, done: (change: JobChange) => void): void
   read(jobId: string, done: (read: JobRead) => void): void
   hint(jobId: string): void
+  /** Begins the register that a chosen stop-sign leads to. */
+  land(ref: Ref, moved: JobState, done: (next: Ref | undefined) => void): void
 }
 
 /** Runs once `seq` is synced, in this life of the process only. */

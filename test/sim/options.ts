@@ -17,14 +17,21 @@ export interface Faults {
 
 export type FaultKind =
   | 'crash'
+  | 'restart'
   | 'pause'
+  | 'suspend'
+  | 'hidden_pause'
+  | 'wall_jump'
   | 'cut'
   | 'partition'
+  | 'roster_change'
   | 'swizzle'
   | 'clog'
   | 'slow_disk'
   | 'failed_sync'
-  | 'ruined_store'
+  | 'bit_flip'
+  | 'amnesia'
+  | 'full_disk'
   | 'rolled_back'
   | 'slow_engine'
   | 'hung_engine'
@@ -34,14 +41,21 @@ export type FaultKind =
 
 export const FAULT_KINDS: readonly FaultKind[] = [
   'crash',
+  'restart',
   'pause',
+  'suspend',
+  'hidden_pause',
+  'wall_jump',
   'cut',
   'partition',
+  'roster_change',
   'swizzle',
   'clog',
   'slow_disk',
   'failed_sync',
-  'ruined_store',
+  'bit_flip',
+  'amnesia',
+  'full_disk',
   'rolled_back',
   'slow_engine',
   'hung_engine',
@@ -80,6 +94,7 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
   const lease = chance.random() < 0.9 ? 'short' : 'default'
   const unit = lease === 'short' ? 1 : 8
   const isRough = chance.random() < 0.8
+  const isLong = chance.random() < 0.3
   return {
     seed,
     witnesses: oneOf([1, 3, 3, 3, 3, 5, 5, 5]),
@@ -87,16 +102,16 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
     gateways: oneOf([1, 2]),
     lease,
     slots: oneOf([1, 2]),
-    pushes: oneOf([1, 2, 3]),
+    pushes: isLong ? 8 : oneOf([1, 2, 3]),
     jobsPerPushMax: oneOf([1, 2, 3]),
-    workMsMax: oneOf([1_000, 5_000, 12_000]) * unit,
+    workMsMax: (isLong ? 800 : oneOf([1_000, 5_000, 12_000])) * unit,
     troubleMs: chance.between(15_000, 35_000) * unit,
     driftRate: oneOf([0, 0.001, 0.0099]),
     cancelRate: oneOf([0, 0.2, 0.5]),
     replayRate: oneOf([0, 0.5]),
     equivocates: chance.random() < 0.2,
     rogue: chance.random() < 0.15,
-    watchesWitnesses: false,
+    watchesWitnesses: true,
     faults: {
       lossRate: oneOf([0, 0.02, 0.1]),
       duplicateRate: oneOf([0, 0.05, 0.1]),

@@ -1,5 +1,8 @@
 import type { LocalClock, Timeline } from '../support/timeline.ts'
 
+/** Some day, so that a wall clock that is set back stays above 0. */
+export const WALL_MS = 1_700_000_000_000
+
 /**
  * One process of one host: it dies, stands still, and comes back with nothing in memory. The host
  * and its clock go on without it.
@@ -13,6 +16,8 @@ export class SimProcess {
   /** Nonce of this life; '' while there is none. */
   boot = ''
   pausedUntilMs = 0
+  /** Of its wall clock, which somebody may set to anything. */
+  wallOffsetMs = 0
 
   constructor(peerId: string, timeline: Timeline, driftRate: number) {
     this.peerId = peerId
@@ -26,6 +31,10 @@ export class SimProcess {
 
   get nowMs(): number {
     return this.clock.localMs()
+  }
+
+  get wallMs(): number {
+    return WALL_MS + this.#timeline.nowMs + this.wallOffsetMs
   }
 
   onStart(task: () => void): void {
@@ -65,12 +74,18 @@ export class SimProcess {
   arm(ms: number, task: () => void): () => void {
     const { boot } = this
     let isOff = false
-    const atMs = this.clock.trueMs(this.nowMs + Math.max(0, ms))
-    this.#timeline.at(atMs, () => {
-      this.run(boot, () => {
-        if (!isOff) task()
+    const dueMs = this.nowMs + Math.max(0, ms)
+    const wait = (): void => {
+      this.#timeline.at(this.clock.trueMs(dueMs), () => {
+        this.run(boot, () => {
+          if (isOff) return
+          // Its clock stood still meanwhile.
+          if (this.nowMs < dueMs - 1) wait()
+          else task()
+        })
       })
-    })
+    }
+    wait()
     return () => {
       isOff = true
     }

@@ -19,11 +19,12 @@ export function renewLease(
   lease: { readonly jobId: string; readonly epoch: number; readonly claimId: string },
   done: (tally: RenewTally) => void
 ): void {
-  const { client, scene, process, board } = parts
+  const { client, scene, process, board, jobs } = parts
   const sealed = board().run(runIdOf(lease.jobId))?.sealed
   if (sealed === undefined) return
-  const ref = refOf(sealed, lease.jobId)
-  const witnesses = scene.witnesses(lease.jobId)
+  const witnessEpoch = board().job(lease.jobId)?.witnessEpoch ?? sealed.announcement.witnessEpoch
+  const ref = { ...refOf(sealed, lease.jobId), witnessEpoch }
+  const witnesses = scene.witnesses(lease.jobId, witnessEpoch)
   const quorum = quorumOf(witnesses.length)
   const answers: RenewResult[] = []
   const silent = new Set(witnesses.map(({ peerId }) => peerId))
@@ -37,6 +38,8 @@ export function renewLease(
     const cancel = answers.find((one) => one.answer === 'ok' && one.cancel !== undefined)?.cancel
     if (answers.some(({ answer }) => answer === 'behind'))
       client.read(ref, 'never', () => undefined)
+    // A read tells whether the stop-sign is chosen; the next round is at the new witnesses then.
+    if (of('moved') > 0) jobs.read(lease.jobId, () => undefined)
     done({ oks: of('ok'), stale: of('stale') + of('gone'), fenced: of('fenced'), quorum, cancel })
   }
   const stage = { name: 'step', step: 1, steps: 1 } as const

@@ -1,10 +1,10 @@
 import type { Ballot } from '../../protocol/core/ballot.ts'
 import { compareBallots } from '../../protocol/core/ballot.ts'
+import type { JobOp } from '../../protocol/core/job.ts'
 import { holdMs } from '../../protocol/core/lease-profile.ts'
 import { type LeasedJob, leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
   Accepted,
-  AnnouncementRef,
   RegisterReply,
   RegisterRequest,
   RegisterScope,
@@ -14,6 +14,7 @@ import type { Signer } from '../../protocol/core/ports.ts'
 import { reduce } from '../../protocol/core/register-reducer.ts'
 import { quorumOf } from '../../protocol/core/witnesses.ts'
 import { plainSigner } from '../support/plain-signer.ts'
+import type { Ref } from './client.ts'
 import type { Network } from './network.ts'
 import { SimProcess } from './process.ts'
 import { placeOf, type Scene } from './scene.ts'
@@ -35,6 +36,8 @@ export class RogueMember {
   /** When each of its claims was first asked for: witnesses may count from then on. */
   readonly #startedAtMs = new Map<string, number>()
   readonly #ran = new Set<string>()
+  /** By claim. */
+  readonly #adoptions = new Map<string, readonly JobOp[]>()
   #claims = 0
   #isOver = false
 
@@ -48,13 +51,13 @@ export class RogueMember {
     network.join({ process: this.#process, receive: nothing, hear: nothing })
   }
 
-  /** `pick` names a job to claim and its announcement. */
-  start(pick: () => { readonly job: string; readonly ann: AnnouncementRef } | undefined): void {
+  /** `pick` names a job to claim, where it is now. */
+  start(pick: () => Ref | undefined): void {
     this.#process.start()
     const next = (): void => {
       if (this.#isOver) return
       const target = pick()
-      if (target !== undefined) this.#claim(target.job, target.ann)
+      if (target !== undefined) this.#claim(target)
       this.#process.arm(EVERY_MS, next)
     }
     next()
@@ -65,9 +68,8 @@ export class RogueMember {
     this.#process.crash()
   }
 
-  #claim(job: string, ann: AnnouncementRef): void {
-    const { roster } = this.#scene
-    const place = placeOf(job, roster.witnessEpoch)
+  #claim(ref: Ref): void {
+    const place = placeOf(ref.register, ref.witnessEpoch)
     const round = (this.#rounds.get(place) ?? 0) + 1
     this.#rounds.set(place, round)
     const ballot = { round, peer: this.peerId, boot: this.#process.boot }
@@ -76,18 +78,16 @@ export class RogueMember {
     let isSent = false
     const prepare = { kind: 'prepare', ballot, intent: 'takeover' } as const
     this.#ask(
-      job,
-      ann,
+      ref,
       (scope) => ({ ...prepare, scope }),
       (from, reply) => {
         if (reply.kind === 'rejected') this.#learn(place, reply.promised)
         if (reply.kind !== 'promise') return
         promises.set(from, reply.accepted)
-        if (isSent || promises.size < this.#quorum(job)) return
+        if (isSent || promises.size < this.#quorum(ref)) return
         isSent = true
         this.#take(
-          job,
-          ann,
+          ref,
           ballot,
           [...promises.values()].filter((one) => one !== undefined)
         )
@@ -95,8 +95,9 @@ export class RogueMember {
     )
   }
 
-  #take(job: string, ann: AnnouncementRef, ballot: Ballot, promises: readonly Accepted[]): void {
+  #take(ref: Ref, ballot: Ballot, promises: readonly Accepted[]): void {
     const { timeline } = this.#scene
+    const { register: job } = ref
     const base = promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value
     const first = this.#claimOver(job, base)
     if (first === undefined) return
@@ -105,12 +106,12 @@ export class RogueMember {
     this.#startedAtMs.set(claimId, startedAtMs)
     const yes = new Set<string>()
     const second = this.#claimOver(job, base)
-    this.#accept(job, ann, ballot, first, undefined, (from) => {
+    this.#accept(ref, ballot, first, undefined, (from) => {
       if (yes.has(from)) return
       yes.add(from)
-      if (yes.size === this.#quorum(job)) this.#run(job, first, startedAtMs)
+      if (yes.size === this.#quorum(ref)) this.#run(job, first, startedAtMs)
       // And once more, in other words: whoever has taken the first must refuse it.
-      if (second !== undefined) this.#accept(job, ann, ballot, second, from, () => undefined)
+      if (second !== undefined) this.#accept(ref, ballot, second, from, () => undefined)
     })
   }
 
@@ -122,6 +123,8 @@ export class RogueMember {
     const { digest, profile } = this.#scene
     const known = leasedJob(base)
     if (known?.lease.holder === this.peerId) return known
+    const replayed = this.#replayOver(job, known)
+    if (replayed !== undefined) return replayed
     this.#claims += 1
     const claimId = `${this.peerId}-${this.#claims}`
     const { boot } = this.#process
@@ -131,26 +134,41 @@ export class RogueMember {
     return made.kind === 'next' ? leasedJob(made.value) : undefined
   }
 
+  /** An adoption of a process that is gone, played again over a later one of the same claim. */
+  #replayOver(job: string, known: LeasedJob | undefined): LeasedJob | undefined {
+    if (known === undefined) return
+    const { claimId, boot } = known.lease
+    if (known.op.body.kind === 'adopt') {
+      const older = this.#adoptions.get(claimId) ?? []
+      this.#adoptions.set(claimId, [...older, known.op])
+    }
+    const old = this.#adoptions.get(claimId)?.find(({ body }) => {
+      return body.kind === 'adopt' && body.boot !== boot
+    })
+    if (old === undefined) return
+    // Not remembered as seen any more, so that only its number is left to tell.
+    const made = reduce({ ...known, lastOps: [] }, job, old, this.#scene.digest)
+    return made.kind === 'next' ? leasedJob(made.value) : undefined
+  }
+
   #accept(
-    job: string,
-    ann: AnnouncementRef,
+    ref: Ref,
     ballot: Ballot,
     value: LeasedJob,
     only: string | undefined,
     yes: (from: string) => void
   ): void {
-    const { digest, roster } = this.#scene
-    const hash = digest.hash(value)
-    const { witnessEpoch } = roster
-    const place = placeOf(job, witnessEpoch)
-    const proposerSig = this.#signer.proposal(job, witnessEpoch, ballot, hash)
+    const { register, witnessEpoch } = ref
+    const hash = this.#scene.digest.hash(value)
+    const place = placeOf(register, witnessEpoch)
+    const proposerSig = this.#signer.proposal(register, witnessEpoch, ballot, hash)
     this.#scene.emit({ kind: 'proposes', by: this.peerId, place, ballot, hash, value })
     const accept = { kind: 'accept', ballot, value, proposerSig, announcement: undefined } as const
     const message = (scope: RegisterScope): RegisterRequest => ({ ...accept, scope })
     const answer = (from: string, reply: RegisterReply): void => {
       if (reply.kind === 'accepted') yes(from)
     }
-    this.#ask(job, ann, message, answer, only)
+    this.#ask(ref, message, answer, only)
   }
 
   // Its own container keeps to the deadline, as the guard in it makes it.
@@ -161,7 +179,8 @@ export class RogueMember {
     if (timeline.nowMs >= untilMs || this.#ran.has(claimId)) return
     this.#ran.add(claimId)
     const facts = { job, epoch, claimId, untilMs }
-    this.#scene.emit({ kind: 'holds', by: this.peerId, ...facts })
+    const { boot } = this.#process
+    this.#scene.emit({ kind: 'holds', by: this.peerId, boot, ...facts })
     this.#scene.emit({ kind: 'user_code', host: this.peerId, ...facts })
     timeline.at(untilMs, () => this.#scene.emit({ kind: 'ends', claimId, exit: 0 }))
   }
@@ -171,20 +190,18 @@ export class RogueMember {
     this.#rounds.set(place, Math.max(known, promised?.round ?? 0))
   }
 
-  #quorum(job: string): number {
-    return quorumOf(this.#scene.witnesses(job).length)
+  #quorum({ register, witnessEpoch }: Ref): number {
+    return quorumOf(this.#scene.witnesses(register, witnessEpoch).length)
   }
 
   #ask(
-    register: string,
-    ann: AnnouncementRef,
+    { register, witnessEpoch, ann }: Ref,
     message: (scope: RegisterScope) => RegisterRequest,
     answer: (from: string, reply: RegisterReply) => void,
     only?: string
   ): void {
-    const { roster, profile } = this.#scene
-    const { witnessEpoch } = roster
-    for (const { peerId, storeId } of this.#scene.witnesses(register)) {
+    const { profile } = this.#scene
+    for (const { peerId, storeId } of this.#scene.witnesses(register, witnessEpoch)) {
       if (only !== undefined && only !== peerId) continue
       const scope = { register, witnessEpoch, storeId, ann }
       const timeoutMs = profile.requestTimeoutMs

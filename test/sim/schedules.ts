@@ -61,6 +61,44 @@ export const SCHEDULES = {
       everyMsMax: 700
     }
   }),
+  /** Agents that are killed again and again under their jobs, and started again at once. */
+  restarts: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 3,
+    lease: 'short',
+    workMsMax: 30_000,
+    troubleMs: 30_000,
+    cancelRate: 0,
+    rogue: true,
+    faults: {
+      ...CALM,
+      lossRate: 0.1,
+      strayMsMax: 1_500,
+      kinds: ['restart', 'restart', 'restart', 'crash', 'clog', 'cut'],
+      everyMsMax: 800
+    }
+  }),
+  /** The roster changes while runs begin, and gateways sleep through it. */
+  rosters: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 5,
+    agents: 4,
+    gateways: 2,
+    lease: 'short',
+    pushes: 3,
+    workMsMax: 12_000,
+    troubleMs: 25_000,
+    replayRate: 0.8,
+    rogue: false,
+    faults: {
+      ...CALM,
+      lossRate: 0.05,
+      strayMsMax: 1_500,
+      kinds: ['roster_change', 'roster_change', 'pause', 'partition', 'cut', 'clog'],
+      everyMsMax: 900
+    }
+  }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */
   lossy: (options: WorldOptions): WorldOptions => ({
     ...options,

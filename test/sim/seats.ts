@@ -34,6 +34,7 @@ export function rosterOf(
   const members = plans.map(memberOf)
   const rogues = Array.from({ length: options.rogues }, () => rogueMember())
   const roster: Roster = {
+    runsFromEpoch: 1,
     version: 1,
     prevHash: '',
     witnessEpoch: 1,

@@ -26,6 +26,8 @@ export class Shelf {
   readonly #parts: ShelfParts
   #known = new Map<string, SealedAnnouncement>()
   #terms = new AnnouncementTerms()
+  /** Told of each announcement that was opened here. */
+  onPut: (announcement: Announcement) => void = () => undefined
 
   constructor(parts: ShelfParts) {
     this.#parts = parts
@@ -47,6 +49,7 @@ export class Shelf {
     if (this.#known.has(one.annHash)) return
     this.#known.set(one.annHash, one)
     this.#terms.learn(one)
+    this.onPut(one.announcement)
   }
 
   /** Only bytes of that very hash are taken. */

@@ -1,6 +1,8 @@
-import { type AcceptorState, acceptorOf } from '../../protocol/core/acceptor.ts'
-import type { AcceptorRecord } from '../../protocol/core/ports.ts'
+import { type AcceptorState, acceptorOf, droppedAcceptor } from '../../protocol/core/acceptor.ts'
+import { leasedJob } from '../../protocol/core/lease-timer.ts'
+import type { AcceptorRecord, RecordKey } from '../../protocol/core/ports.ts'
 import type { Disk } from './disk.ts'
+import { placeOf } from './scene.ts'
 
 /** What the store keeps of one register. */
 export interface RecordRow {
@@ -11,7 +13,7 @@ export interface RecordRow {
 /** One register in memory, with the writes to wait for before it may be shown. */
 export interface WitnessRegister {
   readonly place: string
-  readonly register: string
+  readonly key: RecordKey
   state: AcceptorState
   savedSeq: number
   savedAcceptSeq: number
@@ -28,22 +30,32 @@ export class WitnessRegisters {
     this.#startedAtMs = startedAtMs
   }
 
-  take(place: string, register: string): WitnessRegister {
+  take(key: RecordKey): WitnessRegister {
+    const place = placeOf(key.register, key.witnessEpoch)
     const known = this.#known.get(place)
     if (known !== undefined) return known
     const row = this.#disk.read(`r/${place}`) as RecordRow | undefined
-    const state = acceptorOf(row?.record, this.#startedAtMs)
-    const fresh = { place, register, state, savedSeq: 0, savedAcceptSeq: 0 }
+    const dropped = this.#disk.read(`t/${place}`) !== undefined
+    const state = acceptorOf(row?.record, this.#startedAtMs, dropped)
+    const fresh = { place, key, state, savedSeq: 0, savedAcceptSeq: 0 }
     this.#known.set(place, fresh)
     return fresh
   }
 
-  all(): Iterable<WitnessRegister> {
-    return this.#known.values()
+  /** Those that are leased, among those in memory. */
+  *leased(): Generator<WitnessRegister> {
+    for (const register of this.#known.values()) {
+      if (leasedJob(register.state.record.accepted?.value) !== undefined) yield register
+    }
+  }
+
+  /** Its record is handed to the disk as gone. */
+  drop(register: WitnessRegister, nowMs: number): void {
+    register.state = droppedAcceptor(nowMs)
   }
 
   save(register: WitnessRegister, isAccept: boolean): void {
-    const row: RecordRow = { record: register.state.record, register: register.register }
+    const row: RecordRow = { record: register.state.record, register: register.key.register }
     register.savedSeq = this.#disk.put(`r/${register.place}`, row)
     if (isAccept) register.savedAcceptSeq = register.savedSeq
   }

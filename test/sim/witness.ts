@@ -10,6 +10,8 @@ import {
 import { answerMs } from '../../protocol/core/lease-profile.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
+  AnnouncementRef,
+  Hint,
   RegisterReply,
   RegisterRequest,
   RegisterScope,
@@ -17,11 +19,18 @@ import type {
   RenewItem,
   RenewResult
 } from '../../protocol/core/messages.ts'
+import type { SealedAnnouncement } from '../../protocol/core/run.ts'
+import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
+import { LeaseSweep } from '../../protocol/mesh/lease-sweep.ts'
 import type { Disk } from './disk.ts'
+import type { SimFloors } from './floors.ts'
+import type { SimMoveProofs } from './move-proofs.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
-import { placeOf, type Scene } from './scene.ts'
+import { sweep } from './retention.ts'
+import type { SimRosters } from './rosters.ts'
+import type { Scene } from './scene.ts'
 import type { Shelf } from './shelf.ts'
 import { showReply } from './shown.ts'
 import { syncPage } from './sync-index.ts'
@@ -33,11 +42,19 @@ export interface WitnessParts {
   readonly disk: () => Disk
   readonly network: Network
   readonly shelf: Shelf
+  readonly rosters: SimRosters
+  readonly proofs: SimMoveProofs
+  readonly floors: SimFloors
   /** The sequence of a store of `peer` that this process was shown. */
   seenOf(peer: string, storeId: string): number
   /** The process ends: its store has forgotten something. */
   onDistrust(): void
+  /** A lease has run out by the timer of this witness, told `repeat` times before. */
+  onExpired(hint: Hint, repeat: number): void
 }
+
+/** Milliseconds between two looks for runs that may be dropped. */
+const SWEEP_MS = 1_000
 
 type Answer = (reply: RegisterReply) => void
 
@@ -61,18 +78,22 @@ export class SimWitness {
     parts.process.onStart(() => this.#boot())
   }
 
-  /** True while the roster's store is here, whole, and believed. */
+  /** True while a roster's store is here, whole, and believed. */
   get isWhole(): boolean {
-    return this.#seat() === this.#disk.storeId && !this.#disk.isRuined
+    return this.#isSeated() && !this.#disk.isRuined
   }
 
   get #disk(): Disk {
     return this.#parts.disk()
   }
 
-  #seat(): string | undefined {
-    const { scene, process } = this.#parts
-    return witnessRefs(scene.roster).find(({ peerId }) => peerId === process.peerId)?.storeId
+  /** In any roster that is known here: the registers of earlier epochs are kept. */
+  #isSeated(): boolean {
+    const { rosters } = this.#parts
+    const { storeId } = this.#disk
+    return rosters.all().some((roster) => {
+      return witnessRefs(roster).some((ref) => ref.storeId === storeId)
+    })
   }
 
   /** One request of a member; silent where a failed or doubtful store must not answer. */
@@ -135,11 +156,18 @@ export class SimWitness {
 
   #in(scope: RegisterScope, reply: Answer, use: (register: WitnessRegister) => void): void {
     if (scope.storeId !== this.#disk.storeId) reply(refusal('wrong_store'))
+    else if (!this.#holds(scope)) reply(refusal('wrong_roster'))
     else use(this.#take(scope))
   }
 
+  #holds({ register, witnessEpoch, storeId }: RegisterScope): boolean {
+    const { scene, rosters } = this.#parts
+    if (rosters.at(witnessEpoch) === undefined) return false
+    return scene.witnesses(register, witnessEpoch).some((ref) => ref.storeId === storeId)
+  }
+
   #take({ register, witnessEpoch }: RegisterScope): WitnessRegister {
-    return this.#registers.take(placeOf(register, witnessEpoch), register)
+    return this.#registers.take({ register, witnessEpoch })
   }
 
   #context(remote: string, request?: AcceptRequest): AcceptorContext {
@@ -157,9 +185,30 @@ export class SimWitness {
           verify.proposal(request.scope.register, request.scope.witnessEpoch, request)),
       digest: scene.digest,
       createValid: request !== undefined,
-      floorOf: () => 0,
-      announced: undefined
+      floorOf: (gateway) => this.#parts.floors.of(gateway),
+      announced: request === undefined ? undefined : this.#announced(request.value.annHash)
     }
+  }
+
+  #announced(annHash: string): AnnouncementRef | undefined {
+    const announcement = this.#parts.shelf.find(annHash)?.announcement
+    if (announcement === undefined) return
+    const { gateway, gwSeq } = announcement
+    return { gateway, gwSeq, annHash }
+  }
+
+  #sweep(): void {
+    const { scene, process, shelf, floors } = this.#parts
+    const dropped = sweep({
+      disk: this.#disk,
+      registers: this.#registers,
+      floorOf: (gateway) => floors.of(gateway),
+      nowMs: process.nowMs,
+      wallMs: process.wallMs,
+      announcementOf: (annHash) => shelf.find(annHash)?.announcement
+    })
+    if (dropped.length > 0) scene.count('witness: run dropped')
+    process.arm(SWEEP_MS, () => this.#sweep())
   }
 
   // The announcement of a first value is sent along, at hand, or asked for; only then comes the
@@ -167,9 +216,11 @@ export class SimWitness {
   #accept(remote: string, register: WitnessRegister, request: AcceptRequest, reply: Answer): void {
     const { shelf, process } = this.#parts
     const { value, announcement } = request
-    const isFirst = register.state.record.accepted?.value.annHash !== value.annHash
+    const known = register.state.record.accepted?.value
+    // A sealed register has no announcement, and never will.
+    const isFirst = !isSealed(value) && known?.annHash !== value.annHash
     if (announcement !== undefined) shelf.open(announcement, value.annHash)
-    if (!isFirst || shelf.find(value.annHash) !== undefined) {
+    if (!isFirst) {
       this.#acceptNow(remote, register, request, reply)
       return
     }
@@ -177,7 +228,35 @@ export class SimWitness {
     shelf.fetch(value.annHash, [remote, ...this.#others()], (sealed) => {
       process.run(boot, () => {
         if (sealed === undefined) reply(refusal('announcement_missing'))
-        else this.#acceptNow(remote, register, request, reply)
+        else this.#acceptFirst(remote, register, request, sealed, reply)
+      })
+    })
+  }
+
+  /** Of its announcement; or come here by a stop-sign that is chosen. */
+  #acceptFirst(
+    remote: string,
+    register: WitnessRegister,
+    request: AcceptRequest,
+    { announcement }: SealedAnnouncement,
+    reply: Answer
+  ): void {
+    const { rosters, shelf, proofs, process } = this.#parts
+    const { value, scope } = request
+    const roster = rosters.at(scope.witnessEpoch)
+    if (roster === undefined || shelf.problem(value, roster) !== undefined) {
+      reply(refusal('invalid'))
+      return
+    }
+    if (announcement.witnessEpoch === scope.witnessEpoch) {
+      this.#acceptNow(remote, register, request, reply)
+      return
+    }
+    const { boot } = process
+    proofs.problem(scope, value, announcement.witnessEpoch, (code) => {
+      process.run(boot, () => {
+        if (code === undefined) this.#acceptNow(remote, register, request, reply)
+        else reply(refusal(code))
       })
     })
   }
@@ -191,13 +270,6 @@ export class SimWitness {
     const { scene, shelf } = this.#parts
     const { value, ballot } = request
     const known = register.state.record.accepted?.value
-    if (known?.annHash !== value.annHash) {
-      const problem = shelf.problem(value, scene.roster)
-      if (problem !== undefined) {
-        reply(refusal('invalid'))
-        return
-      }
-    }
     const step = accept(register.state, request, this.#context(remote, request))
     if (step.durability === 'save') {
       const { nowMs: localMs } = this.#parts.process
@@ -303,9 +375,9 @@ export class SimWitness {
     const { place } = register
     const store = this.#disk.storeId
     const { answer } = step.result
-    const { claimId } = item
+    const { claimId, boot } = item
     if (answer === 'ok') {
-      scene.emit({ kind: 'renews', store, place, claimId, localMs: process.nowMs })
+      scene.emit({ kind: 'renews', store, place, claimId, boot, localMs: process.nowMs })
     }
     const leave = (): void => {
       if (answer === 'ok' || answer === 'stale') {
@@ -346,10 +418,14 @@ export class SimWitness {
     this.#registers = new WitnessRegisters(disk, process.nowMs)
     this.#held = []
     this.#shownSeq = disk.syncedSeq
+    const clock = { bootMs: () => process.nowMs, wallMs: () => process.wallMs, arm: armOf(process) }
+    const { onExpired } = this.#parts
+    process.arm(SWEEP_MS, () => this.#sweep())
+    new LeaseSweep({ registers: this.#registers, clock }, onExpired).start()
     this.#toAsk = 0
     const { storeId } = disk
     scene.emit({ kind: 'boots', store: storeId, localMs: process.nowMs })
-    if (this.#seat() !== storeId || disk.isRuined) return
+    if (!this.isWhole) return
     for (const peer of this.#others()) {
       this.#toAsk += 1
       let isOver = false
@@ -383,14 +459,19 @@ export class SimWitness {
   }
 
   #others(): readonly string[] {
-    const { scene, process } = this.#parts
-    const peers = witnessRefs(scene.roster).map(({ peerId }) => peerId)
+    const { rosters, process } = this.#parts
+    const peers = witnessRefs(rosters.current).map(({ peerId }) => peerId)
     return peers.filter((peerId) => peerId !== process.peerId)
   }
 
   #isWitness(peer: string): boolean {
-    return witnessRefs(this.#parts.scene.roster).some(({ peerId }) => peerId === peer)
+    return witnessRefs(this.#parts.rosters.current).some(({ peerId }) => peerId === peer)
   }
+}
+
+/** Ends with the process, by itself. */
+function armOf(process: SimProcess): (afterMs: number, task: () => void) => () => void {
+  return (afterMs, task) => process.arm(afterMs, task)
 }
 
 function refusal(code: RejectCode): RegisterReply {

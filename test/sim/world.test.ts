@@ -1,5 +1,35 @@
 import { describe, expect, test } from 'vitest'
+import { runBatch } from './batches.ts'
+import { addCounts } from './counts.ts'
+import { FAULT_KINDS } from './options.ts'
 import { World } from './world.ts'
+
+/** What else must have come about, beside the faults that somebody made. */
+const HAPPENINGS = [
+  'agent: attempt adopted',
+  'agent: attempt not adopted',
+  'container: ended by its guard',
+  'container: ended by the guardian',
+  'disk: batch whole in a crash',
+  'disk: tail torn in a crash',
+  'fault: store failed',
+  'fault: store set back',
+  'gateway: announced in other words',
+  'gateway: another announcement was first',
+  'gateway: delivery doubled',
+  'gateway: delivery of a dropped run',
+  'gateway: delivery replayed',
+  'gateway: run found in an earlier epoch',
+  'job: landed',
+  'network: clogged',
+  'network: doubled',
+  'network: lost',
+  'network: lost to a cut',
+  'network: overtook another',
+  'roster: a store is admitted anew',
+  'roster: a witness is replaced',
+  'witness: run dropped'
+]
 
 describe('a simulated mesh', () => {
   test('is the same for the same seed, and another for another', () => {
@@ -17,5 +47,14 @@ describe('a simulated mesh', () => {
     // Else nothing was ever taken over, and the claim above would hold for nothing.
     expect(Math.max(...results.map(({ epochMax }) => epochMax))).toBeGreaterThan(1)
     expect(results.some(({ jobs }) => jobs > 3)).toBe(true)
+    const { counts } = runBatch({ first: 51, count: 50 })
+    const all = addCounts([counts, ...results.map((result) => result.counts)])
+    // A fault that never takes effect is none that was survived.
+    const missing = [...FAULT_KINDS.map((kind) => `fault: ${kind}`), ...HAPPENINGS].filter(
+      (what) => {
+        return all[what] === undefined
+      }
+    )
+    expect(missing).toEqual([])
   })
 })

@@ -1,5 +1,4 @@
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
-import type { Roster } from '../../protocol/core/roster.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import type { WitnessRef } from '../../protocol/core/witnesses.ts'
 import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
@@ -8,6 +7,7 @@ import { plainVerifier } from '../support/plain-signer.ts'
 import { Timeline } from '../support/timeline.ts'
 import { allChecks } from './checks/all.ts'
 import { ChosenValues } from './chosen.ts'
+import type { Counts } from './counts.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Checker, Fact, SimEvent } from './events.ts'
 import { Trouble } from './faults.ts'
@@ -16,7 +16,8 @@ import { Network } from './network.ts'
 import { SimNode } from './node.ts'
 import { drawOptions, type WorldOptions } from './options.ts'
 import { RogueMember } from './rogue.ts'
-import type { Scene } from './scene.ts'
+import { Authority } from './rosters.ts'
+import { placeOf, type Scene } from './scene.ts'
 import { rosterOf, type SeatOptions } from './seats.ts'
 import { Trace } from './trace.ts'
 
@@ -33,6 +34,8 @@ export interface WorldResult {
   readonly jobs: number
   /** Highest epoch of any job: above 1, a lease came to another claim. */
   readonly epochMax: number
+  /** How often what happened, faults among it. */
+  readonly counts: Counts
 }
 
 /** Milliseconds after the mending before times are judged: what was late comes home. */
@@ -48,7 +51,7 @@ export class World implements Scene {
   readonly timeline: Timeline
   readonly digest = plainDigest()
   readonly verifier = plainVerifier(this.digest)
-  readonly roster: Roster
+  readonly authority: Authority
   readonly profile
   readonly options: WorldOptions
   readonly nodes: readonly SimNode[]
@@ -61,6 +64,7 @@ export class World implements Scene {
   readonly #sets = new Map<string, readonly WitnessRef[]>()
   readonly #rogue: RogueMember | undefined
   #violation: string | undefined
+  readonly #counts: Record<string, number> = {}
   #epochMax = 0
 
   constructor(seed: number, change: (options: WorldOptions) => WorldOptions = (same) => same) {
@@ -70,9 +74,9 @@ export class World implements Scene {
     const { faults } = options
     const seats: SeatOptions = { ...options, rogues: options.rogue ? 1 : 0 }
     const { roster, plans } = rosterOf(seats, this.timeline)
-    this.roster = roster
+    this.authority = new Authority(roster)
     this.profile = LEASE_PROFILES[options.lease]
-    this.network = new Network(this.timeline, faults)
+    this.network = new Network(this.timeline, faults, (what) => this.count(what))
     this.network.gossipLossRate = faults.gossipLossRate
     this.chosen = new ChosenValues(quorumOf(roster.w), (fact) => this.emit(fact))
     this.#checks = allChecks({
@@ -82,7 +86,8 @@ export class World implements Scene {
       guardTickMs: 250
     })
     const { driftRate } = options
-    this.nodes = plans.map((plan) => new SimNode(this, this.network, { ...plan, driftRate }))
+    const shared = { first: roster, driftRate, awayMs: (peer: string) => this.#awayMs(peer) }
+    this.nodes = plans.map((plan) => new SimNode(this, this.network, { ...plan, ...shared }))
     for (const node of this.nodes) {
       node.disk.syncMsMax = faults.syncMsMax
       node.host.hostileRate = faults.hostileRate
@@ -99,15 +104,31 @@ export class World implements Scene {
       const problem = check(event)
       this.#violation ??= problem
     }
+    if (fact.kind === 'fault') this.count(`fault: ${fact.what}`)
     if (fact.kind === 'holds') this.#epochMax = Math.max(this.#epochMax, fact.epoch)
     this.chosen.see(event)
   }
 
-  witnesses(register: string): readonly WitnessRef[] {
+  count(what: string): void {
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1
+  }
+
+  witnesses(register: string, witnessEpoch: number): readonly WitnessRef[] {
     const runId = runIdOf(register)
-    const known = this.#sets.get(runId) ?? witnessesOf(runId, this.roster, this.digest)
-    this.#sets.set(runId, known)
-    return known
+    const name = placeOf(runId, witnessEpoch)
+    const known = this.#sets.get(name)
+    if (known !== undefined) return known
+    const roster = this.authority.at(witnessEpoch)
+    const derived = roster === undefined ? [] : witnessesOf(runId, roster, this.digest)
+    if (roster !== undefined) this.#sets.set(name, derived)
+    return derived
+  }
+
+  /** As links tell, at once: 0 while the peer answers. */
+  #awayMs(peer: string): number {
+    const process = this.nodes.find(({ peerId }) => peerId === peer)?.process
+    const isHere = process?.isAlive === true && process.pausedUntilMs <= this.timeline.nowMs
+    return isHere ? 0 : 1
   }
 
   run(): WorldResult {
@@ -146,7 +167,6 @@ export class World implements Scene {
     // What is still on its way may neither revive a job nor change an answer; and V6, the age of
     // containers, is looked at with every event.
     if (!broken()) timeline.run(timeline.nowMs + QUIET_MS, broken)
-    if (watchesWitnesses) timeline.run(timeline.nowMs + SETTLE_MS, broken)
     this.#violation ??= liveness.look()
   }
 
@@ -171,11 +191,14 @@ export class World implements Scene {
   }
 
   #target(jobs: readonly string[]) {
-    const { timeline, chosen, roster } = this
-    const job = jobs[Math.floor(timeline.random() * jobs.length)]
-    const value = chosen.newest(`${job}@${roster.witnessEpoch}`)?.value
-    if (job === undefined || value?.kind !== 'job') return
-    return { job, ann: { gateway: 'gateway1', gwSeq: 1, annHash: value.annHash } }
+    const { timeline, chosen } = this
+    const register = jobs[Math.floor(timeline.random() * jobs.length)]
+    const home = register === undefined ? undefined : chosen.home(register)
+    const value = home?.written.value
+    if (register === undefined || home === undefined || value?.kind !== 'job') return
+    const witnessEpoch = Number(home.place.slice(register.length + 1))
+    const ann = { gateway: 'gateway1', gwSeq: 1, annHash: value.annHash }
+    return { register, witnessEpoch, ann }
   }
 
   #result(deliveries: Deliveries): WorldResult {
@@ -188,7 +211,8 @@ export class World implements Scene {
       digest: this.#trace.digest(),
       last: this.#trace.last(),
       jobs: deliveries.jobs.length,
-      epochMax: this.#epochMax
+      epochMax: this.#epochMax,
+      counts: this.#counts
     }
   }
 }

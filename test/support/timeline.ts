@@ -34,10 +34,14 @@ export class Timeline {
   clock(driftRate: number): LocalClock {
     const rate = 1 + this.between(-driftRate, driftRate)
     const startMs = Math.floor(this.random() * 1_000_000)
+    let lostMs = 0
     return {
-      localMs: () => startMs + this.nowMs * rate,
+      localMs: () => startMs + this.nowMs * rate - lostMs,
       // A hair later: rounding must not make a timer fire before its time, again and again.
-      trueMs: (localMs) => (localMs - startMs) / rate + 0.001
+      trueMs: (localMs) => (localMs + lostMs - startMs) / rate + 0.001,
+      lose: (ms) => {
+        lostMs += ms * rate
+      }
     }
   }
 
@@ -75,4 +79,6 @@ export class Timeline {
 export interface LocalClock {
   localMs(): number
   trueMs(localMs: number): number
+  /** Has stood still for so much true time, without whoever reads it: a hypervisor hid a pause. */
+  lose(ms: number): void
 }

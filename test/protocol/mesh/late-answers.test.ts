@@ -72,3 +72,37 @@ test('a witness that never answers is brought it as well', async () => {
 test('a witness that accepts after the change is over is left alone', async () => {
   expect(await record((ask) => ask())).toEqual({ accepts: 1, isHeld: true })
 })
+
+test('a witness that answers its own read last, and lacks what is chosen, brings it to itself', async () => {
+  const mesh = await openMesh()
+  const [gateway, slow] = [mesh.peer(0), mesh.peer(2)]
+  const parts = { clock: mesh.clock, random: mesh.random, digest: digest(), log: silentLog() }
+  const clientOf = (peer: typeof slow, request: Transport['request']): RegisterClient => {
+    const { peerId, signer, sets, boot } = peer
+    return new RegisterClient({ ...parts, transport: { peerId, request }, signer, sets }, { boot })
+  }
+  const writer = clientOf(gateway, async (peer, message, options) => {
+    if (peer === slow.peerId) throw new MeshError('PEER_UNREACHABLE', { peer })
+    return await gateway.transport.request(peer, message, options)
+  })
+  const sealed = mesh.announce()
+  const { runId } = sealed.announcement
+  const body = { kind: 'create', annHash: sealed.annHash } as const
+  const op = gateway.signer.runOp(runId, '0e'.repeat(16), body)
+  const ref = refOf(sealed, runId)
+  await mesh.settle(writer.change(ref, op, { announcement: sealed.bytes }))
+  await mesh.settle(writer.stop())
+  const gate = Promise.withResolvers<void>()
+  const reader = clientOf(slow, async (peer, message, options) => {
+    if (peer === slow.peerId && message.kind === 'read') await gate.promise
+    return await slow.transport.request(peer, message, options)
+  })
+
+  expect(await mesh.settle(reader.read(ref, { settle: 'never' }))).toMatchObject({ kind: 'chosen' })
+  gate.resolve()
+  await mesh.clock.advance(2 * LEASE_PROFILES.short.requestTimeoutMs)
+  await mesh.settle(reader.stop())
+
+  const read = await mesh.settle(gateway.ask(slow, { kind: 'read', scope: scopeOf(slow, sealed) }))
+  expect(read).toMatchObject({ accepted: { value: { annHash: sealed.annHash } } })
+})

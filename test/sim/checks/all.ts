@@ -5,7 +5,9 @@ import { checkI3 } from './i03-no-way-back.ts'
 import { checkAnswers } from './i04-answers.ts'
 import { checkI4 } from './i04-one-outcome.ts'
 import { checkI5 } from './i05-epochs.ts'
+import { checkEarlyStart } from './i06-early-start.ts'
 import { checkI6 } from './i06-one-lease.ts'
+import { checkOneProcess } from './i06-one-process.ts'
 import { checkI7 } from './i07-one-container.ts'
 import { checkI8 } from './i08-no-late-start.ts'
 import { checkI9 } from './i09-no-lost-delivery.ts'
@@ -13,6 +15,7 @@ import { checkI10 } from './i10-nothing-unsynced.ts'
 import { checkI11 } from './i11-one-configuration.ts'
 import { checkI12 } from './i12-no-creation-below-the-floor.ts'
 import { checkI13, type PoisonOptions } from './i13-no-poison.ts'
+import { checkOneLog } from './one-log.ts'
 
 export interface CheckOptions extends PoisonOptions {
   readonly killBudgetMs: number
@@ -29,12 +32,15 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkAnswers(),
     checkI5(),
     checkI6(),
+    checkOneProcess(),
+    checkEarlyStart(),
     checkI7(options.killBudgetMs),
     checkI8(options.guardTickMs),
     checkI9(),
     checkI10(),
     checkI11(),
     checkI12(),
-    checkI13(options)
+    checkI13(options),
+    checkOneLog()
   ]
 }

@@ -17,15 +17,23 @@ export function checkI4(): Checker {
     const chosen = past.see(event)
     if (chosen === undefined) return
     const { place, value } = chosen
-    const before = outcomes.get(place)
+    const { register } = value
+    const before = outcomes.get(register)
     // A majority of a lower round may come together late: that is the past, and the end came after.
-    const isLater = before !== undefined && compareBallots(chosen.ballot, before.ballot) > 0
+    const isLater = before !== undefined && isAfter(chosen, before)
     if (isLater && before.hash !== chosen.hash) return `I4: ${place} goes on after its end`
-    if (value.kind !== 'job' || !isTerminal(value.phase)) return
+    // A stop-sign is no end: the job goes on elsewhere.
+    if (value.kind !== 'job' || !isTerminal(value.phase) || value.phase === 'moved') return
     if (before !== undefined && before.hash !== chosen.hash) return `I4: ${place} ends in two ways`
-    outcomes.set(place, before ?? chosen)
+    outcomes.set(register, before ?? chosen)
     return reportProblem(place, value, past)
   }
+}
+
+// Ballots of two places say nothing of each other: of those the versions tell.
+function isAfter(one: Chosen, before: Chosen): boolean {
+  if (one.place === before.place) return compareBallots(one.ballot, before.ballot) > 0
+  return one.value.version > before.value.version
 }
 
 function reportProblem(place: string, value: JobState, past: Past): string | undefined {

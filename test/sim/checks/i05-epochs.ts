@@ -12,7 +12,7 @@ export function checkI5(): Checker {
     const { place, value } = chosen
     const problem = stepProblem(place, value, past)
     if (problem !== undefined || value.lease === undefined) return problem
-    const name = `${place} ${value.epoch}`
+    const name = `${value.register} ${value.epoch}`
     const holder = `${value.lease.holder} ${value.lease.claimId}`
     const known = holders.get(name) ?? holder
     holders.set(name, known)

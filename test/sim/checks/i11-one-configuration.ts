@@ -1,35 +1,60 @@
-import type { RegisterValue } from '../../../protocol/core/messages.ts'
+import type { JobState } from '../../../protocol/core/job.ts'
+import type { RunState } from '../../../protocol/core/run.ts'
 import { runIdOf } from '../../../protocol/core/run.ts'
 import type { Checker } from '../events.ts'
 
 /**
  * I11: one configuration a run: everybody looks for it at the same stores, it is chosen under one
- * witness epoch, and its jobs are made of the announcement that was chosen (4.12.7).
+ * witness epoch, and its jobs are made of the announcement that was chosen (4.12.7). A job begins
+ * where its run did, and under another epoch only as what a stop-sign has sent there.
  */
 export function checkI11(): Checker {
   const stores = new Map<string, string>()
-  const epochs = new Map<string, string>()
-  const announced = new Map<string, string>()
-  const isSame = (known: Map<string, string>, name: string, text: string): boolean => {
-    if (!known.has(name)) known.set(name, text)
-    return known.get(name) === text
-  }
-  const choose = (place: string, { kind, annHash, register }: RegisterValue) => {
-    const runId = runIdOf(register)
-    if (kind === 'run') {
-      announced.set(runId, annHash)
-      if (isSame(epochs, runId, place)) return
-      return `I11: ${runId} is chosen at ${epochs.get(runId)} and at ${place}`
-    }
-    if (!announced.has(runId)) return `I11: ${place} is made before its run is chosen`
-    if (announced.get(runId) === annHash) return
-    return `I11: ${place} is of another announcement`
-  }
+  const runs = new Map<string, Run>()
+  const signs = new Set<string>()
   return (event) => {
-    if (event.kind === 'chosen') return choose(event.place, event.value)
-    if (event.kind !== 'addresses') return
-    const name = `${event.runId}@${event.witnessEpoch}`
-    if (isSame(stores, name, event.stores)) return
-    return `I11: ${name} is looked for at other stores`
+    if (event.kind === 'addresses') {
+      const name = `${event.runId}@${event.witnessEpoch}`
+      const before = stores.get(name) ?? event.stores
+      stores.set(name, before)
+      return before === event.stores ? undefined : `I11: ${name} is looked for at other stores`
+    }
+    if (event.kind !== 'chosen') return
+    const { place, value } = event
+    if (value.kind === 'run') return chooseRun(runs, place, value)
+    const { register, moved } = value
+    if (moved !== undefined) signs.add(`${register}@${moved.witnessEpoch}`)
+    return jobProblem(place, value, runs.get(runIdOf(register)), signs)
   }
+}
+
+function jobProblem(
+  place: string,
+  { annHash }: JobState,
+  run: Run | undefined,
+  signs: ReadonlySet<string>
+): string | undefined {
+  if (run === undefined) return `I11: ${place} is made before its run is chosen`
+  if (run.annHash !== annHash) return `I11: ${place} is of another announcement`
+  if (epochOf(place) === run.witnessEpoch || signs.has(place)) return
+  return `I11: ${place} is there, and no stop-sign has sent it`
+}
+
+interface Run {
+  readonly annHash: string
+  readonly witnessEpoch: number
+}
+
+function chooseRun(runs: Map<string, Run>, place: string, value: RunState): string | undefined {
+  // A seal says that it is not here.
+  if (value.phase === 'superseded') return
+  const { register, annHash } = value
+  const before = runs.get(register) ?? { annHash, witnessEpoch: epochOf(place) }
+  runs.set(register, before)
+  if (before.witnessEpoch === epochOf(place)) return
+  return `I11: ${register} is chosen under ${before.witnessEpoch} and at ${place}`
+}
+
+function epochOf(place: string): number {
+  return Number(place.slice(place.lastIndexOf('@') + 1))
 }

@@ -1,4 +1,4 @@
-import { type LeasedJob, leasedJob } from '../../../protocol/core/lease-timer.ts'
+import { heldJob, type LeasedJob, leasedJob } from '../../../protocol/core/lease-timer.ts'
 import type { RegisterValue } from '../../../protocol/core/messages.ts'
 import { type Checker, keyOf, type SimEvent } from '../events.ts'
 
@@ -33,13 +33,13 @@ export function checkI13({ quorum, rogues }: PoisonOptions): Checker {
         silence.boot(event.store, event.localMs)
         return
       case 'renews':
-        silence.hear(event.store, event.claimId, event.localMs)
-        silence.confirm(event.store, event.claimId)
+        silence.hear(at(event), event.claimId, event.localMs)
+        silence.confirm(at(event), event.claimId)
         return
       case 'promises': {
         const name = `${event.place} ${keyOf(event.ballot)}`
         const { store, lease, localMs } = event
-        if (lease === undefined || silence.isOver(store, lease, localMs)) {
+        if (lease === undefined || silence.isOver(at(event), lease, localMs)) {
           add(over, name, store)
         }
         return
@@ -60,7 +60,17 @@ export function checkI13({ quorum, rogues }: PoisonOptions): Checker {
   }
 }
 
-/** When each store last heard of each claim, by its own clock. */
+/** A moved job has two registers, maybe at one store: each waits for itself. */
+function at({ store, place }: { readonly store: string; readonly place: string }): Register {
+  return { store, name: `${store} ${place}` }
+}
+
+interface Register {
+  readonly store: string
+  readonly name: string
+}
+
+/** When each register last heard of each claim, by the clock of its store. */
 class Silence {
   readonly #heard = new Map<string, number>()
   readonly #confirmed = new Set<string>()
@@ -70,41 +80,41 @@ class Silence {
     this.#boots.set(store, localMs)
   }
 
-  hear(store: string, claimId: string, localMs: number): void {
-    this.#heard.set(`${store} ${claimId}`, localMs)
+  hear({ name }: Register, claimId: string, localMs: number): void {
+    this.#heard.set(`${name} ${claimId}`, localMs)
   }
 
   learn(claimId: string, leaseMs: number): void {
     this.#leaseMs.set(claimId, leaseMs)
   }
 
-  confirm(store: string, claimId: string): void {
-    this.#confirmed.add(`${store} ${claimId}`)
+  confirm({ name }: Register, claimId: string): void {
+    this.#confirmed.add(`${name} ${claimId}`)
   }
 
-  isConfirmed(store: string, claimId: string): boolean {
-    return this.#confirmed.has(`${store} ${claimId}`)
+  isConfirmed({ name }: Register, claimId: string): boolean {
+    return this.#confirmed.has(`${name} ${claimId}`)
   }
 
-  lastMs(store: string, claimId: string): number {
-    const heardMs = this.#heard.get(`${store} ${claimId}`) ?? Number.NEGATIVE_INFINITY
+  lastMs({ store, name }: Register, claimId: string): number {
+    const heardMs = this.#heard.get(`${name} ${claimId}`) ?? Number.NEGATIVE_INFINITY
     return Math.max(heardMs, this.#boots.get(store) ?? Number.NEGATIVE_INFINITY)
   }
 
-  isOver(store: string, claimId: string, localMs: number): boolean {
+  isOver(register: Register, claimId: string, localMs: number): boolean {
     // A hair: clocks are computed, not read.
-    return this.leftMs(store, claimId, localMs) <= 0.01
+    return this.leftMs(register, claimId, localMs) <= 0.01
   }
 
-  leftMs(store: string, claimId: string, localMs: number): number {
+  leftMs(register: Register, claimId: string, localMs: number): number {
     const takeOverMs = TAKE_OVER_MS.get(this.#leaseMs.get(claimId) ?? 0) ?? 0
-    return Math.max(0, takeOverMs - (localMs - this.lastMs(store, claimId)))
+    return Math.max(0, takeOverMs - (localMs - this.lastMs(register, claimId)))
   }
 }
 
 function takes(silence: Silence, event: Taken): string | undefined {
   const { store, place, value, before, localMs } = event
-  const held = leasedJob(before)
+  const held = heldJob(before)
   const next = leasedJob(value)
   if (next !== undefined) silence.learn(next.lease.claimId, next.lease.leaseMs)
   const problem =
@@ -115,23 +125,24 @@ function takes(silence: Silence, event: Taken): string | undefined {
   const isByHolder = event.changes && value.op.actor === next?.lease.holder
   const isFresh = next !== undefined && next.lease.claimId !== held?.lease.claimId
   if (next !== undefined && (isFresh || isByHolder)) {
-    silence.hear(store, next.lease.claimId, localMs)
+    silence.hear(at(event), next.lease.claimId, localMs)
   }
   return problem
 }
 
-function isDeposed(silence: Silence, { store, value, localMs }: Taken, held: LeasedJob): boolean {
+function isDeposed(silence: Silence, event: Taken, held: LeasedJob): boolean {
+  const { value, localMs } = event
   if (value.kind !== 'job') return false
   const { claimId } = held.lease
-  const next = leasedJob(value)
+  const next = heldJob(value)
   const ended = value.history.find(({ epoch }) => epoch === held.epoch)
   const isMine = ended?.claimId === claimId
   if (isMine && ended?.end !== 'expired') return false
   const isSame = next?.epoch === held.epoch && next.lease.claimId === claimId
   // A value without that claim in its past is no take-over, unless its holder has renewed here.
-  const isUndone = silence.isConfirmed(store, claimId) && !isMine && !isSame
+  const isUndone = silence.isConfirmed(at(event), claimId) && !isMine && !isSame
   const isOther = value.epoch > held.epoch || isMine || isUndone
-  return isOther && !silence.isOver(store, claimId, localMs)
+  return isOther && !silence.isOver(at(event), claimId, localMs)
 }
 
 // A timer that runs too long keeps a dead holder's lease alive, one that runs out too early takes
@@ -140,8 +151,8 @@ function shows(silence: Silence, event: Shown): string | undefined {
   const { store, place, lease, remainingMs, madeAtMs } = event
   if (lease === undefined || remainingMs === undefined) return
   // Heard of again while the answer waited for its sync: what it says is the past.
-  if (silence.lastMs(store, lease) >= madeAtMs) return
-  const leftMs = silence.leftMs(store, lease, madeAtMs)
+  if (silence.lastMs(at(event), lease) >= madeAtMs) return
+  const leftMs = silence.leftMs(at(event), lease, madeAtMs)
   if (Math.abs(leftMs - remainingMs) < 0.01) return
   const [shown, should] = [Math.round(remainingMs), Math.round(leftMs)]
   return `I13: ${store} shows ${shown} ms of the lease of ${place}, which has ${should} left`

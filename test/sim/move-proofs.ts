@@ -1,0 +1,86 @@
+import { type Arrival, arrivalProblem, leadOf } from '../../protocol/core/arrival.ts'
+import type { RegisterScope, RegisterValue, RejectCode } from '../../protocol/core/messages.ts'
+import { isLanding } from '../../protocol/core/move.ts'
+import type { SimClient } from './client.ts'
+import type { SimProcess } from './process.ts'
+import { placeOf, type Scene } from './scene.ts'
+
+interface ProofParts {
+  readonly scene: Scene
+  readonly process: SimProcess
+  readonly client: SimClient
+}
+
+type Found = Arrival | 'none' | 'unknown'
+
+/** Whether a job has come to a register by a chosen stop-sign, as production's MoveProofs asks. */
+export class SimMoveProofs {
+  readonly #parts: ProofParts
+  #arrivals = new Map<string, Arrival>()
+
+  constructor(parts: ProofParts) {
+    this.#parts = parts
+    parts.process.onCrash(() => {
+      this.#arrivals = new Map()
+    })
+  }
+
+  /** Why `value` must not be the first one here; undefined where it may. */
+  problem(
+    scope: RegisterScope,
+    value: RegisterValue,
+    fromEpoch: number,
+    done: (code: RejectCode | undefined) => void
+  ): void {
+    const ask = (): void => {
+      this.#arrival(scope, fromEpoch, (found) => done(this.#judge(found, value)))
+    }
+    if (isLanding(value)) {
+      ask()
+      return
+    }
+    // A quorum that holds anything at all here has asked before, when the first of it came.
+    this.#read(scope, scope.witnessEpoch, (seen) => {
+      if (seen !== undefined && seen.value !== undefined) done(undefined)
+      else ask()
+    })
+  }
+
+  #judge(found: Found, value: RegisterValue): RejectCode | undefined {
+    if (found === 'none') return 'invalid'
+    if (found === 'unknown') return 'wrong_roster'
+    const { scene, process } = this.#parts
+    const problem = arrivalProblem(found, value, process.nowMs, scene.digest)
+    if (problem === undefined) return
+    return problem.kind === 'alive' ? 'lease_alive' : 'invalid'
+  }
+
+  #arrival(scope: RegisterScope, fromEpoch: number, done: (found: Found) => void): void {
+    const name = placeOf(scope.register, scope.witnessEpoch)
+    const known = this.#arrivals.get(name)
+    if (known !== undefined) {
+      done(known)
+      return
+    }
+    this.#read(scope, fromEpoch, (seen) => {
+      const lead = leadOf(seen?.value, scope.witnessEpoch)
+      if (lead.kind === 'next') this.#arrival(scope, lead.witnessEpoch, done)
+      else if (lead.kind === 'none') done(seen === undefined ? 'unknown' : 'none')
+      else {
+        const arrival = { landing: lead.landing, provenAtMs: this.#parts.process.nowMs }
+        this.#arrivals.set(name, arrival)
+        done(arrival)
+      }
+    })
+  }
+
+  #read(
+    { register, ann }: RegisterScope,
+    witnessEpoch: number,
+    done: (seen: { readonly value: RegisterValue | undefined } | undefined) => void
+  ): void {
+    this.#parts.client.read({ register, witnessEpoch, ann }, 'never', (read) => {
+      done(read.kind === 'chosen' ? { value: read.value } : undefined)
+    })
+  }
+}
