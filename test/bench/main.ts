@@ -1,16 +1,35 @@
+import '../../protocol/host/node20.ts'
+import { claims } from './claims.ts'
 import { latency } from './latency.ts'
 
-/* `npm run bench -- NAME [--json]`: benchmarks, apart from the tests since machines are noisy. */
-
-const BENCHES = { latency } as const
+/*
+ * `npm run bench -- NAME [--json]`: benchmarks, apart from the tests since machines are noisy. Of
+ * claims alone: `--in-flight N` measures one load, `--cpu-prof DIR` keeps profiles of our processes.
+ */
 
 const [name = '', ...flags] = process.argv.slice(2)
-const bench = BENCHES[name as keyof typeof BENCHES]
+const asJson = flags.includes('--json')
+const valueOf = (flag: string): string | undefined => {
+  const at = flags.indexOf(flag)
+  return at < 0 ? undefined : flags[at + 1]
+}
+const profileDir = valueOf('--cpu-prof')
+const load = valueOf('--in-flight')
+const loads = load === undefined ? undefined : [Number(load)]
+
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+  latency: async () => say(await latency()),
+  claims: () => claims(say, { loads, profileDir })
+}
+
+const bench = BENCHES[name]
 if (bench === undefined) {
   process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json]\n`)
   process.exitCode = 2
 } else {
-  const report = await bench()
-  const indent = flags.includes('--json') ? undefined : 2
-  process.stdout.write(`${JSON.stringify(report, null, indent)}\n`)
+  await bench()
+}
+
+function say(report: object): void {
+  process.stdout.write(`${JSON.stringify(report, null, asJson ? undefined : 2)}\n`)
 }
