@@ -69,7 +69,10 @@ interface Measured {
  * of their own, and beside them the same on etcd, in turns on one machine and one disk. With
  * `profileDir` every process of ours leaves a CPU profile there.
  */
-export async function claims(say: (line: ClaimsLine) => void, profileDir?: string): Promise<void> {
+export async function claims(
+  say: (line: ClaimsLine) => void,
+  { loads = LOADS, profileDir }: ClaimsOptions
+): Promise<void> {
   installEtcd()
   const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-claims-'))
   const ends: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })]

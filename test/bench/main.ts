@@ -9,12 +9,12 @@ import { latency } from './latency.ts'
 
 const [name = '', ...flags] = process.argv.slice(2)
 const asJson = flags.includes('--json')
-const valueOf = (flag: string): string | undefined => {
+const argumentOf = (flag: string): string | undefined => {
   const at = flags.indexOf(flag)
   return at < 0 ? undefined : flags[at + 1]
 }
-const profileDir = valueOf('--cpu-prof')
-const load = valueOf('--in-flight')
+const profileDir = argumentOf('--cpu-prof')
+const load = argumentOf('--in-flight')
 const loads = load === undefined ? undefined : [Number(load)]
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
