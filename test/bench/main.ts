@@ -1,5 +1,6 @@
 import '../../protocol/host/node20.ts'
 import { claims } from './claims.ts'
+import { crowd } from './crowd.ts'
 import { latency } from './latency.ts'
 
 /*
@@ -19,6 +20,7 @@ const loads = load === undefined ? undefined : [Number(load)]
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => say(await latency()),
+  crowd: async () => say(await crowd()),
   claims: () => claims(say, { loads, profileDir })
 }
 
