@@ -13,6 +13,7 @@ const BODY = 0x1a
 const CODE = 0x22
 /** Bytes of the longest number: 32 bits in groups of seven. */
 const NUMBER_BYTES_MAX = 5
+const NUMBER_MAX = 0xff_ff_ff_ff
 
 const KINDS: readonly wire.FrameKind[] = [
   wire.FrameKind.FRAME_KIND_UNSPECIFIED,
@@ -91,7 +92,7 @@ class Cursor {
       if (byte >= 0x80) continue
       // 0 is said by absence; a last group of nothing would be a second spelling.
       if (byte === 0) refuse(field, 'is spelled another way')
-      return value
+      return value > NUMBER_MAX ? refuse(field, 'is too large') : value
     }
     return refuse(field, 'is too long')
   }
