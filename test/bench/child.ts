@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +14,21 @@ interface Reply {
   readonly error?: string
 }
 
-/** A process of a bench that answers calls, one of the files beside this one. */
+/** Where `compileChildren` puts the files beside this one. */
+const COMPILED = new URL('../../dist/bench/test/bench/', import.meta.url)
+
+/**
+ * Makes plain JavaScript of what the children run, as in a release: a loader that runs source
+ * directly wraps every function that it meets.
+ */
+export function compileChildren(): void {
+  const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url))
+  const project = fileURLToPath(new URL('tsconfig.json', import.meta.url))
+  const { status } = spawnSync(tsc, ['-p', project], { stdio: ['ignore', 2, 2] })
+  if (status !== 0) throw new Error('the processes of the bench do not compile')
+}
+
+/** A process of a bench that answers calls: one of the files beside this one, compiled. */
 export class Child {
   readonly #process: ChildProcess
   readonly #calls = new Map<number, (reply: Reply) => void>()
@@ -23,8 +37,8 @@ export class Child {
   /** With `profileDir` it leaves a CPU profile there when it ends. */
   constructor(file: string, profileDir?: string) {
     const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-    const path = fileURLToPath(new URL(file, import.meta.url))
-    this.#process = fork(path, { execArgv: ['--import', 'tsx', ...profile] })
+    const path = fileURLToPath(new URL(`${file}.js`, COMPILED))
+    this.#process = fork(path, { execArgv: profile })
     this.#process.on('message', (reply: Reply) => this.#calls.get(reply.id)?.(reply))
     this.#process.on('exit', (code) => {
       // What waits would else wait for ever.

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { generateKey } from '../../protocol/wire/keys.ts'
 import { sealRoster } from '../../protocol/wire/roster-codec.ts'
 import { memberEntry, rosterOf } from '../support/mesh-nodes.ts'
-import { Child } from './child.ts'
+import { Child, compileChildren } from './child.ts'
 import { EtcdCluster, installEtcd } from './etcd-cluster.ts'
 import { median, quantile, rounded } from './figures.ts'
 import type { WindowResult } from './window.ts'
@@ -79,6 +79,7 @@ export async function claims(
   { loads = LOADS, profileDir }: ClaimsOptions
 ): Promise<void> {
   installEtcd()
+  compileChildren()
   const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-claims-'))
   const ends: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })]
   try {
@@ -86,7 +87,7 @@ export async function claims(
     const ours = await OurSide.start(dir, profileDir, ends)
     const etcd = await EtcdCluster.start(join(dir, 'etcd'))
     ends.push(() => etcd.stop())
-    const client = new Child('./etcd-agents.ts')
+    const client = new Child('etcd-agents')
     ends.push(() => client.end())
     await client.call('start', etcd.hosts)
     const etcdSide = (name: string): Side => ({
@@ -121,8 +122,8 @@ class OurSide implements Side {
       ends.push(() => child.end())
       return child
     }
-    const witnesses = Array.from({ length: WITNESSES }, () => start('./witness.ts'))
-    const agents = start('./agents.ts')
+    const witnesses = Array.from({ length: WITNESSES }, () => start('witness'))
+    const agents = start('agents')
     const authority = generateKey()
     const enrol = (child: Child, name: string): Promise<Enrolled[]> => {
       return child.call('start', { dir: join(dir, name), authority: authority.peerId })

@@ -1,5 +1,6 @@
 import '../../protocol/host/node20.ts'
-import { claims } from './claims.ts'
+import Table from 'cli-table3'
+import { type ClaimsLine, claims } from './claims.ts'
 import { crowd } from './crowd.ts'
 import { latency } from './latency.ts'
 
@@ -21,7 +22,7 @@ const loads = load === undefined ? undefined : [Number(load)]
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => say(await latency()),
   crowd: async () => say(await crowd()),
-  claims: () => claims(say, { loads, profileDir })
+  claims: sayClaims
 }
 
 const bench = BENCHES[name]
@@ -34,4 +35,22 @@ if (bench === undefined) {
 
 function say(report: object): void {
   process.stdout.write(`${JSON.stringify(report, null, asJson ? undefined : 2)}\n`)
+}
+
+/** A JSON line for each load, or one table for people. */
+async function sayClaims(): Promise<void> {
+  const lines: ClaimsLine[] = []
+  await claims(
+    (line) => {
+      lines.push(line)
+      if (asJson) say(line)
+    },
+    { loads, profileDir }
+  )
+  const [first] = lines
+  if (asJson || first === undefined) return
+  const columns = Object.keys(first).filter((key) => key !== 'bench') as (keyof ClaimsLine)[]
+  const table = new Table({ head: ['', ...lines.map((line) => `${line.in_flight} in flight`)] })
+  for (const column of columns) table.push([column, ...lines.map((line) => line[column])])
+  process.stdout.write(`${table.toString()}\n`)
 }
