@@ -19,7 +19,7 @@ import { runWindow, type WindowOptions } from './window.ts'
 /* The gateways and agents of `bench -- claims`, in one process. */
 
 /** Members that record and claim; what one member may ask of a witness is bounded. */
-const MEMBERS = 4
+const MEMBERS = 2
 const LEASE_MS = 30_000
 const EPOCH = 1
 
