@@ -34,8 +34,14 @@ export interface Digest {
   text(text: string): string
 }
 
+/** Signs ops; those that are asked for in one tick may share a signature. */
+export interface OpSigner {
+  jobOp(register: string, opId: string, body: JobOpBody): JobOp | Promise<JobOp>
+  runOp(register: string, opId: string, body: RunOpBody): RunOp | Promise<RunOp>
+}
+
 /** Signs what this process says; verifying needs no key of ours. */
-export interface Signer {
+export interface Signer extends OpSigner {
   readonly peerId: string
   jobOp(register: string, opId: string, body: JobOpBody): JobOp
   runOp(register: string, opId: string, body: RunOpBody): RunOp

@@ -5,7 +5,7 @@ import type { JobOpBody, JobState } from '../core/job.ts'
 import type { RejectReason } from '../core/job-reducer.ts'
 import { CHOSEN_RUNS_MAX, RUN_EPOCHS_TRIED_MAX } from '../core/limits.ts'
 import type { RegisterValue, Stage } from '../core/messages.ts'
-import type { Digest, Signer } from '../core/ports.ts'
+import type { Digest, OpSigner } from '../core/ports.ts'
 import { type JobSpec, jobIndexOf, runIdOf, type SealedAnnouncement } from '../core/run.ts'
 import { attemptsMaxOf } from './announcement-terms.ts'
 import type { BoardFeed } from './board-feed.ts'
@@ -22,7 +22,7 @@ export interface JobAccessParts {
   readonly ledger: RunLedger
   readonly renewals: Renewals
   readonly rosters: RosterView
-  readonly signer: Signer
+  readonly signer: OpSigner
   readonly digest: Digest
 }
 
@@ -144,7 +144,7 @@ export class JobAccess {
     body: JobOpBody,
     { signal }: JobChangeOptions
   ): Promise<JobChange> {
-    const op = this.#parts.signer.jobOp(ref.register, opId, body)
+    const op = await this.#parts.signer.jobOp(ref.register, opId, body)
     // The end of a lease is said again after a restart: its first accept may be out there still.
     const maybeSent = body.kind === 'complete' || body.kind === 'release'
     const result = await this.#parts.client.change(ref, op, { maybeSent, signal })

@@ -10,6 +10,7 @@ import type { MeshStore } from '../store/mesh-store.ts'
 import { digest } from '../wire/digest.ts'
 import { PROTOCOLS } from '../wire/ids.ts'
 import type { MeshKey } from '../wire/keys.ts'
+import { opBatch } from '../wire/op-batch.ts'
 import { decodeRegisterRequest, encodeRegisterReply } from '../wire/register-codec.ts'
 import { signerOf } from '../wire/signer.ts'
 import { verifier } from '../wire/verifier.ts'
@@ -69,6 +70,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const lookups = new RosterLookups({ exchange, clock })
   const sets = new WitnessSets(common, (epoch) => lookups.want(epoch))
   const signer = signerOf(key)
+  const ops = opBatch(key)
 
   const local = (request: RegisterRequest): Promise<RegisterReply> => {
     return witness.handle(key.peerId, request)
@@ -110,8 +112,8 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
     background.run('repair', () => client.repair(ref))
   }
   const renewals = new Renewals({ transport, clock, sets, seen, onBehind }, options)
-  const jobs = new JobAccess({ ...common, feed, client, ledger, renewals, signer })
-  const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer })
+  const jobs = new JobAccess({ ...common, feed, client, ledger, renewals, signer: ops })
+  const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer: ops })
   const antiEntropy = new AntiEntropy({ ...common, transport, feed, seen, linked, onLink })
   const announce: JobsGossip['announce'] = (sealed, repeat) => jobsGossip.announce(sealed, repeat)
   const firstMs = (): number => parts.profile().antiEntropyMs / 2

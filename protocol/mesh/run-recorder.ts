@@ -2,7 +2,7 @@ import type { ChangeResult } from '../core/change.ts'
 import { MeshError } from '../core/errors.ts'
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, MANIFEST_BYTES_MAX } from '../core/limits.ts'
 import type { RejectCode } from '../core/messages.ts'
-import type { Clock, Digest, Random, Signer } from '../core/ports.ts'
+import type { Clock, Digest, OpSigner, Random } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import { quorumOf } from '../core/witnesses.ts'
 import type { BoardFeed } from './board-feed.ts'
@@ -18,7 +18,7 @@ export interface RunRecorderParts {
   readonly ledger: RunLedger
   readonly feed: Pick<BoardFeed, 'addRun'>
   readonly sets: WitnessSets
-  readonly signer: Signer
+  readonly signer: OpSigner
   readonly digest: Digest
   readonly clock: Clock
   readonly random: Random
@@ -48,7 +48,7 @@ export class RunRecorder {
     const stop = this.#stop.signal
     const signal = caller === undefined ? stop : linkSignals(stop, caller)
     const { runId } = sealed.announcement
-    const op = this.#opOf(sealed)
+    const op = await this.#opOf(sealed)
     for (let tries = 0; ; tries += 1) {
       signal.throwIfAborted()
       this.#check(sealed)
@@ -68,10 +68,10 @@ export class RunRecorder {
     }
   }
 
-  #opOf({ annHash, announcement }: SealedAnnouncement) {
+  async #opOf({ annHash, announcement }: SealedAnnouncement) {
     const { signer, digest } = this.#parts
     const opId = digest.text(`${announcement.runId}|create|${annHash}`).slice(0, OP_ID_CHARACTERS)
-    return signer.runOp(announcement.runId, opId, { kind: 'create', annHash })
+    return await signer.runOp(announcement.runId, opId, { kind: 'create', annHash })
   }
 
   // What every witness would refuse for ever is said at once instead of tried for ever.
