@@ -2,14 +2,14 @@ import { codeOf, MeshError } from '../protocol/core/errors.ts'
 import { ADMIT_WAIT_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Member, SealedRoster } from '../protocol/core/roster.ts'
-import { admit } from '../protocol/core/roster-rules.ts'
+import { admit, reseat } from '../protocol/core/roster-rules.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
 import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { keyFromBytes, type MeshKey, publicKeyOf } from '../protocol/wire/keys.ts'
 import { sealRoster } from '../protocol/wire/roster-codec.ts'
-import type { AdmitRequest } from './control/contract.ts'
+import type { AdmitRequest, ReseatRequest } from './control/contract.ts'
 import { MEMBERSHIP_MS } from './enrolment.ts'
 
 const STORE_ID = /^[0-9a-f]{32}$/
@@ -47,13 +47,44 @@ export async function admitOffline(
   parts: { readonly paths: StatePaths; readonly clock: Clock },
   request: AdmitRequest
 ): Promise<SealedRoster> {
-  const { paths, clock } = parts
+  return await offline(parts, (book) => admitMember({ ...parts, book }, request))
+}
+
+/**
+ * Signs the next roster without these witnesses, or with that witness epoch given up, in the book's
+ * turn. Throws AUTHORITY_ABSENT, ROSTER_ABSENT, ROSTER_INVALID, WITNESS_UNKNOWN, EPOCH_CURRENT.
+ */
+export async function reseatMembers(
+  parts: { readonly paths: StatePaths; readonly book: RosterBook; readonly clock: Clock },
+  { without, lost }: ReseatRequest
+): Promise<SealedRoster> {
+  const { paths, book, clock } = parts
+  const authorityKey = await readAuthorityKey(paths)
+  return await book.succeed((current) => {
+    if (current === undefined) {
+      throw new MeshError('ROSTER_ABSENT', { state: paths.state, id: authorityKey.peerId })
+    }
+    return sealRoster(authorityKey, reseat(current, { without, lost }, clock.wallMs()))
+  })
+}
+
+/** The same where no daemon runs, as `admitOffline`. */
+export async function reseatOffline(
+  parts: { readonly paths: StatePaths; readonly clock: Clock },
+  request: ReseatRequest
+): Promise<SealedRoster> {
+  return await offline(parts, (book) => reseatMembers({ ...parts, book }, request))
+}
+
+async function offline<T>(
+  { paths, clock }: { readonly paths: StatePaths; readonly clock: Clock },
+  use: (book: RosterBook) => Promise<T>
+): Promise<T> {
   const authority = await readAuthority(paths)
   const { peerId } = await loadKey(paths.key)
   const store = await openStateStore(paths, peerId, { create: false, openedBy: 'agent' })
   try {
-    const book = await RosterBook.open(paths.rosters, authority, clock)
-    return await admitMember({ paths, book, clock }, request)
+    return await use(await RosterBook.open(paths.rosters, authority, clock))
   } finally {
     await store.close()
   }

@@ -27,7 +27,7 @@ import {
   type LogReply,
   type LogRequest
 } from '../protocol/wire/log-codec.ts'
-import { admitMember } from './admission.ts'
+import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { recoverAttempt } from './claim/adoption.ts'
 import { Claimer } from './claim/claimer.ts'
@@ -354,6 +354,7 @@ export class Agent implements Supervised {
         const { roster } = await admitMember({ paths, book, clock }, request)
         return { version: roster.version, witnessEpoch: roster.witnessEpoch }
       },
+      reseat: async (request) => (await reseatMembers({ paths, book, clock }, request)).roster,
       invite: (request) => makeInvite(inviter, request)
     }
   }
@@ -361,8 +362,7 @@ export class Agent implements Supervised {
   #cancelParts(): CancelParts {
     const member = this.#member
     return {
-      clock: this.#parts.clock,
-      random: this.#random,
+      ...{ clock: this.#parts.clock, random: this.#random },
       changeJob: (jobId, opId, body, options) => member.changeJob(jobId, opId, body, options),
       hint: (jobId) => member.hint(jobId),
       health: () => member.health()

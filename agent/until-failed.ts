@@ -11,6 +11,8 @@ export function untilFailed(registers: Registers, failed: AbortSignal): Register
     boot,
     board,
     profile: () => registers.profile(),
+    leaseProfile: (jobId) => registers.leaseProfile(jobId),
+    witnessEpochOf: (jobId) => registers.witnessEpochOf(jobId),
     changeJob: async (jobId, opId, body) => {
       if (failed.aborted) return { kind: 'unresolved', value: undefined }
       return await registers.changeJob(jobId, opId, body)

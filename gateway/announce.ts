@@ -61,6 +61,29 @@ export async function announce(
 }
 
 /**
+ * The same run under the current witness epoch, since it can begin no more under that of `sealed`;
+ * stored before anyone sees it. Rejects with RUN_SUPERSEDED while no later epoch is known here.
+ */
+export async function announceAnew(
+  { inbox, announcer, recorder, clock }: Omit<AnnounceParts, 'repositories' | 'commits'>,
+  { key, runId }: Delivery,
+  { announcement }: SealedAnnouncement
+): Promise<SealedAnnouncement> {
+  const witnessEpoch = recorder.witnessEpoch() ?? 0
+  if (witnessEpoch <= announcement.witnessEpoch) {
+    throw new MeshError('RUN_SUPERSEDED', { id: runId, witnessEpoch: announcement.witnessEpoch })
+  }
+  // Before the new one is sealed: what the old one may have left is asked for from now on.
+  await inbox.repinEpoch(runId, witnessEpoch)
+  const gwSeq = await inbox.nextGwSeq()
+  const issuedAtMs = clock.wallMs()
+  const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
+  const sealed = announcer.seal({ ...announcement, witnessEpoch, gwSeq, issuedAtMs, notAfterMs })
+  await inbox.update(key, { sealed: sealed.bytes })
+  return sealed
+}
+
+/**
  * What the run is made of, as gateway.yaml declares it now. The run was named after the URL at
  * receipt, and an announcement under any other would be refused by all. So a changed URL is taken
  * where it still names that repository, by another scheme say. Else the old one is used, but only

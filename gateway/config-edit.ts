@@ -5,15 +5,25 @@ import { writeDurable } from '../protocol/host/durable-file.ts'
 import { withFileLock } from '../protocol/host/file-lock.ts'
 import { gatewaySettingsSchema, type RepositorySettings } from './config.ts'
 
+/** Calls `write`, which puts the entry into the file, once what the entry names is there. */
+export type AroundWrite = (write: () => Promise<void>) => Promise<void>
+
 /**
  * Adds a repository to gateway.yaml; comments and order of the rest stay. What comes out is checked
- * before the file is replaced. Throws CONFIG_INVALID, FILE_LOCKED.
+ * before `around` is called and the file replaced. Throws CONFIG_INVALID, FILE_LOCKED.
  */
-export async function addRepository(file: string, entry: RepositorySettings): Promise<void> {
-  await withFileLock(file, () => add(file, entry))
+export async function addRepository(
+  file: string,
+  entry: RepositorySettings,
+  around: AroundWrite = (write) => write()
+): Promise<void> {
+  await withFileLock(file, async () => {
+    const text = await textWith(file, entry)
+    await around(() => writeDurable(file, text))
+  })
 }
 
-async function add(file: string, entry: RepositorySettings): Promise<void> {
+async function textWith(file: string, entry: RepositorySettings): Promise<string> {
   const document = parseDocument(await readText(file), { uniqueKeys: true })
   const [problem] = document.errors
   if (problem !== undefined) throw refused(file, problem.message.split('\n')[0] ?? problem.code)
@@ -34,7 +44,7 @@ async function add(file: string, entry: RepositorySettings): Promise<void> {
     const [issue] = checked.error.issues
     throw refused(file, `${issue?.path.map(String).join('.')}: ${issue?.message}`)
   }
-  await writeDurable(file, document.toString({ lineWidth: 100 }))
+  return document.toString({ lineWidth: 100 })
 }
 
 async function readText(file: string): Promise<string> {

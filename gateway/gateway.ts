@@ -8,6 +8,7 @@ import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import type { JobState } from '../protocol/core/job.ts'
 import { LOG_REQUEST_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
+import { runIdOf } from '../protocol/core/run.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -59,6 +60,7 @@ export class Gateway {
   readonly #commits: CommitCache
   readonly #logs: LogStore
   readonly #sweep: LogSweep
+  readonly #holders: Holders
   readonly #intake: Intake
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
@@ -88,11 +90,13 @@ export class Gateway {
       commits: this.#commits,
       announcer: this.#announcer,
       recorder: new MeshRecorder({ member: this.#member, clock }),
+      onAnew: (runId) => this.#forgetLogs(runId),
       clock,
       random,
       log
     })
     this.#logs = new LogStore(paths.logs, { durable: true })
+    this.#holders = this.#holdersOf()
     const isOpen = (runId: string): boolean => isOpenRun(this.#member, runId)
     this.#sweep = new LogSweep({ store: this.#logs, isOpen, clock, log }, { dir: paths.logs })
   }
@@ -100,17 +104,22 @@ export class Gateway {
   /** Resolves once deliveries are taken. Rejects with CONFIG_INVALID where it cannot listen. */
   async start(): Promise<void> {
     const { store, clock, log, settings, key } = this.#parts
-    const service = new LogService({ store: this.#logs, holders: this.#holders(), log })
+    const service = new LogService({ store: this.#logs, holders: this.#holders, log })
     this.#member.node.handle(PROTOCOLS.log, service.handle)
     await this.#commits.prune(this.#parts.repositories.map(({ url }) => url))
     await this.#member.start()
     this.#member.on((event) => {
-      if (event.kind === 'roster') this.#intake.wake()
+      if (event.kind === 'job') this.#noteEnd(runIdOf(event.jobId))
+      if (event.kind !== 'roster') return
+      this.#intake.wake()
+      this.#later('begin anew', () => this.#intake.beginAnew())
     })
     this.#member.node.onLink(({ kind }) => {
       if (kind === 'up') this.#intake.wake()
     })
     await this.#intake.start()
+    // The roster may have come while this gateway was away.
+    this.#later('begin anew', () => this.#intake.beginAnew())
     this.#sweep.start()
     const receiver = new Receiver({
       inbox: store.inbox,
@@ -157,6 +166,19 @@ export class Gateway {
     await this.#logs.close()
   }
 
+  #noteEnd(runId: string): void {
+    const { board } = this.#member
+    if (board.run(runId) === undefined || isOpenRun(this.#member, runId)) return
+    this.#later('end of run', () => this.#intake.ended(runId))
+  }
+
+  /** Nobody waits for it: what it does not get to, the next start does. */
+  #later(what: string, task: () => Promise<void>): void {
+    task().catch((error: unknown) => {
+      this.#parts.log.warn({ what, code: codeOf(error), cause: causeOf(error) }, 'task failed')
+    })
+  }
+
   async #closeHttp(limitMs: number): Promise<void> {
     const app = this.#app
     if (app === undefined) return
@@ -179,7 +201,12 @@ export class Gateway {
     }
   }
 
-  #holders(): Holders {
+  async #forgetLogs(runId: string): Promise<void> {
+    this.#holders.forget(runId)
+    await this.#logs.remove(runId)
+  }
+
+  #holdersOf(): Holders {
     return new Holders({
       known: (job) => this.#member.board.job(job)?.state,
       read: async (job) => {

@@ -12,7 +12,7 @@ import type { Random } from '../protocol/core/ports.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
-import { type Announced, type AnnounceParts, announce } from './announce.ts'
+import { type Announced, type AnnounceParts, announce, announceAnew } from './announce.ts'
 import { type Item, turnsOf } from './intake-turns.ts'
 import type { Recorder } from './ports.ts'
 
@@ -20,6 +20,8 @@ const RETRY = { firstMs: INTAKE_RETRY_MS_MIN, maxMs: INTAKE_RETRY_MS_MAX }
 
 export interface IntakeParts extends AnnounceParts {
   readonly recorder: Recorder
+  /** Called once a run has begun anew: what is kept of its jobs is of the one before. */
+  readonly onAnew?: ((runId: string) => Promise<void>) | undefined
   readonly random: Random
   readonly log: Log
 }
@@ -100,6 +102,30 @@ export class Intake {
     this.#pump()
   }
 
+  /**
+   * Takes up the runs again that were recorded under a witness epoch which was given up since, and
+   * had not ended as far as is known here: they begin anew, and may run a second time.
+   */
+  async beginAnew(): Promise<void> {
+    const { inbox, recorder, log } = this.#parts
+    for (const { key, runId: run, openEpoch } of inbox.open()) {
+      if (!recorder.isLost(openEpoch)) continue
+      const delivery = await inbox.get(key)
+      if (delivery?.sealed === undefined) continue
+      const change = { state: 'received', reason: '', openEpoch: 0 } as const
+      await inbox.update(key, change)
+      log.warn({ run, witnessEpoch: openEpoch }, 'run begins anew')
+      this.take({ ...delivery, ...change })
+    }
+  }
+
+  /** The run has ended: it begins anew no more. */
+  async ended(runId: string): Promise<void> {
+    const { inbox } = this.#parts
+    const open = inbox.open().filter((delivery) => delivery.runId === runId)
+    for (const { key } of open) await inbox.update(key, { openEpoch: 0 })
+  }
+
   /** Tries at once what waits for the mesh or the settings: something of them has come. */
   wake(): void {
     for (const item of this.#queue.values()) {
@@ -147,21 +173,41 @@ export class Intake {
   }
 
   async #work(item: Item): Promise<void> {
-    const { inbox, recorder, clock, log } = this.#parts
+    const { inbox, clock, log } = this.#parts
     const { key, runId: run } = item.delivery
     const sealed = await this.#sealed(item)
     if (sealed === undefined) return
     item.sealedAtMs ??= clock.wallMs()
     const { sealedAtMs } = item
-    const chosen = await recorder.recordRun(sealed, this.#abort.signal)
+    const chosen = await this.#record(item, sealed)
     log.info({ run, phase: 'record', ms: clock.wallMs() - sealedAtMs }, 'phase finished')
     await this.#publish(chosen)
     // Last: a delivery that is marked done is never looked at again.
     const { error, jobs } = chosen.announcement.manifest
     const done = error === undefined ? 'recorded' : 'errored'
     const reason = error?.message ?? `announced ${jobs.length} job${jobs.length === 1 ? '' : 's'}`
-    await inbox.update(key, { state: done, reason })
+    const openEpoch = jobs.length === 0 ? 0 : chosen.announcement.witnessEpoch
+    await inbox.update(key, { state: done, reason, openEpoch })
     log.info({ run, state: done, reason }, 'run recorded')
+  }
+
+  /** Under a later witness epoch, where the run can begin no more in the one it was pinned to. */
+  async #record(item: Item, sealed: SealedAnnouncement): Promise<SealedAnnouncement> {
+    const { inbox, recorder, log } = this.#parts
+    const { signal } = this.#abort
+    const { runId: run } = item.delivery
+    try {
+      return await recorder.recordRun(sealed, signal, await inbox.firstEpochOf(run))
+    } catch (error) {
+      if (codeOf(error) !== 'RUN_SUPERSEDED') throw error
+      const anew = await announceAnew(this.#parts, item.delivery, sealed)
+      const from = sealed.announcement.witnessEpoch
+      log.warn({ run, from, to: anew.announcement.witnessEpoch }, 'run announced anew')
+      item.delivery = { ...item.delivery, sealed: anew.bytes }
+      const chosen = await recorder.recordRun(anew, signal, await inbox.firstEpochOf(run))
+      if (recorder.isLost(from)) await this.#parts.onAnew?.(run)
+      return chosen
+    }
   }
 
   async #sealed(item: Item): Promise<SealedAnnouncement | undefined> {

@@ -1,6 +1,7 @@
 import { MeshError } from '../protocol/core/errors.ts'
 import { INTAKE_RECORD_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
+import { isLost } from '../protocol/core/roster-rules.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Member } from '../protocol/mesh/member.ts'
 import type { Recorder } from './ports.ts'
@@ -22,11 +23,19 @@ export class MeshRecorder implements Recorder {
     return this.#parts.member.roster()?.roster.witnessEpoch
   }
 
+  isLost(witnessEpoch: number): boolean {
+    return isLost(this.#parts.member.roster()?.roster, witnessEpoch)
+  }
+
   /**
    * The member tries without end. Here one try has: else a few runs whose witnesses are away would
    * keep all others from being recorded.
    */
-  async recordRun(sealed: SealedAnnouncement, signal: AbortSignal): Promise<SealedAnnouncement> {
+  async recordRun(
+    sealed: SealedAnnouncement,
+    signal: AbortSignal,
+    fromEpoch?: number
+  ): Promise<SealedAnnouncement> {
     const { member, clock } = this.#parts
     const limit = new AbortController()
     const disarm = clock.arm(INTAKE_RECORD_MS_MAX, () => limit.abort(this.#unreachable()))
@@ -34,7 +43,7 @@ export class MeshRecorder implements Recorder {
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     try {
-      return await member.recordRun(sealed, limit.signal)
+      return await member.recordRun(sealed, { fromEpoch, signal: limit.signal })
     } finally {
       disarm()
       signal.removeEventListener('abort', onAbort)

@@ -4,7 +4,16 @@ import type { InboxStore } from '../protocol/store/inbox-store.ts'
 /** The part of the durable inbox that hooks and intake use. */
 export type Inbox = Pick<
   InboxStore,
-  'put' | 'get' | 'byRun' | 'update' | 'undone' | 'nextGwSeq' | 'pinEpoch'
+  | 'put'
+  | 'get'
+  | 'byRun'
+  | 'update'
+  | 'undone'
+  | 'open'
+  | 'nextGwSeq'
+  | 'pinEpoch'
+  | 'repinEpoch'
+  | 'firstEpochOf'
 >
 
 /** Makes announcements in this gateway's name. */
@@ -21,11 +30,19 @@ export interface Announcer {
 export interface Recorder {
   /** Undefined before the first roster. */
   witnessEpoch(): number | undefined
+  /** True for a witness epoch that was given up: nothing of it is ever heard of again. */
+  isLost(witnessEpoch: number): boolean
   /**
    * Resolves with what a quorum has chosen for the run, which may be another gateway's
-   * announcement; rejects with QUORUM_UNREACHABLE and its kind, and may then be called again.
+   * announcement; rejects with QUORUM_UNREACHABLE and its kind, and may then be called again, and
+   * with RUN_SUPERSEDED where it has to be announced anew. `fromEpoch` is the first witness epoch
+   * that this gateway may have tried.
    */
-  recordRun(sealed: SealedAnnouncement, signal: AbortSignal): Promise<SealedAnnouncement>
+  recordRun(
+    sealed: SealedAnnouncement,
+    signal: AbortSignal,
+    fromEpoch?: number
+  ): Promise<SealedAnnouncement>
   /** Tells the mesh; what gossip loses is repaired by anti-entropy. */
   publish(sealed: SealedAnnouncement): Promise<void>
 }

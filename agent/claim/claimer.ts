@@ -9,6 +9,7 @@ import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'
 import { endOrphan, orphansOf } from './orphans.ts'
+import type { JobRead } from './ports.ts'
 import { endLostJob, proposeClaim } from './proposal.ts'
 import type { Candidate } from './recovery.ts'
 import { type Problem, Rests } from './rests.ts'
@@ -21,6 +22,8 @@ export interface ClaimerParts extends HolderParts {
   /** A job was taken or has ended: state and room have changed. */
   onHeld(change: { readonly kind: 'job_taken' | 'job_ended'; readonly jobId: string }): void
 }
+
+type ChosenJob = Extract<JobRead, { kind: 'chosen' }>
 
 /**
  * Decides which jobs this agent tries to hold, and holds what it wins. Gossip and the board only
@@ -275,15 +278,26 @@ export class Claimer {
     while (!signal.aborted) {
       const job = registers.board.job(jobId)
       const seen = await registers.readJob(jobId)
-      if (job === undefined || seen.kind === 'unreachable') return await this.#rest()
-      if (seen.state?.phase !== 'leased') return
-      // Renewed meanwhile: what is left now is exact, a whole take-over time would be too long.
-      const leftMs = seen.leaseRemainingMs
-      await pause(clock, leftMs > 0 ? leftMs : this.#waitMs(job), signal)
-      if (leftMs > 0) continue
-      await (isLastLease(seen.state) ? this.#endLost(jobId) : this.#claim(jobId))
-      if (this.#holders.has(jobId) || this.#over.has(jobId)) return
+      if (job === undefined) return
+      if (seen.kind === 'unreachable') {
+        // To end here would begin with a whole take-over time again, once a quorum answers.
+        await pause(clock, CLAIM_REST_MS, signal)
+      } else if (await this.#settles(job, seen, signal)) {
+        return
+      }
     }
+  }
+
+  /** Acts on a lease that is over; true where there is nothing left to watch. */
+  async #settles(job: BoardJob, seen: ChosenJob, signal: AbortSignal): Promise<boolean> {
+    const { jobId } = job
+    if (seen.state?.phase !== 'leased') return true
+    // Renewed meanwhile: what is left now is exact, a whole take-over time would be too long.
+    const leftMs = seen.leaseRemainingMs
+    await pause(this.#parts.clock, leftMs > 0 ? leftMs : this.#waitMs(job), signal)
+    if (leftMs > 0) return false
+    await (isLastLease(seen.state) ? this.#endLost(jobId) : this.#claim(jobId))
+    return this.#holders.has(jobId) || this.#over.has(jobId)
   }
 
   async #endLost(jobId: string): Promise<void> {

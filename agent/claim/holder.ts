@@ -9,6 +9,7 @@ import {
   startHold,
   stepHold
 } from '../../protocol/core/lease.ts'
+import { type LeaseProfile, profileOf } from '../../protocol/core/lease-profile.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { AttemptProgress, AttemptRecord } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput } from '../execute/attempt.ts'
@@ -111,7 +112,7 @@ export class Holder {
   async #attempt(): Promise<Ended> {
     const { clock } = this.#parts
     this.#deadline = await this.#parts.openDeadline(this.jobId, this.claimId)
-    const profile = this.#parts.registers.profile()
+    const profile = this.#profile()
     const begin = this.#progress === undefined ? startHold : resumeHold
     const [hold, effects] = begin(profile, this.#won.startedAtMs, clock.bootMs())
     this.#hold = hold
@@ -124,6 +125,19 @@ export class Holder {
     if (this.#abort.signal.aborted) onAbort()
     if ((await this.#start.promise) === 'lost') return this.#neverStarted()
     return await this.#execute()
+  }
+
+  /** The lease's own: witnesses take it over by its length, whatever the roster says since. */
+  #profile(): LeaseProfile {
+    const { registers } = this.#parts
+    const { lease } = this.#won.state
+    return profileOf(lease?.leaseMs ?? 0) ?? registers.leaseProfile(this.jobId)
+  }
+
+  /** Where the job is now: it may have moved since it was claimed. */
+  #witnessEpoch(): number {
+    const { witnessEpoch } = this.#won.sealed.announcement
+    return this.#parts.registers.witnessEpochOf(this.jobId) ?? witnessEpoch
   }
 
   #neverStarted(): Ended {
@@ -361,7 +375,7 @@ export class Holder {
   async #put(phase: AttemptRecord['phase'], outcome: Outcome | undefined): Promise<void> {
     await this.#parts.attempts.put({
       register: this.jobId,
-      witnessEpoch: this.#won.sealed.announcement.witnessEpoch,
+      witnessEpoch: this.#witnessEpoch(),
       epoch: this.#epoch,
       claimId: this.claimId,
       container: this.#parts.executor.containerName(this.jobId),

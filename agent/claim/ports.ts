@@ -8,7 +8,12 @@ export interface Registers {
   readonly peerId: string
   readonly boot: string
   readonly board: Board
+  /** The timers of the current roster. */
   profile(): LeaseProfile
+  /** Those that a claim of this job gets: of the roster of its witnesses. */
+  leaseProfile(jobId: string): LeaseProfile
+  /** The witness epoch under which the job is now. */
+  witnessEpochOf(jobId: string): number | undefined
   /** Resolves with a definite answer, or `unresolved` after its bounded rounds. Never rejects. */
   changeJob(jobId: string, opId: string, body: JobOpBody): Promise<JobChange>
   readJob(jobId: string): Promise<JobRead>

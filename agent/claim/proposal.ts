@@ -29,7 +29,7 @@ export async function proposeClaim(
   if (sealed === undefined) return undefined
   const claimId = random.id(16)
   const { boot, peerId } = registers
-  const { leaseMs } = registers.profile()
+  const { leaseMs } = registers.leaseProfile(jobId)
   // Counted from before the first attempt: a witness may have accepted as early as that.
   const startedAtMs = clock.bootMs()
   const body = { kind: 'claim', claimId, boot, leaseMs } as const
@@ -59,7 +59,7 @@ export async function endLostJob(parts: EndingParts, jobId: string): Promise<voi
     return await giveUp(parts, jobId, exhausted ? 'attempts_exhausted' : 'quarantined', state)
   }
   // A claim of a job that is to be cancelled can win nothing: it ends it (4.12.11).
-  const { leaseMs } = registers.profile()
+  const { leaseMs } = registers.leaseProfile(jobId)
   const body = { kind: 'claim', claimId: random.id(16), boot: registers.boot, leaseMs } as const
   await registers.changeJob(jobId, random.id(16), body)
   tell(parts, jobId)

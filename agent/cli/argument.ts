@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander'
 import { z } from 'zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { NAME_CHARACTERS_MAX } from '../../protocol/core/limits.ts'
+import { parseDuration } from '../../protocol/pipeline/quantity.ts'
 
 /** A whole number from 1 on, as an option's value. */
 export function wholeNumber(text: string): number {
@@ -27,6 +28,13 @@ export function checked<S extends z.ZodType>(option: string, schema: S, text: st
   const result = schema.safeParse(text)
   if (result.success) return result.data
   throw new MeshError('USAGE', { problem: `${option} ${text}: ${whatFits(result.error)}` })
+}
+
+/** Milliseconds of `90s`, `30m` or `1h30m`. Throws USAGE naming the option and what fits. */
+export function durationMs(option: string, text: string): number {
+  const parsed = parseDuration(text)
+  if (parsed.kind === 'value') return parsed.value
+  throw new MeshError('USAGE', { problem: `${option} ${text}: ${parsed.text}` })
 }
 
 function whatFits(error: z.ZodError): string {

@@ -18,9 +18,11 @@ const ANSWER_BYTES_MAX = 67_108_864
 /** Speaks to the daemon on its Unix socket; errors come back with their own code. */
 export class ControlClient {
   readonly #socket: string
+  readonly #waitMs: number
 
-  constructor(socket: string) {
+  constructor(socket: string, waitMs = CONTROL_MS_MAX) {
     this.#socket = socket
+    this.#waitMs = waitMs
   }
 
   async get<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>> {
@@ -55,7 +57,7 @@ export class ControlClient {
     return new Promise((resolve, reject) => {
       checkSocketPath(this.#socket)
       const call = request({ socketPath: this.#socket, path, headers, signal }, resolve)
-      call.on('error', (error) => reject(this.#absent(error)))
+      call.on('error', (error) => reject(this.#refused(error)))
       call.end()
     })
   }
@@ -80,7 +82,7 @@ export class ControlClient {
           socketPath: this.#socket,
           method,
           path,
-          timeout: CONTROL_MS_MAX,
+          timeout: this.#waitMs,
           headers: body === undefined ? {} : { 'content-type': 'application/json' }
         },
         (reply) => {
@@ -97,19 +99,28 @@ export class ControlClient {
           })
         }
       )
-      call.on('timeout', () => call.destroy(new Error('the agent does not answer')))
-      call.on('error', (error) => reject(this.#absent(error)))
+      call.on('timeout', () => call.destroy(this.#silent()))
+      call.on('error', (error) => reject(this.#refused(error)))
       call.end(body)
     })
   }
 
-  #absent(error: Error): MeshError {
+  #silent(): MeshError {
+    return new MeshError('CONTROL_SILENT', { socket: this.#socket, waitedMs: this.#waitMs })
+  }
+
+  #refused(error: Error): MeshError {
+    if (error instanceof MeshError) return error
+    const socket = this.#socket
     const code = 'code' in error ? error.code : undefined
     if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
-      const fix = 'run `agent start`'
-      return new MeshError('CONTROL_SOCKET_ABSENT', { socket: this.#socket, fix })
+      return new MeshError('CONTROL_SOCKET_ABSENT', { socket, fix: 'run `agent start`' })
     }
-    return new MeshError('BUG', { problem: `${this.#socket}: ${causeOf(error)}` }, { cause: error })
+    if (code === 'EACCES' || code === 'EPERM') {
+      const user = process.geteuid?.() ?? 'this one'
+      return new MeshError('CONTROL_FORBIDDEN', { socket, user }, { cause: error })
+    }
+    return new MeshError('BUG', { problem: `${socket}: ${causeOf(error)}` }, { cause: error })
   }
 }
 

@@ -56,6 +56,8 @@ class FollowPrinter {
   readonly #job: string
   readonly #style: { readonly timestamps: boolean; readonly person: boolean }
   #startedAtMs: number | undefined
+  /** Of the line before. */
+  #step = 0
 
   constructor(context: Context, job: string, options: FollowOptions) {
     this.#context = context
@@ -83,6 +85,7 @@ class FollowPrinter {
         return undefined
       case 'attempt':
         this.#startedAtMs = undefined
+        this.#step = 0
         this.#say(attemptLine(event.data))
         return undefined
       case 'end':
@@ -100,7 +103,8 @@ class FollowPrinter {
       return
     }
     this.#startedAtMs ??= Date.parse(data.at)
-    console.out(renderLogLines([data], this.#startedAtMs, this.#style, console))
+    console.out(renderLogLines([data], this.#startedAtMs, this.#style, console, this.#step))
+    this.#step = data.step
   }
 
   #end({ job, whole }: Extract<LogEvent, { kind: 'end' }>['data']): void {

@@ -1,17 +1,22 @@
 import type { EventEmitter } from 'node:events'
-import type { Surroundings } from './command.ts'
 
 export type SignalSource = Pick<EventEmitter, 'on' | 'off'>
+
+export interface InterruptParts {
+  /** The process's own when absent. */
+  readonly signals?: SignalSource | undefined
+  readonly stdout: Pick<EventEmitter, 'on' | 'off'>
+}
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 /** Until `forget`, Ctrl-C and a closed pipe end a command by its signal, not the process. */
 export class Interrupt {
   readonly #source: SignalSource
-  readonly #stdout: Surroundings['stdout']
+  readonly #stdout: InterruptParts['stdout']
   readonly #abort = new AbortController()
 
-  constructor({ signals, stdout }: Surroundings) {
+  constructor({ signals, stdout }: InterruptParts) {
     this.#source = signals ?? process
     this.#stdout = stdout
     for (const name of SIGNALS) this.#source.on(name, this.#onEnd)

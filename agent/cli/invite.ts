@@ -1,9 +1,7 @@
 import type { Command } from 'commander'
-import { MeshError } from '../../protocol/core/errors.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
-import { parseDuration } from '../../protocol/pipeline/quantity.ts'
 import { type InviteView, inviteRequestSchema, inviteSchema } from '../control/contract.ts'
-import { checked } from './argument.ts'
+import { checked, durationMs } from './argument.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 const roleSchema = inviteRequestSchema.shape.roles.element
@@ -26,7 +24,7 @@ export function inviteCommand(program: Command, around: Surroundings): void {
       const request = {
         roles: [...new Set(options.role)].map((role) => checked('--role', roleSchema, role)),
         witness: options.witness === true,
-        forMs: durationOf(options.for)
+        forMs: durationMs('--for', options.for)
       }
       const invite = await client.post('/v1/invites', request, inviteSchema)
       if (json) {
@@ -36,12 +34,6 @@ export function inviteCommand(program: Command, around: Surroundings): void {
       console.err(advice(invite))
       console.out(`${invite.string}\n`)
     })
-}
-
-function durationOf(text: string): number {
-  const parsed = parseDuration(text)
-  if (parsed.kind === 'value') return parsed.value
-  throw new MeshError('USAGE', { problem: `--for ${text}: ${parsed.text}` })
 }
 
 function advice({ roles, witness, expiresAt }: InviteView): string {

@@ -54,7 +54,9 @@ export function logsCommand(program: Command, around: Surroundings): void {
         return
       }
       const person = console.columns !== undefined
-      const style = { timestamps: options.timestamps === true, person }
+      // Of an earlier attempt the names would be right and the times those of another one.
+      const steps = log.epoch === log.job.epoch ? log.job.steps : undefined
+      const style = { timestamps: options.timestamps === true, person, steps }
       if (person) console.err(renderLogHead(log))
       const startedAtMs = Date.parse(log.lines[0]?.at ?? log.job.announcedAt)
       console.out(renderLogLines(log.lines, startedAtMs, style, console))

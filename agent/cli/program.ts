@@ -11,13 +11,17 @@ import { jobsCommand } from './jobs.ts'
 import { joinCommand } from './join.ts'
 import { lifelineCommand } from './lifeline.ts'
 import { logsCommand } from './logs.ts'
+import { resealCommand } from './reseal.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
+import { unseatCommand } from './unseat.ts'
 
 const COMMANDS = [
   initCommand,
   idCommand,
   admitCommand,
+  unseatCommand,
+  resealCommand,
   inviteCommand,
   joinCommand,
   startCommand,

@@ -41,9 +41,14 @@ export function renderJobs(jobs: readonly JobDocument[], console: Console): stri
 }
 
 export function stateCell(job: JobDocument, console: Console): string {
-  const mark = MARKS[job.state]
   const { stage } = job
   const steps = stage?.name === 'step' ? `step ${stage.step}/${stage.steps}` : stage?.name
   const word = job.state === 'running' || job.state === 'leased' ? (steps ?? job.state) : job.state
-  return console.paint(mark.colour, `${console.unicode ? mark.symbol : mark.ascii} ${word}`)
+  return marked(job.state, word, console)
+}
+
+/** The text with the mark and the colour of the state: neither says anything alone. */
+export function marked(state: JobDocument['state'], text: string, console: Console): string {
+  const { symbol, ascii, colour } = MARKS[state]
+  return console.paint(colour, `${console.unicode ? symbol : ascii} ${text}`)
 }

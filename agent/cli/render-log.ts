@@ -3,6 +3,7 @@ import type { JobDocument } from '../../protocol/api/job-schema.ts'
 import { harmless, harmlessLine } from '../../protocol/host/harmless.ts'
 import type { LogView } from '../control/contract.ts'
 import type { Console } from './console.ts'
+import { marked } from './render-jobs.ts'
 
 type Line = LogView['lines'][number]
 
@@ -11,6 +12,8 @@ export interface LogStyle {
   readonly timestamps: boolean
   /** A person reads it: header, gutter and step headings; plain lines otherwise. */
   readonly person: boolean
+  /** Of the attempt whose log it is, with their times; absent as long as nobody knows them. */
+  readonly steps?: JobDocument['steps'] | undefined
 }
 
 export function renderLogHead(log: LogView): string {
@@ -20,21 +23,45 @@ export function renderLogHead(log: LogView): string {
   return `${job.shortId} ${job.name} · ${where}${holder} · epoch ${log.epoch}\n`
 }
 
-/** Lines as printed; control codes of the job are kept for pipes and taken out for people. */
+/**
+ * Lines as printed; control codes of the job are kept for pipes and taken out for people. `step` is
+ * that of the line before them.
+ */
 export function renderLogLines(
   lines: readonly Line[],
   startedAtMs: number,
   style: LogStyle,
-  console: Console
+  console: Console,
+  step = 0
 ): string {
-  return lines.map((line) => renderLine(line, startedAtMs, style, console)).join('')
+  let before = step
+  return lines
+    .map((line) => {
+      const heading = line.step === before ? '' : renderHeading(line.step, style, console)
+      before = line.step
+      return heading + renderLine(line, startedAtMs, style, console)
+    })
+    .join('')
+}
+
+/** What the mesh itself says is no step's. */
+function renderHeading(step: number, { person, steps }: LogStyle, console: Console): string {
+  if (!person || step === 0) return ''
+  const known = steps?.[step - 1]
+  const took = known === undefined || known.durationMs === 0 ? '' : prettyMs(known.durationMs)
+  const name = known === undefined ? `step ${step}` : harmless(known.name)
+  return heading(`${name}  ${took}`.trimEnd(), console)
+}
+
+function heading(text: string, console: Console): string {
+  return `${console.paint('bold', `${console.unicode ? '▸' : '>'} ${text}`)}\n`
 }
 
 function renderLine(line: Line, startedAtMs: number, style: LogStyle, console: Console): string {
   const stamp = style.timestamps ? `${line.at} ` : ''
   if (!style.person) return `${stamp}${line.text}\n`
   const text = harmlessLine(line.text)
-  if (line.stream === 'mesh') return `${stamp}${console.paint('bold', `▸ ${text}`)}\n`
+  if (line.stream === 'mesh') return `${stamp}${heading(text, console)}`
   const elapsed = Math.max(0, Math.round((Date.parse(line.at) - startedAtMs) / 1_000))
   const clock = `${Math.floor(elapsed / 60)}:${String(elapsed % 60).padStart(2, '0')}`
   const gutter = console.paint('dim', `${String(line.number).padStart(5)} ${clock.padStart(6)}`)
@@ -46,6 +73,6 @@ export function renderVerdict(view: JobDocument, console: Console): string {
   const job = harmless(view)
   const took = job.durationMs === null ? '' : ` after ${prettyMs(job.durationMs)}`
   const on = job.holder === null ? '' : ` on ${job.holder}`
-  if (job.state === 'succeeded') return console.paint('green', `✓ succeeded${took}${on}`)
-  return console.paint('red', `✗ ${job.state}: ${job.why}${took}${on}`)
+  const why = job.state === 'succeeded' ? '' : `: ${job.why}`
+  return marked(job.state, `${job.state}${why}${took}${on}`, console)
 }

@@ -73,6 +73,20 @@ export const admitSchema = z.strictObject({
   zone: z.string()
 })
 
+export const reseatSchema = z.strictObject({
+  without: z.array(z.string()).describe('names of witnesses that are gone for good'),
+  lost: z.array(z.number().int().positive()).describe('witness epochs that are given up')
+})
+
+export const reseatedSchema = z.strictObject({
+  schema: z.literal('agent.reseated/1'),
+  rosterVersion: z.number().int(),
+  witnessEpoch: z.number().int(),
+  witnesses: z.array(z.string()).describe('names of those that are left'),
+  lostEpochs: z.array(z.number().int()),
+  pushed: z.boolean().describe('false: the roster goes out when the agent starts')
+})
+
 export const inviteRequestSchema = z.strictObject({
   roles: z
     .array(z.enum(['agent', 'gateway', 'operator']))
@@ -128,6 +142,8 @@ export type LogView = z.infer<typeof logSchema>
 export type CancelledView = z.infer<typeof cancelledSchema>
 export type OrdersView = z.infer<typeof ordersSchema>
 export type AdmitRequest = z.infer<typeof admitSchema>
+export type ReseatRequest = z.infer<typeof reseatSchema>
+export type ReseatedView = z.infer<typeof reseatedSchema>
 export type InviteRequest = z.infer<typeof inviteRequestSchema>
 export type InviteView = z.infer<typeof inviteSchema>
 export type AdmittedView = z.infer<typeof admittedSchema>

@@ -3,10 +3,17 @@ import type { FollowSource } from '../../protocol/api/log-follow.ts'
 import type { LogStreams } from '../../protocol/api/log-streams.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
+import type { Roster } from '../../protocol/core/roster.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
-import type { AdmitRequest, InviteRequest, InviteView, OrdersView } from './contract.ts'
+import type {
+  AdmitRequest,
+  InviteRequest,
+  InviteView,
+  OrdersView,
+  ReseatRequest
+} from './contract.ts'
 
 /** What the owner orders this agent; it lasts as long as the process. */
 export interface Orders {
@@ -38,6 +45,8 @@ export interface ControlParts extends Sources {
   cancel(job: BoardJob, reason: string): Promise<CancelVerdict>
   /** Signs and pushes a roster. Throws AUTHORITY_ABSENT where this agent holds no authority key. */
   admit(request: AdmitRequest): Promise<{ readonly version: number; readonly witnessEpoch: number }>
+  /** Takes seats, and gives a witness epoch up. Throws as reseatMembers does. */
+  reseat(request: ReseatRequest): Promise<Roster>
   /** Makes an invite and its string. Throws AUTHORITY_ABSENT, OVERLOADED. */
   invite(request: InviteRequest): Promise<InviteView>
 }

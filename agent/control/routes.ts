@@ -23,11 +23,14 @@ import {
   type JobsView,
   jobsSchema,
   logSchema,
+  reseatedSchema,
+  reseatSchema,
   statusSchema
 } from './contract.ts'
 import { logView } from './log-view.ts'
 import { orderRoutes } from './order-routes.ts'
 import type { ControlParts } from './parts.ts'
+import { reseatedView } from './reseated-view.ts'
 import { statusView } from './status-view.ts'
 
 const jobsQuery = z.strictObject({ ...jobFilterShape, limit: rowsSchema })
@@ -76,6 +79,11 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
         pushed: true
       }
     }
+  )
+  app.post(
+    '/v1/seats',
+    { schema: { body: reseatSchema, response: { 200: reseatedSchema } } },
+    async (request) => reseatedView(await parts.reseat(request.body), true)
   )
   app.post(
     '/v1/invites',

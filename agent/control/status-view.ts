@@ -13,6 +13,12 @@ const CLOCK_SKEW_MS_SHOWN = 1_500
 /** An advertisement older than this says too little about its sender's clock. */
 const CLOCK_SAMPLE_MS_MAX = 5_000
 
+/** A membership that ends this soon is said: nobody lets its host in after that. */
+const ENDING_MS_SHOWN = 30 * 86_400_000
+const DAY_MS = 86_400_000
+/** Members of a mesh that was made in a day end in a day: a line must not hold them all. */
+const NAMES_SHOWN = 5
+
 /** This process reaches itself, and has no round trip to measure. */
 const SELF_LINK = { rttMs: undefined }
 
@@ -77,6 +83,7 @@ function healthLines(parts: ControlParts): HealthLine[] {
     ...rosterLines(parts),
     ...witnessLines(parts.health()),
     ...parts.problems().map((problem) => ({ ...problem })),
+    ...endingLines(parts),
     ...clockLines(parts)
   ]
 }
@@ -86,6 +93,24 @@ function rosterLines(parts: ControlParts): HealthLine[] {
   const fix =
     'run `agent invite` on a host of the mesh and `agent join` here, or `agent admit` with this id there'
   return [{ code: 'ROSTER_ABSENT', message: 'this agent is in no roster yet', fix }]
+}
+
+function endingLines({ roster, clock }: ControlParts): HealthLine[] {
+  const leftMs = ({ notAfterMs }: Member): number => notAfterMs - clock.wallMs()
+  const members = roster()?.roster.members ?? []
+  const ending = members.filter((member) => leftMs(member) < ENDING_MS_SHOWN)
+  if (ending.length === 0) return []
+  const names = ending.slice(0, NAMES_SHOWN).map(({ name }) => name)
+  const more = ending.length > names.length ? ` and ${ending.length - names.length} more` : ''
+  const days = Math.ceil(Math.min(...ending.map(leftMs)) / DAY_MS)
+  const when = days > 0 ? `in ${days} day${days === 1 ? '' : 's'}` : 'has ended'
+  return [
+    {
+      code: 'MEMBERSHIP_ENDS',
+      message: `membership of ${names.join(', ')}${more} ends, the first ${when}`,
+      fix: "where the authority's key is, run `agent admit` for each again, with all that it is now"
+    }
+  ]
 }
 
 function clockLines(parts: ControlParts): HealthLine[] {

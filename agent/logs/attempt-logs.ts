@@ -1,3 +1,4 @@
+import { causeOf } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { LogStore } from '../../protocol/store/log-store.ts'
@@ -20,6 +21,11 @@ export class AttemptLogs {
   }
 
   open(job: string, epoch: number, gateway: string): AttemptLog {
+    const { spool, log } = this.#parts
+    // Not waited for: the calls of one job come one after the other.
+    spool.restart(job, epoch).catch((error: unknown) => {
+      log.warn({ job, epoch, cause: causeOf(error) }, 'log not begun anew')
+    })
     return new AttemptLog(this.#parts, this.#options(job, epoch, gateway))
   }
 

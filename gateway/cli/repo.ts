@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
@@ -49,11 +50,9 @@ function addCommand(repo: Command, around: Surroundings): void {
     .action(async (name: string, options: AddOptions) => {
       const context = contextOf(options, around)
       const entry = entryOf(name, options)
-      const made = await makeSecret(entry.secret_file, entry.forge)
-      await loadRepository(entry, context.paths.config)
-      await addRepository(context.paths.config, entry)
-      if (made) context.err(`made the secret ${entry.secret_file}: give a copy to the hook\n`)
       const { config } = context.paths
+      const made = await declare(config, entry)
+      if (made) context.err(`made the secret ${entry.secret_file}: give a copy to the hook\n`)
       context.err(`${name} declared in ${config}: its hook posts to ${hookPath(entry.forge)}\n`)
       await tellReload(context)
     })
@@ -70,6 +69,22 @@ function entryOf(name: string, options: AddOptions): RepositorySettings {
   throw new MeshError('USAGE', {
     problem: `${issue?.path.map(String).join('.')}: ${issue?.message}`
   })
+}
+
+/** True where its secret was made for it; without the entry such a secret would be nobody's. */
+async function declare(config: string, entry: RepositorySettings): Promise<boolean> {
+  let made = false
+  await addRepository(config, entry, async (write) => {
+    made = await makeSecret(entry.secret_file, entry.forge)
+    try {
+      await loadRepository(entry, config)
+      await write()
+    } catch (error) {
+      if (made) await rm(entry.secret_file, { force: true })
+      throw error
+    }
+  })
+  return made
 }
 
 async function makeSecret(file: string, forge: ForgeName): Promise<boolean> {

@@ -134,6 +134,7 @@ export class Receiver {
         state: 'received',
         reason: '',
         reopenable: false,
+        openEpoch: 0,
         sealed: undefined
       })
     } finally {

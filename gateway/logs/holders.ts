@@ -1,5 +1,6 @@
 import type { JobState } from '../../protocol/core/job.ts'
 import { LOG_HOLDERS_MAX } from '../../protocol/core/limits.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 
 export type Standing =
   /** The register says that this peer has, or had, exactly this lease, and no later one exists. */
@@ -39,6 +40,11 @@ export class Holders {
     if (chosen === undefined || chosen.epoch < epoch) return 'unknown'
     if (chosen.epoch > epoch) return 'stale_epoch'
     return this.#judge(job, chosen, epoch, peer)
+  }
+
+  /** The run begins anew: the leases of its jobs count from one again. */
+  forget(runId: string): void {
+    for (const job of this.#proven.keys()) if (runIdOf(job) === runId) this.#proven.delete(job)
   }
 
   #judge(job: string, state: JobState, epoch: number, peer: string): Standing {

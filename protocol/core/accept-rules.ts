@@ -1,5 +1,6 @@
 import type { Ballot } from './ballot.ts'
-import { leasedJob } from './lease-timer.ts'
+import { profileOf } from './lease-profile.ts'
+import { heldJob, sameClaim } from './lease-timer.ts'
 import { BALLOT_JUMP_MAX } from './limits.ts'
 import type { RegisterValue } from './messages.ts'
 import type { Digest } from './ports.ts'
@@ -35,9 +36,7 @@ export function acceptProblem(
   const shape = valueProblem(register, value)
   if (shape !== undefined) return shape
   if (!context.valueValid) return 'an op of the value is not signed by its actor'
-  const lease = leasedJob(value)?.lease
-  // A longer lease would outlive the timers of the others, a shorter one be taken over alive.
-  if (lease !== undefined && lease.leaseMs !== context.leaseMs) return 'lease length of no roster'
+  if (!hasItsLength(known, value, context.leaseMs)) return 'lease length of no roster'
   const first = value.prevHash === ''
   // A value made from one that this witness missed cannot be made again here: its signatures, its
   // shape and the guard must do.
@@ -45,4 +44,18 @@ export function acceptProblem(
   const reduction = reduce(first ? undefined : known, register, value.op, digest)
   const same = reduction.kind === 'next' && digest.hash(reduction.value) === digest.hash(value)
   return same ? undefined : 'the value is not what its op makes of the one before'
+}
+
+// A longer lease would outlive the timers of the others, a shorter one be taken over alive. It has
+// the length of its claim's roster for ever, also where the job has moved to those of another.
+function hasItsLength(
+  known: RegisterValue | undefined,
+  value: RegisterValue,
+  leaseMs: number
+): boolean {
+  const job = heldJob(value)
+  if (job === undefined) return true
+  const length = job.lease.leaseMs
+  if (sameClaim(known, value)) return length === heldJob(known)?.lease.leaseMs
+  return job.op.body.kind === 'claim' ? length === leaseMs : profileOf(length) !== undefined
 }

@@ -19,7 +19,7 @@ import type {
   RenewItem,
   RenewResult
 } from './messages.ts'
-import { epochProblem } from './move.ts'
+import { epochProblem, isLanding } from './move.ts'
 import type { AcceptorRecord, Digest } from './ports.ts'
 import { isSealed } from './run-reducer.ts'
 
@@ -154,7 +154,8 @@ export function accept(
     state: {
       record,
       timer: timerAfter(state, value, nowMs, digest),
-      confirmed: state.confirmed && sameClaim(accepted?.value, value),
+      // What lands was chosen where it comes from, and its lease with it.
+      confirmed: isLanding(value) || (state.confirmed && sameClaim(accepted?.value, value)),
       confirmedBoot: state.confirmedBoot && sameLeaseKey(accepted?.value, value)
     },
     reply: { kind: 'accepted', ballot, wseq: 0 },

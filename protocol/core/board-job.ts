@@ -9,6 +9,7 @@ export interface BoardJob {
   readonly spec: JobSpec
   /** Undefined while the job's register is not known to be created: queued. */
   readonly state: JobState | undefined
+  /** Of the register that the job has now: its run's, or where a stop-sign has sent it. */
   readonly witnessEpoch: number
   /** Where the running attempt is; soft, and undefined between attempts. */
   readonly stage: Stage | undefined

@@ -10,6 +10,7 @@ import {
 } from './job-filter.ts'
 import { BOARD_RUNS_MAX } from './limits.ts'
 import type { Stage } from './messages.ts'
+import { landingOf } from './move.ts'
 import type { AgentView } from './observation.ts'
 import { jobIdOf, jobIndexOf, runIdOf, type SealedAnnouncement } from './run.ts'
 import { RunOrder } from './run-order.ts'
@@ -56,11 +57,22 @@ export class Board {
 
   /**
    * Adds a chosen run. False where it is known, or where the board is full of open runs: `isFull`
-   * tells which. A run that came later must not push out one that still has to run.
+   * tells which. A run that came later must not push out one that still has to run. One that was
+   * begun anew takes the place of the one under a witness epoch that was given up.
    */
-  addRun(sealed: SealedAnnouncement, wallMs: number): boolean {
+  addRun(
+    sealed: SealedAnnouncement,
+    wallMs: number,
+    isLost: (witnessEpoch: number) => boolean = () => false
+  ): boolean {
     const { runId, witnessEpoch, issuedAtMs, manifest } = sealed.announcement
-    if (this.#runs.has(runId) || !this.#makeRoom()) return false
+    const known = this.#runs.get(runId)
+    if (known !== undefined) {
+      const { witnessEpoch: before } = known.sealed.announcement
+      if (witnessEpoch <= before || !isLost(before)) return false
+      this.#drop(runId, known)
+    }
+    if (!this.#makeRoom()) return false
     const jobs = manifest.jobs.map((spec, index): BoardJob => {
       const state = undefined
       const fresh = { state, stage: undefined, changedAtMs: wallMs, holderSinceMs: undefined }
@@ -72,21 +84,25 @@ export class Board {
     return true
   }
 
-  /** Takes a chosen job state if it is newer. False for older ones and for jobs of unknown runs. */
-  foldJob(state: JobState, wallMs: number): boolean {
+  /**
+   * Takes a chosen job state of the register under `witnessEpoch`, the run's own where absent, if it
+   * is newer. False for older ones and for jobs of unknown runs. A stop-sign is shown as the job
+   * that it sends on: whoever comes first begins it there with these very bytes.
+   */
+  foldJob(chosen: JobState, wallMs: number, witnessEpoch = 0): boolean {
+    const state = landingOf(chosen) ?? chosen
     const entry = this.#runs.get(runIdOf(state.register))
     const job = entry?.jobs[jobIndexOf(state.register) ?? -1]
     if (entry === undefined || job === undefined || job.jobId !== state.register) return false
     // A register made from another announcement is another job: its outcome says nothing here.
     if (state.annHash !== entry.sealed.annHash) return false
     if (job.state !== undefined && state.version <= job.state.version) return false
-    // It lives on elsewhere, and is to be seen as it is there.
-    if (state.phase === 'moved') return false
     const sameLease = job.state?.epoch === state.epoch
     const leased = state.phase === 'leased'
     const next: BoardJob = {
       ...job,
       state,
+      witnessEpoch: Math.max(job.witnessEpoch, witnessEpoch, chosen.moved?.witnessEpoch ?? 0),
       stage: leased && sameLease ? job.stage : undefined,
       changedAtMs: wallMs,
       holderSinceMs: leased && !(sameLease && isLeased(job)) ? wallMs : job.holderSinceMs
@@ -241,10 +257,14 @@ export class Board {
     const runId = this.#oldestEnded()
     const entry = runId === undefined ? undefined : this.#runs.get(runId)
     if (runId === undefined || entry === undefined) return false
-    this.#runs.delete(runId)
-    this.#order.remove({ issuedAtMs: entry.sealed.announcement.issuedAtMs, runId })
-    this.#ids.remove(runId)
+    this.#drop(runId, entry)
     return true
+  }
+
+  #drop(runId: string, { sealed }: Entry): void {
+    this.#runs.delete(runId)
+    this.#order.remove({ issuedAtMs: sealed.announcement.issuedAtMs, runId })
+    this.#ids.remove(runId)
   }
 
   #oldestEnded(): string | undefined {

@@ -1,5 +1,7 @@
+import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
+import { ROSTER_ERRORS } from './roster-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
 
@@ -162,6 +164,7 @@ export const MESH_ERRORS = {
   ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
   // joining
   ...JOIN_ERRORS,
+  ...ROSTER_ERRORS,
   // jobs
   PIPELINE_INVALID: kind(
     1,
@@ -300,12 +303,7 @@ export const MESH_ERRORS = {
   TOKEN_UNKNOWN: kind(4, 404, false, (f) => `no token ${f['id']}: see \`gateway token list\``),
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
   // command line
-  CONTROL_SOCKET_ABSENT: kind(
-    3,
-    503,
-    true,
-    (f) => `agent is not running here (no socket at ${f['socket']}). Start it: ${f['fix']}`
-  ),
+  ...CONTROL_ERRORS,
   USAGE: kind(2, 400, false, (f) => `${f['problem']}`),
   BUG: kind(70, 500, false, (f) => `internal error: ${f['problem']}; please report it`)
 } as const satisfies Record<string, ErrorKind>

@@ -45,6 +45,14 @@ export const LEASE_PROFILES: Readonly<Record<LeaseProfileName, LeaseProfile>> = 
   }
 }
 
+/**
+ * The timers of a lease of that length. A lease keeps those that it was claimed with, also where
+ * the roster has others since; undefined for a length that no profile has.
+ */
+export function profileOf(leaseMs: number): LeaseProfile | undefined {
+  return Object.values(LEASE_PROFILES).find((profile) => profile.leaseMs === leaseMs)
+}
+
 /** How long after the start of a round its lease may still run a container. */
 export function holdMs(profile: LeaseProfile): number {
   return profile.leaseMs - profile.killBudgetMs

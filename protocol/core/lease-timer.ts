@@ -1,5 +1,5 @@
 import type { JobState, Lease } from './job.ts'
-import { LEASE_PROFILES } from './lease-profile.ts'
+import { profileOf } from './lease-profile.ts'
 import type { LeaseView, RegisterValue, Stage } from './messages.ts'
 
 /** What a witness knows of a lease beyond its record: in memory only, by its own boot clock. */
@@ -13,7 +13,7 @@ export interface LeaseTimer {
 
 /** Milliseconds after its last renewal at which a lease of this length may be taken over. */
 export function takeOverMsOf(leaseMs: number): number {
-  const profile = Object.values(LEASE_PROFILES).find((known) => known.leaseMs === leaseMs)
+  const profile = profileOf(leaseMs)
   // A length of no profile gets the formula of 4.11 with the longest slack: never too short.
   return profile?.takeOverMs ?? Math.ceil((leaseMs * 1.01) / 0.99) + UNKNOWN_PROFILE_SLACK_MS
 }

@@ -14,6 +14,11 @@ export function landingOf(moved: JobState): JobState | undefined {
   return { ...rest, phase: moved.lease === undefined ? 'queued' : 'leased' }
 }
 
+/** True for the value with which a moved job begins anew: it was chosen where it came from. */
+export function isLanding(value: RegisterValue): boolean {
+  return value.kind === 'job' && value.op.body.kind === 'move' && value.phase !== 'moved'
+}
+
 /** Why a value with a move, or a seal, has no place under this witness epoch. */
 export function epochProblem(value: RegisterValue, witnessEpoch: number): string | undefined {
   const target = targetOf(value)

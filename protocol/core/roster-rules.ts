@@ -2,6 +2,7 @@ import { MeshError } from './errors.ts'
 import { LEASE_PROFILES } from './lease-profile.ts'
 import { ADDRESSES_MAX, MEMBERS_MAX, NAME_CHARACTERS_MAX } from './limits.ts'
 import type { Member, Role, Roster, SealedRoster } from './roster.ts'
+import { LOST_EPOCHS_MAX } from './roster-limits.ts'
 import { witnessCount, witnessRefs } from './witnesses.ts'
 
 /**
@@ -23,7 +24,7 @@ export function checkSuccessor(
   if (step === 1 && next.prevHash !== hashOfCurrent) return 'it does not follow the current roster'
   const returned = current.revoked.find((peer) => !next.revoked.includes(peer))
   if (returned !== undefined) return `${returned} was revoked and cannot return`
-  return epochProblem(current, next)
+  return epochProblem(current, next) ?? pastProblem(current, next)
 }
 
 /** What is wrong with a roster by itself. */
@@ -35,6 +36,7 @@ export function rosterProblem(roster: Roster): string | undefined {
   if (!Object.hasOwn(LEASE_PROFILES, roster.lease)) return 'it names an unknown lease profile'
   if (members.length > MEMBERS_MAX) return `it has over ${MEMBERS_MAX} members`
   if (revoked.length > MEMBERS_MAX) return `it revokes over ${MEMBERS_MAX} peers`
+  if (!pastFits(roster)) return 'what it says of earlier witness epochs'
   const peers = [...members.map(({ peerId }) => peerId), ...revoked]
   const twice = repeated(peers) ?? repeated(witnessRefs(roster).map(({ storeId }) => storeId))
   if (twice !== undefined) return `${twice} is in it twice`
@@ -68,9 +70,75 @@ export function admit(current: SealedRoster, member: Member, nowMs: number): Ros
     ? roster.members.map((entry) => (entry.peerId === member.peerId ? member : entry))
     : [...roster.members, member]
   const next = { ...roster, version: roster.version + 1, prevHash: hash, members }
+  return checked(succeeding(next, current, nowMs))
+}
+
+/** The same with all that follows from its members: w, the witness epoch and its begin. */
+function succeeding(next: Roster, { roster }: SealedRoster, nowMs: number): Roster {
   const w = witnessCount(witnessRefs(next).length)
   const changed = witnessSetOf(next) !== witnessSetOf(roster)
-  return checked({ ...next, w, witnessEpoch: roster.witnessEpoch + (changed ? 1 : 0) })
+  const head = { ...next, w, witnessEpoch: roster.witnessEpoch + (changed ? 1 : 0) }
+  return { ...head, ...runsFrom(roster, head), ...(changed ? since(roster, nowMs) : {}) }
+}
+
+export interface Reseating {
+  /** Names of witnesses that are gone for good: they lose their seats and stay members. */
+  readonly without: readonly string[]
+  /** Witness epochs whose registers are given up. */
+  readonly lost: readonly number[]
+}
+
+/**
+ * The roster after `current` without these witnesses, which gives up the registers of earlier
+ * witness epochs; to be sealed by the authority. Throws WITNESS_UNKNOWN, EPOCH_CURRENT,
+ * ROSTER_INVALID.
+ */
+export function reseat(current: SealedRoster, { without, lost }: Reseating, nowMs: number): Roster {
+  const { roster, hash } = current
+  const unknown = without.find((name) => seatOf(roster, name) === undefined)
+  if (unknown !== undefined) throw new MeshError('WITNESS_UNKNOWN', { name: unknown })
+  const members = roster.members.map((entry): Member => {
+    if (!without.includes(entry.name)) return entry
+    const roles = entry.roles.filter((role) => role !== 'witness')
+    // A member without any role is none: what it may still be is an onlooker.
+    return { ...entry, roles: roles.length > 0 ? roles : ['operator'], witness: undefined }
+  })
+  const next = succeeding(
+    { ...roster, version: roster.version + 1, prevHash: hash, members },
+    current,
+    nowMs
+  )
+  const present = lost.find((epoch) => epoch >= next.witnessEpoch)
+  if (present !== undefined) {
+    throw new MeshError('EPOCH_CURRENT', { epoch: present, current: next.witnessEpoch })
+  }
+  const all = [...new Set([...(roster.lostEpochs ?? []), ...lost])].sort((a, b) => a - b)
+  return checked(all.length === 0 ? next : { ...next, lostEpochs: all })
+}
+
+function seatOf({ members }: Roster, name: string): Member | undefined {
+  return members.find((member) => member.name === name && member.witness !== undefined)
+}
+
+/** True for a witness epoch whose registers nobody is to ask any more. */
+export function isLost(roster: Roster | undefined, witnessEpoch: number): boolean {
+  return roster?.lostEpochs?.includes(witnessEpoch) === true
+}
+
+// Never back, whatever the clock says: an epoch that seemed to end early would not be sealed.
+function since({ epochSinceMs = 0 }: Roster, nowMs: number): Pick<Roster, 'epochSinceMs'> {
+  return { epochSinceMs: Math.max(epochSinceMs, nowMs) }
+}
+
+function runsFrom(current: Roster, next: Roster): Pick<Roster, 'runsFromEpoch'> {
+  if (current.runsFromEpoch !== undefined || !hasGateway(next)) return {}
+  // From before it was kept: there may have been a gateway all along.
+  const isUnsure = current.version > 1 && current.epochSinceMs === undefined
+  return { runsFromEpoch: isUnsure || hasGateway(current) ? 1 : next.witnessEpoch }
+}
+
+function hasGateway({ members }: Roster): boolean {
+  return members.some(({ roles }) => roles.includes('gateway'))
 }
 
 /** The entry of a peer that may speak now: in the roster, not revoked, not over. */
@@ -90,6 +158,32 @@ function epochProblem(current: Roster, next: Roster): string | undefined {
   if (changed && rise === 0) return 'the witnesses change, but not witnessEpoch'
   if (!changed && step === 1 && rise > 0) return 'witnessEpoch rises, but no witness changes'
   return
+}
+
+// What gateways rely on to know which epochs to seal may be added to, but never taken back.
+function pastProblem(current: Roster, next: Roster): string | undefined {
+  const sinceMs = next.epochSinceMs ?? 0
+  const isSame = next.witnessEpoch === current.witnessEpoch
+  if (isSame && next.epochSinceMs !== current.epochSinceMs) return 'its epoch began another time'
+  if (sinceMs < (current.epochSinceMs ?? 0)) return 'its epoch began before the one before it'
+  const { runsFromEpoch } = current
+  if (runsFromEpoch !== undefined && next.runsFromEpoch !== runsFromEpoch) return 'runsFromEpoch'
+  const found = current.lostEpochs?.find((epoch) => !isLost(next, epoch))
+  return found === undefined ? undefined : `witness epoch ${found} was given up and stays so`
+}
+
+function pastFits({ epochSinceMs, runsFromEpoch, lostEpochs, witnessEpoch }: Roster): boolean {
+  if (epochSinceMs !== undefined && !isCount(epochSinceMs)) return false
+  if (runsFromEpoch !== undefined && !isEpochUpTo(runsFromEpoch, witnessEpoch)) return false
+  if (lostEpochs === undefined) return true
+  const ascends = lostEpochs.every((epoch, index) => epoch > (lostEpochs[index - 1] ?? 0))
+  // The current one is everybody's present: nothing could be recorded any more.
+  const isPast = lostEpochs.every((epoch) => isEpochUpTo(epoch, witnessEpoch - 1))
+  return ascends && isPast && lostEpochs.length <= LOST_EPOCHS_MAX
+}
+
+function isEpochUpTo(epoch: number, last: number): boolean {
+  return isCount(epoch) && epoch >= 1 && epoch <= last
 }
 
 /** All that a witness epoch stands for: who witnesses, with which store, where, and the leases. */

@@ -33,6 +33,18 @@ export interface Roster {
   readonly authority: string
   readonly members: readonly Member[]
   readonly revoked: readonly string[]
+  /**
+   * The authority's wall clock when this witness epoch began, milliseconds; absent in the first
+   * epoch, and in rosters from before it was kept. The epoch before ended then.
+   */
+  readonly epochSinceMs?: number | undefined
+  /** The lowest witness epoch that had a gateway: no run can have begun in one below. */
+  readonly runsFromEpoch?: number | undefined
+  /**
+   * Earlier witness epochs whose registers the authority has given up: a majority of their
+   * witnesses is gone for good. Ascending; absent where there is none.
+   */
+  readonly lostEpochs?: readonly number[] | undefined
 }
 
 export type LeaseProfileName = 'default' | 'short'

@@ -1,5 +1,3 @@
-import { MeshError } from '../core/errors.ts'
-
 /** A command's standard input. */
 export interface Input extends AsyncIterable<Uint8Array | string> {
   /** True where a person types. */
@@ -8,18 +6,16 @@ export interface Input extends AsyncIterable<Uint8Array | string> {
 
 /**
  * The first line of the input, without its end; all of it where it has but one. What comes after is
- * not read. Throws USAGE for one that is longer than `charactersMax`, without repeating it.
+ * not read. Of a line over `charactersMax` comes one character more than that, for the caller to
+ * refuse in its own words: an endless one must not be kept.
  */
 export async function inputLine(input: Input | undefined, charactersMax: number): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   for await (const part of input ?? []) {
     text += typeof part === 'string' ? part : decoder.decode(part, { stream: true })
-    const end = text.indexOf('\n')
-    if (end >= 0) return text.slice(0, end).trimEnd()
-    if (text.length > charactersMax) {
-      throw new MeshError('USAGE', { problem: `the input is over ${charactersMax} characters` })
-    }
+    if (text.includes('\n') || text.length > charactersMax) break
   }
-  return text.trimEnd()
+  const [line = ''] = text.split('\n', 1)
+  return line.trimEnd().slice(0, charactersMax + 1)
 }

@@ -33,18 +33,33 @@ export class AnnouncementTerms {
     this.#known.set(annHash, { runId, witnessEpoch, gateway, attemptsMax })
   }
 
-  /** What keeps `value` from being of its announcement; undefined when it fits. */
+  /** The witness epoch that it was announced in; undefined for one that is not known here. */
+  epochOf(annHash: string): number | undefined {
+    return this.#known.get(annHash)?.witnessEpoch
+  }
+
+  /**
+   * What keeps `value` from being of its announcement; undefined when it fits. A job may have moved
+   * to a later epoch, by a move that the caller has to prove; it never begins there.
+   */
   problem(value: RegisterValue, roster: Roster): string | undefined {
     const terms = this.#known.get(value.annHash)
     if (terms === undefined) return 'its announcement is not known here'
     if (terms.runId !== runIdOf(value.register)) return 'its announcement is of another run'
     // The set of witnesses follows from the epoch: with two epochs a run would have two registers.
-    if (terms.witnessEpoch !== roster.witnessEpoch) return 'announced for another witness epoch'
-    if (!rolesOf(roster, terms.gateway).includes('gateway')) return 'not announced by a gateway'
+    const hasMoved = terms.witnessEpoch < roster.witnessEpoch && mayHaveMoved(value)
+    if (!hasMoved) {
+      if (terms.witnessEpoch !== roster.witnessEpoch) return 'announced for another witness epoch'
+      if (!rolesOf(roster, terms.gateway).includes('gateway')) return 'not announced by a gateway'
+    }
     if (value.kind === 'run') return undefined
     const attemptsMax = terms.attemptsMax[jobIndexOf(value.register) ?? -1]
     if (attemptsMax === undefined) return 'its announcement has no such job'
     // A member could else give a job with side effects another attempt.
     return attemptsMax === value.attemptsMax ? undefined : 'attempts differ from the manifest'
   }
+}
+
+function mayHaveMoved(value: RegisterValue): boolean {
+  return value.kind === 'job' && value.op.body.kind !== 'create'
 }

@@ -1,15 +1,18 @@
-import type { Board } from '../core/board.ts'
+import type { Board, BoardRun } from '../core/board.ts'
 import { codeOf } from '../core/errors.ts'
 import type { JobState } from '../core/job.ts'
 import { isTerminal } from '../core/job.ts'
 import { BOARD_QUEUE_MAX } from '../core/limits.ts'
 import type { Stage } from '../core/messages.ts'
 import type { Clock, Random } from '../core/ports.ts'
+import { isLost } from '../core/roster-rules.ts'
 import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../core/run.ts'
 import type { Log } from '../host/log.ts'
+import type { JobMoves } from './job-moves.ts'
 import { type Lead, LeadQueue } from './lead-queue.ts'
 import type { RegisterClient } from './register-client.ts'
-import { type RunLedger, refOf } from './run-ledger.ts'
+import type { RosterView } from './roster-book.ts'
+import { type RunLedger, type RunLookup, refOf } from './run-ledger.ts'
 import type { WitnessSets } from './witness-sets.ts'
 
 export interface BoardFeedParts {
@@ -17,6 +20,8 @@ export interface BoardFeedParts {
   readonly ledger: RunLedger
   readonly client: Pick<RegisterClient, 'read'>
   readonly sets: WitnessSets
+  readonly rosters: RosterView
+  readonly moves: Pick<JobMoves, 'land'>
   readonly clock: Clock
   readonly random: Random
   readonly peerId: string
@@ -70,15 +75,19 @@ export class BoardFeed {
     const { board, clock, ledger } = this.#parts
     ledger.note(sealed)
     const { runId } = sealed.announcement
-    if (!board.addRun(sealed, clock.wallMs())) return board.run(runId) !== undefined
+    const isNew = board.addRun(sealed, clock.wallMs(), (epoch) => this.#isLost(epoch))
+    if (!isNew) return board.run(runId) !== undefined
     this.#emit({ kind: 'run', runId })
     return true
   }
 
-  /** For chosen states of jobs; those of a run that is not on the board are left out. */
-  foldJob(state: JobState, stage?: Stage): void {
+  /**
+   * For chosen states of jobs, of their registers under `witnessEpoch`; those of a run that is not
+   * on the board are left out.
+   */
+  foldJob(state: JobState, witnessEpoch: number, stage?: Stage): void {
     const { board, clock } = this.#parts
-    const isNewer = board.foldJob(state, clock.wallMs())
+    const isNewer = board.foldJob(state, clock.wallMs(), witnessEpoch)
     const isFurther = stage !== undefined && board.stage(state.register, state.epoch, stage)
     if (isNewer || isFurther) this.#emit({ kind: 'job', jobId: state.register })
   }
@@ -91,14 +100,25 @@ export class BoardFeed {
     return false
   }
 
-  #isNews({ register, version }: Lead): boolean {
+  #isNews({ register, witnessEpoch, version }: Lead): boolean {
     const { board } = this.#parts
-    if (jobIndexOf(register) === undefined) return board.run(register) === undefined
-    if (board.run(runIdOf(register)) === undefined) return true
+    const shown = board.run(runIdOf(register))
+    if (shown === undefined || this.#isBegunAnew(shown, witnessEpoch)) return true
     const job = board.job(register)
-    if (job === undefined) return false
-    if (job.state === undefined) return true
+    // What an earlier register of it still holds was read before the job left it.
+    if (job === undefined || witnessEpoch < job.witnessEpoch) return false
+    if (job.state === undefined || witnessEpoch > job.witnessEpoch) return true
     return !isTerminal(job.state.phase) && version > job.state.version
+  }
+
+  /** Under a later witness epoch, where that of the run on the board was given up. */
+  #isBegunAnew({ sealed }: BoardRun, witnessEpoch: number): boolean {
+    const { witnessEpoch: before } = sealed.announcement
+    return witnessEpoch > before && this.#isLost(before)
+  }
+
+  #isLost(witnessEpoch: number): boolean {
+    return isLost(this.#parts.rosters.current()?.roster, witnessEpoch)
   }
 
   async #follow(lead: Lead, signal: AbortSignal): Promise<'done' | 'again'> {
@@ -114,34 +134,47 @@ export class BoardFeed {
   }
 
   async #read(lead: Lead, signal: AbortSignal): Promise<'done' | 'again'> {
-    const { board, ledger } = this.#parts
-    const { witnessEpoch, annHash, peers } = lead
-    const runId = runIdOf(lead.register)
-    if (board.run(runId) === undefined) {
+    const { board } = this.#parts
+    const shown = board.run(runIdOf(lead.register))
+    if (shown === undefined || this.#isBegunAnew(shown, lead.witnessEpoch)) {
       // No room for it now: no read would change that.
       if (board.isFull) return 'again'
-      const settle = this.#settle(lead)
-      const options = { annHash, peers, settle, signal }
-      const found = await ledger.find(runId, witnessEpoch, options)
+      const found = await this.#find(lead, signal)
       // A quorum has no such run: it was made up, or it never came to a quorum.
       if (found.kind === 'absent') return 'done'
-      if (found.kind === 'unknown' || !this.addRun(found.sealed)) return 'again'
+      // Of an epoch that was given up there may be no quorum ever again.
+      if (found.kind === 'unknown') return this.#isLost(lead.witnessEpoch) ? 'done' : 'again'
+      if (!this.addRun(found.sealed)) return 'again'
     }
     return jobIndexOf(lead.register) === undefined ? 'done' : await this.#readJob(lead, signal)
   }
 
+  async #find(lead: Lead, signal: AbortSignal): Promise<RunLookup> {
+    const { ledger } = this.#parts
+    const { register, witnessEpoch, annHash, peers } = lead
+    const options = { annHash, peers, settle: this.#settle(lead), signal }
+    const found = await ledger.find(runIdOf(register), witnessEpoch, options)
+    const isJob = jobIndexOf(register) !== undefined
+    if (found.kind !== 'absent' || !isJob || annHash === undefined) return found
+    return await ledger.findMoved(register, witnessEpoch, { ...options, annHash })
+  }
+
   async #readJob(lead: Lead, signal: AbortSignal): Promise<'done' | 'again'> {
-    const { board, client } = this.#parts
-    const sealed = board.run(runIdOf(lead.register))?.sealed
-    // A register under another witness epoch than its run's is none of this mesh's.
-    if (sealed === undefined || sealed.announcement.witnessEpoch !== lead.witnessEpoch)
-      return 'done'
-    if (!this.#isNews(lead)) return 'done'
+    const { board, client, moves } = this.#parts
+    const { register, witnessEpoch } = lead
+    const sealed = board.run(runIdOf(register))?.sealed
+    if (sealed === undefined || !this.#isNews(lead)) return 'done'
+    // An earlier run of that name, under an epoch that was given up.
+    if (witnessEpoch < sealed.announcement.witnessEpoch) return 'done'
     const settle = this.#settle(lead)
-    const read = await client.read(refOf(sealed, lead.register), { settle, signal })
-    if (read.kind !== 'chosen') return 'again'
-    if (read.value?.kind === 'job') this.foldJob(read.value, read.stage)
-    return 'done'
+    const ref = { ...refOf(sealed, register), witnessEpoch }
+    const read = await client.read(ref, { settle, signal })
+    if (read.kind !== 'chosen') return this.#isLost(witnessEpoch) ? 'done' : 'again'
+    if (read.value?.kind !== 'job') return 'done'
+    this.foldJob(read.value, witnessEpoch, read.stage)
+    if (read.value.phase !== 'moved' || settle === 'never') return 'done'
+    // Whoever moved it may have died before it began the new register.
+    return (await moves.land(ref, read.value, signal)) === undefined ? 'again' : 'done'
   }
 
   // A half-written value is finished by its witnesses alone: with a thousand members at it, rounds

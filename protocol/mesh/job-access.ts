@@ -3,12 +3,16 @@ import type { ChangeFacts, ChangeResult } from '../core/change.ts'
 import { MeshError } from '../core/errors.ts'
 import type { JobOpBody, JobState } from '../core/job.ts'
 import type { RejectReason } from '../core/job-reducer.ts'
+import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import { CHOSEN_RUNS_MAX, RUN_EPOCHS_TRIED_MAX } from '../core/limits.ts'
 import type { RegisterValue, Stage } from '../core/messages.ts'
 import type { Digest, OpSigner } from '../core/ports.ts'
+import { MOVE_HOPS_MAX } from '../core/roster-limits.ts'
+import { isLost } from '../core/roster-rules.ts'
 import { type JobSpec, jobIndexOf, runIdOf, type SealedAnnouncement } from '../core/run.ts'
 import { attemptsMaxOf } from './announcement-terms.ts'
 import type { BoardFeed } from './board-feed.ts'
+import type { JobMoves } from './job-moves.ts'
 import { Lru } from './lru.ts'
 import type { ChangeRef, RegisterClient } from './register-client.ts'
 import type { Renewals, RenewTally } from './renewals.ts'
@@ -21,6 +25,9 @@ export interface JobAccessParts {
   readonly client: Pick<RegisterClient, 'change' | 'read'>
   readonly ledger: RunLedger
   readonly renewals: Renewals
+  readonly moves: Pick<JobMoves, 'land'>
+  /** Called for a job whose witnesses show a stop-sign: it is to be read. */
+  readonly onMoved: (jobId: string) => void
   readonly rosters: RosterView
   readonly signer: OpSigner
   readonly digest: Digest
@@ -93,38 +100,119 @@ export class JobAccess {
     const sealed = await this.#sealedOf(jobId, options.signal)
     if (sealed === undefined) return UNRESOLVED
     const spec = specOf(sealed, jobId)
-    const ref = this.#refOf(sealed, jobId)
-    const isCreated = this.#parts.board.job(jobId)?.state !== undefined || body.kind === 'create'
-    if (!isCreated) {
-      const created = await this.#create(ref, spec, options)
-      if (created.kind !== 'applied' && created.kind !== 'same') return created
+    let ref: ChangeRef | undefined = this.#refOf(sealed, jobId)
+    // A no, and no silence: whoever ends a lease there would else ask for ever.
+    if (this.#isLost(ref, jobId)) return GIVEN_UP
+    for (let hop = 0; hop < MOVE_HOPS_MAX && ref !== undefined; hop += 1) {
+      const isFirst = isOrigin(sealed, ref)
+      const op = { opId, body }
+      const change = await this.#changeAt(ref, isFirst ? spec : undefined, op, options)
+      const { value } = change
+      const isAbsent = change.kind === 'rejected' && change.reason === 'absent'
+      if (value?.phase === 'moved' && change.chosen !== undefined) {
+        ref = await this.#follow(ref, value, options.signal)
+      } else if (isAbsent && !isFirst) ref = this.#origin(sealed, ref)
+      else return change
     }
-    return await this.#apply(ref, opId, body, options)
+    return UNRESOLVED
   }
 
   async read(jobId: string, signal?: AbortSignal): Promise<JobRead> {
     const sealed = await this.#sealedOf(jobId, signal)
-    if (sealed === undefined) return { kind: 'unreachable', answered: 0 }
+    if (sealed === undefined) return UNREACHABLE
     specOf(sealed, jobId)
-    const ref = this.#refOf(sealed, jobId)
-    const read = await this.#parts.client.read(ref, { settle: 'write', signal })
-    if (read.kind !== 'chosen') {
-      return { kind: 'unreachable', answered: read.kind === 'unreachable' ? read.answered : 0 }
+    let ref: ChangeRef | undefined = this.#refOf(sealed, jobId)
+    for (let hop = 0; hop < MOVE_HOPS_MAX && ref !== undefined; hop += 1) {
+      const read = await this.#readAt(ref, signal)
+      if (read.kind === 'unreachable') return read
+      const { state } = read
+      if (state?.phase === 'moved') ref = await this.#follow(ref, state, signal)
+      else if (state === undefined && !isOrigin(sealed, ref)) ref = this.#origin(sealed, ref)
+      else return read
     }
-    const { leaseRemainingMs, stage } = read
-    const state = read.value?.kind === 'job' ? read.value : undefined
-    if (state !== undefined) this.#parts.feed.foldJob(state, stage)
-    return { kind: 'chosen', state, leaseRemainingMs, stage }
+    return UNREACHABLE
+  }
+
+  /** The lease of a job that is claimed now: its length is that of its witnesses' roster. */
+  leaseProfile(jobId: string): LeaseProfile | undefined {
+    const witnessEpoch = this.witnessEpochOf(jobId)
+    const roster = witnessEpoch === undefined ? undefined : this.#parts.rosters.at(witnessEpoch)
+    return roster === undefined ? undefined : LEASE_PROFILES[roster.lease]
+  }
+
+  witnessEpochOf(jobId: string): number | undefined {
+    return this.#refs.get(jobId)?.witnessEpoch ?? this.#parts.board.job(jobId)?.witnessEpoch
   }
 
   async renew(items: readonly HeldLease[], signal?: AbortSignal): Promise<readonly RenewOutcome[]> {
     const known = items.flatMap(({ jobId, ...lease }) => {
       const ref = this.#refs.get(jobId)
-      return ref === undefined ? [] : [{ ref, ...lease }]
+      // Where its registers were given up a job may be running elsewhere: nothing renews it.
+      return ref === undefined || this.#isLost(ref, jobId) ? [] : [{ ref, ...lease }]
     })
     const tallies = await this.#parts.renewals.renew(known, signal)
     const byRegister = new Map(tallies.map((tally) => [tally.register, tally]))
+    for (const { ref } of known) {
+      // A read tells whether the stop-sign is chosen; the next round is at the new witnesses then.
+      if ((byRegister.get(ref.register)?.moved ?? 0) > 0) this.#parts.onMoved(ref.register)
+    }
     return items.map(({ jobId }) => ({ ...(byRegister.get(jobId) ?? NOBODY), jobId }))
+  }
+
+  #isLost({ witnessEpoch, ann }: ChangeRef, jobId: string): boolean {
+    const { board, rosters } = this.#parts
+    const roster = rosters.current()?.roster
+    const sealed = board.run(runIdOf(jobId))?.sealed
+    // The run has begun anew since.
+    if (sealed !== undefined && sealed.annHash !== ann.annHash) return true
+    const announced = sealed?.announcement.witnessEpoch ?? witnessEpoch
+    return isLost(roster, witnessEpoch) || isLost(roster, announced)
+  }
+
+  /** `spec` where the job may have to be created: only in the register that it was announced for. */
+  async #changeAt(
+    ref: ChangeRef,
+    spec: JobSpec | undefined,
+    { opId, body }: { readonly opId: string; readonly body: JobOpBody },
+    options: JobChangeOptions
+  ): Promise<JobChange> {
+    const job = this.#parts.board.job(ref.register)
+    const isCreated = job?.state !== undefined || body.kind === 'create'
+    if (!isCreated && spec !== undefined) {
+      const created = await this.#create(ref, spec, options)
+      if (created.kind !== 'applied' && created.kind !== 'same') return created
+      if (created.value?.phase === 'moved') return created
+    }
+    return await this.#apply(ref, opId, body, options)
+  }
+
+  async #readAt(ref: ChangeRef, signal: AbortSignal | undefined): Promise<JobRead> {
+    const read = await this.#parts.client.read(ref, { settle: 'write', signal })
+    if (read.kind !== 'chosen') {
+      return { ...UNREACHABLE, answered: read.kind === 'unreachable' ? read.answered : 0 }
+    }
+    const { leaseRemainingMs, stage } = read
+    const state = read.value?.kind === 'job' ? read.value : undefined
+    if (state !== undefined) this.#parts.feed.foldJob(state, ref.witnessEpoch, stage)
+    return { kind: 'chosen', state, leaseRemainingMs, stage }
+  }
+
+  /** Undefined where the new register has not begun, and nobody there answers. */
+  async #follow(
+    ref: ChangeRef,
+    moved: JobState,
+    signal: AbortSignal | undefined
+  ): Promise<ChangeRef | undefined> {
+    const next = await this.#parts.moves.land(ref, moved, signal)
+    if (next !== undefined) this.#refs.set(ref.register, next)
+    return next
+  }
+
+  /** The register that the job began in, from where its stop-signs lead on. */
+  #origin(sealed: SealedAnnouncement, ref: ChangeRef): ChangeRef {
+    const origin = refOf(sealed, ref.register)
+    this.#refs.set(ref.register, origin)
+    return origin
   }
 
   /** The first op on a job's register, lazily and by whoever comes first (4.12.7). */
@@ -151,15 +239,21 @@ export class JobAccess {
     const change = jobChangeOf(result)
     // A busy or refused op still shows a chosen value, but for a busy one that was only promised.
     if (change.value !== undefined && result.chosen !== undefined) {
-      this.#parts.feed.foldJob(change.value)
+      this.#parts.feed.foldJob(change.value, ref.witnessEpoch)
     }
     return change
   }
 
+  /** Where the job was last seen: under its announcement's epoch, or where a move brought it. */
   #refOf(sealed: SealedAnnouncement, jobId: string): ChangeRef {
     const ref = refOf(sealed, jobId)
-    this.#refs.set(jobId, ref)
-    return ref
+    const known = this.#refs.get(jobId)
+    const isKnown = known?.ann.annHash === ref.ann.annHash
+    const seen = this.#parts.board.job(jobId)?.witnessEpoch ?? ref.witnessEpoch
+    const followed = isKnown ? known.witnessEpoch : ref.witnessEpoch
+    const next = { ...ref, witnessEpoch: Math.max(seen, followed) }
+    this.#refs.set(jobId, next)
+    return next
   }
 
   /**
@@ -169,13 +263,15 @@ export class JobAccess {
     const runId = runIdOf(jobId)
     const shown = this.#parts.board.run(runId)
     if (shown !== undefined) return shown.sealed
-    const current = this.#parts.rosters.current()?.roster.witnessEpoch ?? 0
+    const { rosters } = this.#parts
+    const current = rosters.current()?.roster.witnessEpoch ?? 0
     let isUnknown = current === 0
     // A run stays under the epoch that it was announced in: the newest ones first.
     for (let epoch = current; epoch > Math.max(0, current - RUN_EPOCHS_TRIED_MAX); epoch -= 1) {
       const found = await this.#parts.ledger.find(runId, epoch, { settle: 'write', signal })
       if (found.kind === 'chosen') return found.sealed
-      isUnknown ||= found.kind === 'unknown'
+      // What was given up may never be known again, and is nobody's to wait for.
+      isUnknown ||= found.kind === 'unknown' && !isLost(rosters.current()?.roster, epoch)
     }
     if (isUnknown) return undefined
     throw new MeshError('RUN_UNKNOWN', { id: runId })
@@ -196,14 +292,23 @@ const UNRESOLVED: JobChange = {
   refused: []
 }
 
+const GIVEN_UP: JobChange = { ...UNRESOLVED, kind: 'rejected', reason: 'absent', value: undefined }
+
+const UNREACHABLE = { kind: 'unreachable', answered: 0 } as const
+
 const NOBODY = {
   oks: 0,
   stale: 0,
   behind: 0,
   fenced: 0,
+  moved: 0,
   quorum: Number.POSITIVE_INFINITY,
   cancel: undefined,
   startedAtMs: 0
+}
+
+function isOrigin({ announcement }: SealedAnnouncement, ref: ChangeRef): boolean {
+  return ref.witnessEpoch === announcement.witnessEpoch
 }
 
 function specOf(sealed: SealedAnnouncement, jobId: string): JobSpec {

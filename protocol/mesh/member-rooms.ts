@@ -2,7 +2,7 @@ import type { Board } from '../core/board.ts'
 import type { MeshError } from '../core/errors.ts'
 import type { LeaseProfile } from '../core/lease-profile.ts'
 import { REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
-import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
+import type { Hint, RegisterReply, RegisterRequest } from '../core/messages.ts'
 import type { Clock, Random } from '../core/ports.ts'
 import { runIdOf } from '../core/run.ts'
 import type { Log } from '../host/log.ts'
@@ -20,12 +20,13 @@ import { AnnouncementShelf } from './announcement-shelf.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import { Background } from './background.ts'
 import { BoardFeed } from './board-feed.ts'
-import { JobAccess } from './job-access.ts'
+import { JobMoves } from './job-moves.ts'
+import { openJobRooms } from './job-rooms.ts'
 import { JobsGossip } from './jobs-gossip.ts'
 import type { MemberEvent } from './member-events.ts'
 import { MeshTransport } from './mesh-transport.ts'
+import { MoveProofs } from './move-proofs.ts'
 import type { MeshNode } from './node.ts'
-import { Reannouncer } from './reannouncer.ts'
 import { RegisterClient } from './register-client.ts'
 import { Renewals } from './renewals.ts'
 import type { RosterBook } from './roster-book.ts'
@@ -72,52 +73,55 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const signer = signerOf(key)
   const ops = opBatch(key)
 
-  const local = (request: RegisterRequest): Promise<RegisterReply> => {
-    return witness.handle(key.peerId, request)
-  }
+  const local = (asked: RegisterRequest): Promise<RegisterReply> =>
+    witness.handle(key.peerId, asked)
   const seen = new SeenSequences()
   const transport = new MeshTransport({ node, clock, seen, local })
   const shelf = new AnnouncementShelf(parts.store.witness)
   const fetch = new AnnouncementFetch({ transport, shelf })
   const client = new RegisterClient({ ...common, transport, sets, signer }, options)
   const ledger = new RunLedger({ client, sets, shelf, fetch })
-  const feed = new BoardFeed({ ...common, ledger, client, sets }, emit)
+  const moves = new JobMoves({ client, rosters: book })
+  const feed = new BoardFeed({ ...common, ledger, client, sets, moves }, emit)
   const jobsGossip = new JobsGossip({ node, rosters: book, sets, feed, shelf, clock })
   const agentsGossip = new AgentsGossip({ node, rosters: book, board, clock }, (peerId) => {
     emit({ kind: 'agent', peerId })
   })
   const onLink: MeshNode['onLink'] = (listener) => node.onLink(listener)
-  const store = parts.store.witness
+  const { witness: store } = parts.store
   const onSeen = (peerId: string, seq: number): void => witness.hearSeen(peerId, seq)
-  const { storeId } = store
-  const inquiry = new StoreInquiry({ ...common, transport, linked, onLink, storeId, onSeen })
-  const asked = { ...common, store, sets, shelf, fetch, seen, inquiry, verifier: verifier() }
-  const witness: WitnessService = new WitnessService(asked, {
-    onFailure: parts.onFailure,
-    onRollback: (cause) => {
-      background.run('distrust', () => parts.store.distrust(cause))
-    },
-    onExpired: (hint, repeat) => {
-      background.run('hint', () => jobsGossip.hint(hint, repeat))
-      if (repeat > 0) repairOwn(hint.register)
+  const own = { storeId: store.storeId, onLink, onSeen }
+  const inquiry = new StoreInquiry({ ...common, transport, linked, ...own })
+  const proofs = new MoveProofs({ client, clock, digest: common.digest })
+  const shown = { store, sets, shelf, fetch, proofs, seen, inquiry, verifier: verifier() }
+  const witness: WitnessService = new WitnessService(
+    { ...common, ...shown },
+    {
+      onFailure: parts.onFailure,
+      onRollback: (cause) => {
+        background.run('distrust', () => parts.store.distrust(cause))
+      },
+      onExpired: (hint, repeat) => {
+        background.run('hint', () => jobsGossip.hint(hint, repeat))
+        if (repeat > 0) repairOwn(hint)
+      }
     }
-  })
+  )
   // Nobody took the lease over, or this witness missed it: its timer may have kept the end out, as
   // after a restart, and whoever pushed it has given up. It would show an open job for ever.
-  const repairOwn = (register: string): void => {
+  const repairOwn = ({ register, witnessEpoch }: Hint): void => {
     const sealed = board.run(runIdOf(register))?.sealed
-    if (sealed !== undefined) onBehind(refOf(sealed, register))
+    if (sealed !== undefined) onBehind({ ...refOf(sealed, register), witnessEpoch })
   }
   const onBehind = (ref: Parameters<RegisterClient['repair']>[0]): void => {
     background.run('repair', () => client.repair(ref))
   }
   const renewals = new Renewals({ transport, clock, sets, seen, onBehind }, options)
-  const jobs = new JobAccess({ ...common, feed, client, ledger, renewals, signer: ops })
+  const everyMs = (): number => parts.profile().antiEntropyMs
+  const reached = { feed, client, ledger, renewals, moves, signer: ops, sets, linked, jobsGossip }
+  const jobRooms = openJobRooms({ ...common, ...reached, background, everyMs })
   const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer: ops })
   const antiEntropy = new AntiEntropy({ ...common, transport, feed, seen, linked, onLink })
-  const announce: JobsGossip['announce'] = (sealed, repeat) => jobsGossip.announce(sealed, repeat)
-  const firstMs = (): number => parts.profile().antiEntropyMs / 2
-  const reannouncer = new Reannouncer({ ...common, sets, linked, announce, firstMs })
 
   node.handle(PROTOCOLS.register, async (remote, body) => {
     return encodeRegisterReply(await witness.handle(remote, decodeRegisterRequest(body, remote)))
@@ -129,12 +133,11 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
     lookups,
     client,
     feed,
-    jobs,
+    ...jobRooms,
     recorder,
     jobsGossip,
     agentsGossip,
     antiEntropy,
-    reannouncer,
     background,
     linked
   }

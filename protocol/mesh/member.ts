@@ -10,6 +10,7 @@ import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } fr
 import { type MemberEvent, MemberEvents } from './member-events.ts'
 import { type MemberRooms, openRooms, type RoomsParts } from './member-rooms.ts'
 import { createMeshNode, type MeshNode, type MeshNodeOptions } from './node.ts'
+import type { RecordOptions } from './run-recorder.ts'
 
 /** All that its rooms need, but what the member makes for them. */
 export interface MemberParts extends Omit<RoomsParts, 'board' | 'node' | 'emit' | 'profile'> {
@@ -54,7 +55,7 @@ export class Member {
   /** Rejects with STORE_FAILED, or as the node does. */
   async start(): Promise<void> {
     const { book } = this.#parts
-    const { witness, inquiry, exchange, antiEntropy, reannouncer } = this.#rooms
+    const { witness, inquiry, exchange, antiEntropy, reannouncer, mover } = this.#rooms
     // First of all: a request that comes with the first connection must find a witness.
     await witness.start()
     inquiry.start()
@@ -69,14 +70,16 @@ export class Member {
     ]
     antiEntropy.start()
     reannouncer.start()
+    mover.start()
   }
 
   /** Ends all that runs, in the order in which it needs each other; leaves no timer behind. */
   async stop(): Promise<void> {
     const { witness, exchange, antiEntropy, reannouncer, feed, client } = this.#rooms
-    const { recorder, lookups, background, inquiry } = this.#rooms
+    const { recorder, lookups, background, inquiry, mover } = this.#rooms
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#unsubscribe = []
+    mover.stop()
     const asked = inquiry.stop()
     const fed = Promise.all([reannouncer.stop(), antiEntropy.stop(), feed.stop(), lookups.stop()])
     recorder.stop()
@@ -109,11 +112,15 @@ export class Member {
 
   /**
    * Records the run on a quorum of its witnesses, trying until it is chosen, and gives the
-   * announcement that was: another gateway may have come first. Rejects with ANNOUNCEMENT_INVALID,
-   * MESSAGE_TOO_LARGE, the signal's reason or STOPPING.
+   * announcement that was: another gateway may have come first, in an earlier witness epoch too.
+   * Rejects with RUN_SUPERSEDED where it can begin under a later one only; with ROSTER_ABSENT,
+   * ANNOUNCEMENT_INVALID, MESSAGE_TOO_LARGE, the signal's reason or STOPPING.
    */
-  async recordRun(sealed: SealedAnnouncement, signal?: AbortSignal): Promise<SealedAnnouncement> {
-    return await this.#rooms.recorder.record(sealed, signal)
+  async recordRun(
+    sealed: SealedAnnouncement,
+    options?: RecordOptions
+  ): Promise<SealedAnnouncement> {
+    return await this.#rooms.recorder.record(sealed, options)
   }
 
   /** Tells all members: the whole announcement, or a hint where it is too large for gossip. */
@@ -140,6 +147,16 @@ export class Member {
     return await this.#rooms.jobs.read(jobId, signal)
   }
 
+  /** The timers that a claim of this job gets: those of its witnesses' roster. */
+  leaseProfile(jobId: string): LeaseProfile {
+    return this.#rooms.jobs.leaseProfile(jobId) ?? this.profile()
+  }
+
+  /** The witness epoch under which the job is now; undefined for one that is not known here. */
+  witnessEpochOf(jobId: string): number | undefined {
+    return this.#rooms.jobs.witnessEpochOf(jobId)
+  }
+
   /** In the order of `items`; one message a witness for RENEW_ITEMS_MAX of them. */
   async renew(items: readonly HeldLease[], signal?: AbortSignal): Promise<readonly RenewOutcome[]> {
     return await this.#rooms.jobs.renew(items, signal)
@@ -147,11 +164,7 @@ export class Member {
 
   /** Tells all members that the job has changed, as far as our board knows. */
   async hint(jobId: string): Promise<void> {
-    const job = this.board.job(jobId)
-    if (job === undefined) return
-    const { witnessEpoch, state } = job
-    const version = state?.version ?? 0
-    await this.#rooms.jobsGossip.hint({ register: jobId, witnessEpoch, version })
+    await this.#rooms.hint(jobId)
   }
 
   async advertise(advertisement: Advertisement): Promise<void> {

@@ -1,5 +1,7 @@
 import type { RegisterValue } from '../core/messages.ts'
+import { isLanding } from '../core/move.ts'
 import type { Role, Roster } from '../core/roster.ts'
+import type { WitnessSet } from './witness-sets.ts'
 
 type Act = `${RegisterValue['kind']}.${RegisterValue['op']['body']['kind']}`
 
@@ -15,7 +17,7 @@ const ROLES: Readonly<Partial<Record<Act, readonly Role[]>>> = {
   'job.cancel': ['agent', 'gateway', 'operator'],
   'run.seal': ['gateway'],
   'job.skip': ['gateway', 'operator'],
-  'job.move': ['gateway', 'operator'],
+  'job.move': ['gateway', 'operator', 'agent', 'witness'],
   'job.error': ['agent', 'gateway', 'operator']
 }
 
@@ -25,9 +27,29 @@ const ROLES: Readonly<Partial<Record<Act, readonly Role[]>>> = {
  * it half accepted could never finish it.
  */
 export function mayAct(value: RegisterValue, ...rosters: readonly (Roster | undefined)[]): boolean {
+  // Whoever moved it may be nowhere any more; where it comes from was asked (MoveProofs).
+  if (isLanding(value)) return true
   const allowed = ROLES[`${value.kind}.${value.op.body.kind}`]
   if (allowed === undefined) return false
   return rosters.some((roster) => rolesOf(roster, value.op.actor).some((r) => allowed.includes(r)))
+}
+
+/**
+ * Why a stop-sign must not be put up: an agent moves the job that it holds, a witness those that it
+ * keeps itself, gateways and operators any. Undefined for every other value.
+ */
+export function moveProblem(
+  value: RegisterValue,
+  set: WitnessSet,
+  current: Roster | undefined
+): string | undefined {
+  if (value.kind !== 'job' || value.phase !== 'moved') return
+  const { actor } = value.op
+  if (value.lease?.holder === actor) return
+  if (set.witnesses.some(({ peerId }) => peerId === actor)) return
+  const roles = [...rolesOf(set.roster, actor), ...rolesOf(current, actor)]
+  if (roles.includes('gateway') || roles.includes('operator')) return
+  return 'it is moved by neither its holder nor one of its witnesses'
 }
 
 /** The roles of a peer in that roster, whether or not its entry has expired since. */

@@ -1,6 +1,6 @@
 import type { ChangeResult } from '../core/change.ts'
 import { MeshError } from '../core/errors.ts'
-import type { JobOp } from '../core/job.ts'
+import type { JobOp, JobState } from '../core/job.ts'
 import { leasedJob } from '../core/lease-timer.ts'
 import { ROUNDS_KEPT_MAX } from '../core/limits.ts'
 import type { Accepted, AnnouncementRef, RegisterValue, Stage } from '../core/messages.ts'
@@ -31,6 +31,8 @@ export interface ChangeRef extends RegisterRef {
 export interface ChangeOptions {
   /** The run's announcement, with its create only. */
   readonly announcement?: Uint8Array | undefined
+  /** What an empty register of a moved job begins with, in place of an op (core/move.ts). */
+  readonly landing?: JobState | undefined
   /**
    * True where an earlier process may have sent this op: a no then needs a write-back to be one.
    */
@@ -147,6 +149,7 @@ export class RegisterClient {
         boot: this.#boot,
         op,
         announcement: options.announcement,
+        landing: options.landing,
         profile: set.profile,
         ambiguous: options.maybeSent === true || this.#ambiguous.has(intent),
         firstRound: this.#rounds.next(name)

@@ -21,6 +21,8 @@ export interface RenewTally {
   readonly stale: number
   readonly behind: number
   readonly fenced: number
+  /** Witnesses that show a stop-sign, which may yet lose: neither a yes nor a no. */
+  readonly moved: number
   readonly quorum: number
   /** Set as soon as one witness that renewed the lease shows a cancel. */
   readonly cancel: { readonly by: string; readonly reason: string } | undefined
@@ -175,6 +177,7 @@ function tallyOf(
     stale: of('stale') + of('gone'),
     behind: of('behind'),
     fenced: of('fenced'),
+    moved: of('moved'),
     quorum: count?.set.quorum ?? Number.POSITIVE_INFINITY,
     cancel: count?.cancel,
     startedAtMs

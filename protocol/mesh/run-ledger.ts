@@ -1,6 +1,7 @@
 import { CHOSEN_RUNS_MAX } from '../core/limits.ts'
 import type { AnnouncementRef } from '../core/messages.ts'
-import type { SealedAnnouncement } from '../core/run.ts'
+import { runIdOf, type SealedAnnouncement } from '../core/run.ts'
+import { isSealed } from '../core/run-reducer.ts'
 import type { AnnouncementFetch } from './announcement-fetch.ts'
 import type { AnnouncementShelf } from './announcement-shelf.ts'
 import { Lru } from './lru.ts'
@@ -65,6 +66,32 @@ export class RunLedger {
     })
   }
 
+  /**
+   * The run of a job that was found under a later witness epoch than its announcement's: by the
+   * run's own register, or, where its witnesses are gone, by the job's. That one was created only
+   * after the run was chosen (4.12.7), and moved only as a whole.
+   */
+  async findMoved(
+    jobId: string,
+    witnessEpoch: number,
+    options: LookupOptions & { readonly annHash: string }
+  ): Promise<RunLookup> {
+    const { annHash, signal } = options
+    const runId = runIdOf(jobId)
+    const sealed = await this.#bytes(runId, witnessEpoch, annHash, options)
+    if (sealed === undefined) return { kind: 'unknown' }
+    const { announcement } = sealed
+    if (announcement.runId !== runId || announcement.witnessEpoch >= witnessEpoch) {
+      return { kind: 'absent' }
+    }
+    const found = await this.find(runId, announcement.witnessEpoch, options)
+    if (found.kind !== 'unknown') return found
+    const ref = { register: jobId, witnessEpoch, ann: annOf(sealed) }
+    const read = await this.#parts.client.read(ref, { settle: 'never', signal })
+    const isThere = read.kind === 'chosen' && read.value?.annHash === annHash
+    return isThere ? { kind: 'chosen', sealed } : { kind: 'unknown' }
+  }
+
   async #look(runId: string, witnessEpoch: number, options: LookupOptions): Promise<RunLookup> {
     const known = this.#chosen.get(nameOf(runId, witnessEpoch))
     const annHash = known ?? (await this.#read(runId, witnessEpoch, options))
@@ -87,7 +114,9 @@ export class RunLedger {
     const ann = held === undefined ? undefined : annOf(held)
     const ref = { register: runId, witnessEpoch, ann }
     const read = await this.#parts.client.read(ref, { settle, signal })
-    return read.kind === 'chosen' ? read.value?.annHash : 'unknown'
+    if (read.kind !== 'chosen') return 'unknown'
+    // Sealed is as good as absent: the run, if there is one, began in a later epoch.
+    return read.value === undefined || isSealed(read.value) ? undefined : read.value.annHash
   }
 
   // Settling writes, and every write names its announcement: only then are the bytes fetched first.

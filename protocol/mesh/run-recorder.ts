@@ -1,14 +1,18 @@
 import type { ChangeResult } from '../core/change.ts'
+import { type EpochSight, epochsToSeal, mayBeginIn } from '../core/epochs.ts'
 import { MeshError } from '../core/errors.ts'
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, MANIFEST_BYTES_MAX } from '../core/limits.ts'
-import type { RejectCode } from '../core/messages.ts'
+import type { RegisterValue, RejectCode } from '../core/messages.ts'
 import type { Clock, Digest, OpSigner, Random } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
+import { isSealed } from '../core/run-reducer.ts'
 import { quorumOf } from '../core/witnesses.ts'
+import type { Log } from '../host/log.ts'
 import type { BoardFeed } from './board-feed.ts'
 import { pause } from './pause.ts'
 import { rolesOf } from './permissions.ts'
 import type { RegisterClient } from './register-client.ts'
+import type { RosterView } from './roster-book.ts'
 import { type RunLedger, refOf } from './run-ledger.ts'
 import { linkSignals, stopController } from './stop-controller.ts'
 import type { WitnessSets } from './witness-sets.ts'
@@ -18,10 +22,18 @@ export interface RunRecorderParts {
   readonly ledger: RunLedger
   readonly feed: Pick<BoardFeed, 'addRun'>
   readonly sets: WitnessSets
+  readonly rosters: RosterView
   readonly signer: OpSigner
   readonly digest: Digest
   readonly clock: Clock
   readonly random: Random
+  readonly log: Log
+}
+
+export interface RecordOptions {
+  /** The earliest epoch that this gateway may have tried to record the run in. */
+  readonly fromEpoch?: number | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What no witness changes its mind about. */
@@ -44,21 +56,17 @@ export class RunRecorder {
   }
 
   /** Tries until the run is chosen; see Member.recordRun. */
-  async record(sealed: SealedAnnouncement, caller?: AbortSignal): Promise<SealedAnnouncement> {
+  async record(
+    sealed: SealedAnnouncement,
+    { fromEpoch, signal: caller }: RecordOptions = {}
+  ): Promise<SealedAnnouncement> {
     const stop = this.#stop.signal
     const signal = caller === undefined ? stop : linkSignals(stop, caller)
-    const { runId } = sealed.announcement
-    const op = await this.#opOf(sealed)
+    const done = new Set<number>()
     for (let tries = 0; ; tries += 1) {
       signal.throwIfAborted()
       this.#check(sealed)
-      const result = await this.#parts.client.change(refOf(sealed, runId), op, {
-        announcement: sealed.bytes,
-        // A restarted gateway repeats the intent of the process before it.
-        maybeSent: true,
-        signal
-      })
-      const chosen = await this.#chosen(sealed, result, signal)
+      const chosen = await this.#try(sealed, { fromEpoch, signal, done })
       if (chosen !== undefined) {
         this.#parts.feed.addRun(chosen)
         return chosen
@@ -66,6 +74,70 @@ export class RunRecorder {
       const maxMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(tries, 16))
       await pause(this.#parts.clock, this.#parts.random.next() * maxMs, signal)
     }
+  }
+
+  /** Undefined where it is to be tried again. */
+  async #try(
+    sealed: SealedAnnouncement,
+    { fromEpoch, signal, done }: Tries
+  ): Promise<SealedAnnouncement | undefined> {
+    const { runId, witnessEpoch } = sealed.announcement
+    for (const epoch of epochsToSeal(witnessEpoch, this.#sight(), fromEpoch)) {
+      if (done.has(epoch)) continue
+      const found = await this.#seal(sealed, epoch, signal)
+      // Not before each of them has answered: a run in one of them would be a second one.
+      if (found !== 'sealed') return found
+      done.add(epoch)
+    }
+    const op = await this.#opOf(sealed)
+    // Asked again after the seals, which may have waited for long; from here on nothing waits.
+    if (!mayBeginIn(witnessEpoch, this.#sight())) throw superseded(runId, witnessEpoch)
+    const result = await this.#parts.client.change(refOf(sealed, runId), op, {
+      announcement: sealed.bytes,
+      // A restarted gateway repeats the intent of the process before it.
+      maybeSent: true,
+      signal
+    })
+    return await this.#chosen(sealed, result, signal)
+  }
+
+  /** `sealed` where no run began in that epoch, and none will; undefined where nobody can tell. */
+  async #seal(
+    sealed: SealedAnnouncement,
+    epoch: number,
+    signal: AbortSignal
+  ): Promise<SealedAnnouncement | 'sealed' | undefined> {
+    const { signer, digest, client, log } = this.#parts
+    const { runId, witnessEpoch } = sealed.announcement
+    const opId = digest.text(`${runId}|seal|${epoch}|${witnessEpoch}`).slice(0, OP_ID_CHARACTERS)
+    const op = await signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
+    const ref = { ...refOf(sealed, runId), witnessEpoch: epoch }
+    const { value } = valued(await client.change(ref, op, { maybeSent: true, signal }))
+    if (value === undefined) {
+      log.warn({ run: runId, witnessEpoch: epoch }, 'an earlier witness epoch does not answer')
+      return undefined
+    }
+    return isSealed(value) ? 'sealed' : await this.#found(runId, epoch, value.annHash, signal)
+  }
+
+  async #found(
+    runId: string,
+    epoch: number,
+    annHash: string,
+    signal: AbortSignal
+  ): Promise<SealedAnnouncement | undefined> {
+    const found = await this.#parts.ledger.find(runId, epoch, { annHash, signal })
+    return found.kind === 'chosen' ? found.sealed : undefined
+  }
+
+  /** Rejects with ROSTER_ABSENT before the first roster. */
+  #sight(): EpochSight {
+    const { rosters, clock, signer } = this.#parts
+    const current = rosters.current()?.roster
+    if (current === undefined) {
+      throw new MeshError('ROSTER_ABSENT', { state: 'this gateway', id: signer.peerId })
+    }
+    return { current, at: (epoch) => rosters.at(epoch), wallMs: clock.wallMs() }
   }
 
   async #opOf({ annHash, announcement }: SealedAnnouncement) {
@@ -95,11 +167,12 @@ export class RunRecorder {
   ): Promise<SealedAnnouncement | undefined> {
     if (result.kind === 'applied' || result.kind === 'same') {
       const { annHash } = result.value
+      const { runId, witnessEpoch } = sealed.announcement
+      // Another gateway knows a later epoch, and the run begins there.
+      if (isSealed(result.value)) throw superseded(runId, witnessEpoch)
       if (annHash === sealed.annHash) return sealed
       // Another gateway was first: its announcement is the run, ours is nothing (4.12.7).
-      const { runId, witnessEpoch } = sealed.announcement
-      const found = await this.#parts.ledger.find(runId, witnessEpoch, { annHash, signal })
-      return found.kind === 'chosen' ? found.sealed : undefined
+      return await this.#found(runId, witnessEpoch, annHash, signal)
     }
     const final = result.refused.filter(({ code }) => FINAL.includes(code))
     const total = this.#parts.sets.of(sealed.announcement.runId, sealed.announcement.witnessEpoch)
@@ -110,6 +183,21 @@ export class RunRecorder {
     }
     return undefined
   }
+}
+
+interface Tries {
+  readonly fromEpoch: number | undefined
+  readonly signal: AbortSignal
+  /** Epochs that are sealed already. */
+  readonly done: Set<number>
+}
+
+function valued(result: ChangeResult): { readonly value: RegisterValue | undefined } {
+  return result.kind === 'unresolved' ? { value: undefined } : { value: result.value }
+}
+
+function superseded(runId: string, witnessEpoch: number): MeshError {
+  return new MeshError('RUN_SUPERSEDED', { id: runId, witnessEpoch })
 }
 
 const OP_ID_CHARACTERS = 32

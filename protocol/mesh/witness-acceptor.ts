@@ -19,7 +19,8 @@ import type { AnnouncementFetch } from './announcement-fetch.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
 import { AnnouncementTerms } from './announcement-terms.ts'
 import { Lru } from './lru.ts'
-import { mayAct } from './permissions.ts'
+import type { MoveProofs } from './move-proofs.ts'
+import { mayAct, moveProblem } from './permissions.ts'
 import type { RosterView } from './roster-book.ts'
 import { ValueChecks } from './value-checks.ts'
 import type { WitnessJournal } from './witness-journal.ts'
@@ -36,6 +37,7 @@ export interface WitnessAcceptorParts {
   readonly verifier: Verifier
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
+  readonly proofs: Pick<MoveProofs, 'problem'>
   readonly log: Log
 }
 
@@ -85,7 +87,7 @@ export class WitnessAcceptor {
       const isNew = isFirst && !this.#isOnRecord(value.annHash)
       const sealed = isNew ? await this.#announcementOf(asked, request) : undefined
       if (sealed !== undefined) this.#terms.learn(sealed)
-      const problem = isFirst ? this.#firstProblem(asked, request) : undefined
+      const problem = await this.#problem(asked, request, isFirst)
       if (problem !== undefined) return problem
       // From here to the commit nothing awaits.
       const context = this.#acceptContext(asked, request, register.state)
@@ -170,13 +172,39 @@ export class WitnessAcceptor {
     return await fetch.get(value.annHash, peers, { timeoutMs })
   }
 
-  #firstProblem({ set }: Asked, { announcement, value }: AcceptRequest): RegisterReply | undefined {
+  async #problem(
+    asked: Asked,
+    request: AcceptRequest,
+    isFirst: boolean
+  ): Promise<RegisterReply | undefined> {
+    const strange = isFirst ? await this.#firstProblem(asked, request) : undefined
+    return strange ?? this.#moveProblem(asked, request)
+  }
+
+  async #firstProblem(
+    { set }: Asked,
+    { announcement, value, scope }: AcceptRequest
+  ): Promise<RegisterReply | undefined> {
     if (!this.#terms.has(value.annHash)) {
       if (announcement !== undefined) return refusal('invalid', 'not the announcement of its hash')
       return refusal('announcement_missing', 'no announcement of that hash was found')
     }
     const problem = this.#terms.problem(value, set.roster)
-    return problem === undefined ? undefined : refusal('invalid', problem)
+    if (problem !== undefined) return refusal('invalid', problem)
+    const fromEpoch = this.#terms.epochOf(value.annHash)
+    if (fromEpoch === undefined || fromEpoch === scope.witnessEpoch) return undefined
+    return await this.#parts.proofs.problem(scope, value, fromEpoch)
+  }
+
+  #moveProblem({ set }: Asked, { value }: AcceptRequest): RegisterReply | undefined {
+    const { rosters } = this.#parts
+    const current = rosters.current()?.roster
+    const problem = moveProblem(value, set, current)
+    if (problem !== undefined) return refusal('not_allowed', problem)
+    const target = value.kind === 'job' ? value.moved?.witnessEpoch : undefined
+    // To an epoch that never was a job would move for ever.
+    if (target === undefined || target <= (current?.witnessEpoch ?? 0)) return undefined
+    return refusal('wrong_roster', 'no roster of the epoch that it moves to')
   }
 
   #isOnRecord(annHash: string): boolean {

@@ -10,11 +10,12 @@ import {
 import type { Hint, RegisterReply, RegisterRequest, RegisterScope } from '../core/messages.ts'
 import type { Clock, Digest, Verifier, WitnessStore } from '../core/ports.ts'
 import { registerKind } from '../core/register-reducer.ts'
-import { memberOf } from '../core/roster-rules.ts'
+import { isLost, memberOf } from '../core/roster-rules.ts'
 import type { Log } from '../host/log.ts'
 import type { AnnouncementFetch } from './announcement-fetch.ts'
 import type { AnnouncementShelf } from './announcement-shelf.ts'
 import { LeaseSweep } from './lease-sweep.ts'
+import type { MoveProofs } from './move-proofs.ts'
 import { rolesOf } from './permissions.ts'
 import type { RosterView } from './roster-book.ts'
 import type { SeenSequences } from './seen-sequences.ts'
@@ -36,6 +37,7 @@ export interface WitnessServiceParts {
   readonly sets: WitnessSets
   readonly shelf: AnnouncementShelf
   readonly fetch: AnnouncementFetch
+  readonly proofs: Pick<MoveProofs, 'problem'>
   readonly seen: Pick<SeenSequences, 'of'>
   readonly inquiry: Pick<StoreInquiry, 'pending'>
   readonly peerId: string
@@ -91,7 +93,10 @@ export class WitnessService {
     this.#journal = new WitnessJournal({ store, registers }, options.onFailure)
     const common = { ...parts, registers, journal: this.#journal }
     this.#acceptor = new WitnessAcceptor(common)
-    this.#renewals = new WitnessRenewals({ ...common, scoped: (scope) => this.#setOf(scope) })
+    const scoped = (scope: RegisterScope): WitnessSet | undefined => {
+      return this.#isLost(scope) ? undefined : this.#setOf(scope)
+    }
+    this.#renewals = new WitnessRenewals({ ...common, scoped })
     this.#sweep = new LeaseSweep({ registers, clock }, options.onExpired)
     this.#meter = new WorkMeter(clock, {
       unitsPerS: WITNESS_WORK_PER_S_MAX,
@@ -153,11 +158,11 @@ export class WitnessService {
           this.#acceptor.read(asked, request.scope)
         )
       case 'prepare':
-        return await this.#in(remote, request.scope, (asked) =>
+        return await this.#inLiving(remote, request.scope, (asked) =>
           this.#acceptor.prepare(asked, request)
         )
       case 'accept':
-        return await this.#in(remote, request.scope, (asked) =>
+        return await this.#inLiving(remote, request.scope, (asked) =>
           this.#acceptor.accept(asked, request)
         )
       case 'renew': {
@@ -189,6 +194,20 @@ export class WitnessService {
     const set = this.#setOf(scope)
     if (set === undefined) return refusal('wrong_roster', 'not a witness of it in that epoch')
     return await answer({ remote, set })
+  }
+
+  /** For what would change or keep alive anything: what was given up must not come back to life. */
+  async #inLiving(
+    remote: string,
+    scope: RegisterScope,
+    answer: (asked: Asked) => Promise<RegisterReply>
+  ): Promise<RegisterReply> {
+    if (this.#isLost(scope)) return refusal('wrong_roster', 'that witness epoch was given up')
+    return await this.#in(remote, scope, answer)
+  }
+
+  #isLost({ witnessEpoch }: RegisterScope): boolean {
+    return isLost(this.#parts.rosters.current()?.roster, witnessEpoch)
   }
 
   #setOf(scope: RegisterScope): WitnessSet | undefined {

@@ -31,6 +31,11 @@ export interface DeliverySummary {
   readonly reason: string
   /** True where the settings ended it, not what it means: sent again, it is received again. */
   readonly reopenable: boolean
+  /**
+   * Witness epoch in which its run was recorded, until it is known to have ended; 0 before and
+   * afterwards, and in records from before it was kept.
+   */
+  readonly openEpoch: number
 }
 
 export interface Delivery extends DeliverySummary {
@@ -41,7 +46,7 @@ export interface Delivery extends DeliverySummary {
 }
 
 export type DeliveryPatch = Partial<
-  Pick<Delivery, 'state' | 'reason' | 'reopenable' | 'runId' | 'url' | 'sealed'>
+  Pick<Delivery, 'state' | 'reason' | 'reopenable' | 'openEpoch' | 'runId' | 'url' | 'sealed'>
 >
 
 export interface DeliveryPage {
@@ -72,11 +77,17 @@ export interface InboxStore {
   nextGwSeq(): Promise<number>
   /** The witness epoch pinned to the run, if any. */
   epochOf(runId: string): Promise<number | undefined>
+  /** The first one that was ever pinned to it: from there on its registers may hold something. */
+  firstEpochOf(runId: string): Promise<number | undefined>
+  /** Deliveries whose runs were recorded and are not known to have ended. */
+  open(): readonly DeliverySummary[]
   /**
    * Pins `witnessEpoch` unless one is pinned already; resolves, once synced, with the pinned one.
    * A pin is kept as long as a delivery of its run is.
    */
   pinEpoch(runId: string, witnessEpoch: number): Promise<number>
+  /** Pins another one, where the run can begin no more in the one before; synced. */
+  repinEpoch(runId: string, witnessEpoch: number): Promise<void>
 }
 
 export interface InboxStoreParts {
@@ -97,8 +108,14 @@ interface Kept {
   readonly stored: Promise<unknown>
 }
 
+interface Pin {
+  readonly witnessEpoch: number
+  /** Absent where it is the same. */
+  readonly first?: number | undefined
+}
+
 /** Of fields that came later, what a record from before them means. */
-const ABSENT_BEFORE = { url: '', reopenable: false }
+const ABSENT_BEFORE = { url: '', reopenable: false, openEpoch: 0 }
 type LaterField = keyof typeof ABSENT_BEFORE
 type StoredSummary = Omit<DeliverySummary, LaterField> & Partial<Pick<DeliverySummary, LaterField>>
 
@@ -210,8 +227,18 @@ export class LevelInboxStore implements InboxStore {
   }
 
   async epochOf(runId: string): Promise<number | undefined> {
-    const pin = await this.#reader.json<{ readonly witnessEpoch: number }>(pinKey(runId))
-    return pin?.witnessEpoch
+    return (await this.#pinOf(runId))?.witnessEpoch
+  }
+
+  async firstEpochOf(runId: string): Promise<number | undefined> {
+    const pin = await this.#pinOf(runId)
+    return pin?.first ?? pin?.witnessEpoch
+  }
+
+  open(): readonly DeliverySummary[] {
+    return [...this.#kept.values()].flatMap(({ summary }) => {
+      return summary.openEpoch > 0 ? [summary] : []
+    })
   }
 
   async pinEpoch(runId: string, witnessEpoch: number): Promise<number> {
@@ -220,6 +247,17 @@ export class LevelInboxStore implements InboxStore {
     const pin = this.#pin(runId, witnessEpoch).finally(() => this.#pins.delete(runId))
     this.#pins.set(runId, pin)
     return await pin
+  }
+
+  async repinEpoch(runId: string, witnessEpoch: number): Promise<void> {
+    const key = pinKey(runId)
+    const first = (await this.firstEpochOf(runId)) ?? witnessEpoch
+    const pin: Pin = { witnessEpoch, first }
+    await this.#commit([{ type: 'put', key, value: sealJson(key, pin) }], 0)
+  }
+
+  #pinOf(runId: string): Promise<Pin | undefined> {
+    return this.#reader.json<Pin>(pinKey(runId))
   }
 
   async #load(): Promise<void> {
@@ -307,8 +345,9 @@ function checkDelivery({ key, body }: Delivery): void {
 
 function summaryOf(delivery: Delivery): DeliverySummary {
   const { key, deliveryId, repository, url, runId, receivedAtMs, state } = delivery
-  const { reason, reopenable } = delivery
-  return { key, deliveryId, repository, url, runId, receivedAtMs, state, reason, reopenable }
+  const { reason, reopenable, openEpoch } = delivery
+  const came = { key, deliveryId, repository, url, runId, receivedAtMs }
+  return { ...came, state, reason, reopenable, openEpoch }
 }
 
 function putSummary(key: string, summary: DeliverySummary): StoreOp {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LogLine } from '../core/log-line.ts'
 import { syncFolder } from '../host/durable-file.ts'
@@ -97,6 +97,17 @@ export class JobLog {
     const file = this.#file
     this.#file = undefined
     await file?.log.close()
+  }
+
+  /** Forgets this epoch and all later ones: what is there is of an earlier job of that name. */
+  async restart(epoch: number): Promise<void> {
+    await this.close()
+    for (const known of [...this.#epochs]) {
+      if (known < epoch) continue
+      await rm(this.#path(known), { force: true })
+      await rm(this.#path(known, 'delivered'), { force: true })
+      this.#epochs.delete(known)
+    }
   }
 
   /** Its files are about to be removed. */

@@ -91,6 +91,14 @@ export class LogStore {
     }
   }
 
+  /**
+   * Before the first line of a new attempt: a log of its epoch, or of a later one, that is there
+   * already is of a run that was given up, and would be taken for its own.
+   */
+  async restart(job: string, epoch: number): Promise<void> {
+    if (isJob(job, epoch)) await this.#use(job, (log) => log.restart(epoch))
+  }
+
   /** Forgets all logs of a run that nobody logs to any more. */
   async remove(runId: string): Promise<void> {
     if (!RUN_ID.test(runId)) return

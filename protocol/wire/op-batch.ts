@@ -41,6 +41,7 @@ export function opBatch(key: MeshKey): OpSigner {
     })
   }
   return {
+    peerId: key.peerId,
     jobOp: async (register, opId, body): Promise<JobOp> => {
       const { op, statement } = unsignedJobOp(key.peerId, register, opId, body)
       return { ...op, sig: await signed(statement) }

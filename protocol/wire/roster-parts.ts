@@ -5,6 +5,7 @@ import {
   NAME_CHARACTERS_MAX
 } from '../core/limits.ts'
 import type { LeaseProfileName, Member, Role, Roster, WitnessSeat } from '../core/roster.ts'
+import { LOST_EPOCHS_MAX } from '../core/roster-limits.ts'
 import { type Limits, loose } from './codec.ts'
 import {
   bytesOf,
@@ -29,7 +30,8 @@ const ROLES_MAX = 4
 export const ROSTER_LIMITS = {
   members: MEMBERS_MAX,
   members$: { roles: ROLES_MAX, addresses: ADDRESSES_MAX },
-  revoked: MEMBERS_MAX
+  revoked: MEMBERS_MAX,
+  lostEpochs: LOST_EPOCHS_MAX
 } satisfies Limits<wire.Roster>
 
 const roles = names<Role, wire.Role>('role', {
@@ -46,7 +48,7 @@ const profiles = names<LeaseProfileName, wire.LeaseProfile>('lease', {
 
 export function rosterToWire(roster: Roster): wire.Roster {
   checkMembers(roster.members)
-  return {
+  return loose<wire.Roster>({
     version: count(roster.version, 'version', Number.MAX_SAFE_INTEGER, 1),
     prevHash: bytesOrNone(roster.prevHash, HASH_BYTES, 'prevHash'),
     witnessEpoch: count(roster.witnessEpoch, 'witnessEpoch'),
@@ -54,8 +56,11 @@ export function rosterToWire(roster: Roster): wire.Roster {
     lease: profiles.toWire(roster.lease),
     authority: peerId(roster.authority, 'authority'),
     members: list(roster.members, MEMBERS_MAX, 'members', memberToWire),
-    revoked: list(roster.revoked, MEMBERS_MAX, 'revoked', (id) => peerId(id, 'revoked'))
-  }
+    revoked: list(roster.revoked, MEMBERS_MAX, 'revoked', (id) => peerId(id, 'revoked')),
+    epochSinceMs: optional(roster.epochSinceMs, sinceMs),
+    runsFromEpoch: optional(roster.runsFromEpoch, pastEpoch),
+    lostEpochs: list(roster.lostEpochs ?? [], LOST_EPOCHS_MAX, 'lostEpochs', pastEpoch)
+  })
 }
 
 export function rosterFromWire(message: wire.Roster): Roster {
@@ -69,8 +74,31 @@ export function rosterFromWire(message: wire.Roster): Roster {
     lease: profiles.fromWire(message.lease),
     authority: peerId(message.authority, 'authority'),
     members,
-    revoked: list(message.revoked, MEMBERS_MAX, 'revoked', (id) => peerId(id, 'revoked'))
+    revoked: list(message.revoked, MEMBERS_MAX, 'revoked', (id) => peerId(id, 'revoked')),
+    ...pastFromWire(message)
   }
+}
+
+/** Absent is not the same as zero: a roster from before these were kept says nothing of them. */
+function pastFromWire({
+  epochSinceMs,
+  runsFromEpoch,
+  lostEpochs
+}: wire.Roster): Pick<Roster, 'epochSinceMs' | 'runsFromEpoch' | 'lostEpochs'> {
+  const lost = list(lostEpochs, LOST_EPOCHS_MAX, 'lostEpochs', pastEpoch)
+  return {
+    ...(epochSinceMs === undefined ? {} : { epochSinceMs: sinceMs(epochSinceMs) }),
+    ...(runsFromEpoch === undefined ? {} : { runsFromEpoch: pastEpoch(runsFromEpoch) }),
+    ...(lost.length === 0 ? {} : { lostEpochs: lost })
+  }
+}
+
+function sinceMs(value: number): number {
+  return count(value, 'epochSinceMs')
+}
+
+function pastEpoch(value: number): number {
+  return count(value, 'a witness epoch')
 }
 
 // Two entries of one peer would let two readers of one roster see two sets of witnesses.

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, copyFile, mkdir } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { dirname, join, resolve } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -35,9 +35,9 @@ async function engine(mode: number): Promise<string> {
   return socket
 }
 
-async function check(socket: string) {
+async function check(socket: string, path = USER_PATH) {
   const who = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
-  const env = { PATH: USER_PATH, DOCKER_HOST: `unix://${socket}` }
+  const env = { PATH: path, DOCKER_HOST: `unix://${socket}` }
   const child = spawn('sh', [join(dir, 'deploy', 'prepare.sh'), 'check'], { ...who, env, cwd: '/' })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -73,4 +73,39 @@ test('where nothing listens the socket is named that was asked', async () => {
 
   expect(code).toBe(78)
   expect(said).toMatch(/no container engine answers at \S+\/no\.sock|missing: .*docker\.io/)
+})
+
+/** A `node` that is of that version, and before it in PATH nothing else. */
+async function nodeOf(version: string): Promise<string> {
+  const folder = join(dir, 'bin')
+  await mkdir(folder, { mode: 0o755 })
+  const [major, minor] = version.split('.').map(Number)
+  const script = [
+    '#!/bin/sh',
+    `[ "$1" != --version ] || { echo v${version}; exit 0; }`,
+    `code="Object.defineProperty(process.versions, 'node', { value: '${major}.${minor}.0' });$2"`,
+    'shift 2',
+    `exec ${process.execPath} -e "$code" "$@"`
+  ]
+  await writeFile(join(folder, 'node'), `${script.join('\n')}\n`, { mode: 0o755 })
+  return `${folder}:${USER_PATH}`
+}
+
+test.each(['18.20.4', '20.18.3'])(
+  'Node %s is refused, with what is needed and where to get it',
+  async (old) => {
+    const { code, said } = await check(join(dir, 'no.sock'), await nodeOf(old))
+
+    expect(code).toBe(78)
+    expect(said).toBe(
+      `prepare: Node v${old} is too old, 20.19 is needed: install a newer Node (https://nodejs.org/en/download)\n`
+    )
+  }
+)
+
+test.each(['20.19.0', '24.0.0'])('Node %s is not', async (fit) => {
+  expect(await check(await engine(0o666), await nodeOf(fit))).toEqual({
+    code: 0,
+    said: 'prepare: nothing is missing\n'
+  })
 })

@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Engine } from '../../agent/execute/engine.ts'
+import { nativePlatform } from '../../agent/execute/native-platform.ts'
 import { Judge } from '../../deploy/demo/judge.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { E2eMesh, pipelineOf } from '../support/e2e-mesh.ts'
+import { FakeRegistry } from '../support/fake-registry.ts'
+import { testImage } from '../support/test-image.ts'
 
 const JOBS = 20
+/** Something must be in an image. */
+const FOLDER = { kind: 'folder', path: 'data', mode: 0o755 } as const
 
 let e2e: E2eMesh
 let judge: Judge
@@ -72,20 +78,28 @@ test('a failing step ends the job as failed, with its code, and the rest of the 
 }, 60_000)
 
 test('an image that does not exist and one that cannot run a step are ours, and say what to do', async () => {
-  const run = await e2e.push(
-    [
-      'jobs:',
-      '  absent:',
-      "    image: 'runner-mesh/not-there:1'",
-      '    resources: { cpu: 0.25, memory: 64MiB }',
-      '    steps: [{ run: echo never }]'
-    ].join('\n')
-  )
-  const [absent] = await e2e.ended(run.id, 1)
+  const registry = await FakeRegistry.open(404, 'MANIFEST_UNKNOWN', 'manifest unknown')
+  const bare = 'runner-mesh-test/shell-less:1'
+  const engine = Engine.local(undefined)
+  const platform = nativePlatform(await engine.info())
+  const wish = { name: bare, bare: true, entries: [FOLDER], platform }
+  const removeImage = await testImage(engine, wish)
+  try {
+    const absent = `${registry.host}/team/not-there:1`
+    const job = (name: string, image: string): string =>
+      `  ${name}: { image: '${image}', resources: { cpu: 0.25, memory: 64MiB }, steps: [{ run: id }] }`
+    const run = await e2e.push(['jobs:', job('absent', absent), job('bare', bare)].join('\n'))
+    const [none, unstarted] = await e2e.ended(run.id, 2)
 
-  expect(absent).toMatchObject({ state: 'errored', reason: 'image_unavailable' })
-  expect(absent?.why).toContain('runner-mesh/not-there:1')
-  await e2e.clean()
+    expect(none).toMatchObject({ state: 'errored', reason: 'image_unavailable' })
+    expect(none?.why).toContain(`image ${absent} is not on this host and cannot be pulled`)
+    expect(unstarted).toMatchObject({ state: 'errored', reason: 'step_not_started' })
+    expect(unstarted?.why).toContain('the image needs /bin/sh')
+    await e2e.clean()
+  } finally {
+    await removeImage()
+    await registry.close()
+  }
 }, 60_000)
 
 test('a broken pipeline file makes an errored run with line and column', async () => {

@@ -5,6 +5,8 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
+import type { Engine } from '../../agent/execute/engine.ts'
+import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import { AttemptRig, type LoggedLine } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
@@ -54,14 +56,33 @@ interface GoneOn {
   readonly containers: readonly [string | undefined, string | undefined]
 }
 
-/** Another process of the same agent goes on with it, `afterMs` later. */
-async function goOn({ peerId, begun, lines: before }: Killed, afterMs = 0): Promise<GoneOn> {
+type Ready = (engine: Engine, container: string) => Promise<boolean>
+
+/** The first step has ended, and its exit code is kept. */
+const firstStepEnded: Ready = async (engine, container) => {
+  let said = ''
+  await engine.exec({
+    container,
+    command: exitCodeCommand(1),
+    env: [],
+    user: '0',
+    workdir: '/',
+    onOutput: (_stream, bytes) => {
+      said += Buffer.from(bytes).toString()
+    }
+  })
+  return parseExitCode(said) !== undefined
+}
+
+/** Another process of the same agent goes on with it, once it is `ready`. */
+async function goOn(dead: Killed, ready?: Ready): Promise<GoneOn> {
+  const { peerId, begun, lines: before } = dead
   const rig = await AttemptRig.open({ peerId, root: begun.root })
   try {
     const { jobId, claimId, manifest, spec, progress } = begun
     const name = rig.executor.containerName(jobId)
     const first = (await rig.engine.inspect(name))?.id
-    if (afterMs > 0) await new Promise((done) => setTimeout(done, afterMs))
+    if (ready !== undefined) await eventually('it is ready', () => ready(rig.engine, name), 20_000)
     const of = (stream: 'out' | 'err'): number =>
       before.filter((line) => line.step === progress.step + 1 && line.stream === stream).length
     const resume = { progress, logged: { out: of('out'), err: of('err') } }
@@ -104,7 +125,7 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     const steps = [{ run: `echo begin; sleep 1; ${counting(5, ':')}` }, { run: 'echo next' }]
     const dead = await killed(steps, (lines) => lines.length >= 1)
 
-    const { result, all } = await goOn(dead, 3_000)
+    const { result, all } = await goOn(dead, firstStepEnded)
 
     expect(texts(all)).toEqual(['begin', ...numbered('line', 5), 'next'])
     expect(result).toMatchObject({

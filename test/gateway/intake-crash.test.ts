@@ -65,6 +65,7 @@ function mortal(
     commits: { read: crasher.around('read', () => commits.read()) },
     recorder: {
       witnessEpoch: () => rig.registers.witnessEpoch(),
+      isLost: (epoch) => rig.registers.isLost(epoch),
       recordRun: crasher.around('recordRun', (sealed) => rig.registers.recordRun(sealed)),
       publish: crasher.around('publish', (sealed) => rig.registers.publish(sealed))
     }

@@ -99,6 +99,7 @@ test("a repository's next commit is read while its last run waits for a quorum",
   const second = await pushTo(site)
   const recorder: Recorder = {
     witnessEpoch: () => 1,
+    isLost: () => false,
     recordRun: async (sealed) => {
       const { runId } = sealed.announcement
       return runId === first.runId ? await never : await rig.registers.recordRun(sealed)

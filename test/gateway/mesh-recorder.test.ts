@@ -3,6 +3,7 @@ import { MeshRecorder } from '../../gateway/mesh-recorder.ts'
 import { codeOf } from '../../protocol/core/errors.ts'
 import { INTAKE_RECORD_MS_MAX } from '../../protocol/core/limits.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
+import type { RecordOptions } from '../../protocol/mesh/run-recorder.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
 import { ROSTER } from '../support/control-parts.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -13,7 +14,7 @@ const sealed = sealedRun(generateKey(), { commit: 'a'.repeat(40), pipeline: PIPE
 
 /** A member that tries without end, as the real one does, until its signal says stop. */
 function recorderOf(clock: FakeClock, chosen?: SealedAnnouncement) {
-  const recordRun = (_sealed: SealedAnnouncement, signal?: AbortSignal) =>
+  const recordRun = (_sealed: SealedAnnouncement, { signal }: RecordOptions = {}) =>
     chosen !== undefined
       ? Promise.resolve(chosen)
       : new Promise<SealedAnnouncement>((_resolve, reject) => {

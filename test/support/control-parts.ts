@@ -93,6 +93,7 @@ export function controlParts(more: Partial<ControlParts> = {}): ControlParts & {
     cancel: async () => 'cancelled',
     readLog: async () => ({ from: 'none', page: { kind: 'absent' } }),
     admit: async () => ({ version: 5, witnessEpoch: 4 }),
+    reseat: async () => ROSTER.roster,
     invite: async ({ roles, witness }) => ({
       schema: 'agent.invite/1',
       string: 'rmj1.x',

@@ -7,6 +7,7 @@ import { BASE_IMAGE } from '../../deploy/demo/pipeline.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { Repository } from '../../deploy/demo/repository.ts'
 import type { SeenJob } from '../../deploy/demo/watch.ts'
+import { killGuardians } from './guardians.ts'
 import { SmallDisk } from './small-disk.ts'
 
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
@@ -126,6 +127,11 @@ export class E2eMesh {
       if (containers.length === 0 && volumes.length === 0) return true
       throw new Error([...containers, ...volumes].join(' '))
     })
+  }
+
+  /** From all agents, at one moment: what lives on is ended by its guard or by nobody. */
+  killGuardians(): void {
+    killGuardians(this.#root)
   }
 
   logOf(name: string): Promise<string> {

@@ -121,10 +121,17 @@ export class RunRegisters implements Recorder {
   readonly proposed: SealedAnnouncement[] = []
   readonly published: string[] = []
   epoch: number | undefined = 1
+  /** Earlier witness epochs are sealed. */
+  beginsFrom = 1
+  lost: readonly number[] = []
   reachable = true
 
   witnessEpoch(): number | undefined {
     return this.epoch
+  }
+
+  isLost(witnessEpoch: number): boolean {
+    return this.lost.includes(witnessEpoch)
   }
 
   async recordRun(sealed: SealedAnnouncement): Promise<SealedAnnouncement> {
@@ -133,8 +140,13 @@ export class RunRegisters implements Recorder {
       throw new MeshError('QUORUM_UNREACHABLE', { answered: 1, witnesses: 3, quorum: 2 })
     }
     this.proposed.push(sealed)
-    const { runId } = sealed.announcement
-    const first = this.chosen.get(runId) ?? sealed
+    const { runId, witnessEpoch } = sealed.announcement
+    if (witnessEpoch < this.beginsFrom || this.isLost(witnessEpoch)) {
+      throw new MeshError('RUN_SUPERSEDED', { id: runId, witnessEpoch })
+    }
+    const known = this.chosen.get(runId)
+    const isLost = known !== undefined && this.isLost(known.announcement.witnessEpoch)
+    const first = isLost ? sealed : (known ?? sealed)
     this.chosen.set(runId, first)
     return first
   }

@@ -21,6 +21,11 @@ function commandOf(pid: string): readonly string[] {
   }
 }
 
+/** Takes the guardians from the agents below `folder`, as if they had been killed by hand. */
+export function killGuardians(folder: string): void {
+  for (const pid of guardiansBelow(folder)) process.kill(pid, 'SIGKILL')
+}
+
 /**
  * Ends the guardians that agents below `folder` have left: one whose engine was the test's own
  * waits for it for ever, since it must not guess what runs there.

@@ -56,7 +56,7 @@ export class GuestGateway {
     const key = await loadKey(this.#paths.key)
     const wallMs = systemClock().wallMs()
     const sealed = sealRun(key, { jobs: [{}], commit: 'c0ffee', gwSeq: 1, wallMs })
-    await this.#member?.recordRun(sealed, signal)
+    await this.#member?.recordRun(sealed, { signal })
   }
 
   async leave(): Promise<void> {

@@ -138,6 +138,7 @@ export function deliveryOf(number: number, change: Partial<Delivery> = {}): Deli
     state: 'received',
     reason: '',
     reopenable: false,
+    openEpoch: 0,
     sealed: undefined,
     ...change
   }
@@ -152,6 +153,9 @@ export function boundInbox(inbox: Inbox): Inbox {
     update: (name, patch) => inbox.update(name, patch),
     undone: () => inbox.undone(),
     nextGwSeq: () => inbox.nextGwSeq(),
-    pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch)
+    pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch),
+    repinEpoch: (runId, epoch) => inbox.repinEpoch(runId, epoch),
+    firstEpochOf: (runId) => inbox.firstEpochOf(runId),
+    open: () => inbox.open()
   }
 }

@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { LeaseProfileName, Role } from '../../protocol/core/roster.ts'
+import type { LeaseProfileName, Role, Roster, SealedRoster } from '../../protocol/core/roster.ts'
 import { type JobSpec, jobIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import type { JobChange } from '../../protocol/mesh/job-access.ts'
 import { Member } from '../../protocol/mesh/member.ts'
 import { RosterBook } from '../../protocol/mesh/roster-book.ts'
+import { sealAnnouncement } from '../../protocol/wire/announcement.ts'
 import type { MeshKey } from '../../protocol/wire/keys.ts'
 import { sealRoster } from '../../protocol/wire/roster-codec.ts'
 import { CrashStore } from './crash-store.ts'
@@ -23,6 +24,14 @@ export interface MembersOptions {
   readonly lease?: LeaseProfileName
 }
 
+export interface AnnounceFields {
+  readonly by?: number
+  readonly jobs?: readonly Partial<JobSpec>[]
+  readonly commit?: string
+  /** The first one where absent. */
+  readonly witnessEpoch?: number
+}
+
 interface Seat {
   readonly key: MeshKey
   readonly book: RosterBook
@@ -30,6 +39,7 @@ interface Seat {
   member: Member
   /** Why its store was given up. */
   readonly distrusted: string[]
+  isGone: boolean
 }
 
 const YEAR_MS = 31_536_000_000
@@ -58,17 +68,7 @@ export class MemoryMembers {
       return memberEntry(key.peerId, { roles: roles[index] ?? [], notAfterMs })
     })
     const sealed = sealRoster(authority, rosterOf(authority, entries, { lease }))
-    for (const [index, key] of keys.entries()) {
-      const dir = await mkdtemp(join(tmpdir(), 'members-'))
-      onTestFinished(() => rm(dir, { recursive: true, force: true }))
-      const book = await RosterBook.open(dir, authority.peerId, members.clock)
-      await book.offer(sealed.bytes)
-      const storeId = entries[index]?.witness?.storeId ?? 'ee'.repeat(16)
-      const store = new CrashStore(members.clock, storeId)
-      const distrusted: string[] = []
-      const member = members.#build(key, book, store, distrusted)
-      members.#seats.push({ key, book, store, member, distrusted })
-    }
+    for (const key of keys) await members.#sit(key, sealed)
     for (const { member } of members.#seats) await members.settle(member.start())
     onTestFinished(() => members.stop())
     return members
@@ -111,17 +111,49 @@ export class MemoryMembers {
   }
 
   /** An announcement by the first member unless said otherwise. */
-  announce(
-    fields: {
-      readonly by?: number
-      readonly jobs?: readonly Partial<JobSpec>[]
-      readonly commit?: string
-    } = {}
-  ): SealedAnnouncement {
-    const { by = 0, jobs = [{}], commit = 'c0ffee' } = fields
+  announce(fields: AnnounceFields = {}): SealedAnnouncement {
+    const { by = 0, jobs = [{}], commit = 'c0ffee', witnessEpoch = 1 } = fields
     this.#gwSeq += 1
     const wallMs = this.clock.wallMs()
-    return sealRun(this.key(by), { jobs, commit, gwSeq: this.#gwSeq, wallMs })
+    const sealed = sealRun(this.key(by), { jobs, commit, gwSeq: this.#gwSeq, wallMs })
+    return sealAnnouncement(this.key(by), { ...sealed.announcement, witnessEpoch })
+  }
+
+  /**
+   * All get the roster after the current one, with these roles; who has none in the list only looks
+   * on.
+   */
+  async changeRoster(
+    roles: readonly (readonly Role[])[],
+    fields: Partial<Roster> = {}
+  ): Promise<void> {
+    const authority = await keyOfSeed(0)
+    const before = this.#seat(0).book.current()
+    if (before === undefined) throw new Error('there is none yet')
+    const entries = this.#seats.map(({ key }, index) => {
+      const notAfterMs = this.clock.wallMs() + YEAR_MS
+      return memberEntry(key.peerId, { roles: roles[index] ?? ['operator'], notAfterMs })
+    })
+    const { version, witnessEpoch, runsFromEpoch, lostEpochs } = before.roster
+    const roster = rosterOf(authority, entries, {
+      lease: before.roster.lease,
+      ...(runsFromEpoch === undefined ? {} : { runsFromEpoch }),
+      ...(lostEpochs === undefined ? {} : { lostEpochs }),
+      version: version + 1,
+      prevHash: before.hash,
+      witnessEpoch: witnessEpoch + 1,
+      epochSinceMs: this.clock.wallMs(),
+      ...fields
+    })
+    const { bytes } = sealRoster(authority, roster)
+    for (const { book } of this.#seats) await book.offer(bytes)
+  }
+
+  /** The process is gone, and its host with it. */
+  async kill(index: number): Promise<void> {
+    const seat = this.#seat(index)
+    await this.settle(seat.member.stop())
+    seat.isGone = true
   }
 
   async claim(index: number, sealed: SealedAnnouncement, claimId: string): Promise<JobChange> {
@@ -132,7 +164,40 @@ export class MemoryMembers {
   }
 
   async stop(): Promise<void> {
-    for (const { member } of this.#seats) await this.settle(member.stop())
+    for (const { member, isGone } of this.#seats) {
+      if (!isGone) await this.settle(member.stop())
+    }
+  }
+
+  /** A member that came with the next roster, and has that one alone; its number. */
+  async join(roles: readonly Role[]): Promise<number> {
+    const key = await keyOfSeed(this.#seats.length + 1)
+    const before = this.#seat(0).book.current()
+    if (before === undefined) throw new Error('there is none yet')
+    const notAfterMs = this.clock.wallMs() + YEAR_MS
+    const { roster, hash } = before
+    const members = [...roster.members, memberEntry(key.peerId, { roles, notAfterMs })]
+    const next = { ...roster, version: roster.version + 1, prevHash: hash, members }
+    const sealed = sealRoster(await keyOfSeed(0), next)
+    await this.#seat(0).book.offer(sealed.bytes)
+    const { member } = await this.#sit(key, sealed)
+    await this.settle(member.start())
+    return this.#seats.length - 1
+  }
+
+  async #sit(key: MeshKey, sealed: SealedRoster): Promise<Seat> {
+    const dir = await mkdtemp(join(tmpdir(), 'members-'))
+    onTestFinished(() => rm(dir, { recursive: true, force: true }))
+    const book = await RosterBook.open(dir, sealed.roster.authority, this.clock)
+    await book.offer(sealed.bytes)
+    // Also of one that is to be a witness later.
+    const { storeId = '' } = memberEntry(key.peerId).witness ?? {}
+    const store = new CrashStore(this.clock, storeId)
+    const distrusted: string[] = []
+    const member = this.#build(key, book, store, distrusted)
+    const seat = { key, book, store, member, distrusted, isGone: false }
+    this.#seats.push(seat)
+    return seat
   }
 
   #seat(index: number): Seat {

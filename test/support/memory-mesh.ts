@@ -10,6 +10,7 @@ import { createLog } from '../../protocol/host/log.ts'
 import { AnnouncementFetch } from '../../protocol/mesh/announcement-fetch.ts'
 import { AnnouncementShelf } from '../../protocol/mesh/announcement-shelf.ts'
 import { MeshTransport } from '../../protocol/mesh/mesh-transport.ts'
+import { MoveProofs } from '../../protocol/mesh/move-proofs.ts'
 import { RegisterClient } from '../../protocol/mesh/register-client.ts'
 import type { RosterView } from '../../protocol/mesh/roster-book.ts'
 import { refOf } from '../../protocol/mesh/run-ledger.ts'
@@ -188,15 +189,16 @@ export class MemoryPeer {
     const fetch = new AnnouncementFetch({ transport, shelf })
     const common = { clock, random, digest: digest(), log, sets, transport, shelf, fetch }
     const own = { store: this.store, peerId: this.peerId, seen, inquiry: this.inquiry }
+    const client = new RegisterClient({ ...common, signer: this.signer }, { boot: this.boot })
+    const proofs = new MoveProofs({ client, clock, digest: digest() })
     const service: WitnessService = new WitnessService(
-      { ...common, ...own, verifier: verifier(), rosters },
+      { ...common, ...own, proofs, verifier: verifier(), rosters },
       {
         onFailure: (error) => this.failures.push(error),
         onRollback: (cause) => this.rollbacks.push(cause),
         onExpired: (hint) => this.expired.push(hint)
       }
     )
-    const client = new RegisterClient({ ...common, signer: this.signer }, { boot: this.boot })
     this.node.handle(PROTOCOLS.register, async (remote, body) => {
       return encodeRegisterReply(await service.handle(remote, decodeRegisterRequest(body, remote)))
     })

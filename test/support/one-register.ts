@@ -79,6 +79,8 @@ export class OneRegister {
       boot,
       board,
       profile: () => PROFILE,
+      leaseProfile: () => PROFILE,
+      witnessEpochOf: (jobId) => board.job(jobId)?.witnessEpoch,
       changeJob: async (jobId, opId, body) => {
         const atMs = clock.bootMs()
         this.asked.push({ peer: peerId, jobId, opId, kind: body.kind, body, atMs })

@@ -63,6 +63,20 @@ describe('a job whose holder is lost', () => {
     }
   )
 
+  test('is taken over as soon as a quorum answers again, not a whole lease later', async () => {
+    const basalt = await holder()
+    const onyx = bench('onyx')
+    mesh.tellBoards(clock)
+    onyx.claimer.consider()
+    await kill(basalt)
+    mesh.reachable = false
+    expect(await seconds(2 * 33, onyx, () => onyx.attempts.inputs.length === 1)).toBe(false)
+
+    mesh.reachable = true
+
+    expect(await seconds(3, onyx, () => onyx.attempts.inputs.length === 1)).toBe(true)
+  })
+
   test('is the next for which there is room, before all younger ones', async () => {
     await kill(await holder())
     mesh.addRun(runWith(YOUNGER, 12))

@@ -55,6 +55,7 @@ function agent(state: string, args: readonly string[], terminal: object = {}) {
   return { said, signals, clock, done }
 }
 
+const YOUNGER = '7K3QF3ABCDEFGHJKMNPQRSTVWX'
 const ONYX: Deed = ['peer-onyx', claimed('c1')]
 const BASALT: Deed = ['peer-basalt', claimed('c2')]
 const TERMINAL = { isTTY: true, columns: 120, rows: 20 }
@@ -141,6 +142,25 @@ test.each([['status'], ['jobs']])('%s --watch draws in place until Ctrl-C', asyn
   expect(command.said.out).toContain('quit with Ctrl-C')
   expect(command.said.out.startsWith('\u001b[?25l')).toBe(true)
   expect(command.said.out.endsWith('\u001b[?25h')).toBe(true)
+})
+
+test('jobs --since shows what was announced in that time, and no older job', async () => {
+  const { state } = await daemon(({ board, clock }) => {
+    const sealed = runWith(YOUNGER, 1)
+    const issuedAtMs = clock.wallMs() - 3_600_000
+    const announcement = { ...sealed.announcement, issuedAtMs }
+    board.addRun({ ...sealed, announcement }, clock.wallMs())
+    return {}
+  })
+  const shown = async (...args: readonly string[]): Promise<string> => {
+    const command = agent(state, ['jobs', '-q', ...args])
+    await command.done
+    return command.said.out
+  }
+
+  expect(await shown()).toBe(`${YOUNGER}.0\n${RUN}.0\n${RUN}.1\n`)
+  expect(await shown('--since', '1h30m')).toBe(`${YOUNGER}.0\n`)
+  expect(await shown('--since', '59m')).toBe('')
 })
 
 test('--watch --json needs no terminal: one document a line', async () => {

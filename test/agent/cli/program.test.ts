@@ -187,6 +187,7 @@ describe('join', () => {
     ['an empty string', '', 'JOIN_STRING_INVALID', /it is empty/],
     ['one cut short', STRING.slice(0, -9), 'JOIN_STRING_INVALID', /cut short or mistyped/],
     ['an authority', TICKET.authority, 'JOIN_STRING_INVALID', /does not start with rmj1/],
+    ['too long a one', `rmj1.${'A'.repeat(9_000)}`, 'JOIN_STRING_INVALID', /over 8192 characters/],
     [
       'one that is over',
       encodeJoinString({ ...TICKET, expiresMs: 1_000 }),
@@ -245,6 +246,7 @@ test.each([
   ['--lease long: use default or short', [...INIT, '--lease', 'long']],
   ['--only asleep: use queued, leased, running, succeeded, ', ['jobs', '--only', 'asleep']],
   ['--only asleep: use queued, ', ['jobs', '--only', 'queued,asleep']],
+  ['--since yesterday: is no duration: write it as in ', ['jobs', '--since', 'yesterday']],
   ['--repo : it must not be empty', ['jobs', '--repo', '']],
   [': use at most 1024 characters', ['jobs', '--ref', 'x'.repeat(1_025)]],
   [': use at most 1024 characters', ['jobs', '--holder', 'x'.repeat(1_025)]],

@@ -87,7 +87,7 @@ const line = (text: string, number = 1, stream: 'out' | 'mesh' = 'out') => ({
 
 test('a person sees number and elapsed time, a pipe only the text', () => {
   const person = { timestamps: false, person: true }
-  expect(renderLogLines([line('CC sched.o', 213)], 0, person, plain)).toBe(
+  expect(renderLogLines([line('CC sched.o', 213)], 0, person, plain, 1)).toBe(
     '  213   1:35  CC sched.o\n'
   )
   const pipe = { timestamps: false, person: false }
@@ -125,4 +125,60 @@ test('head and verdict name job, holder, epoch and outcome', () => {
   expect(renderLogHead(log)).toBe('7K3QF2.0 job-0 · team main@ccccccc · onyx · epoch 2\n')
   const failed = job({ state: 'failed', why: 'step "x" exited 2', holder: 'onyx', durationMs: 5e3 })
   expect(renderVerdict(failed, plain)).toBe('✗ failed: step "x" exited 2 after 5s on onyx')
+})
+
+test.each([
+  ['succeeded', '✓', '+'],
+  ['failed', '✗', 'x'],
+  ['errored', '!', '!'],
+  ['cancelled', '–', '-']
+] as const)(
+  'a verdict of %s has the mark of the table, also without UTF-8',
+  (state, mark, ascii) => {
+    const ended = job({ state, why: 'because' })
+
+    for (const [unicode, expected] of [
+      [true, mark],
+      [false, ascii]
+    ] as const) {
+      const console = { ...plain, unicode }
+      expect(renderVerdict(ended, console)).toContain(`${expected} ${state}`)
+      expect(renderJobs([ended], console)).toContain(`${expected} ${state}`)
+    }
+  }
+)
+
+test('each step has a heading for a person, with its name and time where they are known', () => {
+  const person = { timestamps: false, person: true }
+  const of = (step: number, text: string) => ({ ...line(text), step })
+  const lines = [of(1, 'a'), of(1, 'b'), of(2, 'c')]
+  const steps: JobDocument['steps'] = [
+    { name: 'install', state: 'succeeded', exitCode: 0, durationMs: 3_000 },
+    { name: 'test', state: 'not_run', exitCode: null, durationMs: 0 }
+  ]
+
+  const running = renderLogLines(lines, 0, person, plain)
+  const ended = renderLogLines(lines, 0, { ...person, steps }, plain)
+  const piped = renderLogLines(lines, 0, { ...person, steps, person: false }, plain)
+
+  const shown = (text: string): readonly string[] =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((each) => each.replace(/^ +\d+ +[\d:]+ +/, ''))
+  expect(shown(running)).toEqual(['▸ step 1', 'a', 'b', '▸ step 2', 'c'])
+  expect(shown(ended)).toEqual(['▸ install  3s', 'a', 'b', '▸ test', 'c'])
+  expect(piped).toBe('a\nb\nc\n')
+  // Followed line by line, a step has no second heading.
+  expect(shown(renderLogLines([of(2, 'd')], 0, person, plain, 2))).toEqual(['d'])
+})
+
+test('what the mesh says among the lines is marked, also without UTF-8', () => {
+  const said = { ...line('pulling image x'), step: 0, stream: 'mesh' } as const
+  const person = { timestamps: false, person: true }
+
+  expect(renderLogLines([said], 0, person, plain)).toBe('▸ pulling image x\n')
+  expect(renderLogLines([said], 0, person, { ...plain, unicode: false })).toBe(
+    '> pulling image x\n'
+  )
 })

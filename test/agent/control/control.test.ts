@@ -4,7 +4,9 @@ import { controlApp } from '../../../agent/control/server.ts'
 import { problemSchema } from '../../../protocol/api/problem.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
-import { controlParts, RUN } from '../../support/control-parts.ts'
+import { controlParts, ROSTER, RUN } from '../../support/control-parts.ts'
+
+const DAY_MS = 86_400_000
 
 const get = async (parts: ReturnType<typeof controlParts>, url: string) => {
   const reply = await controlApp(parts, silentLog()).inject({ method: 'GET', url })
@@ -65,6 +67,22 @@ test('a clock that is off is named, one that is right is not', async () => {
   const view = statusSchema.parse((await get(parts, '/v1/status')).body)
 
   expect(view.health[0]?.message).toContain('60.0 s ahead of this host')
+})
+
+test.each([
+  [40, undefined],
+  [20, 'membership of basalt, front, onyx ends, the first in 20 days'],
+  [-1, 'membership of basalt, front, onyx ends, the first has ended']
+])('a membership that ends in %i days is said in time, with the way out', async (days, said) => {
+  const parts = controlParts()
+  const [first] = ROSTER.roster.members
+  parts.clock.jumpWall((first?.notAfterMs ?? 0) - days * DAY_MS - parts.clock.wallMs())
+
+  const view = statusSchema.parse((await get(parts, '/v1/status')).body)
+
+  const line = view.health.find(({ code }) => code === 'MEMBERSHIP_ENDS')
+  expect(line?.message).toBe(said)
+  if (said !== undefined) expect(line?.fix).toContain('`agent admit` for each again')
 })
 
 test('a mesh of one witness says that a run depends on one machine', async () => {

@@ -1,4 +1,6 @@
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { chmod, readdir, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -24,6 +26,44 @@ test('only this user may open the socket; it is gone after the stop', async () =
   expect(await readdir(dir)).toEqual([])
   expect(await new ControlClient(socket).answers()).toBe(false)
 })
+
+test('another user is told whose the agent is, not that it found a bug', async () => {
+  const socket = join(await temporaryFolder(), 'agent.sock')
+  const server = serverAt(socket)
+  await server.start()
+  const client = new ControlClient(socket)
+
+  const refused = await asStranger(socket, () => client.answers().catch((error: unknown) => error))
+  await server.stop()
+
+  expect(refused).toMatchObject({ code: 'CONTROL_FORBIDDEN', kind: { exit: 1 } })
+  expect(String(refused)).toMatch(/ may not use .*agent\.sock: run this as the user that runs/)
+})
+
+test('a daemon that hangs is waited for so long and no longer', async () => {
+  const socket = join(await temporaryFolder(), 'agent.sock')
+  const held = createServer(() => undefined).listen(socket)
+  await once(held, 'listening')
+
+  const asked = new ControlClient(socket, 50).answers()
+
+  await expect(asked).rejects.toMatchObject({ code: 'CONTROL_SILENT', kind: { exit: 5 } })
+  held.close()
+})
+
+/** As somebody whom the socket's mode keeps out; it keeps root out of nothing. */
+async function asStranger<T>(socket: string, work: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) {
+    await chmod(socket, 0)
+    return await work()
+  }
+  process.seteuid?.(65_534)
+  try {
+    return await work()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
 
 test('the socket of a daemon that died is replaced', async () => {
   const socket = join(await temporaryFolder(), 'agent.sock')

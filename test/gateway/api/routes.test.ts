@@ -103,6 +103,7 @@ test('GET /api/v1/runs/:id says why a delivery was ignored', async () => {
     state: 'ignored',
     reason: ignored,
     reopenable: false,
+    openEpoch: 0,
     sealed: undefined
   })
 
@@ -160,6 +161,7 @@ async function putRecorded({ announcement, bytes }: SealedAnnouncement): Promise
     state: 'recorded',
     reason: 'announced 2 jobs',
     reopenable: false,
+    openEpoch: 0,
     sealed: bytes
   })
 }

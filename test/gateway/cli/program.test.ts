@@ -112,6 +112,7 @@ test.each(['gitea', 'forgejo', 'github'] as const)(
 )
 
 test('repo add refuses a forge that is not known, and a secret that is none for it', async () => {
+  await gateway('id', '--authority', AUTHORITY)
   const secret = join(folder.dir, 'secret')
   await writeFile(secret, '\n', { mode: 0o600 })
   const add = ['repo', 'add', 'a', '--url', 'https://h/t/a', '--secret-file', secret]
@@ -137,7 +138,41 @@ test.each([
   await expect(stat(secret)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
+test.each([
+  [
+    'declares the repository already',
+    'repositories: [{ name: a, url: "git://h/a", secret_file: x }]'
+  ],
+  ['is no YAML', 'name: [front'],
+  ['has a setting that is not known', 'naem: front']
+])('repo add leaves no secret behind where gateway.yaml %s', async (_name, config) => {
+  const secret = join(folder.dir, 'secret')
+  await gateway('id', '--authority', AUTHORITY)
+  await writeFile(join(state, 'gateway.yaml'), `${config}\n`)
+
+  const said = await gateway('repo', 'add', 'a', '--url', 'git://h/a', '--secret-file', secret)
+
+  expect(said.error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect(said.err).toBe('')
+  await expect(stat(secret)).rejects.toMatchObject({ code: 'ENOENT' })
+  expect(await readFile(join(state, 'gateway.yaml'), 'utf8')).toBe(`${config}\n`)
+})
+
+test('repo add that is refused leaves a secret alone that was there before', async () => {
+  const secret = join(folder.dir, 'secret')
+  await gateway('id', '--authority', AUTHORITY)
+  const add = ['repo', 'add', 'a', '--url', 'git://h/a', '--secret-file', secret]
+  await gateway(...add)
+  const before = await readFile(secret, 'utf8')
+
+  const again = await gateway(...add)
+
+  expect(again.error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect(await readFile(secret, 'utf8')).toBe(before)
+})
+
 test('repo add refuses a secret file that others may read', async () => {
+  await gateway('id', '--authority', AUTHORITY)
   const secret = join(folder.dir, 'secret')
   await writeFile(secret, 'whsec_x', { mode: 0o644 })
 

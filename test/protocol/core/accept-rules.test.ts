@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { acceptProblem, roundProblem } from '../../../protocol/core/accept-rules.ts'
 import { BALLOT_JUMP_MAX } from '../../../protocol/core/limits.ts'
+import { landingOf } from '../../../protocol/core/move.ts'
 import { ballot } from '../../support/acceptor-calls.ts'
 import { DIGEST, JOB } from '../../support/arbitrary-register.ts'
 import { claim, create, jobAfter, op } from '../../support/job-ops.ts'
@@ -58,6 +59,20 @@ describe('a value', () => {
       const value = jobAfter(create3, op('peerA', body))
       expect(acceptProblem(undefined, JOB, value, FACTS)).toBeDefined()
     }
+  })
+
+  test('that came along with a lease of another length is fine, as long as it keeps that', () => {
+    const moved = (leaseMs: number) => {
+      const claimed = op('peerA', { kind: 'claim', claimId: 'c1', boot: 'b', leaseMs })
+      const move = op('peerA', { kind: 'move', witnessEpoch: 2, reason: 'witness_gone' })
+      return landingOf(jobAfter(create3, claimed, move))
+    }
+    const [long, short] = [moved(30_000), moved(3_000)]
+    if (long === undefined || short === undefined) throw new Error('no landing')
+
+    expect(acceptProblem(undefined, JOB, long, FACTS)).toBeUndefined()
+    expect(acceptProblem(short, JOB, { ...long, prevHash: 'x' }, FACTS)).toBeDefined()
+    expect(acceptProblem(undefined, JOB, moved(29_000) ?? long, FACTS)).toBeDefined()
   })
 
   test('of another register is refused', () => {

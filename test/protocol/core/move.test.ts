@@ -117,6 +117,8 @@ describe('the landing', () => {
     const state = at2(acceptorOf(undefined, 0), landed, START_MS)
 
     expect(state.timer.renewedAtMs).toBe(START_MS)
+    // It was chosen where it comes from: no other past is honest.
+    expect(state).toMatchObject({ confirmed: true, confirmedBoot: false })
     const item = { ...renewOf(1, 'peerA', 'c1') }
     expect(renew(state, item, context({ nowMs: START_MS })).result.answer).toBe('ok')
   })

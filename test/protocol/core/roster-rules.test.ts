@@ -6,7 +6,9 @@ import {
   admit,
   checkSuccessor,
   foundRoster,
+  isLost,
   memberOf,
+  reseat,
   rosterProblem
 } from '../../../protocol/core/roster-rules.ts'
 
@@ -193,6 +195,70 @@ test('a member that missed some rosters takes the newest', () => {
   expect(check(second, fourth)).toBeUndefined()
   expect(check(first, fourth)).toBeUndefined()
   expect(check(second, { ...fourth, witnessEpoch: second.witnessEpoch })).toBeDefined()
+})
+
+describe('what a roster says of earlier epochs', () => {
+  const gateway = plain(5, { roles: ['gateway'] })
+
+  test('is when the epoch began, which no clock that is set back undoes', () => {
+    const second = grown(plain(1), member(2))
+    expect(second).toMatchObject({ witnessEpoch: 2, epochSinceMs: NOW_MS })
+    const same = admit(sealed(second), plain(3), NOW_MS + 5)
+    expect(same.epochSinceMs).toBe(NOW_MS)
+    const third = admit(sealed(same), member(4), NOW_MS - 5)
+    expect(third).toMatchObject({ witnessEpoch: 3, epochSinceMs: NOW_MS })
+    expect(check(same, third)).toBeUndefined()
+    expect(check(same, { ...third, epochSinceMs: NOW_MS - 5 })).toBeDefined()
+    expect(check(second, { ...same, epochSinceMs: NOW_MS + 5 })).toBeDefined()
+  })
+
+  test('is the first one with a gateway, and stays', () => {
+    const before = grown(member(1), member(2))
+    expect(before.runsFromEpoch).toBeUndefined()
+    const after = admit(sealed(before), gateway, NOW_MS)
+    expect(after).toMatchObject({ witnessEpoch: 3, runsFromEpoch: 3 })
+    const later = admit(sealed(after), member(4), NOW_MS)
+    expect(later.runsFromEpoch).toBe(3)
+    expect(check(after, { ...later, runsFromEpoch: 4 })).toBeDefined()
+    // A roster that does not say when its epoch began may have had one before.
+    const { epochSinceMs: _, ...old } = before
+    expect(admit(sealed(old), gateway, NOW_MS).runsFromEpoch).toBe(1)
+  })
+
+  test('is which were given up: earlier ones only, and for good', () => {
+    const third = grown(member(1), member(2))
+    const lost = reseat(sealed(third), { without: [], lost: [1] }, NOW_MS)
+    expect(lost).toMatchObject({ version: third.version + 1, witnessEpoch: 3, lostEpochs: [1] })
+    expect(check(third, lost)).toBeUndefined()
+    expect([1, 2, 3].map((epoch) => isLost(lost, epoch))).toEqual([true, false, false])
+    expect(reseat(sealed(lost), { without: [], lost: [2] }, NOW_MS).lostEpochs).toEqual([1, 2])
+    expect(check(lost, { ...lost, version: lost.version + 1, lostEpochs: [2] })).toBeDefined()
+    const refusal = (epoch: number, ...without: readonly string[]) => {
+      return thrown(() => reseat(sealed(third), { without, lost: [epoch] }, NOW_MS))
+    }
+    expect([0, 1.5].map((epoch) => refusal(epoch))).toEqual(Array(2).fill('ROSTER_INVALID'))
+    expect([3, 4].map((epoch) => refusal(epoch))).toEqual(Array(2).fill('EPOCH_CURRENT'))
+    // Without two of its witnesses the present one is an earlier one.
+    expect(refusal(3, 'host1', 'host2')).toBeUndefined()
+  })
+
+  test('goes with the seats of witnesses that are gone, which stay members', () => {
+    const third = grown(member(1), member(2), plain(3))
+    const next = reseat(sealed(third), { without: ['host2'], lost: [] }, NOW_MS)
+    expect(next).toMatchObject({ witnessEpoch: third.witnessEpoch + 1, w: 1 })
+    expect(next.lostEpochs).toBeUndefined()
+    expect(next.members.find(({ name }) => name === 'host2')).toMatchObject({
+      roles: ['agent'],
+      witness: undefined
+    })
+    expect(check(third, next)).toBeUndefined()
+    const unseat = (name: string) =>
+      thrown(() => {
+        reseat(sealed(third), { without: [name], lost: [] }, NOW_MS)
+      })
+    expect(unseat('host3')).toBe('WITNESS_UNKNOWN')
+    expect(unseat('nobody')).toBe('WITNESS_UNKNOWN')
+  })
 })
 
 test('a peer speaks as a member until its entry is over or revoked', () => {

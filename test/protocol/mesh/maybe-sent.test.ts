@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { JobOpBody } from '../../../protocol/core/job.ts'
 import type { RegisterRequest } from '../../../protocol/core/messages.ts'
 import { jobIdOf, type SealedAnnouncement } from '../../../protocol/core/run.ts'
+import { silentLog } from '../../../protocol/host/log.ts'
 import type { ChangeOptions } from '../../../protocol/mesh/register-client.ts'
 import { refOf } from '../../../protocol/mesh/run-ledger.ts'
 import { RunRecorder } from '../../../protocol/mesh/run-recorder.ts'
@@ -156,6 +157,8 @@ test('a run is recorded as an op that an earlier process may have sent', async (
     // Another's announcement is not chosen here.
     ledger: undefined as never,
     feed: { addRun: () => true },
+    rosters: mesh.rosters,
+    log: silentLog(),
     ...{ sets: gateway.sets, signer: gateway.signer, digest: digest(), clock, random }
   })
 

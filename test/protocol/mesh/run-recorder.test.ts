@@ -24,7 +24,7 @@ test('whoever waits for a record can give up, and a stop ends the wait', async (
   const mesh = await MemoryMembers.open()
   mesh.network.isolate(mesh.member(0).peerId)
   const stop = new AbortController()
-  const first = mesh.member(0).recordRun(mesh.announce(), stop.signal)
+  const first = mesh.member(0).recordRun(mesh.announce(), { signal: stop.signal })
   const second = mesh.member(0).recordRun(mesh.announce({ commit: 'beef' }))
   const ended = [
     expect(first).rejects.toThrow('no longer wanted'),

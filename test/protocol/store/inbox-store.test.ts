@@ -26,6 +26,7 @@ function deliveryOf(number: number, changes: Partial<Delivery> = {}): Delivery {
     state: 'received',
     reason: '',
     reopenable: false,
+    openEpoch: 0,
     sealed: undefined,
     ...changes
   }

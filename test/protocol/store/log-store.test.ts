@@ -305,6 +305,24 @@ test('a run that is removed leaves nothing and can begin anew', async () => {
   expect(await logs.append(JOB, 1, 1, linesFrom(1, 1))).toEqual({ kind: 'acked', nextLine: 2 })
 })
 
+test('an attempt of a run that began anew does not go on with the log of the one before', async () => {
+  const dir = await temporaryFolder()
+  const logs = logsIn(dir)
+  for (const epoch of [1, 2, 3]) await logs.append(JOB, epoch, 1, linesFrom(1, epoch))
+  await logs.finish(JOB, 3)
+  await logs.delivered(JOB, 3)
+
+  const begun = logs.restart(JOB, 2)
+  expect(await logs.append(JOB, 2, 1, linesFrom(1, 1, 'new'))).toMatchObject({ kind: 'acked' })
+  await begun
+
+  expect(await textsOf(logs)).toEqual(['new 1'])
+  expect(await textsOf(logs, 1)).toEqual(['line 1'])
+  expect((await readdir(join(dir, 'RUN1'))).toSorted()).toEqual(['0.1.ndjson', '0.2.ndjson'])
+  await logs.restart(JOB, 4)
+  expect(await textsOf(logs)).toEqual(['new 1'])
+})
+
 test('a log is marked as delivered beside it; one that is not there is not', async () => {
   const dir = await temporaryFolder()
   const logs = logsIn(dir)

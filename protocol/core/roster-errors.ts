@@ -1,0 +1,35 @@
+import { type ErrorKind, kind } from './error-kind.ts'
+
+/** What a change of the roster can get in the way of; part of MESH_ERRORS. */
+export const ROSTER_ERRORS = {
+  RUN_SUPERSEDED: kind(
+    1,
+    409,
+    true,
+    (f) =>
+      `run ${f['id']} can begin no more under witness epoch ${f['witnessEpoch']}, since the roster ` +
+      'has changed: the gateway announces it anew under the current one'
+  ),
+  WITNESS_UNKNOWN: kind(
+    4,
+    404,
+    false,
+    (f) => `no witness is called ${f['name']}: see \`agent status\` for its name`
+  ),
+  EPOCH_CURRENT: kind(
+    1,
+    409,
+    false,
+    (f) =>
+      `witness epoch ${f['epoch']} is not an earlier one, the current one is ${f['current']}: take ` +
+      'the seats of its lost witnesses with --without, or admit others first'
+  ),
+  RESEAL_UNCONFIRMED: kind(
+    2,
+    400,
+    false,
+    (f) =>
+      `jobs of witness epoch ${f['epoch']} that still run may run a second time: once no majority ` +
+      'of its witnesses will ever come back, say --yes'
+  )
+} as const satisfies Record<string, ErrorKind>

@@ -1,0 +1,30 @@
+/*
+ * What a change of the roster may cost, and how long the epochs before it count.
+ */
+
+/**
+ * Milliseconds after the end of a witness epoch in which a run may still begin in it: as long as
+ * GitHub sends a delivery again.
+ */
+export const REDELIVERY_WINDOW_MS = 259_200_000
+/**
+ * Milliseconds longer that an ended epoch is sealed: the authority's clock says when it ended, and
+ * a gateway's own how long ago that was.
+ */
+export const REDELIVERY_MARGIN_MS = 3_600_000
+/** Witness epochs that one roster may give up: each is a mesh that lost its majority. */
+export const LOST_EPOCHS_MAX = 256
+/**
+ * Milliseconds that a witness is away before its jobs move off it: a restart of its host takes
+ * less.
+ */
+export const MOVE_AFTER_MS = 600_000
+/** Jobs that one member moves at a time: each is three rounds at two sets of witnesses. */
+export const MOVES_PARALLEL_MAX = 16
+/**
+ * Stop-signs that are followed one after another: one a change of the roster, while the job is
+ * open.
+ */
+export const MOVE_HOPS_MAX = 16
+/** Moves of jobs into a witness's registers that it remembers as proven: each costs two reads. */
+export const PROVEN_MOVES_MAX = 20_000

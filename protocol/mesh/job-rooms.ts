@@ -1,0 +1,34 @@
+import type { Background } from './background.ts'
+import { JobAccess, type JobAccessParts } from './job-access.ts'
+import type { JobsGossip } from './jobs-gossip.ts'
+import { Mover, type MoverParts } from './mover.ts'
+import { Reannouncer } from './reannouncer.ts'
+
+type Own = 'jobs' | 'hint' | 'onMoved'
+
+export interface JobRoomsParts
+  extends Omit<JobAccessParts, Own>,
+    Omit<MoverParts, Own | 'background'> {
+  readonly background: Background
+  readonly jobsGossip: JobsGossip
+}
+
+/** Jobs by their ids, what moves them, and what says them again; nothing runs yet. */
+export function openJobRooms(parts: JobRoomsParts) {
+  const { background, board, jobsGossip } = parts
+  const onMoved = (jobId: string): void => {
+    background.run('follow', () => jobs.read(jobId))
+  }
+  const jobs: JobAccess = new JobAccess({ ...parts, onMoved })
+  const hint = async (jobId: string): Promise<void> => {
+    const job = board.job(jobId)
+    if (job === undefined) return
+    const { witnessEpoch, state } = job
+    await jobsGossip.hint({ register: jobId, witnessEpoch, version: state?.version ?? 0 })
+  }
+  const mover = new Mover({ ...parts, jobs, hint })
+  const announce: JobsGossip['announce'] = (...said) => jobsGossip.announce(...said)
+  const firstMs = (): number => parts.everyMs() / 2
+  const reannouncer = new Reannouncer({ ...parts, announce, firstMs })
+  return { jobs, hint, mover, reannouncer }
+}

@@ -1,0 +1,148 @@
+import { expect, test } from 'vitest'
+import type { JobState } from '../../../protocol/core/job.ts'
+import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
+import type { RegisterValue } from '../../../protocol/core/messages.ts'
+import { landingOf } from '../../../protocol/core/move.ts'
+import { reduce } from '../../../protocol/core/register-reducer.ts'
+import { jobIdOf } from '../../../protocol/core/run.ts'
+import { refOf } from '../../../protocol/mesh/run-ledger.ts'
+import { digest } from '../../../protocol/wire/digest.ts'
+import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
+import { keyOfSeed, type MemoryPeer } from '../../support/memory-mesh.ts'
+import { openMesh } from '../../support/open-mesh.ts'
+import { acceptOf, codeOf, made, scopeOf } from '../../support/witness-asks.ts'
+
+/* The same three witnesses keep two registers of one job: under the first epoch and the second. */
+
+const CLAIM = 'ab'.repeat(16)
+const MOVE = { kind: 'move', witnessEpoch: 2, reason: 'witness_gone' } as const
+
+/** A job that the second member holds; the third is a witness, and no holder. */
+async function leased() {
+  const mesh = await openMesh()
+  const [gateway, agent, rogue] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+  const before = mesh.rosters.current()
+  if (before === undefined) throw new Error('no roster')
+  const sealed = mesh.announce()
+  await mesh.settle(gateway.record(sealed))
+  await mesh.settle(agent.create(sealed))
+  const claimed = await mesh.settle(agent.claim(sealed, CLAIM))
+  if (claimed.kind !== 'applied' || claimed.value.kind !== 'job') throw new Error(claimed.kind)
+  const head = { version: 2, prevHash: before.hash, witnessEpoch: 2 }
+  mesh.rosters.add(sealRoster(await keyOfSeed(0), { ...before.roster, ...head }))
+  const jobId = jobIdOf(sealed.announcement.runId, 0)
+
+  /** Asks each witness to accept the value under that epoch. */
+  async function accepts(by: MemoryPeer, value: RegisterValue, witnessEpoch: number, round = 50) {
+    const codes: string[] = []
+    for (const witness of mesh.peers) {
+      const scope = { ...scopeOf(witness, sealed, 0), witnessEpoch }
+      const request = acceptOf(by, scope, value, { round })
+      codes.push(codeOf(await mesh.settle(by.ask(witness, request))))
+    }
+    return codes
+  }
+
+  const ref = { ...refOf(sealed, jobId), witnessEpoch: 2 }
+  return { mesh, gateway, agent, rogue, sealed, jobId, value: claimed.value, accepts, ref }
+}
+
+function after(by: MemoryPeer, value: JobState, body: Parameters<typeof by.signer.jobOp>[2]) {
+  const op = by.signer.jobOp(value.register, by.boot.repeat(2), body)
+  const next = made(reduce(value, value.register, op, digest()))
+  if (next.kind !== 'job') throw new Error('a run')
+  return next
+}
+
+function landed(moved: JobState): JobState {
+  const landing = landingOf(moved)
+  if (landing === undefined) throw new Error('no stop-sign')
+  return landing
+}
+
+function all(code: string): readonly string[] {
+  return Array(3).fill(code)
+}
+
+test('a landing without a chosen stop-sign is refused, whoever signs it', async () => {
+  const { agent, rogue, gateway, value, accepts } = await leased()
+  for (const by of [agent, rogue, gateway]) {
+    const landing = landed(after(by, value, MOVE))
+    expect(await accepts(by, landing, 2)).toEqual(all('invalid'))
+  }
+})
+
+test('what a stop-sign leads to begins once, with the bytes that all make of it', async () => {
+  const { mesh, gateway, agent, sealed, value, accepts, ref } = await leased()
+  const moved = await mesh.settle(agent.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+  const other = landed(after(gateway, value, { ...MOVE, reason: 'otherwise' }))
+  expect(await accepts(gateway, other, 2)).toEqual(all('invalid'))
+
+  const landing = landed(moved.value)
+  const begun = await mesh.settle(gateway.client.change(ref, undefined, { landing }))
+  expect(begun).toMatchObject({ kind: 'applied', value: { phase: 'leased', epoch: 1 } })
+  const again = await mesh.settle(agent.client.change(ref, undefined, { landing }))
+  expect(again).toMatchObject({ kind: 'same', value: landing })
+})
+
+test('a lease that came along is not taken over before the landing is known', async () => {
+  const { mesh, agent, rogue, sealed, accepts } = await leased()
+  const moved = await mesh.settle(agent.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+  const claim = { kind: 'claim', claimId: 'cd'.repeat(16), boot: rogue.boot } as const
+  const taken = after(rogue, landed(moved.value), { ...claim, leaseMs: 3_000 })
+
+  expect(await accepts(rogue, taken, 2)).toEqual(all('lease_alive'))
+  await mesh.clock.advance(LEASE_PROFILES.short.takeOverMs)
+  expect(await accepts(rogue, taken, 2, 60)).toEqual(all('accepted'))
+})
+
+test('an agent does not move the job of another, and nobody moves one to nowhere', async () => {
+  const mesh = await openMesh({ roles: [['gateway', 'witness'], ['agent', 'witness'], ['agent']] })
+  const [gateway, agent, stranger] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+  const sealed = mesh.announce()
+  await mesh.settle(gateway.record(sealed))
+  await mesh.settle(agent.create(sealed))
+  await mesh.settle(agent.claim(sealed, CLAIM))
+  const before = mesh.rosters.current()
+  if (before === undefined) throw new Error('no roster')
+  const head = { version: 2, prevHash: before.hash, witnessEpoch: 2 }
+  mesh.rosters.add(sealRoster(await keyOfSeed(0), { ...before.roster, ...head }))
+  const codes = ({ refused }: { refused: readonly { code: string }[] }) => {
+    return [...new Set(refused.map(({ code }) => code))]
+  }
+
+  const foreign = await mesh.settle(stranger.change(sealed, MOVE))
+  expect(foreign.kind).toBe('unresolved')
+  expect(codes(foreign)).toEqual(['not_allowed'])
+  const nowhere = await mesh.settle(agent.change(sealed, { ...MOVE, witnessEpoch: 9 }))
+  expect(nowhere.kind).toBe('unresolved')
+  expect(codes(nowhere)).toEqual(['wrong_roster'])
+  expect(await mesh.settle(agent.change(sealed, MOVE))).toMatchObject({ kind: 'applied' })
+})
+
+test('a lease keeps its length where the witnesses have another profile', async () => {
+  const { mesh, agent, sealed, ref } = await leased()
+  const current = mesh.rosters.current()
+  if (current === undefined) throw new Error('no roster')
+  const long = { ...current.roster, lease: 'default' } as const
+  mesh.rosters.add(sealRoster(await keyOfSeed(0), long))
+  const moved = await mesh.settle(agent.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+  const landing = landed(moved.value)
+
+  const begun = await mesh.settle(agent.client.change(ref, undefined, { landing }))
+  expect(begun).toMatchObject({ kind: 'applied', value: { lease: { leaseMs: 3_000 } } })
+  const renewal = { kind: 'reaffirm', epoch: 1, claimId: CLAIM, boot: agent.boot } as const
+  const op = agent.signer.jobOp(ref.register, 'ee'.repeat(16), renewal)
+  expect(await mesh.settle(agent.client.change(ref, op))).toMatchObject({ kind: 'applied' })
+  const claim = { kind: 'claim', claimId: 'cd'.repeat(16), boot: agent.boot, leaseMs: 3_000 }
+  await mesh.clock.advance(LEASE_PROFILES.short.takeOverMs)
+  const short = agent.signer.jobOp(ref.register, 'dd'.repeat(16), claim as never)
+  const taken = await mesh.settle(agent.client.change(ref, short))
+  expect(taken).toMatchObject({ kind: 'unresolved' })
+  const whole = { ...claim, leaseMs: 30_000 }
+  const op30 = agent.signer.jobOp(ref.register, 'cc'.repeat(16), whole as never)
+  expect(await mesh.settle(agent.client.change(ref, op30))).toMatchObject({ kind: 'applied' })
+})
