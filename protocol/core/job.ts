@@ -145,7 +145,10 @@ export interface SignedOp<Body> extends OpIdentity {
   readonly body: Body
   /** SHA-256 of the body's wire bytes; what `sig` covers besides register, kind, opId and actor. */
   readonly argsHash: string
-  /** The actor's Ed25519 signature, 128 hex digits; checked in wire before core sees the op. */
+  /**
+   * The actor's Ed25519 signature, as hex: 64 bytes over this op, or up to 257 over several.
+   * Checked in wire before core sees the op.
+   */
   readonly sig: string
 }
 

@@ -34,9 +34,15 @@ export interface Digest {
   text(text: string): string
 }
 
-/** Signs what this process says; verifying needs no key of ours. */
-export interface Signer {
+/** Signs ops; those that are asked for in one tick may share a signature. */
+export interface OpSigner {
   readonly peerId: string
+  jobOp(register: string, opId: string, body: JobOpBody): JobOp | Promise<JobOp>
+  runOp(register: string, opId: string, body: RunOpBody): RunOp | Promise<RunOp>
+}
+
+/** Signs what this process says; verifying needs no key of ours. */
+export interface Signer extends OpSigner {
   jobOp(register: string, opId: string, body: JobOpBody): JobOp
   runOp(register: string, opId: string, body: RunOpBody): RunOp
   proposal(register: string, witnessEpoch: number, ballot: Ballot, valueHash: string): string

@@ -6,7 +6,7 @@ import type { RejectReason } from '../core/job-reducer.ts'
 import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import { CHOSEN_RUNS_MAX, RUN_EPOCHS_TRIED_MAX } from '../core/limits.ts'
 import type { RegisterValue, Stage } from '../core/messages.ts'
-import type { Digest, Signer } from '../core/ports.ts'
+import type { Digest, OpSigner } from '../core/ports.ts'
 import { MOVE_HOPS_MAX } from '../core/roster-limits.ts'
 import { isLost } from '../core/roster-rules.ts'
 import { type JobSpec, jobIndexOf, runIdOf, type SealedAnnouncement } from '../core/run.ts'
@@ -29,7 +29,7 @@ export interface JobAccessParts {
   /** Called for a job whose witnesses show a stop-sign: it is to be read. */
   readonly onMoved: (jobId: string) => void
   readonly rosters: RosterView
-  readonly signer: Signer
+  readonly signer: OpSigner
   readonly digest: Digest
 }
 
@@ -237,7 +237,7 @@ export class JobAccess {
     body: JobOpBody,
     { signal }: JobChangeOptions
   ): Promise<JobChange> {
-    const op = this.#parts.signer.jobOp(ref.register, opId, body)
+    const op = await this.#parts.signer.jobOp(ref.register, opId, body)
     // The end of a lease is said again after a restart: its first accept may be out there still.
     const maybeSent = body.kind === 'complete' || body.kind === 'release'
     const result = await this.#parts.client.change(ref, op, { maybeSent, signal })

@@ -10,6 +10,7 @@ import type { MeshStore } from '../store/mesh-store.ts'
 import { digest } from '../wire/digest.ts'
 import { PROTOCOLS } from '../wire/ids.ts'
 import type { MeshKey } from '../wire/keys.ts'
+import { opBatch } from '../wire/op-batch.ts'
 import { decodeRegisterRequest, encodeRegisterReply } from '../wire/register-codec.ts'
 import { signerOf } from '../wire/signer.ts'
 import { verifier } from '../wire/verifier.ts'
@@ -74,6 +75,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const lookups = new RosterLookups({ exchange, clock })
   const sets = new WitnessSets(common, (epoch) => lookups.want(epoch))
   const signer = signerOf(key)
+  const ops = opBatch(key)
 
   const local = (asked: RegisterRequest): Promise<RegisterReply> =>
     witness.handle(key.peerId, asked)
@@ -116,9 +118,9 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   }
   const renewals = new Renewals({ transport, clock, sets, seen, onBehind }, options)
   const everyMs = (): number => parts.profile().antiEntropyMs
-  const reached = { feed, client, ledger, renewals, moves, signer, sets, linked, jobsGossip }
+  const reached = { feed, client, ledger, renewals, moves, signer: ops, sets, linked, jobsGossip }
   const jobRooms = openJobRooms({ ...common, ...reached, background, everyMs })
-  const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer })
+  const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer: ops })
   const antiEntropy = new AntiEntropy({ ...common, transport, feed, seen, linked, onLink })
 
   node.handle(PROTOCOLS.register, async (remote, body) => {

@@ -3,7 +3,7 @@ import { type EpochSight, epochsToSeal, mayBeginIn } from '../core/epochs.ts'
 import { MeshError } from '../core/errors.ts'
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, MANIFEST_BYTES_MAX } from '../core/limits.ts'
 import type { RegisterValue, RejectCode } from '../core/messages.ts'
-import type { Clock, Digest, Random, Signer } from '../core/ports.ts'
+import type { Clock, Digest, OpSigner, Random } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import { isSealed } from '../core/run-reducer.ts'
 import { quorumOf } from '../core/witnesses.ts'
@@ -23,7 +23,7 @@ export interface RunRecorderParts {
   readonly feed: Pick<BoardFeed, 'addRun'>
   readonly sets: WitnessSets
   readonly rosters: RosterView
-  readonly signer: Signer
+  readonly signer: OpSigner
   readonly digest: Digest
   readonly clock: Clock
   readonly random: Random
@@ -89,9 +89,10 @@ export class RunRecorder {
       if (found !== 'sealed') return found
       done.add(epoch)
     }
-    // Asked again after the seals, which may have waited for long.
+    const op = await this.#opOf(sealed)
+    // Asked again after the seals, which may have waited for long; from here on nothing waits.
     if (!mayBeginIn(witnessEpoch, this.#sight())) throw superseded(runId, witnessEpoch)
-    const result = await this.#parts.client.change(refOf(sealed, runId), this.#opOf(sealed), {
+    const result = await this.#parts.client.change(refOf(sealed, runId), op, {
       announcement: sealed.bytes,
       // A restarted gateway repeats the intent of the process before it.
       maybeSent: true,
@@ -109,7 +110,7 @@ export class RunRecorder {
     const { signer, digest, client, log } = this.#parts
     const { runId, witnessEpoch } = sealed.announcement
     const opId = digest.text(`${runId}|seal|${epoch}|${witnessEpoch}`).slice(0, OP_ID_CHARACTERS)
-    const op = signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
+    const op = await signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
     const ref = { ...refOf(sealed, runId), witnessEpoch: epoch }
     const { value } = valued(await client.change(ref, op, { maybeSent: true, signal }))
     if (value === undefined) {
@@ -139,10 +140,10 @@ export class RunRecorder {
     return { current, at: (epoch) => rosters.at(epoch), wallMs: clock.wallMs() }
   }
 
-  #opOf({ annHash, announcement }: SealedAnnouncement) {
+  async #opOf({ annHash, announcement }: SealedAnnouncement) {
     const { signer, digest } = this.#parts
     const opId = digest.text(`${announcement.runId}|create|${annHash}`).slice(0, OP_ID_CHARACTERS)
-    return signer.runOp(announcement.runId, opId, { kind: 'create', annHash })
+    return await signer.runOp(announcement.runId, opId, { kind: 'create', annHash })
   }
 
   // What every witness would refuse for ever is said at once instead of tried for ever.

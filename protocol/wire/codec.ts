@@ -17,6 +17,12 @@ export interface MessageShape<Domain, Wire> {
   /** Most elements of each repeated field: a hostile message is refused while it is read. */
   readonly limits: Limits<Wire>
   readonly bytesMax: number
+  /**
+   * How other encodings of a value are refused. `value`, the default: by encoding the value again;
+   * whatever is hashed needs that. `message`: by encoding again what generated code read, where
+   * every field has one reading. `decoder`: `generated.decode` refuses them itself.
+   */
+  readonly canonicalBy?: 'value' | 'message' | 'decoder'
   /** Both throw a Refusal for what may not be. */
   readonly toWire: (value: Domain) => Wire
   readonly fromWire: (message: Wire) => Domain
@@ -40,6 +46,7 @@ export function messageCodec<Domain, Wire>(
   shape: MessageShape<Domain, Wire>
 ): MessageCodec<Domain> {
   const { what, generated, limits, bytesMax, toWire, fromWire, remember } = shape
+  const { canonicalBy = 'value' } = shape
   const checkSize = (bytes: Uint8Array): void => {
     if (bytes.length <= bytesMax) return
     throw new MeshError('MESSAGE_TOO_LARGE', { what, bytes: bytes.length, max: bytesMax })
@@ -54,9 +61,12 @@ export function messageCodec<Domain, Wire>(
     decode: (bytes, from = 'a peer') => {
       checkSize(bytes)
       return guarded(what, from, () => {
-        const value = fromWire(generated.decode(bytes, { limits }))
+        const message = generated.decode(bytes, { limits })
+        const value = fromWire(message)
+        if (canonicalBy === 'decoder') return value
         // Without this, two encodings of one value would have two hashes (and unknown fields pass).
-        const again = generated.encode(toWire(value) as Partial<Wire>)
+        const whole = canonicalBy === 'value' ? toWire(value) : message
+        const again = generated.encode(whole as Partial<Wire>)
         if (Buffer.compare(bytes, again) !== 0) throw new Refusal('encoding is not canonical')
         remember?.(value, again)
         return value

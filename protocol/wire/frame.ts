@@ -1,6 +1,7 @@
 import { FRAME_BYTES_MAX, NAME_CHARACTERS_MAX } from '../core/limits.ts'
 import { messageCodec } from './codec.ts'
 import { blob, count, lineOrNone, refuse } from './fields.ts'
+import { frameBytes } from './frame-bytes.ts'
 import * as wire from './generated/frame.ts'
 import { names } from './names.ts'
 
@@ -27,9 +28,10 @@ const kinds = names<Frame['kind'], wire.FrameKind>('kind', {
 
 const frames = messageCodec<Frame, wire.Frame>({
   what: 'frame',
-  generated: wire.Frame,
+  generated: frameBytes,
   limits: {},
   bytesMax: FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES,
+  canonicalBy: 'decoder',
   toWire: (frame) => {
     checkCode(frame)
     const { id, body, code } = parts(frame)

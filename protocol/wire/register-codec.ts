@@ -10,6 +10,7 @@ const requests = messageCodec<RegisterRequest, wire.RegisterRequest>({
   generated: wire.RegisterRequest,
   limits: REQUEST_LIMITS,
   bytesMax: FRAME_BYTES_MAX,
+  canonicalBy: 'message',
   toWire: requestToWire,
   fromWire: requestFromWire
 })
@@ -19,6 +20,7 @@ const replies = messageCodec<RegisterReply, wire.RegisterReply>({
   generated: wire.RegisterReply,
   limits: REPLY_LIMITS,
   bytesMax: FRAME_BYTES_MAX,
+  canonicalBy: 'message',
   toWire: replyToWire,
   fromWire: replyFromWire
 })

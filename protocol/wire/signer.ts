@@ -1,6 +1,6 @@
 import type { JobOp, JobOpBody } from '../core/job.ts'
 import type { Signer } from '../core/ports.ts'
-import type { RunOp } from '../core/run.ts'
+import type { RunOp, RunOpBody } from '../core/run.ts'
 import { type MeshKey, sign } from './keys.ts'
 import { argsHashOfJob, argsHashOfRun } from './op-codec.ts'
 import {
@@ -17,17 +17,45 @@ export function signerOf(key: MeshKey): Signer {
   return {
     peerId: actor,
     jobOp: (register, opId, body): JobOp => {
-      const op = { opId, actor, body, argsHash: argsHashOfJob(body) }
-      return { ...op, sig: signed(jobOpStatement(statementOfJobOp(register, op))) }
+      const { op, statement } = unsignedJobOp(actor, register, opId, body)
+      return { ...op, sig: signed(statement) }
     },
     runOp: (register, opId, body): RunOp => {
-      const argsHash = argsHashOfRun(body)
-      const sig = signed(runOpStatement({ register, kind: body.kind, opId, actor, argsHash }))
-      return { opId, actor, body, argsHash, sig }
+      const { op, statement } = unsignedRunOp(actor, register, opId, body)
+      return { ...op, sig: signed(statement) }
     },
     proposal: (register, witnessEpoch, ballot, valueHash) =>
       signed(proposalStatement(register, witnessEpoch, ballot, valueHash))
   }
+}
+
+/** An op without its signature, and what that is over. */
+export interface Unsigned<Op> {
+  readonly op: Omit<Op, 'sig'>
+  readonly statement: Uint8Array
+}
+
+/** Throws MESSAGE_INVALID for an op that has no encoding. */
+export function unsignedJobOp(
+  actor: string,
+  register: string,
+  opId: string,
+  body: JobOpBody
+): Unsigned<JobOp> {
+  const op = { opId, actor, body, argsHash: argsHashOfJob(body) }
+  return { op, statement: jobOpStatement(statementOfJobOp(register, op)) }
+}
+
+/** Throws MESSAGE_INVALID for an op that has no encoding. */
+export function unsignedRunOp(
+  actor: string,
+  register: string,
+  opId: string,
+  body: RunOpBody
+): Unsigned<RunOp> {
+  const op = { opId, actor, body, argsHash: argsHashOfRun(body) }
+  const { argsHash } = op
+  return { op, statement: runOpStatement({ register, kind: body.kind, opId, actor, argsHash }) }
 }
 
 export function statementOfJobOp(register: string, op: Omit<JobOp, 'sig'>): OpStatement {

@@ -24,7 +24,6 @@ import {
   peerId,
   refuse,
   runId,
-  SIGNATURE_BYTES,
   textBytes
 } from './fields.ts'
 import type * as wire from './generated/register.ts'
@@ -35,6 +34,7 @@ import {
   runBodyFromWire,
   runBodyToWire
 } from './op-codec.ts'
+import { opSignatureBytes, opSignatureHex } from './op-signature.ts'
 import { OUTCOME_LIMITS, outcomeFromWire, outcomeToWire } from './outcome-parts.ts'
 import { jobPhases, leaseEnds } from './register-names.ts'
 
@@ -161,7 +161,7 @@ function adoptionToWire(adoption: Adoption): wire.Adoption {
   return {
     number: count(adoption.number, 'number'),
     opId: bytesOf(adoption.opId, ID_BYTES, 'opId'),
-    sig: bytesOf(adoption.sig, SIGNATURE_BYTES, 'sig')
+    sig: opSignatureBytes(adoption.sig)
   }
 }
 
@@ -169,7 +169,7 @@ function adoptionFromWire(message: wire.Adoption): Adoption {
   return {
     number: count(message.number, 'number'),
     opId: hexOf(message.opId, ID_BYTES, 'opId'),
-    sig: hexOf(message.sig, SIGNATURE_BYTES, 'sig')
+    sig: opSignatureHex(message.sig)
   }
 }
 
@@ -182,7 +182,7 @@ function entryToWire(entry: HistoryEntry): wire.HistoryEntry {
     end: leaseEnds.toWire(entry.end),
     opId: bytesOrNone(entry.opId, ID_BYTES, 'opId'),
     argsHash: bytesOrNone(entry.argsHash, HASH_BYTES, 'argsHash'),
-    sig: bytesOrNone(entry.sig, SIGNATURE_BYTES, 'sig')
+    sig: entry.sig === '' ? new Uint8Array(0) : opSignatureBytes(entry.sig)
   }
 }
 
@@ -194,7 +194,7 @@ function entryFromWire(message: wire.HistoryEntry): HistoryEntry {
     end: leaseEnds.fromWire(message.end),
     opId: hexOrNone(message.opId, ID_BYTES, 'opId'),
     argsHash: hexOrNone(message.argsHash, HASH_BYTES, 'argsHash'),
-    sig: hexOrNone(message.sig, SIGNATURE_BYTES, 'sig')
+    sig: message.sig.length === 0 ? '' : opSignatureHex(message.sig)
   }
   checkEnd(entry)
   return entry
@@ -224,7 +224,7 @@ function signedToWire(op: Signed): WireSigned {
   return {
     ...identityToWire(op),
     argsHash: bytesOf(op.argsHash, HASH_BYTES, 'argsHash'),
-    sig: bytesOf(op.sig, SIGNATURE_BYTES, 'sig')
+    sig: opSignatureBytes(op.sig)
   }
 }
 
@@ -232,6 +232,6 @@ function signedFromWire(message: WireSigned): Signed {
   return {
     ...identityFromWire(message),
     argsHash: hexOf(message.argsHash, HASH_BYTES, 'argsHash'),
-    sig: hexOf(message.sig, SIGNATURE_BYTES, 'sig')
+    sig: opSignatureHex(message.sig)
   }
 }

@@ -6,6 +6,7 @@ import type { RunState } from '../core/run.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { verify } from './keys.ts'
 import { argsHashOfJob, argsHashOfRun } from './op-codec.ts'
+import { signedBy } from './op-signature.ts'
 import { statementOfJobOp } from './signer.ts'
 import { sha256Hex } from './statement.ts'
 import { jobOpStatement, proposalStatement, runOpStatement } from './statements.ts'
@@ -24,8 +25,13 @@ export function verifier(): Verifier {
     good.set(key, true)
     return true
   }
+  const checkOp: Check = (peerId, message, signature) => {
+    // Of a signature over many ops the root is what is remembered: it is verified once for all.
+    const signed = signedBy(message, signature)
+    return signed !== undefined && check(peerId, signed.message, signed.signature)
+  }
   return {
-    value: (value) => hasEncoding(value) && signaturesHold(value, check),
+    value: (value) => hasEncoding(value) && signaturesHold(value, checkOp),
     proposal: (register, witnessEpoch, accepted) => {
       if (!hasEncoding(accepted.value)) return false
       return check(

@@ -10,3 +10,9 @@ export function median(values: readonly number[]): number {
 export function rounded(value: number): number {
   return Math.round(value * 10) / 10
 }
+
+/** The value below which the share `q` of the values lies, 0 to 1. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN
+}

@@ -17,6 +17,11 @@ export const ids = hex(16)
 export const boots = hex(8)
 export const hashes = hex(32)
 export const sigs = hex(64)
+/** Of an op: alone, or with up to 63 others. */
+export const opSigs = fc.oneof(
+  sigs,
+  fc.integer({ min: 1, max: 6 }).chain((depth) => hex(65 + 32 * depth))
+)
 export const counts = fc.oneof(
   fc.nat(300),
   fc.maxSafeNat(),

@@ -27,6 +27,7 @@ import {
   ids,
   jobIds,
   names,
+  opSigs,
   option,
   peerIds,
   positive,
@@ -94,7 +95,7 @@ const jobOps: fc.Arbitrary<JobOp> = fc.record({
   actor: peerIds,
   body: jobBodies,
   argsHash: hashes,
-  sig: sigs
+  sig: opSigs
 })
 
 const historyEntries: fc.Arbitrary<HistoryEntry> = fc
@@ -106,7 +107,7 @@ const historyEntries: fc.Arbitrary<HistoryEntry> = fc
         end: fc.constantFrom('released' as const, 'completed' as const),
         opId: ids,
         argsHash: hashes,
-        sig: sigs
+        sig: opSigs
       })
     )
   )
@@ -117,7 +118,7 @@ const leases: fc.Arbitrary<Lease> = fc.record({
   claimId: ids,
   boot: boots,
   leaseMs: counts,
-  adoption: option(fc.record({ number: counts, opId: ids, sig: sigs }))
+  adoption: option(fc.record({ number: counts, opId: ids, sig: opSigs }))
 })
 
 const cancels = option(fc.record({ by: peerIds, reason: texts }))
@@ -142,7 +143,7 @@ export const jobStates: fc.Arbitrary<JobState> = fc.record({
 })
 
 const runOp = <Body extends RunOpBody>(body: fc.Arbitrary<Body>) =>
-  fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: sigs })
+  fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: opSigs })
 
 const runHead = {
   kind: fc.constant('run' as const),
