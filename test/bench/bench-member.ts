@@ -87,7 +87,7 @@ export async function startBenchMember({ dir, authority }: MemberFolder): Promis
     await rooms.client.stop()
     await asked
     await rooms.background.stop()
-    rooms.witness.stop()
+    await rooms.witness.stop()
     await node.stop()
     await store.close()
   }
