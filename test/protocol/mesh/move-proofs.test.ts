@@ -165,8 +165,8 @@ async function landedAtTwo() {
       return { ...member, roles: ['agent' as const], witness: undefined }
     })
     const before = mesh.rosters.current()
-    const head = { version, prevHash: before?.hash ?? '', witnessEpoch: version, members, w: 3 }
-    mesh.rosters.add(sealRoster(await keyOfSeed(0), { ...all.roster, ...head } as const))
+    const head = { version, prevHash: before?.hash ?? '', witnessEpoch: version, members }
+    mesh.rosters.add(sealRoster(await keyOfSeed(0), { ...all.roster, ...head, w: 3 }))
   }
   await seated(1, late)
   const sealed = mesh.announce()
