@@ -7,7 +7,7 @@ import type { Member } from '../protocol/mesh/member.ts'
 import type { Recorder } from './ports.ts'
 
 export interface MeshRecorderParts {
-  readonly member: Pick<Member, 'roster' | 'health' | 'recordRun' | 'publish'>
+  readonly member: Pick<Member, 'roster' | 'health' | 'epochs' | 'recordRun' | 'publish'>
   readonly clock: Clock
 }
 
@@ -38,12 +38,16 @@ export class MeshRecorder implements Recorder {
   ): Promise<SealedAnnouncement> {
     const { member, clock } = this.#parts
     const limit = new AbortController()
-    const disarm = clock.arm(INTAKE_RECORD_MS_MAX, () => limit.abort(this.#unreachable()))
+    let sealing: number | undefined
+    const onSealing = (epoch: number | undefined): void => {
+      sealing = epoch
+    }
+    const disarm = clock.arm(INTAKE_RECORD_MS_MAX, () => limit.abort(this.#unreachable(sealing)))
     const onAbort = (): void => limit.abort(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     try {
-      return await member.recordRun(sealed, { fromEpoch, signal: limit.signal })
+      return await member.recordRun(sealed, { fromEpoch, signal: limit.signal, onSealing })
     } finally {
       disarm()
       signal.removeEventListener('abort', onAbort)
@@ -54,7 +58,14 @@ export class MeshRecorder implements Recorder {
     await this.#parts.member.publish(sealed)
   }
 
-  #unreachable(): MeshError {
+  /** `sealing` is the earlier witness epoch that the run waited for. */
+  #unreachable(sealing: number | undefined): MeshError {
+    if (sealing !== undefined) {
+      const seen = this.#parts.member.epochs().find((one) => one.witnessEpoch === sealing)
+      // Without its roster nobody knows its witnesses.
+      const { reachable: answered = 0, witnesses = 'unknown', quorum = 'a majority' } = seen ?? {}
+      return new MeshError('EPOCH_UNREACHABLE', { epoch: sealing, answered, witnesses, quorum })
+    }
     const { reachable: answered, w: witnesses, quorum } = this.#parts.member.health()
     return new MeshError('QUORUM_UNREACHABLE', { answered, witnesses, quorum })
   }

@@ -125,7 +125,8 @@ export class RegisterClient {
     if (fast.kind === 'unreachable' || fast.kind === 'gone') return fast
     if (fast.kind === 'chosen') return readResult(fast)
     const { ann } = ref
-    if (options.settle === 'never' || ann === undefined) return { kind: 'unsettled', base: fast.base }
+    if (options.settle === 'never' || ann === undefined)
+      return { kind: 'unsettled', base: fast.base }
     return await this.#settle({ ...ref, ann }, set, signal)
   }
 

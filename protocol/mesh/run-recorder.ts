@@ -34,6 +34,8 @@ export interface RecordOptions {
   /** The earliest epoch that this gateway may have tried to record the run in. */
   readonly fromEpoch?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Called with each earlier epoch that is to be sealed next, and with undefined after the last. */
+  readonly onSealing?: ((witnessEpoch: number | undefined) => void) | undefined
 }
 
 /** What no witness changes its mind about. */
@@ -58,7 +60,7 @@ export class RunRecorder {
   /** Tries until the run is chosen; see Member.recordRun. */
   async record(
     sealed: SealedAnnouncement,
-    { fromEpoch, signal: caller }: RecordOptions = {}
+    { fromEpoch, signal: caller, onSealing }: RecordOptions = {}
   ): Promise<SealedAnnouncement> {
     const stop = this.#stop.signal
     const signal = caller === undefined ? stop : linkSignals(stop, caller)
@@ -66,7 +68,7 @@ export class RunRecorder {
     for (let tries = 0; ; tries += 1) {
       signal.throwIfAborted()
       this.#check(sealed)
-      const chosen = await this.#try(sealed, { fromEpoch, signal, done })
+      const chosen = await this.#try(sealed, { fromEpoch, signal, done, onSealing })
       if (chosen !== undefined) {
         this.#parts.feed.addRun(chosen)
         return chosen
@@ -79,16 +81,19 @@ export class RunRecorder {
   /** Undefined where it is to be tried again. */
   async #try(
     sealed: SealedAnnouncement,
-    { fromEpoch, signal, done }: Tries
+    { fromEpoch, signal, done, onSealing }: Tries
   ): Promise<SealedAnnouncement | undefined> {
     const { runId, witnessEpoch } = sealed.announcement
     for (const epoch of epochsToSeal(witnessEpoch, this.#sight(), fromEpoch)) {
       if (done.has(epoch)) continue
+      // Before it is asked: where nobody answers that takes longer than most wait.
+      onSealing?.(epoch)
       const found = await this.#seal(sealed, epoch, signal)
       // Not before each of them has answered: a run in one of them would be a second one.
       if (found !== 'sealed') return found
       done.add(epoch)
     }
+    onSealing?.(undefined)
     const op = await this.#opOf(sealed)
     // Asked again after the seals, which may have waited for long; from here on nothing waits.
     if (!mayBeginIn(witnessEpoch, this.#sight())) throw superseded(runId, witnessEpoch)
@@ -193,6 +198,7 @@ interface Tries {
   readonly signal: AbortSignal
   /** Epochs that are sealed already. */
   readonly done: Set<number>
+  readonly onSealing: RecordOptions['onSealing']
 }
 
 function valued(result: ChangeResult): { readonly value: RegisterValue | undefined } {

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Recorder } from '../../gateway/ports.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { deliveryOf, IntakeRig, PATIENT } from '../support/intake-rig.ts'
@@ -75,4 +77,30 @@ test('a gateway that was away while the epoch was given up begins its runs anew'
   await intake.beginAnew()
 
   await eventually('it begins anew', () => epochOf(delivery.runId) === 2)
+})
+
+test('a run that waits for an earlier witness epoch says so to whoever asks for it', async () => {
+  const delivery = await rig.put(deliveryOf(1))
+  const facts = { epoch: 1, answered: 1, witnesses: 5, quorum: 3 }
+  const error = new MeshError('EPOCH_UNREACHABLE', facts)
+  let isAway = true
+  const registers = rig.registers
+  const recorder: Recorder = {
+    witnessEpoch: () => registers.witnessEpoch(),
+    isLost: (epoch) => registers.isLost(epoch),
+    publish: (sealed) => registers.publish(sealed),
+    recordRun: async (sealed) => {
+      if (isAway) throw error
+      return await registers.recordRun(sealed, new AbortController().signal)
+    }
+  }
+  const intake = rig.intake({ recorder })
+  await intake.start()
+  const reasonOf = async () => (await rig.stateOf(delivery))?.reason
+
+  await eventually('it says why', async () => (await reasonOf()) === error.message)
+  isAway = false
+  intake.wake()
+  expect(await rig.settled(delivery)).toMatchObject({ state: 'recorded' })
+  expect(await reasonOf()).not.toContain('epoch')
 })

@@ -89,6 +89,20 @@ test('an epoch that nobody can answer for is waited for, not passed over', async
   expect((await mesh.settle(recorded)).announcement.witnessEpoch).toBe(2)
 })
 
+test('which earlier epoch a run waits for is told before anybody answers', async () => {
+  const mesh = await withoutFirstWitnesses()
+  const told: (number | undefined)[] = []
+  const onSealing = (epoch: number | undefined) => told.push(epoch)
+  const sealed = mesh.announce({ by: 1, witnessEpoch: 2 })
+  const recorded = mesh.member(1).recordRun(sealed, { onSealing })
+  await mesh.clock.advance(1_000)
+  expect(told).toEqual([1])
+
+  mesh.network.heal()
+  await mesh.settle(recorded)
+  expect(told.at(-1)).toBeUndefined()
+})
+
 test('an epoch that was given up is not waited for, and begins no run', async () => {
   const mesh = await withoutFirstWitnesses()
   const roles = [['gateway'], GATEWAY, ['agent'], WITNESS, WITNESS] as const
