@@ -318,6 +318,6 @@ export class Intake {
     const facts = { run, code, cause: causeOf(error), tries: item.tries, retryMs }
     log.warn(facts, 'intake step failed')
     // For whoever asks the API why the run does not begin: no waiting of it ends that.
-    if (code === 'EPOCH_UNREACHABLE') this.#explain(item, causeOf(error))
+    if (code === 'EPOCH_UNREACHABLE' || code === 'DISK_LOW') this.#explain(item, causeOf(error))
   }
 }

@@ -1,9 +1,10 @@
 import { MeshError } from '../protocol/core/errors.ts'
-import { INTAKE_RECORD_MS_MAX } from '../protocol/core/limits.ts'
+import { DISK_ROOM_PERCENT, INTAKE_RECORD_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import { isLost } from '../protocol/core/roster-rules.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Member } from '../protocol/mesh/member.ts'
+import type { RecordWait } from '../protocol/mesh/run-recorder.ts'
 import type { Recorder } from './ports.ts'
 
 export interface MeshRecorderParts {
@@ -38,16 +39,16 @@ export class MeshRecorder implements Recorder {
   ): Promise<SealedAnnouncement> {
     const { member, clock } = this.#parts
     const limit = new AbortController()
-    let sealing: number | undefined
-    const onSealing = (epoch: number | undefined): void => {
-      sealing = epoch
+    let wait: RecordWait | undefined
+    const onWaiting = (next: RecordWait | undefined): void => {
+      wait = next
     }
-    const disarm = clock.arm(INTAKE_RECORD_MS_MAX, () => limit.abort(this.#unreachable(sealing)))
+    const disarm = clock.arm(INTAKE_RECORD_MS_MAX, () => limit.abort(this.#why(wait)))
     const onAbort = (): void => limit.abort(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     try {
-      return await member.recordRun(sealed, { fromEpoch, signal: limit.signal, onSealing })
+      return await member.recordRun(sealed, { fromEpoch, signal: limit.signal, onWaiting })
     } finally {
       disarm()
       signal.removeEventListener('abort', onAbort)
@@ -58,15 +59,24 @@ export class MeshRecorder implements Recorder {
     await this.#parts.member.publish(sealed)
   }
 
-  /** `sealing` is the earlier witness epoch that the run waited for. */
-  #unreachable(sealing: number | undefined): MeshError {
-    if (sealing !== undefined) {
-      const seen = this.#parts.member.epochs().find((one) => one.witnessEpoch === sealing)
+  #why(wait: RecordWait | undefined): MeshError {
+    const { member } = this.#parts
+    if (wait?.kind === 'disks') {
+      const members = member.roster()?.roster.members ?? []
+      const names = wait.peers.map((peer) => {
+        return members.find(({ peerId }) => peerId === peer)?.name ?? peer
+      })
+      const state = `witness ${names.join(', ')}`
+      return new MeshError('DISK_LOW', { state, again: DISK_ROOM_PERCENT })
+    }
+    if (wait?.kind === 'epoch') {
+      const { witnessEpoch: epoch } = wait
+      const seen = member.epochs().find(({ witnessEpoch }) => witnessEpoch === epoch)
       // Without its roster nobody knows its witnesses.
       const { reachable: answered = 0, witnesses = 'unknown', quorum = 'a majority' } = seen ?? {}
-      return new MeshError('EPOCH_UNREACHABLE', { epoch: sealing, answered, witnesses, quorum })
+      return new MeshError('EPOCH_UNREACHABLE', { epoch, answered, witnesses, quorum })
     }
-    const { reachable: answered, w: witnesses, quorum } = this.#parts.member.health()
+    const { reachable: answered, w: witnesses, quorum } = member.health()
     return new MeshError('QUORUM_UNREACHABLE', { answered, witnesses, quorum })
   }
 }

@@ -30,12 +30,17 @@ export interface RunRecorderParts {
   readonly log: Log
 }
 
+/** What can keep a run from being recorded for long: an earlier witness epoch, or full disks. */
+export type RecordWait =
+  | { readonly kind: 'epoch'; readonly witnessEpoch: number }
+  | { readonly kind: 'disks'; readonly peers: readonly string[] }
+
 export interface RecordOptions {
   /** The earliest epoch that this gateway may have tried to record the run in. */
   readonly fromEpoch?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Called with each earlier epoch that is to be sealed next, and with undefined after the last. */
-  readonly onSealing?: ((witnessEpoch: number | undefined) => void) | undefined
+  /** Called with what the run waits for, before it does, and with undefined once that has come. */
+  readonly onWaiting?: ((wait: RecordWait | undefined) => void) | undefined
 }
 
 /** What no witness changes its mind about. */
@@ -60,7 +65,7 @@ export class RunRecorder {
   /** Tries until the run is chosen; see Member.recordRun. */
   async record(
     sealed: SealedAnnouncement,
-    { fromEpoch, signal: caller, onSealing }: RecordOptions = {}
+    { fromEpoch, signal: caller, onWaiting }: RecordOptions = {}
   ): Promise<SealedAnnouncement> {
     const stop = this.#stop.signal
     const signal = caller === undefined ? stop : linkSignals(stop, caller)
@@ -68,7 +73,7 @@ export class RunRecorder {
     for (let tries = 0; ; tries += 1) {
       signal.throwIfAborted()
       this.#check(sealed)
-      const chosen = await this.#try(sealed, { fromEpoch, signal, done, onSealing })
+      const chosen = await this.#try(sealed, { fromEpoch, signal, done, onWaiting })
       if (chosen !== undefined) {
         this.#parts.feed.addRun(chosen)
         return chosen
@@ -81,19 +86,21 @@ export class RunRecorder {
   /** Undefined where it is to be tried again. */
   async #try(
     sealed: SealedAnnouncement,
-    { fromEpoch, signal, done, onSealing }: Tries
+    { fromEpoch, signal, done, onWaiting }: Tries
   ): Promise<SealedAnnouncement | undefined> {
     const { runId, witnessEpoch } = sealed.announcement
+    let hasWaited = false
     for (const epoch of epochsToSeal(witnessEpoch, this.#sight(), fromEpoch)) {
       if (done.has(epoch)) continue
       // Before it is asked: where nobody answers that takes longer than most wait.
-      onSealing?.(epoch)
+      onWaiting?.({ kind: 'epoch', witnessEpoch: epoch })
+      hasWaited = true
       const found = await this.#seal(sealed, epoch, signal)
       // Not before each of them has answered: a run in one of them would be a second one.
       if (found !== 'sealed') return found
       done.add(epoch)
     }
-    onSealing?.(undefined)
+    if (hasWaited) onWaiting?.(undefined)
     const op = await this.#opOf(sealed)
     // Asked again after the seals, which may have waited for long; from here on nothing waits.
     if (!mayBeginIn(witnessEpoch, this.#sight())) throw superseded(runId, witnessEpoch)
@@ -103,6 +110,10 @@ export class RunRecorder {
       maybeSent: true,
       signal
     })
+    const full = result.refused.filter(({ code }) => code === 'disk_low')
+    if (result.kind === 'unresolved' && full.length > 0) {
+      onWaiting?.({ kind: 'disks', peers: full.map(({ peer }) => peer) })
+    }
     return await this.#chosen(sealed, result, signal)
   }
 
@@ -198,7 +209,7 @@ interface Tries {
   readonly signal: AbortSignal
   /** Epochs that are sealed already. */
   readonly done: Set<number>
-  readonly onSealing: RecordOptions['onSealing']
+  readonly onWaiting: RecordOptions['onWaiting']
 }
 
 function valued(result: ChangeResult): { readonly value: RegisterValue | undefined } {

@@ -124,7 +124,7 @@ export class WitnessAcceptor {
     return await this.#with(scope, async (register) => {
       const { record, dropped } = register.state
       const isNew = record.accepted === undefined && !dropped
-      if (isNew && this.#parts.isDiskLow?.() === true) return refusal('overload', NO_ROOM)
+      if (isNew && this.#parts.isDiskLow?.() === true) return refusal('disk_low', NO_ROOM)
       return await use(register)
     })
   }

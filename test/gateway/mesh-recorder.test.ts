@@ -3,7 +3,7 @@ import { MeshRecorder } from '../../gateway/mesh-recorder.ts'
 import { codeOf } from '../../protocol/core/errors.ts'
 import { INTAKE_RECORD_MS_MAX } from '../../protocol/core/limits.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
-import type { RecordOptions } from '../../protocol/mesh/run-recorder.ts'
+import type { RecordOptions, RecordWait } from '../../protocol/mesh/run-recorder.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
 import { ROSTER } from '../support/control-parts.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -16,10 +16,10 @@ const sealed = sealedRun(generateKey(), { commit: 'a'.repeat(40), pipeline: PIPE
 function recorderOf(
   clock: FakeClock,
   chosen?: SealedAnnouncement,
-  told: readonly (number | undefined)[] = []
+  told: readonly (RecordWait | undefined)[] = []
 ) {
-  const recordRun = (_sealed: SealedAnnouncement, { signal, onSealing }: RecordOptions = {}) => {
-    for (const epoch of told) onSealing?.(epoch)
+  const recordRun = (_sealed: SealedAnnouncement, { signal, onWaiting }: RecordOptions = {}) => {
+    for (const wait of told) onWaiting?.(wait)
     return chosen !== undefined
       ? Promise.resolve(chosen)
       : new Promise<SealedAnnouncement>((_resolve, reject) => {
@@ -60,24 +60,33 @@ test('a run whose witnesses are away gives its place back after a while', async 
 
 test('a run that waits for an earlier witness epoch says which, and who answers there', async () => {
   const clock = new FakeClock()
-  const tried = async (...told: readonly (number | undefined)[]) => {
+  const tried = async (...told: readonly (RecordWait | undefined)[]) => {
     const recording = recorderOf(clock, undefined, told)
       .recordRun(sealed, new AbortController().signal)
       .catch((error: unknown) => error)
     return await clock.settle(recording, INTAKE_RECORD_MS_MAX)
   }
 
-  expect(await tried(2)).toMatchObject({
+  const second = { kind: 'epoch', witnessEpoch: 2 } as const
+  expect(await tried(second)).toMatchObject({
     code: 'EPOCH_UNREACHABLE',
     facts: { epoch: 2, answered: 2, witnesses: 5, quorum: 3 }
   })
-  expect((await tried(2)) as Error).toHaveProperty(
+  expect((await tried(second)) as Error).toHaveProperty(
     'message',
     expect.stringContaining('2 of its 5 witnesses can be reached, 3 of a run are needed')
   )
   // Its roster has not come yet.
-  expect(await tried(1)).toMatchObject({ code: 'EPOCH_UNREACHABLE', facts: { epoch: 1 } })
-  expect(await tried(2, undefined)).toMatchObject({ code: 'QUORUM_UNREACHABLE' })
+  expect(await tried({ kind: 'epoch', witnessEpoch: 1 })).toMatchObject({
+    code: 'EPOCH_UNREACHABLE',
+    facts: { epoch: 1 }
+  })
+  const full = { kind: 'disks', peers: ['peer-onyx', 'peer-basalt'] } as const
+  expect(await tried(second, full)).toMatchObject({
+    code: 'DISK_LOW',
+    message: expect.stringMatching(/^the disk of witness onyx, basalt is nearly full: /)
+  })
+  expect(await tried(second, undefined)).toMatchObject({ code: 'QUORUM_UNREACHABLE' })
 })
 
 test('stopping ends the try with its own reason', async () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import type { Role } from '../../../protocol/core/roster.ts'
 import { REDELIVERY_MARGIN_MS, REDELIVERY_WINDOW_MS } from '../../../protocol/core/roster-limits.ts'
+import type { RecordWait } from '../../../protocol/mesh/run-recorder.ts'
 import { MemoryMembers } from '../../support/memory-members.ts'
 
 const GATEWAY: readonly Role[] = ['gateway', 'witness']
@@ -91,12 +92,12 @@ test('an epoch that nobody can answer for is waited for, not passed over', async
 
 test('which earlier epoch a run waits for is told before anybody answers', async () => {
   const mesh = await withoutFirstWitnesses()
-  const told: (number | undefined)[] = []
-  const onSealing = (epoch: number | undefined) => told.push(epoch)
+  const told: (RecordWait | undefined)[] = []
+  const onWaiting = (wait: RecordWait | undefined) => told.push(wait)
   const sealed = mesh.announce({ by: 1, witnessEpoch: 2 })
-  const recorded = mesh.member(1).recordRun(sealed, { onSealing })
+  const recorded = mesh.member(1).recordRun(sealed, { onWaiting })
   await mesh.clock.advance(1_000)
-  expect(told).toEqual([1])
+  expect(told).toEqual([{ kind: 'epoch', witnessEpoch: 1 }])
 
   mesh.network.heal()
   await mesh.settle(recorded)
