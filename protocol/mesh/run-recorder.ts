@@ -128,7 +128,12 @@ export class RunRecorder {
     const opId = digest.text(`${runId}|seal|${epoch}|${witnessEpoch}`).slice(0, OP_ID_CHARACTERS)
     const op = await signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
     const ref = { ...refOf(sealed, runId), witnessEpoch: epoch }
-    const { value } = valued(await client.change(ref, op, { maybeSent: true, signal }))
+    const result = await client.change(ref, op, { maybeSent: true, signal })
+    // It was there, has ended and was dropped: it does not begin anew elsewhere.
+    if (result.kind === 'rejected' && result.reason === 'gone') {
+      throw new MeshError('RUN_GONE', { run: runId })
+    }
+    const { value } = valued(result)
     if (value === undefined) {
       log.warn({ run: runId, witnessEpoch: epoch }, 'an earlier witness epoch does not answer')
       return undefined

@@ -18,6 +18,7 @@ import type { Floors } from './floors.ts'
 import { LeaseSweep } from './lease-sweep.ts'
 import type { MoveProofs } from './move-proofs.ts'
 import { rolesOf } from './permissions.ts'
+import type { RegisterClient } from './register-client.ts'
 import { RetentionSweep } from './retention-sweep.ts'
 import type { RosterView } from './roster-book.ts'
 import type { SeenSequences } from './seen-sequences.ts'
@@ -42,6 +43,8 @@ export interface WitnessServiceParts {
   readonly floors: Floors
   readonly isDiskLow?: (() => boolean) | undefined
   readonly proofs: Pick<MoveProofs, 'problem'>
+  /** For the registers of old runs that are open here alone. */
+  readonly client: Pick<RegisterClient, 'read'>
   readonly seen: Pick<SeenSequences, 'of'>
   readonly inquiry: Pick<StoreInquiry, 'pending'>
   readonly peerId: string
