@@ -62,8 +62,8 @@ function slowLines({ store, book, key }: HostProblemsParts): readonly HostLine[]
   const { p99Ms, syncs, isSlow } = store.syncs()
   if (!isSlow) return []
   const message =
-    `the disk of this witness is slow: of its last ${syncs} syncs the slowest in 100 took ` +
-    `${p99Ms} ms, more than ${SYNC_SLOW_MS} ms: leases may be lost with it`
+    `the disk of this witness is slow: of its last ${syncs} syncs one in 100 took ${p99Ms} ms or ` +
+    `more, over ${SYNC_SLOW_MS} ms: leases may be lost with it`
   const fix =
     'move the state folder to a faster disk, or let another host witness: ' +
     `\`agent invite --witness\` for that one, then \`agent unseat ${self.name}\``

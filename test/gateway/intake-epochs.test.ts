@@ -91,7 +91,7 @@ test('a run that waits for an earlier witness epoch says so to whoever asks for 
     publish: (sealed) => registers.publish(sealed),
     recordRun: async (sealed) => {
       if (isAway) throw error
-      return await registers.recordRun(sealed, new AbortController().signal)
+      return await registers.recordRun(sealed)
     }
   }
   const intake = rig.intake({ recorder })

@@ -140,3 +140,18 @@ test('a gateway without the roster of an earlier epoch gets it before it records
   const again = mesh.announce({ by: newcomer, witnessEpoch: 2 })
   expect(await mesh.settle(mesh.member(newcomer).recordRun(again))).toEqual(first)
 })
+
+test('a push whose run was dropped in an earlier epoch does not begin anew in a later one', async () => {
+  const mesh = await twoGateways()
+  const { runId } = mesh.announce().announcement
+  const keys = [{ register: runId, witnessEpoch: 1 }]
+  for (const index of [0, 1, 2]) {
+    const drop = { keys, annHashes: [], wallMs: mesh.clock.wallMs() }
+    await mesh.settle(mesh.store(index).drop(drop))
+  }
+  await changed(mesh)
+
+  const again = mesh.announce({ by: 1, witnessEpoch: 2 })
+  expect(again.announcement.runId).toBe(runId)
+  expect(await mesh.settle(mesh.member(1).recordRun(again).catch(codeOf))).toBe('RUN_GONE')
+})
