@@ -125,3 +125,22 @@ test('a gateway without the roster of an earlier epoch gets it before it records
   const again = mesh.announce({ by: newcomer, witnessEpoch: 2 })
   expect(await mesh.settle(mesh.member(newcomer).recordRun(again))).toEqual(first)
 })
+
+test('a run that was dropped in an earlier epoch is gone, and not asked for without end', async () => {
+  const mesh = await twoGateways()
+  const first = mesh.announce()
+  await mesh.settle(mesh.member(0).recordRun(first))
+  const { runId } = first.announcement
+  const keys = [{ register: runId, witnessEpoch: 1 }]
+  for (const index of [0, 1, 2]) {
+    await mesh.settle(mesh.store(index).drop({ keys, annHashes: [], wallMs: mesh.clock.wallMs() }))
+    await mesh.settle(mesh.restart(index))
+  }
+  await mesh.clock.advance(5_000)
+  await changed(mesh)
+
+  const again = mesh.announce({ by: 1, witnessEpoch: 2 })
+  const code = await mesh.settle(mesh.member(1).recordRun(again).catch(codeOf))
+
+  expect(code).toBe('RUN_GONE')
+})
