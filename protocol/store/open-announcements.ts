@@ -42,8 +42,9 @@ export class OpenAnnouncements {
   async load(reader: Reader): Promise<void> {
     const counter = await reader.json<{ readonly gwSeq: number }>(META_GWSEQ)
     const floor = await reader.json<FloorRow>(META_GWFLOOR)
-    this.#gwSeq = counter?.gwSeq ?? 0
     this.#floor = floor?.floor ?? 0
+    // A draw that the disk refused counted for the floor: below it a run would be gone at birth.
+    this.#gwSeq = Math.max(counter?.gwSeq ?? 0, this.#floor)
     this.#unknownTo = floor?.unknownTo ?? this.#gwSeq
     for await (const [key, sealed] of reader.rows({ gt: 'o/', lt: behind('o/') })) {
       const gwSeq = sequenceOf(key)
