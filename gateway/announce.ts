@@ -52,7 +52,7 @@ export async function announce(
   }
   // Decision 3: the epoch first used stays, else two witness sets could each choose a run.
   const pinned = await parts.inbox.pinEpoch(delivery.runId, witnessEpoch)
-  const gwSeq = await parts.inbox.nextGwSeq()
+  const gwSeq = await parts.inbox.nextGwSeq(parts.clock.wallMs())
   const { runId } = delivery
   const draft = { runId, witnessEpoch: pinned, gwSeq, push, repository }
   try {
@@ -89,7 +89,7 @@ export async function announceAnew(
   }
   // Before the new one is sealed: what the old one may have left is asked for from now on.
   await inbox.repinEpoch(runId, witnessEpoch)
-  const gwSeq = await inbox.nextGwSeq()
+  const gwSeq = await inbox.nextGwSeq(clock.wallMs())
   const issuedAtMs = clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
   const floor = inbox.floor()

@@ -69,13 +69,13 @@ export class OpenAnnouncements {
     return [...this.#open.values()].sort((a, b) => a.gwSeq - b.gwSeq)
   }
 
-  /** The next number with the writes that keep it. Throws OVERLOADED. */
-  draw(): { readonly gwSeq: number; readonly operations: readonly StoreOp[] } {
+  /** The next number, `least` or more, with the writes that keep it. Throws OVERLOADED. */
+  draw(least = 1): { readonly gwSeq: number; readonly operations: readonly StoreOp[] } {
     if (this.#open.size + this.#drawn.size >= ANNOUNCEMENTS_OPEN_MAX) {
       throw new MeshError('OVERLOADED', { what: 'this gateway', max: ANNOUNCEMENTS_OPEN_MAX })
     }
     const isFirst = this.#gwSeq === 0
-    this.#gwSeq += 1
+    this.#gwSeq = Math.max(this.#gwSeq + 1, least)
     const gwSeq = this.#gwSeq
     this.#drawn.add(gwSeq)
     const key = openKey(gwSeq)
