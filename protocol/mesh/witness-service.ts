@@ -94,7 +94,7 @@ export class WitnessService {
     this.#options = options
     const { store, clock } = parts
     const registersMax = options.registersMax ?? WITNESS_REGISTERS_MAX
-    const registers = new WitnessRegisters(store, clock.bootMs(), registersMax)
+    const registers = new WitnessRegisters(store, () => clock.bootMs(), registersMax)
     this.#journal = new WitnessJournal({ store, registers }, options.onFailure)
     const common = { ...parts, registers, journal: this.#journal }
     this.#acceptor = new WitnessAcceptor(common)
