@@ -144,3 +144,23 @@ test('a run that was dropped in an earlier epoch is gone, and not asked for with
 
   expect(code).toBe('RUN_GONE')
 })
+
+test('an old store that a later roster has replaced answers for no epoch any more', async () => {
+  const mesh = await twoGateways()
+  const before = mesh.member(0).roster()?.roster.members ?? []
+  const members = before.map((member, index) => {
+    const { witness } = member
+    if (index !== 2 || witness === undefined) return member
+    return { ...member, witness: { ...witness, storeId: 'ee'.repeat(16) } }
+  })
+  await mesh.changeRoster(BEFORE, { members })
+  mesh.network.isolate(mesh.key(1).peerId)
+
+  // Somebody put the old copy back: it may have forgotten what it promised in the first epoch.
+  const recorded = mesh.member(0).recordRun(mesh.announce()).catch(codeOf)
+  await mesh.clock.advance(20_000)
+  await expect(Promise.race([recorded, Promise.resolve('waiting')])).resolves.toBe('waiting')
+
+  mesh.network.heal()
+  expect(await mesh.settle(recorded)).toMatchObject({ announcement: { witnessEpoch: 1 } })
+})
