@@ -22,7 +22,11 @@ const taken = jobAfter(create(), claim('peerA', 'c1'), claim('peerB', 'c2'))
 const released = jobAfter(create(), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
 const completed = jobAfter(create(), claim('peerA', 'c1'), complete('peerA', 1, 'c1'))
 const adopted = jobAfter(create(), claim('peerA', 'c1'), adopt('peerA', 1, 'c1', 1))
-const reaffirmed = jobAfter(create(), claim('peerA', 'c1'), reaffirm('peerA', 1, 'c1', leased.lease?.boot ?? ''))
+const reaffirmed = jobAfter(
+  create(),
+  claim('peerA', 'c1'),
+  reaffirm('peerA', 1, 'c1', leased.lease?.boot ?? '')
+)
 const flagged = jobAfter(create(), claim('peerA', 'c1'), cancel())
 const errored = jobAfter(create(), fail('never_matched'))
 
