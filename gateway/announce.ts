@@ -96,9 +96,9 @@ export async function announceAnew(
   const head = { witnessEpoch, gwSeq, issuedAtMs, notAfterMs, floor }
   const sealed = announcer.seal({ ...announcement, ...head })
   const open = { gwSeq, runId, witnessEpoch, issuedAtMs }
+  // The old number stays open, too: a seal may find the run under it, half recorded. It is closed
+  // as all are, by a look that finds its epoch sealed, given up, or its run ended.
   await inbox.update(key, { sealed: sealed.bytes, open })
-  // The new one is open in its place: under the old number nothing begins any more.
-  await inbox.closeAnnouncements([announcement.gwSeq])
   return sealed
 }
 
