@@ -60,7 +60,9 @@ async function reset(
     throw new MeshError('RESET_UNNEEDED', { dir: paths.store, store: before.storeId })
   }
   const keeps = before.kind !== 'absent' && !isMade
-  const aside = keeps ? await setAside(paths, clock.wallMs()) : undefined
+  const away = (): Promise<string> => setAside(paths, clock.wallMs())
+  const isSound = before.kind === 'sound'
+  const aside = keeps ? await (isSound ? whileOpen(paths, peerId, away) : away()) : undefined
   const storeId = isMade ? before.storeId : await makeStore(paths, peerId)
   const admission = member === undefined ? undefined : admissionOf(member, storeId)
   const rosterVersion = admission === undefined ? undefined : await sign(parts, admission)
@@ -114,6 +116,16 @@ async function setAside({ store }: StatePaths, wallMs: number): Promise<string> 
   await rename(store, join(folder, name))
   await syncFolder(folder)
   return name
+}
+
+/** An agent that starts now must not open what is about to be moved away under it. */
+async function whileOpen<T>(paths: StatePaths, peerId: string, use: () => Promise<T>): Promise<T> {
+  const store = await openStateStore(paths, peerId, { create: false, openedBy: 'agent' })
+  try {
+    return await use()
+  } finally {
+    await store.close()
+  }
 }
 
 async function makeStore(paths: StatePaths, peerId: string): Promise<string> {

@@ -61,3 +61,15 @@ test('a copy of a store that was replaced before is not signed in again', async 
   expect(await seat()).toBe(await storeId())
   expect(await aside()).toHaveLength(2)
 })
+
+test('a sound store that is given up is kept whole', async () => {
+  const { paths, first, seat, storeId, aside } = await founded()
+
+  await resetWitness({ paths, clock }, { sure: true })
+
+  expect(await seat()).toBe(await storeId())
+  const [kept = ''] = await aside()
+  await rm(paths.store, { recursive: true })
+  await cp(join(paths.state, kept), paths.store, { recursive: true })
+  expect(await storeId()).toBe(first)
+})

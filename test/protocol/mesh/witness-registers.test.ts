@@ -75,7 +75,7 @@ test('a stop-sign that left memory guards its lease anew, and not as if it had r
   if (accepted?.value.kind !== 'job') throw new Error('no job')
   const value = { ...accepted.value, phase: 'moved', moved: { witnessEpoch: 2 } } as const
   const record = { ...rest, accepted: { ...accepted, value } }
-  await clock.settle(store.save({ key: keyOf(1), record, announcement: undefined }))
+  await clock.settle(store.save({ key: keyOf(1), record, announcement: undefined }), 1_000)
   await clock.advance(60_000)
 
   const { timer } = (await registers.take(keyOf(1))).state
