@@ -162,7 +162,9 @@ export class SimJobDoor implements JobDoor {
     })
   }
 
-  #fold({ witnessEpoch }: Ref, result: ChangeResult): JobChange {
+  #fold({ register, witnessEpoch }: Ref, result: ChangeResult): JobChange {
+    const isGone = result.kind === 'rejected' && result.reason === 'gone'
+    if (isGone) this.#parts.board().drop(runIdOf(register))
     const value = 'value' in result && result.value?.kind === 'job' ? result.value : undefined
     if (value !== undefined && result.chosen !== undefined) this.#show(value, witnessEpoch)
     const reason = result.kind === 'rejected' ? result.reason : undefined
@@ -172,6 +174,7 @@ export class SimJobDoor implements JobDoor {
   #readAt(ref: Ref, done: (read: JobRead) => void): void {
     this.#parts.client.read(ref, 'write', (read) => {
       if (read.kind !== 'chosen') {
+        if (read.kind === 'gone') this.#parts.board().drop(runIdOf(ref.register))
         done(UNREACHABLE)
         return
       }

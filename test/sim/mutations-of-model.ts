@@ -87,7 +87,7 @@ export const OF_THE_MODEL: readonly Mutation[] = [
     patches: [
       {
         file: 'test/sim/container-host.ts',
-        find: 'if (this.#isOver(claimId)) {\n        this.#end(container, EXIT_TOO_LATE)\n        return done(false)\n      }\n      this.#guard(container)',
+        find: "if (this.#isOver(claimId)) {\n        this.#scene.count('container: started too late')\n        this.#end(container, EXIT_TOO_LATE)\n        return done(false)\n      }\n      this.#guard(container)",
         replace: 'if (!this.#isOver(claimId)) this.#guard(container)'
       },
       {

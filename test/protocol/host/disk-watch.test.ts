@@ -83,6 +83,9 @@ describe('a disk in memory that fills', () => {
     const { state, disk, ballast, open } = await watched(128)
     const before = await diskSpaceOf(state)
     const first = await open()
+    // Not at once: a start must not wait until that much is written.
+    await expect(stat(ballast)).rejects.toMatchObject({ code: 'ENOENT' })
+    await first.look()
     const { size, blocks } = await stat(ballast)
     expect(size).toBe(4 * MIB)
     expect(blocks * 512).toBeGreaterThanOrEqual(size)
