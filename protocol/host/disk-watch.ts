@@ -87,7 +87,12 @@ export class DiskWatch {
   /** Never rejects: a disk that does not answer is the store's to find out. */
   async look(): Promise<void> {
     try {
-      const space = await this.#spaceWithBallast(await diskSpaceOf(this.#state))
+      const found = await diskSpaceOf(this.#state)
+      const space = await this.#spaceWithBallast(found).catch((error: unknown) => {
+        // What is free is known all the same, and whoever asks must be told.
+        this.#parts.log.warn({ cause: causeOf(error) }, 'ballast not kept')
+        return found
+      })
       this.#space = space
       const low = isLow(space, this.#isLow)
       if (low === this.#isLow) return

@@ -128,12 +128,10 @@ export class RunRecorder {
     const opId = digest.text(`${runId}|seal|${epoch}|${witnessEpoch}`).slice(0, OP_ID_CHARACTERS)
     const op = await signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
     const ref = { ...refOf(sealed, runId), witnessEpoch: epoch }
-    const result = await client.change(ref, op, { maybeSent: true, signal })
-    // It was there, has ended and was dropped: it does not begin anew elsewhere.
-    if (result.kind === 'rejected' && result.reason === 'gone') {
-      throw new MeshError('RUN_GONE', { run: runId })
-    }
-    const { value } = valued(result)
+    const change = await client.change(ref, op, { maybeSent: true, signal })
+    // It was there, has ended and was dropped: no answer will ever say more.
+    if (isGone(change)) throw new MeshError('RUN_GONE', { run: runId })
+    const { value } = valued(change)
     if (value === undefined) {
       log.warn({ run: runId, witnessEpoch: epoch }, 'an earlier witness epoch does not answer')
       return undefined
@@ -195,9 +193,7 @@ export class RunRecorder {
       // Another gateway was first: its announcement is the run, ours is nothing (4.12.7).
       return await this.#found(runId, witnessEpoch, annHash, signal)
     }
-    if (result.kind === 'rejected' && result.reason === 'gone') {
-      throw new MeshError('RUN_GONE', { run: sealed.announcement.runId })
-    }
+    if (isGone(result)) throw new MeshError('RUN_GONE', { run: sealed.announcement.runId })
     const final = result.refused.filter(({ code }) => FINAL.includes(code))
     const total = this.#parts.sets.of(sealed.announcement.runId, sealed.announcement.witnessEpoch)
     const isFinal = final.length >= quorumOf(total?.witnesses.length ?? 1)
@@ -215,6 +211,10 @@ interface Tries {
   /** Epochs that are sealed already. */
   readonly done: Set<number>
   readonly onWaiting: RecordOptions['onWaiting']
+}
+
+function isGone(result: ChangeResult): boolean {
+  return result.kind === 'rejected' && result.reason === 'gone'
 }
 
 function valued(result: ChangeResult): { readonly value: RegisterValue | undefined } {

@@ -42,6 +42,30 @@ test('a run whose epoch is sealed is announced anew under the current one', asyn
   expect(await inbox.firstEpochOf(delivery.runId)).toBe(1)
 })
 
+test('a run that its seal finds under the old number keeps that number open', async () => {
+  const delivery = await rig.put(deliveryOf(1))
+  rig.registers.beginsFrom = 3
+  const clock = new FakeClock()
+  const intake = rig.intake({ clock, random: PATIENT })
+  await intake.start()
+  await eventually('it waits for a roster', () => clock.armed() > 0)
+  // An accept of it was on its way, and whoever seals the epoch finishes it.
+  const [early] = rig.registers.proposed
+  if (early === undefined) throw new Error('nothing was proposed')
+  rig.registers.chosen.set(delivery.runId, early)
+  rig.registers.epoch = 3
+  intake.wake()
+  await rig.settled(delivery)
+  expect(rig.registers.published).toEqual([delivery.runId])
+
+  const { inbox } = rig.store
+  const open = inbox.openAnnouncements().map(({ gwSeq }) => gwSeq)
+  expect(open).toContain(early.announcement.gwSeq)
+  // Below the floor its jobs would be gone before they began.
+  await inbox.closeAnnouncements(open.filter((gwSeq) => gwSeq !== early.announcement.gwSeq))
+  expect(inbox.floor()).toBeLessThan(early.announcement.gwSeq)
+})
+
 test('a recorded run of an epoch that was given up begins anew, once', async () => {
   const [open, ended] = [await rig.put(deliveryOf(1)), await rig.put(deliveryOf(2))]
   const intake = rig.intake()

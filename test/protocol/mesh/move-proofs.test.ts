@@ -87,6 +87,21 @@ test('what a stop-sign leads to begins once, with the bytes that all make of it'
   expect(again).toMatchObject({ kind: 'same', value: landing })
 })
 
+test('a made-up landing is refused where the job began, and where it has landed already', async () => {
+  const { mesh, gateway, agent, rogue, sealed, value, accepts, ref } = await leased()
+  const ofNowhere = { prevHash: 'ab'.repeat(32), attempts: 3 }
+  const home = landed(after(rogue, value, { ...MOVE, witnessEpoch: 1 }))
+  expect(await accepts(rogue, { ...home, ...ofNowhere }, 1)).toEqual(all('invalid'))
+
+  const moved = await mesh.settle(agent.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+  const landing = landed(moved.value)
+  await mesh.settle(gateway.client.change(ref, undefined, { landing }))
+  const other = { ...landed(after(rogue, value, MOVE)), ...ofNowhere }
+  expect(await accepts(rogue, other, 2, 60)).toEqual(all('invalid'))
+  expect(await accepts(rogue, landing, 2, 70)).toEqual(all('accepted'))
+})
+
 test('a lease that came along is not taken over before the landing is known', async () => {
   const { mesh, agent, rogue, sealed, accepts } = await leased()
   const moved = await mesh.settle(agent.change(sealed, MOVE))
