@@ -1,4 +1,5 @@
 import { type Arrival, arrivalProblem, leadOf } from '../../protocol/core/arrival.ts'
+import type { JobState } from '../../protocol/core/job.ts'
 import type { RegisterScope, RegisterValue, RejectCode } from '../../protocol/core/messages.ts'
 import { isLanding } from '../../protocol/core/move.ts'
 import type { SimClient } from './client.ts'
@@ -40,7 +41,7 @@ export class SimMoveProofs {
       return
     }
     // A quorum that holds anything at all here has asked before, when the first of it came.
-    this.#read(scope, scope.witnessEpoch, (seen) => {
+    this.#read(scope, scope.witnessEpoch, 'never', (seen) => {
       if (seen !== undefined && seen.value !== undefined) done(undefined)
       else ask()
     })
@@ -62,24 +63,60 @@ export class SimMoveProofs {
       done(known)
       return
     }
-    this.#read(scope, fromEpoch, (seen) => {
-      const lead = leadOf(seen?.value, scope.witnessEpoch)
-      if (lead.kind === 'next') this.#arrival(scope, lead.witnessEpoch, done)
-      else if (lead.kind === 'none') done(seen === undefined ? 'unknown' : 'none')
-      else {
-        const arrival = { landing: lead.landing, provenAtMs: this.#parts.process.nowMs }
-        this.#arrivals.set(name, arrival)
-        done(arrival)
+    const end = (found: JobState | 'none' | 'unknown'): void => {
+      if (typeof found === 'string') {
+        done(found)
+        return
       }
+      const arrival = { landing: found, provenAtMs: this.#parts.process.nowMs }
+      this.#arrivals.set(name, arrival)
+      done(arrival)
+    }
+    this.#follow(scope, fromEpoch, (found) => {
+      if (found === undefined) this.#search(scope, scope.witnessEpoch - 1, fromEpoch, end)
+      else end(found)
+    })
+  }
+
+  /** From stop-sign to stop-sign; undefined where one of them cannot be read. */
+  #follow(
+    scope: RegisterScope,
+    fromEpoch: number,
+    done: (found: JobState | 'none' | undefined) => void
+  ): void {
+    this.#read(scope, fromEpoch, 'write', (seen) => {
+      const lead = leadOf(seen?.value, scope.witnessEpoch)
+      if (lead.kind === 'next') this.#follow(scope, lead.witnessEpoch, done)
+      else if (lead.kind === 'here') done(lead.landing)
+      else done(seen === undefined ? undefined : 'none')
+    })
+  }
+
+  /** The stop-sign that leads here, where the witnesses of the first one are gone. */
+  #search(
+    scope: RegisterScope,
+    epoch: number,
+    least: number,
+    done: (found: JobState | 'unknown') => void
+  ): void {
+    if (epoch <= least) {
+      done('unknown')
+      return
+    }
+    this.#read(scope, epoch, 'write', (seen) => {
+      const lead = leadOf(seen?.value, scope.witnessEpoch)
+      if (lead.kind === 'here') done(lead.landing)
+      else this.#search(scope, epoch - 1, least, done)
     })
   }
 
   #read(
     { register, ann }: RegisterScope,
     witnessEpoch: number,
+    settle: 'write' | 'never',
     done: (seen: { readonly value: RegisterValue | undefined } | undefined) => void
   ): void {
-    this.#parts.client.read({ register, witnessEpoch, ann }, 'never', (read) => {
+    this.#parts.client.read({ register, witnessEpoch, ann }, settle, (read) => {
       done(read.kind === 'chosen' ? { value: read.value } : undefined)
     })
   }
