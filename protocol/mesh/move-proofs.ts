@@ -93,8 +93,8 @@ export class MoveProofs {
     return 'unknown'
   }
 
-  // A stop-sign that one witness lacks and another has lost is to be written back: every board shows
-  // the job where it leads, so that nobody else would look at the register that it left.
+  // A stop-sign that one witness lacks and another has lost is to be written back: every board
+  // shows the job where it leads, so that nobody else would look at the register that it left.
   async #read(
     { register, ann }: RegisterScope,
     witnessEpoch: number,

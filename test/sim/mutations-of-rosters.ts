@@ -54,7 +54,7 @@ export const OF_ROSTERS: readonly Mutation[] = [
       {
         file: 'test/sim/witness.ts',
         find: 'if (code === undefined) this.#acceptNow',
-        replace: 'if (code !== undefined || process.isAlive) this.#acceptNow'
+        replace: 'if (code !== null) this.#acceptNow'
       }
     ]
   },

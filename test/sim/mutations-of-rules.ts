@@ -110,7 +110,7 @@ export const RULES: readonly Mutation[] = [
     rule: 'a chosen value is brought to those that lag, 4.12.17',
     patches: [
       {
-        file: 'test/sim/client.ts',
+        file: 'test/sim/repairs.ts',
         find: 'if (!peers.includes(witness.peerId) || this.#pushed.has(name)) continue',
         replace: "if (!peers.includes(witness.peerId) || name !== '') continue"
       }
