@@ -12,6 +12,7 @@ import { checkI5 } from './checks/i05-epochs.ts'
 import { checkI9 } from './checks/i09-no-lost-delivery.ts'
 import { checkI10 } from './checks/i10-nothing-unsynced.ts'
 import { checkI11 } from './checks/i11-one-configuration.ts'
+import { checkFloors } from './checks/i12-floors-of-what-ended.ts'
 import { checkI12 } from './checks/i12-no-creation-below-the-floor.ts'
 import { checkI13 } from './checks/i13-no-poison.ts'
 import type { Fact } from './events.ts'
@@ -124,7 +125,12 @@ describe('I9', () => {
   test('sees an answer before the sync, and a run that is shown too early', () => {
     const delivery = { gateway: 'gateway', delivery: 'd' }
     expect(verdict(checkI9(), { kind: 'received', ...delivery })).toMatch('I9')
-    const early: Fact = { kind: 'shown', gateway: 'gateway', place: PLACE }
+    const early: Fact = {
+      kind: 'shown',
+      gateway: 'gateway',
+      place: PLACE,
+      annHash: QUEUED.annHash
+    }
     expect(verdict(checkI9(), early)).toMatch('I9')
     expect(verdict(checkI9(), chosen(QUEUED, 1), early)).toBeUndefined()
   })
@@ -175,6 +181,12 @@ describe('I11', () => {
     expect(verdict(checkI11(), announced, chosen(QUEUED, 1))).toBeUndefined()
   })
 
+  test('sees a gateway that shows a run by its own words, where others were chosen', () => {
+    const shown = { kind: 'shown', gateway: 'gateway', place: 'RUN@1' } as const
+    expect(verdict(checkI11(), announced, { ...shown, annHash: 'own' })).toMatch('I11')
+    expect(verdict(checkI11(), announced, { ...shown, annHash: 'ann' })).toBeUndefined()
+  })
+
   test('sees two sets of witnesses', () => {
     const looks = (stores: string): Fact => ({
       kind: 'addresses',
@@ -199,6 +211,25 @@ describe('I12', () => {
     })
     expect(verdict(checkI12(), floor, makes(5))).toMatch('I12')
     expect(verdict(checkI12(), floor, makes(6))).toBeUndefined()
+  })
+
+  test('sees a floor above a job that is open', () => {
+    const rest = { store: 's', gateway: 'gateway' } as const
+    const made: Fact = { kind: 'creates', ...rest, place: PLACE, gwSeq: 4 }
+    const floor = (gwSeq: number): Fact => ({ kind: 'floor', ...rest, gwSeq })
+    const done = jobAfter(CREATE, CLAIM, complete('peerA', 1, 'one'))
+    expect(verdict(checkFloors(), made, chosen(QUEUED, 1), floor(4))).toMatch('I12')
+    expect(verdict(checkFloors(), made, chosen(QUEUED, 1), floor(3))).toBeUndefined()
+    expect(verdict(checkFloors(), made, chosen(done, 1), floor(4))).toBeUndefined()
+  })
+
+  test('sees a renewal of what is dropped that is not told so', () => {
+    const drops: Fact = { kind: 'drops', store: 's', place: PLACE }
+    const says = (answer: 'behind' | 'gone'): Fact => {
+      return { kind: 'refuses', store: 's', place: PLACE, answer }
+    }
+    expect(verdict(checkI12(), drops, says('behind'))).toMatch('dropped')
+    expect(verdict(checkI12(), drops, says('gone'))).toBeUndefined()
   })
 
   test('sees a register that comes back after its drop', () => {

@@ -59,6 +59,18 @@ export const OF_ROSTERS: readonly Mutation[] = [
     ]
   },
   {
+    name: 'LATELANDING',
+    schedule: 'landings',
+    rule: 'a witness that is late waits for the lease that came along, 4.12.12',
+    patches: [
+      {
+        file: 'protocol/core/arrival.ts',
+        find: 'if (permits(landing, value, { leftMs, confirmed, confirmedBoot: confirmed })) return\n',
+        replace: 'if (confirmed || leftMs >= 0) return\n'
+      }
+    ]
+  },
+  {
     name: 'LANDINGTIMER',
     schedule: 'rosters',
     rule: 'a stop-sign keeps the lease in it, 4.12.12',

@@ -49,6 +49,7 @@ export const RULES: readonly Mutation[] = [
   },
   {
     name: 'RULE7',
+    schedule: 'twins',
     rule: 'a job is created from a chosen announcement, 4.12.7',
     patches: [
       {

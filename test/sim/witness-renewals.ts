@@ -61,6 +61,7 @@ function renewOne(
   if (answer === 'ok') {
     scene.emit({ kind: 'renews', store, place, claimId, boot, localMs: process.nowMs })
   }
+  if (answer !== 'ok' && answer !== 'stale') scene.emit({ kind: 'refuses', store, place, answer })
   const leave = (): void => {
     if (answer === 'ok' || answer === 'stale') {
       const accepted = step.state.record.accepted?.ballot

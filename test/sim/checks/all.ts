@@ -13,6 +13,7 @@ import { checkI8 } from './i08-no-late-start.ts'
 import { checkI9 } from './i09-no-lost-delivery.ts'
 import { checkI10 } from './i10-nothing-unsynced.ts'
 import { checkI11 } from './i11-one-configuration.ts'
+import { checkFloors } from './i12-floors-of-what-ended.ts'
 import { checkI12 } from './i12-no-creation-below-the-floor.ts'
 import { checkI13, type PoisonOptions } from './i13-no-poison.ts'
 import { checkOneLog } from './one-log.ts'
@@ -40,6 +41,7 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkI10(),
     checkI11(),
     checkI12(),
+    checkFloors(),
     checkI13(options),
     checkOneLog()
   ]
