@@ -115,6 +115,8 @@ export type Fact =
       readonly claimId: string
       readonly untilMs: number
     }
+  /** The container of a claim runs, with or without a command of its job; and no more. */
+  | { readonly kind: 'starts' | 'stops'; readonly claimId: string }
   /** Nothing of the claim runs any more. */
   | { readonly kind: 'ends'; readonly claimId: string; readonly exit: number }
   /** Lines of an attempt are shown under these numbers; `line` is the first of them as written. */

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { RegisterValue } from '../../protocol/core/messages.ts'
 import { DIGEST } from '../support/arbitrary-register.ts'
+import { claim, create, jobAfter, release } from '../support/job-ops.ts'
 import { checkEarlyStart } from './checks/i06-early-start.ts'
 import { checkI6 } from './checks/i06-one-lease.ts'
 import { checkOneProcess } from './checks/i06-one-process.ts'
+import { checkGoneFirst } from './checks/i07-gone-first.ts'
 import { checkI7 } from './checks/i07-one-container.ts'
 import { checkI8 } from './checks/i08-no-late-start.ts'
 import { checkOneLog } from './checks/one-log.ts'
@@ -128,6 +130,14 @@ describe('I7 and I8', () => {
     const trace = [sleeps, userCode('one', 1_200), userCode('two', 9_000)]
     expect(verdict(checkI7(800), ...trace)).toBeUndefined()
     expect(verdict(checkI7(800), ...trace, tick, tick)).toMatch('outlives')
+  })
+
+  test('see a lease that is given back before its container is gone', () => {
+    const starts = { kind: 'starts', claimId: 'one' } as const
+    const { op } = jobAfter(create(), claim('peerA', 'one'), release('peerA', 1, 'one'))
+    const hears: Fact = { kind: 'hears', place: PLACE, op, answer: 'applied', base: '' }
+    expect(verdict(checkGoneFirst(), starts, hears)).toMatch('I7')
+    expect(verdict(checkGoneFirst(), starts, { ...starts, kind: 'stops' }, hears)).toBeUndefined()
   })
 
   test('see a late start', () => {

@@ -61,6 +61,7 @@ export const RULES: readonly Mutation[] = [
   },
   {
     name: 'RULE8',
+    schedule: 'boots',
     rule: 'a restarted agent removes its containers before it ends their leases, 4.12.8',
     patches: [
       {

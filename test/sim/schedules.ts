@@ -79,6 +79,25 @@ export const SCHEDULES = {
       everyMsMax: 800
     }
   }),
+  /** And where engines are slow: a container of the dead process starts after the next one's boot. */
+  boots: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 3,
+    lease: 'short',
+    slots: 2,
+    pushes: 4,
+    jobsPerPushMax: 2,
+    workMsMax: 12_000,
+    troubleMs: 25_000,
+    cancelRate: 0,
+    rogue: false,
+    faults: {
+      ...CALM,
+      kinds: ['restart', 'restart', 'restart', 'slow_engine', 'slow_engine'],
+      everyMsMax: 800
+    }
+  }),
   /** The roster changes while runs begin, and gateways sleep through it. */
   rosters: (options: WorldOptions): WorldOptions => ({
     ...options,

@@ -8,6 +8,7 @@ import { checkI5 } from './i05-epochs.ts'
 import { checkEarlyStart } from './i06-early-start.ts'
 import { checkI6 } from './i06-one-lease.ts'
 import { checkOneProcess } from './i06-one-process.ts'
+import { checkGoneFirst } from './i07-gone-first.ts'
 import { checkI7 } from './i07-one-container.ts'
 import { checkI8 } from './i08-no-late-start.ts'
 import { checkI9 } from './i09-no-lost-delivery.ts'
@@ -36,6 +37,7 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkOneProcess(),
     checkEarlyStart(),
     checkI7(options.killBudgetMs),
+    checkGoneFirst(),
     checkI8(options.guardTickMs),
     checkI9(),
     checkI10(),
