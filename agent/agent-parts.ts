@@ -1,5 +1,6 @@
 import type { MeshError } from '../protocol/core/errors.ts'
 import type { Clock } from '../protocol/core/ports.ts'
+import { SYNC_SLOW_MS } from '../protocol/core/sync-limits.ts'
 import type { DiskWatch } from '../protocol/host/disk-watch.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
@@ -35,15 +36,38 @@ interface HostLine {
   readonly fix: string
 }
 
+export type HostProblemsParts = Pick<AgentParts, 'host' | 'key'> & {
+  readonly disk: Pick<DiskWatch, 'problem'>
+  readonly book: Pick<RosterBook, 'current'>
+  readonly store: Pick<MeshStore, 'syncs'>
+}
+
 /** What is wrong with the host itself, as health lines. */
-export function hostProblems({ disk, host }: AgentParts): readonly HostLine[] {
+export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
+  const { disk, host } = parts
   const lines = host.problems.map(({ part, found, fix }) => {
     return { code: `HOST_${part.toUpperCase()}`, message: `${part}: ${found}`, fix }
   })
   const { problem } = disk
-  if (problem === undefined) return lines
   const fix = 'make room on the disk of the state folder'
-  return [{ code: problem.code, message: problem.message, fix }, ...lines]
+  const low = problem === undefined ? [] : [{ code: problem.code, message: problem.message, fix }]
+  return [...low, ...slowLines(parts), ...lines]
+}
+
+/** A witness that answers late costs each job whose quorum needs it (lease-protocol 5, F23). */
+function slowLines({ store, book, key }: HostProblemsParts): readonly HostLine[] {
+  const members = book.current()?.roster.members ?? []
+  const self = members.find(({ peerId }) => peerId === key.peerId)
+  if (self?.roles.includes('witness') !== true) return []
+  const { p99Ms, syncs, isSlow } = store.syncs()
+  if (!isSlow) return []
+  const message =
+    `the disk of this witness is slow: of its last ${syncs} syncs one in 100 took ${p99Ms} ms or ` +
+    `more, over ${SYNC_SLOW_MS} ms: leases may be lost with it`
+  const fix =
+    'move the state folder to a faster disk, or let another host witness: ' +
+    `\`agent invite --witness\` for that one, then \`agent unseat ${self.name}\``
+  return [{ code: 'WITNESS_SLOW', message, fix }]
 }
 
 export function lifelineOf({

@@ -327,6 +327,7 @@ export class Agent implements Supervised {
       roster: () => this.#member.roster(),
       links: () => this.#member.node.links(),
       health: () => this.#member.health(),
+      epochs: () => this.#member.epochs(),
       problems: () => [
         ...this.#lifeline.problems(),
         ...hostProblems(this.#parts),

@@ -52,7 +52,7 @@ export async function announce(
   }
   // Decision 3: the epoch first used stays, else two witness sets could each choose a run.
   const pinned = await parts.inbox.pinEpoch(delivery.runId, witnessEpoch)
-  const gwSeq = await parts.inbox.nextGwSeq()
+  const gwSeq = await parts.inbox.nextGwSeq(parts.clock.wallMs())
   const { runId } = delivery
   const draft = { runId, witnessEpoch: pinned, gwSeq, push, repository }
   try {
@@ -89,16 +89,16 @@ export async function announceAnew(
   }
   // Before the new one is sealed: what the old one may have left is asked for from now on.
   await inbox.repinEpoch(runId, witnessEpoch)
-  const gwSeq = await inbox.nextGwSeq()
+  const gwSeq = await inbox.nextGwSeq(clock.wallMs())
   const issuedAtMs = clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
   const floor = inbox.floor()
   const head = { witnessEpoch, gwSeq, issuedAtMs, notAfterMs, floor }
   const sealed = announcer.seal({ ...announcement, ...head })
   const open = { gwSeq, runId, witnessEpoch, issuedAtMs }
+  // The old number stays open, too: a seal may find the run under it, half recorded. It is closed
+  // as all are, by a look that finds its epoch sealed, given up, or its run ended.
   await inbox.update(key, { sealed: sealed.bytes, open })
-  // The new one is open in its place: under the old number nothing begins any more.
-  await inbox.closeAnnouncements([announcement.gwSeq])
   return sealed
 }
 

@@ -247,6 +247,7 @@ export class Gateway {
       roster: () => member.roster(),
       links: () => member.node.links(),
       health: () => member.health(),
+      epochs: () => member.epochs(),
       intakeQueued: () => this.#intake.queued,
       stopping: () => this.#stopping,
       log,

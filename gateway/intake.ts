@@ -283,6 +283,16 @@ export class Intake {
     }
   }
 
+  #explain(item: Item, reason: string): void {
+    const { inbox, log } = this.#parts
+    const { delivery } = item
+    if (delivery.reason === reason) return
+    item.delivery = { ...delivery, reason }
+    inbox.update(delivery.key, { reason }).catch((error: unknown) => {
+      log.warn({ run: delivery.runId, cause: causeOf(error) }, 'reason not kept')
+    })
+  }
+
   #failed(item: Item, error: unknown): void {
     const { clock, random, log } = this.#parts
     const code = codeOf(error) ?? 'BUG'
@@ -307,5 +317,7 @@ export class Intake {
     item.readyAtMs = nowMs + retryMs
     const facts = { run, code, cause: causeOf(error), tries: item.tries, retryMs }
     log.warn(facts, 'intake step failed')
+    // For whoever asks the API why the run does not begin: no waiting of it ends that.
+    if (code === 'EPOCH_UNREACHABLE' || code === 'DISK_LOW') this.#explain(item, causeOf(error))
   }
 }

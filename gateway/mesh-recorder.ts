@@ -1,13 +1,14 @@
 import { MeshError } from '../protocol/core/errors.ts'
-import { INTAKE_RECORD_MS_MAX } from '../protocol/core/limits.ts'
+import { DISK_ROOM_PERCENT, INTAKE_RECORD_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import { isLost } from '../protocol/core/roster-rules.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Member } from '../protocol/mesh/member.ts'
+import type { RecordWait } from '../protocol/mesh/run-recorder.ts'
 import type { Recorder } from './ports.ts'
 
 export interface MeshRecorderParts {
-  readonly member: Pick<Member, 'roster' | 'health' | 'recordRun' | 'publish'>
+  readonly member: Pick<Member, 'roster' | 'health' | 'epochs' | 'recordRun' | 'publish'>
   readonly clock: Clock
 }
 
@@ -38,12 +39,16 @@ export class MeshRecorder implements Recorder {
   ): Promise<SealedAnnouncement> {
     const { member, clock } = this.#parts
     const limit = new AbortController()
-    const disarm = clock.arm(INTAKE_RECORD_MS_MAX, () => limit.abort(this.#unreachable()))
+    let wait: RecordWait | undefined
+    const onWaiting = (next: RecordWait | undefined): void => {
+      wait = next
+    }
+    const disarm = clock.arm(INTAKE_RECORD_MS_MAX, () => limit.abort(this.#why(wait)))
     const onAbort = (): void => limit.abort(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     try {
-      return await member.recordRun(sealed, { fromEpoch, signal: limit.signal })
+      return await member.recordRun(sealed, { fromEpoch, signal: limit.signal, onWaiting })
     } finally {
       disarm()
       signal.removeEventListener('abort', onAbort)
@@ -54,8 +59,24 @@ export class MeshRecorder implements Recorder {
     await this.#parts.member.publish(sealed)
   }
 
-  #unreachable(): MeshError {
-    const { reachable: answered, w: witnesses, quorum } = this.#parts.member.health()
+  #why(wait: RecordWait | undefined): MeshError {
+    const { member } = this.#parts
+    if (wait?.kind === 'disks') {
+      const members = member.roster()?.roster.members ?? []
+      const names = wait.peers.map((peer) => {
+        return members.find(({ peerId }) => peerId === peer)?.name ?? peer
+      })
+      const state = `witness ${names.join(', ')}`
+      return new MeshError('DISK_LOW', { state, again: DISK_ROOM_PERCENT })
+    }
+    if (wait?.kind === 'epoch') {
+      const { witnessEpoch: epoch } = wait
+      const seen = member.epochs().find(({ witnessEpoch }) => witnessEpoch === epoch)
+      // Without its roster nobody knows its witnesses.
+      const { reachable: answered = 0, witnesses = 'unknown', quorum = 'a majority' } = seen ?? {}
+      return new MeshError('EPOCH_UNREACHABLE', { epoch, answered, witnesses, quorum })
+    }
+    const { reachable: answered, w: witnesses, quorum } = member.health()
     return new MeshError('QUORUM_UNREACHABLE', { answered, witnesses, quorum })
   }
 }

@@ -36,8 +36,8 @@ export interface Recorder {
   isLost(witnessEpoch: number): boolean
   /**
    * Resolves with what a quorum has chosen for the run, which may be another gateway's
-   * announcement; rejects with QUORUM_UNREACHABLE and its kind, and may then be called again, and
-   * with RUN_SUPERSEDED where it has to be announced anew. `fromEpoch` is the first witness epoch
+   * announcement; rejects with QUORUM_UNREACHABLE, or EPOCH_UNREACHABLE where an earlier
+   * witness epoch is in the way, or DISK_LOW where witnesses have no room, and may then be called again, and with RUN_SUPERSEDED where it has to be announced anew. `fromEpoch` is the first witness epoch
    * that this gateway may have tried.
    */
   recordRun(

@@ -4,6 +4,7 @@ import type { LogStreams } from '../../protocol/api/log-streams.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { Roster } from '../../protocol/core/roster.ts'
+import type { EpochHealth } from '../../protocol/mesh/epoch-health.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
@@ -31,6 +32,7 @@ export interface ControlParts extends Sources {
   readonly version: string
   links(): readonly PeerLink[]
   health(): Pick<MeshHealth, 'witnesses' | 'w' | 'quorum'>
+  epochs(): readonly EpochHealth[]
   /** Problems of this host with their way out, as the probe found them. */
   problems(): readonly {
     readonly code: string

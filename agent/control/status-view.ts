@@ -1,4 +1,5 @@
 import { agentSighting } from '../../protocol/api/agent-sighting.ts'
+import { epochLines } from '../../protocol/api/epoch-lines.ts'
 import { witnessCounts } from '../../protocol/api/witness-counts.ts'
 import { witnessLines } from '../../protocol/api/witness-lines.ts'
 import { isTerminal } from '../../protocol/core/job.ts'
@@ -82,6 +83,7 @@ function healthLines(parts: ControlParts): HealthLine[] {
   return [
     ...rosterLines(parts),
     ...witnessLines(parts.health()),
+    ...epochLines(parts.epochs()),
     ...parts.problems().map((problem) => ({ ...problem })),
     ...endingLines(parts),
     ...clockLines(parts)

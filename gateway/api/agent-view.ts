@@ -1,4 +1,5 @@
 import { agentSighting } from '../../protocol/api/agent-sighting.ts'
+import { epochLines } from '../../protocol/api/epoch-lines.ts'
 import { witnessCounts } from '../../protocol/api/witness-counts.ts'
 import { witnessLines } from '../../protocol/api/witness-lines.ts'
 import type { ApiParts } from './parts.ts'
@@ -21,7 +22,8 @@ export function agentDocuments(parts: ApiParts): AgentDocument[] {
 /** For load balancers and people, without a token: counts, and names of witnesses that are away. */
 export function healthDocument(parts: ApiParts): HealthDocument {
   const health = parts.health()
-  const problems = witnessLines(health).map(({ message, fix }) => `${message}: ${fix}`)
+  const lines = [...witnessLines(health), ...epochLines(parts.epochs())]
+  const problems = lines.map(({ message, fix }) => `${message}: ${fix}`)
   if (parts.roster() === undefined) {
     problems.push(`no roster yet: run \`agent admit\` on the authority's host for ${parts.peerId}`)
   }

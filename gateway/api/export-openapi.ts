@@ -31,6 +31,7 @@ export async function openApiText(): Promise<string> {
     readJob: absent,
     links: () => [],
     health: absent,
+    epochs: absent,
     intakeQueued: () => 0,
     stopping: () => false,
     readLog: absent,

@@ -5,6 +5,7 @@ import type { Sources } from '../../protocol/api/sources.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { EpochHealth } from '../../protocol/mesh/epoch-health.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
@@ -21,6 +22,7 @@ export interface ApiParts extends Sources {
   readJob(jobId: string): Promise<JobState | undefined>
   links(): readonly Pick<PeerLink, 'peerId' | 'rttMs'>[]
   health(): MeshHealth
+  epochs(): readonly EpochHealth[]
   intakeQueued(): number
   stopping(): boolean
   readLog(question: LogQuestion): Promise<LogRead>

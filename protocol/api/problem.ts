@@ -32,6 +32,7 @@ const PUBLIC: ReadonlySet<ErrorCode> = new Set([
   'OVERLOADED',
   'STOPPING',
   'QUORUM_UNREACHABLE',
+  'EPOCH_UNREACHABLE',
   'REQUEST_TIMED_OUT'
 ])
 

@@ -104,6 +104,8 @@ export type RejectCode =
   | 'overload'
   | 'equivocation'
   | 'announcement_missing'
+  /** Its disk is nearly full: it begins no new register. */
+  | 'disk_low'
 
 export type RenewAnswer = 'ok' | 'behind' | 'stale' | 'fenced' | 'gone' | 'moved'
 

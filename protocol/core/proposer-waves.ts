@@ -6,7 +6,7 @@ import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, BALLOT_JUMP_MAX, CHANGE_ROUNDS_MAX } fr
 import type { Accepted, RegisterRequest, RegisterScope, RegisterValue } from './messages.ts'
 import type { Digest, Signer } from './ports.ts'
 import type { Tally } from './tally.ts'
-import { outstanding, quorumOfTally, refusals, tallyOf } from './tally.ts'
+import { isFull, outstanding, quorumOfTally, refusals, tallyOf } from './tally.ts'
 import type { WitnessRef } from './witnesses.ts'
 
 /** One change on its way (lease-protocol 4.6); a new one for every op and its retries. */
@@ -119,7 +119,7 @@ export function backOff(before: ProposerState, after: AcceptPhase | undefined): 
     return done(before, verdict, { chosen: undefined, lagging: [], tally })
   }
   const state: ProposerState = { ...before, phase: { kind: 'backoff', after }, rounds }
-  if (rounds >= CHANGE_ROUNDS_MAX) {
+  if (rounds >= CHANGE_ROUNDS_MAX || isFull(tally)) {
     const verdict = { kind: 'unresolved', answered, ambiguous: mayBeOut(before) } as const
     return done(state, verdict, { chosen: undefined, lagging: [], tally })
   }

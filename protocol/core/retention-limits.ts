@@ -17,6 +17,8 @@ export const RETENTION_SWEEP_EVERY_MS = 3_600_000
 export const RETENTION_PAGE_RUNS = 64
 /** Milliseconds between two such pages: a look at a million registers must not fill a core. */
 export const RETENTION_PAUSE_MS = 50
+/** Open registers of old runs that such a look asks the other witnesses about. */
+export const RETENTION_READS_MAX = 64
 /** Milliseconds between two looks of a gateway at its announcements for ended runs. */
 export const FLOOR_SWEEP_EVERY_MS = 600_000
 /** Runs that such a look asks witnesses about; those that the board shows cost nothing. */

@@ -10,6 +10,15 @@ export const ROSTER_ERRORS = {
       `run ${f['id']} can begin no more under witness epoch ${f['witnessEpoch']}, since the roster ` +
       'has changed: the gateway announces it anew under the current one'
   ),
+  EPOCH_UNREACHABLE: kind(
+    5,
+    503,
+    true,
+    (f) =>
+      `the run may have begun under witness epoch ${f['epoch']}: ${f['answered']} of its ` +
+      `${f['witnesses']} witnesses can be reached, ${f['quorum']} of a run are needed: start them, ` +
+      `or, once they will never come back, run \`agent reseal --epoch ${f['epoch']}\``
+  ),
   WITNESS_UNKNOWN: kind(
     4,
     404,

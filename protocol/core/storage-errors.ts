@@ -2,13 +2,13 @@ import { kind } from './error-kind.ts'
 
 /** What a member says of its disk and of what it keeps no more; part of MESH_ERRORS. */
 export const STORAGE_ERRORS = {
-  DISK_LOW: kind(
-    5,
-    503,
-    true,
-    (f) =>
-      `the disk of ${f['state']} has ${f['free']} free of ${f['total']}, less than ` +
-      `${f['percent']} %: nothing new is begun here until ${f['again']} % are free; make room on it`
+  DISK_LOW: kind(5, 503, true, (f) =>
+    f['free'] === undefined
+      ? // Another member's: it says no more of it.
+        `the disk of ${f['state']} is nearly full: no new run is begun there until ` +
+        `${f['again']} % are free; make room on it`
+      : `the disk of ${f['state']} has ${f['free']} free of ${f['total']}, less than ` +
+        `${f['percent']} %: nothing new is begun here until ${f['again']} % are free; make room on it`
   ),
   RESET_UNNEEDED: kind(
     1,

@@ -55,6 +55,12 @@ export function isHopeless(tally: Tally, kind: RegisterReply['kind']): boolean {
   return repliesOf(tally, kind).size + outstanding(tally).length < quorumOfTally(tally)
 }
 
+/** True when a quorum can only come once a full disk has room: no round of a change waits for that. */
+export function isFull(tally: Tally): boolean {
+  const full = refusals(tally).filter(({ code }) => code === 'disk_low').length
+  return tally.witnesses.length - full < quorumOfTally(tally)
+}
+
 export function refusals(tally: Tally): readonly { peer: string; code: RejectCode }[] {
   return [...repliesOf(tally, 'rejected')].map(([peer, { code }]) => ({ peer, code }))
 }

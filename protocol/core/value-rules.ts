@@ -41,6 +41,8 @@ function jobProblem(job: JobState): string | undefined {
     ['phase', PHASES.has(job.phase)],
     ['lease', job.phase === 'moved' || (job.phase === 'leased') === (job.lease !== undefined)],
     ['moved', (job.phase === 'moved') === (job.moved !== undefined)],
+    // By another op it would lead anywhere: only of a move its target is looked at.
+    ['moved', job.phase !== 'moved' || job.op.body.kind === 'move'],
     ['adoption', job.lease?.adoption === undefined || adoptionFits(job.lease.adoption)],
     ['outcome', hasOutcome(job.phase) === (job.outcome !== undefined)],
     ['outcome', job.outcome === undefined || outcomeFits(job)],

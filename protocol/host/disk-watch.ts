@@ -26,7 +26,7 @@ export class DiskWatch {
   readonly #state: string
   readonly #ballast: Ballast
   readonly #listeners = new Set<() => void>()
-  #space: DiskSpace = { totalBytes: 0, freeBytes: 0 }
+  #space: DiskSpace | undefined
   #isLow = false
   #disarm: () => void = () => undefined
   #looking: Promise<void> = Promise.resolve()
@@ -38,7 +38,10 @@ export class DiskWatch {
     this.#ballast = new Ballast(ballast)
   }
 
-  /** With one look, before anything else is written: a full disk has its ballast back then. */
+  /**
+   * With one look, before anything else is written: a full disk has its ballast back then. One that
+   * has room gets its ballast at the next look: a start must not wait until that much is written.
+   */
   static async open(parts: DiskWatchParts, options: DiskWatchOptions): Promise<DiskWatch> {
     const watch = new DiskWatch(parts, options)
     await watch.look()
@@ -68,8 +71,8 @@ export class DiskWatch {
     if (!this.#isLow) return undefined
     return new MeshError('DISK_LOW', {
       state: this.#state,
-      free: prettyBytes(this.#space.freeBytes),
-      total: prettyBytes(this.#space.totalBytes),
+      free: prettyBytes(this.#space?.freeBytes ?? 0),
+      total: prettyBytes(this.#space?.totalBytes ?? 0),
       percent: DISK_LOW_PERCENT,
       again: DISK_ROOM_PERCENT
     })
@@ -84,7 +87,12 @@ export class DiskWatch {
   /** Never rejects: a disk that does not answer is the store's to find out. */
   async look(): Promise<void> {
     try {
-      const space = await this.#spaceWithBallast(await diskSpaceOf(this.#state))
+      const found = await diskSpaceOf(this.#state)
+      const space = await this.#spaceWithBallast(found).catch((error: unknown) => {
+        // What is free is known all the same, and whoever asks must be told.
+        this.#parts.log.warn({ cause: causeOf(error) }, 'ballast not kept')
+        return found
+      })
       this.#space = space
       const low = isLow(space, this.#isLow)
       if (low === this.#isLow) return
@@ -105,8 +113,9 @@ export class DiskWatch {
       log.warn({ bytes: held }, 'ballast given up')
       return await diskSpaceOf(this.#state)
     }
+    const isFirst = this.#space === undefined
     const wanted = ballastOf(space)
-    const missing = wanted - held
+    const missing = isFirst ? 0 : wanted - held
     if (missing <= 0 || !hasRoomFor(space, missing)) return space
     await this.#ballast.fill(wanted)
     log.info({ bytes: wanted }, 'ballast taken')

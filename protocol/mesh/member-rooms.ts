@@ -129,6 +129,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   return {
     witness,
     inquiry,
+    sets,
     exchange,
     lookups,
     client,

@@ -5,6 +5,7 @@ import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import type { Door } from './door.ts'
+import { type EpochHealth, epochHealthOf } from './epoch-health.ts'
 import { healthOf, type MeshHealth } from './health.ts'
 import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } from './job-access.ts'
 import { type MemberEvent, MemberEvents } from './member-events.ts'
@@ -109,6 +110,24 @@ export class Member {
 
   health(): MeshHealth {
     return healthOf({ roster: this.roster(), peerId: this.peerId, linked: this.#rooms.linked() })
+  }
+
+  /** Earlier witness epochs on which open jobs, or new runs, still depend. */
+  epochs(): readonly EpochHealth[] {
+    const { book, clock } = this.#parts
+    const current = book.current()?.roster
+    if (current === undefined) return []
+    return epochHealthOf({
+      current,
+      at: (epoch) => book.at(epoch),
+      wallMs: clock.wallMs(),
+      openJobs: this.board.openJobs(),
+      witnessesOf: ({ jobId, witnessEpoch }) => {
+        return this.#rooms.sets.of(jobId, witnessEpoch)?.witnesses
+      },
+      peerId: this.peerId,
+      linked: this.#rooms.linked()
+    })
   }
 
   /** The returned function ends the listening. */

@@ -22,6 +22,7 @@ export interface MoveProofsParts {
 export class MoveProofs {
   readonly #parts: MoveProofsParts
   readonly #arrivals = new Lru<string, Arrival>(PROVEN_MOVES_MAX)
+  readonly #testimonies = new Lru<string, Arrival>(PROVEN_MOVES_MAX)
 
   constructor(parts: MoveProofsParts) {
     this.#parts = parts
@@ -36,14 +37,17 @@ export class MoveProofs {
     value: RegisterValue,
     fromEpoch: number
   ): Promise<RegisterReply | undefined> {
+    const { clock, digest } = this.#parts
+    const isLater = !isLanding(value)
+    const here = isLater ? await this.#read(scope, scope.witnessEpoch) : undefined
     // A quorum that holds anything at all here has asked before, when the first of it came.
-    if (!isLanding(value) && jobIn(await this.#read(scope, scope.witnessEpoch, 'never'))) return
+    if (here !== undefined && jobIn(here)) return
     const arrival = await this.#arrival(scope, fromEpoch)
     if (arrival === 'none') return refusal('invalid', 'the job did not move here')
+    const seen = arrival === 'unknown' ? await this.#testified(scope, value.annHash, here) : arrival
     // Those who could tell do not answer: to be asked again.
-    if (arrival === 'unknown') return refusal('wrong_roster', 'its move here is not known yet')
-    const { clock, digest } = this.#parts
-    const found = arrivalProblem(arrival, value, clock.bootMs(), digest)
+    if (seen === undefined) return refusal('wrong_roster', 'its move here is not known yet')
+    const found = arrivalProblem(seen, value, clock.bootMs(), digest)
     if (found === undefined) return
     if (found.kind === 'another') return refusal('invalid', 'another landing')
     return {
@@ -55,8 +59,30 @@ export class MoveProofs {
     }
   }
 
+  /**
+   * By the word of a single other witness of this register: it asked before it took what it holds.
+   * Without it a job that a bare quorum has would be stuck once its old majority is gone, and one
+   * of that quorum. What it shows counts as the landing, and its lease as alive from now on.
+   */
+  async #testified(
+    scope: RegisterScope,
+    annHash: string,
+    here: ReadResult | undefined
+  ): Promise<Arrival | undefined> {
+    const read = here ?? (await this.#read(scope, scope.witnessEpoch))
+    const landing = read.kind === 'unsettled' ? asJob(read.base) : jobIn(read)
+    // Of another announcement of this run it has asked nothing.
+    if (landing === undefined || landing.annHash !== annHash) return
+    const { clock, digest } = this.#parts
+    // By what was shown: a later word must neither count from an earlier one nor start it anew.
+    const name = `${nameOf(scope)} ${digest.hash(landing)}`
+    const arrival = this.#testimonies.get(name) ?? { landing, provenAtMs: clock.bootMs() }
+    this.#testimonies.set(name, arrival)
+    return arrival
+  }
+
   async #arrival(scope: RegisterScope, fromEpoch: number): Promise<Arrival | 'none' | 'unknown'> {
-    const name = `${scope.register}@${scope.witnessEpoch}`
+    const name = nameOf(scope)
     const known = this.#arrivals.get(name)
     if (known !== undefined) return known
     const found = (await this.#follow(scope, fromEpoch)) ?? (await this.#search(scope, fromEpoch))
@@ -98,12 +124,20 @@ export class MoveProofs {
   async #read(
     { register, ann }: RegisterScope,
     witnessEpoch: number,
-    settle: ReadOptions['settle']
+    settle: ReadOptions['settle'] = 'never'
   ): Promise<ReadResult> {
     return await this.#parts.client.read({ register, witnessEpoch, ann }, { settle })
   }
 }
 
 function jobIn(read: ReadResult): JobState | undefined {
-  return read.kind === 'chosen' && read.value?.kind === 'job' ? read.value : undefined
+  return read.kind === 'chosen' ? asJob(read.value) : undefined
+}
+
+function asJob(value: RegisterValue | undefined): JobState | undefined {
+  return value?.kind === 'job' ? value : undefined
+}
+
+function nameOf({ register, witnessEpoch }: RegisterScope): string {
+  return `${register}@${witnessEpoch}`
 }

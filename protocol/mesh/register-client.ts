@@ -52,7 +52,11 @@ export type ReadResult =
       readonly stage: Stage | undefined
     }
   /** Only where the caller did not want it settled: the values differ, none is known as chosen. */
-  | { readonly kind: 'unsettled' }
+  | {
+      readonly kind: 'unsettled'
+      /** The newest value that a witness holds, chosen or not. */
+      readonly base: RegisterValue | undefined
+    }
   /** Definite: a quorum has dropped it, or knows from its gateway that it is closed. */
   | { readonly kind: 'gone' }
   | { readonly kind: 'unreachable'; readonly answered: number }
@@ -121,7 +125,8 @@ export class RegisterClient {
     if (fast.kind === 'unreachable' || fast.kind === 'gone') return fast
     if (fast.kind === 'chosen') return readResult(fast)
     const { ann } = ref
-    if (options.settle === 'never' || ann === undefined) return { kind: 'unsettled' }
+    if (options.settle === 'never' || ann === undefined)
+      return { kind: 'unsettled', base: fast.base }
     return await this.#settle({ ...ref, ann }, set, signal)
   }
 

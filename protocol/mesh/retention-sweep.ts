@@ -3,14 +3,17 @@ import { isTombstoneOver, mayDrop } from '../core/floor.ts'
 import {
   RETENTION_PAGE_RUNS,
   RETENTION_PAUSE_MS,
+  RETENTION_READS_MAX,
   RETENTION_SWEEP_EVERY_MS
 } from '../core/limits.ts'
+import type { AnnouncementRef } from '../core/messages.ts'
 import type { Clock, HeldRegister, RecordKey, WitnessStore } from '../core/ports.ts'
 import { type Announcement, jobIdOf } from '../core/run.ts'
 import type { Log } from '../host/log.ts'
 import { opened } from './announcement-shelf.ts'
 import type { Floors } from './floors.ts'
 import { pause } from './pause.ts'
+import type { RegisterClient } from './register-client.ts'
 import { stopController } from './stop-controller.ts'
 import type { WitnessRegister, WitnessRegisters } from './witness-registers.ts'
 
@@ -18,6 +21,7 @@ export interface RetentionSweepParts {
   readonly store: Pick<WitnessStore, 'runs' | 'drop' | 'forget' | 'announcement'>
   readonly registers: Pick<WitnessRegisters, 'take' | 'release' | 'drop'>
   readonly floors: Pick<Floors, 'of'>
+  readonly client: Pick<RegisterClient, 'read'>
   readonly clock: Clock
   readonly log: Log
   /** Called for an announcement whose bytes are gone. */
@@ -28,6 +32,8 @@ export interface RetentionSweepParts {
 interface Going {
   readonly keys: readonly RecordKey[]
   readonly annHashes: readonly string[]
+  /** Registers that are open here, and that a quorum has dropped. */
+  readonly gone: ReadonlySet<string>
 }
 
 /**
@@ -40,6 +46,8 @@ export class RetentionSweep {
   readonly #stop = stopController()
   #disarm: (() => void) | undefined
   #running: Promise<void> = Promise.resolve()
+  /** How many more open registers this look may ask about. */
+  #readsLeft = 0
 
   constructor(parts: RetentionSweepParts) {
     this.#parts = parts
@@ -66,6 +74,7 @@ export class RetentionSweep {
   async sweep(): Promise<void> {
     const { store, clock, log } = this.#parts
     let dropped = 0
+    this.#readsLeft = RETENTION_READS_MAX
     for (let after: string | undefined = ''; after !== undefined && this.#isRunning; ) {
       const page = await store.runs(after, RETENTION_PAGE_RUNS)
       for (const run of page.runs) if (await this.#look(run)) dropped += 1
@@ -93,7 +102,9 @@ export class RetentionSweep {
     if (going.keys.length === 0) return false
     const taken = await this.#take(going.keys)
     try {
-      if (taken.some(isOpen)) return false
+      if (taken.some((register) => isOpen(register) && !going.gone.has(nameOf(register.key)))) {
+        return false
+      }
       // In one turn, before the write: what comes in meanwhile finds them gone.
       for (const register of taken) this.#parts.registers.drop(register)
       await this.#parts.store.drop({ ...going, wallMs: this.#parts.clock.wallMs() })
@@ -107,6 +118,7 @@ export class RetentionSweep {
   /** By announcement and witness epoch: one that moved is in several, and each is looked at. */
   async #goingOf(run: readonly HeldRegister[]): Promise<Going> {
     const keys: RecordKey[] = []
+    const gone = new Set<string>()
     const annHashes = new Set(run.map(({ annHash }) => annHash))
     // Sealed, or only promised: no announcement tells how old it is. It goes with the others.
     annHashes.delete('')
@@ -118,11 +130,40 @@ export class RetentionSweep {
         const held = run.filter((one) => one.witnessEpoch === epoch && one.annHash === annHash)
         if (held.length === 0) continue
         const others = run.filter((one) => one.annHash !== '' && one.annHash !== annHash)
-        if (announcement === undefined || !this.#mayDrop(held, announcement)) staying.add(annHash)
-        else keys.push(...keysOf(announcement, epoch).filter((key) => !isOf(others, key)))
+        if (!(await this.#mayGo(held, annHash, announcement, gone))) staying.add(annHash)
+        else if (announcement !== undefined)
+          keys.push(...keysOf(announcement, epoch).filter((key) => !isOf(others, key)))
       }
     }
-    return { keys, annHashes: [...annHashes].filter((annHash) => !staying.has(annHash)) }
+    return { keys, gone, annHashes: [...annHashes].filter((annHash) => !staying.has(annHash)) }
+  }
+
+  /** Adds to `gone` what is open here alone: this witness has missed how it ended. */
+  async #mayGo(
+    held: readonly HeldRegister[],
+    annHash: string,
+    announcement: Announcement | undefined,
+    gone: Set<string>
+  ): Promise<boolean> {
+    if (announcement === undefined) return false
+    const { gateway, gwSeq } = announcement
+    const open = held.filter(({ phase }) => phase === 'queued' || phase === 'leased')
+    const others = held.filter((one) => !open.includes(one))
+    if (!this.#mayDrop(others, announcement)) return false
+    for (const key of open) {
+      if (!(await this.#isGone(key, { gateway, gwSeq, annHash }))) return false
+      gone.add(nameOf(key))
+    }
+    return true
+  }
+
+  /** Where the others still have it, the look brings here what they have: it goes the next time. */
+  async #isGone({ register, witnessEpoch }: RecordKey, ann: AnnouncementRef): Promise<boolean> {
+    if (this.#readsLeft <= 0 || !this.#isRunning) return false
+    this.#readsLeft -= 1
+    const { client } = this.#parts
+    const read = await client.read({ register, witnessEpoch, ann }, { settle: 'never' })
+    return read.kind === 'gone'
   }
 
   #mayDrop(held: readonly HeldRegister[], announcement: Announcement): boolean {
@@ -159,6 +200,10 @@ function keysOf({ runId, manifest }: Announcement, witnessEpoch: number): readon
 // Of two announcements of one run one was chosen, and a witness may hold values of both.
 function isOf(held: readonly HeldRegister[], { register, witnessEpoch }: RecordKey): boolean {
   return held.some((one) => one.register === register && one.witnessEpoch === witnessEpoch)
+}
+
+function nameOf({ register, witnessEpoch }: RecordKey): string {
+  return `${register}@${witnessEpoch}`
 }
 
 // As it is in memory now: the page may be older.

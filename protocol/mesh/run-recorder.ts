@@ -30,10 +30,17 @@ export interface RunRecorderParts {
   readonly log: Log
 }
 
+/** What can keep a run from being recorded for long: an earlier witness epoch, or full disks. */
+export type RecordWait =
+  | { readonly kind: 'epoch'; readonly witnessEpoch: number }
+  | { readonly kind: 'disks'; readonly peers: readonly string[] }
+
 export interface RecordOptions {
   /** The earliest epoch that this gateway may have tried to record the run in. */
   readonly fromEpoch?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Called with what the run waits for, before it does, and with undefined once that has come. */
+  readonly onWaiting?: ((wait: RecordWait | undefined) => void) | undefined
 }
 
 /** What no witness changes its mind about. */
@@ -58,7 +65,7 @@ export class RunRecorder {
   /** Tries until the run is chosen; see Member.recordRun. */
   async record(
     sealed: SealedAnnouncement,
-    { fromEpoch, signal: caller }: RecordOptions = {}
+    { fromEpoch, signal: caller, onWaiting }: RecordOptions = {}
   ): Promise<SealedAnnouncement> {
     const stop = this.#stop.signal
     const signal = caller === undefined ? stop : linkSignals(stop, caller)
@@ -66,7 +73,7 @@ export class RunRecorder {
     for (let tries = 0; ; tries += 1) {
       signal.throwIfAborted()
       this.#check(sealed)
-      const chosen = await this.#try(sealed, { fromEpoch, signal, done })
+      const chosen = await this.#try(sealed, { fromEpoch, signal, done, onWaiting })
       if (chosen !== undefined) {
         this.#parts.feed.addRun(chosen)
         return chosen
@@ -79,16 +86,21 @@ export class RunRecorder {
   /** Undefined where it is to be tried again. */
   async #try(
     sealed: SealedAnnouncement,
-    { fromEpoch, signal, done }: Tries
+    { fromEpoch, signal, done, onWaiting }: Tries
   ): Promise<SealedAnnouncement | undefined> {
     const { runId, witnessEpoch } = sealed.announcement
+    let hasWaited = false
     for (const epoch of epochsToSeal(witnessEpoch, this.#sight(), fromEpoch)) {
       if (done.has(epoch)) continue
+      // Before it is asked: where nobody answers that takes longer than most wait.
+      onWaiting?.({ kind: 'epoch', witnessEpoch: epoch })
+      hasWaited = true
       const found = await this.#seal(sealed, epoch, signal)
       // Not before each of them has answered: a run in one of them would be a second one.
       if (found !== 'sealed') return found
       done.add(epoch)
     }
+    if (hasWaited) onWaiting?.(undefined)
     const op = await this.#opOf(sealed)
     // Asked again after the seals, which may have waited for long; from here on nothing waits.
     if (!mayBeginIn(witnessEpoch, this.#sight())) throw superseded(runId, witnessEpoch)
@@ -98,6 +110,10 @@ export class RunRecorder {
       maybeSent: true,
       signal
     })
+    const full = result.refused.filter(({ code }) => code === 'disk_low')
+    if (result.kind === 'unresolved' && full.length > 0) {
+      onWaiting?.({ kind: 'disks', peers: full.map(({ peer }) => peer) })
+    }
     return await this.#chosen(sealed, result, signal)
   }
 
@@ -112,7 +128,10 @@ export class RunRecorder {
     const opId = digest.text(`${runId}|seal|${epoch}|${witnessEpoch}`).slice(0, OP_ID_CHARACTERS)
     const op = await signer.runOp(runId, opId, { kind: 'seal', witnessEpoch })
     const ref = { ...refOf(sealed, runId), witnessEpoch: epoch }
-    const { value } = valued(await client.change(ref, op, { maybeSent: true, signal }))
+    const change = await client.change(ref, op, { maybeSent: true, signal })
+    // It was there, has ended and was dropped: no answer will ever say more.
+    if (isGone(change)) throw new MeshError('RUN_GONE', { run: runId })
+    const { value } = valued(change)
     if (value === undefined) {
       log.warn({ run: runId, witnessEpoch: epoch }, 'an earlier witness epoch does not answer')
       return undefined
@@ -174,9 +193,7 @@ export class RunRecorder {
       // Another gateway was first: its announcement is the run, ours is nothing (4.12.7).
       return await this.#found(runId, witnessEpoch, annHash, signal)
     }
-    if (result.kind === 'rejected' && result.reason === 'gone') {
-      throw new MeshError('RUN_GONE', { run: sealed.announcement.runId })
-    }
+    if (isGone(result)) throw new MeshError('RUN_GONE', { run: sealed.announcement.runId })
     const final = result.refused.filter(({ code }) => FINAL.includes(code))
     const total = this.#parts.sets.of(sealed.announcement.runId, sealed.announcement.witnessEpoch)
     const isFinal = final.length >= quorumOf(total?.witnesses.length ?? 1)
@@ -193,6 +210,11 @@ interface Tries {
   readonly signal: AbortSignal
   /** Epochs that are sealed already. */
   readonly done: Set<number>
+  readonly onWaiting: RecordOptions['onWaiting']
+}
+
+function isGone(result: ChangeResult): boolean {
+  return result.kind === 'rejected' && result.reason === 'gone'
 }
 
 function valued(result: ChangeResult): { readonly value: RegisterValue | undefined } {

@@ -16,6 +16,7 @@ import type {
   RegisterScope,
   RegisterValue
 } from '../core/messages.ts'
+import { isLanding } from '../core/move.ts'
 import type { Clock, Digest, Verifier } from '../core/ports.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import { isSealed } from '../core/run-reducer.ts'
@@ -94,7 +95,8 @@ export class WitnessAcceptor {
       const { value } = request
       const known = register.state.record.accepted?.value
       // A sealed register has no announcement, and never will.
-      const isFirst = !isSealed(value) && known?.annHash !== value.annHash
+      const isFirst =
+        !isSealed(value) && (known?.annHash !== value.annHash || this.#lands(request, known))
       const isNew = isFirst && !this.#isOnRecord(value.annHash)
       const sealed = isNew ? await this.#announcementOf(asked, request) : undefined
       if (sealed !== undefined) this.#terms.learn(sealed)
@@ -124,9 +126,16 @@ export class WitnessAcceptor {
     return await this.#with(scope, async (register) => {
       const { record, dropped } = register.state
       const isNew = record.accepted === undefined && !dropped
-      if (isNew && this.#parts.isDiskLow?.() === true) return refusal('overload', NO_ROOM)
+      if (isNew && this.#parts.isDiskLow?.() === true) return refusal('disk_low', NO_ROOM)
       return await use(register)
     })
+  }
+
+  /** A landing is believed by where it comes from alone, whatever lies here before it. */
+  #lands({ value }: AcceptRequest, known: RegisterValue | undefined): boolean {
+    const { digest } = this.#parts
+    if (!isLanding(value)) return false
+    return known === undefined || digest.hash(known) !== digest.hash(value)
   }
 
   /** By which announcement a first value here is known, whatever its sender says. */
@@ -230,7 +239,10 @@ export class WitnessAcceptor {
     const problem = this.#terms.problem(value, set.roster)
     if (problem !== undefined) return refusal('invalid', problem)
     const fromEpoch = this.#terms.epochOf(value.annHash)
-    if (fromEpoch === undefined || fromEpoch === scope.witnessEpoch) return undefined
+    if (fromEpoch === undefined) return undefined
+    if (fromEpoch === scope.witnessEpoch) {
+      return isLanding(value) ? refusal('invalid', 'the job began here') : undefined
+    }
     return await this.#parts.proofs.problem(scope, value, fromEpoch)
   }
 

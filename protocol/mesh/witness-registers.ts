@@ -31,19 +31,18 @@ export interface WitnessRegister {
  */
 export class WitnessRegisters {
   readonly #store: WitnessStore
+  readonly #bootMs: () => number
   readonly #startedAtMs: number
   readonly #max: number
   readonly #pinned = new Map<string, WitnessRegister>()
   readonly #idle: Lru<string, WitnessRegister>
   readonly #loading = new Map<string, Promise<WitnessRegister>>()
 
-  /**
-   * `startedAtMs` is the boot clock at the start of this process: every lease then counts as
-   * renewed.
-   */
-  constructor(store: WitnessStore, startedAtMs: number, max: number) {
+  /** Made at the start of this process: every lease counts as renewed then, by this clock. */
+  constructor(store: WitnessStore, bootMs: () => number, max: number) {
     this.#store = store
-    this.#startedAtMs = startedAtMs
+    this.#bootMs = bootMs
+    this.#startedAtMs = bootMs()
     this.#max = max
     this.#idle = new Lru(max)
   }
@@ -141,7 +140,9 @@ export class WitnessRegisters {
   async #loadNow(name: string, key: RecordKey): Promise<WitnessRegister> {
     const record = await this.#store.load(key)
     const dropped = record === undefined && (await this.#store.isDropped(key))
-    const state = acceptorOf(record, this.#startedAtMs, dropped)
+    // A stop-sign leaves memory with a lease that may be alive still: what was known is forgotten.
+    const isStopSign = record?.accepted?.value.phase === 'moved'
+    const state = acceptorOf(record, isStopSign ? this.#bootMs() : this.#startedAtMs, dropped)
     const register: WitnessRegister = {
       key,
       state,

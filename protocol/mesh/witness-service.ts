@@ -18,6 +18,7 @@ import type { Floors } from './floors.ts'
 import { LeaseSweep } from './lease-sweep.ts'
 import type { MoveProofs } from './move-proofs.ts'
 import { rolesOf } from './permissions.ts'
+import type { RegisterClient } from './register-client.ts'
 import { RetentionSweep } from './retention-sweep.ts'
 import type { RosterView } from './roster-book.ts'
 import type { SeenSequences } from './seen-sequences.ts'
@@ -42,6 +43,8 @@ export interface WitnessServiceParts {
   readonly floors: Floors
   readonly isDiskLow?: (() => boolean) | undefined
   readonly proofs: Pick<MoveProofs, 'problem'>
+  /** For the registers of old runs that are open here alone. */
+  readonly client: Pick<RegisterClient, 'read'>
   readonly seen: Pick<SeenSequences, 'of'>
   readonly inquiry: Pick<StoreInquiry, 'pending'>
   readonly peerId: string
@@ -94,7 +97,7 @@ export class WitnessService {
     this.#options = options
     const { store, clock } = parts
     const registersMax = options.registersMax ?? WITNESS_REGISTERS_MAX
-    const registers = new WitnessRegisters(store, clock.bootMs(), registersMax)
+    const registers = new WitnessRegisters(store, () => clock.bootMs(), registersMax)
     this.#journal = new WitnessJournal({ store, registers }, options.onFailure)
     const common = { ...parts, registers, journal: this.#journal }
     this.#acceptor = new WitnessAcceptor(common)
@@ -229,8 +232,17 @@ export class WitnessService {
     const { sets, store, peerId } = this.#parts
     const { register, witnessEpoch, storeId } = scope
     if (storeId !== store.storeId || registerKind(register) === undefined) return undefined
+    if (this.#isReplaced()) return undefined
     const isOurs = sets.holds(register, witnessEpoch, peerId, store.storeId)
     return isOurs ? sets.of(register, witnessEpoch) : undefined
+  }
+
+  // Its data was lost once, or nobody would have signed another: what is here now is an old copy.
+  #isReplaced(): boolean {
+    const { rosters, store, peerId } = this.#parts
+    const roster = rosters.current()?.roster
+    const seat = roster?.members.find((member) => member.peerId === peerId)?.witness
+    return seat !== undefined && seat.storeId !== store.storeId
   }
 
   async #renew(remote: string, { items, seenSeq }: RenewRequest): Promise<RegisterReply> {

@@ -4,6 +4,7 @@ import { COMMIT_BATCH_BYTES_MAX, COMMIT_QUEUE_BYTES_MAX } from '../core/limits.t
 import type { Database, StoreOp } from './database.ts'
 import { META_WSEQ } from './keys.ts'
 import { sealJson } from './sealed-value.ts'
+import type { SyncMeter } from './sync-meter.ts'
 import type { Tally } from './tally.ts'
 
 /** A write that was handed in; it becomes operations when its batch is built, in call order. */
@@ -21,6 +22,7 @@ export interface CommitterParts {
   /** Written with the sequence in every batch; plans change it. */
   readonly tally: Tally
   readonly onFailure: (error: MeshError) => void
+  readonly meter?: SyncMeter | undefined
 }
 
 export interface CommitterOptions {
@@ -159,7 +161,9 @@ export class Committer {
     const state = { wseq: this.#sequence, ...this.#parts.tally.value() }
     operations.push({ type: 'put', key: META_WSEQ, value: sealJson(META_WSEQ, state) })
     const wseq = this.#sequence
+    const measured = this.#parts.meter?.begin()
     await this.#parts.database.batch(operations, { sync: true })
+    measured?.()
     this.#wseq = wseq
   }
 

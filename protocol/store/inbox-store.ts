@@ -78,11 +78,12 @@ export interface InboxStore {
   /** `cursor` is `next` of the page before, undefined for the newest. */
   list(limit: number, cursor: number | undefined): Promise<DeliveryPage>
   /**
-   * The next number of this gateway's announcements, from 1; synced, so never given twice. Open
-   * until it is closed, or until a process ends that had sealed nothing under it. Rejects with
-   * OVERLOADED when ANNOUNCEMENTS_OPEN_MAX are open.
+   * The next number of this gateway's announcements, from 1, or from `least` where that is more;
+   * synced, so never given twice. With the wall clock as `least`, in milliseconds, it is above those
+   * of a store that was lost. Open until it is closed, or until a process ends that had sealed
+   * nothing under it. Rejects with OVERLOADED when ANNOUNCEMENTS_OPEN_MAX are open.
    */
-  nextGwSeq(): Promise<number>
+  nextGwSeq(least?: number): Promise<number>
   /** Announcements whose runs are not known as closed, oldest first. */
   openAnnouncements(): readonly OpenAnnouncement[]
   /** Resolves once it is synced that the runs of these are closed, with the floor then. */
@@ -234,8 +235,8 @@ export class LevelInboxStore implements InboxStore {
     return { deliveries: page.map(({ summary }) => summary), next }
   }
 
-  async nextGwSeq(): Promise<number> {
-    const { gwSeq, operations } = this.#announced.draw()
+  async nextGwSeq(least = 1): Promise<number> {
+    const { gwSeq, operations } = this.#announced.draw(least)
     try {
       await this.#commit(operations, 0)
       return gwSeq

@@ -8,6 +8,7 @@ import { META_CLEAN } from './keys.ts'
 import { type LastStop, type Opened, type OpeningOptions, openChecked } from './opening.ts'
 import { Reader } from './reader.ts'
 import { sealJson } from './sealed-value.ts'
+import { type SyncFigures, SyncMeter } from './sync-meter.ts'
 import { Tally } from './tally.ts'
 import { LevelWitnessStore } from './witness-store.ts'
 
@@ -29,6 +30,8 @@ export interface MeshStore {
   readonly witness: WitnessStore
   readonly attempts: AttemptStore
   readonly inbox: InboxStore
+  /** How long its syncs took lately. */
+  syncs(): SyncFigures
   /**
    * Says that the store lost data (a peer saw a higher sequence than ours): it fails with
    * STORE_SUSPECT at once, and every later open of it too.
@@ -51,6 +54,7 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
   const { database, storeId, state, lastStop } = opened
   const { dir, codec, openedBy } = options
   const tally = new Tally(state)
+  const meter = new SyncMeter()
   const marks = new Set<Promise<void>>()
   const onFailure = (error: MeshError): void => {
     if (codeOf(error) === 'STORE_SUSPECT') {
@@ -61,7 +65,7 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
       options.onFailure(error)
     }
   }
-  const committer = new Committer({ database, tally, onFailure }, { dir, wseq: state.wseq })
+  const committer = new Committer({ database, tally, onFailure, meter }, { dir, wseq: state.wseq })
   const reader = new Reader({ database, committer }, { dir })
   const close = async (): Promise<void> => {
     const value = sealJson(META_CLEAN, { openedBy })
@@ -81,6 +85,7 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
       witness: new LevelWitnessStore({ reader, committer, tally, codec }, { storeId }),
       attempts: new LevelAttemptStore({ reader, committer }),
       inbox,
+      syncs: () => meter.figures(),
       distrust: async (cause) => {
         committer.fail(new MeshError('STORE_SUSPECT', { dir, cause }))
         await Promise.all(marks)

@@ -42,8 +42,9 @@ export class OpenAnnouncements {
   async load(reader: Reader): Promise<void> {
     const counter = await reader.json<{ readonly gwSeq: number }>(META_GWSEQ)
     const floor = await reader.json<FloorRow>(META_GWFLOOR)
-    this.#gwSeq = counter?.gwSeq ?? 0
     this.#floor = floor?.floor ?? 0
+    // A draw that the disk refused counted for the floor: below it a run would be gone at birth.
+    this.#gwSeq = Math.max(counter?.gwSeq ?? 0, this.#floor)
     this.#unknownTo = floor?.unknownTo ?? this.#gwSeq
     for await (const [key, sealed] of reader.rows({ gt: 'o/', lt: behind('o/') })) {
       const gwSeq = sequenceOf(key)
@@ -68,13 +69,13 @@ export class OpenAnnouncements {
     return [...this.#open.values()].sort((a, b) => a.gwSeq - b.gwSeq)
   }
 
-  /** The next number with the writes that keep it. Throws OVERLOADED. */
-  draw(): { readonly gwSeq: number; readonly operations: readonly StoreOp[] } {
+  /** The next number, `least` or more, with the writes that keep it. Throws OVERLOADED. */
+  draw(least = 1): { readonly gwSeq: number; readonly operations: readonly StoreOp[] } {
     if (this.#open.size + this.#drawn.size >= ANNOUNCEMENTS_OPEN_MAX) {
       throw new MeshError('OVERLOADED', { what: 'this gateway', max: ANNOUNCEMENTS_OPEN_MAX })
     }
     const isFirst = this.#gwSeq === 0
-    this.#gwSeq += 1
+    this.#gwSeq = Math.max(this.#gwSeq + 1, least)
     const gwSeq = this.#gwSeq
     this.#drawn.add(gwSeq)
     const key = openKey(gwSeq)

@@ -112,7 +112,8 @@ export const rejectCodes = names<RejectName, RejectCode>('code', {
   not_allowed: RejectCode.REJECT_CODE_NOT_ALLOWED,
   overload: RejectCode.REJECT_CODE_OVERLOAD,
   equivocation: RejectCode.REJECT_CODE_EQUIVOCATION,
-  announcement_missing: RejectCode.REJECT_CODE_ANNOUNCEMENT_MISSING
+  announcement_missing: RejectCode.REJECT_CODE_ANNOUNCEMENT_MISSING,
+  disk_low: RejectCode.REJECT_CODE_DISK_LOW
 })
 
 export const renewAnswers = names<RenewName, RenewAnswer>('answer', {

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Recorder } from '../../gateway/ports.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { deliveryOf, IntakeRig, PATIENT } from '../support/intake-rig.ts'
@@ -40,6 +42,30 @@ test('a run whose epoch is sealed is announced anew under the current one', asyn
   expect(await inbox.firstEpochOf(delivery.runId)).toBe(1)
 })
 
+test('a run that its seal finds under the old number keeps that number open', async () => {
+  const delivery = await rig.put(deliveryOf(1))
+  rig.registers.beginsFrom = 3
+  const clock = new FakeClock()
+  const intake = rig.intake({ clock, random: PATIENT })
+  await intake.start()
+  await eventually('it waits for a roster', () => clock.armed() > 0)
+  // An accept of it was on its way, and whoever seals the epoch finishes it.
+  const [early] = rig.registers.proposed
+  if (early === undefined) throw new Error('nothing was proposed')
+  rig.registers.chosen.set(delivery.runId, early)
+  rig.registers.epoch = 3
+  intake.wake()
+  await rig.settled(delivery)
+  expect(rig.registers.published).toEqual([delivery.runId])
+
+  const { inbox } = rig.store
+  const open = inbox.openAnnouncements().map(({ gwSeq }) => gwSeq)
+  expect(open).toContain(early.announcement.gwSeq)
+  // Below the floor its jobs would be gone before they began.
+  await inbox.closeAnnouncements(open.filter((gwSeq) => gwSeq !== early.announcement.gwSeq))
+  expect(inbox.floor()).toBeLessThan(early.announcement.gwSeq)
+})
+
 test('a recorded run of an epoch that was given up begins anew, once', async () => {
   const [open, ended] = [await rig.put(deliveryOf(1)), await rig.put(deliveryOf(2))]
   const intake = rig.intake()
@@ -75,4 +101,30 @@ test('a gateway that was away while the epoch was given up begins its runs anew'
   await intake.beginAnew()
 
   await eventually('it begins anew', () => epochOf(delivery.runId) === 2)
+})
+
+test('a run that waits for an earlier witness epoch says so to whoever asks for it', async () => {
+  const delivery = await rig.put(deliveryOf(1))
+  const facts = { epoch: 1, answered: 1, witnesses: 5, quorum: 3 }
+  const error = new MeshError('EPOCH_UNREACHABLE', facts)
+  let isAway = true
+  const registers = rig.registers
+  const recorder: Recorder = {
+    witnessEpoch: () => registers.witnessEpoch(),
+    isLost: (epoch) => registers.isLost(epoch),
+    publish: (sealed) => registers.publish(sealed),
+    recordRun: async (sealed) => {
+      if (isAway) throw error
+      return await registers.recordRun(sealed)
+    }
+  }
+  const intake = rig.intake({ recorder })
+  await intake.start()
+  const reasonOf = async () => (await rig.stateOf(delivery))?.reason
+
+  await eventually('it says why', async () => (await reasonOf()) === error.message)
+  isAway = false
+  intake.wake()
+  expect(await rig.settled(delivery)).toMatchObject({ state: 'recorded' })
+  expect(await reasonOf()).not.toContain('epoch')
 })

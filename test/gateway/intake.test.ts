@@ -44,13 +44,29 @@ test('a stored delivery becomes one recorded and published run with its jobs', a
   expect(chosen?.announcement).toMatchObject({
     runId: delivery.runId,
     gateway: rig.key.peerId,
-    gwSeq: 1,
     witnessEpoch: 1,
     manifest: { title: 'sched: fix', pusher: 'lena', repository: 'team/kernel', error: undefined }
   })
   expect(chosen?.announcement.manifest.jobs.map(({ name }) => name)).toEqual(['build'])
   expect(rig.registers.published).toEqual([delivery.runId])
   await eventually('the queue is empty', () => intake.queued === 0)
+})
+
+test('a gateway that lost its store announces above all that it announced before', async () => {
+  const intake = rig.intake()
+  await intake.start()
+  const first = await rig.put(deliveryOf(1))
+  intake.take(first)
+  await rig.settled(first)
+  await intake.stop(0)
+  await rig.loseStore()
+  const second = await rig.put(deliveryOf(2))
+  await rig.intake().start()
+  await rig.settled(second)
+
+  const [before, after] = rig.registers.proposed.map(({ announcement }) => announcement.gwSeq)
+  // Witnesses may know a floor of it that is as high as the highest one: below it all is gone.
+  expect(after).toBeGreaterThan(before ?? 0)
 })
 
 test('a wrong key in the pipeline makes an errored run that names line and column', async () => {

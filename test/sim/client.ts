@@ -53,7 +53,8 @@ export type SimRead =
       readonly value: RegisterValue | undefined
       readonly leaseRemainingMs: number
     }
-  | { readonly kind: 'unsettled' | 'unreachable' | 'gone' }
+  | { readonly kind: 'unsettled'; readonly base: RegisterValue | undefined }
+  | { readonly kind: 'unreachable' | 'gone' }
 
 /** As core judges it, or that a quorum has dropped it. */
 type Judged = ReadJudgement | { readonly kind: 'gone' }
@@ -224,8 +225,9 @@ export class SimClient {
       else if (judged.kind === 'chosen') {
         const { value, leaseRemainingMs } = judged
         done({ kind: 'chosen', value, leaseRemainingMs })
-      } else if (settle === 'never' || ann === undefined) done({ kind: 'unsettled' })
-      else this.#settle({ ...ref, ann }, done)
+      } else if (settle === 'never' || ann === undefined) {
+        done({ kind: 'unsettled', base: judged.base })
+      } else this.#settle({ ...ref, ann }, done)
     })
   }
 

@@ -2,7 +2,7 @@ import { type Arrival, arrivalProblem, leadOf } from '../../protocol/core/arriva
 import type { JobState } from '../../protocol/core/job.ts'
 import type { RegisterScope, RegisterValue, RejectCode } from '../../protocol/core/messages.ts'
 import { isLanding } from '../../protocol/core/move.ts'
-import type { SimClient } from './client.ts'
+import type { SimClient, SimRead } from './client.ts'
 import type { SimProcess } from './process.ts'
 import { placeOf, type Scene } from './scene.ts'
 
@@ -18,11 +18,13 @@ type Found = Arrival | 'none' | 'unknown'
 export class SimMoveProofs {
   readonly #parts: ProofParts
   #arrivals = new Map<string, Arrival>()
+  #testimonies = new Map<string, Arrival>()
 
   constructor(parts: ProofParts) {
     this.#parts = parts
     parts.process.onCrash(() => {
       this.#arrivals = new Map()
+      this.#testimonies = new Map()
     })
   }
 
@@ -33,18 +35,47 @@ export class SimMoveProofs {
     fromEpoch: number,
     done: (code: RejectCode | undefined) => void
   ): void {
-    const ask = (): void => {
-      this.#arrival(scope, fromEpoch, (found) => done(this.#judge(found, value)))
+    const ask = (here: SimRead | undefined): void => {
+      this.#arrival(scope, fromEpoch, (found) => {
+        if (found !== 'unknown') done(this.#judge(found, value))
+        else this.#testified(scope, value.annHash, here, (seen) => done(this.#judge(seen, value)))
+      })
     }
     if (isLanding(value)) {
-      ask()
+      ask(undefined)
       return
     }
     // A quorum that holds anything at all here has asked before, when the first of it came.
-    this.#read(scope, scope.witnessEpoch, 'never', (seen) => {
-      if (seen !== undefined && seen.value !== undefined) done(undefined)
-      else ask()
+    this.#look(scope, scope.witnessEpoch, 'never', (read) => {
+      if (read.kind === 'chosen' && read.value !== undefined) done(undefined)
+      else ask(read)
     })
+  }
+
+  /** By the word of one other witness here, where those that the job came from cannot tell. */
+  #testified(
+    scope: RegisterScope,
+    annHash: string,
+    here: SimRead | undefined,
+    done: (found: Found) => void
+  ): void {
+    if (here === undefined) {
+      this.#look(scope, scope.witnessEpoch, 'never', (read) => {
+        this.#testified(scope, annHash, read, done)
+      })
+      return
+    }
+    const shown = here.kind === 'unsettled' ? here.base : valueIn(here)
+    if (shown?.kind !== 'job' || shown.annHash !== annHash) {
+      done('unknown')
+      return
+    }
+    const { scene, process } = this.#parts
+    const name = `${placeOf(scope.register, scope.witnessEpoch)} ${scene.digest.hash(shown)}`
+    const arrival = this.#testimonies.get(name) ?? { landing: shown, provenAtMs: process.nowMs }
+    this.#testimonies.set(name, arrival)
+    scene.count('witness: took the word of one for a landing')
+    done(arrival)
   }
 
   #judge(found: Found, value: RegisterValue): RejectCode | undefined {
@@ -111,13 +142,26 @@ export class SimMoveProofs {
   }
 
   #read(
-    { register, ann }: RegisterScope,
+    scope: RegisterScope,
     witnessEpoch: number,
     settle: 'write' | 'never',
     done: (seen: { readonly value: RegisterValue | undefined } | undefined) => void
   ): void {
-    this.#parts.client.read({ register, witnessEpoch, ann }, settle, (read) => {
+    this.#look(scope, witnessEpoch, settle, (read) => {
       done(read.kind === 'chosen' ? { value: read.value } : undefined)
     })
   }
+
+  #look(
+    { register, ann }: RegisterScope,
+    witnessEpoch: number,
+    settle: 'write' | 'never',
+    done: (read: SimRead) => void
+  ): void {
+    this.#parts.client.read({ register, witnessEpoch, ann }, settle, done)
+  }
+}
+
+function valueIn(read: SimRead): RegisterValue | undefined {
+  return read.kind === 'chosen' ? read.value : undefined
 }

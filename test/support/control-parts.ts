@@ -82,6 +82,7 @@ export function controlParts(more: Partial<ControlParts> = {}): ControlParts & {
     roster: () => ROSTER,
     links: () => [{ peerId: 'peer-basalt', address: 'x', rttMs: 3.2, sinceMs: 0 }],
     health: () => ({ witnesses, w: 3, quorum: 2 }),
+    epochs: () => [],
     problems: () => [],
     follow: new ScriptedLogs({ board, clock, roster: () => ROSTER }),
     streams: new LogStreams(),

@@ -119,6 +119,7 @@ export class HttpRig {
       roster: () => undefined,
       links: () => [],
       health: () => ({ witnesses: [], w: 0, quorum: 0, reachable: 0, hasQuorum: false }),
+      epochs: () => [],
       intakeQueued: () => intake.queued,
       stopping: () => false,
       readLog: () => Promise.resolve({ kind: 'absent' }),

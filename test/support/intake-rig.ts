@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { type GitPush, originOf } from '../../gateway/hooks/git-push.ts'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader, Inbox, Recorder } from '../../gateway/ports.ts'
@@ -104,6 +105,14 @@ export class IntakeRig {
     this.store = await openGatewayStore(storeIn(this.#folder), this.key)
   }
 
+  /** Nothing is left of what it wrote; its key is. */
+  async loseStore(): Promise<void> {
+    this.#running = []
+    await this.store.close()
+    await rm(storeIn(this.#folder), { recursive: true })
+    this.store = await openGatewayStore(storeIn(this.#folder), this.key)
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#running.map((intake) => intake.stop(0)))
     await this.store.close()
@@ -152,7 +161,7 @@ export function boundInbox(inbox: Inbox): Inbox {
     byRun: (runId) => inbox.byRun(runId),
     update: (name, patch) => inbox.update(name, patch),
     undone: () => inbox.undone(),
-    nextGwSeq: () => inbox.nextGwSeq(),
+    nextGwSeq: (least) => inbox.nextGwSeq(least),
     closeAnnouncements: (gwSeqs) => inbox.closeAnnouncements(gwSeqs),
     floor: () => inbox.floor(),
     pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch),

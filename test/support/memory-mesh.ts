@@ -196,8 +196,9 @@ export class MemoryPeer {
     })
     const fetch = new AnnouncementFetch({ transport, shelf })
     const common = { clock, random, digest: digest(), log, sets, transport, shelf, fetch, floors }
-    const own = { store: this.store, peerId: this.peerId, seen, inquiry: this.inquiry }
     const client = new RegisterClient({ ...common, signer: this.signer }, { boot: this.boot })
+    const { store, peerId, inquiry } = this
+    const own = { store, peerId, seen, inquiry, client }
     const proofs = new MoveProofs({ client, clock, digest: digest() })
     const service: WitnessService = new WitnessService(
       { ...common, ...own, proofs, verifier: verifier(), rosters, isDiskLow: () => this.isDiskLow },

@@ -31,11 +31,17 @@ test('a problem says what happened with its facts, those that are known', () => 
   })
 })
 
-test('of our own failures a stranger reads four, which name nothing of this host', () => {
+test('of our own failures a stranger reads five, which name nothing of this host', () => {
   const ours = CODES.filter((code) => MESH_ERRORS[code].status >= 500)
 
   expect(new Set(ours.filter((code) => told(code, 'stranger')))).toEqual(
-    new Set(['OVERLOADED', 'STOPPING', 'QUORUM_UNREACHABLE', 'REQUEST_TIMED_OUT'])
+    new Set([
+      'OVERLOADED',
+      'STOPPING',
+      'QUORUM_UNREACHABLE',
+      'EPOCH_UNREACHABLE',
+      'REQUEST_TIMED_OUT'
+    ])
   )
 })
 

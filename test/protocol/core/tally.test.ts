@@ -3,6 +3,7 @@ import type { RegisterReply } from '../../../protocol/core/messages.ts'
 import type { Tally } from '../../../protocol/core/tally.ts'
 import {
   count,
+  isFull,
   isHopeless,
   outstanding,
   quorumOfTally,
@@ -62,5 +63,12 @@ describe('a wave of requests', () => {
     expect(refusals(tallyAfter(['w1', no], ['w2', yes]))).toEqual([
       { peer: 'w1', code: 'overload' }
     ])
+  })
+
+  test('is full once the witnesses with room are fewer than a quorum', () => {
+    const full = { ...no, code: 'disk_low' } as const
+    expect(isFull(tallyAfter(['w1', full]))).toBe(false)
+    expect(isFull(tallyAfter(['w1', full], ['w2', no]))).toBe(false)
+    expect(isFull(tallyAfter(['w1', full], ['w2', full]))).toBe(true)
   })
 })

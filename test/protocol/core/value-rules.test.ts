@@ -3,7 +3,17 @@ import { describe, expect, test } from 'vitest'
 import type { JobState } from '../../../protocol/core/job.ts'
 import { valueProblem } from '../../../protocol/core/value-rules.ts'
 import { arbitraryHistory, DIGEST, JOB, reportOf } from '../../support/arbitrary-register.ts'
-import { cancel, claim, complete, create, fail, jobAfter, release } from '../../support/job-ops.ts'
+import {
+  adopt,
+  cancel,
+  claim,
+  complete,
+  create,
+  fail,
+  jobAfter,
+  reaffirm,
+  release
+} from '../../support/job-ops.ts'
 import { plainSigner } from '../../support/plain-signer.ts'
 
 const queued = jobAfter(create())
@@ -11,6 +21,12 @@ const leased = jobAfter(create(), claim('peerA', 'c1'))
 const taken = jobAfter(create(), claim('peerA', 'c1'), claim('peerB', 'c2'))
 const released = jobAfter(create(), claim('peerA', 'c1'), release('peerA', 1, 'c1'))
 const completed = jobAfter(create(), claim('peerA', 'c1'), complete('peerA', 1, 'c1'))
+const adopted = jobAfter(create(), claim('peerA', 'c1'), adopt('peerA', 1, 'c1', 1))
+const reaffirmed = jobAfter(
+  create(),
+  claim('peerA', 'c1'),
+  reaffirm('peerA', 1, 'c1', leased.lease?.boot ?? '')
+)
 const flagged = jobAfter(create(), claim('peerA', 'c1'), cancel())
 const errored = jobAfter(create(), fail('never_matched'))
 
@@ -37,6 +53,9 @@ describe('a value that no reducer makes is refused', () => {
     ['a claim under another claim id', withLease(leased, { claimId: 'c9' })],
     ['a claim that lasts longer than it says', withLease(leased, { leaseMs: 9_000 })],
     ['a claim that makes the job queued', { ...leased, phase: 'queued', lease: undefined }],
+    ['a claim that is a stop-sign', stopped(leased)],
+    ['an adoption that is a stop-sign', stopped(adopted)],
+    ['a reaffirmation that is a stop-sign', stopped(reaffirmed)],
     ['a lease without an epoch', { ...leased, epoch: 0, history: [] }],
     ['an epoch that skips one', { ...leased, epoch: 2 }],
     ['a take-over without a trace', { ...taken, history: [] }],
@@ -85,6 +104,10 @@ function relabelled(job: JobState, change: Partial<NonNullable<JobState['outcome
 function withLease(job: JobState, change: Partial<NonNullable<JobState['lease']>>): JobState {
   if (job.lease === undefined) throw new Error('not leased')
   return { ...job, lease: { ...job.lease, ...change } }
+}
+
+function stopped(job: JobState): JobState {
+  return { ...job, phase: 'moved', moved: { witnessEpoch: 1 } }
 }
 
 function ended(job: JobState, change: Partial<JobState['history'][number]>): JobState {

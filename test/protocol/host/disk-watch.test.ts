@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
@@ -67,10 +67,25 @@ describe('a disk in memory that fills', () => {
     expect(heard).toEqual([true, false])
   })
 
+  test('is told low, and with room again, also where its ballast cannot be touched', async () => {
+    const { state, disk, ballast, open } = await watched(128)
+    await mkdir(join(ballast, 'in-the-way'), { recursive: true })
+    const watch = await open()
+    disk.fill()
+    await watch.look()
+    expect(watch.isLow).toBe(true)
+    await disk.free()
+    await watch.look()
+    expect([watch.isLow, (await diskSpaceOf(state)).freeBytes > 100 * MIB]).toEqual([false, true])
+  })
+
   test('has a ballast that takes real room, is given up when it is full, and comes back', async () => {
     const { state, disk, ballast, open } = await watched(128)
     const before = await diskSpaceOf(state)
     const first = await open()
+    // Not at once: a start must not wait until that much is written.
+    await expect(stat(ballast)).rejects.toMatchObject({ code: 'ENOENT' })
+    await first.look()
     const { size, blocks } = await stat(ballast)
     expect(size).toBe(4 * MIB)
     expect(blocks * 512).toBeGreaterThanOrEqual(size)

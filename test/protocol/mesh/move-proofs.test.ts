@@ -8,6 +8,7 @@ import { jobIdOf } from '../../../protocol/core/run.ts'
 import { refOf } from '../../../protocol/mesh/run-ledger.ts'
 import { digest } from '../../../protocol/wire/digest.ts'
 import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
+import { succeeded } from '../../support/memory-members.ts'
 import { keyOfSeed, type MemoryPeer } from '../../support/memory-mesh.ts'
 import { openMesh } from '../../support/open-mesh.ts'
 import { acceptOf, codeOf, made, scopeOf } from '../../support/witness-asks.ts'
@@ -101,6 +102,21 @@ test('a stop-sign that is left at one witness is written back, and the job lands
   expect(begun).toMatchObject({ kind: 'applied', value: { phase: 'leased', epoch: 1 } })
 })
 
+test('a made-up landing is refused where the job began, and where it has landed already', async () => {
+  const { mesh, gateway, agent, rogue, sealed, value, accepts, ref } = await leased()
+  const ofNowhere = { prevHash: 'ab'.repeat(32), attempts: 3 }
+  const home = landed(after(rogue, value, { ...MOVE, witnessEpoch: 1 }))
+  expect(await accepts(rogue, { ...home, ...ofNowhere }, 1)).toEqual(all('invalid'))
+
+  const moved = await mesh.settle(agent.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+  const landing = landed(moved.value)
+  await mesh.settle(gateway.client.change(ref, undefined, { landing }))
+  const other = { ...landed(after(rogue, value, MOVE)), ...ofNowhere }
+  expect(await accepts(rogue, other, 2, 60)).toEqual(all('invalid'))
+  expect(await accepts(rogue, landing, 2, 70)).toEqual(all('accepted'))
+})
+
 test('a lease that came along is not taken over before the landing is known', async () => {
   const { mesh, agent, rogue, sealed, accepts } = await leased()
   const moved = await mesh.settle(agent.change(sealed, MOVE))
@@ -160,4 +176,80 @@ test('a lease keeps its length where the witnesses have another profile', async 
   const whole = { ...claim, leaseMs: 30_000 }
   const op30 = agent.signer.jobOp(ref.register, 'cc'.repeat(16), whole as never)
   expect(await mesh.settle(agent.client.change(ref, op30))).toMatchObject({ kind: 'applied' })
+})
+
+/*
+ * Witnesses of the first epoch are 1, 2 and 3, of the second 1, 2 and 4: the landing came to 1 and
+ * 2 alone, and then 1 was lost too. Of those that could tell where the job came from, 2 is left.
+ */
+async function landedAtTwo() {
+  const A = ['agent', 'witness'] as const
+  const mesh = await openMesh({ roles: [['gateway'], A, A, A, A] })
+  const [gateway, first, holder, gone, late] = [0, 1, 2, 3, 4].map((index) => mesh.peer(index))
+  if (!gateway || !first || !holder || !gone || !late) throw new Error('five')
+  const all = mesh.rosters.current()
+  if (all === undefined) throw new Error('no roster')
+  const seated = async (version: number, without: MemoryPeer) => {
+    const members = all.roster.members.map((member) => {
+      if (member.peerId !== without.peerId) return member
+      return { ...member, roles: ['agent' as const], witness: undefined }
+    })
+    const before = mesh.rosters.current()
+    const head = { version, prevHash: before?.hash ?? '', witnessEpoch: version, members }
+    mesh.rosters.add(sealRoster(await keyOfSeed(0), { ...all.roster, ...head, w: 3 }))
+  }
+  await seated(1, late)
+  const sealed = mesh.announce()
+  await mesh.settle(gateway.record(sealed))
+  await mesh.settle(holder.create(sealed))
+  await mesh.settle(holder.claim(sealed, CLAIM))
+  mesh.network.isolate(gone.peerId)
+  await seated(2, gone)
+  const moved = await mesh.settle(holder.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+  const landing = landed(moved.value)
+  const jobId = jobIdOf(sealed.announcement.runId, 0)
+  const ref = { ...refOf(sealed, jobId), witnessEpoch: 2 }
+  mesh.network.isolate(gone.peerId, late.peerId)
+  const begun = await mesh.settle(holder.client.change(ref, undefined, { landing }))
+  if (begun.kind !== 'applied') throw new Error(begun.kind)
+  // What pushes the landing to the one that missed it has given up by now.
+  await mesh.clock.advance(5_000)
+  mesh.network.heal()
+  mesh.network.isolate(gone.peerId)
+  mesh.network.isolate(first.peerId)
+  return { mesh, gateway, holder, late, sealed, landing, ref }
+}
+
+test('a job that has landed ends where all but one of those that saw it move are lost', async () => {
+  const { mesh, holder, ref } = await landedAtTwo()
+  const body = { kind: 'complete', epoch: 1, claimId: CLAIM, outcome: succeeded(1) } as const
+  const op = holder.signer.jobOp(ref.register, 'ef'.repeat(16), body)
+
+  const ended = await mesh.settle(holder.client.change(ref, op))
+  expect(ended).toMatchObject({ kind: 'applied', value: { phase: 'succeeded', epoch: 1 } })
+})
+
+test('a late witness that has the landing from one other guards the lease in it', async () => {
+  const { mesh, gateway, late, sealed, landing } = await landedAtTwo()
+  const claim = { kind: 'claim', claimId: 'cd'.repeat(16), boot: late.boot } as const
+  const taken = after(late, landing, { ...claim, leaseMs: 3_000 })
+  const scope = { ...scopeOf(late, sealed, 0), witnessEpoch: 2 }
+  const ask = async (value: RegisterValue, round: number) => {
+    return codeOf(await mesh.settle(late.ask(late, acceptOf(late, scope, value, { round }))))
+  }
+
+  expect(await ask(taken, 50)).toBe('lease_alive')
+  const made = landed(after(gateway, { ...landing, version: landing.version - 1 }, MOVE))
+  expect(await ask(made, 55)).toBe('invalid')
+  await mesh.clock.advance(LEASE_PROFILES.short.takeOverMs)
+  expect(await ask(taken, 60)).toBe('accepted')
+})
+
+test('where nobody shows the job, nothing is taken from those that cannot tell', async () => {
+  const { mesh, gateway, late, sealed, landing } = await landedAtTwo()
+  mesh.network.isolate(late.peerId, gateway.peerId)
+  const scope = { ...scopeOf(late, sealed, 0), witnessEpoch: 2 }
+  const request = acceptOf(gateway, scope, landing, { round: 50, announcement: sealed.bytes })
+  expect(codeOf(await mesh.settle(gateway.ask(late, request)))).toBe('wrong_roster')
 })

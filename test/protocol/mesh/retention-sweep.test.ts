@@ -30,8 +30,8 @@ async function endedRun(mesh: MemoryMesh): Promise<SealedAnnouncement> {
 }
 
 /** The next announcement of the first gateway, which says that all before it are closed. */
-async function raiseFloor(mesh: MemoryMesh): Promise<SealedAnnouncement> {
-  const next = mesh.announce({ commit: 'beef', floor: 1 })
+async function raiseFloor(mesh: MemoryMesh, commit = 'beef'): Promise<SealedAnnouncement> {
+  const next = mesh.announce({ commit, floor: 1 })
   await mesh.settle(mesh.peer(0).record(next))
   await mesh.clock.advance(2_000)
   return next
@@ -85,6 +85,53 @@ describe('a run that has ended', () => {
     await sweepAll(mesh)
 
     expect(await registersIn(mesh, 2)).toContain(jobIdOf(sealed.announcement.runId, 0))
+  })
+})
+
+describe('a witness that missed the end of a job', () => {
+  /** The third one has the job as queued; the others have it ended. */
+  async function lagging(): Promise<{ mesh: MemoryMesh; job: string }> {
+    const mesh = await open({ roles: TWO_GATEWAYS })
+    const [gateway, agent, late] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+    const sealed = mesh.announce()
+    await mesh.settle(gateway.record(sealed))
+    await mesh.settle(agent.create(sealed))
+    await mesh.clock.advance(2_000)
+    mesh.network.isolate(late.peerId)
+    await mesh.settle(agent.claim(sealed, CLAIM))
+    const body = { kind: 'complete', epoch: 1, claimId: CLAIM, outcome: succeeded(1) } as const
+    expect(await mesh.settle(agent.change(sealed, body))).toMatchObject({ kind: 'applied' })
+    mesh.clock.jumpWall(RETENTION_MS + DAY_MS)
+    await mesh.clock.advance(5_000)
+    return { mesh, job: jobIdOf(sealed.announcement.runId, 0) }
+  }
+
+  test('drops it once a quorum has, and not while nobody can be asked', async () => {
+    const { mesh, job } = await lagging()
+    await raiseFloor(mesh)
+    for (const index of [0, 1]) await mesh.settle(mesh.peer(index).service.sweepEnded())
+    expect(await registersIn(mesh, 1)).not.toContain(job)
+    mesh.network.heal()
+    await raiseFloor(mesh, 'feed')
+    mesh.network.isolate(mesh.peer(2).peerId)
+    await mesh.settle(mesh.peer(2).service.sweepEnded())
+    expect(await registersIn(mesh, 2)).toContain(job)
+
+    mesh.network.heal()
+    await mesh.settle(mesh.peer(2).service.sweepEnded())
+    expect(await registersIn(mesh, 2)).not.toContain(job)
+    expect(await mesh.peer(2).store.isDropped({ register: job, witnessEpoch: 1 })).toBe(true)
+  })
+
+  test('gets the end from the others where they still keep it, and drops it then', async () => {
+    const { mesh, job } = await lagging()
+    mesh.network.heal()
+    await raiseFloor(mesh)
+    await mesh.settle(mesh.peer(2).service.sweepEnded())
+    expect(await registersIn(mesh, 2)).toContain(job)
+    await mesh.clock.advance(2_000)
+    await mesh.settle(mesh.peer(2).service.sweepEnded())
+    expect(await registersIn(mesh, 2)).not.toContain(job)
   })
 })
 
@@ -160,8 +207,9 @@ test('a witness whose disk is nearly full begins nothing, and goes on with what 
   await mesh.settle(mesh.peer(1).create(sealed))
   for (const peer of mesh.peers) peer.isDiskLow = true
 
-  const other = await mesh.settle(mesh.peer(0).record(mesh.announce({ commit: 'beef' })))
+  // At once: a disk gets no room while a change tries its rounds.
+  const other = await mesh.settle(mesh.peer(0).record(mesh.announce({ commit: 'beef' })), 1_000)
   expect(other.kind).toBe('unresolved')
-  expect(other.refused.map(({ code }) => code)).toContain('overload')
+  expect(other.refused.map(({ code }) => code)).toContain('disk_low')
   expect(await mesh.settle(mesh.peer(1).claim(sealed, CLAIM))).toMatchObject({ kind: 'applied' })
 })

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import type { Role } from '../../../protocol/core/roster.ts'
 import { REDELIVERY_MARGIN_MS, REDELIVERY_WINDOW_MS } from '../../../protocol/core/roster-limits.ts'
+import type { RecordWait } from '../../../protocol/mesh/run-recorder.ts'
 import { MemoryMembers } from '../../support/memory-members.ts'
 
 const GATEWAY: readonly Role[] = ['gateway', 'witness']
@@ -89,6 +90,20 @@ test('an epoch that nobody can answer for is waited for, not passed over', async
   expect((await mesh.settle(recorded)).announcement.witnessEpoch).toBe(2)
 })
 
+test('which earlier epoch a run waits for is told before anybody answers', async () => {
+  const mesh = await withoutFirstWitnesses()
+  const told: (RecordWait | undefined)[] = []
+  const onWaiting = (wait: RecordWait | undefined) => told.push(wait)
+  const sealed = mesh.announce({ by: 1, witnessEpoch: 2 })
+  const recorded = mesh.member(1).recordRun(sealed, { onWaiting })
+  await mesh.clock.advance(1_000)
+  expect(told).toEqual([{ kind: 'epoch', witnessEpoch: 1 }])
+
+  mesh.network.heal()
+  await mesh.settle(recorded)
+  expect(told.at(-1)).toBeUndefined()
+})
+
 test('an epoch that was given up is not waited for, and begins no run', async () => {
   const mesh = await withoutFirstWitnesses()
   const roles = [['gateway'], GATEWAY, ['agent'], WITNESS, WITNESS] as const
@@ -124,4 +139,43 @@ test('a gateway without the roster of an earlier epoch gets it before it records
 
   const again = mesh.announce({ by: newcomer, witnessEpoch: 2 })
   expect(await mesh.settle(mesh.member(newcomer).recordRun(again))).toEqual(first)
+})
+
+test('a run that was dropped in an earlier epoch is gone, and not asked for without end', async () => {
+  const mesh = await twoGateways()
+  const first = mesh.announce()
+  await mesh.settle(mesh.member(0).recordRun(first))
+  const { runId } = first.announcement
+  const keys = [{ register: runId, witnessEpoch: 1 }]
+  for (const index of [0, 1, 2]) {
+    await mesh.settle(mesh.store(index).drop({ keys, annHashes: [], wallMs: mesh.clock.wallMs() }))
+    await mesh.settle(mesh.restart(index))
+  }
+  await mesh.clock.advance(5_000)
+  await changed(mesh)
+
+  const again = mesh.announce({ by: 1, witnessEpoch: 2 })
+  const code = await mesh.settle(mesh.member(1).recordRun(again).catch(codeOf))
+
+  expect(code).toBe('RUN_GONE')
+})
+
+test('an old store that a later roster has replaced answers for no epoch any more', async () => {
+  const mesh = await twoGateways()
+  const before = mesh.member(0).roster()?.roster.members ?? []
+  const members = before.map((member, index) => {
+    const { witness } = member
+    if (index !== 2 || witness === undefined) return member
+    return { ...member, witness: { ...witness, storeId: 'ee'.repeat(16) } }
+  })
+  await mesh.changeRoster(BEFORE, { members })
+  mesh.network.isolate(mesh.key(1).peerId)
+
+  // Somebody put the old copy back: it may have forgotten what it promised in the first epoch.
+  const recorded = mesh.member(0).recordRun(mesh.announce()).catch(codeOf)
+  await mesh.clock.advance(20_000)
+  await expect(Promise.race([recorded, Promise.resolve('waiting')])).resolves.toBe('waiting')
+
+  mesh.network.heal()
+  expect(await mesh.settle(recorded)).toMatchObject({ announcement: { witnessEpoch: 1 } })
 })

@@ -27,8 +27,10 @@ function leasedRecord(): AcceptorRecord {
 
 function open(max: number) {
   const clock = new FakeClock()
+  const before = clock.bootMs()
   const store = new CrashStore(clock, 'aa'.repeat(16))
-  return { clock, store, registers: new WitnessRegisters(store, STARTED_MS, max) }
+  const bootMs = () => STARTED_MS + clock.bootMs() - before
+  return { clock, store, registers: new WitnessRegisters(store, bootMs, max) }
 }
 
 async function hold(registers: WitnessRegisters, index: number): Promise<void> {
@@ -65,6 +67,20 @@ test('leased registers stay, and when all places are leased a new one is refused
 
   await expect(registers.take(keyOf(4))).rejects.toMatchObject({ code: 'OVERLOADED' })
   expect([...registers.leased()].map(({ key }) => key.register)).toEqual(['R1', 'R2', 'R3'])
+})
+
+test('a stop-sign that left memory guards its lease anew, and not as if it had run out', async () => {
+  const { clock, store, registers } = open(1)
+  const { accepted, ...rest } = leasedRecord()
+  if (accepted?.value.kind !== 'job') throw new Error('no job')
+  const value = { ...accepted.value, phase: 'moved', moved: { witnessEpoch: 2 } } as const
+  const record = { ...rest, accepted: { ...accepted, value } }
+  await clock.settle(store.save({ key: keyOf(1), record, announcement: undefined }), 1_000)
+  await clock.advance(60_000)
+
+  const { timer } = (await registers.take(keyOf(1))).state
+
+  expect(timer.renewedAtMs).toBeGreaterThan(STARTED_MS + 59_000)
 })
 
 function promised(register: WitnessRegister): AcceptorStep {

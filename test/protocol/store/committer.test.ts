@@ -1,10 +1,16 @@
 import { expect, test } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { COMMIT_BATCH_BYTES_MAX, COMMIT_QUEUE_BYTES_MAX } from '../../../protocol/core/limits.ts'
+import {
+  SYNC_SAMPLES_MAX,
+  SYNC_SAMPLES_MIN,
+  SYNC_WINDOW_MS
+} from '../../../protocol/core/sync-limits.ts'
 import { Committer, type PlannedWrite } from '../../../protocol/store/committer.ts'
 import type { StoreOp } from '../../../protocol/store/database.ts'
 import { META_WSEQ } from '../../../protocol/store/keys.ts'
 import { unsealJson } from '../../../protocol/store/sealed-value.ts'
+import { SyncMeter } from '../../../protocol/store/sync-meter.ts'
 import { Tally } from '../../../protocol/store/tally.ts'
 
 interface Batch {
@@ -244,4 +250,36 @@ test('a closed store has synced all, and takes nothing more', async () => {
   expect(await write).toBe(2)
   await expect(committer.write(writeOf('b'))).rejects.toMatchObject({ code: 'STORE_FAILED' })
   expect(failures).toEqual([])
+})
+
+test('how long syncs take is measured, and a slow disk is told only while it is slow', async () => {
+  let nowMs = 0
+  const database = new SlowDatabase()
+  const meter = new SyncMeter(() => nowMs)
+  const parts = { database, tally: new Tally(), onFailure: () => undefined, meter }
+  const committer = new Committer(parts, { dir: '/store', wseq: 0 })
+  let batches = 0
+  const syncsOf = async (count: number, ms: number) => {
+    for (let index = 0; index < count; index += 1) {
+      const written = committer.write(writeOf(`k${index}`))
+      const batch = await database.batchAt(batches)
+      batches += 1
+      nowMs += ms
+      batch.synced()
+      await written
+    }
+  }
+
+  await syncsOf(SYNC_SAMPLES_MIN - 1, 4_000)
+  expect(meter.figures()).toEqual({ p99Ms: 4_000, syncs: SYNC_SAMPLES_MIN - 1, isSlow: false })
+  await syncsOf(1, 5)
+  expect(meter.figures()).toMatchObject({ p99Ms: 4_000, isSlow: true })
+  nowMs += SYNC_WINDOW_MS
+  await syncsOf(400, 3)
+  expect(meter.figures()).toEqual({ p99Ms: 3, syncs: 400, isSlow: false })
+  // One in a hundred may be slow.
+  await syncsOf(3, 9_000)
+  expect(meter.figures().isSlow).toBe(false)
+  await syncsOf(3 * SYNC_SAMPLES_MAX, 2)
+  expect(meter.figures()).toEqual({ p99Ms: 2, syncs: SYNC_SAMPLES_MAX, isSlow: false })
 })

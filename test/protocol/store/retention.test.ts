@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../../protocol/store/database.ts'
+import { OpenAnnouncements } from '../../../protocol/store/open-announcements.ts'
 import { storeIn, storeOver, temporaryFolder } from '../../support/store-folder.ts'
 import { acceptOf, hashOf, jobValue, promiseOf, runValue } from '../../support/store-records.ts'
 
@@ -141,5 +142,22 @@ describe('the numbers of a gateway', () => {
     expect(await second.inbox.nextGwSeq()).toBe(3)
     await second.close()
     expect((await storeIn(dir)).inbox.floor()).toBe(2)
+  })
+
+  test('never fall behind a floor, where a draw was refused before a restart', async () => {
+    const dir = await temporaryFolder()
+    await (await storeIn(dir)).close()
+    const numbers = new OpenAnnouncements()
+    // Refused by a full queue, its writes go nowhere; a look for ended runs writes the floor then.
+    const { gwSeq } = numbers.draw()
+    numbers.close([gwSeq])
+    const level = await openDatabase(dir, false)
+    await level.batch(numbers.close([]), { sync: true })
+    await level.close()
+
+    const { inbox } = await storeIn(dir)
+
+    expect(inbox.floor()).toBe(gwSeq)
+    expect(await inbox.nextGwSeq()).toBeGreaterThan(inbox.floor())
   })
 })

@@ -252,7 +252,7 @@ export const replies: fc.Arbitrary<RegisterReply> = fc.oneof(
   fc.record({ kind: fc.constant('accepted'), ballot: ballots, wseq: counts }),
   fc.record({
     kind: fc.constant('rejected'),
-    code: fc.constantFrom('ballot', 'lease_alive', 'gone', 'announcement_missing'),
+    code: fc.constantFrom('ballot', 'lease_alive', 'gone', 'announcement_missing', 'disk_low'),
     promised: option(ballots),
     remainingMs: option(counts),
     detail: texts

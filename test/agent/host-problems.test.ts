@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { type HostProblemsParts, hostProblems } from '../../agent/agent-parts.ts'
+import { ROSTER } from '../support/control-parts.ts'
+
+function codesOf(isSlow: boolean, roles: readonly ('agent' | 'witness')[]) {
+  const members = ROSTER.roster.members.map((member) => ({ ...member, roles }))
+  const roster = { ...ROSTER, roster: { ...ROSTER.roster, members } }
+  const parts = {
+    host: { problems: [] },
+    key: { peerId: 'peer-onyx' },
+    disk: { problem: undefined },
+    book: { current: () => roster },
+    store: { syncs: () => ({ p99Ms: 1_480, syncs: 300, isSlow }) }
+  }
+  return hostProblems(parts as unknown as HostProblemsParts)
+}
+
+test('a witness with slow syncs says so with its figures and the way out', () => {
+  const [line, ...others] = codesOf(true, ['agent', 'witness'])
+  expect(others).toEqual([])
+  expect(line).toMatchObject({ code: 'WITNESS_SLOW' })
+  expect(line?.message).toContain('300 syncs one in 100 took 1480 ms or more, over 1000 ms')
+  expect(line?.fix).toContain('`agent unseat onyx`')
+})
+
+test('an agent that is no witness, or whose disk is quick, says nothing', () => {
+  expect(codesOf(true, ['agent'])).toEqual([])
+  expect(codesOf(false, ['agent', 'witness'])).toEqual([])
+})
