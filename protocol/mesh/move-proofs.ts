@@ -5,7 +5,7 @@ import { isLanding } from '../core/move.ts'
 import type { Clock, Digest } from '../core/ports.ts'
 import { MOVE_HOPS_MAX, PROVEN_MOVES_MAX } from '../core/roster-limits.ts'
 import { Lru } from './lru.ts'
-import type { ReadResult, RegisterClient } from './register-client.ts'
+import type { ReadOptions, ReadResult, RegisterClient } from './register-client.ts'
 import { refusal } from './witness-refusal.ts'
 
 export interface MoveProofsParts {
@@ -96,7 +96,7 @@ export class MoveProofs {
   async #follow(scope: RegisterScope, fromEpoch: number): Promise<JobState | 'none' | undefined> {
     let epoch = fromEpoch
     for (let hop = 0; hop < MOVE_HOPS_MAX; hop += 1) {
-      const read = await this.#read(scope, epoch)
+      const read = await this.#read(scope, epoch, 'write')
       const lead = leadOf(jobIn(read), scope.witnessEpoch)
       if (lead.kind === 'none') return read.kind === 'chosen' ? 'none' : undefined
       if (lead.kind === 'here') return lead.landing
@@ -112,14 +112,21 @@ export class MoveProofs {
   async #search(scope: RegisterScope, fromEpoch: number): Promise<JobState | 'unknown'> {
     const least = Math.max(fromEpoch, scope.witnessEpoch - MOVE_HOPS_MAX)
     for (let epoch = scope.witnessEpoch - 1; epoch > least; epoch -= 1) {
-      const lead = leadOf(jobIn(await this.#read(scope, epoch)), scope.witnessEpoch)
+      const read = await this.#read(scope, epoch, 'write')
+      const lead = leadOf(jobIn(read), scope.witnessEpoch)
       if (lead.kind === 'here') return lead.landing
     }
     return 'unknown'
   }
 
-  async #read({ register, ann }: RegisterScope, witnessEpoch: number): Promise<ReadResult> {
-    return await this.#parts.client.read({ register, witnessEpoch, ann }, { settle: 'never' })
+  // A stop-sign that one witness lacks and another has lost is to be written back: every board
+  // shows the job where it leads, so that nobody else would look at the register that it left.
+  async #read(
+    { register, ann }: RegisterScope,
+    witnessEpoch: number,
+    settle: ReadOptions['settle'] = 'never'
+  ): Promise<ReadResult> {
+    return await this.#parts.client.read({ register, witnessEpoch, ann }, { settle })
   }
 }
 

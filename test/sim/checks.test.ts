@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RegisterValue } from '../../protocol/core/messages.ts'
 import { DIGEST } from '../support/arbitrary-register.ts'
-import { claim, complete, create, jobAfter } from '../support/job-ops.ts'
+import { complete, jobAfter } from '../support/job-ops.ts'
 import { plainSigner } from '../support/plain-signer.ts'
 import { checkI1 } from './checks/i01-one-value-per-ballot.ts'
 import { checkI2 } from './checks/i02-one-chain.ts'
@@ -9,73 +9,33 @@ import { checkI3 } from './checks/i03-no-way-back.ts'
 import { checkAnswers } from './checks/i04-answers.ts'
 import { checkI4 } from './checks/i04-one-outcome.ts'
 import { checkI5 } from './checks/i05-epochs.ts'
-import { checkEarlyStart } from './checks/i06-early-start.ts'
-import { checkI6 } from './checks/i06-one-lease.ts'
-import { checkOneProcess } from './checks/i06-one-process.ts'
-import { checkI7 } from './checks/i07-one-container.ts'
-import { checkI8 } from './checks/i08-no-late-start.ts'
 import { checkI9 } from './checks/i09-no-lost-delivery.ts'
 import { checkI10 } from './checks/i10-nothing-unsynced.ts'
 import { checkI11 } from './checks/i11-one-configuration.ts'
+import { checkFloors } from './checks/i12-floors-of-what-ended.ts'
 import { checkI12 } from './checks/i12-no-creation-below-the-floor.ts'
 import { checkI13 } from './checks/i13-no-poison.ts'
-import { checkOneLog } from './checks/one-log.ts'
-import type { Checker, Fact } from './events.ts'
+import type { Fact } from './events.ts'
+import {
+  ballot,
+  CLAIM,
+  CREATE,
+  chosen,
+  LEASED,
+  PLACE,
+  proposes,
+  QUEUED,
+  RIVAL,
+  TAKEN,
+  takes,
+  verdict,
+  written
+} from './traces.ts'
 
 /*
  * A checker that cannot fail is worthless: each is shown a trace that breaks its invariant, and one
  * that nearly does.
  */
-
-const PLACE = 'RUN.0@1'
-
-function ballot(round: number, peer = 'agent') {
-  return { round, peer, boot: 'boot' }
-}
-
-function written(value: RegisterValue, round: number) {
-  return { place: PLACE, ballot: ballot(round), hash: DIGEST.hash(value), value }
-}
-
-/** The first thing that the checker says of these facts, each a second after the one before. */
-function verdict(check: Checker, ...facts: readonly Fact[]): string | undefined {
-  for (const [index, fact] of facts.entries()) {
-    const problem = check({ ...fact, atMs: index * 1_000 })
-    if (problem !== undefined) return problem
-  }
-  return
-}
-
-// The same ops in each: what has them in its past descends from what has fewer of them.
-const CREATE = create()
-const CLAIM = claim('peerA', 'one')
-const QUEUED = jobAfter(CREATE)
-const LEASED = jobAfter(CREATE, CLAIM)
-const RIVAL = jobAfter(CREATE, claim('peerB', 'two'))
-const TAKEN = jobAfter(CREATE, CLAIM, claim('peerB', 'three'))
-
-const proposes = (value: RegisterValue, round: number, by = 'agent'): Fact => ({
-  kind: 'proposes',
-  by,
-  ...written(value, round)
-})
-const chosen = (value: RegisterValue, round: number): Fact => ({
-  kind: 'chosen',
-  ...written(value, round)
-})
-const takes = (
-  value: RegisterValue,
-  round: number,
-  before: RegisterValue | undefined,
-  localMs: number
-): Fact => ({
-  kind: 'takes',
-  store: 's',
-  localMs,
-  before,
-  changes: before !== value,
-  ...written(value, round)
-})
 
 describe('I1', () => {
   test('sees two values under one ballot', () => {
@@ -161,132 +121,16 @@ describe('I5', () => {
   })
 })
 
-describe('I6', () => {
-  const holds = (claimId: string, untilMs: number): Fact => ({
-    kind: 'holds',
-    by: claimId,
-    boot: 'boot',
-    job: 'RUN.0',
-    epoch: 1,
-    claimId,
-    untilMs
-  })
-
-  test('sees two holders at one instant', () => {
-    expect(verdict(checkI6(), holds('one', 5_000), holds('two', 6_000))).toMatch('I6')
-    expect(verdict(checkI6(), holds('one', 900), holds('two', 6_000))).toBeUndefined()
-    const letsGo: Fact = { kind: 'lets_go', claimId: 'one' }
-    expect(verdict(checkI6(), holds('one', 5_000), letsGo, holds('two', 6_000))).toBeUndefined()
-  })
-})
-
-describe('I6, of processes', () => {
-  const adopted = (number: number): RegisterValue => {
-    const lease = LEASED.lease && { ...LEASED.lease, boot: `boot${number}` }
-    const adoption = { number, opId: 'op', sig: 'sig' }
-    const prevHash = DIGEST.hash(LEASED)
-    return { ...LEASED, version: 3, prevHash, lease: lease && { ...lease, adoption } }
-  }
-  const renews = (boot: string): Fact => ({
-    kind: 'renews',
-    store: 's',
-    place: PLACE,
-    claimId: 'one',
-    boot,
-    localMs: 0
-  })
-
-  test('sees a renewal for a process that was replaced', () => {
-    const before = LEASED.lease?.boot ?? ''
-    const trace = [takes(LEASED, 2, QUEUED, 0), renews(before), takes(adopted(1), 3, LEASED, 0)]
-    expect(verdict(checkOneProcess(), ...trace, renews(before))).toMatch('replaced')
-    expect(verdict(checkOneProcess(), ...trace, renews('boot1'))).toBeUndefined()
-  })
-
-  test('sees an adoption out of turn', () => {
-    const trace = [chosen(LEASED, 2)]
-    expect(verdict(checkOneProcess(), ...trace, chosen(adopted(2), 3))).toMatch('adoption 0 to 2')
-    expect(verdict(checkOneProcess(), ...trace, chosen(adopted(1), 3))).toBeUndefined()
-  })
-})
-
-describe('I6, where a lease begins', () => {
-  const holds = (untilMs: number): Fact => {
-    const { claimId = '', boot = '' } = LEASED.lease ?? {}
-    return { kind: 'holds', by: 'agent', boot, job: 'RUN.0', epoch: 1, claimId, untilMs }
-  }
-
-  test('sees one that counts from its answers', () => {
-    const holdMs = LEASED.lease?.leaseMs === 3_000 ? 2_200 : 27_000
-    expect(verdict(checkEarlyStart(), proposes(LEASED, 1), holds(holdMs))).toBeUndefined()
-    expect(verdict(checkEarlyStart(), proposes(LEASED, 1), holds(holdMs + 900))).toMatch('later')
-  })
-})
-
-describe('the log', () => {
-  const logs = (first: number, last: number, line: number): Fact => {
-    return { kind: 'logs', job: 'RUN.0', epoch: 1, first, last, line }
-  }
-
-  test('has each line once, and none is left out', () => {
-    expect(verdict(checkOneLog(), logs(1, 2, 1), logs(4, 4, 4))).toMatch('comes after 2')
-    expect(verdict(checkOneLog(), logs(1, 2, 1), logs(3, 4, 1))).toMatch('line 1')
-    expect(verdict(checkOneLog(), logs(1, 2, 1), logs(1, 3, 1))).toBeUndefined()
-  })
-})
-
-describe('I7 and I8', () => {
-  const userCode = (claimId: string, untilMs: number): Fact => ({
-    kind: 'user_code',
-    host: 'host',
-    job: 'RUN.0',
-    epoch: 1,
-    claimId,
-    untilMs
-  })
-  const ends = (claimId: string): Fact => ({ kind: 'ends', claimId, exit: 0 })
-
-  test('see two containers', () => {
-    expect(verdict(checkI7(800), userCode('one', 9_000), userCode('two', 9_000))).toMatch('I7')
-    const after = [userCode('one', 9_000), ends('one'), userCode('two', 9_000)]
-    expect(verdict(checkI7(800), ...after)).toBeUndefined()
-  })
-
-  test('see a container that outlives its deadline', () => {
-    const tick: Fact = { kind: 'fault', what: 'none', whom: '' }
-    expect(verdict(checkI7(800), userCode('one', 900), tick, tick)).toMatch('outlives')
-  })
-
-  const deadline = (claimId: string, untilMs: number): Fact => {
-    return { kind: 'deadline', host: 'host', claimId, untilMs }
-  }
-
-  test('see a deadline that is put off after it has come', () => {
-    const late = [userCode('one', 500), deadline('one', 5_000)]
-    expect(verdict(checkI7(800), ...late)).toMatch('put off')
-    const early = [userCode('one', 1_500), deadline('one', 5_000)]
-    expect(verdict(checkI7(800), ...early)).toBeUndefined()
-  })
-
-  test('know that what sleeps runs nothing, and is over soon after it wakes', () => {
-    const sleeps: Fact = { kind: 'sleeps', host: 'host', untilMs: 2_500 }
-    const tick: Fact = { kind: 'fault', what: 'none', whom: '' }
-    const trace = [sleeps, userCode('one', 1_200), userCode('two', 9_000)]
-    expect(verdict(checkI7(800), ...trace)).toBeUndefined()
-    expect(verdict(checkI7(800), ...trace, tick, tick)).toMatch('outlives')
-  })
-
-  test('see a late start', () => {
-    expect(verdict(checkI8(250), userCode('one', -300))).toMatch('I8')
-    expect(verdict(checkI8(250), userCode('one', 300))).toBeUndefined()
-  })
-})
-
 describe('I9', () => {
   test('sees an answer before the sync, and a run that is shown too early', () => {
     const delivery = { gateway: 'gateway', delivery: 'd' }
     expect(verdict(checkI9(), { kind: 'received', ...delivery })).toMatch('I9')
-    const early: Fact = { kind: 'shown', gateway: 'gateway', place: PLACE }
+    const early: Fact = {
+      kind: 'shown',
+      gateway: 'gateway',
+      place: PLACE,
+      annHash: QUEUED.annHash
+    }
     expect(verdict(checkI9(), early)).toMatch('I9')
     expect(verdict(checkI9(), chosen(QUEUED, 1), early)).toBeUndefined()
   })
@@ -337,6 +181,12 @@ describe('I11', () => {
     expect(verdict(checkI11(), announced, chosen(QUEUED, 1))).toBeUndefined()
   })
 
+  test('sees a gateway that shows a run by its own words, where others were chosen', () => {
+    const shown = { kind: 'shown', gateway: 'gateway', place: 'RUN@1' } as const
+    expect(verdict(checkI11(), announced, { ...shown, annHash: 'own' })).toMatch('I11')
+    expect(verdict(checkI11(), announced, { ...shown, annHash: 'ann' })).toBeUndefined()
+  })
+
   test('sees two sets of witnesses', () => {
     const looks = (stores: string): Fact => ({
       kind: 'addresses',
@@ -361,6 +211,25 @@ describe('I12', () => {
     })
     expect(verdict(checkI12(), floor, makes(5))).toMatch('I12')
     expect(verdict(checkI12(), floor, makes(6))).toBeUndefined()
+  })
+
+  test('sees a floor above a job that is open', () => {
+    const rest = { store: 's', gateway: 'gateway' } as const
+    const made: Fact = { kind: 'creates', ...rest, place: PLACE, gwSeq: 4 }
+    const floor = (gwSeq: number): Fact => ({ kind: 'floor', ...rest, gwSeq })
+    const done = jobAfter(CREATE, CLAIM, complete('peerA', 1, 'one'))
+    expect(verdict(checkFloors(), made, chosen(QUEUED, 1), floor(4))).toMatch('I12')
+    expect(verdict(checkFloors(), made, chosen(QUEUED, 1), floor(3))).toBeUndefined()
+    expect(verdict(checkFloors(), made, chosen(done, 1), floor(4))).toBeUndefined()
+  })
+
+  test('sees a renewal of what is dropped that is not told so', () => {
+    const drops: Fact = { kind: 'drops', store: 's', place: PLACE }
+    const says = (answer: 'behind' | 'gone'): Fact => {
+      return { kind: 'refuses', store: 's', place: PLACE, answer }
+    }
+    expect(verdict(checkI12(), drops, says('behind'))).toMatch('dropped')
+    expect(verdict(checkI12(), drops, says('gone'))).toBeUndefined()
   })
 
   test('sees a register that comes back after its drop', () => {

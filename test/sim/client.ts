@@ -17,6 +17,7 @@ import { runIdOf } from '../../protocol/core/run.ts'
 import { quorumOf } from '../../protocol/core/witnesses.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
+import { SimRepairs } from './repairs.ts'
 import type { SimRosters } from './rosters.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { SeenStores } from './seen-stores.ts'
@@ -36,7 +37,7 @@ export interface Ref {
   readonly ann: AnnouncementRef
 }
 
-type ReadRef = Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined }
+export type ReadRef = Omit<Ref, 'ann'> & { readonly ann: AnnouncementRef | undefined }
 
 export interface ChangeOptions {
   readonly announcement?: Uint8Array | undefined
@@ -77,16 +78,17 @@ export class SimClient {
   #lanes = new Map<string, (() => void)[]>()
   #rounds = new Map<string, number>()
   #ambiguous = new Set<string>()
-  #pushed = new Set<string>()
   #addressed = new Set<string>()
+  readonly #repairs: SimRepairs
 
   constructor(parts: ClientParts) {
     this.#parts = parts
+    const ask: SimClient['ask'] = (...request) => this.ask(...request)
+    this.#repairs = new SimRepairs({ ...parts, ask, writeBack: (ref) => this.#writeBack(ref) })
     parts.process.onCrash(() => {
       this.#lanes = new Map()
       this.#rounds = new Map()
       this.#ambiguous = new Set()
-      this.#pushed = new Set()
       this.seen.clear()
     })
   }
@@ -204,7 +206,12 @@ export class SimClient {
     }
     if (result.chosen !== undefined) {
       const peers = [...result.lagging, ...result.outstanding]
-      this.#push(ref, result.chosen, peers, announcement)
+      this.#repairs.push(
+        ref,
+        this.#witnesses(ref),
+        { accepted: result.chosen, announcement },
+        peers
+      )
     }
     done(result)
   }
@@ -254,7 +261,7 @@ export class SimClient {
     const { register, witnessEpoch, ann } = ref
     const late = (peerId: string, reply: RegisterReply | undefined): void => {
       if (chosen === undefined || !lacks(reply, chosen)) return
-      this.#bring(ref, witnesses, chosen, [peerId])
+      this.#repairs.bring(ref, witnesses, chosen, [peerId])
     }
     const count = (peerId: string, reply: RegisterReply | undefined): void => {
       if (reply?.kind === 'value') replies.set(peerId, reply)
@@ -280,18 +287,7 @@ export class SimClient {
     this.#noteRound(placeOf(ref.register, ref.witnessEpoch), judged.highestRound)
     const { accepted, lagging } = judged
     if (judged.kind !== 'chosen' || accepted === undefined) return
-    this.#bring(ref, witnesses, accepted, lagging)
-  }
-
-  #bring(
-    ref: ReadRef,
-    witnesses: ChangeRequest['witnesses'],
-    accepted: Accepted,
-    peers: readonly string[]
-  ): void {
-    const { ann } = ref
-    if (ann === undefined || !this.#mayRepair(witnesses, accepted)) return
-    this.#push({ ...ref, ann }, accepted, peers, undefined)
+    this.#repairs.bring(ref, witnesses, accepted, lagging)
   }
 
   /** A round above the promise of a proposer that is gone, where our own witness still lags. */
@@ -327,49 +323,6 @@ export class SimClient {
         return
       })
     })
-  }
-
-  #mayRepair(witnesses: ChangeRequest['witnesses'], { value }: Accepted): boolean {
-    const { peerId } = this.#parts.process
-    if (witnesses.some((witness) => witness.peerId === peerId)) return true
-    return value.kind === 'job' && value.lease?.holder === peerId
-  }
-
-  // Whoever learns a chosen value brings it to the witnesses that lag (4.12.17).
-  #push(
-    ref: Ref,
-    accepted: Accepted,
-    peers: readonly string[],
-    announcement: Uint8Array | undefined
-  ): void {
-    const place = placeOf(ref.register, ref.witnessEpoch)
-    const { round, peer, boot } = accepted.ballot
-    const { register, witnessEpoch, ann } = ref
-    for (const witness of this.#witnesses(ref)) {
-      const name = `${witness.peerId} ${place} ${round} ${peer} ${boot}`
-      if (!peers.includes(witness.peerId) || this.#pushed.has(name)) continue
-      this.#pushed.add(name)
-      const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
-      const push = { kind: 'accept', scope, ...accepted, announcement } as const
-      const isOwn = witness.peerId === this.#parts.process.peerId
-      let tries = 0
-      const send = (): void => {
-        tries += 1
-        let isOver = false
-        this.ask(witness, push, (reply) => {
-          const isOutrun = reply?.kind === 'rejected' && reply.code === 'ballot'
-          if (isOver || reply?.kind === 'accepted' || (isOutrun && !isOwn)) return
-          isOver = true
-          if (tries === 1) {
-            this.#parts.process.arm(this.#parts.scene.profile.requestTimeoutMs, send)
-            return
-          }
-          this.#pushed.delete(name)
-          if (isOutrun) this.#writeBack(ref)
-        })
-      }
-      send()
-    }
   }
 
   #witnesses({ register, witnessEpoch }: Omit<Ref, 'ann'>): ChangeRequest['witnesses'] {

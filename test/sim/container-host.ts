@@ -87,6 +87,7 @@ export class ContainerHost {
       const container = this.#containers.get(claimId)
       if (container?.state !== 'created') return done(false)
       container.state = 'running'
+      this.#scene.emit({ kind: 'starts', claimId })
       if (this.#isOver(claimId)) {
         this.#scene.count('container: started too late')
         this.#end(container, EXIT_TOO_LATE)
@@ -234,6 +235,8 @@ export class ContainerHost {
 
   #end(container: Container, exit: number): void {
     if (container.state === 'exited') return
+    if (container.state === 'running')
+      this.#scene.emit({ kind: 'stops', claimId: container.claimId })
     container.state = 'exited'
     if (container.work.state === 'running') this.#finish(container, exit)
   }

@@ -1,6 +1,6 @@
 import type { Ballot } from '../../protocol/core/ballot.ts'
 import type { JobOp } from '../../protocol/core/job.ts'
-import type { RegisterValue } from '../../protocol/core/messages.ts'
+import type { RegisterValue, RenewResult } from '../../protocol/core/messages.ts'
 import type { RunOp } from '../../protocol/core/run.ts'
 
 /** One register under one witness epoch, `register@epoch`. */
@@ -53,6 +53,13 @@ export type Fact =
       /** Of the process that renews. */
       readonly boot: string
       readonly localMs: number
+    }
+  /** It does not renew: nothing of that lease is here, or another has it. */
+  | {
+      readonly kind: 'refuses'
+      readonly store: string
+      readonly place: Place
+      readonly answer: RenewResult['answer']
     }
   /** A witness process has its store open. */
   | { readonly kind: 'boots'; readonly store: string; readonly localMs: number }
@@ -108,6 +115,8 @@ export type Fact =
       readonly claimId: string
       readonly untilMs: number
     }
+  /** The container of a claim runs, with or without a command of its job; and no more. */
+  | { readonly kind: 'starts' | 'stops'; readonly claimId: string }
   /** Nothing of the claim runs any more. */
   | { readonly kind: 'ends'; readonly claimId: string; readonly exit: number }
   /** Lines of an attempt are shown under these numbers; `line` is the first of them as written. */
@@ -124,8 +133,13 @@ export type Fact =
   /** Its boot clock stood still, as under a hypervisor that hides a pause: beyond all bounds. */
   | { readonly kind: 'lags'; readonly host: string }
   | { readonly kind: 'inboxed' | 'received'; readonly gateway: string; readonly delivery: string }
-  /** Somebody is told that the run is accepted. */
-  | { readonly kind: 'shown'; readonly gateway: string; readonly place: Place }
+  /** Somebody is told that the run is accepted, by this announcement. */
+  | {
+      readonly kind: 'shown'
+      readonly gateway: string
+      readonly place: Place
+      readonly annHash: string
+    }
   /** Somebody looks for a run at these witnesses. */
   | {
       readonly kind: 'addresses'

@@ -1,10 +1,9 @@
-import type { Member, WitnessSeat } from '../../protocol/core/roster.ts'
 import { REDELIVERY_MARGIN_MS } from '../../protocol/core/roster-limits.ts'
 import type { Backup, Disk } from './disk.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultKind, WorldOptions } from './options.ts'
-import { WALL_MS } from './process.ts'
+import { RosterChanges } from './roster-changes.ts'
 import type { Scene } from './scene.ts'
 
 export interface FaultParts {
@@ -31,13 +30,14 @@ const QUIET_MS = 1_500
 export class Trouble {
   readonly #parts: FaultParts
   #ruined = 0
-  #changes = 0
+  readonly #rosters: RosterChanges
   #backup: { readonly node: SimNode; readonly copy: Backup; readonly atMs: number } | undefined
   #isOver = false
   #quietUntilMs = 0
 
   constructor(parts: FaultParts) {
     this.#parts = parts
+    this.#rosters = new RosterChanges(parts, (list) => this.#pick(list))
   }
 
   /** From now on until the trouble is over. */
@@ -100,7 +100,7 @@ export class Trouble {
     },
     cut: (node) => this.#cut(node),
     partition: () => this.#partition(),
-    roster_change: (node) => this.#replaceWitness(node),
+    roster_change: (node) => this.#rosters.replaceWitness(node),
     swizzle: () => this.#swizzle(),
     clog: (node) => this.#clog(node),
     slow_disk: (node) => {
@@ -270,7 +270,7 @@ export class Trouble {
     node.replaceDisk(this.#parts.scene)
     this.#later(this.#between(...AWAY_MS), () => {
       node.start()
-      this.#readmit(node)
+      this.#rosters.readmit(node)
     })
     return true
   }
@@ -331,52 +331,8 @@ export class Trouble {
       node.process.crash()
       node.replaceDisk(scene)
       node.start()
-      this.#readmit(node)
+      this.#rosters.readmit(node)
     })
-  }
-
-  /** A member that lost its store comes back with another one: a witness epoch begins. */
-  #readmit(node: SimNode): void {
-    const { authority } = this.#parts.scene
-    const { peerId, disk } = node
-    const seat = authority.newest.members.find((one) => one.peerId === peerId)?.witness
-    if (seat === undefined || seat.storeId === disk.storeId) return
-    this.#issue('a store is admitted anew', (member) => {
-      if (member.peerId !== peerId) return member
-      return { ...member, witness: { ...seat, storeId: disk.storeId } }
-    })
-  }
-
-  /** One witness makes room for another. */
-  #replaceWitness(node: SimNode): boolean {
-    const { authority } = this.#parts.scene
-    const { members } = authority.newest
-    const seats = members.filter(({ witness }) => witness !== undefined)
-    const out = this.#pick(seats)
-    const seat = out.witness
-    const isFree = members.find(({ peerId }) => peerId === node.peerId)?.witness === undefined
-    if (!isFree || seat === undefined || node.gateway !== undefined || node.isGone) return false
-    if (!node.process.isAlive || node.disk.isRuined) return false
-    return this.#issue('a witness is replaced', (member) => {
-      const { storeId } = node.disk
-      if (member.peerId === out.peerId) return withSeat(member, undefined)
-      return member.peerId === node.peerId ? withSeat(member, { storeId, zone: storeId }) : member
-    })
-  }
-
-  /** At most one change fewer than there are witnesses: one of the first ones stays to tell. */
-  #issue(what: string, change: (member: Member) => Member): boolean {
-    const { scene, nodes, options } = this.#parts
-    if (this.#changes >= options.witnesses - 1) return false
-    const alive = nodes.filter(({ process }) => process.isAlive)
-    if (alive.length === 0) return false
-    this.#changes += 1
-    // The authority's host keeps its clock.
-    const wallMs = WALL_MS + scene.timeline.nowMs
-    const roster = scene.authority.issue(change, wallMs)
-    scene.count(`roster: ${what}`)
-    this.#pick(alive).rosters.learn([roster])
-    return true
   }
 
   #mend(ms: number): void {
@@ -398,9 +354,4 @@ export class Trouble {
     if (one === undefined) throw new Error('nothing to pick from')
     return one
   }
-}
-
-function withSeat(member: Member, witness: WitnessSeat | undefined): Member {
-  const others = member.roles.filter((role) => role !== 'witness')
-  return { ...member, witness, roles: witness === undefined ? others : [...others, 'witness'] }
 }

@@ -139,12 +139,28 @@ export class SimFeed {
       return
     }
     const all = [...scene.witnesses(runId, witnessEpoch).map(({ peerId }) => peerId), ...lead.peers]
+    const isJob = jobIndexOf(lead.register) !== undefined
     shelf.fetch(annHash, all, (heard) => {
       const known = heard?.announcement.runId === runId ? heard : undefined
       // A job that moved is found under a later epoch than its run.
       const epoch = known?.announcement.witnessEpoch ?? witnessEpoch
       const ann = known === undefined ? undefined : refOf(known, runId).ann
-      this.#chosenRun({ register: runId, witnessEpoch: epoch, ann }, all, done)
+      this.#chosenRun({ register: runId, witnessEpoch: epoch, ann }, all, (found) => {
+        // Without its bytes nobody knows under which epoch the run of a job that moved began.
+        if (isJob && known === undefined) done(found === 'absent' ? 'unknown' : found)
+        else if (isJob && known !== undefined && found === 'unknown') this.#byJob(lead, known, done)
+        else done(found)
+      })
+    })
+  }
+
+  /** By a job that moved, where the witnesses of its run are gone: it moved only as a whole. */
+  #byJob(lead: Lead, known: SealedAnnouncement, done: (found: Found) => void): void {
+    const { register, witnessEpoch } = lead
+    const ref = { ...refOf(known, register), witnessEpoch }
+    this.#parts.client.read(ref, 'never', (read) => {
+      const isThere = read.kind === 'chosen' && read.value?.annHash === known.annHash
+      done(isThere ? known : 'unknown')
     })
   }
 

@@ -159,7 +159,8 @@ export class SimGateway {
       }
       const { annHash, announcement } = chosen
       const { witnessEpoch } = announcement
-      scene.emit({ kind: 'shown', gateway: process.peerId, place: placeOf(runId, witnessEpoch) })
+      const place = placeOf(runId, witnessEpoch)
+      scene.emit({ kind: 'shown', gateway: process.peerId, place, annHash })
       disk().put(`i/${runId}`, { ...row, isRecorded: true })
       this.#active.delete(runId)
       this.#feed.addRun(chosen)

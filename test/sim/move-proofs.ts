@@ -1,4 +1,5 @@
 import { type Arrival, arrivalProblem, leadOf } from '../../protocol/core/arrival.ts'
+import type { JobState } from '../../protocol/core/job.ts'
 import type { RegisterScope, RegisterValue, RejectCode } from '../../protocol/core/messages.ts'
 import { isLanding } from '../../protocol/core/move.ts'
 import type { SimClient, SimRead } from './client.ts'
@@ -45,7 +46,7 @@ export class SimMoveProofs {
       return
     }
     // A quorum that holds anything at all here has asked before, when the first of it came.
-    this.#look(scope, scope.witnessEpoch, (read) => {
+    this.#look(scope, scope.witnessEpoch, 'never', (read) => {
       if (read.kind === 'chosen' && read.value !== undefined) done(undefined)
       else ask(read)
     })
@@ -59,7 +60,7 @@ export class SimMoveProofs {
     done: (found: Found) => void
   ): void {
     if (here === undefined) {
-      this.#look(scope, scope.witnessEpoch, (read) => {
+      this.#look(scope, scope.witnessEpoch, 'never', (read) => {
         this.#testified(scope, annHash, read, done)
       })
       return
@@ -93,24 +94,60 @@ export class SimMoveProofs {
       done(known)
       return
     }
-    this.#read(scope, fromEpoch, (seen) => {
-      const lead = leadOf(seen?.value, scope.witnessEpoch)
-      if (lead.kind === 'next') this.#arrival(scope, lead.witnessEpoch, done)
-      else if (lead.kind === 'none') done(seen === undefined ? 'unknown' : 'none')
-      else {
-        const arrival = { landing: lead.landing, provenAtMs: this.#parts.process.nowMs }
-        this.#arrivals.set(name, arrival)
-        done(arrival)
+    const end = (found: JobState | 'none' | 'unknown'): void => {
+      if (typeof found === 'string') {
+        done(found)
+        return
       }
+      const arrival = { landing: found, provenAtMs: this.#parts.process.nowMs }
+      this.#arrivals.set(name, arrival)
+      done(arrival)
+    }
+    this.#follow(scope, fromEpoch, (found) => {
+      if (found === undefined) this.#search(scope, scope.witnessEpoch - 1, fromEpoch, end)
+      else end(found)
+    })
+  }
+
+  /** From stop-sign to stop-sign; undefined where one of them cannot be read. */
+  #follow(
+    scope: RegisterScope,
+    fromEpoch: number,
+    done: (found: JobState | 'none' | undefined) => void
+  ): void {
+    this.#read(scope, fromEpoch, 'write', (seen) => {
+      const lead = leadOf(seen?.value, scope.witnessEpoch)
+      if (lead.kind === 'next') this.#follow(scope, lead.witnessEpoch, done)
+      else if (lead.kind === 'here') done(lead.landing)
+      else done(seen === undefined ? undefined : 'none')
+    })
+  }
+
+  /** The stop-sign that leads here, where the witnesses of the first one are gone. */
+  #search(
+    scope: RegisterScope,
+    epoch: number,
+    least: number,
+    done: (found: JobState | 'unknown') => void
+  ): void {
+    if (epoch <= least) {
+      done('unknown')
+      return
+    }
+    this.#read(scope, epoch, 'write', (seen) => {
+      const lead = leadOf(seen?.value, scope.witnessEpoch)
+      if (lead.kind === 'here') done(lead.landing)
+      else this.#search(scope, epoch - 1, least, done)
     })
   }
 
   #read(
     scope: RegisterScope,
     witnessEpoch: number,
+    settle: 'write' | 'never',
     done: (seen: { readonly value: RegisterValue | undefined } | undefined) => void
   ): void {
-    this.#look(scope, witnessEpoch, (read) => {
+    this.#look(scope, witnessEpoch, settle, (read) => {
       done(read.kind === 'chosen' ? { value: read.value } : undefined)
     })
   }
@@ -118,9 +155,10 @@ export class SimMoveProofs {
   #look(
     { register, ann }: RegisterScope,
     witnessEpoch: number,
+    settle: 'write' | 'never',
     done: (read: SimRead) => void
   ): void {
-    this.#parts.client.read({ register, witnessEpoch, ann }, 'never', done)
+    this.#parts.client.read({ register, witnessEpoch, ann }, settle, done)
   }
 }
 

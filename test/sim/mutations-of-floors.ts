@@ -36,6 +36,18 @@ export const OF_FLOORS: readonly Mutation[] = [
     ]
   },
   {
+    name: 'RULE5RENEW',
+    schedule: 'drops',
+    rule: 'a late renewal of what is dropped is told that it is gone, 4.12.5*',
+    patches: [
+      {
+        file: ACCEPTOR,
+        find: "if (isGoneFor(state, item.scope.ann, context)) return step('gone')\n",
+        replace: ''
+      }
+    ]
+  },
+  {
     name: 'RULE5FLOOR',
     rule: 'no witness raises a floor by itself, 4.12.5*',
     patches: [

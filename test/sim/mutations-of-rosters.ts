@@ -54,7 +54,19 @@ export const OF_ROSTERS: readonly Mutation[] = [
       {
         file: 'test/sim/witness.ts',
         find: 'if (code === undefined) this.#acceptNow',
-        replace: 'if (code !== undefined || process.isAlive) this.#acceptNow'
+        replace: 'if (code !== null) this.#acceptNow'
+      }
+    ]
+  },
+  {
+    name: 'LATELANDING',
+    schedule: 'landings',
+    rule: 'a witness that is late waits for the lease that came along, 4.12.12',
+    patches: [
+      {
+        file: 'protocol/core/arrival.ts',
+        find: 'if (permits(landing, value, { leftMs, confirmed, confirmedBoot: confirmed })) return\n',
+        replace: 'if (confirmed || leftMs >= 0) return\n'
       }
     ]
   },

@@ -49,6 +49,7 @@ export const RULES: readonly Mutation[] = [
   },
   {
     name: 'RULE7',
+    schedule: 'twins',
     rule: 'a job is created from a chosen announcement, 4.12.7',
     patches: [
       {
@@ -60,6 +61,7 @@ export const RULES: readonly Mutation[] = [
   },
   {
     name: 'RULE8',
+    schedule: 'boots',
     rule: 'a restarted agent removes its containers before it ends their leases, 4.12.8',
     patches: [
       {
@@ -110,7 +112,7 @@ export const RULES: readonly Mutation[] = [
     rule: 'a chosen value is brought to those that lag, 4.12.17',
     patches: [
       {
-        file: 'test/sim/client.ts',
+        file: 'test/sim/repairs.ts',
         find: 'if (!peers.includes(witness.peerId) || this.#pushed.has(name)) continue',
         replace: "if (!peers.includes(witness.peerId) || name !== '') continue"
       }

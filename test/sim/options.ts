@@ -94,7 +94,8 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
   const lease = chance.random() < 0.9 ? 'short' : 'default'
   const unit = lease === 'short' ? 1 : 8
   const isRough = chance.random() < 0.8
-  const isLong = chance.random() < 0.3
+  // Long ones take half of all time where they are many.
+  const isLong = chance.random() < 0.1
   return {
     seed,
     witnesses: oneOf([1, 3, 3, 3, 3, 5, 5, 5]),
@@ -102,7 +103,7 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
     gateways: oneOf([1, 2]),
     lease,
     slots: oneOf([1, 2]),
-    pushes: isLong ? 8 : oneOf([1, 2, 3]),
+    pushes: isLong ? 6 : oneOf([1, 2, 3]),
     jobsPerPushMax: oneOf([1, 2, 3]),
     workMsMax: (isLong ? 800 : oneOf([1_000, 5_000, 12_000])) * unit,
     troubleMs: chance.between(15_000, 35_000) * unit,

@@ -21,8 +21,8 @@ interface Look {
 }
 
 /**
- * Drops what has ended, is old enough and is closed by its gateway, each run whole under one witness
- * epoch, as production's RetentionSweep does. Gives the places that are gone now.
+ * Drops what has ended, is old enough and is closed by its gateway, each run whole under one
+ * witness epoch, as production's RetentionSweep does. Gives the places that are gone now.
  */
 export function sweep(look: Look): readonly string[] {
   const runs = new Map<string, { readonly announcement: Announcement; readonly epoch: number }>()

@@ -1,6 +1,6 @@
 import type { Ballot } from '../../protocol/core/ballot.ts'
 import { compareBallots } from '../../protocol/core/ballot.ts'
-import type { JobOp } from '../../protocol/core/job.ts'
+import type { JobOp, JobState } from '../../protocol/core/job.ts'
 import { holdMs } from '../../protocol/core/lease-profile.ts'
 import { type LeasedJob, leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
@@ -18,6 +18,11 @@ import type { Ref } from './client.ts'
 import type { Network } from './network.ts'
 import { SimProcess } from './process.ts'
 import { placeOf, type Scene } from './scene.ts'
+
+interface Target extends Ref {
+  /** Of a job that has moved here: nobody may have begun the register yet. */
+  readonly landing: JobState | undefined
+}
 
 /** Milliseconds between two claims. */
 const EVERY_MS = 400
@@ -52,7 +57,7 @@ export class RogueMember {
   }
 
   /** `pick` names a job to claim, where it is now. */
-  start(pick: () => Ref | undefined): void {
+  start(pick: () => Target | undefined): void {
     this.#process.start()
     const next = (): void => {
       if (this.#isOver) return
@@ -68,7 +73,7 @@ export class RogueMember {
     this.#process.crash()
   }
 
-  #claim(ref: Ref): void {
+  #claim(ref: Target): void {
     const place = placeOf(ref.register, ref.witnessEpoch)
     const round = (this.#rounds.get(place) ?? 0) + 1
     this.#rounds.set(place, round)
@@ -95,10 +100,11 @@ export class RogueMember {
     )
   }
 
-  #take(ref: Ref, ballot: Ballot, promises: readonly Accepted[]): void {
+  #take(ref: Target, ballot: Ballot, promises: readonly Accepted[]): void {
     const { timeline } = this.#scene
     const { register: job } = ref
-    const base = promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value
+    const base =
+      promises.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]?.value ?? ref.landing
     const first = this.#claimOver(job, base)
     if (first === undefined) return
     const { claimId } = first.lease

@@ -79,6 +79,25 @@ export const SCHEDULES = {
       everyMsMax: 800
     }
   }),
+  /** And where engines are slow: a container of the dead process starts after the next one's boot. */
+  boots: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 3,
+    lease: 'short',
+    slots: 2,
+    pushes: 4,
+    jobsPerPushMax: 2,
+    workMsMax: 12_000,
+    troubleMs: 25_000,
+    cancelRate: 0,
+    rogue: false,
+    faults: {
+      ...CALM,
+      kinds: ['restart', 'restart', 'restart', 'slow_engine', 'slow_engine'],
+      everyMsMax: 800
+    }
+  }),
   /** The roster changes while runs begin, and gateways sleep through it. */
   rosters: (options: WorldOptions): WorldOptions => ({
     ...options,
@@ -97,6 +116,62 @@ export const SCHEDULES = {
       strayMsMax: 1_500,
       kinds: ['roster_change', 'roster_change', 'pause', 'partition', 'cut', 'clog'],
       everyMsMax: 900
+    }
+  }),
+  /** Jobs move under a member that claims them at once, wherever they are. */
+  landings: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 5,
+    agents: 3,
+    gateways: 1,
+    lease: 'short',
+    pushes: 2,
+    workMsMax: 30_000,
+    troubleMs: 20_000,
+    cancelRate: 0,
+    rogue: true,
+    faults: {
+      ...CALM,
+      lossRate: 0.1,
+      strayMsMax: 800,
+      kinds: ['roster_change', 'cut', 'clog'],
+      everyMsMax: 1_500
+    }
+  }),
+  /** Two gateways announce each push in other words, and whoever sees one of them asks at once. */
+  twins: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 2,
+    gateways: 2,
+    lease: 'short',
+    pushes: 3,
+    troubleMs: 12_000,
+    cancelRate: 1,
+    replayRate: 0.8,
+    equivocates: true,
+    rogue: false,
+    faults: { ...CALM, strayMsMax: 300 }
+  }),
+  /** Short jobs, soon dropped, and messages that come long after. */
+  drops: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 3,
+    gateways: 1,
+    lease: 'short',
+    pushes: 6,
+    workMsMax: 800,
+    troubleMs: 30_000,
+    cancelRate: 0,
+    rogue: false,
+    faults: {
+      ...CALM,
+      lossRate: 0.05,
+      duplicateRate: 0.2,
+      strayMsMax: 6_000,
+      kinds: ['pause', 'clog', 'cut', 'slow_engine'],
+      everyMsMax: 1_500
     }
   }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */

@@ -1,3 +1,4 @@
+import type { AcceptorState } from '../../protocol/core/acceptor.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type { Accepted, RegisterReply } from '../../protocol/core/messages.ts'
 import type { AcceptorRecord } from '../../protocol/core/ports.ts'
@@ -31,6 +32,18 @@ export function showReply(
     default:
       return
   }
+}
+
+/** Writes down a promise that is in memory, and the lease in what was accepted by then. */
+export function showPromise(
+  scene: Scene,
+  at: { readonly store: string; readonly place: string; readonly localMs: number },
+  { record }: AcceptorState,
+  reply: RegisterReply
+): void {
+  if (reply.kind !== 'promise') return
+  const lease = leasedJob(record.accepted?.value)?.lease.claimId
+  scene.emit({ kind: 'promises', ...at, ballot: reply.ballot, lease })
 }
 
 function leaseOf({

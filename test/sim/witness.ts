@@ -4,11 +4,8 @@ import {
   type AcceptRequest,
   accept,
   prepare,
-  read,
-  renew
+  read
 } from '../../protocol/core/acceptor.ts'
-import { answerMs } from '../../protocol/core/lease-profile.ts'
-import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
   AnnouncementRef,
   Hint,
@@ -16,14 +13,13 @@ import type {
   RegisterRequest,
   RegisterScope,
   RejectCode,
-  RenewItem,
-  RenewResult
+  RenewItem
 } from '../../protocol/core/messages.ts'
-import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
 import { LeaseSweep } from '../../protocol/mesh/lease-sweep.ts'
 import type { Disk } from './disk.ts'
+import { admitFirst } from './first-accept.ts'
 import type { SimFloors } from './floors.ts'
 import type { SimMoveProofs } from './move-proofs.ts'
 import type { Network } from './network.ts'
@@ -32,9 +28,10 @@ import { sweep } from './retention.ts'
 import type { SimRosters } from './rosters.ts'
 import type { Scene } from './scene.ts'
 import type { Shelf } from './shelf.ts'
-import { showReply } from './shown.ts'
+import { showPromise, showReply } from './shown.ts'
 import { syncPage } from './sync-index.ts'
 import { type WitnessRegister, WitnessRegisters } from './witness-registers.ts'
+import { answerRenewals } from './witness-renewals.ts'
 
 export interface WitnessParts {
   readonly scene: Scene
@@ -129,7 +126,9 @@ export class SimWitness {
       case 'prepare':
         this.#in(request.scope, reply, (register) => {
           const step = prepare(register.state, request, this.#context(remote))
-          this.#notePromise(register, step, request.ballot)
+          const { nowMs: localMs } = this.#parts.process
+          const at = { store: this.#disk.storeId, place: register.place, localMs }
+          showPromise(this.#parts.scene, at, register.state, step.reply)
           this.#commit(register, step, reply)
         })
         return
@@ -214,7 +213,7 @@ export class SimWitness {
   // The announcement of a first value is sent along, at hand, or asked for; only then comes the
   // step, in one turn with its save.
   #accept(remote: string, register: WitnessRegister, request: AcceptRequest, reply: Answer): void {
-    const { shelf, process } = this.#parts
+    const { shelf } = this.#parts
     const { value, announcement } = request
     const known = register.state.record.accepted?.value
     // A sealed register has no announcement, and never will.
@@ -224,40 +223,10 @@ export class SimWitness {
       this.#acceptNow(remote, register, request, reply)
       return
     }
-    const { boot } = process
-    shelf.fetch(value.annHash, [remote, ...this.#others()], (sealed) => {
-      process.run(boot, () => {
-        if (sealed === undefined) reply(refusal('announcement_missing'))
-        else this.#acceptFirst(remote, register, request, sealed, reply)
-      })
-    })
-  }
-
-  /** Of its announcement; or come here by a stop-sign that is chosen. */
-  #acceptFirst(
-    remote: string,
-    register: WitnessRegister,
-    request: AcceptRequest,
-    { announcement }: SealedAnnouncement,
-    reply: Answer
-  ): void {
-    const { rosters, shelf, proofs, process } = this.#parts
-    const { value, scope } = request
-    const roster = rosters.at(scope.witnessEpoch)
-    if (roster === undefined || shelf.problem(value, roster) !== undefined) {
-      reply(refusal('invalid'))
-      return
-    }
-    if (announcement.witnessEpoch === scope.witnessEpoch) {
-      this.#acceptNow(remote, register, request, reply)
-      return
-    }
-    const { boot } = process
-    proofs.problem(scope, value, announcement.witnessEpoch, (code) => {
-      process.run(boot, () => {
-        if (code === undefined) this.#acceptNow(remote, register, request, reply)
-        else reply(refusal(code))
-      })
+    const from = [remote, ...this.#others()]
+    admitFirst(this.#parts, request, from, (code) => {
+      if (code === undefined) this.#acceptNow(remote, register, request, reply)
+      else reply(refusal(code))
     })
   }
 
@@ -288,18 +257,6 @@ export class SimWitness {
     const { gateway, gwSeq } = scope.ann
     const store = this.#disk.storeId
     this.#parts.scene.emit({ kind: 'creates', store, place, gateway, gwSeq })
-  }
-
-  #notePromise(
-    { place, state }: WitnessRegister,
-    step: AcceptorStep,
-    ballot: AcceptRequest['ballot']
-  ): void {
-    if (step.reply.kind !== 'promise') return
-    const lease = leasedJob(state.record.accepted?.value)?.lease.claimId
-    const { nowMs: localMs } = this.#parts.process
-    const store = this.#disk.storeId
-    this.#parts.scene.emit({ kind: 'promises', store, place, ballot, localMs, lease })
   }
 
   /** Into memory at once; the reply leaves when all that it shows is on the disk. */
@@ -337,59 +294,18 @@ export class SimWitness {
     this.#disk.whenSynced(seq, () => process.run(boot, task))
   }
 
-  // An item that cannot be answered in time is left out, and silences no other.
   #renew(remote: string, items: readonly RenewItem[], seenSeq: number, reply: Answer): void {
     if (seenSeq > this.#shownSeq) {
       reply(refusal('wrong_store'))
       if (this.#isWitness(remote)) this.#distrust()
       return
     }
-    const results: RenewResult[] = []
-    let open = items.length
-    let isOut = false
-    const leave = (): void => {
-      if (isOut) return
-      isOut = true
-      reply({ kind: 'renewed', items: results })
-    }
-    for (const item of items) {
-      if (item.scope.storeId !== this.#disk.storeId) {
-        open -= 1
-        continue
-      }
-      this.#renewOne(remote, item, (result) => {
-        open -= 1
-        if (!isOut) results.push(result)
-        if (open === 0) leave()
-      })
-    }
-    if (open === 0) leave()
-    this.#parts.process.arm(answerMs(this.#parts.scene.profile), leave)
-  }
-
-  #renewOne(remote: string, item: RenewItem, done: (result: RenewResult) => void): void {
     const { scene, process } = this.#parts
-    const register = this.#take(item.scope)
-    const step = renew(register.state, item, this.#context(remote))
-    register.state = step.state
-    const { place } = register
-    const store = this.#disk.storeId
-    const { answer } = step.result
-    const { claimId, boot } = item
-    if (answer === 'ok') {
-      scene.emit({ kind: 'renews', store, place, claimId, boot, localMs: process.nowMs })
-    }
-    const leave = (): void => {
-      if (answer === 'ok' || answer === 'stale') {
-        const accepted = step.state.record.accepted?.ballot
-        const shown = { promised: undefined, accepted, lease: undefined, remainingMs: undefined }
-        const madeAtMs = process.nowMs
-        scene.emit({ kind: 'replies', store, place, what: answer, ...shown, madeAtMs })
-      }
-      done(step.result)
-    }
-    if (step.durability === 'barrier') this.#whenSynced(register.savedAcceptSeq, leave)
-    else leave()
+    const { storeId } = this.#disk
+    const take = (scope: RegisterScope): WitnessRegister => this.#take(scope)
+    const whenSynced = (seq: number, task: () => void): void => this.#whenSynced(seq, task)
+    const witness = { scene, process, storeId, take, whenSynced }
+    answerRenewals(witness, items, this.#context(remote), reply)
   }
 
   #sync(
@@ -418,7 +334,8 @@ export class SimWitness {
     this.#registers = new WitnessRegisters(disk, process.nowMs)
     this.#held = []
     this.#shownSeq = disk.syncedSeq
-    const clock = { bootMs: () => process.nowMs, wallMs: () => process.wallMs, arm: armOf(process) }
+    const arm = (afterMs: number, task: () => void) => process.arm(afterMs, task)
+    const clock = { bootMs: () => process.nowMs, wallMs: () => process.wallMs, arm }
     const { onExpired } = this.#parts
     process.arm(SWEEP_MS, () => this.#sweep())
     new LeaseSweep({ registers: this.#registers, clock }, onExpired).start()
@@ -467,11 +384,6 @@ export class SimWitness {
   #isWitness(peer: string): boolean {
     return witnessRefs(this.#parts.rosters.current).some(({ peerId }) => peerId === peer)
   }
-}
-
-/** Ends with the process, by itself. */
-function armOf(process: SimProcess): (afterMs: number, task: () => void) => () => void {
-  return (afterMs, task) => process.arm(afterMs, task)
 }
 
 function refusal(code: RejectCode): RegisterReply {

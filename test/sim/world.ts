@@ -1,4 +1,5 @@
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
+import { landingOf } from '../../protocol/core/move.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import type { WitnessRef } from '../../protocol/core/witnesses.ts'
 import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
@@ -196,9 +197,10 @@ export class World implements Scene {
     const home = register === undefined ? undefined : chosen.home(register)
     const value = home?.written.value
     if (register === undefined || home === undefined || value?.kind !== 'job') return
-    const witnessEpoch = Number(home.place.slice(register.length + 1))
-    const ann = { gateway: 'gateway1', gwSeq: 1, annHash: value.annHash }
-    return { register, witnessEpoch, ann }
+    const { annHash, moved } = value
+    const witnessEpoch = moved?.witnessEpoch ?? Number(home.place.slice(register.length + 1))
+    const ann = { gateway: 'gateway1', gwSeq: 1, annHash }
+    return { register, witnessEpoch, ann, landing: landingOf(value) }
   }
 
   #result(deliveries: Deliveries): WorldResult {

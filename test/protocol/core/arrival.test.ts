@@ -1,68 +1,138 @@
-import { expect, test } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { arrivalProblem, leadOf } from '../../../protocol/core/arrival.ts'
-import type { JobOpBody, JobState } from '../../../protocol/core/job.ts'
+import type { JobOp, JobState } from '../../../protocol/core/job.ts'
+import { takeOverMsOf } from '../../../protocol/core/lease-timer.ts'
 import { landingOf } from '../../../protocol/core/move.ts'
-import { reduce } from '../../../protocol/core/register-reducer.ts'
-import { digest } from '../../../protocol/wire/digest.ts'
-import { signerOf } from '../../../protocol/wire/signer.ts'
-import { keyOfSeed } from '../../support/memory-mesh.ts'
-import { made } from '../../support/witness-asks.ts'
+import { arbitraryHistory, DIGEST } from '../../support/arbitrary-register.ts'
+import {
+  adopt,
+  cancel,
+  claim,
+  complete,
+  create,
+  fail,
+  jobAfter,
+  op,
+  reaffirm,
+  reduceOp,
+  release
+} from '../../support/job-ops.ts'
 
-const JOB = '7K3QF2ABCDEFGHJKMNPQRSTVWX.0'
-const CLAIM = 'ab'.repeat(16)
-const TAKE_OVER_MS = 3_500
-const signer = signerOf(await keyOfSeed(1))
-const rival = signerOf(await keyOfSeed(2))
+const START_MS = 1_000
+const LEASE_MS = 3_000
+const TAKE_OVER_MS = takeOverMsOf(LEASE_MS)
 
-function after(value: JobState | undefined, by: typeof signer, body: JobOpBody): JobState {
-  const op = by.jobOp(JOB, `${value?.version ?? 0}`.padStart(32, '0'), body)
-  const next = made(reduce(value, JOB, op, digest()))
-  if (next.kind !== 'job') throw new Error('a run')
-  return next
+function movedTo(witnessEpoch: number, isLeased: boolean): JobState {
+  const move = op('gateway', { kind: 'move', witnessEpoch, reason: 'a witness is gone' })
+  return jobAfter(create(), ...(isLeased ? [claim('peerA', 'one')] : []), move)
 }
 
-const created = after(undefined, signer, {
-  kind: 'create',
-  annHash: 'cd'.repeat(32),
-  attemptsMax: 3
+function landed(isLeased: boolean): JobState {
+  const landing = landingOf(movedTo(2, isLeased))
+  if (landing === undefined) throw new Error('no landing')
+  return landing
+}
+
+function after(landing: JobState, ...ops: readonly JobOp[]): JobState {
+  return ops.reduce((before, next) => {
+    const made = reduceOp(before, next)
+    if (made.kind !== 'next') throw new Error(`${next.body.kind} gives ${made.kind}`)
+    return made.value
+  }, landing)
+}
+
+function problem(landing: JobState, value: JobState, waitedMs: number) {
+  const arrival = { landing, provenAtMs: START_MS }
+  return arrivalProblem(arrival, value, START_MS + waitedMs, DIGEST)
+}
+
+const anyWait = fc.nat(3 * TAKE_OVER_MS)
+const leased = landed(true)
+
+describe('a lead', () => {
+  test('ends here, goes on to an epoch in between, or leads elsewhere', () => {
+    const epochs = fc.integer({ min: 2, max: 40 })
+    fc.assert(
+      fc.property(epochs, epochs, fc.boolean(), (target, here, isLeased) => {
+        const sign = movedTo(target, isLeased)
+        const lead = leadOf(sign, here)
+        if (target === here) expect(lead).toEqual({ kind: 'here', landing: landingOf(sign) })
+        else if (target < here) expect(lead).toEqual({ kind: 'next', witnessEpoch: target })
+        else expect(lead).toEqual({ kind: 'none' })
+      })
+    )
+  })
+
+  test('is none where no stop-sign is chosen, whatever else is', () => {
+    expect(leadOf(undefined, 2)).toEqual({ kind: 'none' })
+    fc.assert(
+      fc.property(arbitraryHistory, fc.integer({ min: 1, max: 9 }), ({ states }, here) => {
+        for (const state of states) {
+          if (state?.phase !== 'moved') expect(leadOf(state, here)).toEqual({ kind: 'none' })
+        }
+      })
+    )
+  })
 })
-const claim = { kind: 'claim', claimId: CLAIM, boot: '11'.repeat(8), leaseMs: 3_000 } as const
-const leased = after(created, signer, claim)
-const moved = after(leased, signer, { kind: 'move', witnessEpoch: 4, reason: 'witness_gone' })
-const landing = landingOf(moved)
-if (landing === undefined) throw new Error('no stop-sign')
-const arrival = { landing, provenAtMs: 1_000 }
 
-test('a stop-sign leads to its own epoch, on the way to a later one, and not to an earlier', () => {
-  expect(leadOf(moved, 4)).toEqual({ kind: 'here', landing })
-  expect(leadOf(moved, 5)).toEqual({ kind: 'next', witnessEpoch: 4 })
-  expect(leadOf(moved, 3)).toEqual({ kind: 'none' })
-})
+describe('the first value of a job at a witness where it arrived', () => {
+  test('may always be the landing, whose lease counts from then on', () => {
+    fc.assert(
+      fc.property(fc.boolean(), anyWait, (isLeased, waitedMs) => {
+        const landing = landed(isLeased)
+        expect(problem(landing, landing, waitedMs)).toBeUndefined()
+      })
+    )
+  })
 
-test('what did not move leads nowhere', () => {
-  for (const value of [undefined, created, leased]) expect(leadOf(value, 4).kind).toBe('none')
-})
+  test('is no other one that is not after the landing', () => {
+    fc.assert(
+      fc.property(fc.nat(leased.version), anyWait, (version, waitedMs) => {
+        const other = { ...leased, version, prevHash: 'other' }
+        expect(problem(leased, other, waitedMs)).toEqual({ kind: 'another' })
+      })
+    )
+  })
 
-test('the landing itself is taken, and no other of its version', () => {
-  expect(arrivalProblem(arrival, landing, 1_000, digest())).toBeUndefined()
-  const other = landingOf(
-    after(leased, signer, { kind: 'move', witnessEpoch: 4, reason: 'otherwise' })
-  )
-  if (other === undefined) throw new Error('no stop-sign')
-  expect(arrivalProblem(arrival, other, 1_000, digest())).toEqual({ kind: 'another' })
-})
+  test('may be what the holder made of its lease, at any time', () => {
+    const own = fc.constantFrom(
+      [complete('peerA', 1, 'one')],
+      [release('peerA', 1, 'one')],
+      [release('peerA', 1, 'one'), claim('peerB', 'two')],
+      [reaffirm('peerA', 1, 'one', 'boot-peerA')],
+      [adopt('peerA', 1, 'one', 1)],
+      [cancel(), complete('peerA', 1, 'one')]
+    )
+    fc.assert(
+      fc.property(own, anyWait, (ops, waitedMs) => {
+        expect(problem(leased, after(leased, ...ops), waitedMs)).toBeUndefined()
+      })
+    )
+  })
 
-test('a rival claim waits for the lease that came along, counted from when it was learned', () => {
-  const taken = after(landing, rival, { ...claim, claimId: 'ef'.repeat(16) })
-  const problem = (nowMs: number) => arrivalProblem(arrival, taken, nowMs, digest())
+  test('does not end its lease by the will of another before a take-over time has passed', () => {
+    const foreign = fc.constantFrom(
+      [claim('peerB', 'two')],
+      [claim('peerB', 'two'), complete('peerB', 2, 'two')],
+      [cancel(), claim('peerB', 'two')]
+    )
+    fc.assert(
+      fc.property(foreign, anyWait, (ops, waitedMs) => {
+        const leftMs = TAKE_OVER_MS - waitedMs
+        const expected = leftMs > 0 ? { kind: 'alive', leftMs } : undefined
+        expect(problem(leased, after(leased, ...ops), waitedMs)).toEqual(expected)
+      })
+    )
+  })
 
-  expect(problem(1_000)).toEqual({ kind: 'alive', leftMs: TAKE_OVER_MS })
-  expect(problem(999 + TAKE_OVER_MS)).toEqual({ kind: 'alive', leftMs: 1 })
-  expect(problem(1_000 + TAKE_OVER_MS)).toBeUndefined()
-})
-
-test('what the holder itself does with its lease waits for nothing', () => {
-  const body = { kind: 'release', epoch: 1, claimId: CLAIM, reason: 'drained' } as const
-  const released = after(landing, signer, { ...body, userCodeRan: false })
-  expect(arrivalProblem(arrival, released, 1_000, digest())).toBeUndefined()
+  test('waits for nothing where the job came without a lease', () => {
+    const ops = fc.constantFrom([claim('peerB', 'two')], [cancel()], [fail('never_matched')])
+    fc.assert(
+      fc.property(ops, anyWait, (list, waitedMs) => {
+        const queued = landed(false)
+        expect(problem(queued, after(queued, ...list), waitedMs)).toBeUndefined()
+      })
+    )
+  })
 })

@@ -87,6 +87,21 @@ test('what a stop-sign leads to begins once, with the bytes that all make of it'
   expect(again).toMatchObject({ kind: 'same', value: landing })
 })
 
+test('a stop-sign that is left at one witness is written back, and the job lands', async () => {
+  const { mesh, gateway, agent, rogue, sealed, ref } = await leased()
+  mesh.network.isolate(rogue.peerId)
+  const moved = await mesh.settle(agent.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+  // Longer than anybody goes on pushing it to the one that lags.
+  await mesh.clock.advance(10_000)
+  mesh.network.heal()
+  mesh.network.isolate(gateway.peerId)
+
+  const landing = landed(moved.value)
+  const begun = await mesh.settle(agent.client.change(ref, undefined, { landing }))
+  expect(begun).toMatchObject({ kind: 'applied', value: { phase: 'leased', epoch: 1 } })
+})
+
 test('a made-up landing is refused where the job began, and where it has landed already', async () => {
   const { mesh, gateway, agent, rogue, sealed, value, accepts, ref } = await leased()
   const ofNowhere = { prevHash: 'ab'.repeat(32), attempts: 3 }

@@ -8,11 +8,13 @@ import { checkI5 } from './i05-epochs.ts'
 import { checkEarlyStart } from './i06-early-start.ts'
 import { checkI6 } from './i06-one-lease.ts'
 import { checkOneProcess } from './i06-one-process.ts'
+import { checkGoneFirst } from './i07-gone-first.ts'
 import { checkI7 } from './i07-one-container.ts'
 import { checkI8 } from './i08-no-late-start.ts'
 import { checkI9 } from './i09-no-lost-delivery.ts'
 import { checkI10 } from './i10-nothing-unsynced.ts'
 import { checkI11 } from './i11-one-configuration.ts'
+import { checkFloors } from './i12-floors-of-what-ended.ts'
 import { checkI12 } from './i12-no-creation-below-the-floor.ts'
 import { checkI13, type PoisonOptions } from './i13-no-poison.ts'
 import { checkOneLog } from './one-log.ts'
@@ -35,11 +37,13 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkOneProcess(),
     checkEarlyStart(),
     checkI7(options.killBudgetMs),
+    checkGoneFirst(),
     checkI8(options.guardTickMs),
     checkI9(),
     checkI10(),
     checkI11(),
     checkI12(),
+    checkFloors(),
     checkI13(options),
     checkOneLog()
   ]

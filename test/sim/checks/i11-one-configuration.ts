@@ -1,7 +1,7 @@
 import type { JobState } from '../../../protocol/core/job.ts'
 import type { RunState } from '../../../protocol/core/run.ts'
 import { runIdOf } from '../../../protocol/core/run.ts'
-import type { Checker } from '../events.ts'
+import type { Checker, SimEvent } from '../events.ts'
 
 /**
  * I11: one configuration a run: everybody looks for it at the same stores, it is chosen under one
@@ -19,6 +19,7 @@ export function checkI11(): Checker {
       stores.set(name, before)
       return before === event.stores ? undefined : `I11: ${name} is looked for at other stores`
     }
+    if (event.kind === 'shown') return shownProblem(event, runs)
     if (event.kind !== 'chosen') return
     const { place, value } = event
     if (value.kind === 'run') return chooseRun(runs, place, value)
@@ -26,6 +27,15 @@ export function checkI11(): Checker {
     if (moved !== undefined) signs.add(`${register}@${moved.witnessEpoch}`)
     return jobProblem(place, value, runs.get(runIdOf(register)), signs)
   }
+}
+
+function shownProblem(
+  { gateway, place, annHash }: Extract<SimEvent, { readonly kind: 'shown' }>,
+  runs: ReadonlyMap<string, Run>
+): string | undefined {
+  const run = runs.get(place.slice(0, place.lastIndexOf('@')))
+  if (run === undefined || run.annHash === annHash) return
+  return `I11: ${gateway} shows ${place} by another announcement than the chosen one`
 }
 
 function jobProblem(
