@@ -79,7 +79,7 @@ export const SCHEDULES = {
       everyMsMax: 800
     }
   }),
-  /** And where engines are slow: a container of the dead process starts after the next one's boot. */
+  /** And where engines are slow: a dead process's container starts after the next one's boot. */
   boots: (options: WorldOptions): WorldOptions => ({
     ...options,
     witnesses: 3,

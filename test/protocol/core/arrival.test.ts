@@ -34,7 +34,7 @@ function landed(isLeased: boolean): JobState {
   return landing
 }
 
-function after(landing: JobState, ...ops: readonly JobOp[]): JobState {
+function made(landing: JobState, ...ops: readonly JobOp[]): JobState {
   return ops.reduce((before, next) => {
     const made = reduceOp(before, next)
     if (made.kind !== 'next') throw new Error(`${next.body.kind} gives ${made.kind}`)
@@ -106,7 +106,7 @@ describe('the first value of a job at a witness where it arrived', () => {
     )
     fc.assert(
       fc.property(own, anyWait, (ops, waitedMs) => {
-        expect(problem(leased, after(leased, ...ops), waitedMs)).toBeUndefined()
+        expect(problem(leased, made(leased, ...ops), waitedMs)).toBeUndefined()
       })
     )
   })
@@ -121,7 +121,7 @@ describe('the first value of a job at a witness where it arrived', () => {
       fc.property(foreign, anyWait, (ops, waitedMs) => {
         const leftMs = TAKE_OVER_MS - waitedMs
         const expected = leftMs > 0 ? { kind: 'alive', leftMs } : undefined
-        expect(problem(leased, after(leased, ...ops), waitedMs)).toEqual(expected)
+        expect(problem(leased, made(leased, ...ops), waitedMs)).toEqual(expected)
       })
     )
   })
@@ -131,7 +131,7 @@ describe('the first value of a job at a witness where it arrived', () => {
     fc.assert(
       fc.property(ops, anyWait, (list, waitedMs) => {
         const queued = landed(false)
-        expect(problem(queued, after(queued, ...list), waitedMs)).toBeUndefined()
+        expect(problem(queued, made(queued, ...list), waitedMs)).toBeUndefined()
       })
     )
   })
