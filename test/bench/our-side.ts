@@ -71,8 +71,12 @@ export class OurSide implements Side {
   }
 
   async cpuUs(): Promise<number> {
-    const each = await Promise.all([...this.#witnesses, this.#agents].map((one) => one.cpuUs()))
-    return sum(each)
+    return sum(await this.cpuEach())
+  }
+
+  /** Of each witness, and last of the agents. */
+  async cpuEach(): Promise<readonly number[]> {
+    return await Promise.all([...this.#witnesses, this.#agents].map((one) => one.cpuUs()))
   }
 
   async fsyncsPerRenewal(): Promise<number> {
