@@ -45,7 +45,9 @@ export class TableWriter {
   }
 
   blob(bytes: Uint8Array): void {
-    this.#buffer.set(bytes, this.#room(bytes.length))
+    // First: it may make another buffer.
+    const at = this.#room(bytes.length)
+    this.#buffer.set(bytes, at)
     this.number(bytes.length)
   }
 

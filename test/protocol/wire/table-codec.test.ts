@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { runIdOf } from '../../../protocol/core/run.ts'
+import { announcementBytes } from '../../../protocol/wire/announcement-tables.ts'
 import type { Generated } from '../../../protocol/wire/codec.ts'
+import * as announcement from '../../../protocol/wire/generated/announcement.ts'
 import * as wire from '../../../protocol/wire/generated/register.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import { announcementToWire } from '../../../protocol/wire/manifest-parts.ts'
 import { encodeRecord } from '../../../protocol/wire/record-codec.ts'
 import {
   encodeRegisterReply,
@@ -9,9 +14,12 @@ import {
 } from '../../../protocol/wire/register-codec.ts'
 import * as tables from '../../../protocol/wire/register-tables.ts'
 import { encodeValue } from '../../../protocol/wire/value-codec.ts'
+import { manifests } from './arbitraries.ts'
 import { records, replies, requests, values } from './register-arbitraries.ts'
 
-/* What protons generates from register.proto is the oracle of the tables that stand for it. */
+import { JOB_ID } from './samples.ts'
+
+/* What protons generates from the schemas is the oracle of the tables that stand for it. */
 
 interface Pair {
   readonly table: Generated<unknown>
@@ -30,10 +38,26 @@ const pair = <Domain, Wire>(
   bytes: domain.map((value) => Uint8Array.from(encode(value)))
 })
 
+const HEADING = {
+  runId: runIdOf(JOB_ID),
+  witnessEpoch: 3,
+  gateway: generateKey().peerId,
+  gwSeq: 300,
+  issuedAtMs: 1_700_000_000_000,
+  notAfterMs: 1_700_000_100_000,
+  floor: 0
+}
+
 const PAIRS: Readonly<Record<string, Pair>> = {
   value: pair(tables.registerValues, wire.RegisterValue, values, encodeValue),
   request: pair(tables.registerRequests, wire.RegisterRequest, requests, encodeRegisterRequest),
   reply: pair(tables.registerReplies, wire.RegisterReply, replies, encodeRegisterReply),
+  announcement: pair(
+    announcementBytes,
+    announcement.Announcement,
+    manifests.map((manifest) => ({ ...HEADING, manifest })),
+    (value) => announcement.Announcement.encode(announcementToWire(value))
+  ),
   record: pair(tables.acceptorRecords, wire.AcceptorRecord, records, encodeRecord)
 }
 
@@ -87,4 +111,23 @@ describe.each(Object.entries(PAIRS))('%s', (_name, one) => {
       { numRuns: 2_000 }
     )
   })
+})
+
+test('a message larger than the buffer that it is written in comes out as generated code writes it', () => {
+  const blob = (size: number): Uint8Array<ArrayBuffer> => new Uint8Array(size).fill(7)
+  for (const size of [60_000, 65_530, 65_536, 70_000, 300_000]) {
+    const accept = {
+      scope: undefined,
+      ballot: { round: 3, peer: 'p'.repeat(200), boot: blob(8) },
+      value: blob(size),
+      proposerSig: blob(64),
+      announcement: blob(size)
+    }
+    const message = { accept } as unknown as Partial<wire.RegisterRequest>
+    const bytes = tables.registerRequests.encode(message)
+    expect(Buffer.compare(bytes, wire.RegisterRequest.encode(message))).toBe(0)
+    expect(
+      Buffer.compare(tables.registerRequests.encode(tables.registerRequests.decode(bytes)), bytes)
+    ).toBe(0)
+  }
 })
