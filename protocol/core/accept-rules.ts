@@ -5,6 +5,7 @@ import { BALLOT_JUMP_MAX } from './limits.ts'
 import type { RegisterValue } from './messages.ts'
 import type { Digest } from './ports.ts'
 import { reduce } from './register-reducer.ts'
+import { sameValue } from './same-value.ts'
 import { valueProblem } from './value-rules.ts'
 
 export interface AcceptFacts {
@@ -42,7 +43,7 @@ export function acceptProblem(
   // shape and the guard must do.
   if (!first && (known === undefined || value.prevHash !== digest.hash(known))) return
   const reduction = reduce(first ? undefined : known, register, value.op, digest)
-  const same = reduction.kind === 'next' && digest.hash(reduction.value) === digest.hash(value)
+  const same = reduction.kind === 'next' && sameValue(reduction.value, value, digest)
   return same ? undefined : 'the value is not what its op makes of the one before'
 }
 

@@ -1,10 +1,11 @@
 import { causeOf, MeshError } from '../core/errors.ts'
 import { MANIFEST_BYTES_MAX } from '../core/limits.ts'
 import type { Announcement, SealedAnnouncement } from '../core/run.ts'
+import { announcementBytes } from './announcement-tables.ts'
 import { messageCodec } from './codec.ts'
 import { signedEnvelope } from './envelope.ts'
 import { copy } from './fields.ts'
-import * as wire from './generated/announcement.ts'
+import type * as wire from './generated/announcement.ts'
 import type { MeshKey } from './keys.ts'
 import { ANNOUNCEMENT_LIMITS, announcementFromWire, announcementToWire } from './manifest-parts.ts'
 import { runIdOfOrigin } from './run-id.ts'
@@ -18,7 +19,7 @@ const envelope = signedEnvelope({
 
 const announcements = messageCodec<Announcement, wire.Announcement>({
   what: 'announcement',
-  generated: wire.Announcement,
+  generated: announcementBytes,
   limits: ANNOUNCEMENT_LIMITS,
   bytesMax: MANIFEST_BYTES_MAX,
   toWire: announcementToWire,

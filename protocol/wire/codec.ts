@@ -1,6 +1,6 @@
 import type { DecodeOptions } from 'protons-runtime'
 import { causeOf, MeshError } from '../core/errors.ts'
-import { Refusal } from './fields.ts'
+import { copy, Refusal } from './fields.ts'
 
 /** What generated code offers for one message. */
 export interface Generated<Wire> {
@@ -63,7 +63,11 @@ export function messageCodec<Domain, Wire>(
       return guarded(what, from, () => {
         const message = generated.decode(bytes, { limits })
         const value = fromWire(message)
-        if (canonicalBy === 'decoder') return value
+        if (canonicalBy === 'decoder') {
+          // A copy of those that are kept: they lie in a larger buffer.
+          remember?.(value, copy(bytes))
+          return value
+        }
         // Without this, two encodings of one value would have two hashes (and unknown fields pass).
         const whole = canonicalBy === 'value' ? toWire(value) : message
         const again = generated.encode(whole as Partial<Wire>)

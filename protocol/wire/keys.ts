@@ -37,6 +37,8 @@ const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 
 const signingKeys = new WeakMap<MeshKey, KeyObject>()
 const peerKeys = new BoundedMap<string, KeyObject>(PEER_KEYS_MAX)
+/** By the raw key as hex. */
+const peerIds = new BoundedMap<string, string>(PEER_KEYS_MAX)
 
 export function generateKey(): MeshKey {
   const der = generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' })
@@ -80,9 +82,14 @@ function rawPublicKey(key: KeyObject): Uint8Array {
 
 /** Peer id text of 32 bytes of an Ed25519 public key. */
 export function peerIdOfRaw(raw: Uint8Array): string {
+  const hex = Buffer.from(raw).toString('hex')
+  const known = peerIds.get(hex)
+  if (known !== undefined) return known
   const key = publicKeyFromRaw(raw)
   if (key.type !== 'Ed25519') throw new MeshError('BUG', { problem: `a ${key.type} key` })
-  return peerIdFromPublicKey(key).toString()
+  const peerId = peerIdFromPublicKey(key).toString()
+  peerIds.set(hex, peerId)
+  return peerId
 }
 
 /** The public key that a peer id is. Throws MESSAGE_INVALID for text that is no Ed25519 peer id. */

@@ -13,9 +13,10 @@ import {
   refuse,
   textBytes
 } from './fields.ts'
-import * as wire from './generated/register.ts'
+import type * as wire from './generated/register.ts'
 import { OUTCOME_LIMITS, outcomeFromWire, outcomeToWire } from './outcome-parts.ts'
 import { reasons } from './register-names.ts'
+import { jobOpBodies, runOpBodies } from './register-tables.ts'
 import { sha256Hex } from './statement.ts'
 
 export const JOB_BODY_LIMITS = {
@@ -127,7 +128,7 @@ export function runBodyFromWire(body: wire.RunOpBody): RunOpBody {
 
 const jobBodies = messageCodec<JobOpBody, wire.JobOpBody>({
   what: 'job operation',
-  generated: wire.JobOpBody,
+  generated: jobOpBodies,
   limits: JOB_BODY_LIMITS,
   bytesMax: VALUE_BYTES_MAX,
   toWire: jobBodyToWire,
@@ -136,7 +137,7 @@ const jobBodies = messageCodec<JobOpBody, wire.JobOpBody>({
 
 const runBodies = messageCodec<RunOpBody, wire.RunOpBody>({
   what: 'run operation',
-  generated: wire.RunOpBody,
+  generated: runOpBodies,
   limits: {},
   bytesMax: VALUE_BYTES_MAX,
   toWire: runBodyToWire,

@@ -2,15 +2,17 @@ import { FRAME_BYTES_MAX } from '../core/limits.ts'
 import type { AcceptorRecord } from '../core/ports.ts'
 import { loose, messageCodec } from './codec.ts'
 import { optional } from './fields.ts'
-import * as wire from './generated/register.ts'
+import type * as wire from './generated/register.ts'
+import { acceptorRecords } from './register-tables.ts'
 import { ballotFromWire, ballotToWire } from './scope-parts.ts'
 import { acceptedFromWire, acceptedToWire } from './value-codec.ts'
 
 const records = messageCodec<AcceptorRecord, wire.AcceptorRecord>({
   what: 'register record',
-  generated: wire.AcceptorRecord,
+  generated: acceptorRecords,
   limits: {},
   bytesMax: FRAME_BYTES_MAX,
+  canonicalBy: 'decoder',
   toWire: (record) =>
     loose<wire.AcceptorRecord>({
       promised: ballotToWire(record.promised),

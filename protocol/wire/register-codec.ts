@@ -1,26 +1,27 @@
 import { FRAME_BYTES_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
 import { messageCodec } from './codec.ts'
-import * as wire from './generated/register.ts'
+import type * as wire from './generated/register.ts'
+import { registerReplies, registerRequests } from './register-tables.ts'
 import { REPLY_LIMITS, replyFromWire, replyToWire } from './reply-parts.ts'
 import { REQUEST_LIMITS, requestFromWire, requestToWire } from './request-parts.ts'
 
 const requests = messageCodec<RegisterRequest, wire.RegisterRequest>({
   what: 'register request',
-  generated: wire.RegisterRequest,
+  generated: registerRequests,
   limits: REQUEST_LIMITS,
   bytesMax: FRAME_BYTES_MAX,
-  canonicalBy: 'message',
+  canonicalBy: 'decoder',
   toWire: requestToWire,
   fromWire: requestFromWire
 })
 
 const replies = messageCodec<RegisterReply, wire.RegisterReply>({
   what: 'register reply',
-  generated: wire.RegisterReply,
+  generated: registerReplies,
   limits: REPLY_LIMITS,
   bytesMax: FRAME_BYTES_MAX,
-  canonicalBy: 'message',
+  canonicalBy: 'decoder',
   toWire: replyToWire,
   fromWire: replyFromWire
 })

@@ -4,6 +4,7 @@ import type { Accepted, RegisterValue } from '../core/messages.ts'
 import type { Verifier } from '../core/ports.ts'
 import type { RunState } from '../core/run.ts'
 import { BoundedMap } from './bounded-map.ts'
+import { SIGNATURE_BYTES } from './fields.ts'
 import { verify } from './keys.ts'
 import { argsHashOfJob, argsHashOfRun } from './op-codec.ts'
 import { signedBy } from './op-signature.ts'
@@ -18,17 +19,20 @@ type Check = (peerId: string, message: Uint8Array, signature: string) => boolean
 export function verifier(): Verifier {
   const good = new BoundedMap<string, true>(SIGNATURES_KEPT_MAX)
   const check: Check = (peerId, message, signature) => {
-    // The whole triple: a good signature under another statement or peer proves nothing.
-    const key = `${peerId} ${sha256Hex(message)} ${signature}`
+    const key = keyOf(peerId, message, signature)
     if (good.get(key) === true) return true
     if (!verify(peerId, message, Buffer.from(signature, 'hex'))) return false
     good.set(key, true)
     return true
   }
   const checkOp: Check = (peerId, message, signature) => {
-    // Of a signature over many ops the root is what is remembered: it is verified once for all.
+    const key = keyOf(peerId, message, signature)
+    if (good.get(key) === true) return true
+    // Of a signature over many ops the root is what is verified, once for all of them.
     const signed = signedBy(message, signature)
-    return signed !== undefined && check(peerId, signed.message, signed.signature)
+    if (signed === undefined || !check(peerId, signed.message, signed.signature)) return false
+    good.set(key, true)
+    return true
   }
   return {
     value: (value) => hasEncoding(value) && signaturesHold(value, checkOp),
@@ -41,6 +45,13 @@ export function verifier(): Verifier {
       )
     }
   }
+}
+
+/** The whole triple: a good signature under another statement or peer proves nothing. */
+function keyOf(peerId: string, message: Uint8Array, signature: string): string {
+  // A share of a signature over many ops is up to four times as long as a plain one.
+  const short = signature.length > SIGNATURE_BYTES * 2 ? sha256Hex(signature) : signature
+  return `${peerId} ${sha256Hex(message)} ${short}`
 }
 
 /** Sizes, counts and shapes: a value that no one could be sent is no value. */

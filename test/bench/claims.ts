@@ -1,13 +1,10 @@
 import { mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generateKey } from '../../protocol/wire/keys.ts'
-import { sealRoster } from '../../protocol/wire/roster-codec.ts'
-import { memberEntry, rosterOf } from '../support/mesh-nodes.ts'
 import { Child, compileChildren } from './child.ts'
 import { EtcdCluster, installEtcd } from './etcd-cluster.ts'
 import { median, quantile, rounded } from './figures.ts'
-import type { WindowResult } from './window.ts'
+import { OurSide, type Side } from './our-side.ts'
 
 /** Windows of each kind at each load; the reported figures are their medians. */
 const WINDOWS = 3
@@ -20,10 +17,6 @@ const WARM_UP_CYCLES = 4_000
 const WARM_UP_MS_MAX = 60_000
 const WARM_UP_IN_FLIGHT = 64
 const LOADS = [1, 8, 64] as const
-const WITNESSES = 3
-/** Leases held, and times that each is renewed, in the stretch in which syncs are counted. */
-const LEASES_HELD = 20
-const RENEWALS_EACH = 50
 /** Magic number of tmpfs: a sync there costs nothing. */
 const TMPFS = 0x0102_1994
 
@@ -46,21 +39,19 @@ export interface ClaimsLine {
   readonly fsyncs_per_renewal: number
 }
 
+export interface OwnLine {
+  readonly bench: 'ours'
+  readonly in_flight: number
+  readonly ours_per_s: number
+  readonly ours_cpu_us: number
+  readonly claim_p50_ms: number
+  readonly claim_p99_ms: number
+}
+
 export interface ClaimsOptions {
   /** Cycles in flight, a line each; 1, 8 and 64 when absent. */
   readonly loads?: readonly number[] | undefined
   readonly profileDir?: string | undefined
-}
-
-interface Enrolled {
-  readonly peerId: string
-  readonly storeId: string
-  readonly addresses: readonly string[]
-}
-
-interface Side {
-  window(options: { inFlight: number; ms: number }): Promise<WindowResult>
-  cpuUs(): Promise<number>
 }
 
 interface Measured {
@@ -103,69 +94,32 @@ export async function claims(
   }
 }
 
-class OurSide implements Side {
-  readonly #witnesses: readonly Child[]
-  readonly #agents: Child
-
-  private constructor(witnesses: readonly Child[], agents: Child) {
-    this.#witnesses = witnesses
-    this.#agents = agents
-  }
-
-  static async start(
-    dir: string,
-    profileDir: string | undefined,
-    ends: (() => Promise<void>)[]
-  ): Promise<OurSide> {
-    const start = (file: string): Child => {
-      const child = new Child(file, profileDir)
-      ends.push(() => child.end())
-      return child
-    }
-    const witnesses = Array.from({ length: WITNESSES }, () => start('witness'))
-    const agents = start('agents')
-    const authority = generateKey()
-    const enrol = (child: Child, name: string): Promise<Enrolled[]> => {
-      return child.call('start', { dir: join(dir, name), authority: authority.peerId })
-    }
-    const found = await Promise.all(witnesses.map((child, index) => enrol(child, `w${index}`)))
-    const asWitness = ['witness'] as const
-    const asClient = ['gateway', 'agent'] as const
-    const members = [
-      ...found
-        .flat()
-        .map(({ peerId, ...rest }) => memberEntry(peerId, { ...rest, roles: asWitness })),
-      ...(await enrol(agents, 'agents')).map(({ peerId, ...rest }) => {
-        return memberEntry(peerId, { ...rest, roles: asClient })
+/** Our side alone, for a profile or a quick comparison of two states of the source. */
+export async function ourCycles(
+  say: (line: OwnLine) => void,
+  { loads = LOADS, profileDir }: ClaimsOptions
+): Promise<void> {
+  compileChildren()
+  const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-claims-'))
+  const ends: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })]
+  try {
+    const ours = await OurSide.start(dir, profileDir, ends)
+    await warmUp(ours)
+    for (const inFlight of loads) {
+      const windows: Measured[] = []
+      for (let round = 1; round <= WINDOWS; round++) windows.push(await oneWindow(ours, inFlight))
+      const claimsMs = windows.flatMap((one) => one.claimsMs)
+      say({
+        bench: 'ours',
+        in_flight: inFlight,
+        ours_per_s: rounded(median(windows.map((one) => one.perS))),
+        ours_cpu_us: Math.round(median(windows.map((one) => one.cpuUs))),
+        claim_p50_ms: rounded(quantile(claimsMs, 0.5)),
+        claim_p99_ms: rounded(quantile(claimsMs, 0.99))
       })
-    ]
-    const sealed = sealRoster(authority, rosterOf(authority, members, { lease: 'default' }))
-    const hex = Buffer.from(sealed.bytes).toString('hex')
-    await Promise.all([...witnesses, agents].map((child) => child.call('roster', hex)))
-    await agents.call('linked', WITNESSES)
-    return new OurSide(witnesses, agents)
-  }
-
-  window(options: { inFlight: number; ms: number }): Promise<WindowResult> {
-    return this.#agents.call('window', options)
-  }
-
-  async cpuUs(): Promise<number> {
-    const each = await Promise.all([...this.#witnesses, this.#agents].map((one) => one.cpuUs()))
-    return sum(each)
-  }
-
-  async fsyncsPerRenewal(): Promise<number> {
-    await this.#agents.call('hold', LEASES_HELD)
-    const before = await this.#syncs()
-    const renewals = await this.#agents.call<number>('renewals', RENEWALS_EACH)
-    const after = await this.#syncs()
-    await this.#agents.call('release')
-    return (after - before) / renewals
-  }
-
-  async #syncs(): Promise<number> {
-    return sum(await Promise.all(this.#witnesses.map((one) => one.call<number>('syncs'))))
+    }
+  } finally {
+    for (const end of ends.reverse()) await end()
   }
 }
 
@@ -220,10 +174,6 @@ async function oneWindow(side: Side, inFlight: number): Promise<Measured> {
   const { cycles, tookMs, claimsMs } = await side.window({ inFlight, ms: WINDOW_MS })
   const cpuUs = (await side.cpuUs()) - before
   return { perS: (cycles / tookMs) * 1_000, cpuUs: cpuUs / cycles, claimsMs }
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
 }
 
 function hundredths(value: number): number {

@@ -1,12 +1,13 @@
 import '../../protocol/host/node20.ts'
 import Table from 'cli-table3'
-import { type ClaimsLine, claims } from './claims.ts'
+import { type ClaimsLine, claims, ourCycles } from './claims.ts'
 import { crowd } from './crowd.ts'
 import { latency } from './latency.ts'
 
 /*
  * `npm run bench -- NAME [--json]`: benchmarks, apart from the tests since machines are noisy. Of
- * claims alone: `--in-flight N` measures one load, `--cpu-prof DIR` keeps profiles of our processes.
+ * claims alone: `--in-flight N` measures one load, `--cpu-prof DIR` keeps profiles of our processes,
+ * `--ours` leaves etcd out.
  */
 
 const [name = '', ...flags] = process.argv.slice(2)
@@ -22,7 +23,7 @@ const loads = load === undefined ? undefined : [Number(load)]
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => say(await latency()),
   crowd: async () => say(await crowd()),
-  claims: sayClaims
+  claims: flags.includes('--ours') ? () => ourCycles(say, { loads, profileDir }) : sayClaims
 }
 
 const bench = BENCHES[name]

@@ -164,7 +164,7 @@ describe('a value is refused', () => {
     const entry = bytesField(12, Buffer.alloc(0))
     const job = Buffer.concat(new Array<Buffer>(HISTORY_ENTRIES_MAX + 1).fill(entry))
     expect(refusal(() => decodeValue(bytesField(1, job), 'mallory'))).toMatch(
-      /^MESSAGE_INVALID: .*mallory.*"history" had too many elements/
+      /^MESSAGE_INVALID: .*mallory.*history has more than 16 entries/
     )
   })
 
