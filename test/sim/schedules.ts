@@ -79,7 +79,7 @@ export const SCHEDULES = {
       everyMsMax: 800
     }
   }),
-  /** And where engines are slow: a container of the dead process starts after the next one's boot. */
+  /** And slow engines: a container of the dead process starts after the boot of the next one. */
   boots: (options: WorldOptions): WorldOptions => ({
     ...options,
     witnesses: 3,
