@@ -49,12 +49,14 @@ export class SimFeed {
 
   want(lead: Lead): void {
     if (!this.#isNews(lead)) return
-    if (this.#running.has(lead.register)) {
+    const name = nameOf(lead)
+    if (this.#running.has(name)) {
       // Its cursor has moved on: nothing else would bring it back.
-      this.#waiting.set(lead.register, lead)
+      const known = this.#waiting.get(name)
+      if (known === undefined || lead.version > known.version) this.#waiting.set(name, lead)
       return
     }
-    this.#running.add(lead.register)
+    this.#running.add(name)
     this.#follow(lead, (done) => {
       if (done) {
         this.#next(lead)
@@ -68,10 +70,11 @@ export class SimFeed {
   }
 
   /** True where another lead of the same register takes the place of this one. */
-  #next({ register }: Lead): boolean {
-    const next = this.#waiting.get(register)
-    this.#running.delete(register)
-    this.#waiting.delete(register)
+  #next(lead: Lead): boolean {
+    const name = nameOf(lead)
+    const next = this.#waiting.get(name)
+    this.#running.delete(name)
+    this.#waiting.delete(name)
     if (next !== undefined) this.want(next)
     return next !== undefined
   }
@@ -207,4 +210,9 @@ export class SimFeed {
       }
     })
   }
+}
+
+/** A job that moved has a register in each epoch: one of them must not push the other out. */
+function nameOf({ register, witnessEpoch }: Lead): string {
+  return `${register}@${witnessEpoch}`
 }
