@@ -19,5 +19,13 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     seed: 1568,
     found: 'V5: a run of which only a moved job was known counted as absent, without its bytes',
     options: { pushes: 8, workMsMax: 800 }
+  },
+  {
+    seed: 692,
+    found: 'V5: of a job that moved, the lead of one register pushed out that of the other'
+  },
+  {
+    seed: 1984,
+    found: 'V5: a witness asked the present witnesses alone for the bytes of an earlier epoch'
   }
 ]

@@ -15,6 +15,7 @@ import type {
   RejectCode,
   RenewItem
 } from '../../protocol/core/messages.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
 import { LeaseSweep } from '../../protocol/mesh/lease-sweep.ts'
@@ -223,7 +224,10 @@ export class SimWitness {
       this.#acceptNow(remote, register, request, reply)
       return
     }
-    const from = [remote, ...this.#others()]
+    const { register: name, witnessEpoch } = request.scope
+    const set = this.#parts.scene.witnesses(runIdOf(name), witnessEpoch)
+    // Those of its own epoch: they may be witnesses of nothing later, and alone have its bytes.
+    const from = [remote, ...set.map(({ peerId }) => peerId)]
     admitFirst(this.#parts, request, from, (code) => {
       if (code === undefined) this.#acceptNow(remote, register, request, reply)
       else reply(refusal(code))
