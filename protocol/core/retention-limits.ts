@@ -27,5 +27,3 @@ export const FLOOR_READS_MAX = 64
  * Announcements of one gateway that may be open: each is a row and about 200 bytes of memory.
  */
 export const ANNOUNCEMENTS_OPEN_MAX = 200_000
-/** Times that a job is followed to a later witness epoch when it is asked whether it has ended. */
-export const MOVES_FOLLOWED_MAX = 8

@@ -1,6 +1,6 @@
 import type { Board } from '../core/board.ts'
 import { isTerminal } from '../core/job.ts'
-import { MOVES_FOLLOWED_MAX } from '../core/limits.ts'
+import { MOVE_HOPS_MAX } from '../core/roster-limits.ts'
 import { jobIdOf } from '../core/run.ts'
 import type { RegisterClient } from './register-client.ts'
 import { type RunLedger, refOf } from './run-ledger.ts'
@@ -55,7 +55,7 @@ export class RunEnding {
 
   async #hasEnded(first: ReturnType<typeof refOf>, signal?: AbortSignal): Promise<boolean> {
     let ref = first
-    for (let moves = 0; moves <= MOVES_FOLLOWED_MAX; moves += 1) {
+    for (let moves = 0; moves <= MOVE_HOPS_MAX; moves += 1) {
       const read = await this.#parts.client.read(ref, { settle: 'never', signal })
       if (read.kind === 'gone') return true
       if (read.kind !== 'chosen' || read.value?.kind !== 'job') return false
