@@ -101,11 +101,11 @@ export const BOARD_RUNS_MAX = 5_000
 export const BOARD_READS_MAX = 16
 /** Witness sets remembered: each costs one digest per witness of the roster to derive again. */
 export const WITNESS_SETS_MAX = 20_000
-/** Decoded values kept by their hash: every promise and read of one round brings the same. */
+/** Decoded values kept by their bytes: every promise and read of one round brings the same. */
 export const DECODED_VALUES_MAX = 512
 /** Bytes of a value that is kept decoded; larger ones are rare, and hostile ones are large. */
 export const DECODED_VALUE_BYTES_MAX = 4_096
-/** Public keys kept parsed: one for every member that signs, revoked ones included. */
+/** Public keys and peer ids kept parsed, a power of two: every member's, revoked ones included. */
 export const PEER_KEYS_MAX = 4_096
 /** Signatures found good that are not checked again: ended leases come back with every value. */
 export const SIGNATURES_KEPT_MAX = 16_384

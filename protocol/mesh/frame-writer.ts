@@ -36,7 +36,9 @@ export class OutboundBudget {
 
 /** A frame that is not handed to the stream yet. */
 export interface QueuedFrame {
-  readonly pieces: readonly [Uint8Array, Uint8Array]
+  readonly prefix: Uint8Array
+  readonly frame: Uint8Array
+  /** Of both. */
   readonly bytes: number
 }
 
@@ -65,11 +67,11 @@ export class FrameWriter {
    * Undefined, and nothing queued, where the peer's buffer would be over its limit by this frame.
    */
   push(frame: Uint8Array, reserveBytes = 0): QueuedFrame | undefined {
-    const pieces = [lengthPrefix(frame.length), frame] as const
-    const bytes = pieces[0].length + frame.length
+    const prefix = lengthPrefix(frame.length)
+    const bytes = prefix.length + frame.length
     const bytesMax = OUTBOUND_BUFFER_BYTES_MAX + reserveBytes
     if (this.#budget.bufferedBytes() + bytes > bytesMax) return undefined
-    const queued = { pieces, bytes }
+    const queued = { prefix, frame, bytes }
     this.#queue.add(queued)
     this.#queuedBytes += bytes
     this.#schedule()
@@ -117,9 +119,13 @@ export class FrameWriter {
     const sink = this.#sink
     // A full stream would only pile the frames up where they cannot be withdrawn any more.
     if (sink === undefined || this.#queue.size === 0 || sink.writableNeedsDrain) return
-    const pieces: Uint8Array[] = []
-    for (const queued of this.#queue) pieces.push(...queued.pieces)
-    const bytes = Buffer.concat(pieces, this.#queuedBytes)
+    const bytes = Buffer.allocUnsafe(this.#queuedBytes)
+    let at = 0
+    for (const queued of this.#queue) {
+      bytes.set(queued.prefix, at)
+      bytes.set(queued.frame, at + queued.prefix.length)
+      at += queued.bytes
+    }
     this.#queue.clear()
     this.#queuedBytes = 0
     try {
@@ -133,12 +139,14 @@ export class FrameWriter {
 
 /** The length as a varint, as FrameReader reads it. */
 export function lengthPrefix(length: number): Uint8Array {
-  const bytes: number[] = []
+  let size = 1
+  for (let rest = length; rest >= 0x80; rest >>>= 7) size += 1
+  const bytes = new Uint8Array(size)
   let rest = length
-  while (rest >= 0x80) {
-    bytes.push((rest & 0x7f) | 0x80)
+  for (let at = 0; at < size - 1; at += 1) {
+    bytes[at] = (rest & 0x7f) | 0x80
     rest >>>= 7
   }
-  bytes.push(rest)
-  return Uint8Array.from(bytes)
+  bytes[size - 1] = rest
+  return bytes
 }

@@ -1,13 +1,11 @@
 import { causeOf, MeshError } from '../core/errors.ts'
 import { MANIFEST_BYTES_MAX } from '../core/limits.ts'
 import type { Announcement, SealedAnnouncement } from '../core/run.ts'
-import { announcementBytes } from './announcement-tables.ts'
-import { messageCodec } from './codec.ts'
 import { signedEnvelope } from './envelope.ts'
+import { fieldCodec } from './field-codec.ts'
 import { copy } from './fields.ts'
-import type * as wire from './generated/announcement.ts'
 import type { MeshKey } from './keys.ts'
-import { ANNOUNCEMENT_LIMITS, announcementFromWire, announcementToWire } from './manifest-parts.ts'
+import { readAnnouncement, writeAnnouncement } from './manifest-parts.ts'
 import { runIdOfOrigin } from './run-id.ts'
 import { sha256Hex } from './statement.ts'
 
@@ -17,13 +15,11 @@ const envelope = signedEnvelope({
   bytesMax: MANIFEST_BYTES_MAX
 })
 
-const announcements = messageCodec<Announcement, wire.Announcement>({
+const announcements = fieldCodec<Announcement>({
   what: 'announcement',
-  generated: announcementBytes,
-  limits: ANNOUNCEMENT_LIMITS,
   bytesMax: MANIFEST_BYTES_MAX,
-  toWire: announcementToWire,
-  fromWire: announcementFromWire
+  read: readAnnouncement,
+  write: writeAnnouncement
 })
 
 /**

@@ -1,6 +1,6 @@
 import type { DecodeOptions } from 'protons-runtime'
 import { causeOf, MeshError } from '../core/errors.ts'
-import { copy, Refusal } from './fields.ts'
+import { Refusal } from './fields.ts'
 
 /** What generated code offers for one message. */
 export interface Generated<Wire> {
@@ -20,14 +20,12 @@ export interface MessageShape<Domain, Wire> {
   /**
    * How other encodings of a value are refused. `value`, the default: by encoding the value again;
    * whatever is hashed needs that. `message`: by encoding again what generated code read, where
-   * every field has one reading. `decoder`: `generated.decode` refuses them itself.
+   * every field has one reading.
    */
-  readonly canonicalBy?: 'value' | 'message' | 'decoder'
+  readonly canonicalBy?: 'value' | 'message'
   /** Both throw a Refusal for what may not be. */
   readonly toWire: (value: Domain) => Wire
   readonly fromWire: (message: Wire) => Domain
-  /** Called with every value and its bytes, which belong to the callee. */
-  readonly remember?: (value: Domain, bytes: Uint8Array) => void
 }
 
 /**
@@ -40,56 +38,50 @@ export interface MessageCodec<Domain> {
   decode(bytes: Uint8Array, from?: string): Domain
 }
 
-const US = 'this process'
+/** Who is named in what is wrong with a message that is not sent. */
+export const US = 'this process'
 
 export function messageCodec<Domain, Wire>(
   shape: MessageShape<Domain, Wire>
 ): MessageCodec<Domain> {
-  const { what, generated, limits, bytesMax, toWire, fromWire, remember } = shape
-  const { canonicalBy = 'value' } = shape
-  const checkSize = (bytes: Uint8Array): void => {
-    if (bytes.length <= bytesMax) return
-    throw new MeshError('MESSAGE_TOO_LARGE', { what, bytes: bytes.length, max: bytesMax })
-  }
+  const { what, generated, limits, bytesMax, toWire, fromWire, canonicalBy = 'value' } = shape
   return {
     encode: (value) => {
-      const bytes = guarded(what, US, () => generated.encode(toWire(value) as Partial<Wire>))
-      checkSize(bytes)
-      remember?.(value, bytes)
-      return bytes
+      try {
+        return sized(generated.encode(toWire(value) as Partial<Wire>), what, bytesMax)
+      } catch (error) {
+        throw refusing(error, what, US)
+      }
     },
     decode: (bytes, from = 'a peer') => {
-      checkSize(bytes)
-      return guarded(what, from, () => {
-        const message = generated.decode(bytes, { limits })
+      try {
+        const message = generated.decode(sized(bytes, what, bytesMax), { limits })
         const value = fromWire(message)
-        if (canonicalBy === 'decoder') {
-          // A copy of those that are kept: they lie in a larger buffer.
-          remember?.(value, copy(bytes))
-          return value
-        }
         // Without this, two encodings of one value would have two hashes (and unknown fields pass).
         const whole = canonicalBy === 'value' ? toWire(value) : message
         const again = generated.encode(whole as Partial<Wire>)
         if (Buffer.compare(bytes, again) !== 0) throw new Refusal('encoding is not canonical')
-        remember?.(value, again)
         return value
-      })
+      } catch (error) {
+        throw refusing(error, what, from)
+      }
     }
   }
 }
 
+/** Throws MESSAGE_TOO_LARGE. */
+export function sized<Bytes extends Uint8Array>(bytes: Bytes, what: string, max: number): Bytes {
+  if (bytes.length <= max) return bytes
+  throw new MeshError('MESSAGE_TOO_LARGE', { what, bytes: bytes.length, max })
+}
+
 /** Whatever generated code or a check throws is a refusal of the message. */
-function guarded<T>(what: string, peer: string, task: () => T): T {
-  try {
-    return task()
-  } catch (error) {
-    if (error instanceof MeshError && error.code !== 'MESSAGE_INVALID') throw error
-    // A message within this one does not know who sent it.
-    const inner = error instanceof MeshError ? error.facts['problem'] : causeOf(error)
-    const problem = `${what}: ${inner}`
-    throw new MeshError('MESSAGE_INVALID', { peer, problem }, { cause: error })
-  }
+export function refusing(error: unknown, what: string, peer: string): MeshError {
+  if (error instanceof MeshError && error.code !== 'MESSAGE_INVALID') return error
+  // A message within this one does not know who sent it.
+  const inner = error instanceof MeshError ? error.facts['problem'] : causeOf(error)
+  const problem = `${what}: ${inner}`
+  return new MeshError('MESSAGE_INVALID', { peer, problem }, { cause: error })
 }
 
 /** Generated types know no `undefined`; generated code takes it for absent. */

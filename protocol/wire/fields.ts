@@ -88,6 +88,9 @@ export function optional<T, R>(value: T | undefined, map: (value: T) => R): R | 
   return value === undefined ? undefined : map(value)
 }
 
+/** Bytes of UTF-8 that one character takes at most. */
+export const CHARACTER_BYTES_MAX = 4
+
 const LONE_SURROGATE = /[\ud800-\udfff]/u
 
 /** At most `max` code points; a lone surrogate would be other text to another decoder. */

@@ -1,9 +1,7 @@
 import { FRAME_BYTES_MAX, NAME_CHARACTERS_MAX } from '../core/limits.ts'
-import { messageCodec } from './codec.ts'
-import { blob, count, lineOrNone, refuse } from './fields.ts'
-import { frameBytes } from './frame-bytes.ts'
-import * as wire from './generated/frame.ts'
-import { names } from './names.ts'
+import { fieldCodec } from './field-codec.ts'
+import { blob, refuse } from './fields.ts'
+import { numbered } from './numbered.ts'
 
 /** One message of a request stream. */
 export interface Frame {
@@ -20,25 +18,26 @@ export const FRAME_OVERHEAD_BYTES = 256
 
 const ID_MAX = 0xff_ff_ff_ff
 
-const kinds = names<Frame['kind'], wire.FrameKind>('kind', {
-  request: wire.FrameKind.FRAME_KIND_REQUEST,
-  response: wire.FrameKind.FRAME_KIND_RESPONSE,
-  error: wire.FrameKind.FRAME_KIND_ERROR
-})
+/** As `frame.proto` numbers them. */
+const kinds = numbered<Frame['kind']>('kind', { request: 1, response: 2, error: 3 })
 
-const frames = messageCodec<Frame, wire.Frame>({
+const frames = fieldCodec<Frame>({
   what: 'frame',
-  generated: frameBytes,
-  limits: {},
   bytesMax: FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES,
-  canonicalBy: 'decoder',
-  toWire: (frame) => {
+  write: (writer, frame) => {
     checkCode(frame)
-    const { id, body, code } = parts(frame)
-    return { id, kind: kinds.toWire(frame.kind), body: blob(body, FRAME_BYTES_MAX, 'body'), code }
+    writer.lineOrNone(4, 'code', frame.code, NAME_CHARACTERS_MAX)
+    writer.bytes(3, blob(frame.body, FRAME_BYTES_MAX, 'body'))
+    writer.name(2, frame.kind, kinds)
+    writer.count(1, 'id', frame.id, ID_MAX)
   },
-  fromWire: (message) => {
-    const frame: Frame = { ...parts(message), kind: kinds.fromWire(message.kind) }
+  read: (reader) => {
+    const frame: Frame = {
+      id: reader.count(1, 'id', ID_MAX),
+      kind: reader.name(2, kinds),
+      body: blob(reader.bytes(3, 'body'), FRAME_BYTES_MAX, 'body'),
+      code: reader.lineOrNone(4, 'code', NAME_CHARACTERS_MAX)
+    }
     checkCode(frame)
     return frame
   }
@@ -55,14 +54,6 @@ export function encodeFrame(frame: Frame): Uint8Array {
  */
 export function decodeFrame(bytes: Uint8Array, from?: string): Frame {
   return frames.decode(bytes, from)
-}
-
-function parts(frame: Omit<Frame, 'kind'>): Omit<Frame, 'kind'> {
-  return {
-    id: count(frame.id, 'id', ID_MAX),
-    body: blob(frame.body, FRAME_BYTES_MAX, 'body'),
-    code: lineOrNone(frame.code, NAME_CHARACTERS_MAX, 'code')
-  }
 }
 
 function checkCode({ kind, code }: Frame): void {

@@ -12,98 +12,102 @@ import {
   STEPS_PER_JOB_MAX
 } from '../core/limits.ts'
 import type { JobSpec, Resources, StepSpec } from '../core/run.ts'
-import { type Limits, loose } from './codec.ts'
-import { count, line, lineOrNone, list, need, optional, refuse, textBytes } from './fields.ts'
-import * as wire from './generated/announcement.ts'
-import { names } from './names.ts'
-import { fromPairs, type PairCheck, toPairs } from './pairs.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { CHARACTER_BYTES_MAX, line, lineOrNone, refuse, textBytes } from './fields.ts'
+import { numbered } from './numbered.ts'
+import { fromPairs, type PairCheck, toPairs, type WirePair } from './pairs.ts'
 
-export const JOB_SPEC_LIMITS = {
-  labels: LABELS_MAX,
-  env: ENV_ENTRIES_MAX,
-  steps: STEPS_PER_JOB_MAX
-} satisfies Limits<wire.JobSpec>
+/** As `announcement.proto` numbers them. */
+const onLosses = numbered<JobSpec['onLoss']>('onLoss', { retry: 1, error: 2 })
+const networks = numbered<JobSpec['network']>('network', { none: 1 })
 
-const onLosses = names<JobSpec['onLoss'], wire.OnLoss>('onLoss', {
-  retry: wire.OnLoss.ON_LOSS_RETRY,
-  error: wire.OnLoss.ON_LOSS_ERROR
-})
+const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 
-const networks = names<JobSpec['network'], wire.Network>('network', {
-  none: wire.Network.NETWORK_NONE
-})
-
-export function jobSpecToWire(spec: JobSpec): wire.JobSpec {
-  return loose<wire.JobSpec>({
-    index: count(spec.index, 'index', JOBS_PER_RUN_MAX - 1),
-    name: line(spec.name, NAME_CHARACTERS_MAX, 'job name'),
-    image: image(spec.image),
-    platform: optional(spec.platform, platform),
-    resources: resources(spec.resources),
-    labels: toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel),
-    env: toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable),
-    timeoutMs: timeout(spec.timeoutMs),
-    onLoss: onLosses.toWire(spec.onLoss),
-    network: networks.toWire(spec.network),
-    steps: list(spec.steps, STEPS_PER_JOB_MAX, 'steps', stepToWire)
-  })
+export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
+  const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
+  const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writer.list(11, 'steps', STEPS_PER_JOB_MAX, spec.steps, writeStep)
+  writer.name(10, spec.network, networks)
+  writer.name(9, spec.onLoss, onLosses)
+  writer.count(8, 'timeoutMs', spec.timeoutMs, JOB_TIMEOUT_MS_MAX, 1)
+  writer.list(7, 'env', ENV_ENTRIES_MAX, env, writePair)
+  writer.list(6, 'labels', LABELS_MAX, labels, writePair)
+  writer.message(5, spec.resources, writeResources)
+  writer.optionalLine(4, 'platform', spec.platform, NAME_CHARACTERS_MAX)
+  writer.line(3, 'image', image(spec.image), IMAGE_CHARACTERS_MAX)
+  writer.line(2, 'job name', spec.name, NAME_CHARACTERS_MAX)
+  writer.count(1, 'index', spec.index, JOBS_PER_RUN_MAX - 1)
 }
 
-export function jobSpecFromWire(message: wire.JobSpec): JobSpec {
+export function readJobSpec(reader: FieldReader): JobSpec {
   return {
-    index: count(message.index, 'index', JOBS_PER_RUN_MAX - 1),
-    name: line(message.name, NAME_CHARACTERS_MAX, 'job name'),
-    image: image(message.image),
-    platform: optional(message.platform, platform),
-    resources: resources(need(message.resources, 'resources')),
-    labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
-    env: fromPairs(message.env, ENV_ENTRIES_MAX, 'env', checkVariable),
-    timeoutMs: timeout(message.timeoutMs),
-    onLoss: onLosses.fromWire(message.onLoss),
-    network: networks.fromWire(message.network),
-    steps: list(message.steps, STEPS_PER_JOB_MAX, 'steps', stepFromWire)
+    index: reader.count(1, 'index', JOBS_PER_RUN_MAX - 1),
+    name: reader.line(2, 'job name', NAME_CHARACTERS_MAX),
+    image: image(reader.line(3, 'image', IMAGE_CHARACTERS_MAX)),
+    platform: reader.optionalLine(4, 'platform', NAME_CHARACTERS_MAX),
+    resources: reader.message(5, 'resources', readResources),
+    labels: readPairs(reader, 6, 'labels', LABELS_MAX, checkLabel),
+    env: readPairs(reader, 7, 'env', ENV_ENTRIES_MAX, checkVariable),
+    timeoutMs: reader.count(8, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1),
+    onLoss: reader.name(9, onLosses),
+    network: reader.name(10, networks),
+    steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep)
   }
 }
 
-function stepToWire(step: StepSpec): wire.StepSpec {
-  return loose<wire.StepSpec>({
-    name: line(step.name, NAME_CHARACTERS_MAX, 'step name'),
-    run: script(step.run),
-    timeoutMs: optional(step.timeoutMs, timeout)
-  })
+function writeStep(writer: FieldWriter, step: StepSpec): void {
+  writer.optionalCount(3, 'timeoutMs', step.timeoutMs, JOB_TIMEOUT_MS_MAX, 1)
+  writer.textBytes(2, 'run', withoutNul(step.run, 'run'), SCRIPT_BYTES_MAX)
+  writer.line(1, 'step name', step.name, NAME_CHARACTERS_MAX)
 }
 
-function stepFromWire(message: wire.StepSpec): StepSpec {
+function readStep(reader: FieldReader): StepSpec {
   return {
-    name: line(message.name, NAME_CHARACTERS_MAX, 'step name'),
-    run: script(message.run),
-    timeoutMs: optional(message.timeoutMs, timeout)
+    name: reader.line(1, 'step name', NAME_CHARACTERS_MAX),
+    run: withoutNul(reader.textBytes(2, 'run', SCRIPT_BYTES_MAX), 'run'),
+    timeoutMs: reader.optionalCount(3, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1)
   }
 }
 
-function resources({ cpuMilli, memoryBytes }: Resources): Resources & wire.Resources {
+function writeResources(writer: FieldWriter, resources: Resources): void {
+  writer.count(2, 'memoryBytes', resources.memoryBytes, MEMORY_BYTES_MAX, 1)
+  writer.count(1, 'cpuMilli', resources.cpuMilli, CPU_MILLI_MAX, 1)
+}
+
+function readResources(reader: FieldReader): Resources {
   return {
-    cpuMilli: count(cpuMilli, 'cpuMilli', CPU_MILLI_MAX, 1),
-    memoryBytes: count(memoryBytes, 'memoryBytes', MEMORY_BYTES_MAX, 1)
+    cpuMilli: reader.count(1, 'cpuMilli', CPU_MILLI_MAX, 1),
+    memoryBytes: reader.count(2, 'memoryBytes', MEMORY_BYTES_MAX, 1)
   }
 }
 
-function timeout(value: number): number {
-  return count(value, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1)
+function readPairs(
+  reader: FieldReader,
+  field: number,
+  name: string,
+  max: number,
+  check: PairCheck
+): Readonly<Record<string, string>> {
+  return fromPairs(reader.list(field, name, max, readPair), max, name, check)
+}
+
+function writePair(writer: FieldWriter, pair: WirePair): void {
+  writer.textBytes(2, 'value', pair.value, ENV_VALUE_BYTES_MAX)
+  writer.textBytes(1, 'key', pair.key, KEY_BYTES_MAX)
+}
+
+function readPair(reader: FieldReader): WirePair {
+  return {
+    key: reader.textBytes(1, 'key', KEY_BYTES_MAX),
+    value: reader.textBytes(2, 'value', ENV_VALUE_BYTES_MAX)
+  }
 }
 
 function image(value: string): string {
-  if (value.startsWith('-') || value.includes(' ')) refuse('image', 'is no image reference')
-  return line(value, IMAGE_CHARACTERS_MAX, 'image')
-}
-
-function platform(value: string): string {
-  return line(value, NAME_CHARACTERS_MAX, 'platform')
-}
-
-/** A NUL would end the argument of `sh -c`, and the rest of the script would never run. */
-function script(value: string): string {
-  return withoutNul(textBytes(value, SCRIPT_BYTES_MAX, 'run'), 'run')
+  return value.startsWith('-') || value.includes(' ')
+    ? refuse('image', 'is no image reference')
+    : value
 }
 
 export const checkLabel: PairCheck = (key, value) => {
@@ -120,6 +124,7 @@ const checkVariable: PairCheck = (key, value) => {
   withoutNul(textBytes(value, ENV_VALUE_BYTES_MAX, 'env value'), 'env value')
 }
 
+/** A NUL would end the argument of `sh -c`, and the rest of the script would never run. */
 function withoutNul(value: string, field: string): string {
   if (value.includes('\0')) refuse(field, 'has a NUL character')
   return value

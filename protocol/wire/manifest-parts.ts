@@ -5,103 +5,85 @@ import {
   REFERENCE_CHARACTERS_MAX,
   TITLE_CHARACTERS_MAX
 } from '../core/limits.ts'
-import type { Announcement, JobSpec, Manifest, ManifestError } from '../core/run.ts'
-import { type Limits, loose } from './codec.ts'
-import {
-  count,
-  line,
-  list,
-  need,
-  optional,
-  peerId,
-  refuse,
-  runId,
-  text,
-  textBytes
-} from './fields.ts'
-import type * as wire from './generated/announcement.ts'
-import { JOB_SPEC_LIMITS, jobSpecFromWire, jobSpecToWire } from './job-spec-parts.ts'
-import { commitId, originFromWire, originParts } from './origin-parts.ts'
+import type { Announcement, Manifest, ManifestError } from '../core/run.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { refuse } from './fields.ts'
+import { readJobSpec, writeJobSpec } from './job-spec-parts.ts'
+import { checkCommit, readOrigin, writeOrigin } from './origin-parts.ts'
 
-export const ANNOUNCEMENT_LIMITS = {
-  manifest: { jobs: JOBS_PER_RUN_MAX, jobs$: JOB_SPEC_LIMITS }
-} satisfies Limits<wire.Announcement>
-
-export function announcementToWire(announcement: Announcement): wire.Announcement {
-  return { ...heading(announcement), manifest: manifestToWire(announcement.manifest) }
+export function writeAnnouncement(writer: FieldWriter, announcement: Announcement): void {
+  writer.message(8, announcement.manifest, writeManifest)
+  writer.count(7, 'floor', announcement.floor)
+  writer.count(6, 'notAfterMs', announcement.notAfterMs)
+  writer.count(5, 'issuedAtMs', announcement.issuedAtMs)
+  writer.count(4, 'gwSeq', announcement.gwSeq, Number.MAX_SAFE_INTEGER, 1)
+  writer.peerId(3, 'gateway', announcement.gateway)
+  writer.count(2, 'witnessEpoch', announcement.witnessEpoch)
+  writer.runId(1, 'runId', announcement.runId)
 }
 
-export function announcementFromWire(message: wire.Announcement): Announcement {
-  const manifest = manifestFromWire(need(message.manifest, 'manifest'))
-  return { ...heading(message), manifest }
-}
-
-type Heading = Omit<Announcement, 'manifest'>
-
-function heading(announcement: Heading): Heading {
+export function readAnnouncement(reader: FieldReader): Announcement {
   return {
-    runId: runId(announcement.runId, 'runId'),
-    witnessEpoch: count(announcement.witnessEpoch, 'witnessEpoch'),
-    gateway: peerId(announcement.gateway, 'gateway'),
-    gwSeq: count(announcement.gwSeq, 'gwSeq', Number.MAX_SAFE_INTEGER, 1),
-    issuedAtMs: count(announcement.issuedAtMs, 'issuedAtMs'),
-    notAfterMs: count(announcement.notAfterMs, 'notAfterMs'),
-    floor: count(announcement.floor, 'floor')
+    runId: reader.runId(1, 'runId'),
+    witnessEpoch: reader.count(2, 'witnessEpoch'),
+    gateway: reader.peerId(3, 'gateway'),
+    gwSeq: reader.count(4, 'gwSeq', Number.MAX_SAFE_INTEGER, 1),
+    issuedAtMs: reader.count(5, 'issuedAtMs'),
+    notAfterMs: reader.count(6, 'notAfterMs'),
+    floor: reader.count(7, 'floor'),
+    manifest: reader.message(8, 'manifest', readManifest)
   }
 }
 
-function manifestToWire(manifest: Manifest): wire.Manifest {
-  checkJobs(manifest.jobs, manifest.error)
-  return loose<wire.Manifest>({
-    ...describing(manifest),
-    origin: originParts(manifest.origin),
-    jobs: list(manifest.jobs, JOBS_PER_RUN_MAX, 'jobs', jobSpecToWire),
-    error: optional(manifest.error, errorToWire)
-  })
+function writeManifest(writer: FieldWriter, manifest: Manifest): void {
+  checkManifest(manifest)
+  writer.optionalMessage(8, manifest.error, writeError)
+  writer.list(7, 'jobs', JOBS_PER_RUN_MAX, manifest.jobs, writeJobSpec)
+  writer.text(6, 'title', manifest.title, TITLE_CHARACTERS_MAX)
+  writer.text(5, 'pusher', manifest.pusher, REFERENCE_CHARACTERS_MAX)
+  writer.lineOrNone(4, 'before', manifest.before, NAME_CHARACTERS_MAX)
+  writer.line(3, 'url', manifest.url, REFERENCE_CHARACTERS_MAX)
+  writer.line(2, 'repository', manifest.repository, NAME_CHARACTERS_MAX)
+  writer.message(1, manifest.origin, writeOrigin)
 }
 
-function manifestFromWire(message: wire.Manifest): Manifest {
-  const jobs = list(message.jobs, JOBS_PER_RUN_MAX, 'jobs', jobSpecFromWire)
-  const error = optional(message.error, errorFromWire)
-  checkJobs(jobs, error)
-  const origin = originFromWire(need(message.origin, 'origin'))
-  return { ...describing(message), origin, jobs, error }
+function readManifest(reader: FieldReader): Manifest {
+  const manifest = {
+    origin: reader.message(1, 'origin', readOrigin),
+    repository: reader.line(2, 'repository', NAME_CHARACTERS_MAX),
+    url: reader.line(3, 'url', REFERENCE_CHARACTERS_MAX),
+    before: reader.lineOrNone(4, 'before', NAME_CHARACTERS_MAX),
+    pusher: reader.text(5, 'pusher', REFERENCE_CHARACTERS_MAX),
+    title: reader.text(6, 'title', TITLE_CHARACTERS_MAX),
+    jobs: reader.list(7, 'jobs', JOBS_PER_RUN_MAX, readJobSpec),
+    error: reader.optionalMessage(8, 'error', readError)
+  }
+  checkManifest(manifest)
+  return manifest
 }
 
-// A register is `runId.index`: an index that is not its place would make two jobs of one register.
-function checkJobs(jobs: readonly JobSpec[], error: ManifestError | undefined): void {
+function checkManifest({ before, jobs, error }: Manifest): void {
+  if (before !== '') checkCommit(before, 'before')
+  // A register is `runId.index`: an index that is not its place would make two jobs of one.
   if (jobs.some(({ index }, place) => index !== place)) refuse('jobs', 'are not in order of index')
   if ((jobs.length === 0) !== (error !== undefined)) refuse('jobs', 'or an error, one is needed')
 }
 
-type Description = Pick<Manifest, 'repository' | 'url' | 'before' | 'pusher' | 'title'>
-
-function describing(manifest: Description): Description {
-  return {
-    repository: line(manifest.repository, NAME_CHARACTERS_MAX, 'repository'),
-    url: line(manifest.url, REFERENCE_CHARACTERS_MAX, 'url'),
-    before: manifest.before === '' ? '' : commitId(manifest.before, 'before'),
-    pusher: text(manifest.pusher, REFERENCE_CHARACTERS_MAX, 'pusher'),
-    title: text(manifest.title, TITLE_CHARACTERS_MAX, 'title')
-  }
+function writeError(writer: FieldWriter, error: ManifestError): void {
+  writer.optionalText(5, 'path', error.path, REFERENCE_CHARACTERS_MAX)
+  writer.optionalCount(4, 'column', error.column)
+  writer.optionalCount(3, 'line', error.line)
+  writer.textBytes(2, 'message', error.message, MESSAGE_BYTES_MAX)
+  writer.line(1, 'code', error.code, NAME_CHARACTERS_MAX)
 }
 
-function errorToWire(error: ManifestError): wire.ManifestError {
-  return loose<wire.ManifestError>({
-    code: line(error.code, NAME_CHARACTERS_MAX, 'code'),
-    message: textBytes(error.message, MESSAGE_BYTES_MAX, 'message'),
-    line: optional(error.line, (value) => count(value, 'line')),
-    column: optional(error.column, (value) => count(value, 'column')),
-    path: optional(error.path, (value) => text(value, REFERENCE_CHARACTERS_MAX, 'path'))
-  })
-}
-
-function errorFromWire(message: wire.ManifestError): ManifestError {
+function readError(reader: FieldReader): ManifestError {
   return {
-    code: line(message.code, NAME_CHARACTERS_MAX, 'code'),
-    message: textBytes(message.message, MESSAGE_BYTES_MAX, 'message'),
-    line: optional(message.line, (value) => count(value, 'line')),
-    column: optional(message.column, (value) => count(value, 'column')),
-    path: optional(message.path, (value) => text(value, REFERENCE_CHARACTERS_MAX, 'path'))
+    code: reader.line(1, 'code', NAME_CHARACTERS_MAX),
+    message: reader.textBytes(2, 'message', MESSAGE_BYTES_MAX),
+    line: reader.optionalCount(3, 'line'),
+    column: reader.optionalCount(4, 'column'),
+    path: reader.optionalText(5, 'path', REFERENCE_CHARACTERS_MAX)
   }
 }

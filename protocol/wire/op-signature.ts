@@ -1,5 +1,7 @@
 import { OPS_SIGNED_TOGETHER_MAX } from '../core/signature-limits.ts'
-import { bytesOf, HASH_BYTES, hexOf, refuse, SIGNATURE_BYTES } from './fields.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { HASH_BYTES, refuse, SIGNATURE_BYTES } from './fields.ts'
 import { type MeshKey, sign } from './keys.ts'
 import { sha256, statement } from './statement.ts'
 
@@ -15,7 +17,8 @@ const HEAD_BYTES = SIGNATURE_BYTES + 1
 const DEPTH_MAX = Math.log2(OPS_SIGNED_TOGETHER_MAX)
 /** A leaf and a knot of the same bytes must not have one hash: one would prove the other. */
 const LEAF = Uint8Array.of(0)
-const KNOT = Uint8Array.of(1)
+/** Of the knot that is being hashed: its sign, and the two hashes below it. */
+const KNOT = Buffer.alloc(1 + 2 * HASH_BYTES, 1)
 /** Fills a tree up; no statement has this hash. */
 const EMPTY = Buffer.alloc(HASH_BYTES)
 
@@ -59,18 +62,20 @@ export function signedBy(message: Uint8Array, signature: string): Signed | undef
 }
 
 /** Throws a Refusal for hex digits that are no signature's. */
-export function opSignatureBytes(hex: string): Uint8Array<ArrayBuffer> {
-  return bytesOf(hex, checkedSize(hex.length / 2), 'sig')
+export function writeOpSignature(writer: FieldWriter, field: number, sig: string): void {
+  const size = sig.length / 2
+  checkSize(size)
+  writer.hex(field, 'sig', sig, size)
 }
 
-/** Inverse of `opSignatureBytes`. */
-export function opSignatureHex(bytes: Uint8Array): string {
-  return hexOf(bytes, checkedSize(bytes.length), 'sig')
+export function readOpSignature(reader: FieldReader, field: number): string {
+  const sig = reader.someHex(field, 'sig')
+  checkSize(sig.length / 2)
+  return sig
 }
 
-function checkedSize(size: number): number {
+function checkSize(size: number): void {
   if (size !== SIGNATURE_BYTES && depthOf(size) === undefined) refuse('sig', `has ${size} bytes`)
-  return size
 }
 
 /** Levels above the ops of a shared signature of that many bytes. */
@@ -99,7 +104,9 @@ function leafOf(message: Uint8Array): Buffer {
 }
 
 function knotOf(left: Uint8Array, right: Uint8Array): Buffer {
-  return sha256(Buffer.concat([KNOT, left, right]))
+  KNOT.set(left, 1)
+  KNOT.set(right, 1 + HASH_BYTES)
+  return sha256(KNOT)
 }
 
 function rootStatement(depth: number, root: Buffer): Uint8Array {

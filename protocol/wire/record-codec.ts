@@ -1,26 +1,19 @@
 import { FRAME_BYTES_MAX } from '../core/limits.ts'
 import type { AcceptorRecord } from '../core/ports.ts'
-import { loose, messageCodec } from './codec.ts'
-import { optional } from './fields.ts'
-import type * as wire from './generated/register.ts'
-import { acceptorRecords } from './register-tables.ts'
-import { ballotFromWire, ballotToWire } from './scope-parts.ts'
-import { acceptedFromWire, acceptedToWire } from './value-codec.ts'
+import { fieldCodec } from './field-codec.ts'
+import { readBallot, writeBallot } from './scope-parts.ts'
+import { readAccepted, writeAccepted } from './value-codec.ts'
 
-const records = messageCodec<AcceptorRecord, wire.AcceptorRecord>({
+const records = fieldCodec<AcceptorRecord>({
   what: 'register record',
-  generated: acceptorRecords,
-  limits: {},
   bytesMax: FRAME_BYTES_MAX,
-  canonicalBy: 'decoder',
-  toWire: (record) =>
-    loose<wire.AcceptorRecord>({
-      promised: ballotToWire(record.promised),
-      accepted: optional(record.accepted, acceptedToWire)
-    }),
-  fromWire: (message) => ({
-    promised: ballotFromWire(message.promised),
-    accepted: optional(message.accepted, acceptedFromWire)
+  write: (writer, record) => {
+    writer.optionalMessage(2, record.accepted, writeAccepted)
+    writer.message(1, record.promised, writeBallot)
+  },
+  read: (reader) => ({
+    promised: reader.message(1, 'promised', readBallot),
+    accepted: reader.optionalMessage(2, 'accepted', readAccepted)
   })
 })
 

@@ -1,29 +1,21 @@
 import { FRAME_BYTES_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
-import { messageCodec } from './codec.ts'
-import type * as wire from './generated/register.ts'
-import { registerReplies, registerRequests } from './register-tables.ts'
-import { REPLY_LIMITS, replyFromWire, replyToWire } from './reply-parts.ts'
-import { REQUEST_LIMITS, requestFromWire, requestToWire } from './request-parts.ts'
+import { fieldCodec } from './field-codec.ts'
+import { readReply, writeReply } from './reply-parts.ts'
+import { readRequest, writeRequest } from './request-parts.ts'
 
-const requests = messageCodec<RegisterRequest, wire.RegisterRequest>({
+const requests = fieldCodec<RegisterRequest>({
   what: 'register request',
-  generated: registerRequests,
-  limits: REQUEST_LIMITS,
   bytesMax: FRAME_BYTES_MAX,
-  canonicalBy: 'decoder',
-  toWire: requestToWire,
-  fromWire: requestFromWire
+  read: readRequest,
+  write: writeRequest
 })
 
-const replies = messageCodec<RegisterReply, wire.RegisterReply>({
+const replies = fieldCodec<RegisterReply>({
   what: 'register reply',
-  generated: registerReplies,
-  limits: REPLY_LIMITS,
   bytesMax: FRAME_BYTES_MAX,
-  canonicalBy: 'decoder',
-  toWire: replyToWire,
-  fromWire: replyFromWire
+  read: readReply,
+  write: writeReply
 })
 
 /** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */

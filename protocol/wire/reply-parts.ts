@@ -6,206 +6,225 @@ import {
   SYNC_ITEMS_MAX
 } from '../core/limits.ts'
 import type { LeaseView, RegisterReply, RenewResult, SyncItem } from '../core/messages.ts'
-import { type Limits, loose } from './codec.ts'
-import {
-  blob,
-  bytesOf,
-  bytesOrNone,
-  count,
-  HASH_BYTES,
-  hexOf,
-  hexOrNone,
-  ID_BYTES,
-  list,
-  need,
-  optional,
-  ownBlob,
-  plain,
-  refuse,
-  register,
-  textBytes
-} from './fields.ts'
-import type * as wire from './generated/register.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { HASH_BYTES, ID_BYTES, optional, ownBlob, refuse } from './fields.ts'
 import { rejectCodes, renewAnswers, syncPhases } from './register-names.ts'
-import { ballotFromWire, ballotToWire, stageFromWire, stageToWire } from './scope-parts.ts'
-import { acceptedFromWire, acceptedToWire, decodeValue, encodeValue } from './value-codec.ts'
-import { cancellation } from './value-parts.ts'
-
-export const REPLY_LIMITS = {
-  renewed: { items: RENEW_ITEMS_MAX },
-  synced: { items: SYNC_ITEMS_MAX }
-} satisfies Limits<wire.RegisterReply>
+import { readBallot, readStage, writeBallot, writeStage } from './scope-parts.ts'
+import { decodeValue, encodeValue, readAccepted, writeAccepted } from './value-codec.ts'
+import { readCancellation, writeCancellation } from './value-parts.ts'
 
 type Reply<Kind extends RegisterReply['kind']> = Extract<RegisterReply, { readonly kind: Kind }>
 
-export function replyToWire(reply: RegisterReply): wire.RegisterReply {
+export function writeReply(writer: FieldWriter, reply: RegisterReply): void {
   switch (reply.kind) {
     case 'value':
-      return { value: { ...knownToWire(reply), promised: ballotToWire(reply.promised) } }
+      writer.message(1, reply, writeShown)
+      break
     case 'promise':
-      return { promise: { ...knownToWire(reply), ballot: ballotToWire(reply.ballot) } }
+      writer.message(2, reply, writePromise)
+      break
     case 'accepted':
-      return { accepted: { ballot: ballotToWire(reply.ballot), wseq: count(reply.wseq, 'wseq') } }
+      writer.message(3, reply, writeDone)
+      break
     case 'rejected':
-      return { rejected: rejectedToWire(reply) }
+      writer.message(4, reply, writeRejected)
+      break
     case 'renewed':
-      return { renewed: { items: list(reply.items, RENEW_ITEMS_MAX, 'items', resultToWire) } }
+      writer.message(5, reply, writeRenewed)
+      break
     case 'synced':
-      return { synced: syncedToWire(reply) }
-    case 'announcement': {
-      const bytes = optional(reply.bytes, (it) => blob(it, MANIFEST_BYTES_MAX, 'announcement'))
-      return { announcement: loose<wire.AnnouncementReply>({ bytes }) }
-    }
+      writer.message(6, reply, writeSynced)
+      break
+    case 'announcement':
+      writer.message(7, reply, writeAnnouncement)
+      break
     case 'seen':
-      return { seen: { seq: count(reply.seq, 'seq') } }
+      writer.message(8, reply, writeSeen)
+      break
     default:
-      return refuse('reply', `is ${JSON.stringify(reply satisfies never)}`)
+      refuse('reply', `is ${JSON.stringify(reply satisfies never)}`)
   }
 }
 
-export function replyFromWire(message: wire.RegisterReply): RegisterReply {
-  const { value, promise, accepted, rejected, renewed, synced, announcement, seen } = message
-  if (value !== undefined) {
-    const promised = ballotFromWire(value.promised)
-    return { kind: 'value', ...knownFromWire(value), promised }
-  }
-  if (promise !== undefined) {
-    return { kind: 'promise', ...knownFromWire(promise), ballot: ballotFromWire(promise.ballot) }
-  }
-  if (accepted !== undefined) {
-    const wseq = count(accepted.wseq, 'wseq')
-    return { kind: 'accepted', ballot: ballotFromWire(accepted.ballot), wseq }
-  }
-  if (rejected !== undefined) return rejectedFromWire(rejected)
-  if (renewed !== undefined) {
-    return { kind: 'renewed', items: list(renewed.items, RENEW_ITEMS_MAX, 'items', resultFromWire) }
-  }
-  if (synced !== undefined) return syncedFromWire(synced)
-  if (seen !== undefined) return { kind: 'seen', seq: count(seen.seq, 'seq') }
-  const { bytes } = need(announcement, 'reply')
+export function readReply(reader: FieldReader): RegisterReply {
+  return (
+    reader.optionalMessage(1, 'value', readShown) ??
+    reader.optionalMessage(2, 'promise', readPromise) ??
+    reader.optionalMessage(3, 'accepted', readDone) ??
+    reader.optionalMessage(4, 'rejected', readRejected) ??
+    reader.optionalMessage(5, 'renewed', readRenewed) ??
+    reader.optionalMessage(6, 'synced', readSynced) ??
+    reader.optionalMessage(7, 'announcement', readAnnouncement) ??
+    reader.message(8, 'reply', readSeen)
+  )
+}
+
+function writeShown(writer: FieldWriter, reply: Reply<'value'>): void {
+  writer.count(4, 'wseq', reply.wseq)
+  writer.optionalMessage(3, reply.lease, writeLease)
+  writer.message(2, reply.promised, writeBallot)
+  writer.optionalMessage(1, reply.accepted, writeAccepted)
+}
+
+function readShown(reader: FieldReader): Reply<'value'> {
   return {
-    kind: 'announcement',
-    bytes: optional(bytes, (it) => ownBlob(it, MANIFEST_BYTES_MAX, 'announcement'))
+    kind: 'value',
+    accepted: reader.optionalMessage(1, 'accepted', readAccepted),
+    promised: reader.message(2, 'promised', readBallot),
+    lease: reader.optionalMessage(3, 'lease', readLease),
+    wseq: reader.count(4, 'wseq')
   }
 }
 
-type Known = Pick<Reply<'value'>, 'accepted' | 'lease' | 'wseq'>
-type WireKnown = Pick<wire.ValueReply, 'accepted' | 'lease' | 'wseq'>
-
-function knownToWire(known: Known): WireKnown {
-  return loose<WireKnown>({
-    accepted: optional(known.accepted, acceptedToWire),
-    lease: optional(known.lease, leaseToWire),
-    wseq: count(known.wseq, 'wseq')
-  })
+function writePromise(writer: FieldWriter, reply: Reply<'promise'>): void {
+  writer.count(4, 'wseq', reply.wseq)
+  writer.optionalMessage(3, reply.lease, writeLease)
+  writer.optionalMessage(2, reply.accepted, writeAccepted)
+  writer.message(1, reply.ballot, writeBallot)
 }
 
-function knownFromWire(message: WireKnown): Known {
+function readPromise(reader: FieldReader): Reply<'promise'> {
   return {
-    accepted: optional(message.accepted, acceptedFromWire),
-    lease: optional(message.lease, leaseFromWire),
-    wseq: count(message.wseq, 'wseq')
+    kind: 'promise',
+    ballot: reader.message(1, 'ballot', readBallot),
+    accepted: reader.optionalMessage(2, 'accepted', readAccepted),
+    lease: reader.optionalMessage(3, 'lease', readLease),
+    wseq: reader.count(4, 'wseq')
   }
 }
 
-function leaseToWire(lease: LeaseView): wire.LeaseView {
-  return loose<wire.LeaseView>({
-    epoch: count(lease.epoch, 'epoch'),
-    remainingMs: count(lease.remainingMs, 'remainingMs'),
-    stage: optional(lease.stage, stageToWire)
-  })
+function writeLease(writer: FieldWriter, lease: LeaseView): void {
+  writer.optionalMessage(3, lease.stage, writeStage)
+  writer.count(2, 'remainingMs', lease.remainingMs)
+  writer.count(1, 'epoch', lease.epoch)
 }
 
-function leaseFromWire(message: wire.LeaseView): LeaseView {
+function readLease(reader: FieldReader): LeaseView {
   return {
-    epoch: count(message.epoch, 'epoch'),
-    remainingMs: count(message.remainingMs, 'remainingMs'),
-    stage: optional(message.stage, stageFromWire)
+    epoch: reader.count(1, 'epoch'),
+    remainingMs: reader.count(2, 'remainingMs'),
+    stage: reader.optionalMessage(3, 'stage', readStage)
   }
 }
 
-function rejectedToWire(reply: Reply<'rejected'>): wire.RejectedReply {
-  return loose<wire.RejectedReply>({
-    code: rejectCodes.toWire(reply.code),
-    promised: optional(reply.promised, ballotToWire),
-    remainingMs: optional(reply.remainingMs, (ms) => count(ms, 'remainingMs')),
-    detail: textBytes(reply.detail, MESSAGE_BYTES_MAX, 'detail')
-  })
+function writeDone(writer: FieldWriter, reply: Reply<'accepted'>): void {
+  writer.count(2, 'wseq', reply.wseq)
+  writer.message(1, reply.ballot, writeBallot)
 }
 
-function rejectedFromWire(message: wire.RejectedReply): Reply<'rejected'> {
+function readDone(reader: FieldReader): Reply<'accepted'> {
+  return {
+    kind: 'accepted',
+    ballot: reader.message(1, 'ballot', readBallot),
+    wseq: reader.count(2, 'wseq')
+  }
+}
+
+function writeRejected(writer: FieldWriter, reply: Reply<'rejected'>): void {
+  writer.textBytes(4, 'detail', reply.detail, MESSAGE_BYTES_MAX)
+  writer.optionalCount(3, 'remainingMs', reply.remainingMs)
+  writer.optionalMessage(2, reply.promised, writeBallot)
+  writer.name(1, reply.code, rejectCodes)
+}
+
+function readRejected(reader: FieldReader): Reply<'rejected'> {
   return {
     kind: 'rejected',
-    code: rejectCodes.fromWire(message.code),
-    promised: optional(message.promised, ballotFromWire),
-    remainingMs: optional(message.remainingMs, (ms) => count(ms, 'remainingMs')),
-    detail: textBytes(message.detail, MESSAGE_BYTES_MAX, 'detail')
+    code: reader.name(1, rejectCodes),
+    promised: reader.optionalMessage(2, 'promised', readBallot),
+    remainingMs: reader.optionalCount(3, 'remainingMs'),
+    detail: reader.textBytes(4, 'detail', MESSAGE_BYTES_MAX)
   }
 }
 
-function resultToWire(result: RenewResult): wire.RenewResult {
-  return loose<wire.RenewResult>({
-    register: register(result.register),
-    answer: renewAnswers.toWire(result.answer),
-    version: count(result.version, 'version'),
-    cancel: optional(result.cancel, cancellation),
-    moved: optional(result.moved, (state) => plain(encodeValue(state)))
-  })
+function writeRenewed(writer: FieldWriter, reply: Reply<'renewed'>): void {
+  writer.list(1, 'items', RENEW_ITEMS_MAX, reply.items, writeResult)
 }
 
-function resultFromWire(message: wire.RenewResult): RenewResult {
+function readRenewed(reader: FieldReader): Reply<'renewed'> {
+  return { kind: 'renewed', items: reader.list(1, 'items', RENEW_ITEMS_MAX, readResult) }
+}
+
+function writeResult(writer: FieldWriter, result: RenewResult): void {
+  const { moved } = result
+  if (moved !== undefined) writer.bytes(5, encodeValue(moved))
+  writer.optionalMessage(4, result.cancel, writeCancellation)
+  writer.count(3, 'version', result.version)
+  writer.name(2, result.answer, renewAnswers)
+  writer.register(1, 'register', result.register)
+}
+
+function readResult(reader: FieldReader): RenewResult {
   return {
-    register: register(message.register),
-    answer: renewAnswers.fromWire(message.answer),
-    version: count(message.version, 'version'),
-    cancel: optional(message.cancel, cancellation),
-    moved: optional(message.moved, movedFromWire)
+    register: reader.register(1, 'register'),
+    answer: reader.name(2, renewAnswers),
+    version: reader.count(3, 'version'),
+    cancel: reader.optionalMessage(4, 'cancel', readCancellation),
+    moved: optional(reader.optionalBytes(5, 'moved'), movedJob)
   }
 }
 
 /** A value of any other kind says nothing about a renewal. */
-function movedFromWire(bytes: Uint8Array): JobState {
+function movedJob(bytes: Uint8Array): JobState {
   const value = decodeValue(bytes)
   return value.kind === 'job' && value.phase === 'moved' ? value : refuse('moved', 'is no such job')
 }
 
-function syncedToWire(reply: Reply<'synced'>): wire.SyncedReply {
-  return {
-    storeId: bytesOf(reply.storeId, ID_BYTES, 'storeId'),
-    items: list(reply.items, SYNC_ITEMS_MAX, 'items', itemToWire),
-    next: count(reply.next, 'next'),
-    more: reply.more
-  }
+function writeSynced(writer: FieldWriter, reply: Reply<'synced'>): void {
+  writer.flag(4, 'more', reply.more)
+  writer.count(3, 'next', reply.next)
+  writer.list(2, 'items', SYNC_ITEMS_MAX, reply.items, writeItem)
+  writer.hex(1, 'storeId', reply.storeId, ID_BYTES)
 }
 
-function syncedFromWire(message: wire.SyncedReply): Reply<'synced'> {
+function readSynced(reader: FieldReader): Reply<'synced'> {
   return {
     kind: 'synced',
-    storeId: hexOf(message.storeId, ID_BYTES, 'storeId'),
-    items: list(message.items, SYNC_ITEMS_MAX, 'items', itemFromWire),
-    next: count(message.next, 'next'),
-    more: message.more
+    storeId: reader.hex(1, 'storeId', ID_BYTES),
+    items: reader.list(2, 'items', SYNC_ITEMS_MAX, readItem),
+    next: reader.count(3, 'next'),
+    more: reader.flag(4, 'more')
   }
 }
 
-function itemToWire(item: SyncItem): wire.SyncItem {
+function writeItem(writer: FieldWriter, item: SyncItem): void {
+  writer.hexOrNone(6, 'annHash', item.annHash, HASH_BYTES)
+  writer.name(5, item.phase, syncPhases)
+  writer.count(4, 'version', item.version)
+  writer.count(3, 'seq', item.seq)
+  writer.count(2, 'witnessEpoch', item.witnessEpoch)
+  writer.register(1, 'register', item.register)
+}
+
+function readItem(reader: FieldReader): SyncItem {
   return {
-    register: register(item.register),
-    witnessEpoch: count(item.witnessEpoch, 'witnessEpoch'),
-    seq: count(item.seq, 'seq'),
-    version: count(item.version, 'version'),
-    phase: syncPhases.toWire(item.phase),
-    annHash: bytesOrNone(item.annHash, HASH_BYTES, 'annHash')
+    register: reader.register(1, 'register'),
+    witnessEpoch: reader.count(2, 'witnessEpoch'),
+    seq: reader.count(3, 'seq'),
+    version: reader.count(4, 'version'),
+    phase: reader.name(5, syncPhases),
+    annHash: reader.hexOrNone(6, 'annHash', HASH_BYTES)
   }
 }
 
-function itemFromWire(message: wire.SyncItem): SyncItem {
+function writeAnnouncement(writer: FieldWriter, reply: Reply<'announcement'>): void {
+  writer.optionalBytes(1, 'announcement', reply.bytes, MANIFEST_BYTES_MAX)
+}
+
+function readAnnouncement(reader: FieldReader): Reply<'announcement'> {
   return {
-    register: register(message.register),
-    witnessEpoch: count(message.witnessEpoch, 'witnessEpoch'),
-    seq: count(message.seq, 'seq'),
-    version: count(message.version, 'version'),
-    phase: syncPhases.fromWire(message.phase),
-    annHash: hexOrNone(message.annHash, HASH_BYTES, 'annHash')
+    kind: 'announcement',
+    bytes: optional(reader.optionalBytes(1, 'announcement'), (bytes) =>
+      ownBlob(bytes, MANIFEST_BYTES_MAX, 'announcement')
+    )
   }
+}
+
+function writeSeen(writer: FieldWriter, reply: Reply<'seen'>): void {
+  writer.count(1, 'seq', reply.seq)
+}
+
+function readSeen(reader: FieldReader): Reply<'seen'> {
+  return { kind: 'seen', seq: reader.count(1, 'seq') }
 }

@@ -1,146 +1,178 @@
 import { MANIFEST_BYTES_MAX, RENEW_ITEMS_MAX, SYNC_ITEMS_MAX } from '../core/limits.ts'
 import type { RegisterRequest, RenewItem } from '../core/messages.ts'
-import { type Limits, loose } from './codec.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
 import {
   BOOT_BYTES,
-  blob,
-  bytesOf,
-  count,
   HASH_BYTES,
-  hexOf,
   ID_BYTES,
-  list,
-  need,
   optional,
   ownBlob,
-  plain,
   refuse,
   SIGNATURE_BYTES
 } from './fields.ts'
-import type * as wire from './generated/register.ts'
 import { intents } from './register-names.ts'
 import {
-  ballotFromWire,
-  ballotToWire,
-  scopeFromWire,
-  scopeToWire,
-  stageFromWire,
-  stageToWire
+  readBallot,
+  readScope,
+  readStage,
+  writeBallot,
+  writeScope,
+  writeStage
 } from './scope-parts.ts'
 import { decodeValue, encodeValue } from './value-codec.ts'
 
-export const REQUEST_LIMITS = {
-  renew: { items: RENEW_ITEMS_MAX }
-} satisfies Limits<wire.RegisterRequest>
+type Request<Kind extends RegisterRequest['kind']> = Extract<
+  RegisterRequest,
+  { readonly kind: Kind }
+>
 
-type Accept = Extract<RegisterRequest, { readonly kind: 'accept' }>
-
-export function requestToWire(request: RegisterRequest): wire.RegisterRequest {
+export function writeRequest(writer: FieldWriter, request: RegisterRequest): void {
   switch (request.kind) {
     case 'read':
-      return { read: { scope: scopeToWire(request.scope) } }
-    case 'prepare': {
-      const scope = scopeToWire(request.scope)
-      const ballot = ballotToWire(request.ballot)
-      return { prepare: { scope, ballot, intent: intents.toWire(request.intent) } }
-    }
+      writer.message(1, request, writeRead)
+      break
+    case 'prepare':
+      writer.message(2, request, writePrepare)
+      break
     case 'accept':
-      return { accept: acceptToWire(request) }
+      writer.message(3, request, writeAccept)
+      break
     case 'renew':
-      return {
-        renew: {
-          items: list(request.items, RENEW_ITEMS_MAX, 'items', itemToWire),
-          seenSeq: count(request.seenSeq, 'seenSeq')
-        }
-      }
+      writer.message(4, request, writeRenew)
+      break
     case 'sync':
-      return {
-        sync: {
-          storeId: bytesOf(request.storeId, ID_BYTES, 'storeId'),
-          sinceSeq: count(request.sinceSeq, 'sinceSeq'),
-          limit: count(request.limit, 'limit', SYNC_ITEMS_MAX, 1),
-          openOnly: request.openOnly,
-          seenSeq: count(request.seenSeq, 'seenSeq')
-        }
-      }
+      writer.message(5, request, writeSync)
+      break
     case 'announcement':
-      return { announcement: { annHash: bytesOf(request.annHash, HASH_BYTES, 'annHash') } }
+      writer.message(6, request, writeAnnouncement)
+      break
     case 'seen':
-      return { seen: { storeId: bytesOf(request.storeId, ID_BYTES, 'storeId') } }
+      writer.message(7, request, writeSeen)
+      break
     default:
-      return refuse('request', `is ${JSON.stringify(request satisfies never)}`)
+      refuse('request', `is ${JSON.stringify(request satisfies never)}`)
   }
 }
 
-export function requestFromWire(message: wire.RegisterRequest): RegisterRequest {
-  const { read, prepare, accept, renew, sync, announcement, seen } = message
-  if (read !== undefined) return { kind: 'read', scope: scopeFromWire(read.scope) }
-  if (prepare !== undefined) {
-    const scope = scopeFromWire(prepare.scope)
-    const ballot = ballotFromWire(prepare.ballot)
-    return { kind: 'prepare', scope, ballot, intent: intents.fromWire(prepare.intent) }
-  }
-  if (accept !== undefined) return acceptFromWire(accept)
-  if (renew !== undefined) {
-    const items = list(renew.items, RENEW_ITEMS_MAX, 'items', itemFromWire)
-    return { kind: 'renew', items, seenSeq: count(renew.seenSeq, 'seenSeq') }
-  }
-  if (sync !== undefined) {
-    return {
-      kind: 'sync',
-      storeId: hexOf(sync.storeId, ID_BYTES, 'storeId'),
-      sinceSeq: count(sync.sinceSeq, 'sinceSeq'),
-      limit: count(sync.limit, 'limit', SYNC_ITEMS_MAX, 1),
-      openOnly: sync.openOnly,
-      seenSeq: count(sync.seenSeq, 'seenSeq')
-    }
-  }
-  if (seen !== undefined) return { kind: 'seen', storeId: hexOf(seen.storeId, ID_BYTES, 'storeId') }
-  const { annHash } = need(announcement, 'request')
-  return { kind: 'announcement', annHash: hexOf(annHash, HASH_BYTES, 'annHash') }
+export function readRequest(reader: FieldReader): RegisterRequest {
+  return (
+    reader.optionalMessage(1, 'read', readRead) ??
+    reader.optionalMessage(2, 'prepare', readPrepare) ??
+    reader.optionalMessage(3, 'accept', readAccept) ??
+    reader.optionalMessage(4, 'renew', readRenew) ??
+    reader.optionalMessage(5, 'sync', readSync) ??
+    reader.optionalMessage(6, 'announcement', readAnnouncement) ??
+    reader.message(7, 'request', readSeen)
+  )
 }
 
-function acceptToWire(accept: Accept): wire.AcceptRequest {
-  return loose<wire.AcceptRequest>({
-    scope: scopeToWire(accept.scope),
-    ballot: ballotToWire(accept.ballot),
-    value: plain(encodeValue(accept.value)),
-    proposerSig: bytesOf(accept.proposerSig, SIGNATURE_BYTES, 'proposerSig'),
-    announcement: optional(accept.announcement, (bytes) =>
-      blob(bytes, MANIFEST_BYTES_MAX, 'announcement')
-    )
-  })
+function writeRead(writer: FieldWriter, request: Request<'read'>): void {
+  writer.message(1, request.scope, writeScope)
 }
 
-function acceptFromWire(accept: wire.AcceptRequest): Accept {
+function readRead(reader: FieldReader): Request<'read'> {
+  return { kind: 'read', scope: reader.message(1, 'scope', readScope) }
+}
+
+function writePrepare(writer: FieldWriter, request: Request<'prepare'>): void {
+  writer.name(3, request.intent, intents)
+  writer.message(2, request.ballot, writeBallot)
+  writer.message(1, request.scope, writeScope)
+}
+
+function readPrepare(reader: FieldReader): Request<'prepare'> {
+  return {
+    kind: 'prepare',
+    scope: reader.message(1, 'scope', readScope),
+    ballot: reader.message(2, 'ballot', readBallot),
+    intent: reader.name(3, intents)
+  }
+}
+
+function writeAccept(writer: FieldWriter, accept: Request<'accept'>): void {
+  writer.optionalBytes(5, 'announcement', accept.announcement, MANIFEST_BYTES_MAX)
+  writer.hex(4, 'proposerSig', accept.proposerSig, SIGNATURE_BYTES)
+  writer.bytes(3, encodeValue(accept.value))
+  writer.message(2, accept.ballot, writeBallot)
+  writer.message(1, accept.scope, writeScope)
+}
+
+function readAccept(reader: FieldReader): Request<'accept'> {
   return {
     kind: 'accept',
-    scope: scopeFromWire(accept.scope),
-    ballot: ballotFromWire(accept.ballot),
-    value: decodeValue(accept.value),
-    proposerSig: hexOf(accept.proposerSig, SIGNATURE_BYTES, 'proposerSig'),
-    announcement: optional(accept.announcement, (bytes) =>
+    scope: reader.message(1, 'scope', readScope),
+    ballot: reader.message(2, 'ballot', readBallot),
+    value: decodeValue(reader.bytes(3, 'value')),
+    proposerSig: reader.hex(4, 'proposerSig', SIGNATURE_BYTES),
+    announcement: optional(reader.optionalBytes(5, 'announcement'), (bytes) =>
       ownBlob(bytes, MANIFEST_BYTES_MAX, 'announcement')
     )
   }
 }
 
-function itemToWire(item: RenewItem): wire.RenewItem {
+function writeRenew(writer: FieldWriter, request: Request<'renew'>): void {
+  writer.count(2, 'seenSeq', request.seenSeq)
+  writer.list(1, 'items', RENEW_ITEMS_MAX, request.items, writeItem)
+}
+
+function readRenew(reader: FieldReader): Request<'renew'> {
   return {
-    scope: scopeToWire(item.scope),
-    epoch: count(item.epoch, 'epoch'),
-    claimId: bytesOf(item.claimId, ID_BYTES, 'claimId'),
-    boot: bytesOf(item.boot, BOOT_BYTES, 'boot'),
-    stage: stageToWire(item.stage)
+    kind: 'renew',
+    items: reader.list(1, 'items', RENEW_ITEMS_MAX, readItem),
+    seenSeq: reader.count(2, 'seenSeq')
   }
 }
 
-function itemFromWire(message: wire.RenewItem): RenewItem {
+function writeItem(writer: FieldWriter, item: RenewItem): void {
+  writer.message(5, item.stage, writeStage)
+  writer.hex(4, 'boot', item.boot, BOOT_BYTES)
+  writer.hex(3, 'claimId', item.claimId, ID_BYTES)
+  writer.count(2, 'epoch', item.epoch)
+  writer.message(1, item.scope, writeScope)
+}
+
+function readItem(reader: FieldReader): RenewItem {
   return {
-    scope: scopeFromWire(message.scope),
-    epoch: count(message.epoch, 'epoch'),
-    claimId: hexOf(message.claimId, ID_BYTES, 'claimId'),
-    boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
-    stage: stageFromWire(need(message.stage, 'stage'))
+    scope: reader.message(1, 'scope', readScope),
+    epoch: reader.count(2, 'epoch'),
+    claimId: reader.hex(3, 'claimId', ID_BYTES),
+    boot: reader.hex(4, 'boot', BOOT_BYTES),
+    stage: reader.message(5, 'stage', readStage)
   }
+}
+
+function writeSync(writer: FieldWriter, request: Request<'sync'>): void {
+  writer.count(5, 'seenSeq', request.seenSeq)
+  writer.flag(4, 'openOnly', request.openOnly)
+  writer.count(3, 'limit', request.limit, SYNC_ITEMS_MAX, 1)
+  writer.count(2, 'sinceSeq', request.sinceSeq)
+  writer.hex(1, 'storeId', request.storeId, ID_BYTES)
+}
+
+function readSync(reader: FieldReader): Request<'sync'> {
+  return {
+    kind: 'sync',
+    storeId: reader.hex(1, 'storeId', ID_BYTES),
+    sinceSeq: reader.count(2, 'sinceSeq'),
+    limit: reader.count(3, 'limit', SYNC_ITEMS_MAX, 1),
+    openOnly: reader.flag(4, 'openOnly'),
+    seenSeq: reader.count(5, 'seenSeq')
+  }
+}
+
+function writeAnnouncement(writer: FieldWriter, request: Request<'announcement'>): void {
+  writer.hex(1, 'annHash', request.annHash, HASH_BYTES)
+}
+
+function readAnnouncement(reader: FieldReader): Request<'announcement'> {
+  return { kind: 'announcement', annHash: reader.hex(1, 'annHash', HASH_BYTES) }
+}
+
+function writeSeen(writer: FieldWriter, request: Request<'seen'>): void {
+  writer.hex(1, 'storeId', request.storeId, ID_BYTES)
+}
+
+function readSeen(reader: FieldReader): Request<'seen'> {
+  return { kind: 'seen', storeId: reader.hex(1, 'storeId', ID_BYTES) }
 }

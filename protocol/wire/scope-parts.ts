@@ -1,96 +1,75 @@
 import { type Ballot, NO_BALLOT } from '../core/ballot.ts'
 import { STEPS_PER_JOB_MAX } from '../core/limits.ts'
 import type { AnnouncementRef, RegisterScope, Stage } from '../core/messages.ts'
-import { loose } from './codec.ts'
-import {
-  BOOT_BYTES,
-  bytesOf,
-  bytesOrNone,
-  count,
-  HASH_BYTES,
-  hexOf,
-  hexOrNone,
-  ID_BYTES,
-  need,
-  optional,
-  peerId,
-  refuse,
-  register
-} from './fields.ts'
-import type * as wire from './generated/register.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { BOOT_BYTES, HASH_BYTES, ID_BYTES, refuse } from './fields.ts'
 import { stageNames } from './register-names.ts'
 
-export function ballotToWire(ballot: Ballot): wire.Ballot {
-  const boot = bytesOrNone(ballot.boot, BOOT_BYTES, 'boot')
+export function writeBallot(writer: FieldWriter, ballot: Ballot): void {
   checkBallot(ballot)
-  return { round: ballot.round, peer: ballot.peer, boot }
+  writer.hexOrNone(3, 'boot', ballot.boot, BOOT_BYTES)
+  writer.peerIdOrNone(2, "ballot's peer", ballot.peer)
+  writer.count(1, 'round', ballot.round)
 }
 
-export function ballotFromWire(message: wire.Ballot | undefined): Ballot {
-  const { round, peer, boot } = need(message, 'ballot')
-  const ballot = { round, peer, boot: hexOrNone(boot, BOOT_BYTES, 'boot') }
+export function readBallot(reader: FieldReader): Ballot {
+  const ballot = {
+    round: reader.count(1, 'round'),
+    peer: reader.peerIdOrNone(2, "ballot's peer"),
+    boot: reader.hexOrNone(3, 'boot', BOOT_BYTES)
+  }
   checkBallot(ballot)
   return ballot
 }
 
 // A round without its proposer, or the reverse, would sort among real ballots and be nobody's.
-function checkBallot(ballot: Ballot): void {
-  count(ballot.round, 'round')
-  if (ballot.round === NO_BALLOT.round) {
-    if (ballot.peer !== '' || ballot.boot !== '') refuse('ballot', 'has a proposer in round 0')
-    return
-  }
-  peerId(ballot.peer, "ballot's peer")
-  if (ballot.boot === '') refuse('boot', 'is missing')
+function checkBallot({ round, peer, boot }: Ballot): void {
+  if (round === NO_BALLOT.round) {
+    if (peer !== '' || boot !== '') refuse('ballot', 'has a proposer in round 0')
+  } else if (peer === '' || boot === '') refuse('ballot', 'has no proposer')
 }
 
-export function annToWire(ann: AnnouncementRef): wire.AnnouncementRef {
-  return {
-    gateway: peerId(ann.gateway, 'gateway'),
-    gwSeq: count(ann.gwSeq, 'gwSeq'),
-    annHash: bytesOf(ann.annHash, HASH_BYTES, 'annHash')
-  }
+function writeAnn(writer: FieldWriter, ann: AnnouncementRef): void {
+  writer.hex(3, 'annHash', ann.annHash, HASH_BYTES)
+  writer.count(2, 'gwSeq', ann.gwSeq)
+  writer.peerId(1, 'gateway', ann.gateway)
 }
 
-function annFromWire(message: wire.AnnouncementRef): AnnouncementRef {
+function readAnn(reader: FieldReader): AnnouncementRef {
   return {
-    gateway: peerId(message.gateway, 'gateway'),
-    gwSeq: count(message.gwSeq, 'gwSeq'),
-    annHash: hexOf(message.annHash, HASH_BYTES, 'annHash')
+    gateway: reader.peerId(1, 'gateway'),
+    gwSeq: reader.count(2, 'gwSeq'),
+    annHash: reader.hex(3, 'annHash', HASH_BYTES)
   }
 }
 
-export function scopeToWire(scope: RegisterScope): wire.RegisterScope {
-  return loose<wire.RegisterScope>({
-    register: register(scope.register),
-    witnessEpoch: count(scope.witnessEpoch, 'witnessEpoch'),
-    storeId: bytesOf(scope.storeId, ID_BYTES, 'storeId'),
-    ann: optional(scope.ann, annToWire)
-  })
+export function writeScope(writer: FieldWriter, scope: RegisterScope): void {
+  writer.optionalMessage(4, scope.ann, writeAnn)
+  writer.hex(3, 'storeId', scope.storeId, ID_BYTES)
+  writer.count(2, 'witnessEpoch', scope.witnessEpoch)
+  writer.register(1, 'register', scope.register)
 }
 
-export function scopeFromWire(message: wire.RegisterScope | undefined): RegisterScope {
-  const scope = need(message, 'scope')
+export function readScope(reader: FieldReader): RegisterScope {
   return {
-    register: register(scope.register),
-    witnessEpoch: count(scope.witnessEpoch, 'witnessEpoch'),
-    storeId: hexOf(scope.storeId, ID_BYTES, 'storeId'),
-    ann: optional(scope.ann, annFromWire)
+    register: reader.register(1, 'register'),
+    witnessEpoch: reader.count(2, 'witnessEpoch'),
+    storeId: reader.hex(3, 'storeId', ID_BYTES),
+    ann: reader.optionalMessage(4, 'ann', readAnn)
   }
 }
 
-export function stageToWire(stage: Stage): wire.Stage {
-  return {
-    name: stageNames.toWire(stage.name),
-    step: count(stage.step, 'step', STEPS_PER_JOB_MAX),
-    steps: count(stage.steps, 'steps', STEPS_PER_JOB_MAX)
-  }
+export function writeStage(writer: FieldWriter, stage: Stage): void {
+  writer.count(3, 'steps', stage.steps, STEPS_PER_JOB_MAX)
+  writer.count(2, 'step', stage.step, STEPS_PER_JOB_MAX)
+  writer.name(1, stage.name, stageNames)
 }
 
-export function stageFromWire(message: wire.Stage): Stage {
+export function readStage(reader: FieldReader): Stage {
   return {
-    name: stageNames.fromWire(message.name),
-    step: count(message.step, 'step', STEPS_PER_JOB_MAX),
-    steps: count(message.steps, 'steps', STEPS_PER_JOB_MAX)
+    name: reader.name(1, stageNames),
+    step: reader.count(2, 'step', STEPS_PER_JOB_MAX),
+    steps: reader.count(3, 'steps', STEPS_PER_JOB_MAX)
   }
 }

@@ -54,26 +54,32 @@ export function unsignedRunOp(
   body: RunOpBody
 ): Unsigned<RunOp> {
   const op = { opId, actor, body, argsHash: argsHashOfRun(body) }
-  const { argsHash } = op
-  return { op, statement: runOpStatement({ register, kind: body.kind, opId, actor, argsHash }) }
+  return { op, statement: runOpStatement(statementOfRunOp(register, op)) }
 }
 
 export function statementOfJobOp(register: string, op: Omit<JobOp, 'sig'>): OpStatement {
   const { opId, actor, argsHash, body } = op
-  return { register, kind: body.kind, ...leaseOf(body), opId, actor, argsHash }
-}
-
-function leaseOf(body: JobOpBody): Pick<OpStatement, 'epoch' | 'claimId'> {
-  switch (body.kind) {
-    case 'claim':
+  const { kind } = body
+  switch (kind) {
+    case 'claim': {
       // The epoch is the reducer's to give; which lease it became shows the claim id.
-      return { epoch: undefined, claimId: body.claimId }
+      const { claimId } = body
+      return { register, kind, epoch: undefined, claimId, opId, actor, argsHash }
+    }
     case 'complete':
     case 'release':
     case 'adopt':
-    case 'reaffirm':
-      return { epoch: body.epoch, claimId: body.claimId }
+    case 'reaffirm': {
+      const { epoch, claimId } = body
+      return { register, kind, epoch, claimId, opId, actor, argsHash }
+    }
     default:
-      return { epoch: undefined, claimId: undefined }
+      return { register, kind, epoch: undefined, claimId: undefined, opId, actor, argsHash }
   }
+}
+
+export function statementOfRunOp(register: string, op: Omit<RunOp, 'sig'>): OpStatement {
+  const { opId, actor, argsHash, body } = op
+  const { kind } = body
+  return { register, kind, epoch: undefined, claimId: undefined, opId, actor, argsHash }
 }

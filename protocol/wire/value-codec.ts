@@ -1,13 +1,14 @@
 import { DECODED_VALUE_BYTES_MAX, DECODED_VALUES_MAX, VALUE_BYTES_MAX } from '../core/limits.ts'
 import type { Accepted, RegisterValue } from '../core/messages.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { messageCodec } from './codec.ts'
-import { bytesOf, hexOf, need, plain, SIGNATURE_BYTES } from './fields.ts'
-import type * as wire from './generated/register.ts'
-import { registerValues } from './register-tables.ts'
-import { ballotFromWire, ballotToWire } from './scope-parts.ts'
+import { fieldCodec } from './field-codec.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { SIGNATURE_BYTES } from './fields.ts'
+import { readBallot, writeBallot } from './scope-parts.ts'
+import { Slab } from './slab.ts'
 import { sha256Hex } from './statement.ts'
-import { VALUE_LIMITS, valueFromWire, valueToWire } from './value-parts.ts'
+import { readValue, writeValue } from './value-parts.ts'
 
 /** Bytes as first proposed, and their hash: both are asked for again and again. */
 interface Spelled {
@@ -15,23 +16,27 @@ interface Spelled {
   hash: string | undefined
 }
 
-const spelled = new WeakMap<RegisterValue, Spelled>()
-const decoded = new BoundedMap<string, RegisterValue>(DECODED_VALUES_MAX)
+/** Of a value's bytes, where its version and what was before it are spelled. */
+const MIXED_FROM = 24
+const MIXED_BYTES = 32
 
-const values = messageCodec<RegisterValue, wire.RegisterValue>({
+const spelled = new WeakMap<RegisterValue, Spelled>()
+/** By a few of their bytes, so that all are compared with one other value at most. */
+const decoded = new BoundedMap<number, RegisterValue>(DECODED_VALUES_MAX)
+
+/** The buffer that a message lies in is larger, and is used again. */
+const slab = new Slab()
+
+const values = fieldCodec<RegisterValue>({
   what: 'register value',
-  generated: registerValues,
-  limits: VALUE_LIMITS,
   bytesMax: VALUE_BYTES_MAX,
-  canonicalBy: 'decoder',
-  toWire: valueToWire,
-  fromWire: valueFromWire,
-  remember: (value, bytes) => spelled.set(value, { bytes, hash: undefined })
+  read: readValue,
+  write: writeValue
 })
 
 /** The value's only encoding. Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
 export function encodeValue(value: RegisterValue): Uint8Array {
-  return spelled.get(value)?.bytes ?? values.encode(value)
+  return spellingOf(value).bytes
 }
 
 /**
@@ -39,42 +44,66 @@ export function encodeValue(value: RegisterValue): Uint8Array {
  * names the sender in them.
  */
 export function decodeValue(bytes: Uint8Array, from?: string): RegisterValue {
-  if (bytes.length > DECODED_VALUE_BYTES_MAX) return values.decode(bytes, from)
-  const hash = sha256Hex(bytes)
-  const known = decoded.get(hash)
-  if (known !== undefined) return known
-  const value = values.decode(bytes, from)
-  const kept = spelled.get(value)
-  if (kept !== undefined) kept.hash = hash
-  decoded.set(hash, value)
+  if (bytes.length > DECODED_VALUE_BYTES_MAX) return remember(values.decode(bytes, from), bytes)
+  const key = mix(bytes)
+  const known = decoded.get(key)
+  if (known !== undefined && Buffer.compare(encodeValue(known), bytes) === 0) return known
+  const value = remember(values.decode(bytes, from), bytes)
+  decoded.set(key, value)
   return value
 }
 
 /** SHA-256 of the value's bytes, 64 hex digits. Throws as encodeValue does. */
 export function hashValue(value: RegisterValue): string {
-  const bytes = encodeValue(value)
-  const kept = spelled.get(value)
-  if (kept?.hash !== undefined) return kept.hash
-  const hash = sha256Hex(bytes)
-  if (kept !== undefined) kept.hash = hash
+  const spelling = spellingOf(value)
+  if (spelling.hash !== undefined) return spelling.hash
+  const { bytes } = spelling
+  spelling.hash = sha256Hex(bytes)
   // A proposer is shown its own value by three witnesses when it changes it the next time.
-  if (bytes.length <= DECODED_VALUE_BYTES_MAX) decoded.set(hash, value)
-  return hash
+  if (bytes.length <= DECODED_VALUE_BYTES_MAX) decoded.set(mix(bytes), value)
+  return spelling.hash
 }
 
-export function acceptedToWire(accepted: Accepted): wire.Accepted {
+export function writeAccepted(writer: FieldWriter, accepted: Accepted): void {
+  writer.hex(3, 'proposerSig', accepted.proposerSig, SIGNATURE_BYTES)
+  writer.bytes(2, encodeValue(accepted.value))
+  writer.message(1, accepted.ballot, writeBallot)
+}
+
+export function readAccepted(reader: FieldReader): Accepted {
   return {
-    ballot: ballotToWire(accepted.ballot),
-    value: plain(encodeValue(accepted.value)),
-    proposerSig: bytesOf(accepted.proposerSig, SIGNATURE_BYTES, 'proposerSig')
+    ballot: reader.message(1, 'ballot', readBallot),
+    value: decodeValue(reader.bytes(2, 'value')),
+    proposerSig: reader.hex(3, 'proposerSig', SIGNATURE_BYTES)
   }
 }
 
-export function acceptedFromWire(message: wire.Accepted | undefined): Accepted {
-  const accepted = need(message, 'accepted')
-  return {
-    ballot: ballotFromWire(accepted.ballot),
-    value: decodeValue(accepted.value),
-    proposerSig: hexOf(accepted.proposerSig, SIGNATURE_BYTES, 'proposerSig')
+function spellingOf(value: RegisterValue): Spelled {
+  const known = spelled.get(value)
+  if (known !== undefined) return known
+  const spelling = { bytes: slab.copy(values.encode(value)), hash: undefined }
+  spelled.set(value, spelling)
+  return spelling
+}
+
+/** A value that came in is never encoded: its bytes are those. */
+function remember(value: RegisterValue, bytes: Uint8Array): RegisterValue {
+  spelled.set(value, { bytes: slab.copy(bytes), hash: undefined })
+  return value
+}
+
+/** The same for the same bytes; values of one version that differ only in the middle collide. */
+function mix(bytes: Uint8Array): number {
+  let mixed = bytes.length
+  const until = Math.min(MIXED_FROM + MIXED_BYTES, bytes.length)
+  for (let at = MIXED_FROM; at < until; at += 1) mixed = step(mixed, bytes[at] as number)
+  for (let at = Math.max(0, bytes.length - MIXED_BYTES); at < bytes.length; at += 1) {
+    mixed = step(mixed, bytes[at] as number)
   }
+  return mixed
+}
+
+/** FNV-1a. */
+function step(mixed: number, byte: number): number {
+  return Math.imul(mixed ^ byte, 0x01_00_01_93)
 }

@@ -1,4 +1,12 @@
-import type { Adoption, HistoryEntry, JobOp, JobState, Lease, OpIdentity } from '../core/job.ts'
+import type {
+  Adoption,
+  HistoryEntry,
+  JobOp,
+  JobState,
+  Lease,
+  OpIdentity,
+  SignedOp
+} from '../core/job.ts'
 import {
   ATTEMPTS_MAX,
   HISTORY_ENTRIES_MAX,
@@ -6,195 +14,157 @@ import {
   MESSAGE_BYTES_MAX
 } from '../core/limits.ts'
 import type { RegisterValue } from '../core/messages.ts'
-import type { RunState } from '../core/run.ts'
-import { type Limits, loose } from './codec.ts'
-import {
-  BOOT_BYTES,
-  bytesOf,
-  bytesOrNone,
-  count,
-  HASH_BYTES,
-  hexOf,
-  hexOrNone,
-  ID_BYTES,
-  jobId,
-  list,
-  need,
-  optional,
-  peerId,
-  refuse,
-  runId,
-  textBytes
-} from './fields.ts'
-import type * as wire from './generated/register.ts'
-import {
-  JOB_BODY_LIMITS,
-  jobBodyFromWire,
-  jobBodyToWire,
-  runBodyFromWire,
-  runBodyToWire
-} from './op-codec.ts'
-import { opSignatureBytes, opSignatureHex } from './op-signature.ts'
-import { OUTCOME_LIMITS, outcomeFromWire, outcomeToWire } from './outcome-parts.ts'
+import type { RunOp, RunState } from '../core/run.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { BOOT_BYTES, HASH_BYTES, ID_BYTES, refuse } from './fields.ts'
+import { readJobBody, readRunBody, writeJobBody, writeRunBody } from './op-parts.ts'
+import { readOpSignature, writeOpSignature } from './op-signature.ts'
+import { readOutcome, writeOutcome } from './outcome-parts.ts'
 import { jobPhases, leaseEnds } from './register-names.ts'
 
-export const VALUE_LIMITS = {
-  job: {
-    outcome: OUTCOME_LIMITS,
-    history: HISTORY_ENTRIES_MAX,
-    lastOps: LAST_OPS_MAX,
-    op: { body: JOB_BODY_LIMITS }
-  }
-} satisfies Limits<wire.RegisterValue>
+type Cancellation = NonNullable<JobState['cancel']>
+type Moved = NonNullable<JobState['moved']>
 
-export function valueToWire(value: RegisterValue): wire.RegisterValue {
-  return value.kind === 'job' ? { job: jobToWire(value) } : { run: runToWire(value) }
+export function writeValue(writer: FieldWriter, value: RegisterValue): void {
+  if (value.kind === 'job') writer.message(1, value, writeJob)
+  else writer.message(2, value, writeRun)
 }
 
-export function valueFromWire(message: wire.RegisterValue): RegisterValue {
-  if (message.job !== undefined) return jobFromWire(message.job)
-  return runFromWire(need(message.run, 'value'))
+export function readValue(reader: FieldReader): RegisterValue {
+  return reader.optionalMessage(1, 'job', readJob) ?? reader.message(2, 'value', readRun)
 }
 
-function jobToWire(job: JobState): wire.JobState {
-  return loose<wire.JobState>({
-    register: jobId(job.register, 'register'),
-    version: count(job.version, 'version'),
-    prevHash: bytesOrNone(job.prevHash, HASH_BYTES, 'prevHash'),
-    annHash: bytesOf(job.annHash, HASH_BYTES, 'annHash'),
-    phase: jobPhases.toWire(job.phase),
-    epoch: count(job.epoch, 'epoch'),
-    attempts: count(job.attempts, 'attempts', ATTEMPTS_MAX),
-    attemptsMax: count(job.attemptsMax, 'attemptsMax', ATTEMPTS_MAX),
-    lease: optional(job.lease, leaseToWire),
-    cancel: optional(job.cancel, cancellation),
-    outcome: optional(job.outcome, outcomeToWire),
-    history: list(job.history, HISTORY_ENTRIES_MAX, 'history', entryToWire),
-    lastOps: list(job.lastOps, LAST_OPS_MAX, 'lastOps', identityToWire),
-    op: { ...signedToWire(job.op), body: jobBodyToWire(job.op.body) },
-    moved: optional(job.moved, moved)
-  })
+function writeJob(writer: FieldWriter, job: JobState): void {
+  writer.optionalMessage(15, job.moved, writeMoved)
+  writer.message(14, job.op, writeJobOp)
+  writer.list(13, 'lastOps', LAST_OPS_MAX, job.lastOps, writeIdentity)
+  writer.list(12, 'history', HISTORY_ENTRIES_MAX, job.history, writeEntry)
+  writer.optionalMessage(11, job.outcome, writeOutcome)
+  writer.optionalMessage(10, job.cancel, writeCancellation)
+  writer.optionalMessage(9, job.lease, writeLease)
+  writer.count(8, 'attemptsMax', job.attemptsMax, ATTEMPTS_MAX)
+  writer.count(7, 'attempts', job.attempts, ATTEMPTS_MAX)
+  writer.count(6, 'epoch', job.epoch)
+  writer.name(5, job.phase, jobPhases)
+  writer.hex(4, 'annHash', job.annHash, HASH_BYTES)
+  writer.hexOrNone(3, 'prevHash', job.prevHash, HASH_BYTES)
+  writer.count(2, 'version', job.version)
+  writer.jobId(1, 'register', job.register)
 }
 
-function jobFromWire(job: wire.JobState): JobState {
-  const op = need(job.op, 'op')
+function readJob(reader: FieldReader): JobState {
   return {
     kind: 'job',
-    register: jobId(job.register, 'register'),
-    version: count(job.version, 'version'),
-    prevHash: hexOrNone(job.prevHash, HASH_BYTES, 'prevHash'),
-    annHash: hexOf(job.annHash, HASH_BYTES, 'annHash'),
-    phase: jobPhases.fromWire(job.phase),
-    epoch: count(job.epoch, 'epoch'),
-    attempts: count(job.attempts, 'attempts', ATTEMPTS_MAX),
-    attemptsMax: count(job.attemptsMax, 'attemptsMax', ATTEMPTS_MAX),
-    lease: optional(job.lease, leaseFromWire),
-    cancel: optional(job.cancel, cancellation),
-    outcome: optional(job.outcome, outcomeFromWire),
-    history: list(job.history, HISTORY_ENTRIES_MAX, 'history', entryFromWire),
-    lastOps: list(job.lastOps, LAST_OPS_MAX, 'lastOps', identityFromWire),
-    op: { ...signedFromWire(op), body: jobBodyFromWire(need(op.body, 'body')) },
-    moved: optional(job.moved, moved)
+    register: reader.jobId(1, 'register'),
+    version: reader.count(2, 'version'),
+    prevHash: reader.hexOrNone(3, 'prevHash', HASH_BYTES),
+    annHash: reader.hex(4, 'annHash', HASH_BYTES),
+    phase: reader.name(5, jobPhases),
+    epoch: reader.count(6, 'epoch'),
+    attempts: reader.count(7, 'attempts', ATTEMPTS_MAX),
+    attemptsMax: reader.count(8, 'attemptsMax', ATTEMPTS_MAX),
+    lease: reader.optionalMessage(9, 'lease', readLease),
+    cancel: reader.optionalMessage(10, 'cancel', readCancellation),
+    outcome: reader.optionalMessage(11, 'outcome', readOutcome),
+    history: reader.list(12, 'history', HISTORY_ENTRIES_MAX, readEntry),
+    lastOps: reader.list(13, 'lastOps', LAST_OPS_MAX, readIdentity),
+    op: reader.message(14, 'op', readJobOp),
+    moved: reader.optionalMessage(15, 'moved', readMoved)
   }
 }
 
-function runToWire(run: RunState): wire.RunState {
-  return loose<wire.RunState>({
-    register: runId(run.register, 'register'),
-    version: count(run.version, 'version'),
-    prevHash: bytesOrNone(run.prevHash, HASH_BYTES, 'prevHash'),
-    annHash: bytesOrNone(run.annHash, HASH_BYTES, 'annHash'),
-    op: { ...signedToWire(run.op), body: runBodyToWire(run.op.body) },
-    supersededBy: optional(run.supersededBy, (epoch) => count(epoch, 'supersededBy'))
-  })
+function writeRun(writer: FieldWriter, run: RunState): void {
+  writer.optionalCount(6, 'supersededBy', run.supersededBy)
+  writer.message(5, run.op, writeRunOp)
+  writer.hexOrNone(4, 'annHash', run.annHash, HASH_BYTES)
+  writer.hexOrNone(3, 'prevHash', run.prevHash, HASH_BYTES)
+  writer.count(2, 'version', run.version)
+  writer.runId(1, 'register', run.register)
 }
 
-function runFromWire(run: wire.RunState): RunState {
-  const op = need(run.op, 'op')
+function readRun(reader: FieldReader): RunState {
+  const register = reader.runId(1, 'register')
+  const version = reader.count(2, 'version')
+  const prevHash = reader.hexOrNone(3, 'prevHash', HASH_BYTES)
+  const annHash = reader.hexOrNone(4, 'annHash', HASH_BYTES)
+  const op = reader.message(5, 'op', readRunOp)
+  const supersededBy = reader.optionalCount(6, 'supersededBy')
+  const phase = supersededBy === undefined ? 'run' : 'superseded'
+  return { kind: 'run', register, version, prevHash, phase, annHash, op, supersededBy }
+}
+
+/** Where a job has moved to. */
+function writeMoved(writer: FieldWriter, moved: Moved): void {
+  writer.count(1, 'witnessEpoch', moved.witnessEpoch)
+}
+
+function readMoved(reader: FieldReader): Moved {
+  return { witnessEpoch: reader.count(1, 'witnessEpoch') }
+}
+
+/** The cancel flag. */
+export function writeCancellation(writer: FieldWriter, cancel: Cancellation): void {
+  writer.textBytes(2, 'reason', cancel.reason, MESSAGE_BYTES_MAX)
+  writer.peerId(1, 'by', cancel.by)
+}
+
+export function readCancellation(reader: FieldReader): Cancellation {
+  return { by: reader.peerId(1, 'by'), reason: reader.textBytes(2, 'reason', MESSAGE_BYTES_MAX) }
+}
+
+function writeLease(writer: FieldWriter, lease: Lease): void {
+  writer.optionalMessage(5, lease.adoption, writeAdoption)
+  writer.count(4, 'leaseMs', lease.leaseMs)
+  writer.hex(3, 'boot', lease.boot, BOOT_BYTES)
+  writer.hex(2, 'claimId', lease.claimId, ID_BYTES)
+  writer.peerId(1, 'holder', lease.holder)
+}
+
+function readLease(reader: FieldReader): Lease {
   return {
-    kind: 'run',
-    register: runId(run.register, 'register'),
-    version: count(run.version, 'version'),
-    prevHash: hexOrNone(run.prevHash, HASH_BYTES, 'prevHash'),
-    phase: run.supersededBy === undefined ? 'run' : 'superseded',
-    annHash: hexOrNone(run.annHash, HASH_BYTES, 'annHash'),
-    op: { ...signedFromWire(op), body: runBodyFromWire(need(op.body, 'body')) },
-    supersededBy: optional(run.supersededBy, (epoch) => count(epoch, 'supersededBy'))
+    holder: reader.peerId(1, 'holder'),
+    claimId: reader.hex(2, 'claimId', ID_BYTES),
+    boot: reader.hex(3, 'boot', BOOT_BYTES),
+    leaseMs: reader.count(4, 'leaseMs'),
+    adoption: reader.optionalMessage(5, 'adoption', readAdoption)
   }
 }
 
-/** Where a job has moved to, the same on both sides. */
-function moved({ witnessEpoch }: { readonly witnessEpoch: number }): { witnessEpoch: number } {
-  return { witnessEpoch: count(witnessEpoch, 'witnessEpoch') }
+function writeAdoption(writer: FieldWriter, adoption: Adoption): void {
+  writeOpSignature(writer, 3, adoption.sig)
+  writer.hex(2, 'opId', adoption.opId, ID_BYTES)
+  writer.count(1, 'number', adoption.number)
 }
 
-/** The cancel flag, the same on both sides. */
-export function cancellation(cancel: { readonly by: string; readonly reason: string }): {
-  by: string
-  reason: string
-} {
-  const reason = textBytes(cancel.reason, MESSAGE_BYTES_MAX, 'reason')
-  return { by: peerId(cancel.by, 'by'), reason }
-}
-
-function leaseToWire(lease: Lease): wire.Lease {
-  return loose<wire.Lease>({
-    holder: peerId(lease.holder, 'holder'),
-    claimId: bytesOf(lease.claimId, ID_BYTES, 'claimId'),
-    boot: bytesOf(lease.boot, BOOT_BYTES, 'boot'),
-    leaseMs: count(lease.leaseMs, 'leaseMs'),
-    adoption: optional(lease.adoption, adoptionToWire)
-  })
-}
-
-function leaseFromWire(message: wire.Lease): Lease {
+function readAdoption(reader: FieldReader): Adoption {
   return {
-    holder: peerId(message.holder, 'holder'),
-    claimId: hexOf(message.claimId, ID_BYTES, 'claimId'),
-    boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
-    leaseMs: count(message.leaseMs, 'leaseMs'),
-    adoption: optional(message.adoption, adoptionFromWire)
+    number: reader.count(1, 'number'),
+    opId: reader.hex(2, 'opId', ID_BYTES),
+    sig: readOpSignature(reader, 3)
   }
 }
 
-function adoptionToWire(adoption: Adoption): wire.Adoption {
-  return {
-    number: count(adoption.number, 'number'),
-    opId: bytesOf(adoption.opId, ID_BYTES, 'opId'),
-    sig: opSignatureBytes(adoption.sig)
-  }
-}
-
-function adoptionFromWire(message: wire.Adoption): Adoption {
-  return {
-    number: count(message.number, 'number'),
-    opId: hexOf(message.opId, ID_BYTES, 'opId'),
-    sig: opSignatureHex(message.sig)
-  }
-}
-
-function entryToWire(entry: HistoryEntry): wire.HistoryEntry {
+function writeEntry(writer: FieldWriter, entry: HistoryEntry): void {
   checkEnd(entry)
-  return {
-    epoch: count(entry.epoch, 'epoch'),
-    holder: peerId(entry.holder, 'holder'),
-    claimId: bytesOf(entry.claimId, ID_BYTES, 'claimId'),
-    end: leaseEnds.toWire(entry.end),
-    opId: bytesOrNone(entry.opId, ID_BYTES, 'opId'),
-    argsHash: bytesOrNone(entry.argsHash, HASH_BYTES, 'argsHash'),
-    sig: entry.sig === '' ? new Uint8Array(0) : opSignatureBytes(entry.sig)
-  }
+  if (entry.sig !== '') writeOpSignature(writer, 7, entry.sig)
+  writer.hexOrNone(6, 'argsHash', entry.argsHash, HASH_BYTES)
+  writer.hexOrNone(5, 'opId', entry.opId, ID_BYTES)
+  writer.name(4, entry.end, leaseEnds)
+  writer.hex(3, 'claimId', entry.claimId, ID_BYTES)
+  writer.peerId(2, 'holder', entry.holder)
+  writer.count(1, 'epoch', entry.epoch)
 }
 
-function entryFromWire(message: wire.HistoryEntry): HistoryEntry {
+function readEntry(reader: FieldReader): HistoryEntry {
   const entry: HistoryEntry = {
-    epoch: count(message.epoch, 'epoch'),
-    holder: peerId(message.holder, 'holder'),
-    claimId: hexOf(message.claimId, ID_BYTES, 'claimId'),
-    end: leaseEnds.fromWire(message.end),
-    opId: hexOrNone(message.opId, ID_BYTES, 'opId'),
-    argsHash: hexOrNone(message.argsHash, HASH_BYTES, 'argsHash'),
-    sig: message.sig.length === 0 ? '' : opSignatureHex(message.sig)
+    epoch: reader.count(1, 'epoch'),
+    holder: reader.peerId(2, 'holder'),
+    claimId: reader.hex(3, 'claimId', ID_BYTES),
+    end: reader.name(4, leaseEnds),
+    opId: reader.hexOrNone(5, 'opId', ID_BYTES),
+    argsHash: reader.hexOrNone(6, 'argsHash', HASH_BYTES),
+    sig: reader.isNext(7) ? readOpSignature(reader, 7) : ''
   }
   checkEnd(entry)
   return entry
@@ -202,36 +172,56 @@ function entryFromWire(message: wire.HistoryEntry): HistoryEntry {
 
 // Proof of an end that nobody signed, or an end without its proof, is never made by a reducer.
 function checkEnd({ end, opId, argsHash, sig }: HistoryEntry): void {
-  const proofs = [opId, argsHash, sig].filter((text) => text !== '').length
-  if (proofs !== (end === 'expired' ? 0 : 3)) refuse('history', `has ${proofs} proofs of ${end}`)
+  const isRight =
+    end === 'expired'
+      ? opId === '' && argsHash === '' && sig === ''
+      : opId !== '' && argsHash !== '' && sig !== ''
+  if (!isRight) refuse('history', `has not the proofs of ${end}`)
 }
 
-function identityToWire(identity: OpIdentity): wire.OpIdentity {
+function writeIdentity(writer: FieldWriter, identity: OpIdentity): void {
+  writer.peerId(2, 'actor', identity.actor)
+  writer.hex(1, 'opId', identity.opId, ID_BYTES)
+}
+
+function readIdentity(reader: FieldReader): OpIdentity {
+  return { opId: reader.hex(1, 'opId', ID_BYTES), actor: reader.peerId(2, 'actor') }
+}
+
+function writeJobOp(writer: FieldWriter, op: JobOp): void {
+  writeProof(writer, op)
+  writer.message(3, op.body, writeJobBody)
+  writeIdentity(writer, op)
+}
+
+function readJobOp(reader: FieldReader): JobOp {
   return {
-    opId: bytesOf(identity.opId, ID_BYTES, 'opId'),
-    actor: peerId(identity.actor, 'actor')
+    opId: reader.hex(1, 'opId', ID_BYTES),
+    actor: reader.peerId(2, 'actor'),
+    body: reader.message(3, 'body', readJobBody),
+    argsHash: reader.hex(4, 'argsHash', HASH_BYTES),
+    sig: readOpSignature(reader, 5)
   }
 }
 
-function identityFromWire(message: wire.OpIdentity): OpIdentity {
-  return { opId: hexOf(message.opId, ID_BYTES, 'opId'), actor: peerId(message.actor, 'actor') }
+function writeRunOp(writer: FieldWriter, op: RunOp): void {
+  writeProof(writer, op)
+  writer.message(3, op.body, writeRunBody)
+  writeIdentity(writer, op)
 }
 
-type Signed = Omit<JobOp, 'body'>
-type WireSigned = Omit<wire.JobOp, 'body'>
-
-function signedToWire(op: Signed): WireSigned {
+function readRunOp(reader: FieldReader): RunOp {
   return {
-    ...identityToWire(op),
-    argsHash: bytesOf(op.argsHash, HASH_BYTES, 'argsHash'),
-    sig: opSignatureBytes(op.sig)
+    opId: reader.hex(1, 'opId', ID_BYTES),
+    actor: reader.peerId(2, 'actor'),
+    body: reader.message(3, 'body', readRunBody),
+    argsHash: reader.hex(4, 'argsHash', HASH_BYTES),
+    sig: readOpSignature(reader, 5)
   }
 }
 
-function signedFromWire(message: WireSigned): Signed {
-  return {
-    ...identityFromWire(message),
-    argsHash: hexOf(message.argsHash, HASH_BYTES, 'argsHash'),
-    sig: opSignatureHex(message.sig)
-  }
+/** What makes an op believed, behind its body. */
+function writeProof(writer: FieldWriter, op: SignedOp<unknown>): void {
+  writeOpSignature(writer, 5, op.sig)
+  writer.hex(4, 'argsHash', op.argsHash, HASH_BYTES)
 }

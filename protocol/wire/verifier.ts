@@ -4,20 +4,33 @@ import type { Accepted, RegisterValue } from '../core/messages.ts'
 import type { Verifier } from '../core/ports.ts'
 import type { RunState } from '../core/run.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { SIGNATURE_BYTES } from './fields.ts'
 import { verify } from './keys.ts'
 import { argsHashOfJob, argsHashOfRun } from './op-codec.ts'
 import { signedBy } from './op-signature.ts'
-import { statementOfJobOp } from './signer.ts'
+import { statementOfJobOp, statementOfRunOp } from './signer.ts'
 import { sha256Hex } from './statement.ts'
-import { jobOpStatement, proposalStatement, runOpStatement } from './statements.ts'
+import {
+  jobOpStatement,
+  type OpStatement,
+  proposalStatement,
+  runOpStatement
+} from './statements.ts'
 import { encodeValue, hashValue } from './value-codec.ts'
 
 type Check = (peerId: string, message: Uint8Array, signature: string) => boolean
+type CheckOp = (claimed: Claimed) => boolean
+
+/** That an actor signed an op. */
+interface Claimed extends OpStatement {
+  readonly of: 'job' | 'run'
+  readonly sig: string
+}
 
 /** The Verifier port; neither method throws. Remembers the signatures that it found good. */
 export function verifier(): Verifier {
   const good = new BoundedMap<string, true>(SIGNATURES_KEPT_MAX)
+  /** By op id, which is short; found good is what is kept there, whole, and nothing else. */
+  const goodOps = new BoundedMap<string, Claimed>(SIGNATURES_KEPT_MAX)
   const check: Check = (peerId, message, signature) => {
     const key = keyOf(peerId, message, signature)
     if (good.get(key) === true) return true
@@ -25,13 +38,15 @@ export function verifier(): Verifier {
     good.set(key, true)
     return true
   }
-  const checkOp: Check = (peerId, message, signature) => {
-    const key = keyOf(peerId, message, signature)
-    if (good.get(key) === true) return true
+  const checkOp: CheckOp = (claimed) => {
+    const known = goodOps.get(claimed.opId)
+    if (known !== undefined && isSame(known, claimed)) return true
+    const message = claimed.of === 'job' ? jobOpStatement(claimed) : runOpStatement(claimed)
     // Of a signature over many ops the root is what is verified, once for all of them.
-    const signed = signedBy(message, signature)
-    if (signed === undefined || !check(peerId, signed.message, signed.signature)) return false
-    good.set(key, true)
+    const signed = signedBy(message, claimed.sig)
+    if (signed === undefined) return false
+    if (!check(claimed.actor, signed.message, signed.signature)) return false
+    goodOps.set(claimed.opId, claimed)
     return true
   }
   return {
@@ -47,11 +62,24 @@ export function verifier(): Verifier {
   }
 }
 
-/** The whole triple: a good signature under another statement or peer proves nothing. */
+/** Every field: a good signature under another statement or of another peer proves nothing. */
+function isSame(known: Claimed, claimed: Claimed): boolean {
+  return (
+    known.sig === claimed.sig &&
+    known.of === claimed.of &&
+    known.register === claimed.register &&
+    known.kind === claimed.kind &&
+    known.epoch === claimed.epoch &&
+    known.claimId === claimed.claimId &&
+    known.opId === claimed.opId &&
+    known.actor === claimed.actor &&
+    known.argsHash === claimed.argsHash
+  )
+}
+
+/** The whole triple, as above. */
 function keyOf(peerId: string, message: Uint8Array, signature: string): string {
-  // A share of a signature over many ops is up to four times as long as a plain one.
-  const short = signature.length > SIGNATURE_BYTES * 2 ? sha256Hex(signature) : signature
-  return `${peerId} ${sha256Hex(message)} ${short}`
+  return `${peerId} ${sha256Hex(message)} ${signature}`
 }
 
 /** Sizes, counts and shapes: a value that no one could be sent is no value. */
@@ -69,39 +97,37 @@ function proposalOf(register: string, witnessEpoch: number, accepted: Accepted):
   return proposalStatement(register, witnessEpoch, ballot, hashValue(value))
 }
 
-function signaturesHold(value: RegisterValue, check: Check): boolean {
+function signaturesHold(value: RegisterValue, check: CheckOp): boolean {
   if (value.kind === 'run') return runOpHolds(value, check)
   if (!jobOpHolds(value, check) || !adoptionHolds(value, check)) return false
-  return value.history.every((entry) => endHolds(value.register, entry, check))
+  for (const entry of value.history) if (!endHolds(value.register, entry, check)) return false
+  return true
 }
 
-function runOpHolds({ register, op }: RunState, check: Check): boolean {
-  const { body, opId, actor, argsHash, sig } = op
-  if (argsHash !== argsHashOfRun(body)) return false
-  return check(actor, runOpStatement({ register, kind: body.kind, opId, actor, argsHash }), sig)
+function runOpHolds({ register, op }: RunState, check: CheckOp): boolean {
+  if (op.argsHash !== argsHashOfRun(op.body)) return false
+  return check({ of: 'run', sig: op.sig, ...statementOfRunOp(register, op) })
 }
 
-function jobOpHolds({ register, op }: JobState, check: Check): boolean {
+function jobOpHolds({ register, op }: JobState, check: CheckOp): boolean {
   // Otherwise the signature of one outcome would carry any other.
   if (op.argsHash !== argsHashOfJob(op.body)) return false
-  return check(op.actor, jobOpStatement(statementOfJobOp(register, op)), op.sig)
+  return check({ of: 'job', sig: op.sig, ...statementOfJobOp(register, op) })
 }
 
 /** The same statement that the holder signed when it took its lease on after a restart. */
-function adoptionHolds({ register, epoch, lease }: JobState, check: Check): boolean {
+function adoptionHolds({ register, epoch, lease }: JobState, check: CheckOp): boolean {
   if (lease?.adoption === undefined) return true
   const { holder: actor, claimId, boot, adoption } = lease
   const { number, opId, sig } = adoption
   const argsHash = argsHashOfJob({ kind: 'adopt', epoch, claimId, boot, number })
-  const adopted = { register, kind: 'adopt', epoch, claimId, opId, actor, argsHash }
-  return check(actor, jobOpStatement(adopted), sig)
+  return check({ of: 'job', sig, register, kind: 'adopt', epoch, claimId, opId, actor, argsHash })
 }
 
 /** The same statement that the holder signed when it ended its lease. */
-function endHolds(register: string, entry: HistoryEntry, check: Check): boolean {
-  const { end, epoch, claimId, opId, holder, argsHash, sig } = entry
+function endHolds(register: string, entry: HistoryEntry, check: CheckOp): boolean {
+  const { end, epoch, claimId, opId, holder: actor, argsHash, sig } = entry
   if (end === 'expired') return true
   const kind = end === 'released' ? 'release' : 'complete'
-  const ended = { register, kind, epoch, claimId, opId, actor: holder, argsHash }
-  return check(holder, jobOpStatement(ended), sig)
+  return check({ of: 'job', sig, register, kind, epoch, claimId, opId, actor, argsHash })
 }

@@ -2,13 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { JobOp, JobOpBody } from '../../../protocol/core/job.ts'
 import { OPS_SIGNED_TOGETHER_MAX } from '../../../protocol/core/signature-limits.ts'
+import { FieldReader } from '../../../protocol/wire/field-reader.ts'
+import { FieldWriter } from '../../../protocol/wire/field-writer.ts'
 import { generateKey, verify } from '../../../protocol/wire/keys.ts'
 import { opBatch } from '../../../protocol/wire/op-batch.ts'
 import {
-  opSignatureBytes,
-  opSignatureHex,
+  readOpSignature,
   signedBy,
-  signTogether
+  signTogether,
+  writeOpSignature
 } from '../../../protocol/wire/op-signature.ts'
 import { verifier } from '../../../protocol/wire/verifier.ts'
 import { JOB_ID, jobAfter } from './samples.ts'
@@ -21,6 +23,17 @@ const messages = (count: number): Uint8Array[] => {
   return Array.from({ length: count }, (_, index) => Buffer.from(`statement ${index}`))
 }
 const opId = (index: number): string => `${index}`.padStart(32, '0')
+
+// As field 1 of a message: its tag, its length, its bytes.
+const written = (sig: string): Uint8Array => {
+  return new FieldWriter().whole(sig, (writer) => writeOpSignature(writer, 1, sig))
+}
+const read = (bytes: Uint8Array): string => {
+  return new FieldReader(bytes).whole((reader) => readOpSignature(reader, 1))
+}
+const head = (size: number): Uint8Array => {
+  return Uint8Array.of(0x0a, ...(size < 128 ? [size] : [(size & 127) | 128, size >> 7]))
+}
 
 /** As the verifier does, by Node's own Ed25519. */
 function holds(peerId: string, message: Uint8Array, signature: string): boolean {
@@ -102,14 +115,16 @@ describe('a signature over many statements', () => {
 test.each([0, 1, 63, 65, 66, 96, 98, 64 + 1 + 7 * 32, 1_000])(
   '%i bytes are no signature',
   (size) => {
-    expect(() => opSignatureBytes('ab'.repeat(size))).toThrow()
-    expect(() => opSignatureHex(new Uint8Array(size))).toThrow()
+    expect(() => written('ab'.repeat(size))).toThrow()
+    expect(() => read(Buffer.concat([head(size), Buffer.alloc(size)]))).toThrow()
     expect(signedBy(new Uint8Array(), 'ab'.repeat(size))).toBeUndefined()
   }
 )
 
 test.each([64, 97, 129, 161, 193, 225, 257])('%i bytes come out as they went in', (size) => {
-  expect(opSignatureHex(opSignatureBytes('ab'.repeat(size)))).toBe('ab'.repeat(size))
+  const sig = 'ab'.repeat(size)
+  expect(written(sig)).toEqual(Buffer.concat([head(size), Buffer.from(sig, 'hex')]))
+  expect(read(written(sig))).toBe(sig)
 })
 
 describe('ops that are asked for in one tick', () => {

@@ -161,9 +161,19 @@ describe('a value is refused', () => {
   })
 
   test('while it is read, where it has more entries than it may', () => {
-    const entry = bytesField(12, Buffer.alloc(0))
-    const job = Buffer.concat(new Array<Buffer>(HISTORY_ENTRIES_MAX + 1).fill(entry))
-    expect(refusal(() => decodeValue(bytesField(1, job), 'mallory'))).toMatch(
+    const most = history.slice(1)
+    const bytes = Buffer.from(encodeValue({ ...value, history: most }))
+    expect(decodeValue(bytes)).toStrictEqual({ ...value, history: most })
+    const entry = Buffer.concat([
+      numberField(1, 1),
+      bytesField(2, KEY.peerId),
+      bytesField(3, fromHex(CLAIM_ID)),
+      numberField(4, 1)
+    ])
+    const at = bytes.indexOf(bytesField(12, entry))
+    // Behind the tag of the job and two bytes of its length.
+    const job = [bytes.subarray(3, at), bytesField(12, entry), bytes.subarray(at)]
+    expect(refusal(() => decodeValue(bytesField(1, Buffer.concat(job)), 'mallory'))).toMatch(
       /^MESSAGE_INVALID: .*mallory.*history has more than 16 entries/
     )
   })

@@ -86,6 +86,12 @@ describe('the op of a value', () => {
       withOp(value, { sig: '00'.repeat(64) })
     ]
     for (const other of others) expect(holds(other)).toBe(false)
+    // Nor by one that has just found the real one good, and knows its op by its id.
+    const check = verifier()
+    for (const other of others) {
+      expect(check.value(value)).toBe(true)
+      expect(check.value(other)).toBe(false)
+    }
   })
 
   test('with arguments swapped together with their digest is refused', () => {
@@ -148,7 +154,12 @@ describe('an ended lease in the history', () => {
       { ...entry, argsHash: HASH },
       { ...entry, sig: end(COMPLETE).sig }
     ]
-    for (const other of others) expect(holds(following(other))).toBe(false)
+    const check = verifier()
+    for (const other of others) {
+      expect(holds(following(other))).toBe(false)
+      expect(check.value(following(entry))).toBe(true)
+      expect(check.value(following(other))).toBe(false)
+    }
   })
 })
 
