@@ -2,6 +2,8 @@
 export class Lru<K, V> {
   readonly #entries = new Map<K, V>()
   readonly #max: number
+  /** Where the oldest is; a new iterator would walk over all that was deleted before it. */
+  #oldest = this.#entries.entries()
 
   constructor(max: number) {
     this.#max = max
@@ -37,7 +39,11 @@ export class Lru<K, V> {
 
   /** Removes the oldest entry. */
   evict(): readonly [K, V] | undefined {
-    const oldest = this.#entries.entries().next()
+    let oldest = this.#oldest.next()
+    if (oldest.done === true) {
+      this.#oldest = this.#entries.entries()
+      oldest = this.#oldest.next()
+    }
     if (oldest.done === true) return undefined
     this.#entries.delete(oldest.value[0])
     return oldest.value

@@ -2,6 +2,8 @@
 export class BoundedMap<Key, Value> {
   readonly #entries = new Map<Key, Value>()
   readonly #max: number
+  /** Where the oldest is; a new iterator would walk over all that was deleted before it. */
+  #oldest = this.#entries.keys()
 
   constructor(max: number) {
     this.#max = max
@@ -18,10 +20,15 @@ export class BoundedMap<Key, Value> {
   set(key: Key, value: Value): void {
     this.#entries.delete(key)
     this.#entries.set(key, value)
-    if (this.#entries.size <= this.#max) return
-    for (const oldest of this.#entries.keys()) {
-      this.#entries.delete(oldest)
-      return
+    if (this.#entries.size > this.#max) this.#evict()
+  }
+
+  #evict(): void {
+    let oldest = this.#oldest.next()
+    if (oldest.done === true) {
+      this.#oldest = this.#entries.keys()
+      oldest = this.#oldest.next()
     }
+    if (oldest.done !== true) this.#entries.delete(oldest.value)
   }
 }

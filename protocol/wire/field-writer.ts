@@ -21,7 +21,7 @@ export class FieldWriter {
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   #at = BUFFER_BYTES
 
-  /** Bytes of a message, in memory of its own. One may be asked for while another is written. */
+  /** A copy of the bytes of a message. One may be asked for while another is written. */
   whole<T>(message: T, write: (writer: FieldWriter, message: T) => void): Buffer {
     const before = this.#written
     try {
@@ -40,8 +40,7 @@ export class FieldWriter {
   message<T>(field: number, message: T, write: (writer: FieldWriter, message: T) => void): void {
     const end = this.#written
     write(this, message)
-    this.#number(this.#written - end)
-    this.#tag(tagOf(field))
+    this.#head(field, this.#written - end)
   }
 
   optionalMessage<T>(
@@ -68,7 +67,7 @@ export class FieldWriter {
   count(field: number, name: string, value: number, max?: number, min?: number): void {
     if (count(value, name, max, min) === 0) return
     this.#number(value)
-    this.#tag(field << 3)
+    this.#byte(field << 3)
   }
 
   optionalCount(
@@ -80,7 +79,7 @@ export class FieldWriter {
   ): void {
     if (value === undefined) return
     this.#number(count(value, name, max, min))
-    this.#tag(field << 3)
+    this.#byte(field << 3)
   }
 
   flag(field: number, name: string, value: boolean): void {
@@ -89,15 +88,14 @@ export class FieldWriter {
 
   name<Name extends string>(field: number, value: Name, names: Numbered<Name>): void {
     this.#number(names.numberOf(value))
-    this.#tag(field << 3)
+    this.#byte(field << 3)
   }
 
   /** Lower-case hex as raw bytes. */
   hex(field: number, name: string, hex: string, size: number): void {
     if (hex.length !== size * 2) refuse(name, `is not ${size * 2} hex digits`)
     this.#hex(hex, name)
-    this.#number(size)
-    this.#tag(tagOf(field))
+    this.#head(field, size)
   }
 
   hexOrNone(field: number, name: string, hex: string, size: number): void {
@@ -172,39 +170,41 @@ export class FieldWriter {
     // First: it may make another buffer.
     const at = this.#room(bytes.length)
     this.#buffer.set(bytes, at)
-    this.#number(bytes.length)
-    this.#tag(tagOf(field))
+    this.#head(field, bytes.length)
   }
 
   #text(field: number, text: string): void {
     const length = Buffer.byteLength(text)
     const at = this.#room(length)
     this.#buffer.write(text, at, length, 'utf8')
-    this.#number(length)
-    this.#tag(tagOf(field))
+    this.#head(field, length)
   }
 
   #hex(hex: string, name: string): void {
     let at = this.#room(hex.length / 2)
+    const buffer = this.#buffer
     let seen = 0
     for (let index = 0; index < hex.length; index += 2) {
       const high = hex.charCodeAt(index)
       const low = hex.charCodeAt(index + 1)
       const byte = ((DIGITS[high] as number) << 4) | (DIGITS[low] as number)
       seen |= byte | high | low
-      this.#buffer[at] = byte
+      buffer[at] = byte
       at += 1
     }
     // Higher bits are those of a -1, or of a character that the table does not have.
     if ((seen & ~0xff) !== 0) refuse(name, 'is not lower-case hex digits')
   }
 
+  /** Before what has a length. */
+  #head(field: number, length: number): void {
+    if (length >= 0x80) this.#number(length)
+    else this.#byte(length)
+    this.#byte((field << 3) | LENGTH_DELIMITED)
+  }
+
   /** Least significant group of seven bits first, in as few bytes as it takes. */
   #number(value: number): void {
-    if (value < 0x80) {
-      this.#tag(value)
-      return
-    }
     let size = 1
     for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1
     let at = this.#room(size)
@@ -217,8 +217,7 @@ export class FieldWriter {
     this.#buffer[at] = rest
   }
 
-  /** One byte. */
-  #tag(byte: number): void {
+  #byte(byte: number): void {
     const at = this.#room(1)
     this.#buffer[at] = byte
   }
@@ -241,9 +240,4 @@ export class FieldWriter {
     this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
     this.#at = BUFFER_BYTES
   }
-}
-
-/** Of a field with a length before it. */
-function tagOf(field: number): number {
-  return (field << 3) | LENGTH_DELIMITED
 }

@@ -1,10 +1,10 @@
 import { DECODED_VALUE_BYTES_MAX, DECODED_VALUES_MAX, VALUE_BYTES_MAX } from '../core/limits.ts'
 import type { Accepted, RegisterValue } from '../core/messages.ts'
-import { BoundedMap } from './bounded-map.ts'
 import { fieldCodec } from './field-codec.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { SIGNATURE_BYTES } from './fields.ts'
+import { Recent } from './recent.ts'
 import { readBallot, writeBallot } from './scope-parts.ts'
 import { Slab } from './slab.ts'
 import { sha256Hex } from './statement.ts'
@@ -22,7 +22,7 @@ const MIXED_BYTES = 32
 
 const spelled = new WeakMap<RegisterValue, Spelled>()
 /** By a few of their bytes, so that all are compared with one other value at most. */
-const decoded = new BoundedMap<number, RegisterValue>(DECODED_VALUES_MAX)
+const decoded = new Recent<RegisterValue>(DECODED_VALUES_MAX)
 
 /** The buffer that a message lies in is larger, and is used again. */
 const slab = new Slab()

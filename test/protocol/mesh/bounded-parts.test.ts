@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BALLOT_JUMP_MAX, CHANGES_QUEUED_MAX } from '../../../protocol/core/limits.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
@@ -19,6 +20,49 @@ test('an Lru gives up what was used longest ago, and says so', () => {
 
   expect(lru.set('c', 3)).toEqual(['b', 2])
   expect([lru.get('a'), lru.get('b'), lru.get('c'), lru.size]).toEqual([1, undefined, 3, 2])
+})
+
+test('an Lru gives up in order of use, whatever is used, deleted and cleared between', () => {
+  const keys = [0, 1, 2, 3, 4, 5, 6]
+  const without = (order: number[], key: number): number[] => order.filter((it) => it !== key)
+  /** Each does what it says, and gives the keys, in order of use, that should be left. */
+  const calls = {
+    set: (lru: Lru<number, number>, order: number[], key: number) => {
+      const rest = without(order, key)
+      expect(lru.set(key, key)?.[0]).toBe(rest.length === 3 ? rest[0] : undefined)
+      return [...rest, key].slice(-3)
+    },
+    get: (lru: Lru<number, number>, order: number[], key: number) => {
+      return lru.get(key) === undefined ? order : [...without(order, key), key]
+    },
+    delete: (lru: Lru<number, number>, order: number[], key: number) => {
+      expect(lru.delete(key)).toBe(order.includes(key))
+      return without(order, key)
+    },
+    evict: (lru: Lru<number, number>, order: number[]) => {
+      expect(lru.evict()?.[0]).toBe(order[0])
+      return order.slice(1)
+    },
+    clear: (lru: Lru<number, number>) => {
+      lru.clear()
+      return []
+    }
+  }
+  const drawn = fc.tuple(
+    fc.constantFrom('set', 'set', 'get', 'delete', 'evict', 'clear'),
+    fc.nat(6)
+  )
+  fc.assert(
+    fc.property(fc.array(drawn, { maxLength: 60 }), (all) => {
+      const lru = new Lru<number, number>(3)
+      let order: number[] = []
+      for (const [call, key] of all) {
+        order = calls[call](lru, order, key)
+        expect(keys.filter((it) => lru.has(it))).toEqual([...order].sort())
+      }
+    }),
+    { numRuns: 300 }
+  )
 })
 
 test('a peer that spent its burst earns more with time, and no other peer pays for it', async () => {

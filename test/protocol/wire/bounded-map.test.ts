@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BoundedMap } from '../../../protocol/wire/bounded-map.ts'
 
@@ -18,4 +19,20 @@ test('setting a key again keeps it longer and counts it once', () => {
   map.set('c', 4)
   expect(map.size).toBe(2)
   expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([3, undefined, 4])
+})
+
+test('whatever is set again and again, it holds what was set last, in any order of calls', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.nat(8)), (max, keys) => {
+      const map = new BoundedMap<number, number>(max)
+      for (const [at, key] of keys.entries()) {
+        map.set(key, at)
+        const last = [...new Set(keys.slice(0, at + 1).reverse())].slice(0, max)
+        for (const other of [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
+          const expected = last.includes(other) ? keys.lastIndexOf(other, at) : undefined
+          expect(map.get(other)).toBe(expected)
+        }
+      }
+    })
+  )
 })
