@@ -283,9 +283,9 @@ function repeated(
   const reply = { kind: 'accepted', ballot: request.ballot, wseq: 0 } as const
   // Brought here by another first, it has not promised yet what its proposer now counts on.
   const record = { accepted, promised: highestBallot(promised, promiseOf(request, context)) }
-  if (compareBallots(record.promised, promised) === 0)
-    return { state, reply, durability: 'barrier' }
-  return { state: { ...state, record }, reply, durability: 'save' }
+  const promisesMore = compareBallots(record.promised, promised) > 0
+  if (promisesMore) return { state: { ...state, record }, reply, durability: 'save' }
+  return { state, reply, durability: 'barrier' }
 }
 
 function acceptRefusal(
