@@ -59,7 +59,8 @@ export class FieldWriter {
     write: (writer: FieldWriter, item: T) => void
   ): void {
     const { length } = items
-    if (length > max) refuse(name, `has ${length} entries, at most ${max} are allowed`)
+    // Not `>`: what has no length is no list.
+    if (!(length <= max)) refuse(name, `has ${length} entries, at most ${max} are allowed`)
     for (let at = length - 1; at >= 0; at -= 1) this.message(field, items[at] as T, write)
   }
 

@@ -3,7 +3,7 @@ import { isJobId, isPeerId, isRunId } from './ids.ts'
 /*
  * One function per kind of field. Each checks, and where wire and domain differ also converts, in
  * both directions: what may not be received must not be sent either. All throw a Refusal, which
- * only codec.ts catches.
+ * only codec.ts and field-codec.ts catch.
  */
 
 /** Bytes of an operation's, a claim's and a store's id. */
@@ -126,11 +126,6 @@ export function lineOrNone(value: string, max: number, field: string): string {
 
 export function peerId(value: string, field: string): string {
   if (!isPeerId(value)) refuse(field, 'is not an Ed25519 peer id')
-  return value
-}
-
-export function runId(value: string, field = 'run id'): string {
-  if (!isRunId(value)) refuse(field, 'is not a run id')
   return value
 }
 
