@@ -1,6 +1,7 @@
 import { acceptProblem, roundProblem } from './accept-rules.ts'
 import type { Ballot } from './ballot.ts'
 import { compareBallots, highestBallot, NO_BALLOT } from './ballot.ts'
+import { carriedBallot } from './carried.ts'
 import { type FloorOf, isGone } from './floor.ts'
 import { permits } from './guard.ts'
 import type { LeaseTimer } from './lease-timer.ts'
@@ -168,15 +169,17 @@ export function accept(
   const highest = highestOf(state)
   const problem = roundProblem(ballot, highest)
   if (problem !== undefined) return refuse(state, problem, 'round', { promised: highest })
+  // Before the promise is looked at: the first time may have promised more than it accepted.
+  if (accepted !== undefined && compareBallots(ballot, accepted.ballot) === 0) {
+    return repeated(state, request, context)
+  }
   if (compareBallots(ballot, highest) < 0) {
     return refuse(state, 'ballot', 'below the promise', { promised: highest })
   }
-  if (accepted !== undefined && compareBallots(ballot, accepted.ballot) === 0) {
-    return repeated(state, request, digest)
-  }
   const refusal = acceptRefusal(state, request, context)
   if (refusal !== undefined) return refusal
-  const record = { promised: ballot, accepted: { ballot, value, proposerSig } }
+  const promised = promiseOf(request, context)
+  const record = { promised, accepted: { ballot, value, proposerSig } }
   return {
     state: {
       record,
@@ -255,13 +258,33 @@ function highestOf(state: AcceptorState): Ballot {
   return highestBallot(state.record.promised, state.record.accepted?.ballot ?? NO_BALLOT)
 }
 
+/**
+ * What an accept promises. The holder's own promises its next round in the same record: synced
+ * apart, another round could come between the two, and the holder would write over its value.
+ */
+function promiseOf(request: AcceptRequest, { remote }: AcceptorContext): Ballot {
+  const { ballot } = request
+  // One that is relayed by another promises nothing: nobody waits for it.
+  return (ballot.peer === remote ? carriedBallot(request) : undefined) ?? ballot
+}
+
 // A repeat of what is accepted waits for the sync too: the first reply may still be waiting for it.
-function repeated(state: AcceptorState, request: AcceptRequest, digest: Digest): AcceptorStep {
-  const known = state.record.accepted?.value
+function repeated(
+  state: AcceptorState,
+  request: AcceptRequest,
+  context: AcceptorContext
+): AcceptorStep {
+  const { digest } = context
+  const { accepted, promised } = state.record
+  const known = accepted?.value
   if (known === undefined || digest.hash(known) !== digest.hash(request.value)) {
     return refuse(state, 'equivocation', 'another value under the ballot accepted before')
   }
   const reply = { kind: 'accepted', ballot: request.ballot, wseq: 0 } as const
+  // Brought here by another first, it has not promised yet what its proposer now counts on.
+  const record = { accepted, promised: highestBallot(promised, promiseOf(request, context)) }
+  const promisesMore = compareBallots(record.promised, promised) > 0
+  if (promisesMore) return { state: { ...state, record }, reply, durability: 'save' }
   return { state, reply, durability: 'barrier' }
 }
 

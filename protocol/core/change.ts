@@ -1,3 +1,4 @@
+import type { Carried } from './carried.ts'
 import type { JobOp, JobState } from './job.ts'
 import type { RejectReason } from './job-reducer.ts'
 import type { LeaseProfile } from './lease-profile.ts'
@@ -30,6 +31,10 @@ export interface ChangeRequest {
   readonly announcement: Uint8Array | undefined
   /** Begins an empty register with this value, whole, in place of an op: where a job has moved. */
   readonly landing?: JobState | undefined
+  /** The create that an empty job's register gets together with `op`, in one value. */
+  readonly create?: JobOp | undefined
+  /** Of the last change of this register by this process, given to no other one. */
+  readonly carried?: Carried | undefined
   readonly profile: LeaseProfile
   /** True when an earlier change with this op ended ambiguous: a no then needs a write-back. */
   readonly ambiguous: boolean
@@ -102,6 +107,8 @@ export interface ChangeFacts {
   readonly lagging: readonly string[]
   /** Witnesses whose answer was not awaited. */
   readonly outstanding: readonly string[]
+  /** For the next change of this register by this process, and only for that. */
+  readonly carried?: Carried | undefined
   /** Why witnesses said no in the last wave. */
   readonly refused: readonly { readonly peer: string; readonly code: RejectCode }[]
 }

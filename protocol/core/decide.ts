@@ -94,12 +94,17 @@ export function decideRead(
 
 // A register that holds anything at all has begun: whatever it is, the landing is in its past.
 function reductionOf(
-  { register, op, landing }: ChangeRequest,
+  { register, op, landing, create }: ChangeRequest,
   base: RegisterValue | undefined,
   digest: Digest
 ): Reduction<RegisterValue> {
-  if (landing === undefined) return reduce(base, register, op, digest)
-  return base === undefined ? { kind: 'next', value: landing } : { kind: 'same' }
+  if (landing !== undefined) {
+    return base === undefined ? { kind: 'next', value: landing } : { kind: 'same' }
+  }
+  if (base !== undefined || create === undefined) return reduce(base, register, op, digest)
+  const created = reduce(undefined, register, create, digest)
+  // Its no says nothing of `op`, and no witness would take what comes of it.
+  return created.kind === 'next' ? reduce(created.value, register, op, digest) : created
 }
 
 // Milliseconds to wait where the op would end a lease that too few of these witnesses see expired.

@@ -88,9 +88,19 @@ export function floorOver(before: number, drawn: number, open: Iterable<number>)
   return Math.max(before, floor)
 }
 
-/** True when a quorum of a register's witnesses says that it is gone: that is definite. */
+/**
+ * True when a quorum of a register's witnesses can say no more of it, and one of them because it was
+ * dropped: that is definite. One whose store was replaced counts with those that dropped it, since
+ * together they leave no quorum for anything to be chosen in; else one witness that missed the end
+ * would have whoever asks ask for ever.
+ */
 export function isGoneAt(replies: Iterable<RegisterReply>, quorum: number): boolean {
   let gone = 0
-  for (const reply of replies) if (reply.kind === 'rejected' && reply.code === 'gone') gone += 1
-  return gone >= quorum
+  let replaced = 0
+  for (const reply of replies) {
+    if (reply.kind !== 'rejected') continue
+    if (reply.code === 'gone') gone += 1
+    if (reply.code === 'wrong_store') replaced += 1
+  }
+  return gone > 0 && gone + replaced >= quorum
 }

@@ -1,4 +1,5 @@
 import type { Ballot } from './ballot.ts'
+import { carriedBallot } from './carried.ts'
 import type { ChangeFacts, ChangeRequest, ChangeVerdict, ProposerEffect } from './change.ts'
 import type { Answer } from './decide.ts'
 import { isGoneAt } from './floor.ts'
@@ -83,7 +84,9 @@ export function acceptWave(
   const proposal = { ballot, value, proposerSig }
   const phase = { kind: 'accept', proposal, answer, tally: tallyOf(witnesses) } as const
   const announcement = value.annHash === ann.annHash ? request.announcement : undefined
-  return wave({ ...before, phase, sent: ballot }, (scope) => ({
+  // What this accept promises besides is used up with it: the same ballot again would be refused.
+  const ownRound = Math.max(before.ownRound, carriedBallot(proposal)?.round ?? 0)
+  return wave({ ...before, phase, sent: ballot, ownRound }, (scope) => ({
     kind: 'accept',
     scope,
     ...proposal,
@@ -130,7 +133,7 @@ export function backOff(before: ProposerState, after: AcceptPhase | undefined): 
 export function done(
   state: ProposerState,
   verdict: ChangeVerdict,
-  facts: Pick<ChangeFacts, 'chosen' | 'lagging'> & { readonly tally: Tally }
+  facts: Pick<ChangeFacts, 'chosen' | 'carried' | 'lagging'> & { readonly tally: Tally }
 ): Step {
   const { tally, ...known } = facts
   const highestRound = nextRound(state.ownRound, state.seenRound) - 1

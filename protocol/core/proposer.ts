@@ -1,3 +1,4 @@
+import { type Carried, carriedBallot, usableCarried } from './carried.ts'
 import type { ChangeRequest, ChangeVerdict, ProposerEvent } from './change.ts'
 import type { Answer } from './decide.ts'
 import { decidePromises, decideRead } from './decide.ts'
@@ -13,7 +14,8 @@ export function startChange(
   digest: Digest,
   sign: Signer['proposal']
 ): Step {
-  const ownRound = Math.max(0, request.firstRound - 1)
+  const carried = usableCarried(request)
+  const ownRound = Math.max(0, request.firstRound - 1, carried?.ballot.round ?? 0)
   const state: ProposerState = {
     request,
     digest,
@@ -25,7 +27,16 @@ export function startChange(
     seenRound: ownRound,
     sent: undefined
   }
-  return prepareWave(state)
+  return carried === undefined ? prepareWave(state) : goOn(state, carried)
+}
+
+/** A quorum has promised already: as if its promises, all with what it accepted, had just come. */
+function goOn(state: ProposerState, { ballot, accepted }: Carried): Step {
+  const promise = { kind: 'promise', ballot, accepted, lease: undefined, wseq: 0 } as const
+  const decision = decidePromises(state, new Map([[ballot.peer, promise]]))
+  // Neither can be said of an op that ends no lease, on a register that holds something.
+  if (decision.kind === 'nothing' || decision.kind === 'held') return prepareWave(state)
+  return acceptWave(state, ballot, decision)
 }
 
 export function stepChange(before: ProposerState, event: ProposerEvent): Step {
@@ -123,7 +134,9 @@ function finish(state: ProposerState, { proposal, answer, tally }: AcceptPhase):
     .map(({ peerId }) => peerId)
     .filter((peer) => !yes.has(peer) && !waiting.includes(peer))
   const verdict = verdictOf(answer, proposal)
-  return done(state, verdict, { chosen: proposal, lagging, tally })
+  const ballot = carriedBallot(proposal)
+  const carried = ballot === undefined ? undefined : { ballot, accepted: proposal }
+  return done(state, verdict, { chosen: proposal, carried, lagging, tally })
 }
 
 function verdictOf(answer: Answer, { value }: Accepted): ChangeVerdict {

@@ -1,3 +1,5 @@
+import type { Ballot } from '../core/ballot.ts'
+import { carriedBallot } from '../core/carried.ts'
 import type { ChangeRequest, ChangeResult, ProposerEffect, ProposerEvent } from '../core/change.ts'
 import { codeOf } from '../core/errors.ts'
 import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
@@ -94,7 +96,7 @@ export class ChangeRun {
 
   #send({ to, message, attempt }: Send): void {
     if (this.#over) return
-    if ('ballot' in message) this.#usedRound = Math.max(this.#usedRound, message.ballot.round)
+    if ('ballot' in message) this.#usedRound = Math.max(this.#usedRound, lastRoundOf(message))
     const answer = this.#ask(to, message)
     if (message.kind === 'accept') this.#accepts.set(to, answer)
     else this.#accepts.delete(to)
@@ -143,4 +145,10 @@ export class ChangeRun {
       return [{ peer, accepted: answer.then((reply) => reply?.kind === 'accepted') }]
     })
   }
+}
+
+/** An accept of ours may use up one round more than its own. */
+function lastRoundOf(message: Extract<RegisterRequest, { readonly ballot: Ballot }>): number {
+  const carried = message.kind === 'accept' ? carriedBallot(message) : undefined
+  return (carried ?? message.ballot).round
 }

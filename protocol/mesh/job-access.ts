@@ -173,16 +173,22 @@ export class JobAccess {
   async #changeAt(
     ref: ChangeRef,
     spec: JobSpec | undefined,
-    { opId, body }: { readonly opId: string; readonly body: JobOpBody },
+    { opId, body }: OpAsked,
     options: JobChangeOptions
   ): Promise<JobChange> {
     const job = this.#parts.board.job(ref.register)
     const isCreated = job?.state !== undefined || body.kind === 'create'
-    if (!isCreated && spec !== undefined) {
-      const created = await this.#create(ref, spec, options)
-      if (created.kind !== 'applied' && created.kind !== 'same') return created
-      if (created.value?.phase === 'moved') return created
+    if (isCreated || spec === undefined) return await this.#apply(ref, opId, body, options)
+    if (isFirstOp(body)) {
+      const create = this.#createOf(ref, spec)
+      return await this.#apply(ref, opId, body, { ...options, create })
     }
+    const { opId: createId, body: createBody } = this.#createOf(ref, spec)
+    const created = await this.#apply(ref, createId, createBody, options)
+    // Of the create it may be ambiguous: what was asked for was never sent.
+    if (created.kind === 'unresolved') return { ...created, ambiguous: false }
+    if (created.kind !== 'applied' && created.kind !== 'same') return created
+    if (created.value?.phase === 'moved') return created
     return await this.#apply(ref, opId, body, options)
   }
 
@@ -221,26 +227,28 @@ export class JobAccess {
   }
 
   /** The first op on a job's register, lazily and by whoever comes first (4.12.7). */
-  async #create(ref: ChangeRef, spec: JobSpec, options: JobChangeOptions): Promise<JobChange> {
-    const { annHash } = ref.ann
+  #createOf({ register, ann }: ChangeRef, spec: JobSpec): OpAsked {
+    const { annHash } = ann
     const { digest } = this.#parts
-    const opId = digest.text(`${ref.register}|create|${annHash}`).slice(0, OP_ID_CHARACTERS)
-    const body = { kind: 'create', annHash, attemptsMax: attemptsMaxOf(spec) } as const
-    const created = await this.#apply(ref, opId, body, options)
-    // Of the create it may be: what was asked for was never sent.
-    return created.kind === 'unresolved' ? { ...created, ambiguous: false } : created
+    const opId = digest.text(`${register}|create|${annHash}`).slice(0, OP_ID_CHARACTERS)
+    return { opId, body: { kind: 'create', annHash, attemptsMax: attemptsMaxOf(spec) } }
   }
 
   async #apply(
     ref: ChangeRef,
     opId: string,
     body: JobOpBody,
-    { signal }: JobChangeOptions
+    { signal, create: asked }: JobChangeOptions & { readonly create?: OpAsked }
   ): Promise<JobChange> {
-    const op = await this.#parts.signer.jobOp(ref.register, opId, body)
+    const { signer } = this.#parts
+    // Asked for in one tick, both are signed together.
+    const signing = [{ opId, body }, ...(asked === undefined ? [] : [asked])]
+    const [op, create] = await Promise.all(
+      signing.map((one) => signer.jobOp(ref.register, one.opId, one.body))
+    )
     // The end of a lease is said again after a restart: its first accept may be out there still.
     const maybeSent = body.kind === 'complete' || body.kind === 'release'
-    const result = await this.#parts.client.change(ref, op, { maybeSent, signal })
+    const result = await this.#parts.client.change(ref, op, { maybeSent, create, signal })
     const change = jobChangeOf(result)
     if (change.kind === 'rejected' && change.reason === 'gone') {
       this.#parts.feed.dropRun(runIdOf(ref.register))
@@ -288,7 +296,20 @@ export class JobAccess {
   }
 }
 
+interface OpAsked {
+  readonly opId: string
+  readonly body: JobOpBody
+}
+
 const OP_ID_CHARACTERS = 32
+
+/**
+ * What may be the first thing that happens to a job: its create goes with it, in one value. The
+ * others are said of a lease, and where there is none a no must be written down.
+ */
+function isFirstOp({ kind }: JobOpBody): boolean {
+  return kind === 'claim' || kind === 'cancel' || kind === 'skip' || kind === 'error'
+}
 
 const UNRESOLVED: JobChange = {
   kind: 'unresolved',

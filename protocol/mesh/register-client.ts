@@ -1,3 +1,4 @@
+import type { Carried } from '../core/carried.ts'
 import type { ChangeResult } from '../core/change.ts'
 import { MeshError } from '../core/errors.ts'
 import type { JobOp, JobState } from '../core/job.ts'
@@ -33,6 +34,8 @@ export interface ChangeOptions {
   readonly announcement?: Uint8Array | undefined
   /** What an empty register of a moved job begins with, in place of an op (core/move.ts). */
   readonly landing?: JobState | undefined
+  /** The create that a register which is still empty gets together with the op. */
+  readonly create?: JobOp | undefined
   /**
    * True where an earlier process may have sent this op: a no then needs a write-back to be one.
    */
@@ -86,6 +89,8 @@ export class RegisterClient {
    * Ops of which an accept may be out there: until it is known, a no of theirs needs a write-back.
    */
   readonly #ambiguous = new Lru<string, true>(ROUNDS_KEPT_MAX)
+  /** Promises that came with an accept of ours: the next change takes them, whatever it is. */
+  readonly #carried = new Lru<string, Carried>(ROUNDS_KEPT_MAX)
   readonly #stop = stopController()
 
   constructor(parts: RegisterClientParts, options: RegisterClientOptions) {
@@ -156,6 +161,9 @@ export class RegisterClient {
   ): Promise<ChangeResult> {
     const name = nameOf(ref)
     const intent = `${name} ${op?.actor} ${op?.opId}`
+    const carried = this.#carried.get(name)
+    // Before anything is sent: used twice, one ballot could carry two values.
+    this.#carried.delete(name)
     const run = new ChangeRun(
       this.#parts,
       {
@@ -166,6 +174,8 @@ export class RegisterClient {
         op,
         announcement: options.announcement,
         landing: options.landing,
+        create: options.create,
+        carried,
         profile: set.profile,
         ambiguous: options.maybeSent === true || this.#ambiguous.has(intent),
         firstRound: this.#rounds.next(name)
@@ -179,6 +189,7 @@ export class RegisterClient {
     })
     if (result.kind !== 'unresolved' || !result.ambiguous) this.#ambiguous.delete(intent)
     this.#rounds.note(name, result.highestRound)
+    if (result.carried !== undefined) this.#carried.set(name, result.carried)
     if (result.chosen !== undefined) {
       const chosen = { ...ref, accepted: result.chosen, announcement: options.announcement }
       this.#pushTo(chosen, set, result.lagging, late)

@@ -1,6 +1,7 @@
+import type { Carried } from '../../protocol/core/carried.ts'
 import type { ChangeRequest, ChangeResult, ProposerEffect } from '../../protocol/core/change.ts'
 import { isGoneAt } from '../../protocol/core/floor.ts'
-import type { JobState } from '../../protocol/core/job.ts'
+import type { JobOp, JobState } from '../../protocol/core/job.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
 import type {
   Accepted,
@@ -43,6 +44,8 @@ export interface ChangeOptions {
   readonly announcement?: Uint8Array | undefined
   /** What an empty register of a moved job begins with, in place of an op. */
   readonly landing?: JobState | undefined
+  /** The create that an empty register gets together with the op. */
+  readonly create?: JobOp | undefined
   /** An earlier process may have sent this op. */
   readonly maybeSent?: boolean | undefined
 }
@@ -78,6 +81,7 @@ export class SimClient {
   #lanes = new Map<string, (() => void)[]>()
   #rounds = new Map<string, number>()
   #ambiguous = new Set<string>()
+  #carried = new Map<string, Carried>()
   #addressed = new Set<string>()
   readonly #repairs: SimRepairs
 
@@ -89,6 +93,7 @@ export class SimClient {
       this.#lanes = new Map()
       this.#rounds = new Map()
       this.#ambiguous = new Set()
+      this.#carried = new Map()
       this.seen.clear()
     })
   }
@@ -140,6 +145,8 @@ export class SimClient {
       op,
       announcement: options.announcement,
       landing: options.landing,
+      create: options.create,
+      carried: this.#take(place),
       profile: scene.profile,
       ambiguous: options.maybeSent === true || this.#ambiguous.has(intent),
       firstRound: (this.#rounds.get(place) ?? 0) + 1
@@ -197,6 +204,7 @@ export class SimClient {
     const place = placeOf(ref.register, ref.witnessEpoch)
     if (result.kind !== 'unresolved' || !result.ambiguous) this.#ambiguous.delete(intent)
     this.#noteRound(place, result.highestRound)
+    if (result.carried !== undefined) this.#carried.set(place, result.carried)
     // What was dropped had ended: nobody can say any more what became of an op in it.
     const isGone = result.kind === 'rejected' && result.reason === 'gone'
     if (op !== undefined && result.kind !== 'unresolved' && !isGone) {
@@ -338,6 +346,14 @@ export class SimClient {
       scene.emit({ kind: 'addresses', by: process.peerId, runId, witnessEpoch, stores })
     }
     return witnesses
+  }
+
+  /** Good for one change. */
+  #take(place: string): Carried | undefined {
+    const carried = this.#carried.get(place)
+    this.#carried.delete(place)
+    if (carried !== undefined) this.#parts.scene.count('change: went on from its own accept')
+    return carried
   }
 
   #noteRound(place: string, round: number): void {

@@ -1,5 +1,5 @@
 import type { ChangeResult } from '../../protocol/core/change.ts'
-import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
+import type { JobOp, JobOpBody, JobState } from '../../protocol/core/job.ts'
 import { landingOf } from '../../protocol/core/move.ts'
 import { MOVE_HOPS_MAX } from '../../protocol/core/roster-limits.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
@@ -16,6 +16,9 @@ export function refOf({ announcement, annHash }: SealedAnnouncement, register: s
 const UNRESOLVED: JobChange = { kind: 'unresolved', value: undefined, reason: undefined }
 const GONE: JobChange = { kind: 'rejected', value: undefined, reason: 'gone' }
 const UNREACHABLE: JobRead = { kind: 'unreachable' }
+
+/** What may be the first thing that happens to a job, as in production. */
+const FIRST_OPS: ReadonlySet<JobOpBody['kind']> = new Set(['claim', 'cancel', 'skip', 'error'])
 
 type DoorParts = Omit<NodeParts, 'jobs'>
 
@@ -141,6 +144,11 @@ export class SimJobDoor implements JobDoor {
     }
     const createId = scene.digest.text(`${jobId}|create|${annHash}`).slice(0, 32)
     const create = { kind: 'create', annHash, attemptsMax: attemptsMaxOf(spec) } as const
+    if (FIRST_OPS.has(op.body.kind)) {
+      const created = this.#parts.signer.jobOp(jobId, createId, create)
+      this.#apply(ref, op.opId, op.body, done, created)
+      return
+    }
     this.#apply(ref, createId, create, (created, isChosen) => {
       const isThere = created.kind === 'applied' || created.kind === 'same'
       if (isThere && created.value?.phase !== 'moved') this.#apply(ref, op.opId, op.body, done)
@@ -152,12 +160,13 @@ export class SimJobDoor implements JobDoor {
     ref: Ref,
     opId: string,
     body: JobOpBody,
-    done: (change: JobChange, isChosen: boolean) => void
+    done: (change: JobChange, isChosen: boolean) => void,
+    create?: JobOp
   ): void {
     const { signer, client } = this.#parts
     const op = signer.jobOp(ref.register, opId, body)
     const maybeSent = body.kind === 'complete' || body.kind === 'release'
-    client.change(ref, op, { maybeSent }, (result) => {
+    client.change(ref, op, { maybeSent, create }, (result) => {
       done(this.#fold(ref, result), result.chosen !== undefined)
     })
   }

@@ -27,5 +27,10 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
     seed: 1984,
     found: 'V5: a witness asked the present witnesses alone for the bytes of an earlier epoch'
+  },
+  {
+    seed: 5378,
+    found:
+      'V3: a job dropped by one witness, and lost with the store of another, was asked for for ever'
   }
 ]

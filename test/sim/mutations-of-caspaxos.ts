@@ -19,8 +19,8 @@ export const PITFALLS: readonly Mutation[] = [
     patches: [
       {
         file: ACCEPTOR,
-        find: 'const record = { promised: ballot, accepted: { ballot, value, proposerSig } }',
-        replace: 'const record = { promised: NO_BALLOT, accepted: { ballot, value, proposerSig } }'
+        find: 'const promised = promiseOf(request, context)',
+        replace: 'const promised = NO_BALLOT'
       },
       {
         file: ACCEPTOR,
@@ -47,7 +47,7 @@ export const PITFALLS: readonly Mutation[] = [
       {
         file: ACCEPTOR,
         find: 'if (accepted !== undefined && compareBallots(ballot, accepted.ballot) === 0) {',
-        replace: 'if (accepted === undefined && compareBallots(ballot, highest) < 0) {'
+        replace: 'if (accepted === undefined && compareBallots(ballot, highest) === 0) {'
       }
     ]
   },
@@ -117,6 +117,17 @@ export const PITFALLS: readonly Mutation[] = [
         file: DECIDE,
         find: '> 0 ? b : a\n',
         replace: '> 0 && a === undefined ? b : a\n'
+      }
+    ]
+  },
+  {
+    name: 'CARRYUNKEPT',
+    rule: 'what an accept promises besides is kept with it',
+    patches: [
+      {
+        file: ACCEPTOR,
+        find: 'const promised = promiseOf(request, context)',
+        replace: 'const promised = ballot'
       }
     ]
   }

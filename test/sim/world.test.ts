@@ -47,7 +47,7 @@ describe('a simulated mesh', () => {
     // Else nothing was ever taken over, and the claim above would hold for nothing.
     expect(Math.max(...results.map(({ epochMax }) => epochMax))).toBeGreaterThan(1)
     expect(results.some(({ jobs }) => jobs > 3)).toBe(true)
-    const { counts } = runBatch({ first: 51, count: 50 })
+    const { counts } = runBatch({ first: 51, count: 100 })
     const all = addCounts([counts, ...results.map((result) => result.counts)])
     // A fault that never takes effect is none that was survived.
     const missing = [...FAULT_KINDS.map((kind) => `fault: ${kind}`), ...HAPPENINGS].filter(

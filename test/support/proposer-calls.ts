@@ -68,7 +68,14 @@ export class PlayedChange {
     return this.effects.find((effect) => effect.kind === 'done')?.result
   }
 
+  /** Of the ballot that is out. */
   get round(): number {
+    const { phase } = this.state
+    if (phase.kind === 'prepare') return phase.ballot.round
+    if (phase.kind === 'accept') return phase.proposal.ballot.round
+    if (phase.kind === 'backoff' && phase.after !== undefined) {
+      return phase.after.proposal.ballot.round
+    }
     return this.state.ownRound
   }
 

@@ -1,3 +1,4 @@
+import type { Carried } from '../../protocol/core/carried.ts'
 import type { ChangeRequest, ChangeResult, ProposerEffect } from '../../protocol/core/change.ts'
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
 import type {
@@ -53,6 +54,8 @@ export const STORM: ClusterOptions = {
   driftRate: 0.01
 }
 
+const FRESH = { carried: undefined, pausedUntilMs: 0 } as const
+
 export const REGISTER = 'RUN.0'
 export const PROFILE = LEASE_PROFILES.short
 const ANN: AnnouncementRef = { gateway: 'gateway', gwSeq: 1, annHash: 'ann' }
@@ -63,6 +66,8 @@ export interface ClusterMember {
   readonly signer: Signer
   boot: string
   round: number
+  /** Of its last change, for the next one. */
+  carried: Carried | undefined
   /** True time until which the process stands still; Infinity once it is dead. */
   pausedUntilMs: number
 }
@@ -105,7 +110,7 @@ export class RegisterCluster {
     const known = this.#members.get(peerId)
     if (known !== undefined) return known
     const signer = plainSigner(peerId, this.digest)
-    const member = { peerId, signer, boot: this.timeline.id(), round: 0, pausedUntilMs: 0 }
+    const member = { peerId, signer, boot: this.timeline.id(), round: 0, ...FRESH }
     this.#members.set(peerId, member)
     return member
   }
@@ -114,6 +119,7 @@ export class RegisterCluster {
   restart(member: ClusterMember): void {
     member.boot = this.timeline.id()
     member.round = 0
+    member.carried = undefined
   }
 
   cut(a: string, b: string): void {
@@ -166,8 +172,10 @@ export class RegisterCluster {
       announcement: undefined,
       profile: PROFILE,
       ambiguous,
+      carried: member.carried,
       firstRound: member.round + 1
     }
+    member.carried = undefined
     let [state, effects] = startChange(request, this.digest, signer.proposal)
     const step = (event: Parameters<typeof stepChange>[1]) => {
       ;[state, effects] = stepChange(state, event)
@@ -190,6 +198,7 @@ export class RegisterCluster {
   ): void {
     if (effect.kind === 'done') {
       member.round = Math.max(member.round, effect.result.highestRound)
+      member.carried = effect.result.carried
       done(effect.result)
       return
     }

@@ -36,7 +36,7 @@ describe('prepare', () => {
   })
 
   test('shows what was accepted and how long its lease has left', () => {
-    const request = prepareOf(ballot(2))
+    const request = prepareOf(ballot(3))
     const step = prepare(holding(heldByA), request, context({ nowMs: START_MS + 1_000 }))
 
     expect(step.reply).toMatchObject({
@@ -252,8 +252,8 @@ describe('a lease is known as chosen', () => {
     expect(state.confirmed).toBe(false)
     expect(renewed(state, 'peerB').confirmed).toBe(false)
     expect(renewed(state).confirmed).toBe(true)
-    expect(promise(renewed(state), ballot(2), START_MS).confirmed).toBe(true)
-    expect(take(renewed(state), ballot(2, 'user'), flagged, START_MS).confirmed).toBe(true)
+    expect(promise(renewed(state), ballot(3), START_MS).confirmed).toBe(true)
+    expect(take(renewed(state), ballot(3, 'user'), flagged, START_MS).confirmed).toBe(true)
   })
 
   test('not when another claim took its place', () => {

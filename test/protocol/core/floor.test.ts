@@ -251,6 +251,22 @@ describe('a change of a register that is gone', () => {
     }
   })
 
+  test('ends so too where the store of another was replaced: nothing can be chosen there', () => {
+    const change = new PlayedChange(requestOf({ op: claim('peerA', 'c1') }))
+    change.reply('w1', refusal)
+    change.promise('w2', acceptedOf(queued, 1))
+    change.reply('w3', { ...refusal, code: 'wrong_store' })
+
+    expect(change.result).toMatchObject({ kind: 'rejected', reason: 'gone' })
+  })
+
+  test('stays open where stores were replaced and nobody dropped it', () => {
+    const change = new PlayedChange(requestOf({ op: claim('peerA', 'c1') }))
+    for (const peer of ['w1', 'w3']) change.reply(peer, { ...refusal, code: 'wrong_store' })
+
+    expect(change.result).toBeUndefined()
+  })
+
   test('goes on where a minority says so', () => {
     const change = new PlayedChange(requestOf({ op: cancel() }))
     change.reply('w1', refusal)

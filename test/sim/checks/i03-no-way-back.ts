@@ -32,6 +32,8 @@ function wayBack(event: Moved, before: Heights): string | undefined {
   }
   if (event.kind === 'takes') {
     if (compareBallots(event.ballot, before.promised) >= 0) return
+    // Said again, of what it holds: nothing below the promise is taken.
+    if (compareBallots(event.ballot, before.accepted) === 0) return
     return `I3: ${store} accepts below its promise, at ${place}`
   }
   const accepted = event.accepted?.ballot ?? NO_BALLOT
