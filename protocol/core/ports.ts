@@ -13,6 +13,11 @@ export interface Clock {
   /** CLOCK_BOOTTIME in milliseconds: counts suspend, never set back. The only clock of a lease. */
   bootMs(): number
   /**
+   * Milliseconds since some start, never set back, and cheap to read; stands still in suspend. For
+   * how much a peer may ask: nothing of a lease.
+   */
+  monotonicMs(): number
+  /**
    * Wall clock, for display, expiry dates and logs; never compared between machines for a lease.
    */
   wallMs(): number

@@ -1,9 +1,15 @@
+import { Chain, type Linked } from './chain.ts'
+
+interface Entry<K, V> extends Linked<Entry<K, V>> {
+  readonly key: K
+  value: V
+}
+
 /** A map with a maximum: the entry that was used longest ago goes first. */
 export class Lru<K, V> {
-  readonly #entries = new Map<K, V>()
+  readonly #entries = new Map<K, Entry<K, V>>()
+  readonly #order = new Chain<Entry<K, V>>()
   readonly #max: number
-  /** Where the oldest is; a new iterator would walk over all that was deleted before it. */
-  #oldest = this.#entries.entries()
 
   constructor(max: number) {
     this.#max = max
@@ -14,12 +20,10 @@ export class Lru<K, V> {
   }
 
   get(key: K): V | undefined {
-    const value = this.#entries.get(key)
-    if (value === undefined) return undefined
-    // Moved to the young end: Map keeps insertion order.
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    return value
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    this.#used(entry)
+    return entry.value
   }
 
   has(key: K): boolean {
@@ -28,28 +32,36 @@ export class Lru<K, V> {
 
   /** Gives the entry that had to go, if one had to. */
   set(key: K, value: V): readonly [K, V] | undefined {
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
+    const known = this.#entries.get(key)
+    if (known !== undefined) {
+      known.value = value
+      this.#used(known)
+      return undefined
+    }
+    const entry = { key, value, older: undefined, younger: undefined }
+    this.#entries.set(key, entry)
+    this.#order.add(entry)
     return this.#entries.size > this.#max ? this.evict() : undefined
   }
 
   delete(key: K): boolean {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return false
+    this.#order.remove(entry)
     return this.#entries.delete(key)
   }
 
   /** Removes the oldest entry. */
   evict(): readonly [K, V] | undefined {
-    let oldest = this.#oldest.next()
-    if (oldest.done === true) {
-      this.#oldest = this.#entries.entries()
-      oldest = this.#oldest.next()
-    }
-    if (oldest.done === true) return undefined
-    this.#entries.delete(oldest.value[0])
-    return oldest.value
+    const { oldest } = this.#order
+    if (oldest === undefined) return undefined
+    this.delete(oldest.key)
+    return [oldest.key, oldest.value]
   }
 
-  clear(): void {
-    this.#entries.clear()
+  #used(entry: Entry<K, V>): void {
+    if (entry === this.#order.youngest) return
+    this.#order.remove(entry)
+    this.#order.add(entry)
   }
 }

@@ -18,6 +18,8 @@ export class WitnessJournal {
   /** Sequence of the newest batch known to be synced. */
   #wseq = 0
   #shownSeq = 0
+  /** The sync that was waited for last: all that it holds wait for the same outcome. */
+  #newest: { readonly sync: Promise<number>; readonly outcome: Promise<number> } | undefined
   #failure: MeshError | undefined
 
   constructor(
@@ -78,7 +80,9 @@ export class WitnessJournal {
       const change = step.state.record.accepted === before ? 'promise' : 'accept'
       this.#save(register, change, announcement)
     }
-    return this.#withSequence(step.reply, await this.#shown(register))
+    const saved = this.#saved(register)
+    const wseq = saved === undefined ? this.#wseq : await this.#synced(saved)
+    return this.#withSequence(step.reply, wseq)
   }
 
   /**
@@ -90,11 +94,11 @@ export class WitnessJournal {
     if (register.savedAccept !== undefined) await this.#synced(register.savedAccept)
   }
 
-  /** Waits until all that the register shows is synced; joins a running commit, starts none. */
-  async #shown(register: WitnessRegister): Promise<number> {
+  /** The sync that brings all that the register shows; undefined where that is synced. */
+  #saved(register: WitnessRegister): Promise<number> | undefined {
     const { unsaved } = register
     if (unsaved !== undefined) this.#save(register, unsaved, undefined)
-    return register.saved === undefined ? this.#wseq : await this.#synced(register.saved)
+    return register.saved
   }
 
   #save(register: WitnessRegister, change: Change, announcement: AnnouncementWrite): void {
@@ -109,7 +113,12 @@ export class WitnessJournal {
     return { ...reply, wseq }
   }
 
-  async #synced(sync: Promise<number>): Promise<number> {
+  #synced(sync: Promise<number>): Promise<number> {
+    if (this.#newest?.sync !== sync) this.#newest = { sync, outcome: this.#outcome(sync) }
+    return this.#newest.outcome
+  }
+
+  async #outcome(sync: Promise<number>): Promise<number> {
     try {
       const sequence = await sync
       // A reply that waited may find that another sync failed meanwhile: then nothing leaves.

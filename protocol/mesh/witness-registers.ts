@@ -1,7 +1,7 @@
 import { type AcceptorState, acceptorOf, droppedAcceptor } from '../core/acceptor.ts'
 import { codeOf, MeshError } from '../core/errors.ts'
-import type { RecordKey, WitnessStore, WitnessWrite } from '../core/ports.ts'
-import { Lru } from './lru.ts'
+import type { AcceptorRecord, RecordKey, WitnessStore, WitnessWrite } from '../core/ports.ts'
+import { Chain, type Linked } from './chain.ts'
 
 /** What a save brings that none before it did. */
 export type Change = 'promise' | 'accept'
@@ -9,7 +9,8 @@ export type Change = 'promise' | 'accept'
 /**
  * One register in memory. `state` changes synchronously; `saved` tells when all of it is synced.
  */
-export interface WitnessRegister {
+export interface WitnessRegister extends Linked<WitnessRegister> {
+  readonly name: string
   readonly key: RecordKey
   state: AcceptorState
   /** The newest save of this register; undefined once nothing of it waits for a sync. */
@@ -22,6 +23,20 @@ export interface WitnessRegister {
   unstored: WitnessWrite['announcement']
   /** Requests that hold it now. */
   users: number
+  /** May leave memory. */
+  isIdle: boolean
+}
+
+/** Saves that one sync brings. */
+interface Syncing {
+  readonly saved: Promise<number>
+  readonly saves: { readonly register: WitnessRegister; readonly write: WitnessWrite }[]
+}
+
+interface Loading {
+  /** Requests that wait for it: its users, from the instant when it is there. */
+  users: number
+  readonly done: Promise<WitnessRegister>
 }
 
 /**
@@ -34,9 +49,12 @@ export class WitnessRegisters {
   readonly #bootMs: () => number
   readonly #startedAtMs: number
   readonly #max: number
-  readonly #pinned = new Map<string, WitnessRegister>()
-  readonly #idle: Lru<string, WitnessRegister>
-  readonly #loading = new Map<string, Promise<WitnessRegister>>()
+  readonly #known = new Map<string, WitnessRegister>()
+  readonly #pinned = new Chain<WitnessRegister>()
+  readonly #idle = new Chain<WitnessRegister>()
+  readonly #loading = new Map<string, Loading>()
+  /** The newest one: most saves share theirs with the save before. */
+  #syncing: Syncing | undefined
 
   /** Made at the start of this process: every lease counts as renewed then, by this clock. */
   constructor(store: WitnessStore, bootMs: () => number, max: number) {
@@ -44,23 +62,25 @@ export class WitnessRegisters {
     this.#bootMs = bootMs
     this.#startedAtMs = bootMs()
     this.#max = max
-    this.#idle = new Lru(max)
   }
 
   get size(): number {
-    return this.#pinned.size + this.#idle.size + this.#loading.size
+    return this.#known.size + this.#loading.size
   }
 
   /** Pins the register until `release`. Rejects with OVERLOADED when every place is pinned. */
-  async take(key: RecordKey): Promise<WitnessRegister> {
+  take(key: RecordKey): WitnessRegister | Promise<WitnessRegister> {
     const name = nameOf(key)
-    const known = this.#pinned.get(name) ?? this.#idle.get(name)
-    // No await on this path: what was decided on the register must not be interleaved.
-    const register = known ?? (await this.#load(name, key))
-    register.users += 1
-    this.#idle.delete(name)
-    this.#pinned.set(name, register)
-    return register
+    const known = this.#known.get(name)
+    // No promise on this path: what was decided on the register must not be interleaved.
+    if (known === undefined) return this.#load(name, key)
+    known.users += 1
+    if (known.isIdle) {
+      known.isIdle = false
+      this.#idle.remove(known)
+      this.#pinned.add(known)
+    }
+    return known
   }
 
   release(register: WitnessRegister): void {
@@ -80,25 +100,39 @@ export class WitnessRegisters {
     if (change === 'accept' || register.unsaved === 'accept') register.savedAccept = saved
     register.unsaved = undefined
     register.unstored = undefined
-    const done = () => {
-      if (register.savedAccept === saved) register.savedAccept = undefined
-      // A later save of the same register must not be forgotten for an earlier one.
-      if (register.saved !== saved) return
-      register.saved = undefined
-      register.savedAccept = undefined
-      this.#settle(register)
-    }
-    saved.then(done, (error: unknown) => this.#refused(register, saved, write, error))
+    if (this.#syncing?.saved !== saved) this.#syncing = this.#watched(saved)
+    this.#syncing.saves.push({ register, write })
+  }
+
+  #watched(saved: Promise<number>): Syncing {
+    const syncing: Syncing = { saved, saves: [] }
+    saved.then(
+      () => {
+        for (const { register } of syncing.saves) this.#synced(register, saved)
+      },
+      (error: unknown) => {
+        // A failed save keeps its register pinned: what is in memory will never be durable.
+        if (codeOf(error) !== 'OVERLOADED') return
+        for (const { register, write } of syncing.saves) this.#refused(register, saved, write)
+      }
+    )
+    return syncing
+  }
+
+  #synced(register: WitnessRegister, saved: Promise<number>): void {
+    if (register.savedAccept === saved) register.savedAccept = undefined
+    // A later save of the same register must not be forgotten for an earlier one.
+    if (register.saved !== saved) return
+    register.saved = undefined
+    register.savedAccept = undefined
+    this.#settle(register)
   }
 
   #refused(
     register: WitnessRegister,
     saved: Promise<number>,
-    { announcement }: WitnessWrite,
-    error: unknown
+    { announcement }: WitnessWrite
   ): void {
-    // A failed save keeps its register pinned: what is in memory will never be durable.
-    if (codeOf(error) !== 'OVERLOADED') return
     register.unstored ??= announcement
     const change = register.savedAccept === saved ? 'accept' : 'promise'
     const isNewest = register.saved === saved
@@ -121,48 +155,77 @@ export class WitnessRegisters {
 
   /** Registers that are leased, among those in memory. */
   *leased(): Generator<WitnessRegister> {
-    for (const register of this.#pinned.values()) {
+    for (const register of this.#pinned) {
       if (isLeased(register)) yield register
     }
   }
 
   #load(name: string, key: RecordKey): Promise<WitnessRegister> {
     const running = this.#loading.get(name)
-    if (running !== undefined) return running
-    if (this.size >= this.#max && this.#idle.evict() === undefined) {
+    if (running !== undefined) {
+      running.users += 1
+      return running.done
+    }
+    if (this.size >= this.#max && !this.#evict()) {
       return Promise.reject(new MeshError('OVERLOADED', { what: 'the witness', max: this.#max }))
     }
-    const loading = this.#loadNow(name, key).finally(() => this.#loading.delete(name))
+    const loading = { users: 1, done: this.#loadNow(name, key) }
     this.#loading.set(name, loading)
-    return loading
+    return loading.done
   }
 
   async #loadNow(name: string, key: RecordKey): Promise<WitnessRegister> {
-    const record = await this.#store.load(key)
-    const dropped = record === undefined && (await this.#store.isDropped(key))
+    try {
+      const record = await this.#store.load(key)
+      const dropped = record === undefined && (await this.#store.isDropped(key))
+      // Placed before anyone who waits goes on: two copies of one register would promise twice.
+      return this.#place(name, key, record, dropped)
+    } finally {
+      this.#loading.delete(name)
+    }
+  }
+
+  #place(
+    name: string,
+    key: RecordKey,
+    record: AcceptorRecord | undefined,
+    dropped: boolean
+  ): WitnessRegister {
     // A stop-sign leaves memory with a lease that may be alive still: what was known is forgotten.
     const isStopSign = record?.accepted?.value.phase === 'moved'
     const state = acceptorOf(record, isStopSign ? this.#bootMs() : this.#startedAtMs, dropped)
     const register: WitnessRegister = {
+      name,
       key,
       state,
       saved: undefined,
       savedAccept: undefined,
       unsaved: undefined,
       unstored: undefined,
-      users: 0
+      users: this.#loading.get(name)?.users ?? 0,
+      isIdle: false,
+      older: undefined,
+      younger: undefined
     }
-    // Placed before anyone who waits goes on: two copies of one register would promise twice.
-    this.#pinned.set(name, register)
+    this.#known.set(name, register)
+    this.#pinned.add(register)
     return register
   }
 
+  /** False where none may leave. */
+  #evict(): boolean {
+    const { oldest } = this.#idle
+    if (oldest === undefined) return false
+    this.#idle.remove(oldest)
+    return this.#known.delete(oldest.name)
+  }
+
   #settle(register: WitnessRegister): void {
-    if (register.users > 0 || register.saved !== undefined) return
+    if (register.users > 0 || register.saved !== undefined || register.isIdle) return
     if (register.unsaved !== undefined || isLeased(register)) return
-    const name = nameOf(register.key)
-    this.#pinned.delete(name)
-    this.#idle.set(name, register)
+    register.isIdle = true
+    this.#pinned.remove(register)
+    this.#idle.add(register)
   }
 }
 

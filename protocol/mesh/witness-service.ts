@@ -10,6 +10,7 @@ import {
 import type { Hint, RegisterReply, RegisterRequest, RegisterScope } from '../core/messages.ts'
 import type { Clock, Digest, Verifier, WitnessStore } from '../core/ports.ts'
 import { registerKind } from '../core/register-reducer.ts'
+import type { Roster } from '../core/roster.ts'
 import { isLost, memberOf } from '../core/roster-rules.ts'
 import type { Log } from '../host/log.ts'
 import type { AnnouncementFetch } from './announcement-fetch.ts'
@@ -23,9 +24,9 @@ import { RetentionSweep } from './retention-sweep.ts'
 import type { RosterView } from './roster-book.ts'
 import type { SeenSequences } from './seen-sequences.ts'
 import type { StoreInquiry } from './store-inquiry.ts'
-import { type Asked, WitnessAcceptor } from './witness-acceptor.ts'
+import { WitnessAcceptor } from './witness-acceptor.ts'
 import { WitnessJournal } from './witness-journal.ts'
-import { refusal } from './witness-refusal.ts'
+import { type Refusal, refusal } from './witness-refusal.ts'
 import { WitnessRegisters } from './witness-registers.ts'
 import { WitnessRenewals } from './witness-renewals.ts'
 import type { WitnessSet, WitnessSets } from './witness-sets.ts'
@@ -91,6 +92,11 @@ export class WitnessService {
   readonly #sweep: LeaseSweep
   readonly #retention: RetentionSweep
   readonly #meter: WorkMeter
+  /** The store of our own seat, and in which roster: rosters have up to MEMBERS_MAX members. */
+  #seat: { readonly roster: Roster | undefined; readonly storeId: string | undefined } = {
+    roster: undefined,
+    storeId: undefined
+  }
 
   constructor(parts: WitnessServiceParts, options: WitnessServiceOptions) {
     this.#parts = parts
@@ -151,7 +157,8 @@ export class WitnessService {
       return refusal('overload', 'too much asked at once')
     }
     try {
-      if (SHOWS_REGISTERS.has(request.kind)) await this.#inquired()
+      const mustWait = this.#parts.inquiry.pending !== undefined
+      if (mustWait && SHOWS_REGISTERS.has(request.kind)) await this.#inquired()
       const reply = await this.#answer(remote, request)
       // A failure while this one waited must not let it out either.
       this.#journal.assertWhole()
@@ -169,30 +176,29 @@ export class WitnessService {
     this.#journal.assertWhole()
   }
 
-  async #answer(remote: string, request: RegisterRequest): Promise<RegisterReply> {
+  #answer(remote: string, request: RegisterRequest): RegisterReply | Promise<RegisterReply> {
     switch (request.kind) {
-      case 'read':
-        return await this.#in(remote, request.scope, (asked) =>
-          this.#acceptor.read(asked, request.scope)
-        )
-      case 'prepare':
-        return await this.#inLiving(remote, request.scope, (asked) =>
-          this.#acceptor.prepare(asked, request)
-        )
-      case 'accept':
-        return await this.#inLiving(remote, request.scope, (asked) =>
-          this.#acceptor.accept(asked, request)
-        )
+      case 'read': {
+        const set = this.#placeOf(request.scope)
+        if ('kind' in set) return set
+        return this.#acceptor.read({ remote, set }, request.scope)
+      }
+      case 'prepare': {
+        const set = this.#livingPlaceOf(request.scope)
+        return 'kind' in set ? set : this.#acceptor.prepare({ remote, set }, request)
+      }
+      case 'accept': {
+        const set = this.#livingPlaceOf(request.scope)
+        return 'kind' in set ? set : this.#acceptor.accept({ remote, set }, request)
+      }
       case 'renew': {
         if (request.items.length > RENEW_ITEMS_MAX) return refusal('invalid', 'too many items')
-        return await this.#renew(remote, request)
+        return this.#renew(remote, request)
       }
       case 'sync':
-        return await this.#sync(remote, request)
-      case 'announcement': {
-        const sealed = await this.#parts.shelf.find(request.annHash)
-        return { kind: 'announcement', bytes: sealed?.bytes }
-      }
+        return this.#sync(remote, request)
+      case 'announcement':
+        return this.#announcement(request.annHash)
       case 'seen':
         return { kind: 'seen', seq: this.#parts.seen.of(remote, request.storeId) }
       default:
@@ -200,28 +206,26 @@ export class WitnessService {
     }
   }
 
-  async #in(
-    remote: string,
-    scope: RegisterScope,
-    answer: (asked: Asked) => Promise<RegisterReply>
-  ): Promise<RegisterReply> {
+  async #announcement(annHash: string): Promise<RegisterReply> {
+    const sealed = await this.#parts.shelf.find(annHash)
+    return { kind: 'announcement', bytes: sealed?.bytes }
+  }
+
+  /** Who keeps the register with this witness, or why it is none of its own. */
+  #placeOf(scope: RegisterScope): WitnessSet | Refusal {
+    const set = this.#setOf(scope)
+    if (set !== undefined) return set
     if (scope.storeId !== this.#parts.store.storeId) {
       return refusal('wrong_store', 'this witness has another store')
     }
     if (registerKind(scope.register) === undefined) return refusal('invalid', 'no register')
-    const set = this.#setOf(scope)
-    if (set === undefined) return refusal('wrong_roster', 'not a witness of it in that epoch')
-    return await answer({ remote, set })
+    return refusal('wrong_roster', 'not a witness of it in that epoch')
   }
 
   /** For what would change or keep alive anything: what was given up must not come back to life. */
-  async #inLiving(
-    remote: string,
-    scope: RegisterScope,
-    answer: (asked: Asked) => Promise<RegisterReply>
-  ): Promise<RegisterReply> {
+  #livingPlaceOf(scope: RegisterScope): WitnessSet | Refusal {
     if (this.#isLost(scope)) return refusal('wrong_roster', 'that witness epoch was given up')
-    return await this.#in(remote, scope, answer)
+    return this.#placeOf(scope)
   }
 
   #isLost({ witnessEpoch }: RegisterScope): boolean {
@@ -233,16 +237,21 @@ export class WitnessService {
     const { register, witnessEpoch, storeId } = scope
     if (storeId !== store.storeId || registerKind(register) === undefined) return undefined
     if (this.#isReplaced()) return undefined
-    const isOurs = sets.holds(register, witnessEpoch, peerId, store.storeId)
-    return isOurs ? sets.of(register, witnessEpoch) : undefined
+    const set = sets.of(register, witnessEpoch)
+    const isOurs = set?.witnesses.some((ref) => ref.peerId === peerId && ref.storeId === storeId)
+    return isOurs === true ? set : undefined
   }
 
   // Its data was lost once, or nobody would have signed another: what is here now is an old copy.
   #isReplaced(): boolean {
     const { rosters, store, peerId } = this.#parts
     const roster = rosters.current()?.roster
-    const seat = roster?.members.find((member) => member.peerId === peerId)?.witness
-    return seat !== undefined && seat.storeId !== store.storeId
+    if (roster !== this.#seat.roster) {
+      const found = roster?.members.find((member) => member.peerId === peerId)?.witness
+      this.#seat = { roster, storeId: found?.storeId }
+    }
+    const { storeId } = this.#seat
+    return storeId !== undefined && storeId !== store.storeId
   }
 
   async #renew(remote: string, { items, seenSeq }: RenewRequest): Promise<RegisterReply> {

@@ -48,13 +48,6 @@ export class WitnessSets {
     return { witnesses, quorum: quorumOf(witnesses.length), profile, roster }
   }
 
-  /** True when this store of this peer is one of the register's witnesses. */
-  holds(register: string, witnessEpoch: number, peerId: string, storeId: string): boolean {
-    const set = this.of(register, witnessEpoch)
-    if (set === undefined) return false
-    return set.witnesses.some((ref) => ref.peerId === peerId && ref.storeId === storeId)
-  }
-
   #refsOf(runId: string, roster: Roster): readonly WitnessRef[] {
     const key = `${runId}@${roster.witnessEpoch}`
     const known = this.#refs.get(key)

@@ -17,11 +17,11 @@ interface Purse {
 
 /** A token bucket for each peer: one that asks too much is refused, the others do not notice. */
 export class WorkMeter {
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #options: WorkMeterOptions
   readonly #purses: Lru<string, Purse>
 
-  constructor(clock: Clock, options: WorkMeterOptions) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, options: WorkMeterOptions) {
     this.#clock = clock
     this.#options = options
     this.#purses = new Lru(options.peersMax)
@@ -29,14 +29,19 @@ export class WorkMeter {
 
   /** Takes `units` from the peer's purse; false, and nothing taken, when it has less. */
   take(peer: string, units: number): boolean {
-    const nowMs = this.#clock.bootMs()
-    const purse = this.#purses.get(peer) ?? { units: this.#options.burstUnits, atMs: nowMs }
+    const nowMs = this.#clock.monotonicMs()
+    const purse = this.#purses.get(peer) ?? this.#newPurse(peer, nowMs)
     const earned = ((nowMs - purse.atMs) * this.#options.unitsPerS) / 1_000
     purse.units = Math.min(this.#options.burstUnits, purse.units + earned)
     purse.atMs = nowMs
     const enough = purse.units >= units
     if (enough) purse.units -= units
-    this.#purses.set(peer, purse)
     return enough
+  }
+
+  #newPurse(peer: string, atMs: number): Purse {
+    const purse = { units: this.#options.burstUnits, atMs }
+    this.#purses.set(peer, purse)
+    return purse
   }
 }

@@ -15,6 +15,8 @@ export interface PlannedWrite {
   readonly ready: Promise<void> | undefined
   /** `sequence` is this write's own; never given to another. */
   readonly plan: (sequence: number) => readonly StoreOp[]
+  /** Called once it is on the disk, or will never be, before whoever waits for that goes on. */
+  readonly ended?: () => void
 }
 
 export interface CommitterParts {
@@ -31,15 +33,15 @@ export interface CommitterOptions {
   readonly wseq: number
 }
 
-interface Handed {
-  readonly write: PlannedWrite | undefined
-  readonly bytes: number
-  readonly resolve: (wseq: number) => void
-  readonly reject: (error: unknown) => void
+/** Writes that reach the disk together, and the promise that all who handed them in wait for. */
+interface Batch {
+  readonly writes: PlannedWrite[]
+  bytes: number
+  readonly synced: PromiseWithResolvers<number>
 }
 
-/** What a barrier weighs: a map of promises must have a limit, too. */
-const BARRIER_BYTES = 64
+/** What the mark of a clean stop weighs. */
+const LAST_BYTES = 64
 
 /**
  * Group commit: one synced batch in flight, the next one collects. The first failed write is final
@@ -51,8 +53,11 @@ export class Committer {
   #wseq: number
   /** Of the last planned write; runs ahead of `#wseq` while a batch is in flight. */
   #sequence: number
-  #queue: Handed[] = []
+  /** Not begun, oldest first; the last one collects. */
+  readonly #queue: Batch[] = []
   #queueBytes = 0
+  /** On its way to the disk. */
+  #flying: Batch | undefined
   #running: Promise<void> | undefined
   #failure: MeshError | undefined
 
@@ -68,29 +73,42 @@ export class Committer {
     if (this.#failure !== undefined) throw this.#failure
   }
 
+  /** Why `write` would reject at once: OVERLOADED where too much waits for the disk. */
+  refusal(bytes: number): MeshError | undefined {
+    if (this.#failure !== undefined) return this.#failure
+    if (this.#queueBytes + bytes <= COMMIT_QUEUE_BYTES_MAX) return undefined
+    return new MeshError('OVERLOADED', { what: 'the store', max: COMMIT_QUEUE_BYTES_MAX })
+  }
+
   /**
-   * Resolves with the sequence of the synced batch that holds `write`. Rejects with OVERLOADED
-   * where too much waits for the disk, else with what the store failed with.
+   * Resolves with the sequence of the synced batch that holds `write`. Rejects with its `refusal`,
+   * else with what the store failed with.
    */
   write(write: PlannedWrite): Promise<number> {
     // It may fail before its batch is built, and before this write is refused.
     write.ready?.catch(() => undefined)
-    return this.#hand(write, write.bytes)
+    const refusal = this.refusal(write.bytes)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const batch = this.#roomFor(write.bytes)
+    batch.writes.push(write)
+    batch.bytes += write.bytes
+    this.#queueBytes += write.bytes
+    this.#running ??= this.#run()
+    return batch.synced.promise
   }
 
   /** Resolves once all handed in so far is synced. Makes no batch of its own. */
   barrier(): Promise<number> {
-    if (this.#running === undefined && this.#failure === undefined) {
-      return Promise.resolve(this.#wseq)
-    }
-    return this.#hand(undefined, BARRIER_BYTES)
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const last = this.#queue.at(-1) ?? this.#flying
+    return last === undefined ? Promise.resolve(this.#wseq) : last.synced.promise
   }
 
   /** Ends the store for good: nothing handed in is acknowledged, nothing more is written. */
   fail(error: MeshError): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    this.#rejectAll(this.#queue.splice(0))
+    for (const batch of this.#queue.splice(0)) this.#end(batch)
     this.#parts.onFailure(error)
   }
 
@@ -100,58 +118,40 @@ export class Committer {
       await this.#running
       return
     }
-    await this.#hand({ bytes: BARRIER_BYTES, ready: undefined, plan: () => last }, BARRIER_BYTES)
+    await this.write({ bytes: LAST_BYTES, ready: undefined, plan: () => last })
     this.#failure ??= this.#failed('write', 'it is closed')
   }
 
-  #hand(write: PlannedWrite | undefined, bytes: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) {
-        reject(this.#failure)
-      } else if (this.#queueBytes + bytes > COMMIT_QUEUE_BYTES_MAX) {
-        reject(new MeshError('OVERLOADED', { what: 'the store', max: COMMIT_QUEUE_BYTES_MAX }))
-      } else {
-        this.#queue.push({ write, bytes, resolve, reject })
-        this.#queueBytes += bytes
-        this.#running ??= this.#run()
-      }
-    })
+  /** The batch that collects, or a new one where it is full; each takes one write at least. */
+  #roomFor(bytes: number): Batch {
+    const last = this.#queue.at(-1)
+    if (last !== undefined && last.bytes + bytes <= COMMIT_BATCH_BYTES_MAX) return last
+    const batch = { writes: [], bytes: 0, synced: Promise.withResolvers<number>() }
+    this.#queue.push(batch)
+    return batch
   }
 
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       // One turn of the loop lets every message that has arrived join (performance rule 3).
       await nextTurn()
-      const batch = this.#take()
+      const batch = this.#queue.shift()
+      if (batch === undefined) continue
+      this.#queueBytes -= batch.bytes
+      this.#flying = batch
       try {
-        await this.#commit(batch)
+        await this.#commit(batch.writes)
       } catch (error) {
         this.fail(error instanceof MeshError ? error : this.#failed('write', causeOf(error), error))
       }
-      if (this.#failure === undefined) for (const { resolve } of batch) resolve(this.#wseq)
-      else this.#rejectAll(batch)
+      this.#flying = undefined
+      this.#end(batch)
     }
     this.#running = undefined
   }
 
-  /** At least one entry, then as many as fit. */
-  #take(): Handed[] {
-    let bytes = 0
-    let count = 0
-    for (const handed of this.#queue) {
-      bytes += handed.bytes
-      if (count > 0 && bytes > COMMIT_BATCH_BYTES_MAX) break
-      count += 1
-    }
-    const batch = this.#queue.splice(0, count)
-    for (const handed of batch) this.#queueBytes -= handed.bytes
-    return batch
-  }
-
-  async #commit(batch: readonly Handed[]): Promise<void> {
-    const writes = batch.flatMap(({ write }) => write ?? [])
-    if (writes.length === 0) return
-    await Promise.all(writes.map(({ ready }) => ready))
+  async #commit(writes: readonly PlannedWrite[]): Promise<void> {
+    await Promise.all(writes.flatMap(({ ready }) => ready ?? []))
     this.check()
     const operations: StoreOp[] = []
     for (const { plan } of writes) {
@@ -167,8 +167,10 @@ export class Committer {
     this.#wseq = wseq
   }
 
-  #rejectAll(batch: readonly Handed[]): void {
-    for (const { reject } of batch) reject(this.#failure)
+  #end({ writes, synced }: Batch): void {
+    for (const { ended } of writes) ended?.()
+    if (this.#failure === undefined) synced.resolve(this.#wseq)
+    else synced.reject(this.#failure)
   }
 
   #failed(action: string, cause: string, error?: unknown): MeshError {

@@ -10,11 +10,17 @@ export interface Head {
   readonly checksum: number | undefined
 }
 
-/** The heads used last, at most `max`; one that `isPinned` stays, since a write is behind it. */
+/**
+ * Heads of at most `max` registers. Those that came first leave first, since a forgotten one costs
+ * only a read; but one that `isPinned` stays, since a write is behind it.
+ */
 export class Heads {
   readonly #heads = new Map<string, Head>()
+  /** All keys, in a ring: a Map finds its oldest behind all that were deleted before it. */
+  readonly #ring: string[] = []
   readonly #max: number
   readonly #isPinned: (key: string) => boolean
+  #next = 0
 
   constructor(max: number, isPinned: (key: string) => boolean) {
     this.#max = max
@@ -26,13 +32,23 @@ export class Heads {
   }
 
   set(key: string, head: Head): void {
-    this.#heads.delete(key)
+    const before = this.#heads.size
     this.#heads.set(key, head)
-    if (this.#heads.size <= this.#max) return
-    for (const oldest of this.#heads.keys()) {
+    if (this.#heads.size > before) this.#ring[this.#place()] = key
+  }
+
+  /** In the ring: a new one until it is full, and where all are pinned. */
+  #place(): number {
+    const { length } = this.#ring
+    if (length < this.#max) return length
+    for (let looked = 0; looked < length; looked += 1) {
+      const place = this.#next
+      this.#next = (place + 1) % length
+      const oldest = this.#ring[place] as string
       if (this.#isPinned(oldest)) continue
       this.#heads.delete(oldest)
-      return
+      return place
     }
+    return length
   }
 }

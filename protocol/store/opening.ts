@@ -5,9 +5,11 @@ import { syncFolder } from '../host/durable-file.ts'
 import { systemRandom } from '../host/random.ts'
 import type { RecordCodec } from './codec.ts'
 import { type Database, openDatabase, openProblem } from './database.ts'
+import { filteredDatabase } from './filtered-database.ts'
 import { checkFolder, checkLog, markSuspect } from './folder-check.ts'
 import { META_CLEAN, META_STORE, META_WSEQ } from './keys.ts'
 import { checkRows, type StoreState } from './row-check.ts'
+import { RowFilter } from './row-filter.ts'
 import { sealJson, unsealJson } from './sealed-value.ts'
 
 /** Bytes of a storeId: two databases never share one. */
@@ -25,6 +27,7 @@ export interface OpeningOptions {
 export type LastStop = 'new' | 'clean' | 'unclean'
 
 export interface Opened {
+  /** All later writes go through it, never through the one below: see `filteredDatabase`. */
   readonly database: Database
   readonly storeId: string
   readonly state: StoreState
@@ -103,14 +106,21 @@ export async function openRows(database: Database, options: OpeningOptions): Pro
   // Deleted first thing: the mark of an earlier stop must not vouch for this one.
   await database.batch([{ type: 'del', key: META_CLEAN }], { sync: true })
   const known = await database.get(META_STORE)
-  if (known === undefined) return { ...(await makeStore(database, options)), lastStop: 'new' }
+  const filter = new RowFilter()
+  const filtered = filteredDatabase(database, filter)
+  if (known === undefined) return { ...(await makeStore(filtered, options)), lastStop: 'new' }
   const identity = unsealJson<Identity>(dir, META_STORE, known)
   if (identity.peerId !== options.peerId) {
     const cause = `it belongs to ${identity.peerId}, not to ${options.peerId}`
     throw new MeshError('STORE_SUSPECT', { dir, cause })
   }
-  const state = await remembered(dir, checkRows({ database, codec }, dir))
-  return { database, storeId: identity.storeId, state, lastStop: clean ? 'clean' : 'unclean' }
+  const state = await remembered(dir, checkRows({ database, codec, filter }, dir))
+  return {
+    database: filtered,
+    storeId: identity.storeId,
+    state,
+    lastStop: clean ? 'clean' : 'unclean'
+  }
 }
 
 async function makeStore(

@@ -1,16 +1,17 @@
 import type { Ballot } from '../core/ballot.ts'
 import type { SyncItem } from '../core/messages.ts'
 import type { AcceptorRecord } from '../core/ports.ts'
+import { sealFilled } from './sealed-value.ts'
 
 /** Enough for 281 million million writes, and no BigInt. */
 const PLACE_BYTES = 6
 
-/** One register's row: where the index has it (0: nowhere), then the record's own bytes. */
-export function packRow(place: number, record: Uint8Array): Uint8Array {
-  const row = Buffer.allocUnsafe(PLACE_BYTES + record.length)
-  row.writeUIntBE(place, 0, PLACE_BYTES)
-  row.set(record, PLACE_BYTES)
-  return row
+/** One register's row: where the index has it (0: nowhere), then the record's own bytes; sealed. */
+export function sealRow(key: string, place: number, record: Uint8Array): Uint8Array {
+  return sealFilled(key, PLACE_BYTES + record.length, (sealed, start) => {
+    sealed.writeUIntBE(place, start, PLACE_BYTES)
+    sealed.set(record, start + PLACE_BYTES)
+  })
 }
 
 export function unpackRow(row: Uint8Array): {

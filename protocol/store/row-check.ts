@@ -2,14 +2,18 @@ import { causeOf, MeshError } from '../core/errors.ts'
 import type { RecordCodec } from './codec.ts'
 import { crc32c } from './crc32c.ts'
 import type { Database } from './database.ts'
+import { isFiltered } from './filtered-database.ts'
 import { behind, CHECKED_PREFIXES, META_WSEQ, recordKey, sequenceOf } from './keys.ts'
 import { type IndexRow, unpackRow } from './record-row.ts'
+import type { RowFilter } from './row-filter.ts'
 import { sealedChecksum, unsealJson, unsealValue } from './sealed-value.ts'
 import { Tally, type TallyValue } from './tally.ts'
 
 export interface RowCheckParts {
   readonly database: Database
   readonly codec: RecordCodec
+  /** Learns the keys that `isFiltered`. */
+  readonly filter: RowFilter
 }
 
 export interface StoreState extends TallyValue {
@@ -35,6 +39,7 @@ export async function checkRows(parts: RowCheckParts, dir: string): Promise<Stor
 class Scan {
   readonly #database: Database
   readonly #codec: RecordCodec
+  readonly #filter: RowFilter
   readonly #dir: string
   readonly #tally = new Tally()
   /** Rows of r/ and i/ must name each other: each pair leaves zero. */
@@ -44,6 +49,7 @@ class Scan {
   constructor(parts: RowCheckParts, dir: string) {
     this.#database = parts.database
     this.#codec = parts.codec
+    this.#filter = parts.filter
     this.#dir = dir
   }
 
@@ -66,6 +72,7 @@ class Scan {
 
   #row(key: string, sealed: Uint8Array): void {
     const payload = unsealValue(this.#dir, key, sealed)
+    if (isFiltered(key)) this.#filter.add(key)
     if (key === META_WSEQ) {
       this.#state = unsealJson<StoreState>(this.#dir, key, sealed)
     } else if (key.startsWith('r/')) {

@@ -16,7 +16,7 @@ import type { StoreOp } from './database.ts'
 import { type Head, Heads } from './heads.ts'
 import { announcementKey, behind, indexKey, recordKey, sequenceOf, tombstoneKey } from './keys.ts'
 import type { Reader } from './reader.ts'
-import { type IndexRow, indexRow, packRow, sameBallot, unpackRow } from './record-row.ts'
+import { type IndexRow, indexRow, sameBallot, sealRow, unpackRow } from './record-row.ts'
 import { sealedChecksum, sealJson, sealValue } from './sealed-value.ts'
 import type { Tally } from './tally.ts'
 import { WitnessRetention } from './witness-retention.ts'
@@ -74,28 +74,42 @@ export class LevelWitnessStore implements WitnessStore {
     }
   }
 
-  async save(write: WitnessWrite): Promise<number> {
+  save(write: WitnessWrite): Promise<number> {
+    try {
+      return this.#save(write)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #save(write: WitnessWrite): Promise<number> {
     const { record, announcement } = write
+    const { committer, codec } = this.#parts
     const row = recordKey(write.key)
     const known = announcement === undefined ? undefined : announcementKey(announcement.annHash)
-    const bytes = this.#parts.codec.encodeRecord(record)
-    const synced = this.#parts.committer.write({
-      bytes: WRITE_BYTES + bytes.length + (announcement?.bytes.length ?? 0),
-      ready: this.#heads.get(row) === undefined ? this.#find(row) : undefined,
-      plan: (sequence) => this.#plan(row, write, bytes, sequence)
-    })
+    const encoded = codec.encodeRecord(record)
+    const bytes = WRITE_BYTES + encoded.length + (announcement?.bytes.length ?? 0)
+    const refusal = committer.refusal(bytes)
+    // What is on its way to the disk stays what a load shows.
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const ready = this.#heads.get(row) === undefined ? this.#find(row) : undefined
     this.#unsynced.set(row, write)
     if (known !== undefined && announcement !== undefined) {
       this.#announcements.set(known, announcement.bytes)
     }
-    try {
-      return await synced
-    } finally {
-      if (this.#unsynced.get(row) === write) this.#unsynced.delete(row)
-      if (known !== undefined && this.#announcements.get(known) === announcement?.bytes) {
-        this.#announcements.delete(known)
-      }
-    }
+    return committer.write({
+      bytes,
+      ready,
+      plan: (sequence) => this.#plan(row, write, encoded, sequence),
+      ended: () => this.#ended(row, write, known)
+    })
+  }
+
+  #ended(row: string, write: WitnessWrite, known: string | undefined): void {
+    if (this.#unsynced.get(row) === write) this.#unsynced.delete(row)
+    if (known === undefined) return
+    const isLatest = this.#announcements.get(known) === write.announcement?.bytes
+    if (isLatest) this.#announcements.delete(known)
   }
 
   barrier(): Promise<number> {
@@ -163,20 +177,21 @@ export class LevelWitnessStore implements WitnessStore {
     // One that is on its way to the disk already would be counted twice.
     for (const row of rows.keys()) if (this.#isGoing(row)) rows.delete(row)
     const buried = new Set<string>()
-    const synced = this.#parts.committer.write({
-      bytes: WRITE_BYTES * (1 + rows.size),
-      ready: this.#findAll(rows, buried),
-      plan: () => this.#planDrop(drop, rows, buried)
-    })
+    const bytes = WRITE_BYTES * (1 + rows.size)
+    const refusal = this.#parts.committer.refusal(bytes)
+    if (refusal !== undefined) throw refusal
     const mark = { record: undefined }
     for (const row of rows.keys()) this.#unsynced.set(row, mark)
-    try {
-      return await synced
-    } finally {
-      for (const row of rows.keys()) {
-        if (this.#unsynced.get(row) === mark) this.#unsynced.delete(row)
+    return await this.#parts.committer.write({
+      bytes,
+      ready: this.#findAll(rows, buried),
+      plan: () => this.#planDrop(drop, rows, buried),
+      ended: () => {
+        for (const row of rows.keys()) {
+          if (this.#unsynced.get(row) === mark) this.#unsynced.delete(row)
+        }
       }
-    }
+    })
   }
 
   #isGoing(row: string): boolean {
@@ -235,7 +250,7 @@ export class LevelWitnessStore implements WitnessStore {
       const at = indexKey(place)
       operations.push({ type: 'put', key: at, value: sealJson(at, entry) })
     }
-    const value = sealValue(row, packRow(place, bytes))
+    const value = sealRow(row, place, bytes)
     operations.push({ type: 'put', key: row, value })
     if (announcement !== undefined) {
       const at = announcementKey(announcement.annHash)

@@ -339,7 +339,8 @@ export class SimWitness {
     this.#held = []
     this.#shownSeq = disk.syncedSeq
     const arm = (afterMs: number, task: () => void) => process.arm(afterMs, task)
-    const clock = { bootMs: () => process.nowMs, wallMs: () => process.wallMs, arm }
+    const bootMs = () => process.nowMs
+    const clock = { bootMs, monotonicMs: bootMs, wallMs: () => process.wallMs, arm }
     const { onExpired } = this.#parts
     process.arm(SWEEP_MS, () => this.#sweep())
     new LeaseSweep({ registers: this.#registers, clock }, onExpired).start()

@@ -27,6 +27,10 @@ export class FakeClock implements Clock {
     return this.#nowMs
   }
 
+  monotonicMs(): number {
+    return this.#nowMs
+  }
+
   wallMs(): number {
     return this.#nowMs + this.#wallOffsetMs
   }

@@ -19,6 +19,10 @@ export class SteeredClock implements Clock {
     return this.#inner.bootMs()
   }
 
+  monotonicMs(): number {
+    return this.#inner.monotonicMs()
+  }
+
   wallMs(): number {
     return this.#inner.wallMs() + this.#wallOffsetMs
   }

@@ -1,3 +1,4 @@
+import '../../protocol/host/node20.ts'
 import { openStore } from '../../protocol/store/mesh-store.ts'
 import { JSON_CODEC } from './json-codec.ts'
 import { acceptOf, jobValue } from './store-records.ts'

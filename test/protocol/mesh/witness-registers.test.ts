@@ -49,6 +49,27 @@ test('two requests for one register get the same one, loaded once', async () => 
   expect(one.state.timer.renewedAtMs).toBe(STARTED_MS)
 })
 
+test('a register that was loaded stays until all who waited for it have let it go', async () => {
+  const { registers } = open(1)
+  const waiting = [registers.take(keyOf(1)), registers.take(keyOf(1))]
+  const [first, second] = await Promise.all(waiting)
+  if (first === undefined || second === undefined) throw new Error('two')
+
+  registers.release(first)
+  await expect(registers.take(keyOf(2))).rejects.toMatchObject({ code: 'OVERLOADED' })
+  registers.release(second)
+
+  expect((await registers.take(keyOf(2))).key).toEqual(keyOf(2))
+  expect(registers.size).toBe(1)
+})
+
+test('a known register is there at once, so that nothing comes between it and a decision', async () => {
+  const { registers } = open(1)
+  const register = await registers.take(keyOf(1))
+
+  expect(registers.take(keyOf(1))).toBe(register)
+})
+
 test('registers without a lease leave memory, the longest unused first', async () => {
   const { registers } = open(3)
   for (const index of [1, 2, 3]) registers.release(await registers.take(keyOf(index)))

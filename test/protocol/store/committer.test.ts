@@ -124,6 +124,36 @@ test('a barrier writes nothing of its own', async () => {
   expect(database.batches).toHaveLength(1)
 })
 
+test('a write is told that it has ended before anyone goes on who waited for it', async () => {
+  const database = new SlowDatabase()
+  const { committer } = committerOver(database)
+  const told: string[] = []
+  const hand = (key: string): Promise<unknown> => {
+    const ended = () => {
+      told.push(`${key} ended`)
+    }
+    const goesOn = () => {
+      told.push(`${key} goes on`)
+    }
+    return committer.write({ ...writeOf(key), ended }).then(goesOn, goesOn)
+  }
+  const first = [hand('a'), hand('b')]
+  const flying = await database.batchAt(0)
+  const second = hand('c')
+  expect(told).toEqual([])
+  flying.synced()
+  await Promise.all(first)
+  expect(told).toEqual(['a ended', 'b ended', 'a goes on', 'b goes on'])
+
+  const failing = await database.batchAt(1)
+  const collected = hand('d')
+  failing.failed(new Error('EIO'))
+  await Promise.all([second, collected])
+  expect(told.slice(4).sort()).toEqual(['c ended', 'c goes on', 'd ended', 'd goes on'])
+  expect(told.indexOf('c ended')).toBeLessThan(told.indexOf('c goes on'))
+  expect(told.indexOf('d ended')).toBeLessThan(told.indexOf('d goes on'))
+})
+
 test('every batch carries the sequence of its last write', async () => {
   const database = new SlowDatabase()
   const { committer } = committerOver(database)

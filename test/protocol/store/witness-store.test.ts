@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { COMMIT_QUEUE_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { type Database, openDatabase } from '../../../protocol/store/database.ts'
 import { openStore } from '../../../protocol/store/mesh-store.ts'
 import { JSON_CODEC } from '../../support/json-codec.ts'
@@ -32,6 +33,24 @@ witnessStoreContract('memory', async () => ({
   store: memoryWitnessStore(),
   close: async () => undefined
 }))
+
+test('a save that is refused hides nothing that is on its way to the disk', async () => {
+  const { witness, close } = await openMemoryStore()
+  const save = (register: string, round: number, bytes = 0): Promise<number> => {
+    const key = { register, witnessEpoch: 1 }
+    const announcement = { annHash: 'ab', bytes: new Uint8Array(bytes) }
+    return witness.save({ key, record: promiseOf(round), announcement })
+  }
+  const first = save('RUN.0', 1)
+  const large = save('RUN.1', 1, COMMIT_QUEUE_BYTES_MAX - 2_000)
+
+  await expect(save('RUN.0', 2, 2_000)).rejects.toMatchObject({ code: 'OVERLOADED' })
+
+  expect(await witness.load({ register: 'RUN.0', witnessEpoch: 1 })).toEqual(promiseOf(1))
+  await Promise.all([first, large])
+  expect(await witness.load({ register: 'RUN.0', witnessEpoch: 1 })).toEqual(promiseOf(1))
+  await close()
+})
 
 test('64 writers side by side on one disk share few syncs', async () => {
   const dir = await temporaryFolder()
