@@ -28,3 +28,10 @@ export const MOVES_PARALLEL_MAX = 16
 export const MOVE_HOPS_MAX = 16
 /** Moves of jobs into a witness's registers that it remembers as proven: each costs two reads. */
 export const PROVEN_MOVES_MAX = 20_000
+/**
+ * Proofs a minute that one member may make a witness seek: each is up to 32 reads, which the other
+ * witnesses charge to the one that asks them (3 % of WITNESS_WORK_PER_S_MAX).
+ */
+export const MOVE_PROOFS_PER_MIN_MAX = 1_200
+/** Proofs that one member may ask for at once: a mover begins MOVES_PARALLEL_MAX jobs at a time. */
+export const MOVE_PROOFS_BURST = 256
