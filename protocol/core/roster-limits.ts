@@ -35,3 +35,8 @@ export const PROVEN_MOVES_MAX = 20_000
 export const MOVE_PROOFS_PER_MIN_MAX = 1_200
 /** Proofs that one member may ask for at once: a mover begins MOVES_PARALLEL_MAX jobs at a time. */
 export const MOVE_PROOFS_BURST = 256
+/**
+ * Milliseconds that witnesses refuse an announcement before its delivery is errored: the roster
+ * that admits its gateway may be on its way to them.
+ */
+export const ANNOUNCEMENT_REFUSED_MS_MAX = 600_000
