@@ -3,11 +3,6 @@
  */
 
 /**
- * Milliseconds after the end of a witness epoch in which a run may still begin in it: as long as
- * GitHub sends a delivery again.
- */
-export const REDELIVERY_WINDOW_MS = 259_200_000
-/**
  * Milliseconds longer that an ended epoch is sealed: the authority's clock says when it ended, and
  * a gateway's own how long ago that was.
  */
