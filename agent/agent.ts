@@ -1,4 +1,5 @@
 import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
+import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
 import type { Capacity } from '../protocol/core/advertisement.ts'
@@ -312,7 +313,8 @@ export class Agent implements Supervised {
       problems: () => [
         ...this.#lifeline.problems(),
         ...hostProblems(this.#parts),
-        ...this.#claimer.problems()
+        ...this.#claimer.problems(),
+        ...keyLines(this.#member.sharedKeys())
       ],
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       follow: this.#followSource(),

@@ -113,6 +113,13 @@ export class Member {
     return healthOf({ roster: this.roster(), peerId: this.peerId, linked: this.#rooms.linked() })
   }
 
+  /** Names of members whose key two processes use, as their requests to our witness show. */
+  sharedKeys(): readonly string[] {
+    const members = this.roster()?.roster.members ?? []
+    const shared = members.filter(({ peerId }) => this.#rooms.sharedKeys.has(peerId))
+    return shared.map(({ name }) => name)
+  }
+
   /** Earlier witness epochs on which open jobs, or new runs, still depend. */
   epochs(): readonly EpochHealth[] {
     const { book, clock } = this.#parts
