@@ -1,4 +1,5 @@
 import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
+import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
 import type { Capacity } from '../protocol/core/advertisement.ts'
@@ -22,13 +23,11 @@ import {
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { type AgentParts, hostProblems, lifelineOf } from './agent-parts.ts'
-import { recoverAttempt } from './claim/adoption.ts'
 import { Claimer } from './claim/claimer.ts'
-import { pause } from './claim/ending.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
 import { Reaper } from './claim/reaper.ts'
-import { type Candidate, removeLeftovers, settleRecords } from './claim/recovery.ts'
+import { removeLeftovers } from './claim/recovery.ts'
 import { Renewer } from './claim/renewer.ts'
 import type { ControlParts } from './control/parts.ts'
 import { ControlServer } from './control/server.ts'
@@ -44,6 +43,7 @@ import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
 import { agentOrders } from './orders.ts'
+import { type StartParts, settleIn } from './settling.ts'
 import type { Supervised } from './supervise.ts'
 import { untilFailed } from './until-failed.ts'
 
@@ -53,11 +53,7 @@ const GREET_AFTER_MS = 1_200
 const LOG_REQUEST_MS_MAX = 10_000
 /** Time that feeds get to bring the last lines to the gateway when the agent stops. */
 const FEED_GRACE_MS = 3_000
-/** How long a starting agent waits for its earlier attempts to be settled before it takes jobs. */
-const SETTLE_MS_MAX = 15_000
 const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
-/** How often a starting agent looks for a quorum, and for its guardian. */
-const READY_CHECK_MS = 100
 
 /** One agent, put together: the only place that knows all of its rooms. */
 export class Agent implements Supervised {
@@ -187,9 +183,8 @@ export class Agent implements Supervised {
     log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
     for (const problem of host.problems) log.warn(problem, 'host problem')
     this.#advertiser.changed()
-    void this.#settleIn(candidates).catch((error: unknown) =>
-      log.error({ err: error }, 'start not settled')
-    )
+    const settling = settleIn(this.#startParts(), candidates, this.#quit.signal)
+    void settling.catch((error: unknown) => log.error({ err: error }, 'start not settled'))
   }
 
   /** Finishes what runs, claims nothing new. */
@@ -230,29 +225,6 @@ export class Agent implements Supervised {
     await this.#spool.close()
   }
 
-  /** Waits for a quorum, settles what an earlier process left, and only then takes jobs. */
-  async #settleIn(candidates: readonly Candidate[]): Promise<void> {
-    const { clock, host } = this.#parts
-    const recovery = this.#recovery()
-    const { signal } = this.#quit
-    // At once: each job has witnesses of its own, and a deadline that does not wait.
-    const recovered = candidates.map((candidate) => recoverAttempt(recovery, candidate, signal))
-    while (!signal.aborted && !this.#member.health().hasQuorum) {
-      await pause(clock, READY_CHECK_MS, signal)
-    }
-    const settled = Promise.all([settleRecords(recovery, candidates, signal), ...recovered])
-    // A run that nobody can tell us of any more must not keep the agent from new jobs for ever.
-    await Promise.race([settled, pause(clock, SETTLE_MS_MAX, this.#quit.signal)])
-    if (this.#quit.signal.aborted) return
-    this.#life.tell({ kind: 'quorum_answered' })
-    while (!this.#quit.signal.aborted && !this.#lifeline.holds) {
-      await pause(clock, READY_CHECK_MS, this.#quit.signal)
-    }
-    if (this.#quit.signal.aborted) return
-    // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
-    if (!host.problems.some((problem) => problem.blocking)) this.#life.tell({ kind: 'probed' })
-  }
-
   /** What is claimed here can be ended and written down. */
   get #hasRoom(): boolean {
     return this.#lifeline.holds && !this.#parts.disk.isLow
@@ -270,6 +242,16 @@ export class Agent implements Supervised {
       attempts: store.attempts,
       adopt: (won: WonClaim) => this.#claimer.adopt(won),
       unexpect: (jobId: string) => this.#claimer.unexpect(jobId)
+    }
+  }
+
+  #startParts(): StartParts {
+    return {
+      recovery: this.#recovery(),
+      life: this.#life,
+      lifeline: this.#lifeline,
+      host: this.#parts.host,
+      hasQuorum: () => this.#member.health().hasQuorum
     }
   }
 
@@ -331,7 +313,8 @@ export class Agent implements Supervised {
       problems: () => [
         ...this.#lifeline.problems(),
         ...hostProblems(this.#parts),
-        ...this.#claimer.problems()
+        ...this.#claimer.problems(),
+        ...keyLines(this.#member.sharedKeys())
       ],
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       follow: this.#followSource(),

@@ -10,6 +10,8 @@ export interface Item {
   fetchFailedAtMs: number | undefined
   /** Boot clock since when its repository is not declared as it was. */
   absentAtMs: number | undefined
+  /** Boot clock since when witnesses refuse its announcement. */
+  refusedAtMs: number | undefined
   /** Wall clock. */
   sealedAtMs: number | undefined
 }

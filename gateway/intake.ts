@@ -9,12 +9,20 @@ import {
   REPOSITORY_ABSENT_MS_MAX
 } from '../protocol/core/limits.ts'
 import type { Random } from '../protocol/core/ports.ts'
+import { ANNOUNCEMENT_REFUSED_MS_MAX } from '../protocol/core/roster-limits.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
 import { type Announced, type AnnounceParts, announce, announceAnew } from './announce.ts'
 import { type Item, turnsOf } from './intake-turns.ts'
 import type { Recorder } from './ports.ts'
+
+/** For whoever asks the API why the run does not begin: no waiting of the gateway ends that. */
+const EXPLAINED: ReadonlySet<string> = new Set([
+  'ANNOUNCEMENT_INVALID',
+  'DISK_LOW',
+  'EPOCH_UNREACHABLE'
+])
 
 const RETRY = { firstMs: INTAKE_RETRY_MS_MIN, maxMs: INTAKE_RETRY_MS_MAX }
 
@@ -142,6 +150,7 @@ export class Intake {
       readyAtMs: 0,
       fetchFailedAtMs: undefined,
       absentAtMs: undefined,
+      refusedAtMs: undefined,
       sealedAtMs: undefined
     }
     this.#queue.set(delivery.key, item)
@@ -173,14 +182,26 @@ export class Intake {
   }
 
   async #work(item: Item): Promise<void> {
+    const { inbox, log } = this.#parts
+    const { key, runId: run } = item.delivery
+    try {
+      await this.#run(item)
+    } catch (error) {
+      const end = this.#refusalOf(item, error)
+      if (end === undefined) throw error
+      await inbox.update(key, end)
+      log[end.reopenable ? 'warn' : 'info']({ run, ...end }, 'delivery ended')
+    }
+  }
+
+  async #run(item: Item): Promise<void> {
     const { inbox, clock, log } = this.#parts
     const { key, runId: run } = item.delivery
     const sealed = await this.#sealed(item)
     if (sealed === undefined) return
     item.sealedAtMs ??= clock.wallMs()
     const { sealedAtMs } = item
-    const chosen = await this.#recorded(item, sealed)
-    if (chosen === undefined) return
+    const chosen = await this.#record(item, sealed)
     log.info({ run, phase: 'record', ms: clock.wallMs() - sealedAtMs }, 'phase finished')
     await this.#publish(chosen)
     // Last: a delivery that is marked done is never looked at again.
@@ -192,18 +213,18 @@ export class Intake {
     log.info({ run, state: done, reason }, 'run recorded')
   }
 
-  /** Undefined where the run ended so long ago that it is kept no more: not run again, then. */
-  async #recorded(item: Item, sealed: SealedAnnouncement): Promise<SealedAnnouncement | undefined> {
-    const { inbox, log } = this.#parts
-    try {
-      return await this.#record(item, sealed)
-    } catch (error) {
-      if (codeOf(error) !== 'RUN_GONE') throw error
-      const reason = causeOf(error)
-      await inbox.update(item.delivery.key, { state: 'ignored', reason })
-      log.info({ run: item.delivery.runId, reason }, 'delivery ended')
-      return undefined
-    }
+  /** How a delivery ends that the mesh refuses for good; undefined where it may be tried again. */
+  #refusalOf(
+    item: Item,
+    error: unknown
+  ): Pick<Delivery, 'state' | 'reason' | 'reopenable'> | undefined {
+    const reason = causeOf(error)
+    // It ended so long ago that it is kept no more: not run again, then.
+    if (codeOf(error) === 'RUN_GONE') return { state: 'ignored', reason, reopenable: false }
+    if (codeOf(error) !== 'ANNOUNCEMENT_INVALID') return undefined
+    // Not at once: the roster that admits this gateway may not have come to all witnesses yet.
+    if (!this.#isOver(item.refusedAtMs, ANNOUNCEMENT_REFUSED_MS_MAX)) return undefined
+    return { state: 'errored', reason, reopenable: true }
   }
 
   /** Under a later witness epoch, where the run can begin no more in the one it was pinned to. */
@@ -305,6 +326,7 @@ export class Intake {
       return
     }
     const nowMs = clock.bootMs()
+    item.refusedAtMs = code === 'ANNOUNCEMENT_INVALID' ? (item.refusedAtMs ?? nowMs) : undefined
     if (code === 'REPOSITORY_ABSENT' || code === 'REPOSITORY_MOVED') {
       item.absentAtMs ??= nowMs
     } else {
@@ -317,7 +339,6 @@ export class Intake {
     item.readyAtMs = nowMs + retryMs
     const facts = { run, code, cause: causeOf(error), tries: item.tries, retryMs }
     log.warn(facts, 'intake step failed')
-    // For whoever asks the API why the run does not begin: no waiting of it ends that.
-    if (code === 'EPOCH_UNREACHABLE' || code === 'DISK_LOW') this.#explain(item, causeOf(error))
+    if (EXPLAINED.has(code)) this.#explain(item, causeOf(error))
   }
 }

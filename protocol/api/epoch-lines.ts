@@ -1,24 +1,12 @@
+import type { EpochHealth } from '../core/epochs.ts'
 import type { HealthLine } from './witness-lines.ts'
 
-/** An earlier witness epoch, as far as it is told: see EpochHealth of the mesh. */
-export interface SeenEpoch {
-  readonly witnessEpoch: number
-  readonly witnesses: number
-  readonly reachable: number
-  readonly quorum: number
-  readonly away: readonly string[]
-  readonly hasQuorum: boolean
-  readonly isSealed: boolean
-  readonly stuck: number
-  readonly moving: number
-}
-
 /** What people must know of earlier witness epochs; empty where nothing waits for one. */
-export function epochLines(epochs: readonly SeenEpoch[]): readonly HealthLine[] {
+export function epochLines(epochs: readonly EpochHealth[]): readonly HealthLine[] {
   return epochs.flatMap((epoch) => [...awayLines(epoch), ...movingLines(epoch)])
 }
 
-function awayLines(epoch: SeenEpoch): readonly HealthLine[] {
+function awayLines(epoch: EpochHealth): readonly HealthLine[] {
   const { witnessEpoch, witnesses, reachable, quorum, away, stuck } = epoch
   const isInTheWay = epoch.isSealed && !epoch.hasQuorum
   if (!isInTheWay && stuck === 0) return []
@@ -35,7 +23,7 @@ function awayLines(epoch: SeenEpoch): readonly HealthLine[] {
   return [{ code: 'EPOCH_UNREACHABLE', message, fix }]
 }
 
-function movingLines({ witnessEpoch, moving }: SeenEpoch): readonly HealthLine[] {
+function movingLines({ witnessEpoch, moving }: EpochHealth): readonly HealthLine[] {
   if (moving === 0) return []
   const message =
     `${counted(moving, 'open job')} of witness epoch ${witnessEpoch} ` +

@@ -1,5 +1,6 @@
+import { REDELIVERY_MS } from './retention-limits.ts'
 import type { Roster } from './roster.ts'
-import { REDELIVERY_MARGIN_MS, REDELIVERY_WINDOW_MS } from './roster-limits.ts'
+import { REDELIVERY_MARGIN_MS } from './roster-limits.ts'
 import { isLost } from './roster-rules.ts'
 
 export interface EpochSight {
@@ -27,7 +28,7 @@ export function epochsToSeal(
   for (let epoch = target - 1; epoch >= first; epoch -= 1) {
     // An epoch ended when the next one began, and no later than any after that.
     endMs = at(epoch + 1)?.epochSinceMs ?? endMs
-    const isOver = isPast(endMs, wallMs, REDELIVERY_WINDOW_MS + REDELIVERY_MARGIN_MS)
+    const isOver = isPast(endMs, wallMs, REDELIVERY_MS + REDELIVERY_MARGIN_MS)
     if (isOver && epoch < from) break
     if (!isLost(current, epoch)) epochs.unshift(epoch)
   }
@@ -44,11 +45,32 @@ export function mayBeginIn(witnessEpoch: number, { current, at, wallMs }: EpochS
     const roster = epoch === current.witnessEpoch ? current : at(epoch)
     if (roster === undefined) return false
     const { epochSinceMs } = roster
-    if (epochSinceMs !== undefined) return !isPast(epochSinceMs, wallMs, REDELIVERY_WINDOW_MS)
+    if (epochSinceMs !== undefined) return !isPast(epochSinceMs, wallMs, REDELIVERY_MS)
   }
   return true
 }
 
 function isPast(endMs: number | undefined, wallMs: number, windowMs: number): boolean {
   return endMs !== undefined && wallMs - endMs > windowMs
+}
+
+/** An earlier witness epoch on which something still depends. */
+export interface EpochHealth {
+  readonly witnessEpoch: number
+  /** How many witnesses it had. */
+  readonly witnesses: number
+  /** How many of them can be reached, each with the store that it had. */
+  readonly reachable: number
+  /** How many of those of one run must agree. */
+  readonly quorum: number
+  /** Names of those that cannot be reached. */
+  readonly away: readonly string[]
+  /** True where every run of it has a majority. */
+  readonly hasQuorum: boolean
+  /** True while each new run is to be sealed there before it begins. */
+  readonly isSealed: boolean
+  /** Open jobs there without a majority of their witnesses. */
+  readonly stuck: number
+  /** Open jobs there with a majority, and a witness that is none any more: they are to move. */
+  readonly moving: number
 }

@@ -89,10 +89,10 @@ export function floorOver(before: number, drawn: number, open: Iterable<number>)
 }
 
 /**
- * True when a quorum of a register's witnesses can say no more of it, and one of them because it was
- * dropped: that is definite. One whose store was replaced counts with those that dropped it, since
- * together they leave no quorum for anything to be chosen in; else one witness that missed the end
- * would have whoever asks ask for ever.
+ * True when a quorum of a register's witnesses can say no more of it, and one of them because it
+ * was dropped: that is definite. One whose store was replaced counts with those that dropped it,
+ * since together they leave no quorum for anything to be chosen in; else one witness that missed
+ * the end would have whoever asks ask for ever.
  */
 export function isGoneAt(replies: Iterable<RegisterReply>, quorum: number): boolean {
   let gone = 0

@@ -9,7 +9,10 @@ export const RETENTION_MS = 604_800_000
  * finds its run ended, whoever announces it.
  */
 export const TOMBSTONE_KEPT_MS = 7_776_000_000
-/** Milliseconds in which a forge or a person sends a delivery again: no floor rises before. */
+/**
+ * Milliseconds in which a forge or a person sends a delivery again, as long as GitHub does: no
+ * floor rises before, and in a witness epoch that ended longer ago no run begins.
+ */
 export const REDELIVERY_MS = 259_200_000
 /** Milliseconds between two looks of a witness for runs that it may drop. */
 export const RETENTION_SWEEP_EVERY_MS = 3_600_000

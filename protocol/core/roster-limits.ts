@@ -3,11 +3,6 @@
  */
 
 /**
- * Milliseconds after the end of a witness epoch in which a run may still begin in it: as long as
- * GitHub sends a delivery again.
- */
-export const REDELIVERY_WINDOW_MS = 259_200_000
-/**
  * Milliseconds longer that an ended epoch is sealed: the authority's clock says when it ended, and
  * a gateway's own how long ago that was.
  */
@@ -28,3 +23,15 @@ export const MOVES_PARALLEL_MAX = 16
 export const MOVE_HOPS_MAX = 16
 /** Moves of jobs into a witness's registers that it remembers as proven: each costs two reads. */
 export const PROVEN_MOVES_MAX = 20_000
+/**
+ * Proofs a minute that one member may make a witness seek: each is up to 32 reads, which the other
+ * witnesses charge to the one that asks them (3 % of WITNESS_WORK_PER_S_MAX).
+ */
+export const MOVE_PROOFS_PER_MIN_MAX = 1_200
+/** Proofs that one member may ask for at once: a mover begins MOVES_PARALLEL_MAX jobs at a time. */
+export const MOVE_PROOFS_BURST = 256
+/**
+ * Milliseconds that witnesses refuse an announcement before its delivery is errored: the roster
+ * that admits its gateway may be on its way to them.
+ */
+export const ANNOUNCEMENT_REFUSED_MS_MAX = 600_000

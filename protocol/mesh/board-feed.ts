@@ -186,7 +186,9 @@ export class BoardFeed {
     this.foldJob(read.value, witnessEpoch, read.stage)
     if (read.value.phase !== 'moved' || settle === 'never') return 'done'
     // Whoever moved it may have died before it began the new register.
-    return (await moves.land(ref, read.value, signal)) === undefined ? 'again' : 'done'
+    const { kind } = await moves.land(ref, read.value, signal)
+    if (kind === 'gone') this.dropRun(runIdOf(register))
+    return kind === 'unknown' ? 'again' : 'done'
   }
 
   // A half-written value is finished by its witnesses alone: with a thousand members at it, rounds

@@ -1,29 +1,8 @@
 import type { BoardJob } from '../core/board-job.ts'
-import { type EpochSight, epochsToSeal } from '../core/epochs.ts'
+import { type EpochHealth, type EpochSight, epochsToSeal } from '../core/epochs.ts'
 import type { Roster } from '../core/roster.ts'
 import { isLost } from '../core/roster-rules.ts'
 import { quorumOf, type WitnessRef, witnessRefs } from '../core/witnesses.ts'
-
-/** An earlier witness epoch on which something still depends. */
-export interface EpochHealth {
-  readonly witnessEpoch: number
-  /** How many witnesses it had. */
-  readonly witnesses: number
-  /** How many of them can be reached, each with the store that it had. */
-  readonly reachable: number
-  /** How many of those of one run must agree. */
-  readonly quorum: number
-  /** Names of those that cannot be reached. */
-  readonly away: readonly string[]
-  /** True where every run of it has a majority. */
-  readonly hasQuorum: boolean
-  /** True while each new run is to be sealed there before it begins. */
-  readonly isSealed: boolean
-  /** Open jobs there without a majority of their witnesses. */
-  readonly stuck: number
-  /** Open jobs there with a majority, and a witness that is none any more: they are to move. */
-  readonly moving: number
-}
 
 export interface EpochHealthParts extends EpochSight {
   readonly openJobs: readonly BoardJob[]

@@ -194,11 +194,7 @@ export class JobAccess {
 
   async #readAt(ref: ChangeRef, signal: AbortSignal | undefined): Promise<JobRead> {
     const read = await this.#parts.client.read(ref, { settle: 'write', signal })
-    if (read.kind === 'gone') {
-      const run = runIdOf(ref.register)
-      this.#parts.feed.dropRun(run)
-      throw new MeshError('RUN_GONE', { run })
-    }
+    if (read.kind === 'gone') throw this.#gone(ref)
     if (read.kind !== 'chosen') {
       return { ...UNREACHABLE, answered: read.kind === 'unreachable' ? read.answered : 0 }
     }
@@ -208,15 +204,26 @@ export class JobAccess {
     return { kind: 'chosen', state, leaseRemainingMs, stage }
   }
 
-  /** Undefined where the new register has not begun, and nobody there answers. */
+  /**
+   * Undefined where the new register has not begun, and nobody there answers. Rejects with RUN_GONE
+   * where it was dropped.
+   */
   async #follow(
     ref: ChangeRef,
     moved: JobState,
     signal: AbortSignal | undefined
   ): Promise<ChangeRef | undefined> {
-    const next = await this.#parts.moves.land(ref, moved, signal)
-    if (next !== undefined) this.#refs.set(ref.register, next)
-    return next
+    const end = await this.#parts.moves.land(ref, moved, signal)
+    if (end.kind === 'gone') throw this.#gone(ref)
+    if (end.kind === 'unknown') return undefined
+    this.#refs.set(ref.register, end.ref)
+    return end.ref
+  }
+
+  #gone({ register }: ChangeRef): MeshError {
+    const run = runIdOf(register)
+    this.#parts.feed.dropRun(run)
+    return new MeshError('RUN_GONE', { run })
   }
 
   /** The register that the job began in, from where its stop-signs lead on. */

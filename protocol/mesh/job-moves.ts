@@ -9,6 +9,17 @@ export interface JobMovesParts {
   readonly rosters: RosterView
 }
 
+/**
+ * Where a stop-sign leads: to a register that has begun; to one of which a quorum says that it is
+ * `gone`, for good; or to one that nobody can tell of by now, for want of a quorum or a roster.
+ */
+export type MoveEnd =
+  | { readonly kind: 'landed'; readonly ref: ChangeRef }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unknown' }
+
+const UNKNOWN: MoveEnd = { kind: 'unknown' }
+
 /** Begins the registers that stop-signs lead to. */
 export class JobMoves {
   readonly #parts: JobMovesParts
@@ -18,21 +29,19 @@ export class JobMoves {
   }
 
   /**
-   * The register that `moved`, chosen at `ref`, leads to, once it has begun: whoever comes first
-   * begins it with the same bytes. Undefined where no quorum of it answers yet, or its roster is
-   * not known here. Rejects with the signal's reason, STOPPING or OVERLOADED.
+   * What `moved`, chosen at `ref`, leads to: whoever comes first begins the new register, with the
+   * same bytes. Rejects with the signal's reason, STOPPING or OVERLOADED.
    */
-  async land(
-    ref: ChangeRef,
-    moved: JobState,
-    signal?: AbortSignal
-  ): Promise<ChangeRef | undefined> {
+  async land(ref: ChangeRef, moved: JobState, signal?: AbortSignal): Promise<MoveEnd> {
     const landing = landingOf(moved)
-    if (moved.moved === undefined || landing === undefined) return undefined
+    if (moved.moved === undefined || landing === undefined) return UNKNOWN
     const { witnessEpoch } = moved.moved
-    if (isLost(this.#parts.rosters.current()?.roster, witnessEpoch)) return undefined
+    if (isLost(this.#parts.rosters.current()?.roster, witnessEpoch)) return UNKNOWN
     const next = { ...ref, witnessEpoch }
     const begun = await this.#parts.client.change(next, undefined, { landing, signal })
-    return begun.kind === 'applied' || begun.kind === 'same' ? next : undefined
+    if (begun.kind === 'applied' || begun.kind === 'same') return { kind: 'landed', ref: next }
+    // Taken for silence, whoever has the old stop-sign would ask for ever.
+    const isGone = begun.kind === 'rejected' && begun.reason === 'gone'
+    return isGone ? { kind: 'gone' } : UNKNOWN
   }
 }

@@ -37,6 +37,7 @@ import { RunEnding } from './run-ending.ts'
 import { RunLedger, refOf } from './run-ledger.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { SeenSequences } from './seen-sequences.ts'
+import { SharedKeys } from './shared-keys.ts'
 import { StoreInquiry } from './store-inquiry.ts'
 import { WitnessService } from './witness-service.ts'
 import { WitnessSets } from './witness-sets.ts'
@@ -123,10 +124,9 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer: ops })
   const antiEntropy = new AntiEntropy({ ...common, transport, feed, seen, linked, onLink })
 
-  node.handle(PROTOCOLS.register, async (remote, body) => {
-    return encodeRegisterReply(await witness.handle(remote, decodeRegisterRequest(body, remote)))
-  })
+  const sharedKeys = serveRegisters(parts, witness)
   return {
+    sharedKeys,
     witness,
     inquiry,
     sets,
@@ -143,6 +143,17 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
     ending: registers.ending,
     linked
   }
+}
+
+/** Gives what the requests show of the members that make them. */
+function serveRegisters({ node, clock, log }: RoomsParts, witness: WitnessService): SharedKeys {
+  const sharedKeys = new SharedKeys({ clock, log })
+  node.handle(PROTOCOLS.register, async (remote, body) => {
+    const request = decodeRegisterRequest(body, remote)
+    sharedKeys.hear(remote, request)
+    return encodeRegisterReply(await witness.handle(remote, request))
+  })
+  return sharedKeys
 }
 
 interface RegisterParts extends RoomsParts {

@@ -1,11 +1,12 @@
 import type { Advertisement } from '../core/advertisement.ts'
 import { Board } from '../core/board.ts'
+import type { EpochHealth } from '../core/epochs.ts'
 import type { JobOpBody } from '../core/job.ts'
 import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
 import type { Door } from './door.ts'
-import { type EpochHealth, epochHealthOf } from './epoch-health.ts'
+import { epochHealthOf } from './epoch-health.ts'
 import { healthOf, type MeshHealth } from './health.ts'
 import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } from './job-access.ts'
 import { type MemberEvent, MemberEvents } from './member-events.ts'
@@ -110,6 +111,13 @@ export class Member {
 
   health(): MeshHealth {
     return healthOf({ roster: this.roster(), peerId: this.peerId, linked: this.#rooms.linked() })
+  }
+
+  /** Names of members whose key two processes use, as their requests to our witness show. */
+  sharedKeys(): readonly string[] {
+    const members = this.roster()?.roster.members ?? []
+    const shared = members.filter(({ peerId }) => this.#rooms.sharedKeys.has(peerId))
+    return shared.map(({ name }) => name)
   }
 
   /** Earlier witness epochs on which open jobs, or new runs, still depend. */

@@ -1,12 +1,20 @@
 import { type Arrival, arrivalProblem, leadOf } from '../core/arrival.ts'
 import type { JobState } from '../core/job.ts'
+import { MEMBERS_MAX } from '../core/limits.ts'
 import type { RegisterReply, RegisterScope, RegisterValue } from '../core/messages.ts'
 import { isLanding } from '../core/move.ts'
 import type { Clock, Digest } from '../core/ports.ts'
-import { MOVE_HOPS_MAX, PROVEN_MOVES_MAX } from '../core/roster-limits.ts'
+import {
+  MOVE_HOPS_MAX,
+  MOVE_PROOFS_BURST,
+  MOVE_PROOFS_PER_MIN_MAX,
+  PROVEN_MOVES_MAX
+} from '../core/roster-limits.ts'
 import { Lru } from './lru.ts'
 import type { ReadOptions, ReadResult, RegisterClient } from './register-client.ts'
+import { SharedFlights } from './shared-flights.ts'
 import { refusal } from './witness-refusal.ts'
+import { WorkMeter } from './work-meter.ts'
 
 export interface MoveProofsParts {
   readonly client: Pick<RegisterClient, 'read'>
@@ -14,37 +22,55 @@ export interface MoveProofsParts {
   readonly digest: Digest
 }
 
+/** How a job came here; `begun` where a quorum holds it already, `none` where it did not come. */
+type Found = Arrival | 'begun' | 'none' | undefined
+
+/** A first value that a member wants accepted, and the epoch of its announcement. */
+export interface MoveQuestion {
+  readonly scope: RegisterScope
+  readonly value: RegisterValue
+  readonly fromEpoch: number
+  /** The member that pays for the proof. */
+  readonly asker: string
+}
+
+const PROOFS = {
+  unitsPerS: MOVE_PROOFS_PER_MIN_MAX / 60,
+  burstUnits: MOVE_PROOFS_BURST,
+  peersMax: MEMBERS_MAX
+}
+
 /**
  * Whether a job has come to a register by a chosen stop-sign: a witness asks before it accepts the
  * first value there. Without this any member could make up a landing, and the job would live twice;
  * or end, at witnesses that have not heard of it yet, a lease that is alive elsewhere.
+ *
+ * What a proof costs is charged to us by those who are asked, so that it is charged to its asker
+ * first: a member that makes up landings would else have this witness refused as `overload`.
  */
 export class MoveProofs {
   readonly #parts: MoveProofsParts
+  readonly #meter: WorkMeter
+  readonly #flights = new SharedFlights<Found>()
   readonly #arrivals = new Lru<string, Arrival>(PROVEN_MOVES_MAX)
   readonly #testimonies = new Lru<string, Arrival>(PROVEN_MOVES_MAX)
 
   constructor(parts: MoveProofsParts) {
     this.#parts = parts
+    this.#meter = new WorkMeter(parts.clock, PROOFS)
   }
 
   /**
-   * Why `value` must not be the first one here; undefined when it may. `fromEpoch` is that of its
-   * announcement. Rejects with STOPPING.
+   * Why `value` must not be the first one here; undefined when it may. Rejects with STOPPING.
    */
-  async problem(
-    scope: RegisterScope,
-    value: RegisterValue,
-    fromEpoch: number
-  ): Promise<RegisterReply | undefined> {
+  async problem(question: MoveQuestion): Promise<RegisterReply | undefined> {
+    const { scope, value } = question
     const { clock, digest } = this.#parts
-    const isLater = !isLanding(value)
-    const here = isLater ? await this.#read(scope, scope.witnessEpoch) : undefined
-    // A quorum that holds anything at all here has asked before, when the first of it came.
-    if (here !== undefined && jobIn(here)) return
-    const arrival = await this.#arrival(scope, fromEpoch)
-    if (arrival === 'none') return refusal('invalid', 'the job did not move here')
-    const seen = arrival === 'unknown' ? await this.#testified(scope, value.annHash, here) : arrival
+    const known = isLanding(value) ? this.#arrivals.get(nameOf(scope)) : undefined
+    const seen = known ?? (await this.#found(question))
+    if (seen === 'begun') return
+    if (seen === 'overload') return refusal('overload', 'too many moves to ask about')
+    if (seen === 'none') return refusal('invalid', 'the job did not move here')
     // Those who could tell do not answer: to be asked again.
     if (seen === undefined) return refusal('wrong_roster', 'its move here is not known yet')
     const found = arrivalProblem(seen, value, clock.bootMs(), digest)
@@ -57,6 +83,28 @@ export class MoveProofs {
       remainingMs: found.leftMs,
       detail: 'its lease came along, and is alive'
     }
+  }
+
+  async #found(question: MoveQuestion): Promise<Found | 'overload'> {
+    const flights = this.#flights
+    const name = questionOf(question)
+    const seek = () => this.#seek(question)
+    if (flights.has(name)) {
+      const seen = await flights.join(name, undefined, seek)
+      // A no of reads that began before this was asked is none: the job may have moved since, and
+      // whoever keeps asking about a landing of its own would keep the real one out.
+      if (seen !== undefined && seen !== 'none') return seen
+    }
+    if (!flights.has(name) && !this.#meter.take(question.asker, 1)) return 'overload'
+    return await flights.join(name, undefined, seek)
+  }
+
+  async #seek({ scope, value, fromEpoch }: MoveQuestion): Promise<Found> {
+    const here = isLanding(value) ? undefined : await this.#read(scope, scope.witnessEpoch)
+    // A quorum that holds anything at all here has asked before, when the first of it came.
+    if (here !== undefined && jobIn(here)) return 'begun'
+    const arrival = await this.#arrival(scope, fromEpoch)
+    return arrival === 'unknown' ? await this.#testified(scope, value.annHash, here) : arrival
   }
 
   /**
@@ -136,6 +184,14 @@ function jobIn(read: ReadResult): JobState | undefined {
 
 function asJob(value: RegisterValue | undefined): JobState | undefined {
   return value?.kind === 'job' ? value : undefined
+}
+
+/** All that the answer depends on, what is sent with the reads too: a floor may say no to that. */
+function questionOf({ scope, value }: MoveQuestion): string {
+  const { ann } = scope
+  const kind = isLanding(value) ? 'landing' : 'later'
+  const named = `${ann?.gateway} ${ann?.gwSeq} ${ann?.annHash}`
+  return `${nameOf(scope)} ${named} ${value.annHash} ${kind}`
 }
 
 function nameOf({ register, witnessEpoch }: RegisterScope): string {

@@ -229,7 +229,7 @@ export class WitnessAcceptor {
   }
 
   async #firstProblem(
-    { set }: Asked,
+    { remote: asker, set }: Asked,
     { announcement, value, scope }: AcceptRequest
   ): Promise<RegisterReply | undefined> {
     if (!this.#terms.has(value.annHash)) {
@@ -243,7 +243,7 @@ export class WitnessAcceptor {
     if (fromEpoch === scope.witnessEpoch) {
       return isLanding(value) ? refusal('invalid', 'the job began here') : undefined
     }
-    return await this.#parts.proofs.problem(scope, value, fromEpoch)
+    return await this.#parts.proofs.problem({ scope, value, fromEpoch, asker })
   }
 
   #moveProblem({ set }: Asked, { value }: AcceptRequest): RegisterReply | undefined {

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CommitReader, Inbox } from '../../gateway/ports.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { INTAKE_FETCH_MS_MAX } from '../../protocol/core/limits.ts'
+import { ANNOUNCEMENT_REFUSED_MS_MAX } from '../../protocol/core/roster-limits.ts'
+import type { Delivery } from '../../protocol/store/inbox-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { commitOf, PIPELINE, ScriptedCommits } from '../support/gateway-rig.ts'
@@ -131,4 +133,57 @@ test('a store that failed ends the intake: nothing more is tried', async () => {
   expect(calls).toBe(1)
   expect(intake.reserve()).toBe(false)
   expect((await rig.stateOf(delivery))?.state).toBe('received')
+})
+
+const REFUSAL = 'announcement refused: witnesses say not_allowed'
+
+/** Lets so much time pass over a refused delivery, try by try, or less where it ends before. */
+async function refusedFor(clock: FakeClock, delivery: Delivery, limitMs: number): Promise<number> {
+  const hasEnded = async () => (await rig.stateOf(delivery))?.state !== 'received'
+  for (let passedMs = 0; passedMs < limitMs; passedMs += 30_000) {
+    await eventually('the next try is due', async () => clock.armed() > 0 || (await hasEnded()))
+    if (await hasEnded()) return passedMs
+    const tries = rig.registers.proposed.length
+    await clock.advance(30_000)
+    await eventually('it was tried', () => rig.registers.proposed.length > tries)
+  }
+  return limitMs
+}
+
+test('what witnesses refuse for good ends, with their reason, and can be sent again', async () => {
+  const delivery = await rig.put(deliveryOf(1))
+  rig.registers.refusal = 'witnesses say not_allowed'
+  const clock = new FakeClock()
+  await rig.intake({ clock, random: PATIENT }).start()
+
+  const passedMs = await refusedFor(clock, delivery, 2 * ANNOUNCEMENT_REFUSED_MS_MAX)
+
+  const end = { state: 'errored', reason: REFUSAL, reopenable: true }
+  expect(await rig.settled(delivery)).toMatchObject(end)
+  expect(passedMs).toBeGreaterThanOrEqual(ANNOUNCEMENT_REFUSED_MS_MAX)
+  expect(clock.armed()).toBe(0)
+})
+
+test('a refusal counts from its own begin, says why, and may pass', async () => {
+  const delivery = await rig.put(deliveryOf(1))
+  rig.registers.refusal = 'witnesses say not_allowed'
+  const clock = new FakeClock()
+  await rig.intake({ clock, random: PATIENT }).start()
+  const halfMs = ANNOUNCEMENT_REFUSED_MS_MAX / 2 + 60_000
+  expect(await refusedFor(clock, delivery, halfMs)).toBe(halfMs)
+  await eventually('it says why', async () => (await rig.stateOf(delivery))?.reason === REFUSAL)
+  // Another trouble in between.
+  await eventually('the next try is due', () => clock.armed() > 0)
+  rig.registers.reachable = false
+  const { unreachable } = rig.registers
+  await clock.advance(30_000)
+  await eventually('nobody answers', () => rig.registers.unreachable > unreachable)
+  rig.registers.reachable = true
+  expect(await refusedFor(clock, delivery, halfMs)).toBe(halfMs)
+
+  rig.registers.refusal = undefined
+  await eventually('the next try is due', () => clock.armed() > 0)
+  await clock.advance(30_000)
+
+  expect((await rig.settled(delivery)).state).toBe('recorded')
 })

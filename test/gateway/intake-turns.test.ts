@@ -121,6 +121,7 @@ test('sealed deliveries go beside the fetch of their repository: they ask no for
     readyAtMs: 0,
     fetchFailedAtMs: undefined,
     absentAtMs: undefined,
+    refusedAtMs: undefined,
     sealedAtMs: undefined
   }))
 

@@ -125,6 +125,10 @@ export class RunRegisters implements Recorder {
   beginsFrom = 1
   lost: readonly number[] = []
   reachable = true
+  /** Why witnesses refuse what is proposed to them; undefined where they do not. */
+  refusal: string | undefined
+  /** Tries that found nobody. */
+  unreachable = 0
 
   witnessEpoch(): number | undefined {
     return this.epoch
@@ -137,9 +141,13 @@ export class RunRegisters implements Recorder {
   async recordRun(sealed: SealedAnnouncement): Promise<SealedAnnouncement> {
     await Promise.resolve()
     if (!this.reachable) {
+      this.unreachable += 1
       throw new MeshError('QUORUM_UNREACHABLE', { answered: 1, witnesses: 3, quorum: 2 })
     }
     this.proposed.push(sealed)
+    if (this.refusal !== undefined) {
+      throw new MeshError('ANNOUNCEMENT_INVALID', { problem: this.refusal })
+    }
     const { runId, witnessEpoch } = sealed.announcement
     if (witnessEpoch < this.beginsFrom || this.isLost(witnessEpoch)) {
       throw new MeshError('RUN_SUPERSEDED', { id: runId, witnessEpoch })

@@ -1,5 +1,6 @@
 import Docker from 'dockerode'
 import type { Engine } from '../../agent/execute/engine.ts'
+import { nativePlatform } from '../../agent/execute/native-platform.ts'
 import { busyboxRoot } from '../../deploy/base-image.ts'
 import { imageArchive, type LayerEntry } from '../../deploy/image-archive.ts'
 
@@ -7,6 +8,7 @@ const LOAD_MS_MAX = 60_000
 
 export interface TestImageWish {
   readonly name: string
+  /** The engine's own where absent. */
   readonly platform?: string
   /** Beside the base image's files; instead of them with `bare`. */
   readonly entries?: readonly LayerEntry[]
@@ -19,7 +21,7 @@ export async function testImage(engine: Engine, wish: TestImageWish): Promise<()
   const root = wish.bare === true ? [] : await busyboxRoot()
   const archive = await imageArchive({
     name: wish.name,
-    platform: wish.platform ?? 'linux/amd64',
+    platform: wish.platform ?? nativePlatform(await engine.info()),
     entries: [...root, ...(wish.entries ?? [])],
     config: { Env: ['PATH=/bin'], Cmd: ['/bin/sh'], ...wish.config }
   })

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { epochLines } from '../../../protocol/api/epoch-lines.ts'
+import { REDELIVERY_MS } from '../../../protocol/core/retention-limits.ts'
 import type { Role } from '../../../protocol/core/roster.ts'
-import { REDELIVERY_MARGIN_MS, REDELIVERY_WINDOW_MS } from '../../../protocol/core/roster-limits.ts'
+import { REDELIVERY_MARGIN_MS } from '../../../protocol/core/roster-limits.ts'
 import { MemoryMembers } from '../../support/memory-members.ts'
 
 const W: readonly Role[] = ['agent', 'witness']
@@ -47,7 +48,7 @@ test('an earlier epoch without a majority is named with its open jobs and the wa
   )
   expect(line?.fix).toMatch(/^start .+, .+; .*`agent reseal --epoch 1`$/)
 
-  mesh.clock.jumpWall(REDELIVERY_WINDOW_MS + REDELIVERY_MARGIN_MS + 1)
+  mesh.clock.jumpWall(REDELIVERY_MS + REDELIVERY_MARGIN_MS + 1)
   expect(linesOf(mesh, 0)[0]?.message).not.toContain('before they begin')
   const { epochSinceMs } = mesh.member(0).roster()?.roster ?? {}
   await mesh.changeRoster(AFTER, { witnessEpoch: 2, epochSinceMs, lostEpochs: [1] })

@@ -4,7 +4,10 @@ import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import type { RegisterValue } from '../../../protocol/core/messages.ts'
 import { landingOf } from '../../../protocol/core/move.ts'
 import { reduce } from '../../../protocol/core/register-reducer.ts'
+import * as limits from '../../../protocol/core/roster-limits.ts'
 import { jobIdOf } from '../../../protocol/core/run.ts'
+import { MoveProofs } from '../../../protocol/mesh/move-proofs.ts'
+import type { RegisterClient } from '../../../protocol/mesh/register-client.ts'
 import { refOf } from '../../../protocol/mesh/run-ledger.ts'
 import { digest } from '../../../protocol/wire/digest.ts'
 import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
@@ -252,4 +255,88 @@ test('where nobody shows the job, nothing is taken from those that cannot tell',
   const scope = { ...scopeOf(late, sealed, 0), witnessEpoch: 2 }
   const request = acceptOf(gateway, scope, landing, { round: 50, announcement: sealed.bytes })
   expect(codeOf(await mesh.settle(gateway.ask(late, request)))).toBe('wrong_roster')
+})
+
+/** The proofs of one witness, with the reads that they cost; their answers come after `held`. */
+function countedProofs(
+  { mesh, gateway }: Awaited<ReturnType<typeof leased>>,
+  held: Promise<void> = Promise.resolve()
+) {
+  const reads: string[] = []
+  const client: Pick<RegisterClient, 'read'> = {
+    read: async (ref, options) => {
+      reads.push(`${ref.register}@${ref.witnessEpoch}`)
+      const read = await gateway.client.read(ref, options)
+      await held
+      return read
+    }
+  }
+  return { reads, proofs: new MoveProofs({ client, clock: mesh.clock, digest: digest() }) }
+}
+
+function questionsOf(world: Awaited<ReturnType<typeof leased>>) {
+  const { gateway, sealed, value, rogue } = world
+  const madeUp = landed(after(rogue, value, MOVE))
+  const scope = { ...scopeOf(gateway, sealed, 0), witnessEpoch: 2 }
+  const { ann } = refOf(sealed, scope.register)
+  return (asker: string, gwSeq = ann.gwSeq) => {
+    const asked = { ...scope, ann: { ...ann, gwSeq } }
+    return { scope: asked, value: madeUp, fromEpoch: 1, asker }
+  }
+}
+
+test('landings that are asked about at once cost the reads of one', async () => {
+  const world = await leased()
+  const { reads, proofs } = countedProofs(world)
+  const question = questionsOf(world)
+
+  const asked = Array.from({ length: 50 }, (_, index) => proofs.problem(question(`peer ${index}`)))
+  const replies = await world.mesh.settle(Promise.all(asked))
+
+  expect(new Set(replies.map((reply) => reply && codeOf(reply)))).toEqual(new Set(['invalid']))
+  // One that began before the others asked is a no to its own asker alone.
+  expect(reads.length).toBeLessThanOrEqual(2)
+})
+
+test('a member that makes up landings has its own proofs refused, and nobody else’s', async () => {
+  const world = await leased()
+  const { mesh, rogue, agent } = world
+  const { reads, proofs } = countedProofs(world)
+  const question = questionsOf(world)
+  const ask = async (asker: string, gwSeq: number) => {
+    const reply = await mesh.settle(proofs.problem(question(asker, gwSeq)))
+    return reply && codeOf(reply)
+  }
+  for (let count = 0; count < limits.MOVE_PROOFS_BURST; count += 1) {
+    expect(await ask(rogue.peerId, 100 + count)).toBe('invalid')
+  }
+  // What came in while it asked.
+  while ((await ask(rogue.peerId, 50)) !== 'overload');
+  const before = reads.length
+
+  expect(await ask(rogue.peerId, 51)).toBe('overload')
+  expect(reads.length).toBe(before)
+  expect(await ask(agent.peerId, 52)).toBe('invalid')
+  await mesh.clock.advance(60_000 / limits.MOVE_PROOFS_PER_MIN_MAX)
+  expect(await ask(rogue.peerId, 53)).toBe('invalid')
+})
+
+test('a no to a landing keeps none out that is asked about while it is sought', async () => {
+  const world = await leased()
+  const { mesh, agent, sealed, rogue } = world
+  const { promise: held, resolve: release } = Promise.withResolvers<void>()
+  const { proofs } = countedProofs(world, held)
+  const question = questionsOf(world)
+  const early = proofs.problem(question(rogue.peerId))
+  // Its reads have shown a job that has not moved, when it does.
+  await mesh.clock.advance(1_000)
+  const moved = await mesh.settle(agent.change(sealed, MOVE))
+  if (moved.kind !== 'applied' || moved.value.kind !== 'job') throw new Error(moved.kind)
+
+  const late = proofs.problem({ ...question(agent.peerId), value: landed(moved.value) })
+  release()
+  const [no, yes] = await mesh.settle(Promise.all([early, late]))
+
+  expect(no && codeOf(no)).toBe('invalid')
+  expect(yes).toBeUndefined()
 })

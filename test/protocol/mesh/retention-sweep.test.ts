@@ -4,8 +4,9 @@ import { RETENTION_MS } from '../../../protocol/core/retention-limits.ts'
 import { jobIdOf, type SealedAnnouncement } from '../../../protocol/core/run.ts'
 import { RunEnding } from '../../../protocol/mesh/run-ending.ts'
 import { refOf } from '../../../protocol/mesh/run-ledger.ts'
+import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
 import { succeeded } from '../../support/memory-members.ts'
-import type { MemoryMesh } from '../../support/memory-mesh.ts'
+import { keyOfSeed, type MemoryMesh } from '../../support/memory-mesh.ts'
 import { openMesh as open } from '../../support/open-mesh.ts'
 
 const DAY_MS = 86_400_000
@@ -86,6 +87,27 @@ describe('a run that has ended', () => {
 
     expect(await registersIn(mesh, 2)).toContain(jobIdOf(sealed.announcement.runId, 0))
   })
+})
+
+test('the ended runs of a gateway that has left stay, however old: nobody closes them', async () => {
+  const mesh = await open({ roles: TWO_GATEWAYS })
+  const sealed = await endedRun(mesh)
+  const before = mesh.rosters.current()
+  if (before === undefined) throw new Error('no roster')
+  const members = before.roster.members.map((member) => {
+    return member.peerId === mesh.peer(0).peerId
+      ? { ...member, roles: ['witness' as const] }
+      : member
+  })
+  const next = { ...before.roster, version: 2, prevHash: before.hash, members }
+  mesh.rosters.add(sealRoster(await keyOfSeed(0), next))
+
+  mesh.clock.jumpWall(365 * DAY_MS)
+  await sweepAll(mesh)
+
+  for (const index of [0, 1, 2]) {
+    expect(await registersIn(mesh, index)).toContain(jobIdOf(sealed.announcement.runId, 0))
+  }
 })
 
 describe('a witness that missed the end of a job', () => {

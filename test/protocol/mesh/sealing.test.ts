@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
+import { REDELIVERY_MS } from '../../../protocol/core/retention-limits.ts'
 import type { Role } from '../../../protocol/core/roster.ts'
-import { REDELIVERY_MARGIN_MS, REDELIVERY_WINDOW_MS } from '../../../protocol/core/roster-limits.ts'
+import { REDELIVERY_MARGIN_MS } from '../../../protocol/core/roster-limits.ts'
 import type { RecordWait } from '../../../protocol/mesh/run-recorder.ts'
 import { MemoryMembers } from '../../support/memory-members.ts'
 
@@ -119,7 +120,7 @@ test('an epoch that was given up is not waited for, and begins no run', async ()
 
 test('an epoch that ended long ago is not asked any more, and begins no run', async () => {
   const mesh = await withoutFirstWitnesses()
-  mesh.clock.jumpWall(REDELIVERY_WINDOW_MS + 1)
+  mesh.clock.jumpWall(REDELIVERY_MS + 1)
   const late = mesh.announce({ by: 1, witnessEpoch: 1 })
   expect(await mesh.settle(mesh.member(1).recordRun(late).catch(codeOf))).toBe('RUN_SUPERSEDED')
 

@@ -1,0 +1,43 @@
+import { type AdoptionParts, recoverAttempt } from './claim/adoption.ts'
+import { pause } from './claim/ending.ts'
+import { type Candidate, settleRecords } from './claim/recovery.ts'
+import type { Life } from './life.ts'
+import type { Lifeline } from './lifeline/lifeline.ts'
+import type { HostProfile } from './probe/host-profile.ts'
+
+/** How long a starting agent waits for its earlier attempts to be settled before it takes jobs. */
+const SETTLE_MS_MAX = 15_000
+/** How often a starting agent looks for a quorum, and for its guardian. */
+const READY_CHECK_MS = 100
+
+export interface StartParts {
+  readonly recovery: AdoptionParts
+  readonly life: Pick<Life, 'tell'>
+  readonly lifeline: Pick<Lifeline, 'holds'>
+  readonly host: Pick<HostProfile, 'problems'>
+  readonly hasQuorum: () => boolean
+}
+
+/**
+ * Waits for a quorum, settles what an earlier process left, and only then tells the agent's life
+ * that it may take jobs. Resolves early, and tells nothing, once the signal is aborted.
+ */
+export async function settleIn(
+  { recovery, life, lifeline, host, hasQuorum }: StartParts,
+  candidates: readonly Candidate[],
+  signal: AbortSignal
+): Promise<void> {
+  const { clock } = recovery
+  // At once: each job has witnesses of its own, and a deadline that does not wait.
+  const recovered = candidates.map((candidate) => recoverAttempt(recovery, candidate, signal))
+  while (!signal.aborted && !hasQuorum()) await pause(clock, READY_CHECK_MS, signal)
+  const settled = Promise.all([settleRecords(recovery, candidates, signal), ...recovered])
+  // A run that nobody can tell us of any more must not keep the agent from new jobs for ever.
+  await Promise.race([settled, pause(clock, SETTLE_MS_MAX, signal)])
+  if (signal.aborted) return
+  life.tell({ kind: 'quorum_answered' })
+  while (!signal.aborted && !lifeline.holds) await pause(clock, READY_CHECK_MS, signal)
+  if (signal.aborted) return
+  // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
+  if (!host.problems.some((problem) => problem.blocking)) life.tell({ kind: 'probed' })
+}
