@@ -305,13 +305,13 @@ function unitsOf(request: RegisterRequest): number {
       return 1 + request.items.length / 4
     case 'prepare':
       // A place in memory and a synced write.
-      return 4
+      return 2
     case 'sync':
     case 'announcement':
       return 8
     case 'accept':
       // A synced write, a signature, and at worst a megabyte to open or to fetch.
-      return 8
+      return 4
     default:
       return request satisfies never
   }

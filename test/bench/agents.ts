@@ -1,5 +1,4 @@
 import '../../protocol/host/node20.ts'
-import { join } from 'node:path'
 import type { JobOpBody } from '../../protocol/core/job.ts'
 import { jobIdOf } from '../../protocol/core/run.ts'
 import type { HeldLease } from '../../protocol/mesh/job-access.ts'
@@ -16,18 +15,15 @@ import {
 import { answerCalls } from './child-calls.ts'
 import { runWindow, type WindowOptions } from './window.ts'
 
-/* The gateways and agents of `bench -- claims`, in one process. */
+/* The member that records and claims in `bench -- claims`: a gateway and an agent at once. */
 
-/** Members that record and claim; what one member may ask of a witness is bounded. */
-const MEMBERS = 2
 const LEASE_MS = 30_000
 const EPOCH = 1
 
-const hosts: BenchMember[] = []
+let host: BenchMember | undefined
 let gwSeq = 0
 
-function hostOf(index: number): BenchMember {
-  const host = hosts[index % hosts.length]
+const started = (): BenchMember => {
   if (host === undefined) throw new Error('not started')
   return host
 }
@@ -46,10 +42,10 @@ async function change({ rooms }: BenchMember, jobId: string, body: JobOpBody): P
   if (kind !== 'applied') throw new Error(`${body.kind} of ${jobId}: ${kind}`)
 }
 
-async function claim(host: BenchMember, jobId: string): Promise<HeldLease> {
+async function claim(member: BenchMember, jobId: string): Promise<HeldLease> {
   const claimId = random.id(16)
-  const { boot } = host
-  await change(host, jobId, { kind: 'claim', claimId, boot, leaseMs: LEASE_MS })
+  const { boot } = member
+  await change(member, jobId, { kind: 'claim', claimId, boot, leaseMs: LEASE_MS })
   return { jobId, epoch: EPOCH, claimId, stage: { name: 'step', step: 1, steps: 1 } }
 }
 
@@ -60,19 +56,19 @@ async function renew({ rooms }: BenchMember, leases: readonly HeldLease[]): Prom
   }
 }
 
-async function complete(host: BenchMember, { jobId, epoch, claimId }: HeldLease): Promise<void> {
-  await change(host, jobId, { kind: 'complete', epoch, claimId, outcome: succeeded(EPOCH) })
+async function complete(member: BenchMember, { jobId, epoch, claimId }: HeldLease): Promise<void> {
+  await change(member, jobId, { kind: 'complete', epoch, claimId, outcome: succeeded(EPOCH) })
 }
 
 /** One job from the record to its end; gives the milliseconds of its claim. */
-async function cycle(index: number): Promise<number> {
-  const host = hostOf(index)
-  const jobId = await record(host)
+async function cycle(): Promise<number> {
+  const member = started()
+  const jobId = await record(member)
   const startedAt = performance.now()
-  const lease = await claim(host, jobId)
+  const lease = await claim(member, jobId)
   const claimMs = performance.now() - startedAt
-  await renew(host, [lease])
-  await complete(host, lease)
+  await renew(member, [lease])
+  await complete(member, lease)
   return claimMs
 }
 
@@ -80,41 +76,32 @@ const held: HeldLease[] = []
 
 answerCalls(
   {
-    start: async ({ dir, authority }: MemberFolder) => {
-      for (let index = 0; index < MEMBERS; index++) {
-        hosts.push(await startBenchMember({ dir: join(dir, `${index}`), authority }))
-      }
-      return hosts.map(({ key, node, store }) => {
-        return { peerId: key.peerId, storeId: store.storeId, addresses: node.addresses() }
-      })
+    start: async (folder: MemberFolder) => {
+      host = await startBenchMember(folder)
+      const { key, node, store } = host
+      return [{ peerId: key.peerId, storeId: store.storeId, addresses: node.addresses() }]
     },
-    roster: (hex: string) =>
-      Promise.all(hosts.map(({ book }) => book.offer(Buffer.from(hex, 'hex')))),
+    roster: (hex: string) => started().book.offer(Buffer.from(hex, 'hex')),
     linked: (members: number) =>
-      eventually('all linked', () => {
-        return hosts.every(({ rooms }) => rooms.linked().size >= members)
-      }),
+      eventually('all linked', () => started().rooms.linked().size >= members),
     window: (options: WindowOptions) => runWindow(options, cycle),
     /** Leases for a stretch of renewals alone. */
     hold: async (count: number) => {
       for (let index = 0; index < count; index++) {
-        const host = hostOf(0)
-        held.push(await claim(host, await record(host)))
+        held.push(await claim(started(), await record(started())))
       }
     },
     /** Renews all of them that many times; gives the renewals made. */
     renewals: async (rounds: number) => {
       for (let round = 0; round < rounds; round++) {
-        for (const lease of held) await renew(hostOf(0), [lease])
+        for (const lease of held) await renew(started(), [lease])
       }
       return rounds * held.length
     },
     /** Ends them. */
     release: async () => {
-      for (const lease of held.splice(0)) await complete(hostOf(0), lease)
+      for (const lease of held.splice(0)) await complete(started(), lease)
     }
   },
-  async () => {
-    for (const host of hosts) await host.stop()
-  }
+  async () => await host?.stop()
 )
