@@ -107,12 +107,11 @@ export class JobAccess {
       const isFirst = isOrigin(sealed, ref)
       const op = { opId, body }
       const change = await this.#changeAt(ref, isFirst ? spec : undefined, op, options)
-      const { value } = change
-      const isAbsent = change.kind === 'rejected' && change.reason === 'absent'
-      if (value?.phase === 'moved' && change.chosen !== undefined) {
-        ref = await this.#follow(ref, value, options.signal)
-      } else if (isAbsent && !isFirst) ref = this.#origin(sealed, ref)
-      else return change
+      const next = await this.#next(sealed, ref, change, options.signal)
+      // Another has moved it: moved on from there to there, it would be refused for ever.
+      const isMade = body.kind === 'move' && change.value?.phase === 'moved'
+      if (next === 'here' || isMade) return change
+      ref = next
     }
     return UNRESOLVED
   }
@@ -202,6 +201,21 @@ export class JobAccess {
     const state = read.value?.kind === 'job' ? read.value : undefined
     if (state !== undefined) this.#parts.feed.foldJob(state, ref.witnessEpoch, stage)
     return { kind: 'chosen', state, leaseRemainingMs, stage }
+  }
+
+  /** Where an op goes on to; `here` where its answer holds, undefined where nobody can tell. */
+  async #next(
+    sealed: SealedAnnouncement,
+    ref: ChangeRef,
+    change: JobChange,
+    signal: AbortSignal | undefined
+  ): Promise<ChangeRef | 'here' | undefined> {
+    const { value, chosen } = change
+    if (value?.phase === 'moved' && chosen !== undefined) {
+      return await this.#follow(ref, value, signal)
+    }
+    const isAbsent = change.kind === 'rejected' && change.reason === 'absent'
+    return isAbsent && !isOrigin(sealed, ref) ? this.#origin(sealed, ref) : 'here'
   }
 
   /**

@@ -46,7 +46,11 @@ export class SimJobDoor implements JobDoor {
       this.#changeAt(sealed, ref, { opId, body }, (change, isChosen) => {
         const isAbsent = change.kind === 'rejected' && change.reason === 'absent'
         if (change.value?.phase === 'moved' && isChosen) {
-          this.land(ref, change.value, (next) => hop(next, hops + 1))
+          this.land(ref, change.value, (next) => {
+            // As in production: whoever moved it, it has moved.
+            if (body.kind === 'move') done(change)
+            else hop(next, hops + 1)
+          })
         } else if (isAbsent && !isOrigin(sealed, ref)) hop(refOf(sealed, jobId), hops + 1)
         else done(change)
       })

@@ -32,5 +32,9 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     seed: 5378,
     found:
       'V3: a job dropped by one witness, and lost with the store of another, was asked for for ever'
+  },
+  {
+    seed: 203264,
+    found: 'V1: a job that another had moved was moved again from where it landed, for ever'
   }
 ]

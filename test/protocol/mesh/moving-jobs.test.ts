@@ -158,3 +158,19 @@ test('a job moves again, also when those that it left first are gone by then', a
   await until(mesh.clock, () => again.board.job(jobId)?.state?.phase === 'leased')
   expect(again.board.job(jobId)).toMatchObject({ witnessEpoch: 3, state: { epoch: 1 } })
 })
+
+test('a job that two members move at once moves once, and neither tries for ever', async () => {
+  const { mesh, jobId, sealed } = await meshWithRun()
+  await mesh.kill(2)
+  await mesh.changeRoster(AFTER)
+
+  const body = { kind: 'move', witnessEpoch: 2, reason: 'witness_gone' } as const
+  const both = [0, 1].map((index) => {
+    return mesh.member(index).changeJob(jobId, `${index}`.repeat(32), body)
+  })
+  for (const change of await mesh.settle(Promise.all(both))) {
+    expect(change).toMatchObject({ value: { phase: 'moved', moved: { witnessEpoch: 2 } } })
+  }
+  await moved(mesh, jobId)
+  expect(await mesh.settle(mesh.claim(1, sealed, CLAIM))).toMatchObject({ kind: 'applied' })
+})
