@@ -15,6 +15,7 @@ import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
 import { probeHost } from './probe/probe.ts'
+import { tryProfile } from './probe/trial.ts'
 import { supervise } from './supervise.ts'
 
 export interface DaemonOptions {
@@ -44,7 +45,12 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     await writePid(paths.pid)
     const engine = Engine.local(settings.engine)
     disk.start()
-    const host = await probeHost({ engine, settings: probeSettings(paths, settings) })
+    const { busybox } = settings
+    const host = await probeHost({
+      engine,
+      settings: probeSettings(paths, settings),
+      trial: () => tryProfile({ engine, peerId: key.peerId, busybox })
+    })
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const invites = await InviteBook.open(paths.invites, clock)
     const parts = {

@@ -14,7 +14,7 @@ export interface StartParts {
   readonly recovery: AdoptionParts
   readonly life: Pick<Life, 'tell'>
   readonly lifeline: Pick<Lifeline, 'holds'>
-  readonly host: Pick<HostProfile, 'problems'>
+  readonly host: Pick<HostProfile, 'problems' | 'trial'>
   readonly hasQuorum: () => boolean
 }
 
@@ -30,6 +30,8 @@ export async function settleIn(
   const { clock } = recovery
   // At once: each job has witnesses of its own, and a deadline that does not wait.
   const recovered = candidates.map((candidate) => recoverAttempt(recovery, candidate, signal))
+  // Beside the waiting: what goes on must not lose its lease to a slow engine.
+  const tried = host.trial()
   while (!signal.aborted && !hasQuorum()) await pause(clock, READY_CHECK_MS, signal)
   const settled = Promise.all([settleRecords(recovery, candidates, signal), ...recovered])
   // A run that nobody can tell us of any more must not keep the agent from new jobs for ever.
@@ -37,7 +39,10 @@ export async function settleIn(
   if (signal.aborted) return
   life.tell({ kind: 'quorum_answered' })
   while (!signal.aborted && !lifeline.holds) await pause(clock, READY_CHECK_MS, signal)
+  await tried
   if (signal.aborted) return
   // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
-  if (!host.problems.some((problem) => problem.blocking)) life.tell({ kind: 'probed' })
+  const blocking = host.problems.filter((problem) => problem.blocking)
+  if (blocking.length === 0) life.tell({ kind: 'probed' })
+  else recovery.log.warn({ problems: blocking }, 'no jobs are taken here')
 }

@@ -4,6 +4,7 @@ import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { ENGINE_CALL_MS_MAX } from '../../protocol/core/limits.ts'
 import { converse } from './converse.ts'
 import { parseEvent } from './engine-events.ts'
+import { engineInfo, type InfoAnswer } from './engine-info.ts'
 import {
   type ContainerBody,
   type ContainerView,
@@ -38,26 +39,10 @@ interface CallOptions {
 interface Calls {
   info(options: CallOptions): Promise<InfoAnswer>
   version(options: CallOptions): Promise<Docker.DockerVersion>
+  importImage(archive: Readable, options: CallOptions): Promise<NodeJS.ReadableStream>
   createImage(auth: object, options: CallOptions): Promise<NodeJS.ReadableStream>
   getEvents(options: CallOptions): Promise<NodeJS.ReadableStream>
   listVolumes(options: CallOptions): Promise<{ Volumes: Docker.VolumeInspectInfo[] | null }>
-}
-
-interface InfoAnswer {
-  readonly SecurityOptions: readonly string[] | null
-  readonly OSType: string
-  readonly Architecture: string
-  readonly KernelVersion: string
-  /** Absent before API 1.41, where there was only version 1. */
-  readonly CgroupVersion: string | undefined
-  readonly NCPU: number
-  readonly MemTotal: number
-  readonly Driver: string
-  readonly DockerRootDir: string
-  readonly MemoryLimit: boolean
-  readonly SwapLimit: boolean
-  readonly PidsLimit: boolean
-  readonly CpuCfsQuota: boolean
 }
 
 /**
@@ -91,25 +76,7 @@ export class Engine {
     const [info, version] = await this.#call((abortSignal) =>
       Promise.all([this.#calls.info({ abortSignal }), this.#calls.version({ abortSignal })])
     )
-    return {
-      version: version.Version,
-      apiVersion: version.ApiVersion,
-      os: info.OSType,
-      architecture: info.Architecture,
-      kernel: info.KernelVersion,
-      cgroup: info.CgroupVersion === '2' ? 2 : 1,
-      cpus: info.NCPU,
-      memoryBytes: info.MemTotal,
-      storageDriver: info.Driver,
-      rootDir: info.DockerRootDir,
-      unenforced: [
-        ...(info.MemoryLimit ? [] : ['memory']),
-        ...(info.PidsLimit ? [] : ['pids']),
-        ...(info.CpuCfsQuota ? [] : ['cpu'])
-      ],
-      swapLimit: info.SwapLimit,
-      security: securityOf(info.SecurityOptions ?? [])
-    }
+    return engineInfo(info, version)
   }
 
   /** Undefined where the image is not on this host. */
@@ -136,6 +103,21 @@ export class Engine {
     await this.#limited(async () => {
       await this.#follow(await this.#docker.loadImage(archive, { abortSignal: signal }))
     }, signal)
+  }
+
+  /** Makes an image without a name of a root file system's tar archive, and gives its id. */
+  async importRoot(archive: Readable, labels: Labels): Promise<string> {
+    const changes = Object.entries(labels).map(([key, value]) => `LABEL "${key}"="${value}"`)
+    return await this.#call(async (abortSignal) => {
+      const progress = await this.#calls.importImage(archive, { changes, abortSignal })
+      return await this.#follow(progress)
+    })
+  }
+
+  async removeImage(id: string): Promise<boolean> {
+    return await this.#removed((abortSignal) =>
+      this.#docker.getImage(id).remove({ force: true, abortSignal })
+    )
   }
 
   /** The new container's id. Status 409 says that the name is taken. */
@@ -311,12 +293,18 @@ export class Engine {
     }
   }
 
-  /** Progress ends with the reason where the work failed; the status was sent long before. */
-  async #follow(progress: NodeJS.ReadableStream): Promise<void> {
+  /**
+   * Progress ends with the reason where the work failed; the status was sent long before. Gives its
+   * last word.
+   */
+  async #follow(progress: NodeJS.ReadableStream): Promise<string> {
+    let last = ''
     for await (const line of jsonLines(progress as AsyncIterable<Uint8Array>)) {
-      const { error } = line as { error?: string }
+      const { error, status } = line as { error?: string; status?: string }
       if (error !== undefined) throw new EngineError(error.trim(), undefined)
+      last = status ?? last
     }
+    return last
   }
 
   async #found<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
@@ -373,12 +361,6 @@ export function isStatus(error: unknown, status: number): boolean {
 
 function notStarted(cause: string): ExecEnd {
   return { kind: 'not_started', cause: cause.slice(0, CAUSE_CHARACTERS_MAX) }
-}
-
-/** The names of what is on, of options such as `name=seccomp,profile=default`. */
-function securityOf(options: readonly string[]): ReadonlySet<string> {
-  const on = options.filter((option) => !option.includes('profile=unconfined'))
-  return new Set(on.map((option) => /name=([^,]+)/.exec(option)?.[1] ?? option))
 }
 
 function labelFilter(labels: Labels): string[] {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Engine } from './engine.ts'
+import type { EngineInfo } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
@@ -21,8 +22,13 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   // Ours alone: what a stranger's commit lays out must not be found by other users of this host.
   await mkdir(workspaces, { recursive: true, mode: 0o700 })
   const guard = await layGuard(join(workspaces, GROUND_DIR))
-  const [info, limits] = await Promise.all([engine.info(), hostLimits()])
+  const info = await engine.info()
+  return { guard, platform: nativePlatform(info), host: await sandboxHost(info) }
+}
+
+/** What a profile has to know of this host. */
+export async function sandboxHost(info: EngineInfo): Promise<SandboxHost> {
   const { cgroup, cpus, security, swapLimit } = info
-  const host = { cgroup, cpus, apparmor: security.has('apparmor'), swapLimit, limits }
-  return { guard, platform: nativePlatform(info), host }
+  const limits = await hostLimits()
+  return { cgroup, cpus, apparmor: security.has('apparmor'), swapLimit, limits }
 }

@@ -1,4 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { ContainerBody, ContainerView } from './engine-types.ts'
+
+/** Characters of a text that an error still shows whole: an image's digest is one. */
+const TEXT_CHARACTERS_MAX = 128
+/** Of a longer one; enough to see what it is. */
+const TEXT_CHARACTERS_SHOWN = 32
 
 /**
  * What the engine stored otherwise than it was asked, as `HostConfig.PidsLimit is 0, asked 512`. An
@@ -57,5 +63,13 @@ function plain(value: unknown): unknown {
 }
 
 function show(value: unknown): string {
-  return JSON.stringify(value) ?? 'absent'
+  return JSON.stringify(value, (_key, part) => brief(part)) ?? 'absent'
+}
+
+/** A filter of system calls has thousands of characters; its hash tells one from another. */
+function brief(part: unknown): unknown {
+  if (typeof part !== 'string' || part.length <= TEXT_CHARACTERS_MAX) return part
+  const hash = createHash('sha256').update(part).digest('hex').slice(0, 8)
+  const start = part.slice(0, TEXT_CHARACTERS_SHOWN)
+  return `${start}... (${part.length} characters, SHA-256 ${hash})`
 }

@@ -3,6 +3,7 @@ import type { Resources } from '../../protocol/core/run.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
 import { BUSYBOX_INSIDE, GUARD_COMMAND, GUARD_INSIDE, LEASE_INSIDE } from './guard.ts'
 import type { HostLimits } from './host-limits.ts'
+import { SECCOMP_OPTION } from './seccomp-filter.ts'
 
 /** Where a job's source is, and where its steps start. */
 export const WORKSPACE_INSIDE = '/work'
@@ -114,13 +115,13 @@ export function standardProfile(request: SandboxRequest, host: SandboxHost): Con
 }
 
 function privileges(host: SandboxHost): Record<string, unknown> {
-  // Without a seccomp option the engine's own profile applies; `unconfined` is never sent.
   const apparmor = host.apparmor ? ['apparmor=docker-default'] : []
   return {
     Privileged: false,
     CapDrop: ['ALL'],
     CapAdd: CAPABILITIES,
-    SecurityOpt: ['no-new-privileges:true', ...apparmor],
+    // Without ours the engine's own filter applies, which is as open as the engine is old.
+    SecurityOpt: ['no-new-privileges:true', SECCOMP_OPTION, ...apparmor],
     MaskedPaths: [...MASKED_PATHS, ...throttlePaths(host.cpus)],
     ReadonlyRootfs: false,
     Devices: [],

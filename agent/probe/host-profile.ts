@@ -29,6 +29,8 @@ export interface HostProfile {
   /** Version of git, '' where it is missing. */
   readonly git: string
   readonly problems: readonly HostProblem[]
+  /** Tries a container as jobs get them: what that shows is among `problems` when it resolves. */
+  readonly trial: () => Promise<void>
   /** The smaller of what the state folder's and the engine's file systems have free, now. */
   readonly diskFreeBytes: () => Promise<number>
 }

@@ -15,34 +15,43 @@ const DISK_FREE_BYTES_MIN = 1_073_741_824
 export interface ProbeParts {
   readonly engine: Pick<Engine, 'info'>
   readonly settings: ProbeSettings
+  /** What keeps a container as jobs get them from running here; see tryProfile. */
+  readonly trial: () => Promise<HostProblem | undefined>
 }
 
 /**
  * Looks at this host: totals of the machine, not of this process's own cgroup, since the containers
  * are the engine's. Throws ENGINE_UNREACHABLE; everything else that is wrong is in `problems`.
  */
-export async function probeHost({ engine, settings }: ProbeParts): Promise<HostProfile> {
+export async function probeHost({ engine, settings, trial }: ProbeParts): Promise<HostProfile> {
   const info = await engine.info()
   const [version, busybox] = await Promise.all([gitVersion(), busyboxProblem(settings.busybox)])
   const size = {
     cpus: Math.min(cpus().length, info.cpus),
     memoryBytes: Math.min(totalmem(), info.memoryBytes)
   }
-  const { capacity, problems } = capacityOf(size, settings.capacity)
+  const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
+  const problems: HostProblem[] = [
+    ...engineProblems(info, release()),
+    ...(busybox === undefined ? [] : [busybox]),
+    ...gitProblems(version),
+    ...capacityProblems,
+    ...diskProblems(await diskFreeBytes(), settings.state)
+  ]
+  // Whoever cannot filter at all, or has no busybox to start, is known without one.
+  const isHopeless = problems.some(({ part }) => part === 'seccomp' || part === 'busybox')
   return {
     platforms: [{ name: nativePlatform(info), native: true }],
     capacity,
     engine: factsOf(info),
     git: version,
     diskFreeBytes,
-    problems: [
-      ...engineProblems(info, release()),
-      ...(busybox === undefined ? [] : [busybox]),
-      ...gitProblems(version),
-      ...problems,
-      ...diskProblems(await diskFreeBytes(), settings.state)
-    ]
+    problems,
+    trial: async () => {
+      const shown = isHopeless ? undefined : await trial()
+      if (shown !== undefined) problems.push(shown)
+    }
   }
 }
 

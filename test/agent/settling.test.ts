@@ -8,7 +8,7 @@ import { OneRegister } from '../support/one-register.ts'
 import { recoveryOf } from '../support/recovery-parts.ts'
 
 /** An agent that starts with nothing to settle, and what it waits for. */
-function starting(problems: readonly HostProblem[] = []) {
+function starting(problems: readonly HostProblem[] = [], trial = async (): Promise<void> => {}) {
   const [mesh, clock, life, quit] = [
     new OneRegister(),
     new FakeClock(),
@@ -18,7 +18,8 @@ function starting(problems: readonly HostProblem[] = []) {
   const bench = claimBench(mesh, clock, { peerId: 'onyx', boot: '00000000000000bb' })
   const found = { hasQuorum: false, lifeline: { holds: false } }
   const { lifeline } = found
-  const parts = { recovery: recoveryOf(mesh, bench, clock), life, lifeline, host: { problems } }
+  const host = { problems, trial }
+  const parts = { recovery: recoveryOf(mesh, bench, clock), life, lifeline, host }
   const done = settleIn({ ...parts, hasQuorum: () => found.hasQuorum }, [], quit.signal)
   return { clock, life, quit, found, done }
 }
@@ -48,6 +49,25 @@ test('an agent whose host cannot run a job takes none, whatever answers', async 
   await clock.settle(done, 1_000)
 
   expect(life.mayClaim).toBe(false)
+})
+
+test.each([
+  ['took a job there', undefined, true],
+  ['refused the filter', 'seccomp', false]
+])('an agent takes jobs once its engine was tried and %s: %s', async (_, part, mayClaim) => {
+  const problems: HostProblem[] = []
+  const answered = Promise.withResolvers<void>()
+  const { clock, life, found, done } = starting(problems, () => answered.promise)
+  found.hasQuorum = true
+  found.lifeline.holds = true
+  await clock.advance(60_000)
+  expect(life.mayClaim).toBe(false)
+
+  if (part !== undefined) problems.push({ part, found: 'no', fix: 'update it', blocking: true })
+  answered.resolve()
+  await clock.settle(done, 1_000)
+
+  expect(life.mayClaim).toBe(mayClaim)
 })
 
 test('an agent that is stopped while it waits takes nothing any more', async () => {

@@ -1,5 +1,6 @@
 import '../../protocol/host/node20.ts'
 import Table from 'cli-table3'
+import { box } from './box.ts'
 import { type ClaimsLine, claims, ourCycles } from './claims.ts'
 import { crowd } from './crowd.ts'
 import { latency } from './latency.ts'
@@ -22,6 +23,7 @@ const loads = load === undefined ? undefined : [Number(load)]
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => say(await latency()),
+  box: async () => say(await box()),
   crowd: async () => say(await crowd()),
   claims: flags.includes('--ours') ? () => ourCycles(say, { loads, profileDir }) : sayClaims
 }

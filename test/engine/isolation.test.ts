@@ -100,8 +100,8 @@ describe('a job', { timeout: TEST_MS }, () => {
 
   test('leaves neither its script nor its variables in the container', async () => {
     const attempt = await rig.start({
-      steps: [{ run: 'echo on; sleep 30 # secret-script' }],
-      spec: { env: { TOKEN: 'secret-value' } }
+      steps: [{ run: 'echo on; sleep 30 # canary-script' }],
+      spec: { env: { TOKEN: 'canary-value' } }
     })
     const name = rig.executor.containerName(attempt.input.jobId)
     await attempt.phase('first_line')
@@ -110,6 +110,6 @@ describe('a job', { timeout: TEST_MS }, () => {
     await attempt.result
 
     expect(stored).toContain(attempt.input.claimId)
-    expect(stored).not.toContain('secret')
+    expect(stored).not.toContain('canary')
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { ContainerBody, ContainerView } from '../../../agent/execute/engine-types.ts'
 import { differences } from '../../../agent/execute/read-back.ts'
 import { standardProfile } from '../../../agent/execute/sandbox-profile.ts'
+import { SECCOMP_OPTION } from '../../../agent/execute/seccomp-filter.ts'
 
 const GIB = 2 ** 30
 
@@ -98,7 +99,9 @@ describe('a container that was read back', () => {
     ['privileges', { Privileged: true }],
     ['a capability more', { CapAdd: [...(HostConfig['CapAdd'] as string[]), 'SYS_ADMIN'] }],
     ['a capability instead of another', { CapAdd: swapped('CHOWN', 'SYS_ADMIN') }],
-    ['no filter', { SecurityOpt: ['no-new-privileges:true', 'seccomp=unconfined'] }],
+    ['no filter', { SecurityOpt: filtered('seccomp=unconfined') }],
+    ["the engine's own filter", { SecurityOpt: filtered() }],
+    ['a call more in its filter', { SecurityOpt: filtered(opened()) }],
     ['a device', { Devices: [{ PathOnHost: '/dev/sda' }] }],
     ['a rule for devices', { DeviceCgroupRules: ['a *:* rwm'] }],
     ['a group more', { GroupAdd: ['0'] }],
@@ -128,7 +131,27 @@ describe('a container that was read back', () => {
     expect(first).toMatch(new RegExp(`^HostConfig\\.${name} is .*, asked `))
     expect(more).toEqual([])
   })
+
+  test('with another filter is told in few words, by which they differ', () => {
+    const view = stored({}, { SecurityOpt: filtered(opened()) })
+    const [first = ''] = differences(asked, view)
+    const said = first.match(/seccomp=[^(]*\(\d+ characters, SHA-256 [0-9a-f]{8}\)/g) ?? []
+
+    expect(first.length).toBeLessThan(400)
+    expect(new Set(said).size).toBe(2)
+  })
 })
+
+/** The security options, with others for the filter. */
+function filtered(...filters: string[]): string[] {
+  const options = asked.HostConfig['SecurityOpt'] as string[]
+  return [...options.filter((option) => !option.startsWith('seccomp=')), ...filters]
+}
+
+/** Our filter, with `mount` let through. */
+function opened(): string {
+  return SECCOMP_OPTION.replace('"mkdir"', '"mkdir","mount"')
+}
 
 function swapped(one: string, other: string): string[] {
   const names = asked.HostConfig['CapAdd'] as string[]

@@ -59,9 +59,13 @@ beforeEach(async () => {
   state = await temporaryFolder()
 })
 
+const untried = (): Promise<undefined> => Promise.reject(new Error('nothing is to be tried'))
+
 function probe(change: Partial<EngineInfo> = {}, settings: { readonly state?: string } = {}) {
   return probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), ...change }) },
+    // Without a busybox there is nothing to start.
+    trial: untried,
     // The shell of this host: any program that is no busybox.
     settings: { capacity: {}, state, busybox: '/bin/sh', ...settings }
   })
@@ -90,9 +94,8 @@ test('without an engine there is nothing to probe', async () => {
   const gone = new MeshError('ENGINE_UNREACHABLE', { socket: '/x', cause: 'ENOENT' })
   const settings = { capacity: {}, state, busybox: '/bin/sh' }
 
-  await expect(probeHost({ engine: { info: () => Promise.reject(gone) }, settings })).rejects.toBe(
-    gone
-  )
+  const engine = { info: () => Promise.reject(gone) }
+  await expect(probeHost({ engine, settings, trial: untried })).rejects.toBe(gone)
 })
 
 test('the version of git is known; without git no job may be taken', async () => {
@@ -132,6 +135,27 @@ test('disk that cannot be looked at counts as none, or as the other one', async 
 
   const known = await probe({ rootDir: '/nowhere' })
   expect(await known.diskFreeBytes()).toBeGreaterThan(0)
+})
+
+test.each<[string, Set<string>, number]>([
+  ['one that filters', new Set(['seccomp']), 1],
+  ['not one that cannot filter', new Set(), 0]
+])('an engine is tried: %s; what that shows is a problem', async (_which, security, times) => {
+  const shown = { part: 'seccomp', blocking: true, found: 'it does not take it', fix: 'update it' }
+  const trial = vi.fn(async () => shown)
+  const host = await probeHost({
+    engine: { info: async () => ({ ...INFO, kernel: release(), security }) },
+    settings: { capacity: {}, state, busybox: '/bin/busybox' },
+    trial
+  })
+
+  expect(trial).not.toHaveBeenCalled()
+  await host.trial()
+
+  const { problems } = host
+  expect(trial).toHaveBeenCalledTimes(times)
+  expect(problems.filter((problem) => problem === shown)).toHaveLength(times)
+  expect(problems.filter(({ part }) => part === 'seccomp')).toHaveLength(1)
 })
 
 test('all that is wrong is found in one look', async () => {
