@@ -1,5 +1,4 @@
 import type { Ballot } from './ballot.ts'
-import type { ChangeRequest } from './change.ts'
 import { leasedJob } from './lease-timer.ts'
 import type { Accepted } from './messages.ts'
 
@@ -25,15 +24,4 @@ export function carriedBallot({
   const round = ballot.round + 1
   if (holder !== ballot.peer || !Number.isSafeInteger(round)) return
   return { ...ballot, round }
-}
-
-/**
- * What a change may go on from without a prepare. Not where the op ends somebody's lease: that
- * needs to hear from a quorum how long it still lives.
- */
-export function usableCarried({ carried, op, me, boot }: ChangeRequest): Carried | undefined {
-  const kind = op?.body.kind
-  if (carried === undefined || kind === undefined || kind === 'claim' || kind === 'error') return
-  const { ballot } = carried
-  return ballot.peer === me && ballot.boot === boot ? carried : undefined
 }

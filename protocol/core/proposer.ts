@@ -1,4 +1,4 @@
-import { type Carried, carriedBallot, usableCarried } from './carried.ts'
+import { type Carried, carriedBallot } from './carried.ts'
 import type { ChangeRequest, ChangeVerdict, ProposerEvent } from './change.ts'
 import type { Answer } from './decide.ts'
 import { decidePromises, decideRead } from './decide.ts'
@@ -28,6 +28,17 @@ export function startChange(
     sent: undefined
   }
   return carried === undefined ? prepareWave(state) : goOn(state, carried)
+}
+
+/**
+ * What a change may go on from without a prepare. Not where the op ends somebody's lease: that
+ * needs to hear from a quorum how long it still lives.
+ */
+function usableCarried({ carried, op, me, boot }: ChangeRequest): Carried | undefined {
+  const kind = op?.body.kind
+  if (carried === undefined || kind === undefined || kind === 'claim' || kind === 'error') return
+  const { ballot } = carried
+  return ballot.peer === me && ballot.boot === boot ? carried : undefined
 }
 
 /** A quorum has promised already: as if its promises, all with what it accepted, had just come. */

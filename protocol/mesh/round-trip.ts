@@ -52,6 +52,12 @@ function echo(stream: Stream, signal: AbortSignal): Promise<number> {
   signal.addEventListener('abort', () => reject(signal.reason), options)
   // The process's own clock: the lease clock counts in steps of 10 ms.
   const startMs = performance.now()
-  stream.send(sent)
+  try {
+    stream.send(sent)
+  } catch (error) {
+    // Thrown on, it would leave `promise` to nobody: its rejection, by the close that follows, would
+    // end the whole process.
+    reject(error)
+  }
   return promise.finally(() => waiting.abort())
 }

@@ -1,4 +1,5 @@
 import { REDELIVERY_MARGIN_MS } from '../../protocol/core/roster-limits.ts'
+import { witnessRefs } from '../../protocol/core/witnesses.ts'
 import type { Backup, Disk } from './disk.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
@@ -305,10 +306,13 @@ export class Trouble {
     if (nowMs - backup.atMs < BACKUP_AGE_MS_MIN) return false
     if (this.#ruined >= Math.floor((options.witnesses - 1) / 2)) return false
     const { storeId } = backup.node.disk
+    // Only who is a witness now is asked.
+    const asked = witnessRefs(backup.node.rosters.current).map(({ peerId }) => peerId)
     const remembers = nodes.some((one) => {
-      const isOther = one !== backup.node && one.witness.isWhole === true && one.process.isAlive
-      const isAwake = one.process.pausedUntilMs <= nowMs
-      return isOther && isAwake && one.client.seen.of(backup.node.peerId, storeId) > backup.copy.seq
+      if (one === backup.node || !asked.includes(one.peerId)) return false
+      const isThere = one.witness.isWhole === true && one.process.isAlive
+      const isAwake = isThere && one.process.pausedUntilMs <= nowMs
+      return isAwake && one.client.seen.of(backup.node.peerId, storeId) > backup.copy.seq
     })
     // Without anybody who remembers it is not noticed, as docs/protocol.md says.
     if (!remembers) return false

@@ -71,6 +71,10 @@ async function run({ first, count, isJson }: Settings): Promise<number> {
     totals.epochMax = Math.max(totals.epochMax, batch.epochMax)
     counts = addCounts([counts, batch.counts])
     broken.push(...batch.broken)
+    // At once: a long run that is ended before its time must not take them with it.
+    for (const { seed, violation } of batch.broken) {
+      process.stderr.write(`seed ${seed}: ${violation}\n`)
+    }
     const isDue = Math.floor(before / PROGRESS_EVERY) < Math.floor(totals.seeds / PROGRESS_EVERY)
     if (isDue && !isJson) say(`${totals.seeds} of ${count} seeds, ${broken.length} broken`)
   })

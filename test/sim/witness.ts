@@ -256,9 +256,11 @@ export class SimWitness {
     this.#commit(register, step, reply)
   }
 
-  #noteCreate({ place }: WitnessRegister, { scope }: AcceptRequest): void {
-    if (scope.ann === undefined) return
-    const { gateway, gwSeq } = scope.ann
+  // By the announcement that its value names: what a rogue says beside it is anything.
+  #noteCreate({ place }: WitnessRegister, { scope, value }: AcceptRequest): void {
+    const named = this.#parts.shelf.find(value.annHash)?.announcement ?? scope.ann
+    if (named === undefined) return
+    const { gateway, gwSeq } = named
     const store = this.#disk.storeId
     this.#parts.scene.emit({ kind: 'creates', store, place, gateway, gwSeq })
   }

@@ -123,11 +123,16 @@ function takes(silence: Silence, event: Taken): string | undefined {
       : undefined
   // The same value written back by a reader is no word of the holder.
   const isByHolder = event.changes && value.op.actor === next?.lease.holder
-  const isFresh = next !== undefined && next.lease.claimId !== held?.lease.claimId
+  // An adoption that was missed here is the holder's word as well, whoever wrote on it since.
+  const isFresh = next !== undefined && !isSameLease(next, held)
   if (next !== undefined && (isFresh || isByHolder)) {
     silence.hear(at(event), next.lease.claimId, localMs)
   }
   return problem
+}
+
+function isSameLease({ lease }: LeasedJob, held: LeasedJob | undefined): boolean {
+  return lease.claimId === held?.lease.claimId && lease.boot === held.lease.boot
 }
 
 function isDeposed(silence: Silence, event: Taken, held: LeasedJob): boolean {
