@@ -46,7 +46,9 @@ export async function cancelJob(
   const answer = await settle(parts, id, { kind: 'cancel', reason })
   // Without the hint the others learn it by anti-entropy: later, not differently.
   parts.hint(id).catch(() => undefined)
-  if (answer.kind === 'rejected' && answer.reason !== 'terminal') {
+  // Gone, it ended so long ago that its witnesses keep it no more.
+  const hasEnded = answer.reason === 'terminal' || answer.reason === 'gone'
+  if (answer.kind === 'rejected' && !hasEnded) {
     throw new MeshError('BUG', { problem: `the cancel of ${id} was rejected: ${answer.reason}` })
   }
   const phase = answer.value?.phase ?? 'ended'

@@ -183,9 +183,12 @@ export class WitnessAcceptor {
     const { scope, ballot, value, proposerSig } = request
     const base = this.#context(asked)
     const { promised, accepted } = state.record
-    const highest = highestBallot(promised, accepted?.ballot ?? NO_BALLOT)
+    const last = accepted?.ballot ?? NO_BALLOT
+    const isLate = compareBallots(ballot, highestBallot(promised, last)) < 0
     // A late accept is refused anyway; whoever sends many must not get signatures checked for them.
-    if (compareBallots(ballot, highest) < 0) return { ...base, proposalValid: true }
+    // Not so one under the ballot accepted last: unsigned, another value would make its proposer
+    // look false.
+    if (isLate && compareBallots(ballot, last) !== 0) return { ...base, proposalValid: true }
     if (!mayAct(value, asked.set.roster, this.#parts.rosters.current()?.roster)) return undefined
     const { verifier } = this.#parts
     const proposal = { ballot, value, proposerSig }

@@ -1,7 +1,10 @@
-/** Bytes asked of the engine at once; all of them live as long as any copy in them. */
-const SLAB_BYTES = 16_384
+/**
+ * Bytes asked of the engine at once. All of them live as long as any copy in them, so that this is
+ * what one copy that is kept can hold beside those that are not: a witness keeps 50 000.
+ */
+export const SLAB_BYTES = 4_096
 /** Above this a copy has memory of its own: little would fit beside it. */
-const SHARED_BYTES_MAX = 4_096
+const SHARED_BYTES_MAX = 2_048
 
 /**
  * Copies of bytes that are kept. Asking the engine for memory costs more than a copy; in its own

@@ -23,7 +23,11 @@ beforeEach(() => {
 })
 
 /** What the member `slate` does: it holds nothing itself. */
-async function cancel(reason = 'superseded', first?: () => void): Promise<unknown> {
+async function cancel(
+  reason = 'superseded',
+  first?: () => void,
+  instead?: CancelAnswer
+): Promise<unknown> {
   const member = mesh.member('slate', 'f'.repeat(16), clock)
   const state = mesh.states.get(JOB)
   if (state !== undefined) member.board.foldJob(state, 0)
@@ -36,7 +40,7 @@ async function cancel(reason = 'superseded', first?: () => void): Promise<unknow
       ops.push(opId)
       first?.()
       if (first !== undefined) await until(clock, () => mesh.states.get(JOB)?.phase !== 'leased')
-      return await member.changeJob(jobId, opId, body)
+      return instead ?? (await member.changeJob(jobId, opId, body))
     },
     hint: async (jobId) => void hints.push(jobId),
     health: () => ({ w: 3, quorum: 2 })
@@ -75,6 +79,12 @@ test('a held job is flagged; its holder stops the steps and records it as cancel
     message: 'cancelled: superseded'
   })
   expect(bench.claimer.heldJobs).toEqual([])
+})
+
+test('a job that its witnesses have dropped has ended', async () => {
+  const gone = { kind: 'rejected', reason: 'gone', value: undefined } as const
+
+  expect(await cancel('late', undefined, gone)).toMatchObject({ code: 'JOB_ENDED' })
 })
 
 test('an order that was taken can be overtaken by the end of the job', async () => {

@@ -23,6 +23,30 @@ test('two values under one ballot are refused and reported', async () => {
   expect(witness.logged.some((line) => line.includes('equivocation found'))).toBe(true)
 })
 
+test('nobody makes a holder look false by another value under its ballot', async () => {
+  const mesh = await open()
+  const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+  const sealed = mesh.announce()
+  await mesh.settle(gateway.record(sealed))
+  await mesh.settle(agent.create(sealed))
+  const scope = scopeOf(witness, sealed, 0)
+  const read = await mesh.settle(agent.ask(witness, { kind: 'read', scope }))
+  const prev = read.kind === 'value' ? read.accepted?.value : undefined
+  const claim = (by: typeof agent, claimId: string) => {
+    const body = { kind: 'claim', claimId, boot: by.boot, leaseMs: 3_000 } as const
+    return acceptOf(by, scope, jobValue(by, scope, body, prev), { round: 30 })
+  }
+  const own = claim(agent, '0c'.repeat(16))
+  await mesh.settle(agent.ask(witness, own))
+
+  // Signed by the one that sends it, not by the one whose ballot it is.
+  const forged = { ...claim(gateway, '0d'.repeat(16)), ballot: own.ballot }
+  const reply = await mesh.settle(gateway.ask(witness, forged))
+
+  expect(codeOf(reply)).toBe('not_allowed')
+  expect(witness.logged.filter((line) => line.includes('equivocation found'))).toEqual([])
+})
+
 test('a hundred renewals are one message and no write', async () => {
   const mesh = await open()
   const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
