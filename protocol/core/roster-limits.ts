@@ -35,3 +35,5 @@ export const MOVE_PROOFS_BURST = 256
  * that admits its gateway may be on its way to them.
  */
 export const ANNOUNCEMENT_REFUSED_MS_MAX = 600_000
+/** Earlier witness epochs whose witnesses anti-entropy still visits, one store a period. */
+export const FORMER_EPOCHS_MAX = 8

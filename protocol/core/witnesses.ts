@@ -1,5 +1,6 @@
 import type { Digest } from './ports.ts'
 import type { Member, Roster } from './roster.ts'
+import { FORMER_EPOCHS_MAX } from './roster-limits.ts'
 
 /** One database that holds registers: another store of the same peer is another witness. */
 export interface WitnessRef {
@@ -26,6 +27,31 @@ export function quorumOf(count: number): number {
  */
 export function witnessRefs(roster: Roster): readonly WitnessRef[] {
   return roster.members.flatMap((member) => refOf(member) ?? [])
+}
+
+/**
+ * Witnesses of earlier epochs, newest first, that are members still and have the same store, but are
+ * no witnesses now. What was chosen by a majority of which one lost its store since may be shown by
+ * such a one alone.
+ */
+export function formerWitnesses(
+  current: Roster,
+  at: (witnessEpoch: number) => Roster | undefined
+): readonly WitnessRef[] {
+  const seats = new Map(current.members.map(({ peerId, witness }) => [peerId, witness?.storeId]))
+  const stores = new Set(witnessRefs(current).map(({ storeId }) => storeId))
+  const last = Math.max(1, current.witnessEpoch - FORMER_EPOCHS_MAX)
+  const former: WitnessRef[] = []
+  for (let epoch = current.witnessEpoch - 1; epoch >= last; epoch -= 1) {
+    const roster = at(epoch)
+    for (const ref of roster === undefined ? [] : witnessRefs(roster)) {
+      const store = seats.get(ref.peerId) ?? ref.storeId
+      if (!seats.has(ref.peerId) || store !== ref.storeId || stores.has(ref.storeId)) continue
+      stores.add(ref.storeId)
+      former.push(ref)
+    }
+  }
+  return former
 }
 
 /**

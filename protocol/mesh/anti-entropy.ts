@@ -3,7 +3,7 @@ import { LEASE_PROFILES } from '../core/lease-profile.ts'
 import { SYNC_ITEMS_MAX, SYNC_PAGES_MAX } from '../core/limits.ts'
 import type { RegisterReply, SyncItem } from '../core/messages.ts'
 import type { Clock, Random, Transport } from '../core/ports.ts'
-import { type WitnessRef, witnessRefs } from '../core/witnesses.ts'
+import { formerWitnesses, type WitnessRef, witnessRefs } from '../core/witnesses.ts'
 import type { Log } from '../host/log.ts'
 import type { BoardFeed } from './board-feed.ts'
 import type { LinkEvent } from './links.ts'
@@ -80,11 +80,16 @@ export class AntiEntropy {
     const { rosters, linked, transport } = this.#parts
     const roster = rosters.current()?.roster
     if (roster !== undefined) {
-      this.#forgetOthers(witnessRefs(roster))
+      const former = formerWitnesses(roster, (epoch) => rosters.at(epoch))
+      this.#forgetOthers([...witnessRefs(roster), ...former])
       const peers = linked()
       const here = (ref: WitnessRef) => ref.peerId === transport.peerId || peers.has(ref.peerId)
       const witnesses = witnessRefs(roster).filter(here)
       for (const ref of syncCover(witnesses, roster.w, this.#period)) this.#visit(ref)
+      // They get nothing new: one a period is enough to find what nobody else has.
+      const shown = former.filter(here)
+      const next = shown[this.#period % Math.max(1, shown.length)]
+      if (next !== undefined) this.#visit(next)
     }
     this.#period += 1
     this.#arm(1 - JITTER, 1 + JITTER)

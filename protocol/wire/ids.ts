@@ -1,6 +1,6 @@
 /** Request streams; the version is raised with any change that an older member would refuse. */
 export const PROTOCOLS = {
-  register: '/runner-mesh/register/1',
+  register: '/runner-mesh/register/2',
   roster: '/runner-mesh/roster/1',
   join: '/runner-mesh/join/1',
   log: '/runner-mesh/log/1',

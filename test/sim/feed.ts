@@ -2,7 +2,7 @@ import { isTerminal } from '../../protocol/core/job.ts'
 import { SYNC_ITEMS_MAX } from '../../protocol/core/limits.ts'
 import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
 import { isSealed } from '../../protocol/core/run-reducer.ts'
-import { type WitnessRef, witnessRefs } from '../../protocol/core/witnesses.ts'
+import { formerWitnesses, type WitnessRef, witnessRefs } from '../../protocol/core/witnesses.ts'
 import { refOf } from './job-door.ts'
 import type { NodeParts } from './node-parts.ts'
 
@@ -187,7 +187,8 @@ export class SimFeed {
   #round(): void {
     const { scene, process } = this.#parts
     const { rosters, network } = this.#parts
-    for (const witness of witnessRefs(rosters.current)) this.#visit(witness)
+    const former = formerWitnesses(rosters.current, (epoch) => rosters.at(epoch))
+    for (const witness of [...witnessRefs(rosters.current), ...former]) this.#visit(witness)
     // What one host knows of the membership comes to all, sooner or later.
     if (rosters.current.version > 1) {
       network.gossip(process, { kind: 'rosters', rosters: rosters.all() })

@@ -106,6 +106,23 @@ test('a run that reached one witness only is finished by the witnesses themselve
   expect(mesh.all.map((member) => phaseAt(member, sealed))).toEqual(FOUR.map(() => 'queued'))
 })
 
+test('a run that only a witness of an earlier epoch still shows comes to every board', async () => {
+  const mesh = await MemoryMembers.open({ roles: FOUR, gossip: false })
+  const sealed = mesh.announce()
+  mesh.network.isolate(mesh.member(2).peerId)
+  await mesh.settle(mesh.member(0).recordRun(sealed))
+  // Of the two that have it one is gone for good, the other gives its seat away.
+  await mesh.kill(0)
+  mesh.network.heal()
+  await mesh.changeRoster([FOUR[0], ['agent'], FOUR[2], ['agent', 'witness']])
+  for (const index of [1, 2, 3]) await mesh.restart(index)
+  await mesh.clock.advance(10 * PERIOD_MS)
+
+  for (const index of [1, 2, 3]) {
+    expect(phaseAt(mesh.member(index), sealed)).toBe('queued')
+  }
+})
+
 test('while nothing changes a period costs one small request a witness', async () => {
   const mesh = await MemoryMembers.open({ roles: FOUR, gossip: false })
   await mesh.settle(mesh.member(0).recordRun(mesh.announce()))

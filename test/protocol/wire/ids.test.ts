@@ -5,7 +5,7 @@ import { generateKey } from '../../../protocol/wire/keys.ts'
 import { jobIds, runIds } from './draws.ts'
 
 test('protocols and topics have their published names', () => {
-  expect(PROTOCOLS.register).toBe('/runner-mesh/register/1')
+  expect(PROTOCOLS.register).toBe('/runner-mesh/register/2')
   expect(Object.values(PROTOCOLS)).toHaveLength(6)
   expect(Object.values(TOPICS)).toEqual([
     'runner-mesh/jobs/1',
