@@ -30,9 +30,9 @@ export function witnessRefs(roster: Roster): readonly WitnessRef[] {
 }
 
 /**
- * Witnesses of earlier epochs, newest first, that are members still and have the same store, but are
- * no witnesses now. What was chosen by a majority of which one lost its store since may be shown by
- * such a one alone.
+ * Witnesses of earlier epochs, newest first, that are members still and have the same store, but
+ * are no witnesses now. What was chosen by a majority of which one lost its store since may be
+ * shown by such a one alone.
  */
 export function formerWitnesses(
   current: Roster,

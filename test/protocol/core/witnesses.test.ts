@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
+import { FORMER_EPOCHS_MAX } from '../../../protocol/core/roster-limits.ts'
 import {
+  formerWitnesses,
   quorumOf,
   witnessCount,
   witnessesOf,
@@ -119,5 +121,37 @@ describe('the witnesses of a run', () => {
     const roster = rosterOf([witness(0, 'zone'), agent, former])
 
     expect(witnessRefs(roster).map(({ peerId }) => peerId)).toEqual(['peer0'])
+  })
+})
+
+describe('former witnesses', () => {
+  const [a, b, c, d] = [1, 2, 3, 4].map((index) => witness(index, `z${index}`)) as Member[]
+  const asAgent = (member = a as Member): Member => ({ ...member, roles: ['agent'] })
+  const before = rosterOf([a, b, c] as Member[], 1)
+  const at = (epoch: number): Roster | undefined => (epoch === 1 ? before : undefined)
+  const formerIn = (members: readonly (Member | undefined)[]) => {
+    const current = rosterOf(members as Member[], 2)
+    return formerWitnesses(current, at).map(({ peerId }) => peerId)
+  }
+
+  test('are members still that gave their seats away', () => {
+    expect(formerIn([a, b, asAgent(c), d])).toEqual(['peer3'])
+  })
+
+  test('are none that left, and none whose store is another now', () => {
+    const other = { ...(c as Member), witness: { storeId: 'ff'.repeat(16), zone: 'z3' } }
+    expect(formerIn([a, b, d])).toEqual([])
+    expect(formerIn([a, b, other])).toEqual([])
+  })
+
+  test('are as few as there are, and each only once', () => {
+    const current = rosterOf([a, b, asAgent(c), d] as Member[], FORMER_EPOCHS_MAX + 3)
+    const asked: number[] = []
+    const former = formerWitnesses(current, (epoch) => {
+      asked.push(epoch)
+      return { ...before, witnessEpoch: epoch }
+    })
+    expect(former.map(({ peerId }) => peerId)).toEqual(['peer3'])
+    expect(asked).toHaveLength(FORMER_EPOCHS_MAX)
   })
 })
