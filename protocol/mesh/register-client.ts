@@ -144,13 +144,14 @@ export class RegisterClient {
   }
 
   /** A round above the promise of a proposer that is gone, where our own witness still lags. */
-  async #writeBack(ref: ChangeRef): Promise<void> {
+  async #writeBack(ref: ChangeRef): Promise<boolean> {
     const set = this.#parts.sets.of(ref.register, ref.witnessEpoch)
-    if (set === undefined) return
+    if (set === undefined) return true
     const fast = await this.#fastRead(ref, set, this.#signal(undefined))
-    if (fast.kind === 'unreachable' || fast.kind === 'gone') return
-    if (!fast.lagging.includes(this.#parts.transport.peerId)) return
-    await this.change(ref, undefined)
+    if (fast.kind === 'unreachable') return false
+    if (fast.kind === 'gone' || !fast.lagging.includes(this.#parts.transport.peerId)) return true
+    const { kind } = await this.change(ref, undefined)
+    return kind !== 'unresolved'
   }
 
   async #changeNow(

@@ -2,6 +2,7 @@ import { codeOf } from '../core/errors.ts'
 import { REPAIRS_KEPT_MAX, REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
 import type { Accepted, AnnouncementRef } from '../core/messages.ts'
 import type { Clock, Transport } from '../core/ports.ts'
+import { WRITE_BACKS_MAX } from '../core/recovery-limits.ts'
 import type { Log } from '../host/log.ts'
 import { Lru } from './lru.ts'
 import { pause } from './pause.ts'
@@ -22,8 +23,11 @@ export interface RepairsParts {
   readonly transport: Transport
   readonly clock: Clock
   readonly log: Log
-  /** For our own witness, which has promised a higher round and still lacks what is chosen. */
-  readonly writeBack: (ref: Omit<ChosenAccept, 'accepted' | 'announcement'>) => Promise<void>
+  /**
+   * For our own witness, which has promised a higher round and still lacks what is chosen. False
+   * where too few could be asked.
+   */
+  readonly writeBack: (ref: Omit<ChosenAccept, 'accepted' | 'announcement'>) => Promise<boolean>
 }
 
 /**
@@ -92,8 +96,17 @@ export class Repairs {
     const second = await this.#try(chosen, set, peerId, storeId)
     if (second !== 'outrun') return second === 'done'
     // Or its proposer is gone, and no accept below it will ever be taken.
-    if (isOwn) await this.#writeBack(chosen)
+    if (isOwn) await this.#writeBackOwn(chosen, set)
     return !isOwn
+  }
+
+  /** Nobody reads for us what our board knows as ended: given up once, it would lag for ever. */
+  async #writeBackOwn(chosen: ChosenAccept, set: WitnessSet): Promise<void> {
+    for (let tries = 1; tries <= WRITE_BACKS_MAX; tries += 1) {
+      if (await this.#writeBack(chosen)) return
+      await pause(this.#clock, set.profile.antiEntropyMs, this.#stop.signal)
+      if (this.#stop.signal.aborted) return
+    }
   }
 
   async #try(

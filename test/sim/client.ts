@@ -88,7 +88,11 @@ export class SimClient {
   constructor(parts: ClientParts) {
     this.#parts = parts
     const ask: SimClient['ask'] = (...request) => this.ask(...request)
-    this.#repairs = new SimRepairs({ ...parts, ask, writeBack: (ref) => this.#writeBack(ref) })
+    this.#repairs = new SimRepairs({
+      ...parts,
+      ask,
+      writeBack: (...asked) => this.#writeBack(...asked)
+    })
     parts.process.onCrash(() => {
       this.#lanes = new Map()
       this.#rounds = new Map()
@@ -299,13 +303,16 @@ export class SimClient {
   }
 
   /** A round above the promise of a proposer that is gone, where our own witness still lags. */
-  #writeBack(ref: Ref): void {
+  #writeBack(ref: Ref, done: (isOver: boolean) => void): void {
     const { scene, process } = this.#parts
     this.#read(ref, (judged) => {
-      if (judged.kind === 'waiting' || judged.kind === 'gone') return
-      if (!judged.lagging.includes(process.peerId)) return
+      const isOver = judged.kind !== 'waiting'
+      if (!isOver || judged.kind === 'gone' || !judged.lagging.includes(process.peerId)) {
+        done(isOver)
+        return
+      }
       scene.count('witness: wrote back what it lacked')
-      this.change(ref, undefined, {}, () => undefined)
+      this.change(ref, undefined, {}, ({ kind }) => done(kind !== 'unresolved'))
     })
   }
 

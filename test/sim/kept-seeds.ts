@@ -36,5 +36,9 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
     seed: 203264,
     found: 'V1: a job that another had moved was moved again from where it landed, for ever'
+  },
+  {
+    seed: 207228,
+    found: 'V5: a witness that could not read once never wrote back what it lacked itself'
   }
 ]

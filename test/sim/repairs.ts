@@ -1,5 +1,6 @@
 import type { ChangeRequest } from '../../protocol/core/change.ts'
 import type { Accepted, RegisterReply, RegisterRequest } from '../../protocol/core/messages.ts'
+import { WRITE_BACKS_MAX } from '../../protocol/core/recovery-limits.ts'
 import type { WitnessRef } from '../../protocol/core/witnesses.ts'
 import type { ReadRef, Ref } from './client.ts'
 import type { SimProcess } from './process.ts'
@@ -13,8 +14,11 @@ interface RepairParts {
     message: RegisterRequest,
     answer: (reply: RegisterReply | undefined) => void
   ): void
-  /** For our own witness, which has promised a higher round and still lacks what is chosen. */
-  writeBack(ref: Ref): void
+  /**
+   * For our own witness, which has promised a higher round and still lacks what is chosen; `done`
+   * gets false where too few could be asked.
+   */
+  writeBack(ref: Ref, done: (isOver: boolean) => void): void
 }
 
 interface Push {
@@ -63,7 +67,7 @@ export class SimRepairs {
   }
 
   #pushTo(witness: WitnessRef, name: string, ref: Ref, { accepted, announcement }: Push): void {
-    const { process, scene, ask, writeBack } = this.#parts
+    const { process, scene, ask } = this.#parts
     const { register, witnessEpoch, ann } = ref
     const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
     const accept = { kind: 'accept', scope, ...accepted, announcement } as const
@@ -81,10 +85,18 @@ export class SimRepairs {
           return
         }
         this.#pushed.delete(name)
-        if (isOutrun) writeBack(ref)
+        if (isOutrun) this.#writeBackOwn(ref, 1)
       })
     }
     send()
+  }
+
+  #writeBackOwn(ref: Ref, tries: number): void {
+    const { process, scene, writeBack } = this.#parts
+    writeBack(ref, (isOver) => {
+      if (isOver || tries === WRITE_BACKS_MAX) return
+      process.arm(scene.profile.antiEntropyMs, () => this.#writeBackOwn(ref, tries + 1))
+    })
   }
 
   #mayRepair(witnesses: ChangeRequest['witnesses'], { value }: Accepted): boolean {
