@@ -5,5 +5,7 @@
  * it has left.
  */
 export const LOSS_HOSTS_MAX = 2
-/** Times that a witness tries, one anti-entropy period apart, to write back what it lacks itself. */
+/**
+ * Times that a witness tries, one anti-entropy period apart, to write back what it lacks itself.
+ */
 export const WRITE_BACKS_MAX = 30
