@@ -110,7 +110,7 @@ export class JobAccess {
       const next = await this.#next(sealed, ref, change, options.signal)
       // Another has moved it: moved on from there to there, it would be refused for ever.
       const isMade = body.kind === 'move' && change.value?.phase === 'moved'
-      if (next === 'here' || isMade) return change
+      if (next === 'here' || (isMade && next !== undefined)) return change
       ref = next
     }
     return UNRESOLVED

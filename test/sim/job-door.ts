@@ -48,7 +48,7 @@ export class SimJobDoor implements JobDoor {
         if (change.value?.phase === 'moved' && isChosen) {
           this.land(ref, change.value, (next) => {
             // As in production: whoever moved it, it has moved.
-            if (body.kind === 'move') done(change)
+            if (body.kind === 'move' && next !== undefined) done(change)
             else hop(next, hops + 1)
           })
         } else if (isAbsent && !isOrigin(sealed, ref)) hop(refOf(sealed, jobId), hops + 1)
