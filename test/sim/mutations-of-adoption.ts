@@ -1,4 +1,4 @@
-import { ACCEPTOR, JOBS, type Mutation } from './mutation.ts'
+import { ACCEPTOR, type Mutation } from './mutation.ts'
 
 const ADOPTION = 'test/sim/adoption.ts'
 
@@ -49,18 +49,6 @@ export const OF_ADOPTION: readonly Mutation[] = [
         file: ADOPTION,
         find: '(isOurs ? done(won) : again()))',
         replace: '(isOurs ? done({ ...won, startedAtMs: parts.process.nowMs }) : again()))'
-      }
-    ]
-  },
-  {
-    name: 'ADOPTAGAIN',
-    schedule: 'restarts',
-    rule: 'each adoption has the next number, once, 4.5',
-    patches: [
-      {
-        file: JOBS,
-        find: "if (number !== adoptionsOf(lease) + 1) return 'stale_boot'\n",
-        replace: "if (number < 0) return 'stale_boot'\n"
       }
     ]
   },

@@ -181,6 +181,7 @@ export const RULES: readonly Mutation[] = [
   },
   {
     name: 'LATERENEW',
+    schedule: 'engine',
     rule: 'a spent lease with a container is never extended, 4.12.14',
     patches: [
       {
