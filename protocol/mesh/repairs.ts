@@ -94,19 +94,27 @@ export class Repairs {
     await pause(this.#clock, set.profile.requestTimeoutMs, this.#stop.signal)
     if (this.#stop.signal.aborted) return false
     const second = await this.#try(chosen, set, peerId, storeId)
-    if (second !== 'outrun') return second === 'done'
-    // Or its proposer is gone, and no accept below it will ever be taken.
-    if (isOwn) await this.#writeBackOwn(chosen, set)
-    return !isOwn
+    if (second === 'done' || !isOwn) return second !== 'failed'
+    return await this.#insist(chosen, set, storeId, second)
   }
 
   /** Nobody reads for us what our board knows as ended: given up once, it would lag for ever. */
-  async #writeBackOwn(chosen: ChosenAccept, set: WitnessSet): Promise<void> {
+  async #insist(
+    chosen: ChosenAccept,
+    set: WitnessSet,
+    storeId: string,
+    before: 'outrun' | 'failed'
+  ): Promise<boolean> {
+    let last: 'done' | 'outrun' | 'failed' = before
     for (let tries = 1; tries <= WRITE_BACKS_MAX; tries += 1) {
-      if (await this.#writeBack(chosen)) return
+      // Its proposer is gone, and no accept below that promise will ever be taken.
+      if (last === 'outrun' && (await this.#writeBack(chosen))) return false
       await pause(this.#clock, set.profile.antiEntropyMs, this.#stop.signal)
-      if (this.#stop.signal.aborted) return
+      if (this.#stop.signal.aborted) return false
+      last = await this.#try(chosen, set, this.#transport.peerId, storeId)
+      if (last === 'done') return true
     }
+    return false
   }
 
   async #try(

@@ -67,12 +67,18 @@ export class SimRepairs {
   }
 
   #pushTo(witness: WitnessRef, name: string, ref: Ref, { accepted, announcement }: Push): void {
-    const { process, scene, ask } = this.#parts
+    const { process, scene, ask, writeBack } = this.#parts
     const { register, witnessEpoch, ann } = ref
     const scope = { register, witnessEpoch, storeId: witness.storeId, ann }
     const accept = { kind: 'accept', scope, ...accepted, announcement } as const
     const isOwn = witness.peerId === process.peerId
     let tries = 0
+    const later = (): void => {
+      const { antiEntropyMs, requestTimeoutMs } = scene.profile
+      const isLast = isOwn ? tries > WRITE_BACKS_MAX : tries > 1
+      if (isLast) this.#pushed.delete(name)
+      else process.arm(tries === 1 ? requestTimeoutMs : antiEntropyMs, send)
+    }
     const send = (): void => {
       tries += 1
       let isOver = false
@@ -80,23 +86,16 @@ export class SimRepairs {
         const isOutrun = reply?.kind === 'rejected' && reply.code === 'ballot'
         if (isOver || reply?.kind === 'accepted' || (isOutrun && !isOwn)) return
         isOver = true
-        if (tries === 1) {
-          process.arm(scene.profile.requestTimeoutMs, send)
-          return
+        if (!isOutrun || tries === 1) later()
+        else {
+          writeBack(ref, (isMade) => {
+            if (isMade) this.#pushed.delete(name)
+            else later()
+          })
         }
-        this.#pushed.delete(name)
-        if (isOutrun) this.#writeBackOwn(ref, 1)
       })
     }
     send()
-  }
-
-  #writeBackOwn(ref: Ref, tries: number): void {
-    const { process, scene, writeBack } = this.#parts
-    writeBack(ref, (isOver) => {
-      if (isOver || tries === WRITE_BACKS_MAX) return
-      process.arm(scene.profile.antiEntropyMs, () => this.#writeBackOwn(ref, tries + 1))
-    })
   }
 
   #mayRepair(witnesses: ChangeRequest['witnesses'], { value }: Accepted): boolean {
