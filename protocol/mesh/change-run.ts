@@ -1,5 +1,3 @@
-import type { Ballot } from '../core/ballot.ts'
-import { carriedBallot } from '../core/carried.ts'
 import type { ChangeRequest, ChangeResult, ProposerEffect, ProposerEvent } from '../core/change.ts'
 import { codeOf } from '../core/errors.ts'
 import type { RegisterReply, RegisterRequest } from '../core/messages.ts'
@@ -43,7 +41,6 @@ export class ChangeRun {
   readonly #accepts = new Map<string, Promise<RegisterReply | undefined>>()
   readonly #outcome = Promise.withResolvers<ChangeOutcome>()
   #state: ProposerState | undefined
-  #usedRound = 0
   /** Set with the end: nothing is sent or armed any more, whatever still comes in. */
   #over = false
 
@@ -53,9 +50,9 @@ export class ChangeRun {
     this.#signal = signal
   }
 
-  /** The highest round of a ballot of ours that left: valid after an abort, too. */
+  /** The highest round that a ballot of ours has used up: valid after an abort, too. */
   get usedRound(): number {
-    return this.#usedRound
+    return this.#state?.ownRound ?? 0
   }
 
   /** Rejects with the signal's reason; the change may then still be applied by what was sent. */
@@ -96,7 +93,6 @@ export class ChangeRun {
 
   #send({ to, message, attempt }: Send): void {
     if (this.#over) return
-    if ('ballot' in message) this.#usedRound = Math.max(this.#usedRound, lastRoundOf(message))
     const answer = this.#ask(to, message)
     if (message.kind === 'accept') this.#accepts.set(to, answer)
     else this.#accepts.delete(to)
@@ -145,10 +141,4 @@ export class ChangeRun {
       return [{ peer, accepted: answer.then((reply) => reply?.kind === 'accepted') }]
     })
   }
-}
-
-/** An accept of ours may use up one round more than its own. */
-function lastRoundOf(message: Extract<RegisterRequest, { readonly ballot: Ballot }>): number {
-  const carried = message.kind === 'accept' ? carriedBallot(message) : undefined
-  return (carried ?? message.ballot).round
 }
