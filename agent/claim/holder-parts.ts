@@ -17,6 +17,7 @@ export interface AttemptRunner {
   clear(claimId: string): Promise<void>
   /** Removes what no attempt under way and no claim of `owned` has, and gives the containers. */
   reap(owned: OwnedClaims): Promise<readonly string[]>
+  reapTrials(): Promise<readonly string[]>
   /** Containers that processes before this one have made. */
   survivors(): Promise<readonly Survivor[]>
   /** Rejects while this host cannot be expected to run anything. */

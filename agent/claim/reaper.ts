@@ -7,7 +7,7 @@ import { pause } from './ending.ts'
 import type { AttemptRunner } from './holder-parts.ts'
 
 export interface ReaperParts {
-  readonly executor: Pick<AttemptRunner, 'reap'>
+  readonly executor: Pick<AttemptRunner, 'reap' | 'reapTrials'>
   readonly attempts: Pick<AttemptStore, 'all'>
   readonly clock: Clock
   readonly log: Log
@@ -46,11 +46,19 @@ export class Reaper {
   }
 
   async #reap(): Promise<void> {
-    const { executor, attempts, log } = this.#parts
+    const { executor, attempts } = this.#parts
+    const owned = async (): Promise<ReadonlySet<string>> =>
+      new Set((await attempts.all()).map(({ claimId }) => claimId))
+    // A trial is made at the start and takes seconds: by now what it has left is nobody's.
+    for (const removal of [() => executor.reapTrials(), () => executor.reap(owned)]) {
+      await this.#tell(removal)
+    }
+  }
+
+  async #tell(removal: () => Promise<readonly string[]>): Promise<void> {
+    const { log } = this.#parts
     try {
-      const removed = await executor.reap(async () => {
-        return new Set((await attempts.all()).map(({ claimId }) => claimId))
-      })
+      const removed = await removal()
       if (removed.length > 0) log.warn({ removed }, 'leftovers removed')
     } catch (error) {
       // An engine that is away, say: it is asked again next time.

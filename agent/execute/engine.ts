@@ -191,6 +191,15 @@ export class Engine {
     }))
   }
 
+  /** Those that carry these labels, with or without a name, by their ids. */
+  async images(labels: Labels): Promise<readonly string[]> {
+    const filters = { label: labelFilter(labels) }
+    const found = await this.#call((abortSignal) =>
+      this.#docker.listImages({ filters, abortSignal })
+    )
+    return found.map((one) => one.Id)
+  }
+
   async volumes(labels: Labels): Promise<readonly OwnedThing[]> {
     const filters = { label: labelFilter(labels) }
     const found = await this.#call((abortSignal) =>

@@ -12,7 +12,7 @@ import { leaseName, readDeadline } from './deadline-file.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
-import { clearClaim, type OwnedClaims, reap } from './reaping.ts'
+import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import { standardProfile } from './sandbox-profile.ts'
 import { Workspace } from './workspace.ts'
 
@@ -106,6 +106,11 @@ export class Executor {
     }
     const limits = { owned: withLive, limitMs: REAP_MS_MAX }
     return await reap({ engine, peerId, workspaces, leases, ...limits })
+  }
+
+  /** Removes what a trial of this engine has left, and gives the containers' names. */
+  async reapTrials(): Promise<string[]> {
+    return await reapTrials(this.#parts.engine, this.#options.peerId)
   }
 
   /** Containers that processes before this one have made, whatever state they are in. */

@@ -7,7 +7,11 @@ import { confirmGone, type Leftover } from './removal.ts'
 /** Ids of the claims whose things somebody still owns. Asked anew before each removal. */
 export type OwnedClaims = () => Promise<ReadonlySet<string>>
 
+type TrialThings = Pick<Engine, 'containers' | 'images' | 'remove' | 'removeImage'>
 type Things = Pick<Engine, 'containers' | 'volumes' | 'remove' | 'removeVolume'>
+
+/** On a trial's container and image: never `runner-mesh.peer`, which is on what jobs run in. */
+export const TRIAL_LABEL = 'runner-mesh.trial'
 
 export interface ReapingParts {
   readonly engine: Things
@@ -51,6 +55,22 @@ export async function reap(parts: ReapingParts): Promise<string[]> {
   }
   await reapLeases(parts, isOwned)
   if (failures.length > 0) throw failures[0]
+  return gone
+}
+
+/**
+ * Removes what trials of this agent have left, and gives the containers' names. An engine that goes
+ * away in the middle of one keeps its things, and may even make them later. What cannot be removed is
+ * left for the next time. Never while a trial is under way. Throws the engine's own errors.
+ */
+export async function reapTrials(engine: TrialThings, peerId: string): Promise<string[]> {
+  const labels = { [TRIAL_LABEL]: peerId }
+  const gone: string[] = []
+  const onLeft = (): void => undefined
+  for (const { id, name } of await engine.containers(labels)) {
+    await engine.remove(id).then(() => gone.push(name), onLeft)
+  }
+  for (const id of await engine.images(labels)) await engine.removeImage(id).then(onLeft, onLeft)
   return gone
 }
 

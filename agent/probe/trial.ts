@@ -8,12 +8,11 @@ import { sandboxHost } from '../execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
 import { differences } from '../execute/read-back.ts'
+import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
 import { standardProfile } from '../execute/sandbox-profile.ts'
 import { Stopwatch } from '../execute/stopwatch.ts'
 import type { HostProblem } from './host-profile.ts'
 
-/** On the trial's container and image: never `runner-mesh.peer`, which is on what jobs run in. */
-const LABEL = 'runner-mesh.trial'
 /** Milliseconds that a program of four lines may run. */
 const TRIAL_MS_MAX = 10_000
 const POLL_MS = 20
@@ -29,6 +28,7 @@ const IS_FILTERED = [
   'exit 1'
 ].join('\n')
 
+const IS_GONE = 'somebody removed it'
 const FILTER_FIX = 'update the container engine, and run it on a kernel with seccomp'
 const BOX_FIX = 'use a container engine that keeps every limit; update it'
 const START_FIX = "look at this host's engine and disk; jobs that cannot be started are given back"
@@ -47,18 +47,17 @@ export interface TrialParts {
  */
 export async function tryProfile(parts: TrialParts): Promise<HostProblem | undefined> {
   const { engine, peerId } = parts
-  const labels = { [LABEL]: peerId }
-  let image: string | undefined
+  const labels = { [TRIAL_LABEL]: peerId }
   try {
-    // Left by a process that was killed in the middle of this.
-    for (const { id } of await engine.containers(labels)) await engine.remove(id)
-    image = await engine.importRoot(Readable.from([EMPTY_ROOT]), labels)
+    // Left by a process that was killed in the middle of this: its name is the next one's.
+    await reapTrials(engine, peerId)
+    const image = await engine.importRoot(Readable.from([EMPTY_ROOT]), labels)
     return await trial(parts, await bodyOf(parts, image, labels))
   } catch (error) {
     return refusal(causeOf(error))
   } finally {
-    for (const { id } of await engine.containers(labels).catch(() => [])) await gone(engine, id)
-    if (image !== undefined) await engine.removeImage(image).catch(() => undefined)
+    // The trial has its answer by now: what cannot be removed is left to the reaper.
+    await reapTrials(engine, peerId).catch(() => [])
   }
 }
 
@@ -87,7 +86,8 @@ async function trial(
   const platform = nativePlatform(await engine.info())
   const id = await engine.create(`runner-mesh-trial-${suffix}`, platform, body)
   const stored = await engine.inspect(id)
-  const [difference] = stored === undefined ? ['it is gone'] : differences(body, stored)
+  if (stored === undefined) throw new EngineError(IS_GONE, undefined)
+  const [difference] = differences(body, stored)
   if (difference !== undefined) {
     const found = `the engine makes containers otherwise than asked: ${difference}`
     return { part: 'engine', blocking: true, found, fix: BOX_FIX }
@@ -103,7 +103,8 @@ async function exitCode(engine: Engine, id: string): Promise<number> {
   const stopwatch = new Stopwatch()
   for (;;) {
     const seen = await engine.inspect(id)
-    if (seen !== undefined && !seen.running) return seen.exitCode
+    if (seen === undefined) throw new EngineError(IS_GONE, undefined)
+    if (!seen.running) return seen.exitCode
     if (stopwatch.ms() > TRIAL_MS_MAX) throw new EngineError('its program does not end', undefined)
     await sleep(POLL_MS)
   }
@@ -117,9 +118,4 @@ function refusal(cause: string): HostProblem {
   // A disk that is full now, say: it may be over when the first job comes.
   const found = `the engine could not start a container for a trial: ${cause}`
   return { part: 'engine', blocking: false, found, fix: START_FIX }
-}
-
-/** The trial has its answer by now: what cannot be removed is removed at the next start. */
-async function gone(engine: Engine, id: string): Promise<void> {
-  await engine.remove(id).catch(() => undefined)
 }

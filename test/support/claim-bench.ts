@@ -26,6 +26,7 @@ export class OpenAttempts implements AttemptRunner {
   /** Claims whose container was to be confirmed gone. */
   readonly cleared: string[] = []
   checks = 0
+  trialsReaped = 0
   /** Set: what the engine answers when it is asked to remove a container, or how it is. */
   trouble: Error | undefined
   readonly #ends: ((result: AttemptResult) => void)[] = []
@@ -52,6 +53,12 @@ export class OpenAttempts implements AttemptRunner {
 
   async reap(owned: OwnedClaims): Promise<readonly string[]> {
     this.reaped.push(await owned())
+    if (this.trouble !== undefined) throw this.trouble
+    return []
+  }
+
+  async reapTrials(): Promise<readonly string[]> {
+    this.trialsReaped += 1
     if (this.trouble !== undefined) throw this.trouble
     return []
   }

@@ -47,12 +47,22 @@ test('the reaper comes every minute and leaves to each recorded attempt what is 
   ])
 })
 
+test('what a trial has left waits for the reaper: at the start one is under way', async () => {
+  reaper.start()
+  await clock.advance(REAP_EVERY_MS - 1)
+  expect(executor.trialsReaped).toBe(0)
+
+  await clock.advance(1)
+  expect(executor.trialsReaped).toBe(1)
+})
+
 test('an engine that is away is asked again the next time', async () => {
   executor.trouble = new Error('no engine answers')
   reaper.start()
   await clock.advance(2 * REAP_EVERY_MS)
 
   expect(executor.reaped).toHaveLength(2)
+  expect(executor.trialsReaped).toBe(2)
 })
 
 test('a stopped reaper comes no more', async () => {

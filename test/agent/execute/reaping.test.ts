@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { OwnedContainer, OwnedThing } from '../../../agent/execute/engine-types.ts'
 import { GROUND_DIR } from '../../../agent/execute/ground.ts'
-import { clearClaim, type ReapingParts, reap } from '../../../agent/execute/reaping.ts'
+import {
+  clearClaim,
+  type ReapingParts,
+  reap,
+  reapTrials,
+  TRIAL_LABEL
+} from '../../../agent/execute/reaping.ts'
 
 const PEER = 'onyx'
 
@@ -12,6 +18,7 @@ let root = ''
 let owned: Set<string>
 let containers: OwnedContainer[]
 let volumes: OwnedThing[]
+let images: OwnedThing[]
 let onRemove: (id: string) => Promise<void>
 let asked: Record<string, string>[]
 beforeEach(async () => {
@@ -19,6 +26,7 @@ beforeEach(async () => {
   owned = new Set()
   containers = []
   volumes = []
+  images = []
   asked = []
   onRemove = () => Promise.resolve()
 })
@@ -30,12 +38,17 @@ const matching = <T extends OwnedThing>(things: readonly T[], labels: Record<str
   )
 
 /** An engine of a few labelled things. */
-const engine: ReapingParts['engine'] = {
+const engine: ReapingParts['engine'] & Parameters<typeof reapTrials>[0] = {
   containers: async (labels) => {
     asked.push({ ...labels })
     return matching(containers, labels)
   },
   volumes: async (labels) => matching(volumes, labels),
+  images: async (labels) => matching(images, labels).map(({ name }) => name),
+  removeImage: async (id) => {
+    images = images.filter((one) => one.name !== id)
+    return true
+  },
   remove: async (id) => {
     await onRemove(id)
     containers = containers.filter((one) => one.id !== id)
@@ -50,6 +63,10 @@ const engine: ReapingParts['engine'] = {
 function thing(name: string, claim: string, peer = PEER): OwnedContainer {
   const labels = { 'runner-mesh.peer': peer, 'runner-mesh.claim': claim, 'runner-mesh.job': 'j.0' }
   return { id: `id-${name}`, name, labels, running: false }
+}
+
+function trialThing(name: string, peer = PEER): OwnedContainer {
+  return { id: `id-${name}`, name, labels: { [TRIAL_LABEL]: peer }, running: false }
 }
 
 const parts = (): ReapingParts => ({
@@ -132,4 +149,24 @@ test('one claim is cleared alone: its containers, nobody else’s', async () => 
   await clearClaim(parts(), 'mine')
 
   expect(containers.map(({ name }) => name)).toEqual(['b', 'c'])
+})
+
+describe('what trials leave', () => {
+  test('removes what trials of this agent have left, of no other, and nothing of jobs', async () => {
+    containers = [trialThing('old'), trialThing('other', 'somebody'), thing('job', 'kept')]
+    images = [trialThing('sha256:1'), trialThing('sha256:2', 'somebody')]
+
+    expect(await reapTrials(engine, PEER)).toEqual(['old'])
+    expect(containers.map(({ name }) => name)).toEqual(['other', 'job'])
+    expect(images.map(({ name }) => name)).toEqual(['sha256:2'])
+  })
+
+  test('goes on where one thing of a trial cannot be removed', async () => {
+    containers = [trialThing('stuck'), trialThing('free')]
+    images = [trialThing('sha256:1')]
+    onRemove = (id) => (id === 'id-stuck' ? Promise.reject(new Error('busy')) : Promise.resolve())
+
+    expect(await reapTrials(engine, PEER)).toEqual(['free'])
+    expect(images).toEqual([])
+  })
 })
