@@ -107,6 +107,7 @@ export class Agent implements Supervised {
         workspaces: paths.workspaces,
         leases: paths.leases,
         busybox: settings.busybox,
+        requireIsolation: settings.isolation.require,
         name: settings.name
       }
     )
@@ -132,6 +133,7 @@ export class Agent implements Supervised {
       offer: {
         platforms: host.platforms,
         labels: settings.labels,
+        isolation: host.isolation,
         capacity: host.capacity
       },
       logs,
@@ -272,6 +274,7 @@ export class Agent implements Supervised {
       version: VERSION,
       platforms: host.platforms,
       labels: settings.labels,
+      isolation: host.isolation,
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

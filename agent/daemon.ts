@@ -86,5 +86,6 @@ function probeSettings(paths: StatePaths, settings: AgentSettings) {
   const { cpu, memory, jobs } = settings.capacity
   const cpuMilli = cpu === undefined ? undefined : Math.round(cpu * 1_000)
   const capacity = { cpuMilli, memoryBytes: memory, jobs }
-  return { capacity, state: paths.state, busybox: settings.busybox }
+  const requireIsolation = settings.isolation.require
+  return { capacity, requireIsolation, state: paths.state, busybox: settings.busybox }
 }

@@ -6,6 +6,8 @@ import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
+import { withHome } from './job-environment.ts'
+import { orAbort } from './or-abort.ts'
 import { differences } from './read-back.ts'
 import { confirmGone } from './removal.ts'
 import {
@@ -15,7 +17,7 @@ import {
   type StepCommand,
   type StepEnd
 } from './sandbox.ts'
-import { WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { PROFILE_LABEL, type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import {
   beginCommand,
   exitCodeCommand,
@@ -24,6 +26,7 @@ import {
   parseExitCode,
   RECORD_INSIDE
 } from './step-record.ts'
+import { volumesOf } from './volume.ts'
 
 /** Milliseconds that the report of an exec's end may lag behind the end itself. */
 const EVENT_LAG_MS_MAX = 2_000
@@ -35,6 +38,9 @@ const KILLED = 137
 const CREATE_TRIES_MAX = 3
 /** Characters of what a helper said that are kept. */
 const HELPER_CHARACTERS_MAX = 1_000
+
+/** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
+const TERM_MS_MAX = 2_000
 
 /** Times in a row that a look at what a begun step left may fail. */
 const FOLLOW_TRIES_MAX = 5
@@ -51,13 +57,14 @@ export interface ContainerSandboxParts {
 export interface ContainerSandboxOptions {
   readonly jobId: string
   readonly name: string
-  readonly volume: string
   readonly image: LocalImage
+  /** What `body` was made by. */
+  readonly profile: Profile
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
 }
 
-/** A sandbox that is one container of the engine, with a volume of its own. */
+/** A sandbox that is one container of the engine, with volumes of its own. */
 export class ContainerSandbox implements Sandbox {
   readonly name: string
   readonly #engine: Engine
@@ -105,6 +112,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
+    const { profile, image } = this.#options
     const oomBefore = this.#watch.oomKills
     const oom = (): boolean => this.#watch.oomKills > oomBefore
     let execId = ''
@@ -113,8 +121,8 @@ export class ContainerSandbox implements Sandbox {
       end = await this.#engine.exec({
         container: this.#container(),
         command: beginCommand(step.step, step.script, this.#written),
-        env: step.env,
-        user: this.#options.image.user || '0',
+        env: withHome(step.env, profile.home),
+        user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onOutput: (stream, bytes) => {
           this.#written += bytes.length
@@ -138,8 +146,10 @@ export class ContainerSandbox implements Sandbox {
   async attach(since: number): Promise<void> {
     const { body } = this.#options
     const found = await this.#engine.inspect(this.name)
-    const claim = 'runner-mesh.claim'
-    if (found?.labels[claim] !== body.Labels[claim]) throw new SandboxDied(undefined)
+    const isOurs = ['runner-mesh.claim', PROFILE_LABEL].every(
+      (label) => found?.labels[label] === body.Labels[label]
+    )
+    if (!isOurs) throw new SandboxDied(undefined)
     this.#id = found?.id
     await this.#watch.start((since / 1_000).toFixed(3))
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
@@ -164,20 +174,33 @@ export class ContainerSandbox implements Sandbox {
 
   async terminate(): Promise<void> {
     if (this.#id === undefined) return
-    // Before it is sent: its report may come before its answer.
-    this.#signals += 1
-    await this.#engine.kill(this.#id, 'SIGTERM').catch((error: unknown) => {
+    await this.#sendTerm(this.#id).catch((error: unknown) => {
       // A courtesy: what comes after it does not ask whether it arrived.
       this.#log.debug({ job: this.#options.jobId, err: error }, 'sigterm not sent')
     })
   }
 
+  async #sendTerm(id: string): Promise<void> {
+    const { guard, helper } = this.#options.profile
+    if (guard === helper) {
+      // Before it is sent: its report may come before its answer.
+      this.#signals += 1
+      await this.#engine.kill(id, 'SIGTERM')
+      return
+    }
+    // The guard may signal none of the job's, as none of the job's may signal the guard.
+    const all = [BUSYBOX_INSIDE, 'sh', '-c', 'kill -TERM -1']
+    await this.#helper(all, helper, AbortSignal.timeout(TERM_MS_MAX))
+  }
+
   async close(): Promise<void> {
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, volume, cleanUpMsMax } = this.#options
+    const { jobId, name, body, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#removeContainer() },
-      { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
+      ...volumesOf(body).map((volume) => {
+        return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
+      })
     ]
     try {
       await confirmGone(jobId, leftovers, cleanUpMsMax)
@@ -187,7 +210,8 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #unpack(archive: Readable, signal: AbortSignal): Promise<void> {
-    const { user } = this.#options.image
+    const { image, profile } = this.#options
+    const { user } = image
     const busybox = (script: string): string[] => [
       BUSYBOX_INSIDE,
       'sh',
@@ -195,7 +219,8 @@ export class ContainerSandbox implements Sandbox {
       script,
       BUSYBOX_INSIDE
     ]
-    await this.#helper(busybox(EXTRACT), '0:0', signal, archive)
+    await this.#helper(busybox(EXTRACT), profile.helper, signal, archive)
+    if (profile.user !== undefined) return
     if (user === '' || user === 'root' || user === '0') return
     // The engine knows the image's users; the mounted busybox must not load the image's libraries.
     const said = await this.#helper(busybox('"$0" id -u && "$0" id -g'), user, signal)
@@ -259,7 +284,8 @@ export class ContainerSandbox implements Sandbox {
       begun.onOutput(stream, bytes)
     }
     const command = followCommand(begun.step, seen.out, seen.err)
-    const place = { container: this.#container(), env: [], user: '0:0', workdir: '/' }
+    const { helper } = this.#options.profile
+    const place = { container: this.#container(), env: [], user: helper, workdir: '/' }
     try {
       const end = await this.#engine.exec({ ...place, command, onOutput, signal })
       return end.kind === 'exited' ? end.code : undefined
@@ -271,7 +297,8 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #recordedEnd(step: number, oom: () => boolean, signal: AbortSignal): Promise<StepEnd> {
-    const said = await this.#helper(exitCodeCommand(step), '0:0', signal).catch(() => '')
+    const { helper } = this.#options.profile
+    const said = await this.#helper(exitCodeCommand(step), helper, signal).catch(() => '')
     const code = parseExitCode(said)
     if (code === undefined) return (await this.#death(oom)) ?? { kind: 'unknown' }
     return await this.#judged(code, undefined, oom)
@@ -357,14 +384,4 @@ export class ContainerSandbox implements Sandbox {
   #failed(action: string, cause: string): MeshError {
     return new MeshError('SANDBOX_FAILED', { job: this.#options.jobId, action, cause })
   }
-}
-
-/** Rejects with the signal's reason as soon as it aborts; the work itself goes on. */
-function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

@@ -48,6 +48,11 @@ export interface Mount {
   readonly VolumeOptions?: {
     readonly NoCopy: boolean
     readonly Labels: Readonly<Record<string, string>>
+    /** Absent for a folder on the engine's disk. */
+    readonly DriverConfig?: {
+      readonly Name: 'local'
+      readonly Options: Readonly<Record<string, string>>
+    }
   }
 }
 

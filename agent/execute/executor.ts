@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { MeshError } from '../../protocol/core/errors.ts'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
@@ -12,8 +13,11 @@ import { leaseName, readDeadline } from './deadline-file.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
+import { chooseProfile } from './profile-choice.ts'
+import { STANDARD } from './profile-standard.ts'
+import { STRICT } from './profile-strict.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { standardProfile } from './sandbox-profile.ts'
+import { containerBody, type Profile } from './sandbox-profile.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -31,6 +35,8 @@ export interface ExecutorOptions {
   readonly leases: string
   /** Path of a static busybox. */
   readonly busybox: string
+  /** The least that untrusted jobs must be kept apart by. */
+  readonly requireIsolation?: IsolationLevel | undefined
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
@@ -153,7 +159,9 @@ export class Executor {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
-    const body = standardProfile(
+    const profile = this.#profile(input, ground)
+    const body = containerBody(
+      profile,
       {
         imageId: image.id,
         jobId,
@@ -170,7 +178,16 @@ export class Executor {
       ground.host
     )
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    return new ContainerSandbox(this.#parts, { jobId, name, volume, image, body, cleanUpMsMax })
+    const box = { jobId, name, image, profile, body, cleanUpMsMax }
+    return new ContainerSandbox(this.#parts, box)
+  }
+
+  /** Asked again although the claim has asked: the engine may be another since. */
+  #profile({ manifest }: AttemptInput, { isolation: offered }: Ground): Profile {
+    const required = this.#options.requireIsolation
+    const choice = chooseProfile(manifest.trust, { offered, required })
+    if (choice.kind === 'profile') return choice.name === 'strict' ? STRICT : STANDARD
+    throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
   }
 
   /** Learned once; a failure is not kept, so that the next attempt asks the engine again. */

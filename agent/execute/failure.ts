@@ -63,6 +63,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
+    case 'ISOLATION_LACKING':
     case 'SANDBOX_FAILED':
       return fault('job')
     default:
@@ -80,7 +81,7 @@ function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code === 'IMAGE_UNAVAILABLE' || code === 'IMAGE_PULL_FAILED') return 'image_unavailable'
   if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED') return 'source_unavailable'
-  return 'sandbox_failed'
+  return code === 'ISOLATION_LACKING' ? 'policy_refused' : 'sandbox_failed'
 }
 
 function isDiskFull(error: unknown): boolean {

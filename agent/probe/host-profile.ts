@@ -1,8 +1,9 @@
 import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
+import type { Isolation } from '../../protocol/core/isolation.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
-  /** `engine`, `seccomp`, `busybox`, `git`, `disk`, `capacity`, `clock`. */
+  /** `engine`, `seccomp`, `isolation`, `busybox`, `git`, `disk`, `capacity`, `clock`. */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
   readonly blocking: boolean
@@ -18,7 +19,6 @@ export interface EngineFacts {
   readonly storageDriver: string
   readonly rootDir: string
   readonly seccomp: boolean
-  readonly userns: boolean
 }
 
 /** What this host is and has. */
@@ -26,6 +26,7 @@ export interface HostProfile {
   readonly platforms: readonly Platform[]
   readonly capacity: Capacity
   readonly engine: EngineFacts
+  readonly isolation: Isolation
   /** Version of git, '' where it is missing. */
   readonly git: string
   readonly problems: readonly HostProblem[]
@@ -44,6 +45,7 @@ export interface CapacitySettings {
 
 export interface ProbeSettings {
   readonly capacity: CapacitySettings
+  readonly requireIsolation?: Isolation['required']
   readonly state: string
   /** Path of the static busybox, usually `/bin/busybox`. */
   readonly busybox: string

@@ -1,9 +1,11 @@
 import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
+import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import { isolationOf } from '../execute/user-namespace.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
@@ -32,8 +34,10 @@ export async function probeHost({ engine, settings, trial }: ProbeParts): Promis
   }
   const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
+  const isolation = { offered: isolationOf(info), required: settings.requireIsolation }
   const problems: HostProblem[] = [
     ...engineProblems(info, release()),
+    ...isolationProblems(isolation),
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
@@ -45,6 +49,7 @@ export async function probeHost({ engine, settings, trial }: ProbeParts): Promis
     platforms: [{ name: nativePlatform(info), native: true }],
     capacity,
     engine: factsOf(info),
+    isolation,
     git: version,
     diskFreeBytes,
     problems,
@@ -57,8 +62,8 @@ export async function probeHost({ engine, settings, trial }: ProbeParts): Promis
 
 function factsOf(info: EngineInfo): EngineFacts {
   const { version, apiVersion, cgroup, storageDriver, rootDir, security } = info
-  const [seccomp, userns] = [security.has('seccomp'), security.has('userns')]
-  return { version, apiVersion, cgroup, storageDriver, rootDir, seccomp, userns }
+  const seccomp = security.has('seccomp')
+  return { version, apiVersion, cgroup, storageDriver, rootDir, seccomp }
 }
 
 /** What is wrong with the engine for running strangers' code under our guard. */
@@ -85,6 +90,17 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     add('engine', false, found, 'boot with swapaccount=1, or without swap')
   }
   return problems
+}
+
+function isolationProblems(isolation: Isolation): readonly HostProblem[] {
+  const level = lacksIsolation('untrusted', isolation)
+  if (level === undefined) return []
+  const found = `untrusted jobs are not taken: they get ${isolation.offered} here, not ${level}`
+  const fix =
+    level === 'userns'
+      ? 'set userns-remap in the daemon.json of the engine, or take isolation.require out of agent.yaml'
+      : 'set isolation.require to userns in agent.yaml: no agent of this version offers more'
+  return [{ part: 'isolation', blocking: false, found, fix }]
 }
 
 async function gitVersion(): Promise<string> {

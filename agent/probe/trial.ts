@@ -7,9 +7,10 @@ import { type ContainerBody, EngineError } from '../execute/engine-types.ts'
 import { sandboxHost } from '../execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import { STANDARD } from '../execute/profile-standard.ts'
 import { differences } from '../execute/read-back.ts'
 import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
-import { standardProfile } from '../execute/sandbox-profile.ts'
+import { containerBody } from '../execute/sandbox-profile.ts'
 import { Stopwatch } from '../execute/stopwatch.ts'
 import type { HostProblem } from './host-profile.ts'
 
@@ -68,7 +69,7 @@ async function bodyOf(
 ): Promise<ContainerBody> {
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
   const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: RESOURCES }
-  const body = standardProfile(request, await sandboxHost(await engine.info()))
+  const body = containerBody(STANDARD, request, await sandboxHost(await engine.info()))
   const { Mounts, ...rest } = body.HostConfig
   return {
     ...body,

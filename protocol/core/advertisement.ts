@@ -1,4 +1,5 @@
 import type { AgentState } from './agent-state.ts'
+import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
 
 export interface Platform {
@@ -25,6 +26,7 @@ export interface Advertisement {
   readonly version: string
   readonly platforms: readonly Platform[]
   readonly labels: Readonly<Record<string, string>>
+  readonly isolation: Isolation
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

@@ -1,5 +1,6 @@
 import type { Advertisement, Capacity, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
+import type { Isolation, IsolationLevel } from '../core/isolation.ts'
 import {
   GOSSIP_BYTES_MAX,
   LABELS_MAX,
@@ -33,6 +34,13 @@ const states = names<AgentState, wire.AgentState>('state', {
   draining: wire.AgentState.AGENT_STATE_DRAINING
 })
 
+const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
+  runc: wire.IsolationLevel.ISOLATION_LEVEL_RUNC,
+  userns: wire.IsolationLevel.ISOLATION_LEVEL_USERNS,
+  gvisor: wire.IsolationLevel.ISOLATION_LEVEL_GVISOR,
+  vm: wire.IsolationLevel.ISOLATION_LEVEL_VM
+})
+
 const advertisements = messageCodec<Advertisement, wire.Advertisement>({
   what: 'advertisement',
   generated: wire.Advertisement,
@@ -43,6 +51,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
     state: states.toWire(ad.state),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
+    isolation: isolationToWire(ad.isolation),
     capacity: capacity(ad.capacity),
     free: capacity(ad.free)
   }),
@@ -51,6 +60,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
     state: states.fromWire(message.state),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
+    isolation: isolationFromWire(need(message.isolation, 'isolation')),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -66,7 +76,15 @@ export function decodeAdvertisement(bytes: Uint8Array, from?: string): Advertise
   return advertisements.decode(bytes, from)
 }
 
-type Converted = 'boot' | 'state' | 'labels' | 'capacity' | 'free' | 'platforms' | 'jobs'
+type Converted =
+  | 'boot'
+  | 'state'
+  | 'labels'
+  | 'isolation'
+  | 'capacity'
+  | 'free'
+  | 'platforms'
+  | 'jobs'
 type Same = Omit<Advertisement, Converted> & { platforms: wire.Platform[]; jobs: string[] }
 
 /** The fields that both sides spell alike. */
@@ -87,6 +105,18 @@ function same(ad: Omit<Advertisement, Exclude<Converted, 'platforms' | 'jobs'>>)
 
 function platform(value: Platform): wire.Platform {
   return { name: line(value.name, NAME_CHARACTERS_MAX, 'platform'), native: value.native }
+}
+
+function isolationToWire({ offered, required }: Isolation): wire.Isolation {
+  const own = { offered: levels.toWire(offered) }
+  return required === undefined ? own : { ...own, required: levels.toWire(required) }
+}
+
+function isolationFromWire({ offered, required }: wire.Isolation): Isolation {
+  return {
+    offered: levels.fromWire(offered),
+    required: required === undefined ? undefined : levels.fromWire(required)
+  }
 }
 
 function capacity(value: Capacity): wire.Capacity {

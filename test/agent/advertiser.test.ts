@@ -13,6 +13,7 @@ const STATEMENT: Statement = {
   version: '0.1.0',
   platforms: [],
   labels: {},
+  isolation: { offered: 'runc', required: undefined },
   capacity: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
   free: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
   diskFreeBytes: 1,

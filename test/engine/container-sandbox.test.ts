@@ -6,7 +6,9 @@ import { ContainerSandbox } from '../../agent/execute/container-sandbox.ts'
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { layGround } from '../../agent/execute/ground.ts'
-import { standardProfile } from '../../agent/execute/sandbox-profile.ts'
+import { STANDARD } from '../../agent/execute/profile-standard.ts'
+import { STRICT } from '../../agent/execute/profile-strict.ts'
+import { containerBody, type Profile } from '../../agent/execute/sandbox-profile.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
@@ -14,7 +16,7 @@ import { type SandboxMaker, sandboxContract } from '../support/sandbox-contract.
 
 const LEASE_MS = 25_000
 
-async function open(): Promise<SandboxMaker> {
+async function open(profile: Profile): Promise<SandboxMaker> {
   const engine = Engine.local(undefined)
   await ensureBaseImage(engine)
   const clock = systemClock()
@@ -35,8 +37,12 @@ async function open(): Promise<SandboxMaker> {
     const resources = { cpuMilli: 1_000, memoryBytes }
     const request = { imageId: image?.id ?? '', jobId, claimId, peerId, volume, resources }
     const rest = { epoch: 1, storeId: 'store', leaseDir: deadline.dir, guard: ground.guard }
-    const body = standardProfile({ ...request, ...rest, busybox: '/bin/busybox' }, ground.host)
-    const options = { jobId, name, volume, image: image ?? never(), body, cleanUpMsMax: 30_000 }
+    const body = containerBody(
+      profile,
+      { ...request, ...rest, busybox: '/bin/busybox' },
+      ground.host
+    )
+    const options = { jobId, name, image: image ?? never(), profile, body, cleanUpMsMax: 30_000 }
     const sandbox = new ContainerSandbox({ engine, log: silentLog() }, options)
     return {
       sandbox,
@@ -62,4 +68,6 @@ function never(): never {
   throw new Error('no image')
 }
 
-sandboxContract('a container', open)
+for (const profile of [STANDARD, STRICT]) {
+  sandboxContract(`a container of profile ${profile.name}`, () => open(profile))
+}

@@ -39,6 +39,7 @@ export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
     version: '0.1.0',
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: {},
+    isolation: { offered: 'runc', required: undefined },
     capacity: ROOM,
     free: ROOM,
     diskFreeBytes: 100 * GIB,
@@ -87,6 +88,7 @@ export function sampleRun(run: SampleRun): SealedAnnouncement {
     title: 'sched: fix wakeup',
     jobs,
     error: undefined,
+    trust: 'trusted',
     ...run.manifest
   }
   const announcement = {

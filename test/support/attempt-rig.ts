@@ -12,6 +12,7 @@ import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest, StepSpec } from '../../protocol/core/run.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
@@ -29,6 +30,8 @@ export interface AttemptWish {
   readonly jobId?: string
   readonly steps?: readonly (Partial<StepSpec> & { readonly run: string })[]
   readonly spec?: Partial<JobSpec>
+  /** Of its run; trusted where absent. */
+  readonly trust?: Manifest['trust']
   readonly commit?: string
   readonly url?: string
   readonly givenBack?: number
@@ -69,6 +72,9 @@ export interface RigOptions {
   /** Asked by the executor instead of the engine itself, with a limit for its answers. */
   /** Where another rig has its lease folders and sources. */
   readonly root?: string
+  /** Of another engine than this host's usual one. */
+  readonly socket?: string
+  readonly requireIsolation?: IsolationLevel
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
 }
 
@@ -103,6 +109,7 @@ export class AttemptRig {
         workspaces: join(this.root, 'workspaces'),
         leases: join(this.root, 'leases'),
         busybox: '/bin/busybox',
+        requireIsolation: parts.options.requireIsolation,
         name: 'rig',
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax
@@ -111,7 +118,7 @@ export class AttemptRig {
   }
 
   static async open(options: RigOptions = {}): Promise<AttemptRig> {
-    const engine = Engine.local(undefined)
+    const engine = Engine.local(options.socket)
     await ensureBaseImage(engine)
     const git = await GitFixture.serve()
     const root = options.root ?? (await mkdtemp(join(tmpdir(), 'runner-mesh-rig-')))
@@ -231,7 +238,8 @@ export class AttemptRig {
       pusher: 'lena',
       title: 'test',
       jobs: [],
-      error: undefined
+      error: undefined,
+      trust: wish.trust ?? 'trusted'
     }
   }
 }

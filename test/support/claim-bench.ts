@@ -189,6 +189,7 @@ export function claimBench(
     offer: {
       platforms: [{ name: 'linux/amd64', native: true }],
       labels: {},
+      isolation: { offered: 'runc', required: undefined },
       capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
     },
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
@@ -261,7 +262,8 @@ export function runWith(runId: string, jobs: number): SealedAnnouncement {
         pusher: 'p',
         title: 't',
         jobs: Array.from({ length: jobs }, (_, index) => spec(index)),
-        error: undefined
+        error: undefined,
+        trust: 'trusted'
       }
     }
   }

@@ -48,6 +48,7 @@ export function advertisement(name: string, more: Partial<Advertisement> = {}): 
     version: '0.1.0',
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: { site: 'lab' },
+    isolation: { offered: 'runc', required: undefined },
     capacity: { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 4 },
     free: { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 4 },
     diskFreeBytes: GIB,

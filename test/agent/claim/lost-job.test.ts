@@ -156,6 +156,7 @@ describe('the turn of an agent', () => {
   const offer = {
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: {},
+    isolation: { offered: 'runc' as const, required: undefined },
     capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: 2 }
   }
 
@@ -165,6 +166,7 @@ describe('the turn of an agent', () => {
       jobId: JOB,
       runId,
       spec: sampleSpec(),
+      trust: 'trusted',
       state,
       witnessEpoch: 1,
       stage: undefined,

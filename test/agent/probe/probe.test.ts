@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { release, totalmem } from 'node:os'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { EngineInfo } from '../../../agent/execute/engine-types.ts'
-import type { HostProblem } from '../../../agent/probe/host-profile.ts'
+import type { HostProblem, ProbeSettings } from '../../../agent/probe/host-profile.ts'
 import { engineProblems, probeHost } from '../../../agent/probe/probe.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { temporaryFolder } from '../../support/store-folder.ts'
@@ -61,7 +61,7 @@ beforeEach(async () => {
 
 const untried = (): Promise<undefined> => Promise.reject(new Error('nothing is to be tried'))
 
-function probe(change: Partial<EngineInfo> = {}, settings: { readonly state?: string } = {}) {
+function probe(change: Partial<EngineInfo> = {}, settings: Partial<ProbeSettings> = {}) {
   return probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), ...change }) },
     // Without a busybox there is nothing to start.
@@ -85,10 +85,30 @@ test('a host is what its engine has, never more than the machine', async () => {
     cgroup: 2,
     storageDriver: 'overlay2',
     rootDir: '/',
-    seccomp: true,
-    userns: false
+    seccomp: true
   })
 })
+
+test.each([
+  [['seccomp'], '/', undefined, 'runc', []],
+  [['seccomp'], '/', 'userns', 'runc', ['isolation']],
+  [['seccomp', 'userns'], '/x/100000.100000', 'userns', 'userns', []],
+  [['seccomp', 'userns'], '/x/100000.100000', 'gvisor', 'userns', ['isolation']]
+] as const)(
+  'an engine with %j under %s, where %s is required, offers %s',
+  async (names, rootDir, requireIsolation, offered, said) => {
+    const { isolation, problems } = await probe(
+      { security: new Set(names), rootDir },
+      { requireIsolation }
+    )
+
+    expect(isolation).toEqual({ offered, required: requireIsolation })
+    const lines = problems.filter(({ part }) => part === 'isolation')
+    expect(lines.map(({ part }) => part)).toEqual(said)
+    // What trusted jobs need is there all the same.
+    expect(lines.every(({ blocking }) => !blocking)).toBe(true)
+  }
+)
 
 test('without an engine there is nothing to probe', async () => {
   const gone = new MeshError('ENGINE_UNREACHABLE', { socket: '/x', cause: 'ENOENT' })
