@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MeshError } from '../../protocol/core/errors.ts'
+import { codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
@@ -23,9 +23,9 @@ import {
   exitCodeCommand,
   followCommand,
   NOTHING_KEPT,
-  parseExitCode,
-  RECORD_INSIDE
+  parseExitCode
 } from './step-record.ts'
+import { unpackSource } from './unpacking.ts'
 import { volumesOf } from './volume.ts'
 
 /** Milliseconds that the report of an exec's end may lag behind the end itself. */
@@ -45,9 +45,6 @@ const TERM_MS_MAX = 2_000
 /** Times in a row that a look at what a begun step left may fail. */
 const FOLLOW_TRIES_MAX = 5
 const FOLLOW_PAUSE_MS = 500
-
-const EXTRACT = `"$0" mkdir -m 700 -p ${RECORD_INSIDE} && "$0" tar -x -p -o -C ${WORKSPACE_INSIDE} -f -`
-const OWN = `"$0" chown -R -h "$1" ${WORKSPACE_INSIDE} ${RECORD_INSIDE}`
 
 export interface ContainerSandboxParts {
   readonly engine: Engine
@@ -105,6 +102,7 @@ export class ContainerSandbox implements Sandbox {
       await this.#unpack(archive, signal)
     } catch (error) {
       signal.throwIfAborted()
+      if (codeOf(error) === 'SOURCE_TOO_LARGE') throw error
       const died = await this.#death(() => false)
       if (died?.kind === 'died') throw new SandboxDied(died.exitCode, { cause: error })
       throw error
@@ -210,21 +208,21 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #unpack(archive: Readable, signal: AbortSignal): Promise<void> {
-    const { image, profile } = this.#options
-    const { user } = image
-    const busybox = (script: string): string[] => [
-      BUSYBOX_INSIDE,
-      'sh',
-      '-c',
-      script,
-      BUSYBOX_INSIDE
-    ]
-    await this.#helper(busybox(EXTRACT), profile.helper, signal, archive)
-    if (profile.user !== undefined) return
-    if (user === '' || user === 'root' || user === '0') return
-    // The engine knows the image's users; the mounted busybox must not load the image's libraries.
-    const said = await this.#helper(busybox('"$0" id -u && "$0" id -g'), user, signal)
-    await this.#helper([...busybox(OWN), said.trim().replace('\n', ':')], '0:0', signal)
+    const { image, profile, body } = this.#options
+    const before = this.#watch.oomKills
+    const isShort = (): boolean => this.#watch.oomKills > before
+    const parts = {
+      profile,
+      body,
+      imageUser: image.user,
+      helper: (command: readonly string[], user: string, stdin?: Readable) =>
+        this.#helper(command, user, signal, stdin),
+      ranOutOfMemory: async () => {
+        await this.#watch.until(isShort, KILL_REASON_MS_MAX)
+        return isShort()
+      }
+    }
+    await unpackSource(parts, archive)
   }
 
   async #readBack(): Promise<void> {

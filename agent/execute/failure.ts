@@ -53,6 +53,8 @@ const CAUSES_MAX = 5
 export function failureOf(error: unknown, creating: boolean): Failure {
   const reason = reasonOf(error)
   const fault = (of: Fault): Failure => ({ kind: 'fault', fault: of, reason })
+  // First: its cause is a full disk as well, and not the host's.
+  if (codeOf(error) === 'SOURCE_TOO_LARGE') return { kind: 'final', reason }
   if (isDiskFull(error)) return fault('host')
   switch (codeOf(error)) {
     case 'IMAGE_UNAVAILABLE':
@@ -80,7 +82,8 @@ export function failureOf(error: unknown, creating: boolean): Failure {
 function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code === 'IMAGE_UNAVAILABLE' || code === 'IMAGE_PULL_FAILED') return 'image_unavailable'
-  if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED') return 'source_unavailable'
+  if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED' || code === 'SOURCE_TOO_LARGE')
+    return 'source_unavailable'
   return code === 'ISOLATION_LACKING' ? 'policy_refused' : 'sandbox_failed'
 }
 

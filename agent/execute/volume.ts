@@ -22,6 +22,12 @@ export function volumesOf(body: ContainerBody): readonly string[] {
   return body.HostConfig.Mounts.filter(({ Type }) => Type === 'volume').map(({ Source }) => Source)
 }
 
+/** Whether what is written there is in memory, and counts as the job's. */
+export function isInMemory(body: ContainerBody, target: string): boolean {
+  const mount = body.HostConfig.Mounts.find(({ Target }) => Target === target)
+  return mount?.VolumeOptions?.DriverConfig !== undefined
+}
+
 export function volumeMount(
   volume: Volume,
   name: string,

@@ -9,5 +9,13 @@ export const ISOLATION_ERRORS = {
     (f) =>
       `an untrusted job needs ${f['required']} here (isolation.require in agent.yaml), and the ` +
       `engine gives ${f['offered']}: set it up for that, and start the agent again`
+  ),
+  SOURCE_TOO_LARGE: kind(
+    1,
+    400,
+    false,
+    (f) =>
+      `the source does not fit into the ${f['mib']} MiB of the job's memory, where untrusted jobs ` +
+      'have their workspace: raise resources.memory'
   )
 } as const satisfies Record<string, ErrorKind>

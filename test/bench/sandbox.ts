@@ -10,7 +10,8 @@ import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import type { LocalImage } from '../../agent/execute/engine-types.ts'
 import { type Ground, layGround } from '../../agent/execute/ground.ts'
-import { standardProfile } from '../../agent/execute/sandbox-profile.ts'
+import { STANDARD } from '../../agent/execute/profile-standard.ts'
+import { containerBody } from '../../agent/execute/sandbox-profile.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
@@ -117,11 +118,11 @@ async function ours({ engine, image, ground, root }: Bench): Promise<number> {
   const who = { jobId, claimId, epoch: 1, peerId: 'bench', storeId: 'bench' }
   const files = { leaseDir: lease.dir, busybox: '/bin/busybox', guard: ground.guard, volume }
   const request = { ...who, ...files, imageId: image.id, resources: RESOURCES }
-  const body = standardProfile(request, ground.host)
+  const body = containerBody(STANDARD, request, ground.host)
   const limits = { cleanUpMsMax: CLEAN_UP_MS_MAX }
   const box = new ContainerSandbox(
     { engine, log: silentLog() },
-    { jobId, name, volume, image, body, ...limits }
+    { jobId, name, image, profile: STANDARD, body, ...limits }
   )
   const { signal } = new AbortController()
   let firstMs: number | undefined

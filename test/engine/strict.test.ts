@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AttemptRig, type AttemptWish } from '../support/attempt-rig.ts'
 import { testImage } from '../support/test-image.ts'
@@ -82,12 +84,10 @@ describe("a stranger's job", { timeout: TEST_MS }, () => {
 
   test('fills its own places, and no disk of the host', async () => {
     const resources = { cpuMilli: 1_000, memoryBytes: 32 * MIB }
-    const run = 'dd if=/dev/zero of=/run/x bs=1M count=64 2>&1 | tail -1; stat -c %s /run/x'
+    const run =
+      'dd if=/dev/zero of=/run/x bs=1M count=64 2>&1 | grep -o "No space left"; stat -c %s /run/x'
 
-    expect(await said(run, { spec: { resources } })).toEqual([
-      expect.stringContaining('No space left'),
-      String(16 * MIB)
-    ])
+    expect(await said(run, { spec: { resources } })).toEqual(['No space left', String(16 * MIB)])
   })
 
   test('ends as out of memory where it fills more than its memory', async () => {
@@ -95,7 +95,23 @@ describe("a stranger's job", { timeout: TEST_MS }, () => {
     const steps = [{ run: 'cat /dev/zero >/tmp/a; sleep 60' }]
     const { result } = await rig.run({ steps, trust: 'untrusted', spec: { resources } })
 
-    expect(result).toMatchObject({ outcome: { state: 'failed' } })
+    expect(result).toMatchObject({ outcome: { state: 'failed', reason: 'oom_killed' } })
+  })
+
+  test('whose source does not fit into its memory ends with that, and no host rests for it', async () => {
+    const commit = await rig.git.commitTree(async (dir) => {
+      await writeFile(join(dir, 'large'), Buffer.alloc(48 * MIB, 1))
+    })
+    const resources = { cpuMilli: 1_000, memoryBytes: 32 * MIB }
+    const { result } = await rig.run({ commit, trust: 'untrusted', spec: { resources } })
+
+    expect(result).toMatchObject({
+      outcome: { state: 'errored', reason: 'source_unavailable' }
+    })
+    expect(result).toHaveProperty(
+      'outcome.message',
+      expect.stringContaining("does not fit into the 32 MiB of the job's memory")
+    )
   })
 
   test('leaves no container and no volume', async () => {
