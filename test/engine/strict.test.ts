@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { busyboxRoot } from '../../deploy/base-image.ts'
 import { AttemptRig, type AttemptWish } from '../support/attempt-rig.ts'
 import { testImage } from '../support/test-image.ts'
 
@@ -9,15 +10,19 @@ const MIB = 1_048_576
 const IMAGE = 'runner-mesh-test/strict:1'
 
 let rig: AttemptRig
-let removeImage: () => Promise<void>
+let removeImage = (): Promise<void> => Promise.resolve()
 
 beforeAll(async () => {
   rig = await AttemptRig.open()
   // Of an image whose places are root's own: what a job can write to must not depend on it.
-  const folders = ['tmp', 'run', 'home', 'home/job'] as const
+  const roots = (await busyboxRoot()).filter(({ path }) => path !== 'tmp')
+  const folders = ['tmp', 'run', 'home', 'home/job'].map((path) => {
+    return { kind: 'folder', path, mode: 0o755 } as const
+  })
   removeImage = await testImage(rig.engine, {
     name: IMAGE,
-    entries: folders.map((path) => ({ kind: 'folder', path, mode: 0o755 }) as const),
+    bare: true,
+    entries: [...roots, ...folders],
     config: { User: '0:0' }
   })
 })

@@ -1,10 +1,12 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { STRICT } from '../../agent/execute/profile-strict.ts'
 import { isolationOf, userNamespaceOf } from '../../agent/execute/user-namespace.ts'
 import { tryProfile } from '../../agent/probe/trial.ts'
 import { procFile } from '../../protocol/host/process-identity.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
+import { containerMaker } from '../support/container-maker.ts'
 import { FIRST_USER, RemappedEngine } from '../support/remapped-engine.ts'
 
 const SET_UP_MS = 90_000
@@ -91,6 +93,28 @@ describe('an engine that maps users', { timeout: TEST_MS }, () => {
     expect(text).toContain('for all')
     expect(text).toContain('Permission denied')
     expect(text).not.toContain('canary')
+  })
+
+  test('is told of volumes in its own numbers, so that they are of the user in the box', async () => {
+    const maker = await containerMaker(rig.engine, STRICT)
+    const { sandbox } = await maker.make()
+    const { signal } = new AbortController()
+    let said = ''
+    try {
+      await sandbox.create(signal)
+      await sandbox.start(signal)
+      const script = 'for p in /work /tmp /run $HOME; do touch $p/x; stat -c %u $p; done'
+      const onOutput = (_stream: string, bytes: Uint8Array): void => {
+        said += Buffer.from(bytes).toString()
+      }
+      const end = await sandbox.run({ step: 1, script, env: [], onOutput }, signal)
+      expect(end).toMatchObject({ kind: 'exited', code: 0 })
+    } finally {
+      await sandbox.close()
+      await maker.stop()
+    }
+
+    expect(said.trim().split('\n')).toEqual(Array(4).fill('10001'))
   })
 
   test('ends a box by its guard when the lease is over', async () => {
