@@ -4,7 +4,7 @@ import { RECORD_INSIDE } from './step-record.ts'
 import type { Volume } from './volume.ts'
 
 const JOB = 10_001
-/** Neither root nor the job's: who is not its user, and not root, can neither signal nor trace it. */
+/** Neither root nor the job's: only its own user, or root, could signal it or trace it. */
 const GUARD = 10_002
 const HOME_INSIDE = '/home/job'
 /** Sockets and numbers of processes; nothing large belongs there. */

@@ -148,8 +148,9 @@ export const BOX: readonly Row[] = [
 ]
 
 /**
- * What root in the box can do to the box, and only to it, and a stranger's job cannot: the guardian on the host and the agent
- * end a container whose guard was changed (`test/engine/guardian.test.ts`).
+ * What root in the box can do to the box, and only to it, and a stranger's job cannot: the guardian
+ * on the host and the agent end a container whose guard was changed
+ * (`test/engine/guardian.test.ts`).
  */
 export const CONTAINED: readonly Row[] = [
   less(row('guard_memory', "open the guard's memory to write", 'OPEN', 'EACCES', 'EPERM'), 'EACCES')

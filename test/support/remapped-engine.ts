@@ -14,8 +14,8 @@ const OWNER = 'daemon'
 
 /**
  * A second container engine, whose containers' users are others on the host. It has mounts of its
- * own, so that its ranges of users are in no file of this host, and a network of its own, so that it
- * touches no bridge and no rule of the first engine. Needs root.
+ * own, so that its ranges of users are in no file of this host, and a network of its own, so that
+ * it touches no bridge and no rule of the first engine. Needs root.
  */
 export class RemappedEngine {
   readonly socket: string
