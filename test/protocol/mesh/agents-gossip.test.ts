@@ -17,7 +17,7 @@ function advertisementOf(mesh: MemoryMembers, index: number, sequence = 1): Adve
     version: '0.1.0',
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: {},
- isolation: { offered: 'runc', required: undefined },
+    isolation: { offered: 'runc', required: undefined },
     capacity,
     free: capacity,
     diskFreeBytes: 1_000_000,
