@@ -4,7 +4,7 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
-import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
+import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { differences } from './read-back.ts'
 import { confirmGone } from './removal.ts'
@@ -24,6 +24,7 @@ import {
   parseExitCode,
   RECORD_INSIDE
 } from './step-record.ts'
+import { untilDeath } from './until-death.ts'
 
 /** Milliseconds that the report of an exec's end may lag behind the end itself. */
 const EVENT_LAG_MS_MAX = 2_000
@@ -110,7 +111,7 @@ export class ContainerSandbox implements Sandbox {
     let execId = ''
     let end: ExecEnd
     try {
-      end = await this.#engine.exec({
+      end = await this.#exec({
         container: this.#container(),
         command: beginCommand(step.step, step.script, this.#written),
         env: step.env,
@@ -261,7 +262,7 @@ export class ContainerSandbox implements Sandbox {
     const command = followCommand(begun.step, seen.out, seen.err)
     const place = { container: this.#container(), env: [], user: '0:0', workdir: '/' }
     try {
-      const end = await this.#engine.exec({ ...place, command, onOutput, signal })
+      const end = await this.#exec({ ...place, command, onOutput, signal })
       return end.kind === 'exited' ? end.code : undefined
     } catch (error) {
       signal.throwIfAborted()
@@ -328,7 +329,7 @@ export class ContainerSandbox implements Sandbox {
     stdin?: Readable
   ): Promise<string> {
     let said = ''
-    const end = await this.#engine.exec({
+    const end = await this.#exec({
       container: this.#container(),
       command,
       env: [],
@@ -343,6 +344,11 @@ export class ContainerSandbox implements Sandbox {
     if (end.kind === 'exited' && end.code === 0) return said
     const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
     throw this.#failed('take the source', cause)
+  }
+
+  async #exec(request: ExecRequest): Promise<ExecEnd> {
+    const run = (signal: AbortSignal): Promise<ExecEnd> => this.#engine.exec({ ...request, signal })
+    return await untilDeath(this.#watch, request.signal, run)
   }
 
   async #flown<T>(call: Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@ import type { EngineInfo } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
+import { plainRuntime } from './runtime.ts'
 import type { SandboxHost } from './sandbox-profile.ts'
 
 /** Folder beside the workspaces that containers mount the guard from. */
@@ -29,6 +30,7 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
 /** What a profile has to know of this host. */
 export async function sandboxHost(info: EngineInfo): Promise<SandboxHost> {
   const { cgroup, cpus, security, swapLimit } = info
-  const limits = await hostLimits()
-  return { cgroup, cpus, apparmor: security.has('apparmor'), swapLimit, limits }
+  const apparmor = security.has('apparmor')
+  const runtime = plainRuntime(info.runtimes)
+  return { cgroup, cpus, apparmor, swapLimit, limits: await hostLimits(), runtime }
 }

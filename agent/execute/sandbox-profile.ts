@@ -1,7 +1,13 @@
 import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
-import { BUSYBOX_INSIDE, GUARD_COMMAND, GUARD_INSIDE, LEASE_INSIDE } from './guard.ts'
+import {
+  BUSYBOX_INSIDE,
+  GUARD_COMMAND,
+  GUARD_INSIDE,
+  LEASE_INSIDE,
+  OWN_CLOCK_GUARD_COMMAND
+} from './guard.ts'
 import type { HostLimits } from './host-limits.ts'
 import { SECCOMP_OPTION } from './seccomp-filter.ts'
 
@@ -63,6 +69,8 @@ export interface SandboxRequest {
   readonly busybox: string
   readonly guard: string
   readonly resources: Resources
+  /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
+  readonly runtime?: string | undefined
 }
 
 export interface SandboxHost {
@@ -71,6 +79,8 @@ export interface SandboxHost {
   readonly cpus: number
   readonly swapLimit: boolean
   readonly limits: HostLimits
+  /** What containers are made with that ask for nothing else; undefined leaves it to the engine. */
+  readonly runtime: string | undefined
 }
 
 export function sandboxLabels(
@@ -92,7 +102,7 @@ export function standardProfile(request: SandboxRequest, host: SandboxHost): Con
     // The guard's user; steps run as the image's, with what its own rights leave of the list below.
     User: '0:0',
     WorkingDir: '/',
-    Entrypoint: GUARD_COMMAND,
+    Entrypoint: request.runtime === undefined ? GUARD_COMMAND : OWN_CLOCK_GUARD_COMMAND,
     Cmd: [],
     Env: [],
     Labels: sandboxLabels(request),
@@ -106,6 +116,7 @@ export function standardProfile(request: SandboxRequest, host: SandboxHost): Con
       ...privileges(host),
       ...limits(request.resources, host),
       ...separation(),
+      ...runtimeOf(request, host),
       Mounts: mounts(request),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
@@ -170,6 +181,11 @@ function separation(): Record<string, unknown> {
     PublishAllPorts: false,
     PortBindings: {}
   }
+}
+
+function runtimeOf(request: SandboxRequest, host: SandboxHost): Record<string, unknown> {
+  const runtime = request.runtime ?? host.runtime
+  return runtime === undefined ? {} : { Runtime: runtime }
 }
 
 /** Ours only; a bind mount never comes from a job's own words. */

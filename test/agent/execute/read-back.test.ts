@@ -26,7 +26,8 @@ const asked: ContainerBody = standardProfile(
     apparmor: true,
     cpus: 2,
     swapLimit: true,
-    limits: { openFiles: Number.POSITIVE_INFINITY, processes: Number.POSITIVE_INFINITY }
+    limits: { openFiles: Number.POSITIVE_INFINITY, processes: Number.POSITIVE_INFINITY },
+    runtime: 'runc'
   }
 )
 
