@@ -46,7 +46,7 @@ export class SimNode {
   readonly parts: NodeParts
   readonly client: SimClient
   readonly rosters: SimRosters
-  /** True when this witness takes no first value of that announcement any more: its run is closed. */
+  /** True when this witness takes no first value of that announcement any more: it is closed. */
   readonly isClosed: (annHash: string) => boolean
   disk: Disk
   board = new Board()
