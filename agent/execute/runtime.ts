@@ -35,7 +35,7 @@ const LEVEL_OF: Readonly<Record<RuntimeClass, RuntimeLevel>> = {
   vm: 'vm'
 }
 
-/** What a runtime says that it is, by its program and else by its name; undefined for none of ours. */
+/** What a runtime's program or else its name says that it is; undefined for none of ours. */
 export function classOf({ name, program }: EngineRuntime): RuntimeClass | undefined {
   const of = (text: string): RuntimeClass | undefined =>
     CLASS_WORDS.find(([words]) => words.test(text))?.[1]
@@ -43,8 +43,8 @@ export function classOf({ name, program }: EngineRuntime): RuntimeClass | undefi
 }
 
 /**
- * The name of the runtime that gives at least this level here, and of those the weakest, which costs
- * least; undefined where none does: the job is refused then, never given less.
+ * The name of the runtime that gives at least this level here, and of those the weakest, which
+ * costs least; undefined where none does: the job is refused then, never given less.
  */
 export function runtimeFor(
   level: RuntimeLevel,

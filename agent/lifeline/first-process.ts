@@ -54,9 +54,9 @@ function killFirstProcess(first: FirstProcess): FirstProcessEnd {
 }
 
 /**
- * In a control group that carries the container's id, and number 1 in a namespace of its own; or what
- * stands for it where that is no process of this host: a kernel of its own (gVisor's), which is
- * started with the container's id.
+ * In a control group that carries the container's id, and number 1 in a namespace of its own; or
+ * what stands for it where that is no process of this host: a kernel of its own (gVisor's), which
+ * is started with the container's id.
  */
 function isFirstOf(container: string, pid: number): boolean {
   const cgroup = procFile(pid, 'cgroup') ?? ''

@@ -8,9 +8,6 @@ import {
 } from '../../protocol/host/process-identity.ts'
 
 const POLL_MS = 50
-/** Rounds of kills: the engine starts a process of its own for what has died. */
-const ROUNDS_MAX = 3
-const ROUND_MS = 1_000
 /** Of an id that the engine gives; anything shorter might be in anybody's command line. */
 const CONTAINER_ID = /^[0-9a-f]{64}$/
 
@@ -39,16 +36,9 @@ export async function lingering(
   }
 }
 
-/**
- * Kills them, and those that clean up after them and hang over it; true where some live on, as they
- * do where this user may not end them.
- */
-export async function killAll(container: string): Promise<boolean> {
-  for (let round = 0; round < ROUNDS_MAX; round++) {
-    for (const one of processesOf(container)) kill(one)
-    if ((await lingering(container, ROUND_MS)).length === 0) return false
-  }
-  return true
+/** Kills them all, as far as this user may; the engine may start others, to clean up after them. */
+export function killAll(container: string): void {
+  for (const one of processesOf(container)) kill(one)
 }
 
 function kill(one: ProcessIdentity): void {

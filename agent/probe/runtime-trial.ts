@@ -41,7 +41,7 @@ export interface RuntimeTrialParts {
   readonly leases: string
   /** Name of the containers. */
   readonly name: string
-  /** A container as jobs get them in this runtime, guard included, whose lease folder is that one. */
+  /** A container as jobs get them in this runtime, guard included, with that lease folder. */
   readonly bodyOf: (leaseDir: string) => ContainerBody
   /** Within which guard and guardian must have ended a container whose lease is over. */
   readonly killBudgetMs: number

@@ -20,7 +20,7 @@ const FIX =
   "engine's daemon.json; jobs that do not ask for it run as ever"
 
 export interface RuntimesParts {
-  /** With a limit of its own, RUNTIME_CALL_MS_MAX: a runtime that hangs holds its calls for ever. */
+  /** Limited to RUNTIME_CALL_MS_MAX: a runtime that hangs holds its calls for ever. */
   readonly engine: Engine
   readonly peerId: string
   /** Path of the static busybox. */
@@ -45,8 +45,8 @@ export function candidatesOf(runtimes: readonly EngineRuntime[]): readonly Candi
 }
 
 /**
- * Tries each runtime that may be offered to jobs, one after the other: that an engine lists one says
- * nothing, not even that it starts. Within `killBudgetMs` the lifeline must end what runs there.
+ * Tries each runtime that may be offered to jobs, one after the other: that an engine lists one
+ * says nothing, not even that it starts. Within `killBudgetMs` the lifeline must end what runs there.
  * Never rejects; it shows nothing where `signal` ends it.
  */
 export async function tryRuntimes(

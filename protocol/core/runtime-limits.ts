@@ -2,7 +2,9 @@
 
 /** Runtimes of an engine that are tried at a start: each costs two containers. */
 export const RUNTIMES_TRIED_MAX = 6
-/** Milliseconds of one engine call of such a trial: a runtime that hangs holds its call for ever. */
+/**
+ * Milliseconds of one engine call of such a trial: a runtime that hangs holds its call for ever.
+ */
 export const RUNTIME_CALL_MS_MAX = 15_000
 /** Milliseconds that the deadline of a trial lies ahead until its runtime has shown what it is. */
 export const RUNTIME_LEASE_MS = 28_000

@@ -68,7 +68,7 @@ beforeEach(async () => {
   state = await temporaryFolder()
 })
 
-const untried = (): Promise<undefined> => Promise.reject(new Error('nothing is to be tried'))
+const untried = (): Promise<never> => Promise.reject(new Error('nothing is to be tried'))
 
 function probe(change: Partial<EngineInfo> = {}, settings: { readonly state?: string } = {}) {
   return probeHost({
