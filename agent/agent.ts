@@ -129,7 +129,7 @@ export class Agent implements Supervised {
       renewer: new Renewer({ registers, clock, log }),
       executor: this.#executor,
       attempts: store.attempts,
-      openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId),
+      openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId, clock),
       offer: {
         platforms: host.platforms,
         labels: settings.labels,
@@ -141,7 +141,9 @@ export class Agent implements Supervised {
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
       onHeld: (change) => this.#life.tell(change)
     })
-    this.#reaper = new Reaper({ executor: this.#executor, attempts: store.attempts, clock, log })
+    const { isTrying } = host
+    const reaping = { executor: this.#executor, attempts: store.attempts, isTrying }
+    this.#reaper = new Reaper({ ...reaping, clock, log })
     this.#advertiser = new Advertiser({
       clock,
       random,
@@ -248,12 +250,15 @@ export class Agent implements Supervised {
   }
 
   #startParts(): StartParts {
+    const { host } = this.#parts
     return {
       recovery: this.#recovery(),
       life: this.#life,
       lifeline: this.#lifeline,
-      host: this.#parts.host,
-      hasQuorum: () => this.#member.health().hasQuorum
+      host,
+      hasQuorum: () => this.#member.health().hasQuorum,
+      killBudgetMs: () => this.#registers.profile().killBudgetMs,
+      onRuntimes: () => this.#parts.log.info({ runtimes: host.runtimes }, 'runtimes tried')
     }
   }
 

@@ -1,4 +1,5 @@
 import { PROCESS_END_MS_MAX } from '../protocol/core/limits.ts'
+import { RUNTIME_CALL_MS_MAX } from '../protocol/core/runtime-limits.ts'
 import { systemClock } from '../protocol/host/clock.ts'
 import { DiskWatch } from '../protocol/host/disk-watch.ts'
 import { makeStateFolder } from '../protocol/host/durable-file.ts'
@@ -15,6 +16,7 @@ import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
 import { probeHost } from './probe/probe.ts'
+import { tryRuntimes } from './probe/runtimes.ts'
 import { tryProfile } from './probe/trial.ts'
 import { supervise } from './supervise.ts'
 
@@ -46,10 +48,15 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const engine = Engine.local(settings.engine)
     disk.start()
     const { busybox } = settings
+    const { peerId } = key
+    const { workspaces } = paths
+    const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
+    const runtimes = { engine: patient, peerId, busybox, workspaces, clock }
     const host = await probeHost({
       engine,
       settings: probeSettings(paths, settings),
-      trial: () => tryProfile({ engine, peerId: key.peerId, busybox })
+      trial: () => tryProfile({ engine, peerId, busybox }),
+      tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const invites = await InviteBook.open(paths.invites, clock)

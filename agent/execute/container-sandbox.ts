@@ -4,7 +4,7 @@ import { codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
-import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
+import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { withHome } from './job-environment.ts'
 import { orAbort } from './or-abort.ts'
@@ -26,6 +26,7 @@ import {
   parseExitCode
 } from './step-record.ts'
 import { unpackSource } from './unpacking.ts'
+import { untilDeath } from './until-death.ts'
 import { volumesOf } from './volume.ts'
 
 /** Milliseconds that the report of an exec's end may lag behind the end itself. */
@@ -116,7 +117,7 @@ export class ContainerSandbox implements Sandbox {
     let execId = ''
     let end: ExecEnd
     try {
-      end = await this.#engine.exec({
+      end = await this.#exec({
         container: this.#container(),
         command: beginCommand(step.step, step.script, this.#written),
         env: withHome(step.env, profile.home),
@@ -285,7 +286,7 @@ export class ContainerSandbox implements Sandbox {
     const { helper } = this.#options.profile
     const place = { container: this.#container(), env: [], user: helper, workdir: '/' }
     try {
-      const end = await this.#engine.exec({ ...place, command, onOutput, signal })
+      const end = await this.#exec({ ...place, command, onOutput, signal })
       return end.kind === 'exited' ? end.code : undefined
     } catch (error) {
       signal.throwIfAborted()
@@ -353,7 +354,7 @@ export class ContainerSandbox implements Sandbox {
     stdin?: Readable
   ): Promise<string> {
     let said = ''
-    const end = await this.#engine.exec({
+    const end = await this.#exec({
       container: this.#container(),
       command,
       env: [],
@@ -368,6 +369,11 @@ export class ContainerSandbox implements Sandbox {
     if (end.kind === 'exited' && end.code === 0) return said
     const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
     throw this.#failed('take the source', cause)
+  }
+
+  async #exec(request: ExecRequest): Promise<ExecEnd> {
+    const run = (signal: AbortSignal): Promise<ExecEnd> => this.#engine.exec({ ...request, signal })
+    return await untilDeath(this.#watch, request.signal, run)
   }
 
   async #flown<T>(call: Promise<T>): Promise<T> {

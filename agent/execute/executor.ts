@@ -5,6 +5,7 @@ import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
+import type { JobSpec } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
@@ -43,6 +44,8 @@ export interface ExecutorOptions {
   readonly termGraceMs?: number | undefined
   /** Within which a sandbox must be confirmed gone; CLEAN_UP_MS_MAX when absent. */
   readonly cleanUpMsMax?: number | undefined
+  /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
+  readonly runtimeOf?: (spec: JobSpec) => string | undefined
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -173,7 +176,8 @@ export class Executor {
         leaseDir: resolve(deadline.dir),
         busybox,
         guard: ground.guard,
-        resources: spec.resources
+        resources: spec.resources,
+        runtime: this.#options.runtimeOf?.(spec)
       },
       ground.host
     )

@@ -6,6 +6,7 @@ import type { EngineInfo } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
+import { plainRuntime } from './runtime.ts'
 import type { SandboxHost } from './sandbox-profile.ts'
 import { isolationOf, userNamespaceOf } from './user-namespace.ts'
 
@@ -33,7 +34,8 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
 /** What a profile has to know of this host. */
 export async function sandboxHost(info: EngineInfo): Promise<SandboxHost> {
   const { cgroup, cpus, security, swapLimit } = info
+  const apparmor = security.has('apparmor')
   const userBase = userNamespaceOf(info)?.base ?? 0
-  const limits = await hostLimits()
-  return { cgroup, cpus, apparmor: security.has('apparmor'), swapLimit, limits, userBase }
+  const runtime = plainRuntime(info.runtimes)
+  return { cgroup, cpus, apparmor, swapLimit, limits: await hostLimits(), userBase, runtime }
 }

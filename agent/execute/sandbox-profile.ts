@@ -1,7 +1,13 @@
 import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
-import { BUSYBOX_INSIDE, GUARD_COMMAND, GUARD_INSIDE, LEASE_INSIDE } from './guard.ts'
+import {
+  BUSYBOX_INSIDE,
+  GUARD_COMMAND,
+  GUARD_INSIDE,
+  LEASE_INSIDE,
+  OWN_CLOCK_GUARD_COMMAND
+} from './guard.ts'
 import type { HostLimits } from './host-limits.ts'
 import type { ProfileName } from './profile-choice.ts'
 import { SECCOMP_OPTION } from './seccomp-filter.ts'
@@ -57,6 +63,8 @@ export interface SandboxRequest {
   readonly busybox: string
   readonly guard: string
   readonly resources: Resources
+  /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
+  readonly runtime?: string | undefined
 }
 
 export interface SandboxHost {
@@ -65,8 +73,10 @@ export interface SandboxHost {
   readonly cpus: number
   readonly swapLimit: boolean
   readonly limits: HostLimits
-  /** What the options of a volume number a container's users from; see UserNamespace. */
+  /** What options of a volume number a container's users from; see UserNamespace. */
   readonly userBase: number
+  /** What containers are made with that ask for nothing else; undefined leaves it to the engine. */
+  readonly runtime: string | undefined
 }
 
 /** What one profile decides; all else is common to all of them. */
@@ -108,7 +118,7 @@ export function containerBody(
     // Of process 1 alone: each step, and whatever helps it, is run as somebody by name.
     User: profile.guard,
     WorkingDir: '/',
-    Entrypoint: GUARD_COMMAND,
+    Entrypoint: request.runtime === undefined ? GUARD_COMMAND : OWN_CLOCK_GUARD_COMMAND,
     Cmd: [],
     Env: [],
     Labels: { ...sandboxLabels(request), [PROFILE_LABEL]: profile.name },
@@ -122,6 +132,7 @@ export function containerBody(
       ...privileges(profile, host),
       ...limits(request.resources, host),
       ...separation(),
+      ...runtimeOf(request, host),
       Mounts: mounts(request, profile.volumes(request), host),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
@@ -186,6 +197,11 @@ function separation(): Record<string, unknown> {
     PublishAllPorts: false,
     PortBindings: {}
   }
+}
+
+function runtimeOf(request: SandboxRequest, host: SandboxHost): Record<string, unknown> {
+  const runtime = request.runtime ?? host.runtime
+  return runtime === undefined ? {} : { Runtime: runtime }
 }
 
 /** Ours only; a bind mount never comes from a job's own words. */

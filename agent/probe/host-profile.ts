@@ -1,9 +1,10 @@
 import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
 import type { Isolation } from '../../protocol/core/isolation.ts'
+import type { OfferedRuntime } from '../execute/runtime.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
-  /** `engine`, `seccomp`, `isolation`, `busybox`, `git`, `disk`, `capacity`, `clock`. */
+  /** `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `clock`. */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
   readonly blocking: boolean
@@ -32,6 +33,16 @@ export interface HostProfile {
   readonly problems: readonly HostProblem[]
   /** Tries a container as jobs get them: what that shows is among `problems` when it resolves. */
   readonly trial: () => Promise<void>
+  /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
+  readonly runtimes: readonly OfferedRuntime[]
+  /**
+   * Tries the engine's other runtimes: `runtimes` and `problems` say what that shows when it
+   * resolves. Within `killBudgetMs` the lifeline must end what runs there. Takes its time, and is no
+   * condition for a job that asks for none. Never rejects; an abort of `signal` shows nothing.
+   */
+  readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<void>
+  /** True while a trial's containers are in use. */
+  readonly isTrying: () => boolean
   /** The smaller of what the state folder's and the engine's file systems have free, now. */
   readonly diskFreeBytes: () => Promise<number>
 }

@@ -5,10 +5,12 @@ import { git } from '../../protocol/host/git.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import { classOf, type OfferedRuntime } from '../execute/runtime.ts'
 import { isolationOf } from '../execute/user-namespace.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
+import type { RuntimesShown } from './runtimes.ts'
 
 const GIT_MS_MAX = 10_000
 /** Below this much free disk the first larger image or checkout fails. */
@@ -19,13 +21,16 @@ export interface ProbeParts {
   readonly settings: ProbeSettings
   /** What keeps a container as jobs get them from running here; see tryProfile. */
   readonly trial: () => Promise<HostProblem | undefined>
+  /** What the engine's other runtimes give; see tryRuntimes. */
+  readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
 }
 
 /**
  * Looks at this host: totals of the machine, not of this process's own cgroup, since the containers
  * are the engine's. Throws ENGINE_UNREACHABLE; everything else that is wrong is in `problems`.
  */
-export async function probeHost({ engine, settings, trial }: ProbeParts): Promise<HostProfile> {
+export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
+  const { engine, settings } = parts
   const info = await engine.info()
   const [version, busybox] = await Promise.all([gitVersion(), busyboxProblem(settings.busybox)])
   const size = {
@@ -53,10 +58,39 @@ export async function probeHost({ engine, settings, trial }: ProbeParts): Promis
     git: version,
     diskFreeBytes,
     problems,
-    trial: async () => {
-      const shown = isHopeless ? undefined : await trial()
-      if (shown !== undefined) problems.push(shown)
-    }
+    ...trialsOf(parts, problems, isHopeless)
+  }
+}
+
+/** What they show is added to `problems`. */
+function trialsOf(
+  { trial, tryRuntimes }: ProbeParts,
+  problems: HostProblem[],
+  isHopeless: boolean
+): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying'> {
+  const runtimes: OfferedRuntime[] = []
+  let trying = 0
+  const during = async (work: () => Promise<void>): Promise<void> => {
+    if (isHopeless) return
+    trying += 1
+    await work().finally(() => {
+      trying -= 1
+    })
+  }
+  return {
+    runtimes,
+    isTrying: () => trying > 0,
+    trial: () =>
+      during(async () => {
+        const shown = await trial()
+        if (shown !== undefined) problems.push(shown)
+      }),
+    tryRuntimes: (killBudgetMs, signal) =>
+      during(async () => {
+        const shown = await tryRuntimes(killBudgetMs, signal)
+        problems.push(...shown.problems)
+        runtimes.push(...shown.offered)
+      })
   }
 }
 
@@ -80,6 +114,13 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     // Another kernel has another uptime: the guard would judge deadlines by the wrong clock.
     const found = `the engine runs on kernel ${info.kernel}, this host on ${kernel}`
     add('engine', true, found, 'run agent and engine on one host, not through a virtual machine')
+  }
+  const byDefault = info.runtimes.find(({ name }) => name === info.defaultRuntime)
+  if (byDefault !== undefined && classOf(byDefault) !== undefined) {
+    // Jobs name their runtime: whoever made this the default believes that they all run in it.
+    const found = `the engine's default runtime is ${info.defaultRuntime}, and jobs run in runc`
+    const fix = 'take default-runtime out of daemon.json: jobs get that runtime by asking for it'
+    add('runtime', true, found, fix)
   }
   for (const limit of info.unenforced) {
     const found = `the engine cannot limit ${limit}`

@@ -18,9 +18,9 @@ import type { HostProblem } from './host-profile.ts'
 const TRIAL_MS_MAX = 10_000
 const POLL_MS = 20
 /** A tar archive of nothing: the two blocks that end one. */
-const EMPTY_ROOT = Buffer.alloc(1_024)
+export const EMPTY_ROOT = Buffer.alloc(1_024)
 /** Whatever limits jobs have, these are some. */
-const RESOURCES = { cpuMilli: 1_000, memoryBytes: 67_108_864 }
+export const TRIAL_RESOURCES = { cpuMilli: 1_000, memoryBytes: 67_108_864 }
 /** Says by its exit code whether a filter is on: mode 2 of seccomp(2). */
 const IS_FILTERED = [
   'while read -r key value; do',
@@ -68,7 +68,7 @@ async function bodyOf(
   labels: Readonly<Record<string, string>>
 ): Promise<ContainerBody> {
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
-  const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: RESOURCES }
+  const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: TRIAL_RESOURCES }
   const body = containerBody(STANDARD, request, await sandboxHost(await engine.info()))
   const { Mounts, ...rest } = body.HostConfig
   return {

@@ -113,8 +113,9 @@ async function ours({ engine, image, ground, root }: Bench): Promise<number> {
   const [jobId, claimId] = ['BENCH.0', randomBytes(16).toString('hex')]
   const [name, volume] = [`runner-mesh-bench-${claimId}`, `runner-mesh-bench-${claimId}`]
   const startedMs = performance.now()
-  const lease = await DeadlineFile.create(join(root, 'leases'), jobId, claimId)
-  await lease.write(systemClock().bootMs() + LEASE_MS)
+  const clock = systemClock()
+  const lease = await DeadlineFile.create(join(root, 'leases'), jobId, claimId, clock)
+  await lease.write(clock.bootMs() + LEASE_MS)
   const who = { jobId, claimId, epoch: 1, peerId: 'bench', storeId: 'bench' }
   const files = { leaseDir: lease.dir, busybox: '/bin/busybox', guard: ground.guard, volume }
   const request = { ...who, ...files, imageId: image.id, resources: RESOURCES }

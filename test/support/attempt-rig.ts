@@ -76,6 +76,8 @@ export interface RigOptions {
   readonly socket?: string
   readonly requireIsolation?: IsolationLevel
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
+  /** Socket of another engine than this host's own, and the runtime of each job there. */
+  readonly other?: { readonly socket: string; readonly runtime: string }
 }
 
 /** An executor of its own over the real engine, with a repository to fetch from. */
@@ -112,13 +114,14 @@ export class AttemptRig {
         requireIsolation: parts.options.requireIsolation,
         name: 'rig',
         termGraceMs: parts.options.termGraceMs ?? 500,
-        cleanUpMsMax: parts.options.cleanUpMsMax
+        cleanUpMsMax: parts.options.cleanUpMsMax,
+        runtimeOf: () => parts.options.other?.runtime
       }
     )
   }
 
   static async open(options: RigOptions = {}): Promise<AttemptRig> {
-    const engine = Engine.local(options.socket)
+    const engine = Engine.local(options.socket ?? options.other?.socket)
     await ensureBaseImage(engine)
     const git = await GitFixture.serve()
     const root = options.root ?? (await mkdtemp(join(tmpdir(), 'runner-mesh-rig-')))
@@ -133,7 +136,8 @@ export class AttemptRig {
     const seen = { lines: [] as LoggedLine[], stages: [] as string[], phases: new Map() }
     const jobId = wish.jobId ?? `7K3QF2.${this.#jobs++}`
     const claimId = wish.begun?.claimId ?? randomBytes(16).toString('hex')
-    const deadline = await DeadlineFile.create(join(this.root, 'leases'), jobId, claimId)
+    const leases = join(this.root, 'leases')
+    const deadline = await DeadlineFile.create(leases, jobId, claimId, this.#clock)
     const lease = await this.#lease(deadline, wish.deadlineInMs)
     const input: AttemptInput = {
       jobId,

@@ -28,7 +28,7 @@ export async function containerMaker(engine: Engine, profile: Profile): Promise<
   async function make(memoryBytes = 67_108_864): ReturnType<SandboxMaker['make']> {
     const claimId = randomBytes(16).toString('hex')
     const jobId = `contract.${claimId.slice(0, 6)}`
-    const deadline = await DeadlineFile.create(join(root, 'leases'), jobId, claimId)
+    const deadline = await DeadlineFile.create(join(root, 'leases'), jobId, claimId, clock)
     await deadline.write(clock.bootMs() + LEASE_MS)
     const name = `runner-mesh-${jobId}`
     const volume = `${name}-source`

@@ -29,7 +29,8 @@ const asked: ContainerBody = containerBody(
     cpus: 2,
     swapLimit: true,
     limits: { openFiles: Number.POSITIVE_INFINITY, processes: Number.POSITIVE_INFINITY },
-    userBase: 0
+    userBase: 0,
+    runtime: 'runc'
   }
 )
 
