@@ -107,7 +107,8 @@ export class Agent implements Supervised {
         workspaces: paths.workspaces,
         leases: paths.leases,
         busybox: settings.busybox,
-        name: settings.name
+        name: settings.name,
+        platforms: host.platforms
       }
     )
     this.#lifeline = lifelineOf(parts)

@@ -15,6 +15,7 @@ import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
 import { probeHost } from './probe/probe.ts'
+import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryProfile } from './probe/trial.ts'
 import { supervise } from './supervise.ts'
 
@@ -46,10 +47,12 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const engine = Engine.local(settings.engine)
     disk.start()
     const { busybox } = settings
+    const trialParts = { engine, peerId: key.peerId, busybox }
     const host = await probeHost({
       engine,
       settings: probeSettings(paths, settings),
-      trial: () => tryProfile({ engine, peerId: key.peerId, busybox })
+      trial: () => tryProfile(trialParts),
+      others: () => provenPlatforms(trialParts)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const invites = await InviteBook.open(paths.invites, clock)

@@ -82,6 +82,12 @@ function platformCell(peer: PeerView): string {
   return native.map((platform) => platform.name).join(' ') || '-'
 }
 
+/** All of them, the emulated ones told apart. */
+function platformsOf({ platforms }: PeerView): string {
+  const names = platforms.map(({ name, native }) => (native ? name : `${name} (emulated)`))
+  return names.join(', ') || '-'
+}
+
 function labelsCell(peer: PeerView): string {
   const labels = Object.entries(peer.labels).map(([name, value]) => `${name}=${value}`)
   return labels.join(' ') || (peer.roles.includes('gateway') ? 'gateway' : '-')
@@ -126,7 +132,7 @@ export function renderPeer(view: PeerView): string {
     ['roles', peer.roles.join(' ')],
     ['state', peer.state],
     ['addresses', peer.addresses.join(' ') || '-'],
-    ['platforms', peer.platforms.map((one) => one.name).join(' ') || '-'],
+    ['platforms', platformsOf(peer)],
     ['labels', labelsCell(peer)],
     ['capacity', capacity],
     ['free', freeCell(peer)],

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
+import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -9,6 +10,7 @@ import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
@@ -31,6 +33,8 @@ export interface ExecutorOptions {
   readonly leases: string
   /** Path of a static busybox. */
   readonly busybox: string
+  /** What runs here, and how. */
+  readonly platforms: readonly Platform[]
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
@@ -74,7 +78,8 @@ export class Executor {
     if (this.#live.has(name)) throw new MeshError('BUG', { problem: `${input.jobId} runs already` })
     this.#live.set(name, input)
     try {
-      return await this.#attempt(name, input)
+      const spec = asRunHere(input.spec, this.#options.platforms)
+      return await this.#attempt(name, { ...input, spec })
     } finally {
       this.#live.delete(name)
     }

@@ -2,7 +2,7 @@ import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
-  /** `engine`, `seccomp`, `busybox`, `git`, `disk`, `capacity`, `clock`. */
+  /** `engine`, `seccomp`, `busybox`, `git`, `disk`, `capacity`, `clock`, `platforms`. */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
   readonly blocking: boolean
@@ -23,13 +23,17 @@ export interface EngineFacts {
 
 /** What this host is and has. */
 export interface HostProfile {
+  /** The engine's own first; what else runs here is among them when `trial` resolves. */
   readonly platforms: readonly Platform[]
   readonly capacity: Capacity
   readonly engine: EngineFacts
   /** Version of git, '' where it is missing. */
   readonly git: string
   readonly problems: readonly HostProblem[]
-  /** Tries a container as jobs get them: what that shows is among `problems` when it resolves. */
+  /**
+   * Tries a container as jobs get them, and programs for other platforms in one: what that shows is
+   * in `problems` and `platforms` when it resolves.
+   */
   readonly trial: () => Promise<void>
   /** The smaller of what the state folder's and the engine's file systems have free, now. */
   readonly diskFreeBytes: () => Promise<number>

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
+import type { Platform } from '../../protocol/core/advertisement.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
@@ -7,6 +8,7 @@ import { nativePlatform } from '../execute/native-platform.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
+import type { ProvenPlatforms } from './proven-platforms.ts'
 
 const GIT_MS_MAX = 10_000
 /** Below this much free disk the first larger image or checkout fails. */
@@ -17,13 +19,16 @@ export interface ProbeParts {
   readonly settings: ProbeSettings
   /** What keeps a container as jobs get them from running here; see tryProfile. */
   readonly trial: () => Promise<HostProblem | undefined>
+  /** What runs here beside the engine's own platform; see provenPlatforms. */
+  readonly others: () => Promise<ProvenPlatforms>
 }
 
 /**
  * Looks at this host: totals of the machine, not of this process's own cgroup, since the containers
  * are the engine's. Throws ENGINE_UNREACHABLE; everything else that is wrong is in `problems`.
  */
-export async function probeHost({ engine, settings, trial }: ProbeParts): Promise<HostProfile> {
+export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
+  const { engine, settings, trial, others } = parts
   const info = await engine.info()
   const [version, busybox] = await Promise.all([gitVersion(), busyboxProblem(settings.busybox)])
   const size = {
@@ -41,8 +46,9 @@ export async function probeHost({ engine, settings, trial }: ProbeParts): Promis
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
   const isHopeless = problems.some(({ part }) => part === 'seccomp' || part === 'busybox')
+  const platforms: Platform[] = [{ name: nativePlatform(info), native: true }]
   return {
-    platforms: [{ name: nativePlatform(info), native: true }],
+    platforms,
     capacity,
     engine: factsOf(info),
     git: version,
@@ -51,6 +57,10 @@ export async function probeHost({ engine, settings, trial }: ProbeParts): Promis
     trial: async () => {
       const shown = isHopeless ? undefined : await trial()
       if (shown !== undefined) problems.push(shown)
+      if (isHopeless || shown?.blocking === true) return
+      const found = await others()
+      platforms.push(...found.platforms)
+      problems.push(...found.problems)
     }
   }
 }

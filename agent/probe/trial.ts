@@ -52,7 +52,7 @@ export async function tryProfile(parts: TrialParts): Promise<HostProblem | undef
     // Left by a process that was killed in the middle of this: its name is the next one's.
     await reapTrials(engine, peerId)
     const image = await engine.importRoot(Readable.from([EMPTY_ROOT]), labels)
-    return await trial(parts, await bodyOf(parts, image, labels))
+    return await trial(parts, await trialBody(parts, image, IS_FILTERED))
   } catch (error) {
     return refusal(causeOf(error))
   } finally {
@@ -61,10 +61,11 @@ export async function tryProfile(parts: TrialParts): Promise<HostProblem | undef
   }
 }
 
-async function bodyOf(
+/** A container as jobs get them, for `script` to be run by the mounted busybox. */
+export async function trialBody(
   { engine, peerId, busybox }: TrialParts,
   imageId: string,
-  labels: Readonly<Record<string, string>>
+  script: string
 ): Promise<ContainerBody> {
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
   const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: RESOURCES }
@@ -72,8 +73,8 @@ async function bodyOf(
   const { Mounts, ...rest } = body.HostConfig
   return {
     ...body,
-    Labels: labels,
-    Entrypoint: [BUSYBOX_INSIDE, 'sh', '-c', IS_FILTERED],
+    Labels: { [TRIAL_LABEL]: peerId },
+    Entrypoint: [BUSYBOX_INSIDE, 'sh', '-c', script],
     HostConfig: { ...rest, Mounts: Mounts.filter(({ Target }) => Target === BUSYBOX_INSIDE) }
   }
 }
@@ -82,9 +83,8 @@ async function trial(
   { engine, peerId }: TrialParts,
   body: ContainerBody
 ): Promise<HostProblem | undefined> {
-  const suffix = createHash('sha256').update(peerId).digest('hex').slice(0, 8)
   const platform = nativePlatform(await engine.info())
-  const id = await engine.create(`runner-mesh-trial-${suffix}`, platform, body)
+  const id = await engine.create(trialName('trial', peerId), platform, body)
   const stored = await engine.inspect(id)
   if (stored === undefined) throw new EngineError(IS_GONE, undefined)
   const [difference] = differences(body, stored)
@@ -99,7 +99,13 @@ async function trial(
   return { part: 'seccomp', blocking: true, found, fix: FILTER_FIX }
 }
 
-async function exitCode(engine: Engine, id: string): Promise<number> {
+/** `runner-mesh-<what>-<first 8 hex of SHA-256(peerId)>` */
+export function trialName(what: 'trial' | 'proof', peerId: string): string {
+  return `runner-mesh-${what}-${createHash('sha256').update(peerId).digest('hex').slice(0, 8)}`
+}
+
+/** Waits for the end of a trial's program. Throws EngineError after TRIAL_MS_MAX. */
+export async function exitCode(engine: Engine, id: string): Promise<number> {
   const stopwatch = new Stopwatch()
   for (;;) {
     const seen = await engine.inspect(id)

@@ -12,6 +12,7 @@ import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
+import type { Platform } from '../../protocol/core/advertisement.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest, StepSpec } from '../../protocol/core/run.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
@@ -66,6 +67,7 @@ export interface RigOptions {
   readonly termGraceMs?: number
   readonly cleanUpMsMax?: number
   readonly peerId?: string
+  readonly platforms?: readonly Platform[]
   /** Asked by the executor instead of the engine itself, with a limit for its answers. */
   /** Where another rig has its lease folders and sources. */
   readonly root?: string
@@ -104,6 +106,7 @@ export class AttemptRig {
         leases: join(this.root, 'leases'),
         busybox: '/bin/busybox',
         name: 'rig',
+        platforms: parts.options.platforms ?? [],
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax
       }
@@ -251,6 +254,7 @@ function specOf(wish: AttemptWish): JobSpec {
     name: 'build',
     image: BASE_IMAGE,
     platform: undefined,
+    emulation: 'allow',
     resources: { cpuMilli: 1_000, memoryBytes: 64 * MIB },
     labels: {},
     env: {},

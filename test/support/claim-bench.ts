@@ -225,6 +225,7 @@ export function runWith(runId: string, jobs: number): SealedAnnouncement {
     name: `job-${index}`,
     image: 'x',
     platform: undefined,
+    emulation: 'allow',
     resources: { cpuMilli: 1_000, memoryBytes: GIB },
     labels: {},
     env: {},

@@ -59,13 +59,14 @@ beforeEach(async () => {
   state = await temporaryFolder()
 })
 
-const untried = (): Promise<undefined> => Promise.reject(new Error('nothing is to be tried'))
+const untried = (): Promise<never> => Promise.reject(new Error('nothing is to be tried'))
 
 function probe(change: Partial<EngineInfo> = {}, settings: { readonly state?: string } = {}) {
   return probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), ...change }) },
     // Without a busybox there is nothing to start.
     trial: untried,
+    others: untried,
     // The shell of this host: any program that is no busybox.
     settings: { capacity: {}, state, busybox: '/bin/sh', ...settings }
   })
@@ -95,7 +96,7 @@ test('without an engine there is nothing to probe', async () => {
   const settings = { capacity: {}, state, busybox: '/bin/sh' }
 
   const engine = { info: () => Promise.reject(gone) }
-  await expect(probeHost({ engine, settings, trial: untried })).rejects.toBe(gone)
+  await expect(probeHost({ engine, settings, trial: untried, others: untried })).rejects.toBe(gone)
 })
 
 test('the version of git is known; without git no job may be taken', async () => {
@@ -146,7 +147,8 @@ test.each<[string, Set<string>, number]>([
   const host = await probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), security }) },
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
-    trial
+    trial,
+    others: untried
   })
 
   expect(trial).not.toHaveBeenCalled()
@@ -156,6 +158,25 @@ test.each<[string, Set<string>, number]>([
   expect(trial).toHaveBeenCalledTimes(times)
   expect(problems.filter((problem) => problem === shown)).toHaveLength(times)
   expect(problems.filter(({ part }) => part === 'seccomp')).toHaveLength(1)
+})
+
+test('what else runs here is tried once the trial has shown nothing that keeps jobs away', async () => {
+  const arm = { name: 'linux/arm64/v8', native: false }
+  const weak = { part: 'platforms', blocking: false, found: 'riscv64 fails', fix: 'reinstall it' }
+  const host = await probeHost({
+    engine: { info: async () => ({ ...INFO, kernel: release() }) },
+    settings: { capacity: {}, state, busybox: '/bin/busybox' },
+    trial: async () => undefined,
+    others: async () => ({ platforms: [arm], problems: [weak] })
+  })
+  const { platforms } = host
+  expect(platforms).toEqual([{ name: 'linux/amd64', native: true }])
+
+  await host.trial()
+
+  // The same list: whoever took it before the trial offers what that has shown.
+  expect(platforms).toEqual([{ name: 'linux/amd64', native: true }, arm])
+  expect(host.problems).toContain(weak)
 })
 
 test('all that is wrong is found in one look', async () => {
