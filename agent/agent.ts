@@ -100,7 +100,7 @@ export class Agent implements Supervised {
       }
     )
     this.#executor = new Executor(
-      { engine, clock, log },
+      { engine, images: parts.images, clock, log },
       {
         peerId: key.peerId,
         storeId: store.storeId,

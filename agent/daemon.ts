@@ -14,6 +14,7 @@ import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
+import { openImages } from './image-parts.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryProfile } from './probe/trial.ts'
@@ -55,6 +56,10 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       others: () => provenPlatforms(trialParts)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
+    const { rootDir } = host.engine
+    const { peerId } = key
+    const imageParts = { engine, clock, log, settings, peerId, path: paths.images, rootDir }
+    const { images, sweep } = await openImages(imageParts)
     const invites = await InviteBook.open(paths.invites, clock)
     const parts = {
       paths,
@@ -63,6 +68,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       key,
       store,
       engine,
+      images,
       host,
       book,
       invites,
@@ -72,10 +78,13 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     }
     const agent = new Agent(parts)
     const orders = new SignalOrders()
+    sweep.start()
     try {
       await supervise({ agent, failure: failure.raised, orders, clock, log })
     } finally {
       orders.forget()
+      // Nobody waits for it: an engine that hangs must not keep the leases from being given back.
+      void sweep.stop()
     }
   } finally {
     endProcessWithin(PROCESS_END_MS_MAX)

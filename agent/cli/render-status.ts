@@ -78,8 +78,9 @@ function jobsCell(peer: PeerView): string {
 }
 
 function platformCell(peer: PeerView): string {
-  const native = peer.platforms.filter((platform) => platform.native)
-  return native.map((platform) => platform.name).join(' ') || '-'
+  const native = peer.platforms.filter((platform) => platform.native).map(({ name }) => name)
+  const emulated = peer.platforms.length - native.length
+  return [...native, ...(emulated === 0 ? [] : [`+${emulated} emulated`])].join(' ') || '-'
 }
 
 /** All of them, the emulated ones told apart. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
@@ -14,12 +13,15 @@ import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
+import type { Images } from './images.ts'
+import { peerSuffix } from './peer-suffix.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import { standardProfile } from './sandbox-profile.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
   readonly engine: Engine
+  readonly images: Images
   readonly clock: Clock
   readonly log: Log
 }
@@ -64,7 +66,7 @@ export class Executor {
     // The engine takes absolute paths only, and resolves them itself.
     const [workspaces, leases] = [resolve(options.workspaces), resolve(options.leases)]
     this.#options = { ...options, workspaces, leases }
-    this.#suffix = createHash('sha256').update(options.peerId).digest('hex').slice(0, 8)
+    this.#suffix = peerSuffix(options.peerId)
   }
 
   /** `runner-mesh-<jobId>-<first 8 hex of SHA-256(peerId)>`: one per job, whatever the epoch. */
@@ -82,6 +84,7 @@ export class Executor {
       return await this.#attempt(name, { ...input, spec })
     } finally {
       this.#live.delete(name)
+      this.#parts.images.release(input.claimId)
     }
   }
 
@@ -134,11 +137,12 @@ export class Executor {
   }
 
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
-    const { engine, clock, log } = this.#parts
+    const { engine, images, clock, log } = this.#parts
     const { workspaces, busybox, peerId } = this.#options
     const run = new AttemptRun(
       {
         engine,
+        images,
         clock,
         log,
         workspace: new Workspace(workspaces, input.claimId, busybox),

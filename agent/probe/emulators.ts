@@ -33,7 +33,7 @@ function archOf(text: string): Arch | undefined {
   // Without F the kernel looks for the emulator inside the container, where there is none.
   if (!fieldOf('flags:').includes('F') || fieldOf('offset') !== '0') return undefined
   const magic = Buffer.from(fieldOf('magic'), 'hex')
-  // A handler's name is whatever somebody registered it under: its magic is what the kernel goes by.
+  // A handler's name is whatever somebody registered it under: the kernel goes by its magic.
   if (magic.length < MACHINE_END || magic.readUInt32BE(0) !== 0x7f_45_4c_46) return undefined
   const [size, order, machine] = [magic[4], magic[5], magic.readUInt16LE(18)]
   if (order !== 1) return undefined

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { causeOf } from '../../protocol/core/errors.ts'
@@ -7,6 +6,7 @@ import { type ContainerBody, EngineError } from '../execute/engine-types.ts'
 import { sandboxHost } from '../execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import { peerSuffix } from '../execute/peer-suffix.ts'
 import { differences } from '../execute/read-back.ts'
 import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
 import { standardProfile } from '../execute/sandbox-profile.ts'
@@ -101,7 +101,7 @@ async function trial(
 
 /** `runner-mesh-<what>-<first 8 hex of SHA-256(peerId)>` */
 export function trialName(what: 'trial' | 'proof', peerId: string): string {
-  return `runner-mesh-${what}-${createHash('sha256').update(peerId).digest('hex').slice(0, 8)}`
+  return `runner-mesh-${what}-${peerSuffix(peerId)}`
 }
 
 /** Waits for the end of a trial's program. Throws EngineError after TRIAL_MS_MAX. */

@@ -11,6 +11,8 @@ import type {
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
+import { Images, type PullPolicy } from '../../agent/execute/images.ts'
+import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
@@ -68,6 +70,7 @@ export interface RigOptions {
   readonly cleanUpMsMax?: number
   readonly peerId?: string
   readonly platforms?: readonly Platform[]
+  readonly pull?: PullPolicy
   /** Asked by the executor instead of the engine itself, with a limit for its answers. */
   /** Where another rig has its lease folders and sources. */
   readonly root?: string
@@ -90,6 +93,7 @@ export class AttemptRig {
     git: GitFixture
     root: string
     commit: string
+    images: (engine: Engine) => Images
     options: RigOptions
   }) {
     this.engine = parts.engine
@@ -97,8 +101,9 @@ export class AttemptRig {
     this.root = parts.root
     this.commit = parts.commit
     this.peerId = parts.options.peerId ?? `test-${randomBytes(8).toString('hex')}`
+    const engine = engineOf(parts.options) ?? this.engine
     this.executor = new Executor(
-      { engine: engineOf(parts.options) ?? this.engine, clock: this.#clock, log: silentLog() },
+      { engine, images: parts.images(engine), clock: this.#clock, log: silentLog() },
       {
         peerId: this.peerId,
         storeId: 'test-store',
@@ -119,7 +124,15 @@ export class AttemptRig {
     const git = await GitFixture.serve()
     const root = options.root ?? (await mkdtemp(join(tmpdir(), 'runner-mesh-rig-')))
     const commit = await git.commit({ 'README.md': 'hello\n' })
-    return new AttemptRig({ engine, git, root, commit, options })
+    const book = { clock: systemClock(), log: silentLog() }
+    const pulled = await PulledImages.open(book, join(root, 'images.json'))
+    const images = (asked: Engine): Images => {
+      return new Images(
+        { engine: asked, pulled },
+        { pull: options.pull ?? 'missing', owner: 'rig' }
+      )
+    }
+    return new AttemptRig({ engine, git, root, commit, images, options })
   }
 
   /** Starts an attempt; the rig renews its deadline until it ends. */
