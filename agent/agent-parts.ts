@@ -10,6 +10,7 @@ import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
 import type { AgentSettings } from './config.ts'
 import type { Engine } from './execute/engine.ts'
+import type { Images } from './execute/images.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 
@@ -20,6 +21,7 @@ export interface AgentParts {
   readonly key: MeshKey
   readonly store: MeshStore
   readonly engine: Engine
+  readonly images: Images
   readonly host: HostProfile
   readonly book: RosterBook
   readonly invites: InviteBook

@@ -100,7 +100,7 @@ export class Agent implements Supervised {
       }
     )
     this.#executor = new Executor(
-      { engine, clock, log },
+      { engine, images: parts.images, clock, log },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -108,7 +108,8 @@ export class Agent implements Supervised {
         leases: paths.leases,
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
-        name: settings.name
+        name: settings.name,
+        platforms: host.platforms
       }
     )
     this.#lifeline = lifelineOf(parts)

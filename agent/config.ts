@@ -1,5 +1,9 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import {
+  IMAGES_CLEAN_ABOVE_PERCENT,
+  IMAGES_CLEAN_TO_PERCENT
+} from '../protocol/core/image-limits.ts'
 import { NAME_CHARACTERS_MAX } from '../protocol/core/limits.ts'
 import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
@@ -20,6 +24,8 @@ const size = z.union([z.number().int().positive(), z.string()]).transform((value
   context.addIssue({ code: 'custom', message: 'use a size such as 512MiB or 8GiB' })
   return z.NEVER
 })
+
+const percent = z.number().int().min(1).max(99)
 
 export const agentSettingsSchema = z.strictObject({
   name: nameSchema.default(hostname().split('.')[0] || 'agent'),
@@ -42,6 +48,19 @@ export const agentSettingsSchema = z.strictObject({
       require: z.enum(['userns', 'gvisor', 'vm']).optional()
     })
     .default({}),
+  images: z
+    .strictObject({
+      /** When an image is asked for at its registry. */
+      pull: z.enum(['missing', 'always', 'never']).default('missing'),
+      /** Per cent of the engine's disk in use: above it pulled images go, down to the other. */
+      cleanAbove: percent.default(IMAGES_CLEAN_ABOVE_PERCENT),
+      cleanTo: percent.default(IMAGES_CLEAN_TO_PERCENT)
+    })
+    .refine(({ cleanAbove, cleanTo }) => cleanTo < cleanAbove, {
+      path: ['cleanTo'],
+      message: 'use less than cleanAbove'
+    })
+    .prefault({}),
   gossip: z.boolean().default(true),
   /** Who starts the guardian: this agent, or a unit of its own. */
   lifeline: z.enum(['own', 'external']).default('own'),

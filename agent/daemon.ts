@@ -15,7 +15,9 @@ import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
+import { openImages } from './image-parts.ts'
 import { probeHost } from './probe/probe.ts'
+import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryRuntimes } from './probe/runtimes.ts'
 import { tryProfile } from './probe/trial.ts'
 import { supervise } from './supervise.ts'
@@ -50,15 +52,20 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
+    const trialParts = { engine, peerId, busybox }
     const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
     const runtimes = { engine: patient, peerId, busybox, workspaces, clock }
     const host = await probeHost({
       engine,
       settings: probeSettings(paths, settings),
-      trial: () => tryProfile({ engine, peerId, busybox }),
+      trial: () => tryProfile(trialParts),
+      others: () => provenPlatforms(trialParts),
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
+    const { rootDir } = host.engine
+    const imageParts = { engine, clock, log, settings, peerId, path: paths.images, rootDir }
+    const { images, sweep } = await openImages(imageParts)
     const invites = await InviteBook.open(paths.invites, clock)
     const parts = {
       paths,
@@ -67,6 +74,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       key,
       store,
       engine,
+      images,
       host,
       book,
       invites,
@@ -76,10 +84,13 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     }
     const agent = new Agent(parts)
     const orders = new SignalOrders()
+    sweep.start()
     try {
       await supervise({ agent, failure: failure.raised, orders, clock, log })
     } finally {
       orders.forget()
+      // Nobody waits for it: an engine that hangs must not keep the leases from being given back.
+      void sweep.stop()
     }
   } finally {
     endProcessWithin(PROCESS_END_MS_MAX)

@@ -26,14 +26,19 @@ export interface ImageArchive {
   readonly stream: Readable
 }
 
+export interface ImageBlobs {
+  /** The digest of the configuration, which engines take for the image's id: 64 hex digits. */
+  readonly hash: string
+  readonly config: Buffer
+  /** The only layer, as a tar archive. */
+  readonly layer: Buffer
+}
+
 /** Equal parts give equal bytes: no entry carries the time of its making. */
 const EPOCH = new Date(0)
 
-/**
- * Packs an image of one layer. With its own configuration and not by `docker import`, which says
- * amd64 of everything on older engines.
- */
-export async function imageArchive(parts: ImageParts): Promise<ImageArchive> {
+/** What an image of one layer is made of. */
+export async function imageBlobs(parts: Omit<ImageParts, 'name'>): Promise<ImageBlobs> {
   const layer = await tarOf(parts.entries)
   const [os = '', architecture = '', variant] = parts.platform.split('/')
   const config = Buffer.from(
@@ -47,7 +52,15 @@ export async function imageArchive(parts: ImageParts): Promise<ImageArchive> {
       history: [{ created: EPOCH.toISOString(), created_by: 'runner-mesh' }]
     })
   )
-  const hash = sha256(config)
+  return { hash: sha256(config), config, layer }
+}
+
+/**
+ * Packs an image of one layer. With its own configuration and not by `docker import`, which says
+ * amd64 of everything on older engines.
+ */
+export async function imageArchive(parts: ImageParts): Promise<ImageArchive> {
+  const { hash, config, layer } = await imageBlobs(parts)
   const manifest = [{ Config: `${hash}.json`, RepoTags: [parts.name], Layers: ['layer.tar'] }]
   const archive = await tarOf([
     { kind: 'file', path: 'layer.tar', mode: 0o644, bytes: layer },

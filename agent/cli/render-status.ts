@@ -78,8 +78,15 @@ function jobsCell(peer: PeerView): string {
 }
 
 function platformCell(peer: PeerView): string {
-  const native = peer.platforms.filter((platform) => platform.native)
-  return native.map((platform) => platform.name).join(' ') || '-'
+  const native = peer.platforms.filter((platform) => platform.native).map(({ name }) => name)
+  const emulated = peer.platforms.length - native.length
+  return [...native, ...(emulated === 0 ? [] : [`+${emulated} emulated`])].join(' ') || '-'
+}
+
+/** All of them, the emulated ones told apart. */
+function platformsOf({ platforms }: PeerView): string {
+  const names = platforms.map(({ name, native }) => (native ? name : `${name} (emulated)`))
+  return names.join(', ') || '-'
 }
 
 function labelsCell(peer: PeerView): string {
@@ -126,7 +133,7 @@ export function renderPeer(view: PeerView): string {
     ['roles', peer.roles.join(' ')],
     ['state', peer.state],
     ['addresses', peer.addresses.join(' ') || '-'],
-    ['platforms', peer.platforms.map((one) => one.name).join(' ') || '-'],
+    ['platforms', platformsOf(peer)],
     ['labels', labelsCell(peer)],
     ['capacity', capacity],
     ['free', freeCell(peer)],

@@ -9,7 +9,7 @@ import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
 import type { Ground } from './ground.ts'
-import { ensureImage } from './image.ts'
+import type { Images } from './images.ts'
 import { jobEnvironment } from './job-environment.ts'
 import { errored, interruption, outcomeOf } from './outcome.ts'
 import { confirmGone } from './removal.ts'
@@ -20,6 +20,7 @@ import type { Workspace } from './workspace.ts'
 
 export interface AttemptParts {
   readonly engine: Engine
+  readonly images: Images
   readonly clock: Clock
   readonly log: Log
   readonly workspace: Workspace
@@ -126,14 +127,15 @@ export class AttemptRun {
   }
 
   async #box(signal: AbortSignal): Promise<{ sandbox: Sandbox; image: LocalImage }> {
-    const { engine, sandboxOf } = this.#parts
+    const { images, sandboxOf } = this.#parts
+    const { claimId } = this.#input
     const reference = this.#input.spec.image
     this.#stage('image')
     const ground = await this.#parts.ground()
     const platform = this.#input.spec.platform ?? ground.platform
-    const onPull = (): void => this.#say(`pulling image ${reference}`)
+    const say = (text: string): void => this.#say(text)
     const image = await this.#timed('image', () =>
-      ensureImage(engine, { reference, platform, signal, onPull })
+      images.ensure({ reference, claimId, platform, signal, say })
     )
     signal.throwIfAborted()
     const sandbox = sandboxOf(image, ground)

@@ -42,6 +42,16 @@ export interface LocalImage {
   readonly platform: string
   /** The user that the image's own commands run as; '' for root. */
   readonly user: string
+  /** `name:tag` by which it was loaded, pulled or named; what we pull has none. */
+  readonly tags: readonly string[]
+}
+
+/** What a registry has under a tag or digest. */
+export interface Distribution {
+  /** Of the index, or of the one image's manifest. */
+  readonly digest: string
+  /** `os/arch[/variant]`; empty where the registry does not say. */
+  readonly platforms: readonly string[]
 }
 
 export interface Mount {

@@ -8,6 +8,7 @@ import { engineInfo, type InfoAnswer } from './engine-info.ts'
 import {
   type ContainerBody,
   type ContainerView,
+  type Distribution,
   EngineError,
   type EngineEvent,
   type EngineInfo,
@@ -19,6 +20,7 @@ import {
 } from './engine-types.ts'
 import { FrameReader } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
+import { askRegistry, type Dial } from './registry-question.ts'
 
 const DEFAULT_SOCKET = '/var/run/docker.sock'
 
@@ -87,7 +89,15 @@ export class Engine {
     if (found === undefined) return undefined
     const { Os, Architecture, Variant } = found as typeof found & { Variant?: string }
     const platform = [Os, Architecture, Variant].filter(Boolean).join('/')
-    return { id: found.Id, platform, user: found.Config?.User ?? '' }
+    const user = found.Config?.User ?? ''
+    return { id: found.Id, platform, user, tags: found.RepoTags ?? [] }
+  }
+
+  /** What the registry has, asked with the engine's own access to it; limited by `signal` alone. */
+  async distribution(name: string, tag: string, signal: AbortSignal): Promise<Distribution> {
+    const { modem } = this.#docker
+    const dial: Dial = (request, done) => modem.dial(request, done)
+    return await this.#limited(() => askRegistry(dial, name, tag, signal), signal)
   }
 
   /** Resolves once the image is here; limited by `signal` alone. */
@@ -114,9 +124,16 @@ export class Engine {
     })
   }
 
-  async removeImage(id: string): Promise<boolean> {
+  /** Gives an image one name more, `repo:tag`. */
+  async tag(id: string, repo: string, tag: string): Promise<void> {
+    const name = { repo, tag }
+    await this.#call((abortSignal) => this.#docker.getImage(id).tag({ ...name, abortSignal }))
+  }
+
+  /** One name of several, or the image; unless `force`, status 409 where it is in use. */
+  async removeImage(id: string, force = true): Promise<boolean> {
     return await this.#removed((abortSignal) =>
-      this.#docker.getImage(id).remove({ force: true, abortSignal })
+      this.#docker.getImage(id).remove({ force, abortSignal })
     )
   }
 

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
+import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
@@ -11,9 +11,12 @@ import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
+import type { Images } from './images.ts'
+import { peerSuffix } from './peer-suffix.ts'
 import { chooseProfile } from './profile-choice.ts'
 import { STANDARD } from './profile-standard.ts'
 import { STRICT } from './profile-strict.ts'
@@ -23,6 +26,7 @@ import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
   readonly engine: Engine
+  readonly images: Images
   readonly clock: Clock
   readonly log: Log
 }
@@ -38,6 +42,8 @@ export interface ExecutorOptions {
   readonly busybox: string
   /** The least that untrusted jobs must be kept apart by. */
   readonly requireIsolation?: IsolationLevel | undefined
+  /** What runs here, and how. */
+  readonly platforms: readonly Platform[]
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
@@ -69,7 +75,7 @@ export class Executor {
     // The engine takes absolute paths only, and resolves them itself.
     const [workspaces, leases] = [resolve(options.workspaces), resolve(options.leases)]
     this.#options = { ...options, workspaces, leases }
-    this.#suffix = createHash('sha256').update(options.peerId).digest('hex').slice(0, 8)
+    this.#suffix = peerSuffix(options.peerId)
   }
 
   /** `runner-mesh-<jobId>-<first 8 hex of SHA-256(peerId)>`: one per job, whatever the epoch. */
@@ -83,9 +89,11 @@ export class Executor {
     if (this.#live.has(name)) throw new MeshError('BUG', { problem: `${input.jobId} runs already` })
     this.#live.set(name, input)
     try {
-      return await this.#attempt(name, input)
+      const spec = asRunHere(input.spec, this.#options.platforms)
+      return await this.#attempt(name, { ...input, spec })
     } finally {
       this.#live.delete(name)
+      this.#parts.images.release(input.claimId)
     }
   }
 
@@ -138,11 +146,12 @@ export class Executor {
   }
 
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
-    const { engine, clock, log } = this.#parts
+    const { engine, images, clock, log } = this.#parts
     const { workspaces, busybox, peerId } = this.#options
     const run = new AttemptRun(
       {
         engine,
+        images,
         clock,
         log,
         workspace: new Workspace(workspaces, input.claimId, busybox),

@@ -1,5 +1,5 @@
 import { DISK_FULL } from '../../protocol/core/error-kind.ts'
-import { codeOf } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf } from '../../protocol/core/errors.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import { GitError } from '../../protocol/host/git.ts'
 import type { Fault } from './attempt.ts'
@@ -66,6 +66,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
     case 'ISOLATION_LACKING':
+    case 'IMAGE_PULL_FORBIDDEN':
     case 'SANDBOX_FAILED':
       return fault('job')
     default:
@@ -73,6 +74,8 @@ export function failureOf(error: unknown, creating: boolean): Failure {
   }
   const status = error instanceof EngineError ? error.status : undefined
   if (status === undefined || status >= 500) return fault('host')
+  // Somebody made room just then; elsewhere, or at the next try, it is pulled.
+  if (status === 404 && /no such image/i.test(causeOf(error))) return fault('job')
   // Refused is final: the same request would be refused elsewhere too. But once the container is
   // there, these two say that somebody took it away.
   if (!creating && (status === 404 || status === 409)) return fault('job')
@@ -81,7 +84,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
 
 function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
-  if (code === 'IMAGE_UNAVAILABLE' || code === 'IMAGE_PULL_FAILED') return 'image_unavailable'
+  if (code?.startsWith('IMAGE_') === true) return 'image_unavailable'
   if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED' || code === 'SOURCE_TOO_LARGE')
     return 'source_unavailable'
   return code === 'ISOLATION_LACKING' ? 'policy_refused' : 'sandbox_failed'

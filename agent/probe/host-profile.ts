@@ -4,7 +4,10 @@ import type { OfferedRuntime } from '../execute/runtime.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
-  /** `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `clock`. */
+  /**
+   * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `clock`,
+   * `platforms`.
+   */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
   readonly blocking: boolean
@@ -24,6 +27,7 @@ export interface EngineFacts {
 
 /** What this host is and has. */
 export interface HostProfile {
+  /** The engine's own first; what else runs here is among them when `trial` resolves. */
   readonly platforms: readonly Platform[]
   readonly capacity: Capacity
   readonly engine: EngineFacts
@@ -31,7 +35,10 @@ export interface HostProfile {
   /** Version of git, '' where it is missing. */
   readonly git: string
   readonly problems: readonly HostProblem[]
-  /** Tries a container as jobs get them: what that shows is among `problems` when it resolves. */
+  /**
+   * Tries a container as jobs get them, and programs for other platforms in one: what that shows is
+   * in `problems` and `platforms` when it resolves.
+   */
   readonly trial: () => Promise<void>
   /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
   readonly runtimes: readonly OfferedRuntime[]

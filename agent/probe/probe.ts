@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
+import type { Platform } from '../../protocol/core/advertisement.ts'
 import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { Engine } from '../execute/engine.ts'
@@ -10,6 +11,7 @@ import { isolationOf } from '../execute/user-namespace.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
+import type { ProvenPlatforms } from './proven-platforms.ts'
 import type { RuntimesShown } from './runtimes.ts'
 
 const GIT_MS_MAX = 10_000
@@ -23,6 +25,8 @@ export interface ProbeParts {
   readonly trial: () => Promise<HostProblem | undefined>
   /** What the engine's other runtimes give; see tryRuntimes. */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
+  /** What runs here beside the engine's own platform; see provenPlatforms. */
+  readonly others: () => Promise<ProvenPlatforms>
 }
 
 /**
@@ -50,22 +54,24 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
   const isHopeless = problems.some(({ part }) => part === 'seccomp' || part === 'busybox')
+  const platforms: Platform[] = [{ name: nativePlatform(info), native: true }]
   return {
-    platforms: [{ name: nativePlatform(info), native: true }],
+    platforms,
     capacity,
     engine: factsOf(info),
     isolation,
     git: version,
     diskFreeBytes,
     problems,
-    ...trialsOf(parts, problems, isHopeless)
+    ...trialsOf(parts, problems, platforms, isHopeless)
   }
 }
 
-/** What they show is added to `problems`. */
+/** What they show is added to `problems` and `platforms`. */
 function trialsOf(
-  { trial, tryRuntimes }: ProbeParts,
+  { trial, others, tryRuntimes }: ProbeParts,
   problems: HostProblem[],
+  platforms: Platform[],
   isHopeless: boolean
 ): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying'> {
   const runtimes: OfferedRuntime[] = []
@@ -84,6 +90,10 @@ function trialsOf(
       during(async () => {
         const shown = await trial()
         if (shown !== undefined) problems.push(shown)
+        if (shown?.blocking === true) return
+        const found = await others()
+        platforms.push(...found.platforms)
+        problems.push(...found.problems)
       }),
     tryRuntimes: (killBudgetMs, signal) =>
       during(async () => {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { causeOf } from '../../protocol/core/errors.ts'
@@ -7,6 +6,7 @@ import { type ContainerBody, EngineError } from '../execute/engine-types.ts'
 import { sandboxHost } from '../execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import { peerSuffix } from '../execute/peer-suffix.ts'
 import { STANDARD } from '../execute/profile-standard.ts'
 import { differences } from '../execute/read-back.ts'
 import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
@@ -53,7 +53,7 @@ export async function tryProfile(parts: TrialParts): Promise<HostProblem | undef
     // Left by a process that was killed in the middle of this: its name is the next one's.
     await reapTrials(engine, peerId)
     const image = await engine.importRoot(Readable.from([EMPTY_ROOT]), labels)
-    return await trial(parts, await bodyOf(parts, image, labels))
+    return await trial(parts, await trialBody(parts, image, IS_FILTERED))
   } catch (error) {
     return refusal(causeOf(error))
   } finally {
@@ -62,10 +62,11 @@ export async function tryProfile(parts: TrialParts): Promise<HostProblem | undef
   }
 }
 
-async function bodyOf(
+/** A container as jobs get them, for `script` to be run by the mounted busybox. */
+export async function trialBody(
   { engine, peerId, busybox }: TrialParts,
   imageId: string,
-  labels: Readonly<Record<string, string>>
+  script: string
 ): Promise<ContainerBody> {
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
   const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: TRIAL_RESOURCES }
@@ -73,8 +74,8 @@ async function bodyOf(
   const { Mounts, ...rest } = body.HostConfig
   return {
     ...body,
-    Labels: labels,
-    Entrypoint: [BUSYBOX_INSIDE, 'sh', '-c', IS_FILTERED],
+    Labels: { [TRIAL_LABEL]: peerId },
+    Entrypoint: [BUSYBOX_INSIDE, 'sh', '-c', script],
     HostConfig: { ...rest, Mounts: Mounts.filter(({ Target }) => Target === BUSYBOX_INSIDE) }
   }
 }
@@ -83,9 +84,8 @@ async function trial(
   { engine, peerId }: TrialParts,
   body: ContainerBody
 ): Promise<HostProblem | undefined> {
-  const suffix = createHash('sha256').update(peerId).digest('hex').slice(0, 8)
   const platform = nativePlatform(await engine.info())
-  const id = await engine.create(`runner-mesh-trial-${suffix}`, platform, body)
+  const id = await engine.create(trialName('trial', peerId), platform, body)
   const stored = await engine.inspect(id)
   if (stored === undefined) throw new EngineError(IS_GONE, undefined)
   const [difference] = differences(body, stored)
@@ -100,7 +100,13 @@ async function trial(
   return { part: 'seccomp', blocking: true, found, fix: FILTER_FIX }
 }
 
-async function exitCode(engine: Engine, id: string): Promise<number> {
+/** `runner-mesh-<what>-<first 8 hex of SHA-256(peerId)>` */
+export function trialName(what: 'trial' | 'proof', peerId: string): string {
+  return `runner-mesh-${what}-${peerSuffix(peerId)}`
+}
+
+/** Waits for the end of a trial's program. Throws EngineError after TRIAL_MS_MAX. */
+export async function exitCode(engine: Engine, id: string): Promise<number> {
   const stopwatch = new Stopwatch()
   for (;;) {
     const seen = await engine.inspect(id)

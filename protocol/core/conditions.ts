@@ -60,12 +60,24 @@ function noMatch(job: Wanted, agents: readonly AgentView[]): Condition {
   const best = lacks[0]
   const { peerId, name } = best?.view.advertisement ?? { peerId: '', name: '' }
   const unmet = best?.unmet ?? []
+  if (isForbidden(job, agents)) {
+    const line =
+      `no host offers ${job.spec.platform} natively and the job forbids emulation; ` +
+      'it will not resolve by itself'
+    return { kind: 'no_match', line, resolves: false, closest: { peerId, name, unmet }, ahead: 0 }
+  }
   const wants = unmet.map((each) => phrase(each, each.wanted)).join(', ')
   const offers = unmet.map((each) => phrase(each, each.offered)).join(', ')
   const line =
     `no agent fits; closest is ${name} with ${offers}, but the job needs ${wants}; ` +
     'it will not resolve by itself'
   return { kind: 'no_match', line, resolves: false, closest: { peerId, name, unmet }, ahead: 0 }
+}
+
+/** True where the job would fit somewhere, but for its word on emulation. */
+function isForbidden(job: Wanted, agents: readonly AgentView[]): boolean {
+  const allowing = { ...job, spec: { ...job.spec, emulation: 'allow' } } as const
+  return agents.some((view) => fits(allowing, view.advertisement).length === 0)
 }
 
 function unavailable(fitting: readonly AgentView[]): Condition {

@@ -205,6 +205,13 @@ export const MESH_ERRORS = {
     true,
     (f) => `image ${f['image']} is not on this host and cannot be pulled now: ${f['cause']}`
   ),
+  IMAGE_PULL_FORBIDDEN: kind(
+    1,
+    403,
+    true,
+    (f) =>
+      `image ${f['image']} is not on this host, whose owner lets nothing be pulled: load it there`
+  ),
   SANDBOX_DIFFERS: kind(
     1,
     500,

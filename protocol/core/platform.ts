@@ -13,19 +13,25 @@ const ARCH_NAMES: Readonly<Record<string, string>> = {
   x86_64: 'amd64',
   aarch64: 'arm64',
   i386: '386',
-  armhf: 'arm'
+  armhf: 'arm',
+  armel: 'arm'
 }
 
 /** What an image for the bare architecture is built for, as engines read it. */
-const BARE_VARIANTS: Readonly<Record<string, number>> = { amd64: 1, arm64: 8, arm: 7 }
+const BARE_VARIANTS: Readonly<Record<string, number>> = {
+  amd64: 1,
+  arm64: 8,
+  arm: 7,
+  armel: 6
+}
 
 /** Undefined for text that is no platform. */
 export function parsePlatform(name: string): PlatformParts | undefined {
   const match = SHAPE.exec(name)
   if (match === null) return undefined
   const [, os = '', found = '', variant] = match
-  const arch = Object.hasOwn(ARCH_NAMES, found) ? (ARCH_NAMES[found] ?? found) : found
-  const bare = Object.hasOwn(BARE_VARIANTS, arch) ? (BARE_VARIANTS[arch] ?? 0) : 0
+  const arch = own(ARCH_NAMES, found) ?? found
+  const bare = own(BARE_VARIANTS, found) ?? own(BARE_VARIANTS, arch) ?? 0
   return { os, arch, variant: variant === undefined ? bare : Number(variant) }
 }
 
@@ -38,4 +44,9 @@ export function runsOn(wanted: string, offered: string): boolean {
   const host = parsePlatform(offered)
   if (code === undefined || host === undefined) return false
   return code.os === host.os && code.arch === host.arch && code.variant <= host.variant
+}
+
+// An architecture named `constructor` must not find what every object inherits.
+function own<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined
 }

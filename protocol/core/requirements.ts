@@ -27,7 +27,7 @@ export interface Wanted {
 /** What the agent lacks to ever run the job; empty when it fits. */
 export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
   return [
-    ...unmetPlatform(spec.platform, offer.platforms),
+    ...unmetPlatform(spec, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(trust, offer.isolation)
@@ -39,22 +39,28 @@ export function lacksRoom(spec: JobSpec, free: Capacity): readonly Unmet[] {
   return unmetAmounts(spec, free, 'free ')
 }
 
+type PlatformWish = Pick<JobSpec, 'platform' | 'emulation'>
+
 /** The platform that the agent would run the job on; undefined when it has none that fits. */
 export function platformFor(
-  spec: Pick<JobSpec, 'platform'>,
+  { platform: wanted, emulation }: PlatformWish,
   platforms: readonly Platform[]
 ): Platform | undefined {
-  const wanted = spec.platform
   // A job without a platform takes the claimer's own: an emulated one would be a slow surprise.
   if (wanted === undefined) return platforms.find((platform) => platform.native)
   const able = platforms.filter((platform) => runsOn(wanted, platform.name))
-  return able.find((platform) => platform.native) ?? able[0]
+  const native = able.find((platform) => platform.native)
+  return native ?? (emulation === 'allow' ? able[0] : undefined)
 }
 
-function unmetPlatform(wanted: string | undefined, platforms: readonly Platform[]): Unmet[] {
-  if (platformFor({ platform: wanted }, platforms) !== undefined) return []
-  const offered = platforms.map((platform) => platform.name).join(', ') || 'none'
-  return [{ requirement: 'platform', wanted: wanted ?? 'any native', offered }]
+function unmetPlatform(wish: PlatformWish, platforms: readonly Platform[]): Unmet[] {
+  if (platformFor(wish, platforms) !== undefined) return []
+  const offered = platforms.map(({ name, native }) => (native ? name : `${name} (emulated)`))
+  const wanted =
+    wish.emulation === 'forbid' && wish.platform !== undefined
+      ? `${wish.platform} without emulation`
+      : (wish.platform ?? 'any native')
+  return [{ requirement: 'platform', wanted, offered: offered.join(', ') || 'none' }]
 }
 
 function unmetAmounts(spec: JobSpec, has: Capacity, prefix: '' | 'free '): Unmet[] {

@@ -39,6 +39,8 @@ export interface JobSpec {
   readonly image: string
   /** `os/arch[/variant]`; undefined means the claimer's native platform. */
   readonly platform: string | undefined
+  /** Whether a host may run it by an emulator; a native one is preferred in any case. */
+  readonly emulation: 'allow' | 'forbid'
   readonly resources: Resources
   readonly labels: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string>>

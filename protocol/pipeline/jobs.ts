@@ -24,6 +24,7 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     name,
     image: job.image ?? defaults?.image ?? '',
     platform: job.platform,
+    emulation: job.emulation ?? 'allow',
     resources: {
       cpuMilli: job.resources?.cpu ?? CPU_MILLI_DEFAULT,
       memoryBytes: job.resources?.memory ?? MEMORY_BYTES_DEFAULT

@@ -19,6 +19,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
     built: [
       'image',
       'platform',
+      'emulation',
       'resources',
       'labels',
       'env',
@@ -30,7 +31,6 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
     later: [
       'needs',
       'matrix',
-      'emulation',
       'prefer',
       'fallback_after',
       'priority',

@@ -39,6 +39,7 @@ const step = z.strictObject({
 const job = z.strictObject({
   image: image.optional(),
   platform: text(platformProblem).optional(),
+  emulation: z.enum(['allow', 'forbid']).optional(),
   resources: z
     .strictObject({ cpu: quantity(parseCpu).optional(), memory: quantity(parseSize).optional() })
     .optional(),

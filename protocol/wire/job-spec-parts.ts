@@ -27,6 +27,7 @@ const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writer.flag(14, 'emulation', spec.emulation === 'forbid')
   writer.list(11, 'steps', STEPS_PER_JOB_MAX, spec.steps, writeStep)
   writer.name(10, spec.network, networks)
   writer.name(9, spec.onLoss, onLosses)
@@ -52,7 +53,8 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     timeoutMs: reader.count(8, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1),
     onLoss: reader.name(9, onLosses),
     network: reader.name(10, networks),
-    steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep)
+    steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep),
+    emulation: reader.flag(14, 'emulation') ? 'forbid' : 'allow'
   }
 }
 

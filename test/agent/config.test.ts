@@ -41,6 +41,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     capacity: {},
     labels: {},
     isolation: {},
+    images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
     gossip: true,
     lifeline: 'own',
     logLevel: 'info'
@@ -48,6 +49,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
   expect(new Set(Object.values(origins))).toEqual(new Set(['default']))
 })
 
+const NEVER = { pull: 'never', cleanAbove: 50, cleanTo: 9 }
 const ADDRESS = '/ip4/10.0.0.7/tcp/4471'
 
 /** Each setting as the file, and where there is one the environment, writes it. */
@@ -57,6 +59,7 @@ test.each<[keyof AgentSettings, string, [string, string] | undefined, unknown]>(
   ['announce', `[${ADDRESS}]`, ['MESH_ANNOUNCE', `[${ADDRESS}]`], [ADDRESS]],
   ['engine', '/run/other.sock', ['MESH_ENGINE', '/run/other.sock'], '/run/other.sock'],
   ['busybox', '/opt/busybox', ['MESH_BUSYBOX', '/opt/busybox'], '/opt/busybox'],
+  ['images', '{ pull: never, cleanAbove: 50, cleanTo: 9 }', undefined, NEVER],
   ['gossip', 'false', ['MESH_GOSSIP', 'false'], false],
   ['lifeline', 'external', ['MESH_LIFELINE', 'external'], 'external'],
   ['logLevel', 'debug', ['MESH_LOG_LEVEL', 'debug'], 'debug'],

@@ -73,6 +73,7 @@ export class Deliveries {
       name: `job${index}`,
       image: 'image',
       platform: undefined,
+      emulation: 'allow' as const,
       resources: { cpuMilli: 1_000, memoryBytes: 512 * MIB },
       labels: {},
       env: {},

@@ -16,6 +16,7 @@ export function sampleSpec(patch: Partial<JobSpec> = {}): JobSpec {
     name: 'build',
     image: 'debian:13',
     platform: undefined,
+    emulation: 'allow',
     resources: { cpuMilli: 1_000, memoryBytes: GIB },
     labels: {},
     env: {},
@@ -188,6 +189,7 @@ export const arbitraryCapacity: fc.Arbitrary<Capacity> = fc.record({
 export const arbitrarySpec: fc.Arbitrary<JobSpec> = fc
   .record({
     platform: fc.option(platforms, { nil: undefined }),
+    emulation: fc.constantFrom('allow', 'forbid'),
     resources: fc.record(amounts),
     labels
   })

@@ -11,7 +11,10 @@ import type {
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
+import { Images, type PullPolicy } from '../../agent/execute/images.ts'
+import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
+import type { Platform } from '../../protocol/core/advertisement.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest, StepSpec } from '../../protocol/core/run.ts'
@@ -69,6 +72,8 @@ export interface RigOptions {
   readonly termGraceMs?: number
   readonly cleanUpMsMax?: number
   readonly peerId?: string
+  readonly platforms?: readonly Platform[]
+  readonly pull?: PullPolicy
   /** Asked by the executor instead of the engine itself, with a limit for its answers. */
   /** Where another rig has its lease folders and sources. */
   readonly root?: string
@@ -96,6 +101,7 @@ export class AttemptRig {
     git: GitFixture
     root: string
     commit: string
+    images: (engine: Engine) => Images
     options: RigOptions
   }) {
     this.engine = parts.engine
@@ -103,8 +109,9 @@ export class AttemptRig {
     this.root = parts.root
     this.commit = parts.commit
     this.peerId = parts.options.peerId ?? `test-${randomBytes(8).toString('hex')}`
+    const engine = engineOf(parts.options) ?? this.engine
     this.executor = new Executor(
-      { engine: engineOf(parts.options) ?? this.engine, clock: this.#clock, log: silentLog() },
+      { engine, images: parts.images(engine), clock: this.#clock, log: silentLog() },
       {
         peerId: this.peerId,
         storeId: 'test-store',
@@ -113,6 +120,7 @@ export class AttemptRig {
         busybox: '/bin/busybox',
         requireIsolation: parts.options.requireIsolation,
         name: 'rig',
+        platforms: parts.options.platforms ?? [],
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
         runtimeOf: () => parts.options.other?.runtime
@@ -126,7 +134,15 @@ export class AttemptRig {
     const git = await GitFixture.serve()
     const root = options.root ?? (await mkdtemp(join(tmpdir(), 'runner-mesh-rig-')))
     const commit = await git.commit({ 'README.md': 'hello\n' })
-    return new AttemptRig({ engine, git, root, commit, options })
+    const book = { clock: systemClock(), log: silentLog() }
+    const pulled = await PulledImages.open(book, join(root, 'images.json'))
+    const images = (asked: Engine): Images => {
+      return new Images(
+        { engine: asked, pulled },
+        { pull: options.pull ?? 'missing', owner: 'rig' }
+      )
+    }
+    return new AttemptRig({ engine, git, root, commit, images, options })
   }
 
   /** Starts an attempt; the rig renews its deadline until it ends. */
@@ -263,6 +279,7 @@ function specOf(wish: AttemptWish): JobSpec {
     name: 'build',
     image: BASE_IMAGE,
     platform: undefined,
+    emulation: 'allow',
     resources: { cpuMilli: 1_000, memoryBytes: 64 * MIB },
     labels: {},
     env: {},

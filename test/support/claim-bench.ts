@@ -232,6 +232,7 @@ export function runWith(
     name: `job-${index}`,
     image: 'x',
     platform: undefined,
+    emulation: 'allow',
     resources: { cpuMilli: 1_000, memoryBytes: GIB },
     labels: {},
     env: {},

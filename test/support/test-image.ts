@@ -10,6 +10,8 @@ export interface TestImageWish {
   readonly name: string
   /** The engine's own where absent. */
   readonly platform?: string
+  /** Path of another platform's static busybox; this host's where absent. */
+  readonly busybox?: string
   /** Beside the base image's files; instead of them with `bare`. */
   readonly entries?: readonly LayerEntry[]
   readonly bare?: boolean
@@ -18,7 +20,7 @@ export interface TestImageWish {
 
 /** Loads an image that only a test needs; the result removes it. */
 export async function testImage(engine: Engine, wish: TestImageWish): Promise<() => Promise<void>> {
-  const root = wish.bare === true ? [] : await busyboxRoot()
+  const root = wish.bare === true ? [] : await busyboxRoot(wish.busybox)
   const archive = await imageArchive({
     name: wish.name,
     platform: wish.platform ?? nativePlatform(await engine.info()),

@@ -53,6 +53,22 @@ test('one peer in full names its identity and what it has', () => {
   expect(renderPeer(peer)).toContain('capacity    4 cpu, 8 GiB, 4 jobs\n')
 })
 
+test('platforms that are only emulated are told apart', () => {
+  const [peer] = statusView(controlParts()).peers
+  if (peer === undefined) throw new Error('there is a peer')
+  const platforms = [
+    { name: 'linux/amd64', native: true },
+    { name: 'linux/arm64/v8', native: false },
+    { name: 'linux/riscv64', native: false }
+  ]
+  const status = { ...statusView(controlParts()), peers: [{ ...peer, platforms }] }
+
+  expect(renderStatus(status, plain)).toContain('linux/amd64 +2 emulated')
+  expect(renderPeer({ ...peer, platforms })).toContain(
+    'platforms   linux/amd64, linux/arm64/v8 (emulated), linux/riscv64 (emulated)\n'
+  )
+})
+
 test('a queued job says why in its last column', () => {
   const row = renderJobs([job({ why: 'no agent fits' })], plain).split('\n')[1] ?? ''
 

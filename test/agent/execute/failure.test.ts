@@ -32,6 +32,7 @@ describe('an attempt that failed before its job’s own commands', () => {
     ['the engine keeps not every limit', new MeshError('SANDBOX_DIFFERS'), host('sandbox_failed')],
     ['the source does not go in', new MeshError('SANDBOX_FAILED'), job('sandbox_failed')],
     ['there is no such image', new MeshError('IMAGE_UNAVAILABLE'), final('image_unavailable')],
+    ['the owner forbids a pull', new MeshError('IMAGE_PULL_FORBIDDEN'), job('image_unavailable')],
     ['the registry is away', pulling('connection refused'), job('image_unavailable')],
     ['the disk is full of images', pulling('no space left on device'), host('image_unavailable')],
     ['the engine isolates too little', new MeshError('ISOLATION_LACKING'), job('policy_refused')],
@@ -46,6 +47,11 @@ describe('an attempt that failed before its job’s own commands', () => {
     ['somebody throws a text', 'odd', host('sandbox_failed')]
   ])('where %s', (_, error, failure) => {
     expect(failureOf(error, OTHERWISE)).toEqual(failure)
+  })
+
+  test('because its image was removed just then', () => {
+    const gone = engine(404, 'No such image: sha256:12')
+    expect(failureOf(gone, CREATING)).toEqual(job('sandbox_failed'))
   })
 
   test.each([400, 404, 409])('with status %i for the making of its container', (status) => {

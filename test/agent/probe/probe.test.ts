@@ -74,7 +74,7 @@ function probe(change: Partial<EngineInfo> = {}, settings: Partial<ProbeSettings
   return probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), ...change }) },
     // Without a busybox there is nothing to start.
-    ...{ trial: untried, tryRuntimes: untried },
+    ...{ trial: untried, others: untried, tryRuntimes: untried },
     // The shell of this host: any program that is no busybox.
     settings: { capacity: {}, state, busybox: '/bin/sh', ...settings }
   })
@@ -124,9 +124,8 @@ test('without an engine there is nothing to probe', async () => {
   const settings = { capacity: {}, state, busybox: '/bin/sh' }
 
   const engine = { info: () => Promise.reject(gone) }
-  await expect(probeHost({ engine, settings, trial: untried, tryRuntimes: untried })).rejects.toBe(
-    gone
-  )
+  const parts = { engine, settings, trial: untried, others: untried, tryRuntimes: untried }
+  await expect(probeHost(parts)).rejects.toBe(gone)
 })
 
 test('the version of git is known; without git no job may be taken', async () => {
@@ -178,6 +177,7 @@ test.each<[string, Set<string>, number]>([
     engine: { info: async () => ({ ...INFO, kernel: release(), security }) },
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial,
+    others: untried,
     tryRuntimes: untried
   })
 
@@ -198,6 +198,7 @@ test('what the other runtimes show is offered, or a problem, once they were trie
     engine: { info: async () => ({ ...INFO, kernel: release() }) },
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial: untried,
+    others: untried,
     tryRuntimes: async () => {
       await answered.promise
       return { offered, problems: [refused] }
@@ -211,6 +212,26 @@ test('what the other runtimes show is offered, or a problem, once they were trie
 
   expect([host.runtimes, host.isTrying()]).toEqual([offered, false])
   expect(host.problems).toContain(refused)
+})
+
+test('what else runs here is tried once the trial has shown nothing that keeps jobs away', async () => {
+  const arm = { name: 'linux/arm64/v8', native: false }
+  const weak = { part: 'platforms', blocking: false, found: 'riscv64 fails', fix: 'reinstall it' }
+  const host = await probeHost({
+    engine: { info: async () => ({ ...INFO, kernel: release() }) },
+    settings: { capacity: {}, state, busybox: '/bin/busybox' },
+    trial: async () => undefined,
+    others: async () => ({ platforms: [arm], problems: [weak] }),
+    tryRuntimes: untried
+  })
+  const { platforms } = host
+  expect(platforms).toEqual([{ name: 'linux/amd64', native: true }])
+
+  await host.trial()
+
+  // The same list: whoever took it before the trial offers what that has shown.
+  expect(platforms).toEqual([{ name: 'linux/amd64', native: true }, arm])
+  expect(host.problems).toContain(weak)
 })
 
 test('all that is wrong is found in one look', async () => {

@@ -37,6 +37,25 @@ test('where no agent fits it names the closest and what that one lacks', () => {
   )
 })
 
+test('a job that only emulators could run is told that it forbids them', () => {
+  const platforms = [
+    { name: 'linux/amd64', native: true },
+    { name: 'linux/riscv64', native: false }
+  ]
+  const spec = { platform: 'linux/riscv64', emulation: 'forbid' } as const
+  const able = sampleView({ platforms })
+
+  expect(conditionOf(job(spec), [able], []).line).toBe(
+    'no host offers linux/riscv64 natively and the job forbids emulation; ' +
+      'it will not resolve by itself'
+  )
+  expect(conditionOf(job({ ...spec, emulation: 'allow' }), [able], []).kind).toBe('awaiting_claim')
+  // Where it would not fit anyway, the closest agent says more.
+  const small = sampleView({ platforms, labels: {} })
+  const wanted = { ...spec, labels: { gpu: 'h100' } }
+  expect(conditionOf(job(wanted), [small], []).line).toContain('but the job needs platform ')
+})
+
 test('the closest is the agent that lacks the fewest requirements', () => {
   const spec = { platform: 'linux/riscv64', labels: { gpu: 'h100' } }
   const pumice = sampleView({

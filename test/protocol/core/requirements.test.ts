@@ -60,7 +60,7 @@ test('exactly enough is enough', () => {
 test('a job without a platform takes a native one only', () => {
   const emulated = sampleAd({ platforms: [{ name: 'linux/arm64', native: false }] })
   expect(fits(trusted(), emulated)).toEqual([
-    { requirement: 'platform', wanted: 'any native', offered: 'linux/arm64' }
+    { requirement: 'platform', wanted: 'any native', offered: 'linux/arm64 (emulated)' }
   ])
   expect(fits(trusted(), sampleAd({ platforms: [] }))[0]?.offered).toBe('none')
 })
@@ -70,7 +70,23 @@ test('a native platform is chosen before an emulated one', () => {
     { name: 'linux/arm64', native: false },
     { name: 'linux/arm64/v8', native: true }
   ]
-  expect(platformFor({ platform: 'linux/arm64' }, platforms)?.name).toBe('linux/arm64/v8')
+  const wish = { platform: 'linux/arm64', emulation: 'allow' } as const
+  expect(platformFor(wish, platforms)?.name).toBe('linux/arm64/v8')
+})
+
+test('a job that forbids emulation fits where its platform is native, and only there', () => {
+  const job = (emulation: 'allow' | 'forbid') => trusted({ platform: 'linux/arm64', emulation })
+  const offer = (native: boolean) => sampleAd({ platforms: [{ name: 'linux/arm64', native }] })
+
+  expect(fits(job('forbid'), offer(true))).toEqual([])
+  expect(fits(job('allow'), offer(false))).toEqual([])
+  expect(fits(job('forbid'), offer(false))).toEqual([
+    {
+      requirement: 'platform',
+      wanted: 'linux/arm64 without emulation',
+      offered: 'linux/arm64 (emulated)'
+    }
+  ])
 })
 
 test('a label named like an object property must be offered like any other', () => {

@@ -38,6 +38,7 @@ test('the smallest file: one job with everything by default', () => {
       name: 'build',
       image: 'debian:13',
       platform: undefined,
+      emulation: 'allow',
       resources: { cpuMilli: 1_000, memoryBytes: 2_147_483_648 },
       labels: {},
       env: {},

@@ -42,6 +42,7 @@ const jobs = fc.record({
   name: names,
   image: maybe(fc.constantFrom('debian:13', 'registry.example:5000/a/b@sha256:00')),
   platform: maybe(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
+  emulation: maybe(fc.constantFrom('allow', 'forbid')),
   cpu: maybe(fc.integer({ min: 100, max: 64_000 })),
   memory: maybe(sizes),
   labels: maybe(labels),
@@ -64,9 +65,9 @@ function entryOf(job: Job): object {
     cpu: job.cpu === undefined ? undefined : job.cpu / 1_000,
     memory: job.memory?.[0]
   }
-  const { image, platform, labels: wanted, env, network } = job
+  const { image, platform, emulation, labels: wanted, env, network } = job
   return {
-    ...{ image, platform, labels: wanted, env, network, resources },
+    ...{ image, platform, emulation, labels: wanted, env, network, resources },
     on_loss: job.onLoss,
     timeout: job.timeout?.[0],
     steps: job.steps.map((step) => ({ ...step, timeout: step.timeout?.[0] }))
@@ -79,6 +80,7 @@ function specOf(job: Job, index: number, timeout: number | undefined): JobSpec {
     name: job.name,
     image: job.image ?? 'alpine:3',
     platform: job.platform,
+    emulation: job.emulation ?? 'allow',
     resources: { cpuMilli: job.cpu ?? 1_000, memoryBytes: job.memory?.[1] ?? 2 ** 31 },
     labels: { ...job.labels },
     env: { ...job.env },

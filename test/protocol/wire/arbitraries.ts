@@ -47,6 +47,7 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc.record({
   name: names,
   image: fc.constantFrom('alpine:3.20', 'registry.example:5000/a/b@sha256:00'),
   platform: option(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
+  emulation: fc.constantFrom('allow', 'forbid'),
   resources: fc.record({
     cpuMilli: fc.integer({ min: 1, max: 64_000 }),
     memoryBytes: fc.integer({ min: 1, max: 2 ** 44 })

@@ -95,6 +95,7 @@ export function announcementBy(key: MeshKey): Announcement {
           name: 'test',
           image: 'alpine:3.20',
           platform: undefined,
+          emulation: 'allow',
           resources: { cpuMilli: 1_000, memoryBytes: 2_147_483_648 },
           labels: {},
           env: { CI: 'true' },

@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import {
+  IMAGE_PULL_PAUSE_MS,
+  IMAGE_PULL_TRIES_MAX,
+  IMAGE_RESOLVE_MS_MAX
+} from '../../protocol/core/image-limits.ts'
+import { IMAGE_PULL_MS_MAX } from '../../protocol/core/limits.ts'
+import { runsOn } from '../../protocol/core/platform.ts'
+import type { Engine } from './engine.ts'
+import { EngineError, type LocalImage } from './engine-types.ts'
+import type { ImageReference } from './image-reference.ts'
+
+const TOO_MANY_REQUESTS = 429
+
+/** What registries and engines say of an image that there is not, or not for us. */
+const NO_SUCH_IMAGE = new RegExp(
+  [
+    'manifest( for \\S+)? (unknown|not found)',
+    'manifest unknown',
+    'no matching manifest',
+    'name unknown',
+    'repository does not exist',
+    'access( to the resource is|) denied',
+    'unauthorized',
+    'authentication required',
+    'invalid reference'
+  ].join('|'),
+  'i'
+)
+
+/** The digest of an index leads to another platform's image, which somebody pulls or has pulled. */
+const OTHER_PLATFORM = /cannot overwrite digest/i
+
+export interface Wanted {
+  /** As the job wrote it. */
+  readonly text: string
+  readonly reference: ImageReference
+  /** What the job runs on; the image may be for an older variant of it. */
+  readonly platform: string
+  readonly signal: AbortSignal
+  /** Platform of the image that this host has by that name; undefined for none. */
+  readonly elsewise: string | undefined
+}
+
+/**
+ * The digest that the tag stands for now. Throws IMAGE_UNAVAILABLE where there is no such image, or
+ * none for the platform, before anything is fetched; IMAGE_PULL_FAILED where none can say now.
+ */
+export async function resolveImage(engine: Engine, wanted: Wanted): Promise<string> {
+  const { text, reference, platform } = wanted
+  const found = await asked(wanted, IMAGE_RESOLVE_MS_MAX, (signal) =>
+    engine.distribution(reference.name, reference.tag, signal)
+  )
+  const { digest, platforms } = found
+  // A registry that says nothing of platforms leaves that to the pull.
+  if (platforms.length === 0 || platforms.some((each) => runsOn(each, platform))) return digest
+  throw unavailable(text, `it has no ${platform}, only ${[...new Set(platforms)].join(', ')}`)
+}
+
+/** Fetches exactly what the digest stands for. Throws as `resolveImage`. */
+export async function pullImage(
+  engine: Engine,
+  wanted: Wanted,
+  digest: string
+): Promise<LocalImage> {
+  const { text, reference, platform } = wanted
+  const exact = `${reference.name}@${digest}`
+  let seen: LocalImage | undefined
+  for (let tries = 0; tries < IMAGE_PULL_TRIES_MAX; tries++) {
+    if (tries > 0) await sleep(IMAGE_PULL_PAUSE_MS, undefined, { signal: wanted.signal })
+    try {
+      await asked(wanted, IMAGE_PULL_MS_MAX, (signal) =>
+        engine.pull(reference.name, digest, platform, signal)
+      )
+    } catch (error) {
+      if (tries + 1 < IMAGE_PULL_TRIES_MAX && OTHER_PLATFORM.test(causeOf(error))) continue
+      throw error
+    }
+    seen = await engine.image(exact)
+    if (seen !== undefined && runsOn(seen.platform, platform)) return seen
+  }
+  const cause = seen === undefined ? 'the pull ended without it' : `it came for ${seen.platform}`
+  throw new MeshError('IMAGE_PULL_FAILED', { image: text, cause })
+}
+
+/** One call, limited in time, whose failure is told as what it means for the job. */
+async function asked<T>(
+  { text, platform, signal, elsewise }: Wanted,
+  limitMs: number,
+  call: (signal: AbortSignal) => Promise<T>
+): Promise<T> {
+  const limit = AbortSignal.timeout(limitMs)
+  try {
+    return await call(AbortSignal.any([signal, limit]))
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof MeshError) throw error
+    const late = limit.aborted ? `no end after ${limitMs} ms` : causeOf(error)
+    const local =
+      elsewise === undefined ? '' : ` (here for ${elsewise}, the job runs on ${platform})`
+    const cause = `${late}${local}`
+    if (saysThereIsNone(error)) throw unavailable(text, cause, error)
+    throw new MeshError('IMAGE_PULL_FAILED', { image: text, cause }, { cause: error })
+  }
+}
+
+/** True for an answer that will be the same wherever and whenever it is asked for. */
+function saysThereIsNone(error: unknown): boolean {
+  if (!(error instanceof EngineError)) return false
+  const { status, message } = error
+  if (status !== undefined && status < 500) return status !== TOO_MANY_REQUESTS
+  // Where a pull fails under way, its status was sent before, and older engines send 500 for all.
+  return NO_SUCH_IMAGE.test(message)
+}
+
+export function unavailable(image: string, cause: string, error?: unknown): MeshError {
+  return new MeshError('IMAGE_UNAVAILABLE', { image, cause }, { cause: error })
+}

@@ -1,0 +1,92 @@
+import { Readable } from 'node:stream'
+import type { Platform } from '../../protocol/core/advertisement.ts'
+import { causeOf } from '../../protocol/core/errors.ts'
+import { parsePlatform } from '../../protocol/core/platform.ts'
+import { BUSYBOX_INSIDE } from '../execute/guard.ts'
+import { nativePlatform } from '../execute/native-platform.ts'
+import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
+import { emulatedArchs } from './emulators.ts'
+import type { HostProblem } from './host-profile.ts'
+import { programsArchive } from './programs-archive.ts'
+import { type Arch, TINY_EXIT_CODE, tinyProgram } from './tiny-program.ts'
+import { exitCode, type TrialParts, trialBody, trialName } from './trial.ts'
+
+/** Seconds that a program of three instructions may take, its emulator's start included. */
+const PROOF_SECONDS_MAX = 8
+
+const PLATFORMS: Readonly<Record<Arch, string>> = {
+  amd64: 'linux/amd64',
+  386: 'linux/386',
+  arm64: 'linux/arm64/v8',
+  arm: 'linux/arm/v7',
+  riscv64: 'linux/riscv64'
+}
+
+/** What a processor may run beside its own code: not all ARM ones have their 32-bit mode still. */
+const SIBLINGS: Readonly<Record<string, Arch>> = { amd64: '386', arm64: 'arm' }
+
+const FIX =
+  'reinstall it (apt-get install qemu-user-static binfmt-support) and start the agent again; until ' +
+  'then such jobs go to other hosts'
+
+export interface ProvenPlatforms {
+  /** Beside the engine's own, which is not among them. */
+  readonly platforms: readonly Platform[]
+  readonly problems: readonly HostProblem[]
+}
+
+/**
+ * What else runs here: each by a program of ours that ran in a container as jobs get them, and
+ * ended with its own exit code there. Not before tryProfile has ended. Never rejects.
+ */
+export async function provenPlatforms(parts: TrialParts, root = '/'): Promise<ProvenPlatforms> {
+  try {
+    const native = parsePlatform(nativePlatform(await parts.engine.info()))?.arch ?? ''
+    const emulated = (await emulatedArchs(root)).filter((arch) => arch !== native)
+    const sibling = Object.hasOwn(SIBLINGS, native) ? SIBLINGS[native] : undefined
+    // Where there is a handler, the kernel hands it even what the processor could run.
+    const own = sibling === undefined || emulated.includes(sibling) ? [] : [sibling]
+    const proven = await prove(parts, [...own, ...emulated])
+    const platforms = proven.map((arch) => ({ name: PLATFORMS[arch], native: own.includes(arch) }))
+    const unproven = emulated.filter((arch) => !proven.includes(arch)).join(', ')
+    if (unproven === '') return { platforms, problems: [] }
+    const found = `this host hands programs for ${unproven} to an emulator that fails in containers`
+    return { platforms, problems: [problem(found)] }
+  } catch (error) {
+    const found = `what else this host runs beside its own platform is not known: ${causeOf(error)}`
+    return { platforms: [], problems: [problem(found)] }
+  }
+}
+
+/** Those of `archs` whose programs run in a container: all in one, side by side. */
+async function prove(parts: TrialParts, archs: readonly Arch[]): Promise<readonly Arch[]> {
+  if (archs.length === 0) return []
+  const { engine, peerId } = parts
+  try {
+    const programs = Object.fromEntries(archs.map((arch) => [arch, tinyProgram(arch)]))
+    const root = Readable.from([programsArchive(programs)])
+    const image = await engine.importRoot(root, { [TRIAL_LABEL]: peerId })
+    const body = await trialBody(parts, image, proofScript(archs))
+    const platform = nativePlatform(await engine.info())
+    const id = await engine.create(trialName('proof', peerId), platform, body)
+    await engine.start(id)
+    const bits = await exitCode(engine, id)
+    return archs.filter((_, index) => (bits & (1 << index)) !== 0)
+  } finally {
+    await reapTrials(engine, peerId).catch(() => [])
+  }
+}
+
+/** Exits with a bit for each program that ended as it should, the first one's the lowest. */
+function proofScript(archs: readonly Arch[]): string {
+  const limit = `${BUSYBOX_INSIDE} timeout -s KILL ${PROOF_SECONDS_MAX}`
+  const starts = archs.map((arch, index) => `${limit} /${arch} & p${index}=$!`)
+  const ends = archs.map(
+    (_, index) => `wait $p${index}; [ $? = ${TINY_EXIT_CODE} ] && bits=$((bits + ${1 << index}))`
+  )
+  return ['bits=0', ...starts, ...ends, 'exit $bits'].join('\n')
+}
+
+function problem(found: string): HostProblem {
+  return { part: 'platforms', blocking: false, found, fix: FIX }
+}

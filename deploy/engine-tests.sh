@@ -1,0 +1,72 @@
+#!/bin/sh
+# What the tests on a real engine need beside deploy/prepare.sh: emulators that containers reach, a
+# busybox for another platform, and an image registry. Safe to run again.
+#   sh deploy/engine-tests.sh
+# Exit 78 with the way out where something is missing that this user cannot install.
+set -eu
+cd "$(dirname "$0")/.."
+
+BINFMT=/proc/sys/fs/binfmt_misc
+# Where test/support/foreign-busybox.ts has it from.
+FOREIGN=node_modules/.cache/runner-mesh/busybox-arm64
+
+say() { printf '%s\n' "engine-tests: $*" >&2; }
+stop() { printf '%s\n' "engine-tests: $*" >&2; exit 78; }
+root() { [ "$(id -u)" -eq 0 ]; }
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]; }
+
+needed_packages() {
+  for package in qemu-user-static binfmt-support docker-registry; do
+    installed "$package" || printf '%s ' "$package"
+  done
+}
+
+system_packages() {
+  missing=$(needed_packages)
+  [ -n "$missing" ] || return 0
+  root || stop "missing: $missing- run once as root: sh deploy/engine-tests.sh"
+  say "installing $missing"
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086 # a list of words
+  apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  }
+  # The package starts a registry of its own where an init runs; the tests start theirs.
+  [ ! -d /run/systemd/system ] || systemctl disable --now -q docker-registry
+}
+
+emulates() { grep -qs '^enabled' "$BINFMT/qemu-$1"; }
+
+emulators() {
+  if emulates aarch64 && emulates riscv64; then return 0; fi
+  root || stop "no emulators are registered: run once as root: sh deploy/engine-tests.sh"
+  say "registering emulators"
+  # Without an init nobody has mounted it.
+  [ -e "$BINFMT/status" ] || mount -t binfmt_misc binfmt_misc "$BINFMT"
+  update-binfmts --enable
+}
+
+# Beside the host's own package it could not be installed: it is only unpacked.
+foreign_busybox() {
+  [ ! -x "$FOREIGN" ] || return 0
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  if ! dpkg --print-foreign-architectures | grep -qx arm64; then
+    root || stop "no packages for arm64 are known: run once as root: sh deploy/engine-tests.sh"
+    dpkg --add-architecture arm64
+    apt-get update -qq
+  fi
+  say "fetching busybox for arm64"
+  (cd "$folder" && apt-get download -qq busybox-static:arm64 2>/dev/null) ||
+    stop "apt-get could not download busybox-static:arm64: try apt-get update"
+  dpkg -x "$folder"/busybox-static_*_arm64.deb "$folder/root"
+  mkdir -p "$(dirname "$FOREIGN")"
+  mv "$folder/root/bin/busybox" "$FOREIGN"
+}
+
+system_packages
+emulators
+foreign_busybox

@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { type ImageParts, imageBlobs } from '../../deploy/image-archive.ts'
+import { eventually } from './eventually.ts'
+
+const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
+const INDEX = 'application/vnd.docker.distribution.manifest.list.v2+json'
+const CONFIG = 'application/vnd.docker.container.image.v1+json'
+const LAYER = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
+
+/** One image in a registry: its manifest's digest and its own id. */
+export interface Pushed {
+  readonly digest: string
+  readonly imageId: string
+}
+
+type Wish = Pick<ImageParts, 'platform' | 'entries'>
+
+/** Debian's docker-registry on a port of loopback, which engines ask without TLS. */
+export class ImageRegistry {
+  /** `127.0.0.1:PORT`, to be put before an image's name. */
+  readonly host: string
+  readonly #dir: string
+  #process: ChildProcess | undefined
+
+  private constructor(host: string, dir: string) {
+    this.host = host
+    this.#dir = dir
+  }
+
+  static async open(): Promise<ImageRegistry> {
+    const host = `127.0.0.1:${await freePort()}`
+    const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-registry-'))
+    const config = {
+      version: 0.1,
+      log: { level: 'error' },
+      storage: { filesystem: { rootdirectory: join(dir, 'data') } },
+      http: { addr: host }
+    }
+    await writeFile(join(dir, 'config.yml'), JSON.stringify(config))
+    const registry = new ImageRegistry(host, dir)
+    await registry.start()
+    return registry
+  }
+
+  async start(): Promise<void> {
+    const args = ['serve', join(this.#dir, 'config.yml')]
+    const child = spawn('docker-registry', args, { stdio: 'ignore' })
+    this.#process = child
+    let failure: unknown
+    child.on('error', (error) => {
+      failure = error
+    })
+    await eventually('the registry answers', async () => {
+      if (failure !== undefined) throw failure
+      return await fetch(`http://${this.host}/v2/`).then(
+        ({ ok }) => ok,
+        () => false
+      )
+    })
+  }
+
+  /** What it has is there again after `start`. */
+  async stop(): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null || child.pid === undefined) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    await rm(this.#dir, { recursive: true, force: true })
+  }
+
+  /** Pushes an image for one platform; `tag` may be left to the index that it belongs to. */
+  async push(name: string, wish: Wish, tag?: string): Promise<Pushed> {
+    const config = { Env: ['PATH=/bin'], Cmd: ['/bin/sh'] }
+    const blobs = await imageBlobs({ ...wish, config })
+    const layer = gzipSync(blobs.layer)
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: MANIFEST,
+      config: { mediaType: CONFIG, ...(await this.#upload(name, blobs.config)) },
+      layers: [{ mediaType: LAYER, ...(await this.#upload(name, layer)) }]
+    }
+    const digest = await this.#put(name, tag, MANIFEST, manifest)
+    return { digest, imageId: `sha256:${blobs.hash}` }
+  }
+
+  /** Pushes one image a platform and an index of them; gives the index's digest. */
+  async pushIndex(
+    name: string,
+    tag: string,
+    wishes: readonly Wish[]
+  ): Promise<{ readonly digest: string; readonly images: readonly Pushed[] }> {
+    const images: Pushed[] = []
+    const manifests: object[] = []
+    for (const wish of wishes) {
+      const pushed = await this.push(name, wish)
+      images.push(pushed)
+      const [os, architecture, variant] = wish.platform.split('/')
+      const size = Number(await this.#sizeOf(name, pushed.digest))
+      const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) }
+      manifests.push({ mediaType: MANIFEST, digest: pushed.digest, size, platform })
+    }
+    const index = { schemaVersion: 2, mediaType: INDEX, manifests }
+    return { digest: await this.#put(name, tag, INDEX, index), images }
+  }
+
+  async #upload(name: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
+    const digest = digestOf(bytes)
+    const begun = await this.#call('POST', `/v2/${name}/blobs/uploads/`)
+    const url = new URL(begun.headers.get('location') ?? '', `http://${this.host}`)
+    url.searchParams.set('digest', digest)
+    await this.#call('PUT', url.href, bytes, 'application/octet-stream')
+    return { digest, size: bytes.length }
+  }
+
+  async #put(name: string, tag: string | undefined, type: string, manifest: object) {
+    const bytes = Buffer.from(JSON.stringify(manifest))
+    const digest = digestOf(bytes)
+    await this.#call('PUT', `/v2/${name}/manifests/${tag ?? digest}`, bytes, type)
+    return digest
+  }
+
+  async #sizeOf(name: string, digest: string): Promise<string> {
+    const headers = { accept: MANIFEST }
+    const url = `http://${this.host}/v2/${name}/manifests/${digest}`
+    const answer = await fetch(url, { method: 'HEAD', headers })
+    return answer.headers.get('content-length') ?? ''
+  }
+
+  async #call(method: string, path: string, body?: Buffer, type?: string): Promise<Response> {
+    const url = new URL(path, `http://${this.host}`)
+    const headers = type === undefined ? {} : { 'content-type': type }
+    const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) })
+    if (!answer.ok) throw new Error(`${method} ${url.pathname}: ${await answer.text()}`)
+    return answer
+  }
+}
+
+function digestOf(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
