@@ -1,7 +1,8 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { SecretFile } from './attempt-secrets.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
@@ -16,6 +17,7 @@ import {
   type StepEnd
 } from './sandbox.ts'
 import { WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { secretFileCommand } from './secret-mounts.ts'
 import {
   beginCommand,
   exitCodeCommand,
@@ -94,8 +96,18 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
+    await this.#orDeath(this.#unpack(archive, signal), signal)
+  }
+
+  async hand({ path, value }: SecretFile, signal: AbortSignal): Promise<void> {
+    const user = this.#options.image.user || '0'
+    const bytes = Readable.from([value])
+    await this.#orDeath(this.#helper(secretFileCommand(path), user, signal, bytes), signal)
+  }
+
+  async #orDeath(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
     try {
-      await this.#unpack(archive, signal)
+      await work
     } catch (error) {
       signal.throwIfAborted()
       const died = await this.#death(() => false)
@@ -342,7 +354,7 @@ export class ContainerSandbox implements Sandbox {
     })
     if (end.kind === 'exited' && end.code === 0) return said
     const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
-    throw this.#failed('take the source', cause)
+    throw this.#failed('take the source or a secret', cause)
   }
 
   async #flown<T>(call: Promise<T>): Promise<T> {

@@ -14,6 +14,7 @@ import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import { standardProfile } from './sandbox-profile.ts'
+import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -153,7 +154,7 @@ export class Executor {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
-    const body = standardProfile(
+    const profile = standardProfile(
       {
         imageId: image.id,
         jobId,
@@ -169,6 +170,7 @@ export class Executor {
       },
       ground.host
     )
+    const body = spec.secrets === undefined ? profile : withSecretMounts(profile)
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
     return new ContainerSandbox(this.#parts, { jobId, name, volume, image, body, cleanUpMsMax })
   }

@@ -57,6 +57,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
   switch (codeOf(error)) {
     case 'IMAGE_UNAVAILABLE':
     case 'URL_REFUSED':
+    case 'SECRET_REFUSED':
       return { kind: 'final', reason }
     case 'WORKSPACE_FETCH_FAILED':
       // The commit is good: its job must not end for the disk of one host.
@@ -64,6 +65,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
     case 'SANDBOX_FAILED':
+    case 'SECRETS_UNAVAILABLE':
       return fault('job')
     default:
       break
@@ -80,6 +82,8 @@ function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code === 'IMAGE_UNAVAILABLE' || code === 'IMAGE_PULL_FAILED') return 'image_unavailable'
   if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED') return 'source_unavailable'
+  if (code === 'SECRETS_UNAVAILABLE') return 'source_unavailable'
+  if (code === 'SECRET_REFUSED') return 'policy_refused'
   return 'sandbox_failed'
 }
 

@@ -16,3 +16,13 @@ export const SECRETS_PER_JOB_MAX = 50
 export const SECRETS_PER_JOB_BYTES_MAX = 131_072
 /** Patterns of refs or images in one secret's rules. */
 export const SECRET_RULES_MAX = 16
+/** Releases to one attempt: one for its start, others for answers that were lost and restarts. */
+export const SECRET_RELEASES_MAX = 16
+/** Attempts whose releases a gateway counts; of older ones it forgets the count. */
+export const SECRET_ATTEMPTS_COUNTED_MAX = 10_000
+/** Jobs whose masker a gateway keeps made: each has up to some MiB. */
+export const LOG_MASKERS_MAX = 32
+/** Milliseconds for which an agent asks for secrets before it gives the job back. */
+export const SECRETS_WAIT_MS_MAX = 60_000
+/** Milliseconds of one such request: the gateway reads the job's register from a quorum. */
+export const SECRETS_REQUEST_MS_MAX = 10_000

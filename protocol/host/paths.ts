@@ -19,6 +19,8 @@ export interface StatePaths {
   readonly workspaces: string
   readonly cache: string
   readonly tokens: string
+  readonly secrets: string
+  readonly secretsKey: string
   readonly invites: string
   /** Room that is given up when the disk is full. */
   readonly ballast: string
@@ -57,6 +59,8 @@ export function statePaths(program: Program, flags: PathFlags, env: Environment)
     workspaces: join(state, 'workspaces'),
     cache: join(state, 'cache'),
     tokens: join(state, 'tokens.json'),
+    secrets: join(state, 'secrets.json'),
+    secretsKey: join(state, 'secrets.key'),
     invites: join(state, 'invites'),
     ballast: join(state, 'ballast'),
     pid: join(state, `${program}.pid`),

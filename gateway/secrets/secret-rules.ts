@@ -1,0 +1,36 @@
+import type { RunOrigin } from '../../protocol/core/run.ts'
+import { matchesGlob } from '../../protocol/pipeline/glob.ts'
+
+/** Which runs and jobs may have a secret; an empty list of branches or images allows them all. */
+export interface SecretRules {
+  readonly events: readonly string[]
+  readonly branches: readonly string[]
+  readonly images: readonly string[]
+}
+
+/** Events whose runs execute what people wrote who may push to the repository. */
+export const TRUSTED_EVENTS: readonly string[] = ['push']
+
+const BRANCH_PREFIX = 'refs/heads/'
+
+/** Which rule keeps a secret from this job; undefined where none does. */
+export function ruleAgainst(
+  rules: SecretRules,
+  origin: Pick<RunOrigin, 'event' | 'ref'>,
+  image: string
+): 'event' | 'branch' | 'image' | undefined {
+  // Whatever a secret's own rules say: strangers' code gets none.
+  const isTrusted = TRUSTED_EVENTS.includes(origin.event)
+  if (!isTrusted || !rules.events.includes(origin.event)) return 'event'
+  if (!allows(rules.branches, branchOf(origin.ref))) return 'branch'
+  return allows(rules.images, image) ? undefined : 'image'
+}
+
+function allows(patterns: readonly string[], name: string | undefined): boolean {
+  if (patterns.length === 0) return true
+  return name !== undefined && patterns.some((pattern) => matchesGlob(pattern, name))
+}
+
+function branchOf(ref: string): string | undefined {
+  return ref.startsWith(BRANCH_PREFIX) ? ref.slice(BRANCH_PREFIX.length) : undefined
+}
