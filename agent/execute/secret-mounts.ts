@@ -18,7 +18,10 @@ export function withSecretMounts(body: ContainerBody): ContainerBody {
     [SECRETS_INSIDE]: `rw,noexec,nosuid,nodev,size=${SECRETS_BYTES},mode=1777`,
     [RECORD_INSIDE]: `rw,noexec,nosuid,nodev,size=${LOG_BYTES_MAX},mode=700`
   }
-  return { ...body, HostConfig: { ...body.HostConfig, Tmpfs } }
+  // A profile may have the same place in memory already: the engine refuses a second mount there.
+  const taken = new Set(body.HostConfig.Mounts.map(({ Target }) => Target))
+  const added = Object.entries(Tmpfs).filter(([place]) => !taken.has(place))
+  return { ...body, HostConfig: { ...body.HostConfig, Tmpfs: Object.fromEntries(added) } }
 }
 
 /** Takes the file's bytes from standard input: arguments are seen by everybody on the host. */

@@ -47,8 +47,8 @@ test(
     const begun = await e2e.push(
       pipeline(
         '[TOKEN]',
-        'echo "first $TOKEN ${#TOKEN}"; printf %s "$TOKEN" | base64; sleep 15',
-        'echo "second $TOKEN"; test ${#TOKEN} = 39'
+        'echo "first $TOKEN $(printf %s "$TOKEN" | wc -c)"; printf %s "$TOKEN" | base64; sleep 15',
+        'echo "second $TOKEN"; test "$(printf %s "$TOKEN" | wc -c)" = 39'
       )
     )
     const job = `${begun.id}.0`

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { AttemptSecrets } from '../../../agent/execute/attempt-secrets.ts'
-import { secretFileCommand } from '../../../agent/execute/secret-mounts.ts'
+import type { ContainerBody } from '../../../agent/execute/engine-types.ts'
+import { secretFileCommand, withSecretMounts } from '../../../agent/execute/secret-mounts.ts'
 
 const spec = {
   secrets: [
@@ -36,4 +37,13 @@ test('erased values are zeros, and the masker still knows them', () => {
 
 test('the command that writes a file has its path and nothing of its value', () => {
   expect(secretFileCommand('/run/secrets/key.pem').join(' ')).not.toContain('BEGIN')
+})
+
+test('a place that a profile has in memory already is not mounted twice', () => {
+  const Mounts = [{ Type: 'volume', Source: 'v', Target: '/.runner-mesh/steps', ReadOnly: false }]
+  const body = { HostConfig: { Mounts } } as unknown as ContainerBody
+  const bare = { HostConfig: { Mounts: [] } } as unknown as ContainerBody
+
+  expect(Object.keys(withSecretMounts(body).HostConfig['Tmpfs'] ?? {})).toEqual(['/run/secrets'])
+  expect(Object.keys(withSecretMounts(bare).HostConfig['Tmpfs'] ?? {})).toHaveLength(2)
 })
