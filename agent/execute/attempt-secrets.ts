@@ -12,7 +12,7 @@ export interface SecretFile {
   readonly value: Uint8Array
 }
 
-/** The secrets of one attempt while it lasts: how steps get them, and how their output hides them. */
+/** The secrets of one attempt: how steps get them, and how what they write hides them. */
 export class AttemptSecrets {
   readonly masker: Masker
   readonly #spec: Pick<JobSpec, 'secrets'>

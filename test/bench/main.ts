@@ -5,6 +5,7 @@ import { type ClaimsLine, claims, ourCycles } from './claims.ts'
 import { crowd } from './crowd.ts'
 import { latency } from './latency.ts'
 import { masker } from './masker.ts'
+import { sandbox } from './sandbox.ts'
 
 /*
  * `npm run bench -- NAME [--json]`: benchmarks, apart from the tests since machines are noisy. Of
@@ -27,6 +28,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void> | void>> = {
   box: async () => say(await box()),
   crowd: async () => say(await crowd()),
   masker: () => say(masker()),
+  sandbox: async () => say(await sandbox()),
   claims: flags.includes('--ours') ? () => ourCycles(say, { loads, profileDir }) : sayClaims
 }
 
