@@ -202,7 +202,8 @@ export class AttemptRun {
       }
     }
     const { masker } = this.#secrets
-    const env = [...jobEnvironment(input, agent, image.platform), ...this.#secrets.env()]
+    // Ours last, as over what the job sets.
+    const env = [...this.#secrets.env(), ...jobEnvironment(input, agent, image.platform)]
     const stopwatch = new Stopwatch()
     let spoke = false
     const onOutput = (): void => {
