@@ -12,8 +12,8 @@ export const SECRET_NAME_CHARACTERS_MAX = 64
 export const SECRETS_PER_REPOSITORY_MAX = 100
 /** Secrets that one job may name: as many as the masker's speed is measured with. */
 export const SECRETS_PER_JOB_MAX = 50
-/** Bytes of all values of one job: its masker keeps about 300 bytes of memory for each. */
-export const SECRETS_PER_JOB_BYTES_MAX = 131_072
+/** Bytes of all values of one job: its masker keeps about 500 bytes of memory for each. */
+export const SECRETS_PER_JOB_BYTES_MAX = 65_536
 /** Patterns of refs or images in one secret's rules. */
 export const SECRET_RULES_MAX = 16
 /** Releases to one attempt: one for its start, others for answers that were lost and restarts. */

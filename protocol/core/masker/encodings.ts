@@ -114,11 +114,17 @@ function spelled(
   bytes: Uint8Array,
   as: (byte: number, character: string) => string | undefined
 ): Uint8Array {
+  // Asked once for each byte there is, not for each byte of a long key.
+  const table = Array.from({ length: 256 }, (_, byte) => {
+    const other = as(byte, byte < 0x80 ? String.fromCharCode(byte) : '\u0080')
+    return other === undefined ? undefined : encoder.encode(other)
+  })
+  if (!bytes.some((byte) => table[byte] !== undefined)) return bytes
   const out: number[] = []
   for (const byte of bytes) {
-    const other = as(byte, byte < 0x80 ? String.fromCharCode(byte) : '\u0080')
+    const other = table[byte]
     if (other === undefined) out.push(byte)
-    else for (const each of encoder.encode(other)) out.push(each)
+    else for (const each of other) out.push(each)
   }
   return new Uint8Array(out)
 }

@@ -17,6 +17,9 @@ const WRAPS = [76, 64] as const
 const LF = 10
 const CR = 13
 
+/** One character a byte: bytes as the key of a map. */
+const latin1 = new TextDecoder('latin1')
+
 /**
  * Every spelling of a value that is masked, none twice and none shorter than MASKED_BYTES_MIN: the
  * value, without the white space around it, each of its lines, and the encodings of the first two.
@@ -24,7 +27,7 @@ const CR = 13
 export function variantsOf(value: Uint8Array): readonly Uint8Array[] {
   const found = new Map<string, Uint8Array>()
   const add = (variant: Uint8Array): void => {
-    if (variant.length >= MASKED_BYTES_MIN) found.set(variant.join(), variant)
+    if (variant.length >= MASKED_BYTES_MIN) found.set(latin1.decode(variant), variant)
   }
   for (const whole of [value, trimmed(value)]) {
     add(whole)
