@@ -114,15 +114,16 @@ function spelled(
   bytes: Uint8Array,
   as: (byte: number, character: string) => string | undefined
 ): Uint8Array {
-  // Asked once for each byte there is, not for each byte of a long key.
-  const table = Array.from({ length: 256 }, (_, byte) => {
+  // Each byte is asked about once: a long key has thousands of them.
+  const table = new Map<number, Uint8Array>()
+  for (const byte of new Set(bytes)) {
     const other = as(byte, byte < 0x80 ? String.fromCharCode(byte) : '\u0080')
-    return other === undefined ? undefined : encoder.encode(other)
-  })
-  if (!bytes.some((byte) => table[byte] !== undefined)) return bytes
+    if (other !== undefined) table.set(byte, encoder.encode(other))
+  }
+  if (table.size === 0) return bytes
   const out: number[] = []
   for (const byte of bytes) {
-    const other = table[byte]
+    const other = table.get(byte)
     if (other === undefined) out.push(byte)
     else for (const each of other) out.push(each)
   }
