@@ -106,7 +106,10 @@ export class AttemptRun {
     failed.signal.throwIfAborted()
     if (box.status === 'rejected' || tree.status === 'rejected') throw new Error('unreachable')
     await this.#intoTheBox(box.value.sandbox)
-    for (const file of this.#secrets.files()) await box.value.sandbox.hand(file, this.#input.signal)
+    for (const file of this.#secrets.files()) {
+      await box.value.sandbox.hand(file, this.#input.signal)
+      file.value.fill(0)
+    }
     return box.value
   }
 

@@ -1,6 +1,8 @@
 import { Masker } from '../../protocol/core/masker/masker.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
 
+const LF = 10
+
 export interface SecretValue {
   readonly name: string
   readonly value: Uint8Array
@@ -31,9 +33,10 @@ export class AttemptSecrets {
     )
   }
 
+  /** Copies, which whoever hands them over erases. */
   files(): readonly SecretFile[] {
     return this.#wanted().flatMap(({ name, file }) =>
-      file === undefined ? [] : [{ path: file, value: this.#value(name) }]
+      file === undefined ? [] : [{ path: file, value: textFileOf(this.#value(name)) }]
     )
   }
 
@@ -51,6 +54,14 @@ export class AttemptSecrets {
     if (value === undefined) throw new Error(`no value of secret ${name} was released`)
     return value
   }
+}
+
+/** Several lines end with a line end, which setting the value has dropped: keys need it. */
+function textFileOf(value: Uint8Array): Uint8Array {
+  const needsEnd = value.includes(LF) && value.at(-1) !== LF
+  const file = new Uint8Array(value.length + (needsEnd ? 1 : 0)).fill(LF)
+  file.set(value)
+  return file
 }
 
 export const NO_SECRETS = new AttemptSecrets({}, [])

@@ -22,6 +22,21 @@ test('variables go into the environment and files do not', () => {
   expect(secrets.masker.text('hunter22 -----BEGIN-----')).toBe('*** ***')
 })
 
+test('a file of several lines ends with a line end, one of a single line is the bare value', () => {
+  const textOf = (text: string): string => {
+    const files = new AttemptSecrets({ secrets: [{ name: 'KEY', file: '/run/secrets/k' }] }, [
+      { name: 'KEY', value: Buffer.from(text) }
+    ]).files()
+    return Buffer.from(files[0]?.value ?? []).toString()
+  }
+
+  expect([textOf('one line'), textOf('two\nlines'), textOf('two\nlines\n')]).toEqual([
+    'one line',
+    'two\nlines\n',
+    'two\nlines\n'
+  ])
+})
+
 test('a secret that was not released is no empty variable', () => {
   expect(() => new AttemptSecrets(spec, []).env()).toThrow('TOKEN')
 })
