@@ -78,7 +78,8 @@ test('what a job is given is nowhere but with the job, while it runs and afterwa
     secrets: { TOKEN: token, KEY: key },
     steps: [{ run: script }, { run: 'echo "again $TOKEN"; exit 3' }]
   })
-  await eventually('the job is ready', () => attempt.lines.some(({ text }) => text === 'ready'))
+  const isReady = (): boolean => attempt.lines.some(({ text }) => text === 'ready')
+  await eventually('the job is ready', isReady, 30_000)
   const name = rig.executor.containerName(attempt.input.jobId)
   const docker = new Docker({ socketPath: rig.engine.socket })
   const places = await placesOf(name)
