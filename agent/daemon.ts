@@ -8,7 +8,7 @@ import { checkSocketPath, type StatePaths } from '../protocol/host/paths.ts'
 import { removePid, writePid } from '../protocol/host/pid-lock.ts'
 import { endProcessWithin } from '../protocol/host/process-end.ts'
 import { SignalOrders } from '../protocol/host/signal-orders.ts'
-import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import { loadKey, openDaemonStore, readAuthority } from '../protocol/mesh/identity.ts'
 import { InviteBook } from '../protocol/mesh/invite-book.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { Agent } from './agent.ts'
@@ -40,7 +40,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const failure = new Failure()
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
-  const store = await openStateStore(paths, key.peerId, options)
+  const store = await openDaemonStore(paths, key.peerId, options, clock)
   try {
     await writePid(paths.pid)
     const engine = Engine.local(settings.engine)
