@@ -211,6 +211,7 @@ test('start says what is missing before it has an identity', async () => {
 test('a secret is set from standard input, listed without its value, and removed', async () => {
   const secretFile = join(folder.dir, 'hook')
   const url = 'https://git.example/team/kernel.git'
+  await gateway('id', '--authority', AUTHORITY)
   await gateway('repo', 'add', 'team/kernel', '--url', url, '--secret-file', secretFile)
   const repo = ['--repo', 'team/kernel'] as const
   const rules = ['--branch', 'main', '--image', 'ghcr.io/team/*'] as const
