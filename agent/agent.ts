@@ -5,6 +5,7 @@ import { LogStreams } from '../protocol/api/log-streams.ts'
 import type { Capacity } from '../protocol/core/advertisement.ts'
 import { freeOf } from '../protocol/core/capacity.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
+import { SECRETS_REQUEST_MS_MAX } from '../protocol/core/secret-limits.ts'
 import { systemRandom } from '../protocol/host/random.ts'
 import { VERSION } from '../protocol/host/version.ts'
 import { watchJob } from '../protocol/mesh/job-watch.ts'
@@ -20,6 +21,12 @@ import {
   type LogReply,
   type LogRequest
 } from '../protocol/wire/log-codec.ts'
+import {
+  decodeSecretsReply,
+  encodeSecretsRequest,
+  type SecretsReply,
+  type SecretsRequest
+} from '../protocol/wire/secrets-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import { type AgentParts, hostProblems, lifelineOf } from './agent-parts.ts'
@@ -43,6 +50,7 @@ import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
 import { agentOrders } from './orders.ts'
+import { SecretClient } from './secrets/secret-client.ts'
 import { type StartParts, settleIn } from './settling.ts'
 import type { Supervised } from './supervise.ts'
 import { untilFailed } from './until-failed.ts'
@@ -138,6 +146,7 @@ export class Agent implements Supervised {
         capacity: host.capacity
       },
       logs,
+      secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
       onHeld: (change) => this.#life.tell(change)
@@ -268,6 +277,13 @@ export class Agent implements Supervised {
   async #ask(peer: string, request: LogRequest, timeoutMs: number): Promise<LogReply> {
     const body = encodeLogRequest(request)
     return decodeLogReply(await this.#member.node.request(peer, PROTOCOLS.log, body, { timeoutMs }))
+  }
+
+  readonly #askSecrets = async (peer: string, request: SecretsRequest): Promise<SecretsReply> => {
+    const { node } = this.#member
+    const options = { timeoutMs: SECRETS_REQUEST_MS_MAX }
+    const body = encodeSecretsRequest(request)
+    return decodeSecretsReply(await node.request(peer, PROTOCOLS.secrets, body, options), peer)
   }
 
   async #statement(): Promise<Statement> {

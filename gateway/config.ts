@@ -75,6 +75,7 @@ export const gatewaySettingsSchema = z.strictObject({
   http: httpSchema.default({ host: '127.0.0.1', port: DEFAULT_HTTP_PORT }),
   gossip: z.boolean().default(true),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  secrets: z.strictObject({ key_file: z.string().min(1).optional() }).default({}),
   repositories: z
     .array(repositorySchema)
     .max(REPOSITORIES_MAX)
@@ -108,6 +109,15 @@ export function loadGatewaySettings(parts: {
 /** A secret's path in gateway.yaml is meant from that file's own folder. */
 export function secretPath(configFile: string, repository: RepositorySettings): string {
   return resolve(dirname(configFile), repository.secret_file)
+}
+
+/** Where the key of all secrets is: meant from the file's folder as well, else in the state. */
+export function secretsKeyPath(
+  paths: { readonly config: string; readonly secretsKey: string },
+  { secrets }: Pick<GatewaySettings, 'secrets'>
+): string {
+  const { key_file: file } = secrets
+  return file === undefined ? paths.secretsKey : resolve(dirname(paths.config), file)
 }
 
 /** `HOST:PORT`, `[::1]:8471`: what flags and the environment can say in one word. */

@@ -28,7 +28,7 @@ import { runIdOfOrigin } from '../protocol/wire/run-id.ts'
 import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
-import type { GatewaySettings } from './config.ts'
+import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { CommitCache } from './forge/commit-cache.ts'
 import { Receiver } from './hooks/receiver.ts'
@@ -40,6 +40,7 @@ import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
 import { Repositories, type Repository } from './repositories.ts'
+import { SecretRoom } from './secrets/secret-room.ts'
 
 export interface GatewayParts {
   readonly paths: StatePaths
@@ -113,8 +114,16 @@ export class Gateway {
   /** Resolves once deliveries are taken. Rejects with CONFIG_INVALID where it cannot listen. */
   async start(): Promise<void> {
     const { store, clock, log, settings, key } = this.#parts
-    const service = new LogService({ store: this.#logs, holders: this.#holders, log })
+    const file = this.#parts.paths.secrets
+    const keyFile = secretsKeyPath(this.#parts.paths, settings)
+    const secrets = new SecretRoom(
+      { member: this.#member, self: key.peerId, log },
+      { file, keyFile }
+    )
+    const { maskers } = secrets
+    const service = new LogService({ store: this.#logs, holders: this.#holders, maskers, log })
     this.#member.node.handle(PROTOCOLS.log, service.handle)
+    this.#member.node.handle(PROTOCOLS.secrets, secrets.service.handle)
     await this.#commits.prune(this.#parts.repositories.map(({ url }) => url))
     await this.#member.start()
     this.#member.on((event) => {

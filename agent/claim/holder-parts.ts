@@ -6,6 +6,7 @@ import type { DeadlineFile } from '../execute/deadline-file.ts'
 import type { Survivor } from '../execute/executor.ts'
 import type { OwnedClaims } from '../execute/reaping.ts'
 import type { AttemptLogs } from '../logs/attempt-logs.ts'
+import type { SecretClient, SecretOrder } from '../secrets/secret-client.ts'
 import type { EndingParts } from './ending.ts'
 import type { Renewer } from './renewer.ts'
 
@@ -31,6 +32,7 @@ export interface HolderParts extends EndingParts {
   /** Makes the folder that the guard of this attempt reads. */
   openDeadline(jobId: string, claimId: string): Promise<DeadlineFile>
   readonly logs: Pick<AttemptLogs, 'open' | 'resume'>
+  readonly secrets: Pick<SecretClient, 'release'>
 }
 
 /** A claim that was won. */
@@ -47,4 +49,10 @@ export interface WonClaim {
   readonly startedAtMs: number
   /** Set where the lease was adopted: how far a process before this one had come. */
   readonly progress?: AttemptProgress | undefined
+}
+
+/** What its gateway is asked for. */
+export function orderOf({ jobId, claimId, spec, sealed, state }: WonClaim): SecretOrder {
+  const names = (spec.secrets ?? []).map(({ name }) => name)
+  return { gateway: sealed.announcement.gateway, job: jobId, epoch: state.epoch, claimId, names }
 }

@@ -17,7 +17,7 @@ import type { DeadlineFile } from '../execute/deadline-file.ts'
 import type { AttemptLog } from '../logs/attempt-log.ts'
 import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
 import { type EndBody, endLease, pause } from './ending.ts'
-import type { HolderParts, WonClaim } from './holder-parts.ts'
+import { type HolderParts, orderOf, type WonClaim } from './holder-parts.ts'
 import type { HeldLease } from './ports.ts'
 import type { Lesson } from './rests.ts'
 
@@ -170,6 +170,7 @@ export class Holder {
       },
       onPhase: (phase, ms) => this.#phase(phase, ms),
       resume,
+      releaseSecrets: (signal) => this.#parts.secrets.release(orderOf(this.#won), signal),
       onStep: async (progress) => {
         // What a step wrote is read again only while it is the last one.
         await attemptLog.flushed()

@@ -5,6 +5,7 @@ import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
+import { AttemptSecrets, NO_SECRETS } from './attempt-secrets.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
@@ -51,6 +52,7 @@ export class AttemptRun {
   /** Milliseconds that the attempt took under an agent before this one. */
   #beforeMs = 0
   #hostTree: Promise<unknown> = Promise.resolve()
+  #secrets = NO_SECRETS
 
   constructor(parts: AttemptParts, input: AttemptInput) {
     this.#parts = parts
@@ -62,8 +64,13 @@ export class AttemptRun {
     const result = await this.#attempt()
     this.#stage('finishing')
     const left = await this.#cleanUp()
-    if (result.kind === 'interrupted') return { ...result, left }
-    const outcome = outcomeOf(result.verdict, this.#beforeMs + this.#stopwatch.ms())
+    this.#secrets.erase()
+    const { masker } = this.#secrets
+    if (result.kind === 'interrupted') {
+      return { ...result, message: masker.text(result.message), left }
+    }
+    const verdict = { ...result.verdict, message: masker.text(result.verdict.message) }
+    const outcome = outcomeOf(verdict, this.#beforeMs + this.#stopwatch.ms())
     return { kind: 'outcome', outcome, left }
   }
 
@@ -92,14 +99,26 @@ export class AttemptRun {
     }
     const [box, tree] = await Promise.allSettled([
       orStopBoth(this.#box(signal)),
-      orStopBoth(this.#checkOut(signal))
+      orStopBoth(this.#checkOut(signal)),
+      orStopBoth(this.#release(signal))
     ])
     this.#input.signal.throwIfAborted()
     // The one that failed first: the other was only stopped by it.
     failed.signal.throwIfAborted()
     if (box.status === 'rejected' || tree.status === 'rejected') throw new Error('unreachable')
     await this.#intoTheBox(box.value.sandbox)
+    for (const file of this.#secrets.files()) {
+      await box.value.sandbox.hand(file, this.#input.signal)
+      file.value.fill(0)
+    }
     return box.value
+  }
+
+  /** Asked for by every agent that runs steps: nothing of them is kept over a restart. */
+  async #release(signal: AbortSignal): Promise<void> {
+    const { spec, releaseSecrets } = this.#input
+    if (spec.secrets === undefined) return
+    this.#secrets = new AttemptSecrets(spec, await releaseSecrets(signal))
   }
 
   /** The job's time counts from here: getting image and source is ours, with limits of its own. */
@@ -123,6 +142,7 @@ export class AttemptRun {
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
     await sandbox.attach(clock.wallMs() - agoMs)
+    await this.#release(this.#input.signal)
     return { sandbox, image }
   }
 
@@ -186,14 +206,16 @@ export class AttemptRun {
         this.#userCodeRan ||= !this.#input.signal.aborted
       }
     }
-    const env = jobEnvironment(input, agent, image.platform)
+    const { masker } = this.#secrets
+    // Ours last, as over what the job sets.
+    const env = [...this.#secrets.env(), ...jobEnvironment(input, agent, image.platform)]
     const stopwatch = new Stopwatch()
     let spoke = false
     const onOutput = (): void => {
       if (!spoke) input.onPhase('first_line', stopwatch.ms())
       spoke = true
     }
-    return await runSteps({ sandbox, clock, input, env, termGraceMs, onOutput }, from)
+    return await runSteps({ sandbox, clock, input, env, masker, termGraceMs, onOutput }, from)
   }
 
   async #explained(error: unknown): ReturnType<typeof runSteps> {

@@ -2,6 +2,7 @@ import type { Outcome, Reason } from '../../protocol/core/job.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest } from '../../protocol/core/run.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
+import type { SecretValue } from './attempt-secrets.ts'
 import type { DeadlineFile } from './deadline-file.ts'
 
 /** What is timed: each once, in milliseconds; `first_line` counts from the first step's exec. */
@@ -44,6 +45,11 @@ export interface AttemptInput {
   readonly onStep: (progress: AttemptProgress) => Promise<void>
   /** Set where an agent before this one began the attempt, and its container still runs. */
   readonly resume?: Resume | undefined
+  /**
+   * The values of the secrets that `spec` names: asked for once an attempt, and never written down.
+   * Rejects with SECRET_REFUSED, SECRETS_UNAVAILABLE, or the signal's reason.
+   */
+  readonly releaseSecrets: (signal: AbortSignal) => Promise<readonly SecretValue[]>
   /** One line without its end; step 0 and stream `mesh` are the mesh's own words. */
   readonly log: (step: number, stream: LogStream, text: string) => void
 }

@@ -1,7 +1,8 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { SecretFile } from './attempt-secrets.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
@@ -18,6 +19,7 @@ import {
   type StepEnd
 } from './sandbox.ts'
 import { PROFILE_LABEL, type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { secretFileCommand } from './secret-mounts.ts'
 import {
   beginCommand,
   exitCodeCommand,
@@ -99,8 +101,19 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
+    await this.#orDeath(this.#unpack(archive, signal), signal)
+  }
+
+  async hand({ path, value }: SecretFile, signal: AbortSignal): Promise<void> {
+    const { image, profile } = this.#options
+    const user = profile.user ?? (image.user || '0')
+    const bytes = Readable.from([value])
+    await this.#orDeath(this.#helper(secretFileCommand(path), user, signal, bytes), signal)
+  }
+
+  async #orDeath(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
     try {
-      await this.#unpack(archive, signal)
+      await work
     } catch (error) {
       signal.throwIfAborted()
       if (codeOf(error) === 'SOURCE_TOO_LARGE') throw error
@@ -368,7 +381,7 @@ export class ContainerSandbox implements Sandbox {
     })
     if (end.kind === 'exited' && end.code === 0) return said
     const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
-    throw this.#failed('take the source', cause)
+    throw this.#failed('take the source or a secret', cause)
   }
 
   async #exec(request: ExecRequest): Promise<ExecEnd> {

@@ -22,6 +22,7 @@ import { STANDARD } from './profile-standard.ts'
 import { STRICT } from './profile-strict.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import { containerBody, type Profile } from './sandbox-profile.ts'
+import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -172,7 +173,7 @@ export class Executor {
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
     const profile = this.#profile(input, ground)
-    const body = containerBody(
+    const made = containerBody(
       profile,
       {
         imageId: image.id,
@@ -190,6 +191,7 @@ export class Executor {
       },
       ground.host
     )
+    const body = spec.secrets === undefined ? made : withSecretMounts(made)
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
     const box = { jobId, name, image, profile, body, cleanUpMsMax }
     return new ContainerSandbox(this.#parts, box)

@@ -59,6 +59,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
   switch (codeOf(error)) {
     case 'IMAGE_UNAVAILABLE':
     case 'URL_REFUSED':
+    case 'SECRET_REFUSED':
       return { kind: 'final', reason }
     case 'WORKSPACE_FETCH_FAILED':
       // The commit is good: its job must not end for the disk of one host.
@@ -68,6 +69,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'ISOLATION_LACKING':
     case 'IMAGE_PULL_FORBIDDEN':
     case 'SANDBOX_FAILED':
+    case 'SECRETS_UNAVAILABLE':
       return fault('job')
     default:
       break
@@ -82,12 +84,21 @@ export function failureOf(error: unknown, creating: boolean): Failure {
   return { kind: 'final', reason }
 }
 
+/** What a job works on could not be had. */
+const SOURCE_CODES: ReadonlySet<string> = new Set([
+  'WORKSPACE_FETCH_FAILED',
+  'URL_REFUSED',
+  'SOURCE_TOO_LARGE',
+  'SECRETS_UNAVAILABLE'
+])
+
 function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code?.startsWith('IMAGE_') === true) return 'image_unavailable'
-  if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED' || code === 'SOURCE_TOO_LARGE')
-    return 'source_unavailable'
-  return code === 'ISOLATION_LACKING' ? 'policy_refused' : 'sandbox_failed'
+  if (code !== undefined && SOURCE_CODES.has(code)) return 'source_unavailable'
+  return code === 'ISOLATION_LACKING' || code === 'SECRET_REFUSED'
+    ? 'policy_refused'
+    : 'sandbox_failed'
 }
 
 function isDiskFull(error: unknown): boolean {

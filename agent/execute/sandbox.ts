@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { SecretFile } from './attempt-secrets.ts'
 
 /** One step's process. */
 export interface StepCommand {
@@ -54,6 +55,11 @@ export interface Sandbox {
    * SandboxDied.
    */
   unpack(archive: Readable, signal: AbortSignal): Promise<void>
+  /**
+   * Lays a secret's file out in memory, for the user that steps run as alone. Throws SandboxDied,
+   * SANDBOX_FAILED.
+   */
+  hand(file: SecretFile, signal: AbortSignal): Promise<void>
   /** Resolves at the end of the step; rejects with the signal's reason when that aborts first. */
   run(step: StepCommand, signal: AbortSignal): Promise<StepEnd>
   /**

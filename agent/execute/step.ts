@@ -1,4 +1,5 @@
 import { finishLines, NO_LINE, splitLines } from '../../protocol/core/log-line.ts'
+import type { Masker, MaskStream } from '../../protocol/core/masker/masker.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { StepSpec } from '../../protocol/core/run.ts'
 import type { AttemptInput, Resume } from './attempt.ts'
@@ -10,6 +11,8 @@ export interface StepsParts {
   readonly input: AttemptInput
   /** `NAME=value` */
   readonly env: readonly string[]
+  /** Of the job's secrets: nothing that a step writes goes on without it. */
+  readonly masker: Masker
   readonly termGraceMs: number
   /** Called with everything that a step writes, before it becomes lines. */
   readonly onOutput: () => void
@@ -146,6 +149,7 @@ class StepLines {
   readonly #step: number
   /** Lines that the log has already: the same bytes make the same lines. */
   readonly #known: Record<'out' | 'err', number>
+  readonly #masks: Readonly<Record<'out' | 'err', MaskStream>>
   #out = NO_LINE
   #err = NO_LINE
 
@@ -153,20 +157,26 @@ class StepLines {
     this.#parts = parts
     this.#step = step
     this.#known = { ...known }
+    this.#masks = { out: parts.masker.stream(), err: parts.masker.stream() }
   }
 
   readonly onOutput = (stream: 'out' | 'err', bytes: Uint8Array): void => {
     this.#parts.onOutput()
-    const [rest, lines] = splitLines(stream === 'out' ? this.#out : this.#err, bytes)
-    if (stream === 'out') this.#out = rest
-    else this.#err = rest
-    for (const line of lines) this.#log(stream, line)
+    this.#take(stream, this.#masks[stream].push(bytes))
   }
 
   /** The last lines, where the step did not end them. */
   finish(): void {
+    for (const stream of ['out', 'err'] as const) this.#take(stream, this.#masks[stream].finish())
     for (const line of finishLines(this.#out)) this.#log('out', line)
     for (const line of finishLines(this.#err)) this.#log('err', line)
+  }
+
+  #take(stream: 'out' | 'err', bytes: Uint8Array): void {
+    const [rest, lines] = splitLines(stream === 'out' ? this.#out : this.#err, bytes)
+    if (stream === 'out') this.#out = rest
+    else this.#err = rest
+    for (const line of lines) this.#log(stream, line)
   }
 
   #log(stream: 'out' | 'err', line: string): void {

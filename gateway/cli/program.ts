@@ -4,6 +4,7 @@ import type { Surroundings } from './command.ts'
 import { idCommand } from './id.ts'
 import { joinCommand } from './join.ts'
 import { repoCommand } from './repo.ts'
+import { secretCommand } from './secret.ts'
 import { startCommand } from './start.ts'
 import { tokenCommand } from './token.ts'
 
@@ -19,7 +20,14 @@ export function gatewayProgram(around: Surroundings): Command {
     .exitOverride()
     .showHelpAfterError('(gateway --help lists the commands)')
   // Settings of the program are copied when a subcommand is made: after they are set.
-  for (const add of [idCommand, joinCommand, startCommand, tokenCommand, repoCommand])
+  for (const add of [
+    idCommand,
+    joinCommand,
+    startCommand,
+    tokenCommand,
+    repoCommand,
+    secretCommand
+  ])
     add(program, around)
   return program
 }

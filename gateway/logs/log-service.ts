@@ -7,11 +7,13 @@ import {
   type LogReply,
   type LogRequest
 } from '../../protocol/wire/log-codec.ts'
+import type { LogMaskers } from '../secrets/log-maskers.ts'
 import type { Holders } from './holders.ts'
 
 export interface LogServiceParts {
   readonly store: Pick<LogStore, 'append' | 'finish' | 'read'>
   readonly holders: Pick<Holders, 'standing'>
+  readonly maskers: Pick<LogMaskers, 'masked'>
   readonly log: Log
 }
 
@@ -45,7 +47,8 @@ export class LogService {
       return { kind: 'refused', code, nextLine: 0 }
     }
     // Acknowledged only after the store has it: the holder forgets what is acknowledged.
-    const appended = await this.#parts.store.append(job, epoch, firstLine, lines)
+    const masked = await this.#parts.maskers.masked(job, lines)
+    const appended = await this.#parts.store.append(job, epoch, firstLine, masked)
     if (appended.kind === 'refused' || !end) return appended
     return await this.#parts.store.finish(job, epoch)
   }

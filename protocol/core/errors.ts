@@ -3,6 +3,7 @@ import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
+import { SECRET_ERRORS } from './secret-errors.ts'
 import { STORAGE_ERRORS } from './storage-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
@@ -168,6 +169,7 @@ export const MESH_ERRORS = {
   ...JOIN_ERRORS,
   ...ROSTER_ERRORS,
   ...STORAGE_ERRORS,
+  ...SECRET_ERRORS,
   // jobs
   PIPELINE_INVALID: kind(
     1,

@@ -32,6 +32,13 @@ export interface StepSpec {
   readonly timeoutMs: number | undefined
 }
 
+/** One secret that a job wants: a variable of that name, or a file in memory. */
+export interface SecretRequest {
+  readonly name: string
+  /** Below `/run/secrets`; undefined makes it a variable. */
+  readonly file: string | undefined
+}
+
 /** One entry of the pipeline, complete: an agent needs nothing else to run it. */
 export interface JobSpec {
   readonly index: number
@@ -48,6 +55,8 @@ export interface JobSpec {
   readonly onLoss: 'retry' | 'error'
   readonly network: 'none'
   readonly steps: readonly StepSpec[]
+  /** At most SECRETS_PER_JOB_MAX, no name and no file twice; absent is none. */
+  readonly secrets?: readonly SecretRequest[] | undefined
 }
 
 /** Why a run has no jobs: shown to the user as it is. */

@@ -21,6 +21,8 @@ export interface StatePaths {
   readonly tokens: string
   /** Which images this agent has pulled. */
   readonly images: string
+  readonly secrets: string
+  readonly secretsKey: string
   readonly invites: string
   /** Room that is given up when the disk is full. */
   readonly ballast: string
@@ -60,6 +62,8 @@ export function statePaths(program: Program, flags: PathFlags, env: Environment)
     cache: join(state, 'cache'),
     tokens: join(state, 'tokens.json'),
     images: join(state, 'images.json'),
+    secrets: join(state, 'secrets.json'),
+    secretsKey: join(state, 'secrets.key'),
     invites: join(state, 'invites'),
     ballast: join(state, 'ballast'),
     pid: join(state, `${program}.pid`),

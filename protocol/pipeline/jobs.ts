@@ -34,7 +34,8 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     timeoutMs: job.timeout ?? defaults?.timeout ?? JOB_TIMEOUT_MS_DEFAULT,
     onLoss: job.on_loss ?? 'retry',
     network: 'none',
-    steps: job.steps.map(stepSpec)
+    steps: job.steps.map(stepSpec),
+    ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets })
   }
 }
 

@@ -2,7 +2,15 @@ import { type Path, quoted } from './problem.ts'
 import { nearest } from './suggestion.ts'
 
 /** The kinds of map in a pipeline file that have fixed keys. */
-export type Context = 'file' | 'on' | 'on.push' | 'defaults' | 'job' | 'resources' | 'step'
+export type Context =
+  | 'file'
+  | 'on'
+  | 'on.push'
+  | 'defaults'
+  | 'job'
+  | 'resources'
+  | 'secret'
+  | 'step'
 
 interface Keys {
   readonly built: readonly string[]
@@ -26,6 +34,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'timeout',
       'on_loss',
       'network',
+      'secrets',
       'steps'
     ],
     later: [
@@ -34,7 +43,6 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'prefer',
       'fallback_after',
       'priority',
-      'secrets',
       'services',
       'retry',
       'concurrency',
@@ -43,6 +51,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
     ]
   },
   resources: { built: ['cpu', 'memory'], later: ['disk', 'pids', 'gpu'] },
+  secret: { built: ['file'], later: [] },
   step: { built: ['name', 'run', 'timeout'], later: ['always'] }
 }
 
@@ -79,6 +88,7 @@ const PLACES: Readonly<Record<Context, string>> = {
   defaults: 'in `defaults`',
   job: 'in a job',
   resources: 'in `resources`',
+  secret: 'in a secret',
   step: 'in a step'
 }
 
@@ -95,6 +105,7 @@ const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])
   [['defaults'], 'defaults'],
   [['jobs', '*'], 'job'],
   [['jobs', '*', 'resources'], 'resources'],
+  [['jobs', '*', 'secrets', '*'], 'secret'],
   [['jobs', '*', 'steps', '[]'], 'step']
 ]
 

@@ -6,10 +6,12 @@ import {
   LABELS_MAX,
   STEPS_PER_JOB_MAX
 } from '../core/limits.ts'
+import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import { envNameProblem } from './environment.ts'
 import { globProblem } from './glob.ts'
 import { notBuilt } from './keys.ts'
 import { parseCpu, parseDuration, parseSize, type Quantity } from './quantity.ts'
+import { secretFileProblem, secretNameProblem, secretRequests, secretsProblem } from './secrets.ts'
 import {
   type Check,
   envValueProblem,
@@ -30,13 +32,28 @@ const network = z.unknown().transform((input, context) => {
   return z.NEVER
 })
 
+const secretNames = z.array(text(secretNameProblem)).max(SECRETS_PER_JOB_MAX)
+const secretFiles = names(
+  text(secretNameProblem),
+  z.strictObject({ file: text(secretFileProblem).optional() }),
+  SECRETS_PER_JOB_MAX
+)
+// Not a union: that would say of each mistake only that it is neither of two things.
+const secrets = z.unknown().transform((input, context) => {
+  const isMap = typeof input === 'object' && input !== null && !Array.isArray(input)
+  const read = isMap ? secretFiles.safeParse(input) : secretNames.safeParse(input)
+  if (read.success) return secretRequests(read.data)
+  for (const issue of read.error.issues) context.issues.push({ ...issue, input } as never)
+  return z.NEVER
+})
+
 const step = z.strictObject({
   name: text(stepNameProblem).optional(),
   run: text(scriptProblem),
   timeout: duration.optional()
 })
 
-const job = z.strictObject({
+const jobKeys = z.strictObject({
   image: image.optional(),
   platform: text(platformProblem).optional(),
   emulation: z.enum(['allow', 'forbid']).optional(),
@@ -48,7 +65,12 @@ const job = z.strictObject({
   timeout: duration.optional(),
   on_loss: z.enum(['retry', 'error']).optional(),
   network: network.optional(),
+  secrets: secrets.optional(),
   steps: z.array(step).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)
+})
+const job = jobKeys.superRefine((found, context) => {
+  const message = secretsProblem(found.secrets ?? [], found.env ?? {})
+  if (message !== undefined) context.addIssue({ code: 'custom', message, path: ['secrets'] })
 })
 
 const push = z.strictObject({

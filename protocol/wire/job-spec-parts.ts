@@ -17,6 +17,7 @@ import type { FieldWriter } from './field-writer.ts'
 import { CHARACTER_BYTES_MAX, line, lineOrNone, refuse, textBytes } from './fields.ts'
 import { numbered } from './numbered.ts'
 import { fromPairs, type PairCheck, toPairs, type WirePair } from './pairs.ts'
+import { readSecrets, writeSecrets } from './secret-request-parts.ts'
 
 /** As `announcement.proto` numbers them. */
 const onLosses = numbered<JobSpec['onLoss']>('onLoss', { retry: 1, error: 2 })
@@ -28,6 +29,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
   writer.flag(14, 'emulation', spec.emulation === 'forbid')
+  writeSecrets(writer, spec.secrets ?? [])
   writer.list(11, 'steps', STEPS_PER_JOB_MAX, spec.steps, writeStep)
   writer.name(10, spec.network, networks)
   writer.name(9, spec.onLoss, onLosses)
@@ -42,7 +44,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
 }
 
 export function readJobSpec(reader: FieldReader): JobSpec {
-  return {
+  const spec = {
     index: reader.count(1, 'index', JOBS_PER_RUN_MAX - 1),
     name: reader.line(2, 'job name', NAME_CHARACTERS_MAX),
     image: image(reader.line(3, 'image', IMAGE_CHARACTERS_MAX)),
@@ -53,9 +55,11 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     timeoutMs: reader.count(8, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1),
     onLoss: reader.name(9, onLosses),
     network: reader.name(10, networks),
-    steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep),
-    emulation: reader.flag(14, 'emulation') ? 'forbid' : 'allow'
+    steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep)
   }
+  const secrets = readSecrets(reader)
+  const emulation = reader.flag(14, 'emulation') ? 'forbid' : 'allow'
+  return { ...spec, emulation, ...(secrets.length === 0 ? {} : { secrets }) }
 }
 
 function writeStep(writer: FieldWriter, step: StepSpec): void {

@@ -234,6 +234,7 @@ function claimerOf(scene: Scene, registers: Registers, onHeld: () => void): Clai
     renewer: new Renewer({ registers, clock, log }),
     executor: new TimedAttempts(clock, random),
     attempts: new MemoryAttempts(),
+    secrets: { release: async () => [] },
     openDeadline: async () => {
       return new RecordingDeadline(clock, async () => undefined) as unknown as DeadlineFile
     },

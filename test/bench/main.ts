@@ -4,6 +4,7 @@ import { box } from './box.ts'
 import { type ClaimsLine, claims, ourCycles } from './claims.ts'
 import { crowd } from './crowd.ts'
 import { latency } from './latency.ts'
+import { masker } from './masker.ts'
 import { sandbox } from './sandbox.ts'
 
 /*
@@ -22,10 +23,11 @@ const profileDir = argumentOf('--cpu-prof')
 const load = argumentOf('--in-flight')
 const loads = load === undefined ? undefined : [Number(load)]
 
-const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+const BENCHES: Readonly<Record<string, () => Promise<void> | void>> = {
   latency: async () => say(await latency()),
   box: async () => say(await box()),
   crowd: async () => say(await crowd()),
+  masker: () => say(masker()),
   sandbox: async () => say(await sandbox()),
   claims: flags.includes('--ours') ? () => ourCycles(say, { loads, profileDir }) : sayClaims
 }

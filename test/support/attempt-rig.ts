@@ -8,6 +8,7 @@ import type {
   LogStream,
   PhaseName
 } from '../../agent/execute/attempt.ts'
+import type { SecretValue } from '../../agent/execute/attempt-secrets.ts'
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
@@ -38,6 +39,9 @@ export interface AttemptWish {
   readonly commit?: string
   readonly url?: string
   readonly givenBack?: number
+  /** Values of the secrets that `spec` names. */
+  readonly secrets?: Readonly<Record<string, string>>
+  readonly releaseSecrets?: AttemptInput['releaseSecrets']
   /** Milliseconds of the only deadline that is ever written; absent, it is renewed. */
   readonly deadlineInMs?: number
   readonly onStage?: (stage: Stage) => void
@@ -175,6 +179,7 @@ export class AttemptRig {
         wish.onStage?.(stage)
       },
       onPhase: (phase, ms) => seen.phases.set(phase, ms),
+      releaseSecrets: wish.releaseSecrets ?? (() => Promise.resolve(valuesOf(wish.secrets ?? {}))),
       onStep: wish.onStep ?? wish.onUserCode ?? (() => Promise.resolve()),
       log: (step, stream, text) => {
         seen.lines.push({ step, stream, text })
@@ -266,6 +271,10 @@ export class AttemptRig {
 
 function engineOf({ proxy }: RigOptions): Engine | undefined {
   return proxy === undefined ? undefined : Engine.local(proxy.socket, proxy.callMsMax)
+}
+
+function valuesOf(secrets: Readonly<Record<string, string>>): SecretValue[] {
+  return Object.entries(secrets).map(([name, value]) => ({ name, value: Buffer.from(value) }))
 }
 
 function specOf(wish: AttemptWish): JobSpec {

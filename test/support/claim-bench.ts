@@ -180,6 +180,7 @@ export function claimBench(
     executor: attempts,
     attempts: records,
     // The files themselves are the engine suite's: real ones would take real time.
+    secrets: { release: async () => [] },
     openDeadline: async () => {
       if (folders.openTrouble !== undefined) throw folders.openTrouble
       const deadline = new RecordingDeadline(clock, async () => {

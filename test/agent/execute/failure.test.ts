@@ -42,6 +42,8 @@ describe('an attempt that failed before its job’s own commands', () => {
       final('source_unavailable')
     ],
     ['the URL is none', new MeshError('URL_REFUSED'), final('source_unavailable')],
+    ['a secret is refused', new MeshError('SECRET_REFUSED'), final('policy_refused')],
+    ['its gateway is away', new MeshError('SECRETS_UNAVAILABLE'), job('source_unavailable')],
     ['our own folder cannot be written', new Error('EACCES: x'), host('sandbox_failed')],
     ['our own disk is full', new Error('ENOSPC: x'), host('sandbox_failed')],
     ['somebody throws a text', 'odd', host('sandbox_failed')]

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { AttemptInput } from '../../../agent/execute/attempt.ts'
 import type { Sandbox, StepEnd } from '../../../agent/execute/sandbox.ts'
 import { runSteps, type StepsEnd } from '../../../agent/execute/steps.ts'
+import { Masker } from '../../../protocol/core/masker/masker.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const DEADLINE_MS = 5_000
@@ -26,9 +27,19 @@ async function ended(end: StepEnd, atMs: number): Promise<StepsEnd> {
     deadlineMs: () => deadlineMs,
     onStage: () => undefined,
     onStep: () => Promise.resolve(),
+    releaseSecrets: () => Promise.resolve([]),
     log: () => undefined
   } as unknown as AttemptInput
-  const parts = { sandbox, clock, input, env: [], termGraceMs: 0, onOutput: () => undefined }
+  const masker = new Masker([])
+  const parts = {
+    sandbox,
+    clock,
+    input,
+    env: [],
+    masker,
+    termGraceMs: 0,
+    onOutput: () => undefined
+  }
   const nowMs = clock.bootMs()
   const times = { startedMs: nowMs, stepStartedMs: nowMs, jobEndMs: nowMs + 60_000 }
   const progress = { step: 0, ...times, results: [], resources: input.spec.resources }

@@ -31,15 +31,23 @@ interface Said {
 }
 
 async function gateway(...args: readonly string[]): Promise<Said> {
+  return await gatewayWith(undefined, ...args)
+}
+
+async function gatewayWith(stdin: string | undefined, ...args: readonly string[]): Promise<Said> {
   const said: Said = { out: '', err: '', error: undefined }
   const stdout = { write: (text: string) => (said.out += text) }
   const stderr = { write: (text: string) => (said.err += text) }
-  const program = gatewayProgram({ env: {}, stdout, stderr })
+  const program = gatewayProgram({ env: {}, stdout, stderr, stdin: inputOf(stdin) })
   said.error = await program
     .parseAsync(['node', 'gateway', ...args, '--state', state])
     .then(() => undefined)
     .catch((error: unknown) => error)
   return said
+}
+
+async function* inputOf(text = '') {
+  yield text
 }
 
 test('id makes key and store, pins the authority, and gives the same ids again', async () => {
@@ -198,4 +206,37 @@ test('start says what is missing before it has an identity', async () => {
   const said = await gateway('start', '--log-level', 'silent')
 
   expect(said.error).toMatchObject({ code: 'STATE_ABSENT', kind: { exit: 78 } })
+})
+
+test('a secret is set from standard input, listed without its value, and removed', async () => {
+  const secretFile = join(folder.dir, 'hook')
+  const url = 'https://git.example/team/kernel.git'
+  await gateway('id', '--authority', AUTHORITY)
+  await gateway('repo', 'add', 'team/kernel', '--url', url, '--secret-file', secretFile)
+  const repo = ['--repo', 'team/kernel'] as const
+  const rules = ['--branch', 'main', '--image', 'ghcr.io/team/*'] as const
+
+  const set = await gatewayWith('hunter22\n', 'secret', 'set', 'NPM_TOKEN', ...repo, ...rules)
+  expect([set.error, set.out]).toEqual([undefined, ''])
+  expect(set.err).toBe('secret NPM_TOKEN of team/kernel set, version 1\n')
+  const listed = await gateway('secret', 'list')
+  expect(listed.out).toMatch(
+    /^team\/kernel {3}NPM_TOKEN {3}v1 {3}\S+ {3}main {3}ghcr.io\/team\/\*\n$/
+  )
+  const json = JSON.parse((await gateway('secret', 'list', '--json')).out)
+  expect(json.secrets).toMatchObject([{ name: 'NPM_TOKEN', branches: ['main'], events: ['push'] }])
+  expect(JSON.stringify(json)).not.toContain('sealed')
+
+  expect((await gateway('secret', 'remove', 'NPM_TOKEN', ...repo)).error).toBeUndefined()
+  expect((await gateway('secret', 'list')).out).toBe('')
+  expect((await gateway('secret', 'remove', 'NPM_TOKEN', ...repo)).error).toMatchObject({
+    code: 'SECRET_UNKNOWN'
+  })
+})
+
+test('a secret of a repository that is not declared, or with a wrong name, is refused', async () => {
+  for (const name of ['NPM_TOKEN', 'a-b', 'RUNNER_MESH_X']) {
+    const set = await gatewayWith('hunter22', 'secret', 'set', name, '--repo', 'team/kernel')
+    expect(set.error, name).toMatchObject({ code: 'USAGE' })
+  }
 })

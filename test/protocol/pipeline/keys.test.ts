@@ -7,7 +7,8 @@ const utf8 = new TextEncoder()
 /** A good file with one more key in one of its maps; JSON is YAML. */
 function fileWith(context: Context, key: string, value: unknown): string {
   const step = { run: 'make' }
-  const job = { image: 'debian:13', resources: {}, steps: [step] }
+  const secret = {}
+  const job = { image: 'debian:13', resources: {}, secrets: { A: secret }, steps: [step] }
   const file = { on: { push: {} }, defaults: {}, jobs: { build: job } }
   const maps: Record<Context, object> = {
     file,
@@ -16,6 +17,7 @@ function fileWith(context: Context, key: string, value: unknown): string {
     defaults: file.defaults,
     job,
     resources: job.resources,
+    secret,
     step
   }
   Object.assign(maps[context], { [key]: value })
@@ -28,6 +30,8 @@ function firstError(file: string): string {
 }
 
 const VALUES: Readonly<Record<string, unknown>> = {
+  secrets: ['A'],
+  file: '/run/secrets/a',
   on: { push: {} },
   push: {},
   branches: ['main'],

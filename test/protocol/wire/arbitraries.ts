@@ -8,6 +8,7 @@ import type { Frame } from '../../../protocol/wire/frame.ts'
 import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
+import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
 import {
   blobs,
   boots,
@@ -43,22 +44,37 @@ const dictionaries = fc.dictionary(names, names, { maxKeys: 4, noNullPrototype: 
 const variables = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), fc.constant('__proto__'))
 const timeouts = fc.integer({ min: 1, max: 86_400_000 })
 
-const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc.record({
-  name: names,
-  image: fc.constantFrom('alpine:3.20', 'registry.example:5000/a/b@sha256:00'),
-  platform: option(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
-  emulation: fc.constantFrom('allow', 'forbid'),
-  resources: fc.record({
-    cpuMilli: fc.integer({ min: 1, max: 64_000 }),
-    memoryBytes: fc.integer({ min: 1, max: 2 ** 44 })
+const secretRequests = fc.uniqueArray(
+  fc.record({
+    name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
+    file: option(fc.stringMatching(/^[a-z0-9_][a-z0-9._-]{0,10}$/).map((x) => `/run/secrets/${x}`))
   }),
-  labels: dictionaries,
-  env: fc.dictionary(variables, texts, { maxKeys: 4 }),
-  timeoutMs: timeouts,
-  onLoss: fc.constantFrom('retry', 'error'),
-  network: fc.constant('none'),
-  steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) }))
-})
+  {
+    minLength: 1,
+    maxLength: 3,
+    comparator: (a, b) => a.name === b.name || (a.file !== undefined && a.file === b.file)
+  }
+)
+
+const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
+  .record({
+    name: names,
+    image: fc.constantFrom('alpine:3.20', 'registry.example:5000/a/b@sha256:00'),
+    platform: option(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
+    emulation: fc.constantFrom('allow', 'forbid'),
+    resources: fc.record({
+      cpuMilli: fc.integer({ min: 1, max: 64_000 }),
+      memoryBytes: fc.integer({ min: 1, max: 2 ** 44 })
+    }),
+    labels: dictionaries,
+    env: fc.dictionary(variables, texts, { maxKeys: 4 }),
+    timeoutMs: timeouts,
+    onLoss: fc.constantFrom('retry', 'error'),
+    network: fc.constant('none'),
+    steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
+    secrets: option(secretRequests)
+  })
+  .map(({ secrets, ...spec }) => (secrets === undefined ? spec : { ...spec, secrets }))
 
 export const manifests: fc.Arbitrary<Manifest> = fc
   .record({
@@ -187,6 +203,33 @@ export const logRequests: fc.Arbitrary<LogRequest> = fc.oneof(
     epoch: option(positive),
     fromLine: positive,
     limit: fc.integer({ min: 1, max: 1_000 })
+  })
+)
+
+const secretNames = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/)
+
+export const secretsRequests: fc.Arbitrary<SecretsRequest> = fc.record({
+  job: jobIds,
+  epoch: positive,
+  claimId: ids,
+  nonce: ids,
+  names: fc.array(secretNames, { maxLength: 4 })
+})
+
+export const secretsReplies: fc.Arbitrary<SecretsReply> = fc.oneof(
+  fc.record({
+    nonce: ids,
+    kind: fc.constant('released'),
+    secrets: fc.array(
+      fc.record({ name: secretNames, value: fc.uint8Array({ minLength: 1, maxLength: 40 }) }),
+      { maxLength: 3 }
+    )
+  }),
+  fc.record({
+    nonce: ids,
+    kind: fc.constant('refused'),
+    reason: fc.constantFrom('not_holder', 'unknown_job', 'unset', 'unnamed', 'too_large'),
+    name: fc.oneof(fc.constant(''), secretNames)
   })
 )
 

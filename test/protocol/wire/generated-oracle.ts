@@ -45,7 +45,8 @@ function fieldsOf(message: Fields, domain: Fields): Fields {
 function expectSame(value: unknown, domain: unknown, name: string): void {
   if (value instanceof Uint8Array) expectSameBytes(value, domain)
   else if (Array.isArray(value)) {
-    const items = Array.isArray(domain) ? domain : pairsOf(domain as Fields)
+    // Absent stands for an empty list where a domain may leave one out.
+    const items = Array.isArray(domain) ? domain : pairsOf((domain ?? {}) as Fields)
     expect(items, name).toHaveLength(value.length)
     for (const [index, item] of value.entries()) expectSameFields(item, items[index])
   } else if (typeof value === 'object' && value !== null) expectSameFields(value, domain)

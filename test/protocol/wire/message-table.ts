@@ -40,6 +40,12 @@ import {
   encodeRosterRequest
 } from '../../../protocol/wire/roster-message.ts'
 import { runIdOfOrigin } from '../../../protocol/wire/run-id.ts'
+import {
+  decodeSecretsReply,
+  decodeSecretsRequest,
+  encodeSecretsReply,
+  encodeSecretsRequest
+} from '../../../protocol/wire/secrets-codec.ts'
 import { decodeValue, encodeValue } from '../../../protocol/wire/value-codec.ts'
 import {
   advertisements,
@@ -51,7 +57,9 @@ import {
   rosterHints,
   rosterReplies,
   rosterRequests,
-  rosters
+  rosters,
+  secretsReplies,
+  secretsRequests
 } from './arbitraries.ts'
 import { KEYS } from './draws.ts'
 import { inviteLists, joinClaims, joinReplies, joinRequests } from './join-arbitraries.ts'
@@ -120,6 +128,8 @@ export const MESSAGES: readonly MessageKind[] = [
   kind('jobs message', jobsMessages, encodeJobsMessage, decodeJobsMessage),
   kind('log request', logRequests, encodeLogRequest, decodeLogRequest),
   kind('log reply', logReplies, encodeLogReply, decodeLogReply),
+  kind('request for secrets', secretsRequests, encodeSecretsRequest, decodeSecretsRequest),
+  kind('answer with secrets', secretsReplies, encodeSecretsReply, decodeSecretsReply),
   kind('join claim', joinClaims, encodeJoinClaim, decodeJoinClaim),
   kind('join request', joinRequests, encodeJoinRequest, decodeJoinRequest),
   kind('join reply', joinReplies, encodeJoinReply, decodeJoinReply),

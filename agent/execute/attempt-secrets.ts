@@ -1,0 +1,67 @@
+import { Masker } from '../../protocol/core/masker/masker.ts'
+import type { JobSpec } from '../../protocol/core/run.ts'
+
+const LF = 10
+
+export interface SecretValue {
+  readonly name: string
+  readonly value: Uint8Array
+}
+
+export interface SecretFile {
+  /** Below SECRETS_INSIDE. */
+  readonly path: string
+  readonly value: Uint8Array
+}
+
+/** The secrets of one attempt: how steps get them, and how what they write hides them. */
+export class AttemptSecrets {
+  readonly masker: Masker
+  readonly #spec: Pick<JobSpec, 'secrets'>
+  readonly #values: ReadonlyMap<string, Uint8Array>
+
+  constructor(spec: Pick<JobSpec, 'secrets'>, values: readonly SecretValue[]) {
+    this.#spec = spec
+    this.#values = new Map(values.map(({ name, value }) => [name, value]))
+    this.masker = new Masker([...this.#values.values()])
+  }
+
+  /** `NAME=value` of those that are variables: for a step's own start, never the container's. */
+  env(): readonly string[] {
+    return this.#wanted().flatMap(({ name, file }) =>
+      file === undefined ? [`${name}=${Buffer.from(this.#value(name)).toString('utf8')}`] : []
+    )
+  }
+
+  /** Copies, which whoever hands them over erases. */
+  files(): readonly SecretFile[] {
+    return this.#wanted().flatMap(({ name, file }) =>
+      file === undefined ? [] : [{ path: file, value: textFileOf(this.#value(name)) }]
+    )
+  }
+
+  /** Overwrites the values; copies that are text stay until their memory is used again. */
+  erase(): void {
+    for (const value of this.#values.values()) value.fill(0)
+  }
+
+  #wanted(): NonNullable<JobSpec['secrets']> {
+    return this.#spec.secrets ?? []
+  }
+
+  #value(name: string): Uint8Array {
+    const value = this.#values.get(name)
+    if (value === undefined) throw new Error(`no value of secret ${name} was released`)
+    return value
+  }
+}
+
+/** Several lines end with a line end, which setting the value has dropped: keys need it. */
+function textFileOf(value: Uint8Array): Uint8Array {
+  const needsEnd = value.includes(LF) && value.at(-1) !== LF
+  const file = new Uint8Array(value.length + (needsEnd ? 1 : 0)).fill(LF)
+  file.set(value)
+  return file
+}
+
+export const NO_SECRETS = new AttemptSecrets({}, [])

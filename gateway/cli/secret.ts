@@ -1,0 +1,123 @@
+import type { Command } from 'commander'
+import { MeshError } from '../../protocol/core/errors.ts'
+import { SECRET_RULES_MAX } from '../../protocol/core/secret-limits.ts'
+import { systemClock } from '../../protocol/host/clock.ts'
+import { jsonText, several } from '../../protocol/host/command-text.ts'
+import { makeStateFolder } from '../../protocol/host/durable-file.ts'
+import { globProblem } from '../../protocol/pipeline/glob.ts'
+import { secretNameProblem } from '../../protocol/pipeline/secrets.ts'
+import { loadGatewaySettings, secretsKeyPath } from '../config.ts'
+import { DEFAULT_EVENTS } from '../secrets/secret-rules.ts'
+import { SecretStore } from '../secrets/secret-store.ts'
+import { readSecretValue } from '../secrets/secret-value.ts'
+import {
+  type CommonOptions,
+  type Context,
+  common,
+  contextOf,
+  type Surroundings
+} from './command.ts'
+
+interface PlaceOptions extends CommonOptions {
+  readonly repo: string
+}
+
+interface SetOptions extends PlaceOptions {
+  readonly branch?: readonly string[]
+  readonly image?: readonly string[]
+}
+
+export function secretCommand(program: Command, around: Surroundings): void {
+  const secret = program.command('secret').description('secrets that jobs of a repository may have')
+  setCommand(secret, around)
+  listCommand(secret, around)
+  removeCommand(secret, around)
+}
+
+function setCommand(secret: Command, around: Surroundings): void {
+  withSettings(common(secret.command('set')))
+    .description('set a secret to what standard input holds; a running gateway takes it at once')
+    .argument('<name>', 'as jobs name it, NPM_TOKEN')
+    .requiredOption('--repo <name>', 'repository whose jobs may have it')
+    .option('--branch <pattern>', 'branch whose runs may have it; may be repeated', several)
+    .option('--image <pattern>', 'image whose jobs may have it; may be repeated', several)
+    .action(async (name: string, options: SetOptions) => {
+      const context = contextOf(options, around)
+      refuse(name, secretNameProblem(name))
+      const rules = rulesOf(options)
+      const { store, repositories } = await opened(context, options)
+      const { repo: repository } = options
+      if (!repositories.includes(repository)) {
+        refuse(repository, 'is no declared repository: see `gateway repo list`')
+      }
+      const value = await readSecretValue(around.stdin, name)
+      await makeStateFolder(context.paths.state)
+      const { version } = await store.set(systemClock(), { repository, name }, rules, value)
+      value.fill(0)
+      context.err(`secret ${name} of ${repository} set, version ${version}\n`)
+    })
+}
+
+function listCommand(secret: Command, around: Surroundings): void {
+  withSettings(common(secret.command('list')))
+    .description('show names and rules; values are never shown')
+    .option('--json', 'one JSON document, schema gateway.secrets/1')
+    .action(async (options: CommonOptions) => {
+      const context = contextOf(options, around)
+      const { store } = await opened(context, options)
+      const records = await store.list()
+      if (context.json) {
+        const secrets = records.map(({ sealed: _sealed, ...shown }) => shown)
+        return context.out(jsonText({ schema: 'gateway.secrets/1', secrets }))
+      }
+      for (const { repository, name, version, branches, images, changedAt } of records) {
+        const rules = [branches.join(',') || 'all branches', images.join(',') || 'all images']
+        context.out(`${repository}   ${name}   v${version}   ${changedAt}   ${rules.join('   ')}\n`)
+      }
+    })
+}
+
+function removeCommand(secret: Command, around: Surroundings): void {
+  withSettings(common(secret.command('remove')))
+    .description('forget a secret; a running gateway releases it no more')
+    .argument('<name>', 'as `gateway secret list` shows it')
+    .requiredOption('--repo <name>', 'its repository')
+    .action(async (name: string, options: PlaceOptions) => {
+      const context = contextOf(options, around)
+      const { store } = await opened(context, options)
+      await store.remove({ repository: options.repo, name })
+      context.err(`secret ${name} of ${options.repo} removed\n`)
+    })
+}
+
+function withSettings(command: Command): Command {
+  return command.option(
+    '--config <file>',
+    'settings (default: gateway.yaml of the system or state folder)'
+  )
+}
+
+async function opened({ paths, env }: Context, options: CommonOptions) {
+  const fileRequired = options.config !== undefined
+  const loaded = await loadGatewaySettings({ file: paths.config, fileRequired, flags: {}, env })
+  const keyFile = secretsKeyPath(paths, loaded.values)
+  const repositories = loaded.values.repositories.map(({ name }) => name)
+  return { store: new SecretStore({ file: paths.secrets, keyFile }), repositories }
+}
+
+/** Throws USAGE. */
+function rulesOf({ branch = [], image = [] }: SetOptions) {
+  for (const pattern of branch) refuse(pattern, globProblem(pattern))
+  if (branch.length > SECRET_RULES_MAX || image.length > SECRET_RULES_MAX) {
+    refuse('the rule', `has too many patterns: at most ${SECRET_RULES_MAX} are allowed`)
+  }
+  for (const pattern of image) {
+    const isReference = /^[A-Za-z0-9*][\w.*/:@+-]*$/.test(pattern)
+    refuse(pattern, isReference ? undefined : 'is no image pattern: write ghcr.io/team/*')
+  }
+  return { events: DEFAULT_EVENTS, branches: branch, images: image }
+}
+
+function refuse(what: string, problem: string | undefined): void {
+  if (problem !== undefined) throw new MeshError('USAGE', { problem: `${what} ${problem}` })
+}

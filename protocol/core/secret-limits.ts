@@ -1,0 +1,28 @@
+/*
+ * Limits of secrets and of masking; docs/limits.md lists them with those of limits.ts.
+ */
+
+/** Bytes of the shortest spelling that is masked: a shorter one is in every other word. */
+export const MASKED_BYTES_MIN = 4
+/** Bytes of one value: a private key of 8 192 bits has 6 KiB, and the environment takes 128. */
+export const SECRET_BYTES_MAX = 16_384
+/** Characters of a secret's name: it is the name of a variable. */
+export const SECRET_NAME_CHARACTERS_MAX = 64
+/** Secrets of one repository: the list of one answer fits its frame. */
+export const SECRETS_PER_REPOSITORY_MAX = 100
+/** Secrets that one job may name: as many as the masker's speed is measured with. */
+export const SECRETS_PER_JOB_MAX = 50
+/** Bytes of all values of one job: its masker keeps about 500 bytes of memory for each. */
+export const SECRETS_PER_JOB_BYTES_MAX = 65_536
+/** Patterns of refs or images in one secret's rules. */
+export const SECRET_RULES_MAX = 16
+/** Releases to one attempt: one for its start, others for answers that were lost and restarts. */
+export const SECRET_RELEASES_MAX = 16
+/** Attempts whose releases a gateway counts; of older ones it forgets the count. */
+export const SECRET_ATTEMPTS_COUNTED_MAX = 10_000
+/** Jobs whose masker a gateway keeps made: each has up to some MiB. */
+export const LOG_MASKERS_MAX = 32
+/** Milliseconds for which an agent asks for secrets before it gives the job back. */
+export const SECRETS_WAIT_MS_MAX = 60_000
+/** Milliseconds of one such request: the gateway reads the job's register from a quorum. */
+export const SECRETS_REQUEST_MS_MAX = 10_000

@@ -1,0 +1,50 @@
+import type { SecretRequest } from '../core/run.ts'
+import { SECRET_NAME_CHARACTERS_MAX, SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
+import type { FieldReader } from './field-reader.ts'
+import type { FieldWriter } from './field-writer.ts'
+import { refuse } from './fields.ts'
+
+const FIELD = 13
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+/** Never a path out of the folder that is in memory: elsewhere a value would be on a disk. */
+const FILE = /^\/run\/secrets\/[A-Za-z0-9_][A-Za-z0-9._-]*$/
+const FILE_CHARACTERS_MAX = '/run/secrets/'.length + SECRET_NAME_CHARACTERS_MAX
+
+export function writeSecrets(writer: FieldWriter, secrets: readonly SecretRequest[]): void {
+  const checked = distinct(secrets.map(checkedRequest))
+  writer.list(FIELD, 'secrets', SECRETS_PER_JOB_MAX, checked, (inner, { name, file }) => {
+    inner.optionalLine(2, 'secret file', file, FILE_CHARACTERS_MAX)
+    inner.line(1, 'secret name', name, SECRET_NAME_CHARACTERS_MAX)
+  })
+}
+
+export function readSecrets(reader: FieldReader): readonly SecretRequest[] {
+  return distinct(
+    reader.list(FIELD, 'secrets', SECRETS_PER_JOB_MAX, (inner) =>
+      checkedRequest({
+        name: inner.line(1, 'secret name', SECRET_NAME_CHARACTERS_MAX),
+        file: inner.optionalLine(2, 'secret file', FILE_CHARACTERS_MAX)
+      })
+    )
+  )
+}
+
+function checkedRequest(request: SecretRequest): SecretRequest {
+  const { name, file } = request
+  if (!NAME.test(name)) refuse('secrets', `has the name ${JSON.stringify(name)}`)
+  if (file !== undefined && !FILE.test(file)) {
+    refuse('secrets', `has the file ${JSON.stringify(file)}`)
+  }
+  return request
+}
+
+function distinct(requests: readonly SecretRequest[]): readonly SecretRequest[] {
+  const seen = new Set<string>()
+  for (const { name, file } of requests) {
+    for (const each of file === undefined ? [name] : [name, file]) {
+      if (seen.has(each)) refuse('secrets', `has ${JSON.stringify(each)} twice`)
+      seen.add(each)
+    }
+  }
+  return requests
+}

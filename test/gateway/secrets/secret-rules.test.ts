@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import {
+  ruleAgainst,
+  type SecretRules,
+  type SecretRun
+} from '../../../gateway/secrets/secret-rules.ts'
+import type { Trust } from '../../../protocol/core/trust.ts'
+
+const open: SecretRules = { events: ['push'], branches: [], images: [] }
+const at = (ref: string, trust: Trust = 'trusted'): SecretRun => {
+  return { origin: { ref, event: 'push' }, trust }
+}
+
+test('without rules every push to the repository may have it', () => {
+  expect(ruleAgainst(open, at('refs/heads/topic/x'), 'alpine:3.22')).toBeUndefined()
+})
+
+test('a run that is not trusted never has it, whatever its own rules say', () => {
+  expect(ruleAgainst(open, at('refs/heads/main', 'untrusted'), 'alpine')).toBe('untrusted')
+})
+
+test('an event that it is not for does not have it', () => {
+  expect(ruleAgainst({ ...open, events: [] }, at('refs/heads/main'), 'alpine')).toBe('event')
+})
+
+test('branches are patterns over the whole name, and a tag is no branch', () => {
+  const rules = { ...open, branches: ['main', 'release/*'] }
+  expect(ruleAgainst(rules, at('refs/heads/release/1'), 'alpine')).toBeUndefined()
+  expect(ruleAgainst(rules, at('refs/heads/release/1/x'), 'alpine')).toBe('branch')
+  expect(ruleAgainst(rules, at('refs/heads/mainly'), 'alpine')).toBe('branch')
+  expect(ruleAgainst(rules, at('refs/tags/main'), 'alpine')).toBe('branch')
+})
+
+test('images are patterns over the reference as the job writes it', () => {
+  const rules = { ...open, images: ['ghcr.io/team/*'] }
+  expect(ruleAgainst(rules, at('refs/heads/main'), 'ghcr.io/team/build:1')).toBeUndefined()
+  expect(ruleAgainst(rules, at('refs/heads/main'), 'ghcr.io/other/build:1')).toBe('image')
+})

@@ -1,0 +1,144 @@
+import { expect, test } from 'vitest'
+import { type LeaseRead, SecretService } from '../../../gateway/secrets/secret-service.ts'
+import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
+import type { SealedAnnouncement } from '../../../protocol/core/run.ts'
+import { SECRET_RELEASES_MAX } from '../../../protocol/core/secret-limits.ts'
+import type { Trust } from '../../../protocol/core/trust.ts'
+import { generateKey } from '../../../protocol/wire/keys.ts'
+import {
+  decodeSecretsReply,
+  encodeSecretsRequest,
+  type SecretsRequest
+} from '../../../protocol/wire/secrets-codec.ts'
+import { claimed, completed, jobLife, sealedRun } from '../../support/run-life.ts'
+
+const PIPELINE =
+  'jobs: { build: { image: "debian:13", secrets: [NPM_TOKEN, OTHER], steps: [{ run: make }] } }\n'
+const sealed = sealedRun(generateKey(), { commit: 'a'.repeat(40), pipeline: PIPELINE })
+const JOB = `${sealed.announcement.runId}.0`
+const CLAIM = '1'.repeat(32)
+const HOLDER = generateKey().peerId
+const held = jobLife(sealed, 0, [HOLDER, claimed(CLAIM)])
+
+const record = (name: string, rules: Partial<SecretRecord> = {}): SecretRecord => ({
+  ...{ repository: 'team/kernel', name, version: 1, events: ['push'], branches: [], images: [] },
+  ...{ changedAt: '2026-01-01T00:00:00.000Z', sealed: '', ...rules }
+})
+
+interface Wish {
+  readonly read?: LeaseRead | Error
+  readonly records?: readonly SecretRecord[]
+  readonly isAgent?: boolean
+  readonly isOurs?: boolean
+  readonly trust?: Trust
+}
+
+function ofTrust(trust: Trust): SealedAnnouncement {
+  const { announcement } = sealed
+  const manifest = { ...announcement.manifest, trust }
+  return { ...sealed, announcement: { ...announcement, manifest } }
+}
+
+function rig(wish: Wish = {}) {
+  const read = wish.read ?? { kind: 'chosen', state: held, leaseRemainingMs: 9_000 }
+  const said: string[] = []
+  const note = (facts: object, text: string): void => void said.push(JSON.stringify([facts, text]))
+  const values: Buffer[] = []
+  const service = new SecretService({
+    store: {
+      list: async () => wish.records ?? [record('NPM_TOKEN'), record('OTHER')],
+      value: async ({ name }) => {
+        const value = Buffer.from(`value of ${name}`)
+        values.push(value)
+        return value
+      }
+    },
+    isAgent: () => wish.isAgent ?? true,
+    sealedOf: () => (wish.isOurs === false ? undefined : ofTrust(wish.trust ?? 'trusted')),
+    readJob: async () => {
+      if (read instanceof Error) throw read
+      return read
+    },
+    onReleased: () => undefined,
+    log: { info: note, warn: note, error: note, debug: note } as never
+  })
+  return { service, said, values }
+}
+
+const asked: SecretsRequest = {
+  ...{ job: JOB, epoch: 1, claimId: CLAIM, nonce: '2'.repeat(32), names: ['NPM_TOKEN'] }
+}
+
+async function reasonOf(wish: Wish, request: Partial<SecretsRequest> = {}, peer = HOLDER) {
+  const reply = await rig(wish).service.answer(peer, { ...asked, ...request })
+  return reply.kind === 'refused' ? reply.reason : reply.kind
+}
+
+test('the holder gets what it names, with its nonce, and the names are written down', async () => {
+  const { service, said, values } = rig()
+  const bytes = await service.handle(HOLDER, encodeSecretsRequest(asked))
+  const reply = decodeSecretsReply(bytes)
+
+  expect(reply).toMatchObject({ nonce: asked.nonce, kind: 'released' })
+  const shown = reply.kind === 'released' ? reply.secrets : []
+  expect(shown.map(({ name, value }) => [name, Buffer.from(value).toString()])).toEqual([
+    ['NPM_TOKEN', 'value of NPM_TOKEN']
+  ])
+  expect(said).toEqual([
+    JSON.stringify([{ job: JOB, epoch: 1, peer: HOLDER, names: 'NPM_TOKEN' }, 'secrets released'])
+  ])
+  // The gateway's own copy is erased once it is in the answer.
+  expect(values.every((value) => value.every((byte) => byte === 0))).toBe(true)
+})
+
+test.each([
+  ['another peer', {}, {}, generateKey().peerId],
+  ['a member that is no agent', { isAgent: false }, {}, HOLDER],
+  ['an earlier epoch', {}, { epoch: 2 }, HOLDER],
+  ['another claim of the same peer', {}, { claimId: '3'.repeat(32) }, HOLDER]
+])('%s is not the holder', async (_, wish, request, peer) => {
+  expect(await reasonOf(wish, request, peer)).toBe('not_holder')
+})
+
+test('nor is one whose lease is over, has ended, or is of another announcement', async () => {
+  const chosen = { kind: 'chosen', state: held, leaseRemainingMs: 9_000 } as const
+  const ended = jobLife(sealed, 0, [HOLDER, claimed(CLAIM)], [HOLDER, completed({}, CLAIM)])
+
+  expect(await reasonOf({ read: { ...chosen, leaseRemainingMs: 0 } })).toBe('not_holder')
+  expect(await reasonOf({ read: { ...chosen, state: ended } })).toBe('not_holder')
+  const other = { ...held, annHash: 'f'.repeat(64) }
+  expect(await reasonOf({ read: { ...chosen, state: other } })).toBe('not_holder')
+})
+
+test('without a quorum, or of a run of another gateway, nothing is said either way', async () => {
+  expect(await reasonOf({ read: { kind: 'unreachable' } })).toBe('unknown_job')
+  expect(await reasonOf({ read: new Error('gone') })).toBe('unknown_job')
+  expect(await reasonOf({ isOurs: false })).toBe('unknown_job')
+  expect(await reasonOf({}, { job: `${sealed.announcement.runId}.7` })).toBe('unknown_job')
+})
+
+test('a name that the signed job does not have is refused, set or not', async () => {
+  const records = [record('NPM_TOKEN'), record('DEPLOY_KEY')]
+  expect(await reasonOf({ records }, { names: ['NPM_TOKEN', 'DEPLOY_KEY'] })).toBe('unnamed')
+})
+
+test('a secret that is unset, of another repository, or against its rules is refused', async () => {
+  const only = (rules: Partial<SecretRecord>): Wish => ({ records: [record('NPM_TOKEN', rules)] })
+  expect(await reasonOf({ records: [] })).toBe('unset')
+  expect(await reasonOf(only({ repository: 'team/other' }))).toBe('unset')
+  expect(await reasonOf(only({ branches: ['release/*'] }))).toBe('branch')
+  expect(await reasonOf(only({ images: ['ghcr.io/*'] }))).toBe('image')
+  expect(await reasonOf(only({ events: [] }))).toBe('event')
+  expect(await reasonOf(only({ branches: ['main'], images: ['debian:13'] }))).toBe('released')
+  expect(await reasonOf({ ...only({}), trust: 'untrusted' })).toBe('untrusted')
+})
+
+test('an epoch gets its secrets a bounded number of times, and the next one again', async () => {
+  const { service, said } = rig()
+  for (let times = 0; times < SECRET_RELEASES_MAX; times += 1) {
+    expect((await service.answer(HOLDER, asked)).kind).toBe('released')
+  }
+
+  expect(await service.answer(HOLDER, asked)).toMatchObject({ reason: 'too_often' })
+  expect(said.join()).not.toContain('value of')
+})

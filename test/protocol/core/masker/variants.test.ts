@@ -1,0 +1,29 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { variantsOf } from '../../../../protocol/core/masker/variants.ts'
+import { MASKED_BYTES_MIN } from '../../../../protocol/core/secret-limits.ts'
+import { value } from './spellings.ts'
+
+test('no variant is short enough to be in every other word, and none comes twice', () => {
+  fc.assert(
+    fc.property(value, (text) => {
+      const variants = variantsOf(Buffer.from(text)).map((each) =>
+        Buffer.from(each).toString('hex')
+      )
+      expect(new Set(variants).size).toBe(variants.length)
+      expect(Math.min(...variants.map((each) => each.length / 2))).toBeGreaterThanOrEqual(
+        MASKED_BYTES_MIN
+      )
+    })
+  )
+})
+
+test('a value of one line has its spellings and no others', () => {
+  const shown = variantsOf(Buffer.from('pa$s/w rd')).map((each) => Buffer.from(each).toString())
+
+  expect(shown).toEqual(
+    expect.arrayContaining(['pa$s/w rd', 'pa%24s%2Fw%20rd', 'pa%24s%2Fw+rd', 'pa\\$s/w\\ rd'])
+  )
+  expect(shown).toContain(Buffer.from('pa$s/w rd').toString('base64'))
+  expect(shown).toContain('706124732f77207264')
+})
