@@ -10,8 +10,8 @@ import {
   loadKey,
   openStateStore,
   readAuthority
-} from '../protocol/mesh/identity.ts'
-import { RosterBook } from '../protocol/mesh/roster-book.ts'
+} from '../protocol/mesh/members/identity.ts'
+import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { keyFromBytes, type MeshKey, publicKeyOf } from '../protocol/wire/keys.ts'
 import { sealRoster } from '../protocol/wire/roster-codec.ts'
 import type { AdmitRequest, ReseatRequest } from './control/contract.ts'

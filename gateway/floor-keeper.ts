@@ -3,7 +3,7 @@ import { isRedeliveryOver } from '../protocol/core/floor.ts'
 import { FLOOR_READS_MAX, FLOOR_SWEEP_EVERY_MS } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Log } from '../protocol/host/log.ts'
-import type { AnnouncedRun, RunEnding } from '../protocol/mesh/run-ending.ts'
+import type { AnnouncedRun, RunEnding } from '../protocol/mesh/board/run-ending.ts'
 import type { InboxStore } from '../protocol/store/inbox-store.ts'
 
 export interface FloorKeeperParts {

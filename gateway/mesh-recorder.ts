@@ -3,8 +3,8 @@ import { DISK_ROOM_PERCENT, INTAKE_RECORD_MS_MAX } from '../protocol/core/limits
 import type { Clock } from '../protocol/core/ports.ts'
 import { isLost } from '../protocol/core/roster-rules.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
+import type { RecordWait } from '../protocol/mesh/board/run-recorder.ts'
 import type { Member } from '../protocol/mesh/member.ts'
-import type { RecordWait } from '../protocol/mesh/run-recorder.ts'
 import type { Recorder } from './ports.ts'
 
 export interface MeshRecorderParts {

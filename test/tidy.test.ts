@@ -104,6 +104,38 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   gateway: ['protocol']
 }
 
+/**
+ * The rooms within protocol/mesh, each with those below it; what lies in none of them puts them
+ * together, and may import all.
+ */
+const BELOW_IN_MESH: Readonly<Record<string, readonly string[]>> = {
+  bounds: [],
+  members: ['bounds'],
+  links: ['bounds', 'members'],
+  announcements: ['bounds', 'members'],
+  registers: ['bounds', 'members', 'links'],
+  joining: ['bounds', 'members', 'links'],
+  witness: ['bounds', 'members', 'links', 'announcements', 'registers'],
+  board: ['bounds', 'members', 'links', 'announcements', 'registers']
+}
+
+function meshRoomOf(path: string): string | undefined {
+  return /^protocol\/mesh\/(?:([a-z-]+)\/)?/.exec(path)?.[1]
+}
+
+const meshRooms: Rule = (source) => {
+  const room = meshRoomOf(source.path)
+  if (room === undefined) return []
+  const below = BELOW_IN_MESH[room]
+  if (below === undefined) return [`${source.path}: ${room} is no room of protocol/mesh`]
+  return importsOf(source).flatMap(({ line, target }) => {
+    if (!target.startsWith('protocol/mesh/')) return []
+    const other = meshRoomOf(target)
+    const isAllowed = other === room || (other !== undefined && below.includes(other))
+    return isAllowed ? [] : [`${source.path}:${line}: ${room} imports ${other ?? 'the top'}`]
+  })
+}
+
 function roomOf(path: string): string {
   const [top = '', second = ''] = path.split('/')
   return top === 'protocol' ? `${top}/${second}` : top
@@ -130,7 +162,7 @@ const imports: Rule = (source) => {
   })
 }
 
-const RULES = { lineLength, fileLength, bannedCalls, words, imports }
+const RULES = { lineLength, fileLength, bannedCalls, words, imports, meshRooms }
 
 function sources(): Source[] {
   return ROOMS.flatMap((room) =>
@@ -238,5 +270,15 @@ describe('each rule finds what it forbids', () => {
     const api = source("import { x } from '../api/x.ts'", 'protocol/mesh/b.ts')
     expect(imports(api)).toHaveLength(1)
     expect(imports(source("import { x } from './y.ts'"))).toHaveLength(0)
+  })
+
+  test('an import from one room of the mesh to another that is not below it', () => {
+    const found = (text: string, path: string): number => meshRooms(source(text, path)).length
+    expect(found("import { x } from '../board/x.ts'", 'protocol/mesh/links/a.ts')).toBe(1)
+    expect(found("import { x } from '../member.ts'", 'protocol/mesh/board/a.ts')).toBe(1)
+    expect(found("import { x } from '../links/x.ts'", 'protocol/mesh/board/a.ts')).toBe(0)
+    expect(found("import { x } from '../../core/x.ts'", 'protocol/mesh/links/a.ts')).toBe(0)
+    expect(found("import { x } from './board/x.ts'", 'protocol/mesh/member.ts')).toBe(0)
+    expect(found('', 'protocol/mesh/attic/a.ts')).toBe(1)
   })
 })

@@ -5,7 +5,7 @@ import { CANCEL_WAIT_MS_MAX } from '../../protocol/core/follow-limits.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
-import { pause } from '../../protocol/mesh/pause.ts'
+import { pause } from '../../protocol/mesh/bounds/pause.ts'
 import { type CancelledView, cancelledSchema } from '../control/contract.ts'
 import { checked } from './argument.ts'
 import {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
-import { pause } from '../../protocol/mesh/pause.ts'
+import { pause } from '../../protocol/mesh/bounds/pause.ts'
 import { type OrdersView, ordersSchema } from '../control/contract.ts'
 import {
   type CommonOptions,

@@ -9,7 +9,7 @@ import {
 import { codeOf, MeshError } from '../../protocol/core/errors.ts'
 import { LOG_RESUME_MS_MAX } from '../../protocol/core/follow-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
-import { pause } from '../../protocol/mesh/pause.ts'
+import { pause } from '../../protocol/mesh/bounds/pause.ts'
 
 /** Milliseconds between two tries to go on. */
 const RESUME_EVERY_MS = 500

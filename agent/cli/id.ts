@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { jsonText } from '../../protocol/host/command-text.ts'
-import { makeIdentity } from '../../protocol/mesh/identity.ts'
+import { makeIdentity } from '../../protocol/mesh/members/identity.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 
 interface IdOptions extends CommonOptions {

@@ -6,7 +6,7 @@ import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { EpochHealth } from '../../protocol/core/epochs.ts'
 import type { Roster } from '../../protocol/core/roster.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
-import type { PeerLink } from '../../protocol/mesh/links.ts'
+import type { PeerLink } from '../../protocol/mesh/links/links.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
 import type {
   AdmitRequest,

@@ -3,7 +3,7 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import { Ballast } from '../../protocol/host/ballast.ts'
 import { ballastOf, diskSpaceOf, isLow, isWatched } from '../../protocol/host/disk-space.ts'
 import type { StatePaths } from '../../protocol/host/paths.ts'
-import { loadKey } from '../../protocol/mesh/identity.ts'
+import { loadKey } from '../../protocol/mesh/members/identity.ts'
 import { ASIDE } from '../witness-reset.ts'
 import { type Finding, failed, note, ok, warning } from './finding.ts'
 

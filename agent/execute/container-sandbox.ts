@@ -7,6 +7,7 @@ import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
+import { runHelper } from './helper-process.ts'
 import { withHome } from './job-environment.ts'
 import { orAbort } from './or-abort.ts'
 import { differences } from './read-back.ts'
@@ -39,9 +40,6 @@ const KILL_REASON_MS_MAX = 1_000
 const KILLED = 137
 /** Containers of an earlier attempt that may stand in the way of one name. */
 const CREATE_TRIES_MAX = 3
-/** Characters of what a helper said that are kept. */
-const HELPER_CHARACTERS_MAX = 1_000
-
 /** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
 const TERM_MS_MAX = 2_000
 
@@ -366,19 +364,8 @@ export class ContainerSandbox implements Sandbox {
     signal: AbortSignal,
     stdin?: Readable
   ): Promise<string> {
-    let said = ''
-    const end = await this.#exec({
-      container: this.#container(),
-      command,
-      env: [],
-      user,
-      workdir: '/',
-      stdin,
-      onOutput: (_stream, bytes) => {
-        said = (said + Buffer.from(bytes).toString('utf8')).slice(0, HELPER_CHARACTERS_MAX)
-      },
-      signal
-    })
+    const call = { container: this.#container(), command, user, stdin, signal }
+    const { end, said } = await runHelper((request) => this.#exec(request), call)
     if (end.kind === 'exited' && end.code === 0) return said
     const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
     throw this.#failed('take the source or a secret', cause)

@@ -1,5 +1,9 @@
 import type { Command } from 'commander'
-import { type JoinOptions, runJoin, takesJoinString } from '../../protocol/mesh/join-command.ts'
+import {
+  type JoinOptions,
+  runJoin,
+  takesJoinString
+} from '../../protocol/mesh/joining/join-command.ts'
 import { loadGatewaySettings } from '../config.ts'
 import { type CommonOptions, common, contextOf, type Surroundings } from './command.ts'
 

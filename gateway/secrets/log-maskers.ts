@@ -4,7 +4,7 @@ import { Masker } from '../../protocol/core/masker/masker.ts'
 import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
 import { LOG_MASKERS_MAX } from '../../protocol/core/secret-limits.ts'
 import type { Log } from '../../protocol/host/log.ts'
-import { Lru } from '../../protocol/mesh/lru.ts'
+import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import type { SecretStore } from './secret-store.ts'
 
 export interface LogMaskersParts {

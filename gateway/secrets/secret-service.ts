@@ -12,7 +12,7 @@ import {
   SECRETS_PER_JOB_BYTES_MAX
 } from '../../protocol/core/secret-limits.ts'
 import type { Log } from '../../protocol/host/log.ts'
-import { Lru } from '../../protocol/mesh/lru.ts'
+import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import {
   decodeSecretsRequest,
   encodeSecretsReply,

@@ -1,8 +1,8 @@
-import type { Background } from './background.ts'
-import { JobAccess, type JobAccessParts } from './job-access.ts'
-import type { JobsGossip } from './jobs-gossip.ts'
-import { Mover, type MoverParts } from './mover.ts'
-import { Reannouncer } from './reannouncer.ts'
+import { JobAccess, type JobAccessParts } from './board/job-access.ts'
+import type { JobsGossip } from './board/jobs-gossip.ts'
+import { Mover, type MoverParts } from './board/mover.ts'
+import { Reannouncer } from './board/reannouncer.ts'
+import type { Background } from './bounds/background.ts'
 
 type Own = 'jobs' | 'hint' | 'onMoved'
 

@@ -5,15 +5,21 @@ import type { JobOpBody } from '../core/job.ts'
 import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
-import type { Door } from './door.ts'
-import { epochHealthOf } from './epoch-health.ts'
+import type {
+  HeldLease,
+  JobChange,
+  JobChangeOptions,
+  JobRead,
+  RenewOutcome
+} from './board/job-access.ts'
+import { type MemberEvent, MemberEvents } from './board/member-events.ts'
+import type { RunEnding } from './board/run-ending.ts'
+import type { RecordOptions } from './board/run-recorder.ts'
 import { healthOf, type MeshHealth } from './health.ts'
-import type { HeldLease, JobChange, JobChangeOptions, JobRead, RenewOutcome } from './job-access.ts'
-import { type MemberEvent, MemberEvents } from './member-events.ts'
+import { createMeshNode, type MeshNode, type MeshNodeOptions } from './links/node.ts'
 import { type MemberRooms, openRooms, type RoomsParts } from './member-rooms.ts'
-import { createMeshNode, type MeshNode, type MeshNodeOptions } from './node.ts'
-import type { RunEnding } from './run-ending.ts'
-import type { RecordOptions } from './run-recorder.ts'
+import type { Door } from './members/door.ts'
+import { epochHealthOf } from './members/epoch-health.ts'
 
 /** All that its rooms need, but what the member makes for them. */
 export interface MemberParts extends Omit<RoomsParts, 'board' | 'node' | 'emit' | 'profile'> {

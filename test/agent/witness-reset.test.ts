@@ -6,8 +6,8 @@ import { resetWitness } from '../../agent/witness-reset.ts'
 import { codeOf } from '../../protocol/core/errors.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { statePaths } from '../../protocol/host/paths.ts'
-import { openStateStore } from '../../protocol/mesh/identity.ts'
-import { RosterBook } from '../../protocol/mesh/roster-book.ts'
+import { openStateStore } from '../../protocol/mesh/members/identity.ts'
+import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { temporaryFolder } from '../support/store-folder.ts'
 
 const clock = systemClock()

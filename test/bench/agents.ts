@@ -1,7 +1,7 @@
 import '../../protocol/host/node20.ts'
 import type { JobOpBody } from '../../protocol/core/job.ts'
 import { jobIdOf } from '../../protocol/core/run.ts'
-import type { HeldLease } from '../../protocol/mesh/job-access.ts'
+import type { HeldLease } from '../../protocol/mesh/board/job-access.ts'
 import { eventually } from '../support/eventually.ts'
 import { succeeded } from '../support/memory-members.ts'
 import { sealRun } from '../support/memory-mesh.ts'

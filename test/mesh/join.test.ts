@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SealedRoster } from '../../protocol/core/roster.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
-import { RosterBook } from '../../protocol/mesh/roster-book.ts'
+import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { PROTOCOLS } from '../../protocol/wire/ids.ts'
 import {
   decodeJoinReply,

@@ -4,7 +4,7 @@ import { landingOf } from '../../protocol/core/move.ts'
 import { MOVE_HOPS_MAX } from '../../protocol/core/roster-limits.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
-import { attemptsMaxOf } from '../../protocol/mesh/announcement-terms.ts'
+import { attemptsMaxOf } from '../../protocol/mesh/announcements/announcement-terms.ts'
 import type { Ref } from './client.ts'
 import type { JobChange, JobDoor, JobRead, NodeParts } from './node-parts.ts'
 

@@ -1,7 +1,7 @@
 import type { RegisterValue } from '../../protocol/core/messages.ts'
 import type { Roster } from '../../protocol/core/roster.ts'
 import type { Announcement, SealedAnnouncement } from '../../protocol/core/run.ts'
-import { AnnouncementTerms } from '../../protocol/mesh/announcement-terms.ts'
+import { AnnouncementTerms } from '../../protocol/mesh/announcements/announcement-terms.ts'
 import { canonical } from '../support/plain-digest.ts'
 import type { Disk } from './disk.ts'
 import type { Network } from './network.ts'

@@ -18,7 +18,7 @@ import type {
 import { runIdOf } from '../../protocol/core/run.ts'
 import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
-import { LeaseSweep } from '../../protocol/mesh/lease-sweep.ts'
+import { LeaseSweep } from '../../protocol/mesh/witness/lease-sweep.ts'
 import type { Disk } from './disk.ts'
 import { admitFirst } from './first-accept.ts'
 import type { SimFloors } from './floors.ts'

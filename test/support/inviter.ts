@@ -8,9 +8,13 @@ import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { statePaths } from '../../protocol/host/paths.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
-import { InviteBook } from '../../protocol/mesh/invite-book.ts'
-import { type Joined, joinMesh } from '../../protocol/mesh/join-mesh.ts'
-import { type Admitter, JoinService, type Newcomer } from '../../protocol/mesh/join-service.ts'
+import { InviteBook } from '../../protocol/mesh/joining/invite-book.ts'
+import { type Joined, joinMesh } from '../../protocol/mesh/joining/join-mesh.ts'
+import {
+  type Admitter,
+  JoinService,
+  type Newcomer
+} from '../../protocol/mesh/joining/join-service.ts'
 import { PROTOCOLS } from '../../protocol/wire/ids.ts'
 import { inviteIdOf } from '../../protocol/wire/join-proof.ts'
 import type { JoinTicket } from '../../protocol/wire/join-string.ts'

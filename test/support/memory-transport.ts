@@ -1,9 +1,9 @@
 import { codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Clock, RequestOptions } from '../../protocol/core/ports.ts'
-import type { GossipHandler } from '../../protocol/mesh/gossip.ts'
-import type { LinkEvent, PeerLink } from '../../protocol/mesh/links.ts'
-import type { MeshNode } from '../../protocol/mesh/node.ts'
-import type { RequestHandler } from '../../protocol/mesh/request-server.ts'
+import type { GossipHandler } from '../../protocol/mesh/links/gossip.ts'
+import type { LinkEvent, PeerLink } from '../../protocol/mesh/links/links.ts'
+import type { MeshNode } from '../../protocol/mesh/links/node.ts'
+import type { RequestHandler } from '../../protocol/mesh/links/request-server.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 export interface Faults {

@@ -9,7 +9,7 @@ import type {
 } from '../../protocol/core/messages.ts'
 import { reduce } from '../../protocol/core/register-reducer.ts'
 import { jobIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
-import { refOf } from '../../protocol/mesh/run-ledger.ts'
+import { refOf } from '../../protocol/mesh/board/run-ledger.ts'
 import { digest } from '../../protocol/wire/digest.ts'
 import type { MemoryPeer } from './memory-mesh.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { healthOf } from '../../../protocol/mesh/health.ts'
-import { RosterLookups } from '../../../protocol/mesh/roster-lookups.ts'
+import { RosterLookups } from '../../../protocol/mesh/joining/roster-lookups.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
 import { FakeClock } from '../../support/fake-clock.ts'

@@ -3,7 +3,7 @@ import { NO_BALLOT } from '../../../protocol/core/ballot.ts'
 import { WITNESS_INQUIRY_MS_MAX } from '../../../protocol/core/limits.ts'
 import type { RegisterRequest } from '../../../protocol/core/messages.ts'
 import { jobIdOf, type SealedAnnouncement } from '../../../protocol/core/run.ts'
-import { refOf } from '../../../protocol/mesh/run-ledger.ts'
+import { refOf } from '../../../protocol/mesh/board/run-ledger.ts'
 import { PROTOCOLS } from '../../../protocol/wire/ids.ts'
 import {
   decodeRegisterReply,

@@ -3,7 +3,7 @@ import { codeOf } from '../../../protocol/core/errors.ts'
 import { REDELIVERY_MS } from '../../../protocol/core/retention-limits.ts'
 import type { Role } from '../../../protocol/core/roster.ts'
 import { REDELIVERY_MARGIN_MS } from '../../../protocol/core/roster-limits.ts'
-import type { RecordWait } from '../../../protocol/mesh/run-recorder.ts'
+import type { RecordWait } from '../../../protocol/mesh/board/run-recorder.ts'
 import { MemoryMembers } from '../../support/memory-members.ts'
 
 const GATEWAY: readonly Role[] = ['gateway', 'witness']
