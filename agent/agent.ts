@@ -132,6 +132,7 @@ export class Agent implements Supervised {
       offer: {
         platforms: host.platforms,
         labels: settings.labels,
+        networks: [],
         capacity: host.capacity
       },
       logs,
@@ -272,6 +273,7 @@ export class Agent implements Supervised {
       version: VERSION,
       platforms: host.platforms,
       labels: settings.labels,
+      networks: [],
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

@@ -1,24 +1,26 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
+import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
 
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
-  /** `platform`, `slot`, `cpu`, `memory`, `label KEY`; for lacking room `free slot` and so on. */
+  /** `platform`, `slot`, `cpu`, `memory`, `label KEY`, `enforced network`; for lacking room `free slot` and so on. */
   readonly requirement: string
   readonly wanted: string
   readonly offered: string
 }
 
 /** The part of an advertisement that never changes with load. */
-export type Offer = Pick<Advertisement, 'platforms' | 'labels' | 'capacity'>
+export type Offer = Pick<Advertisement, 'platforms' | 'labels' | 'capacity' | 'networks'>
 
 /** What the agent lacks to ever run the job; empty when it fits. */
 export function fits(spec: JobSpec, offer: Offer): readonly Unmet[] {
   return [
     ...unmetPlatform(spec.platform, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, ''),
-    ...unmetLabels(spec.labels, offer.labels)
+    ...unmetLabels(spec.labels, offer.labels),
+    ...unmetNetwork(spec.network, offer.networks)
   ]
 }
 
@@ -73,6 +75,13 @@ function unmetLabels(
       wanted: value,
       offered: labelOf(offered, key) ?? 'none'
     }))
+}
+
+function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[]): Unmet[] {
+  const wanted = abilityFor(policy)
+  if (wanted === undefined || offered.includes(wanted)) return []
+  // A host that cannot prove its rules offers nothing: jobs wait for one that can.
+  return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
 }
 
 // A label named `constructor` must not find what every object inherits.

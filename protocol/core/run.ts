@@ -1,4 +1,5 @@
 import type { SignedOp } from './job.ts'
+import type { NetworkPolicy } from './network.ts'
 
 /** What a run id is made of (lease-protocol 4.1): meaning, never the id of a delivery. */
 export interface RunOrigin {
@@ -43,7 +44,7 @@ export interface JobSpec {
   readonly env: Readonly<Record<string, string>>
   readonly timeoutMs: number
   readonly onLoss: 'retry' | 'error'
-  readonly network: 'none'
+  readonly network: NetworkPolicy
   readonly steps: readonly StepSpec[]
 }
 

@@ -2,7 +2,15 @@ import { type Path, quoted } from './problem.ts'
 import { nearest } from './suggestion.ts'
 
 /** The kinds of map in a pipeline file that have fixed keys. */
-export type Context = 'file' | 'on' | 'on.push' | 'defaults' | 'job' | 'resources' | 'step'
+export type Context =
+  | 'file'
+  | 'on'
+  | 'on.push'
+  | 'defaults'
+  | 'job'
+  | 'resources'
+  | 'network'
+  | 'step'
 
 interface Keys {
   readonly built: readonly string[]
@@ -43,6 +51,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
     ]
   },
   resources: { built: ['cpu', 'memory'], later: ['disk', 'pids', 'gpu'] },
+  network: { built: ['allow'], later: [] },
   step: { built: ['name', 'run', 'timeout'], later: ['always'] }
 }
 
@@ -79,6 +88,7 @@ const PLACES: Readonly<Record<Context, string>> = {
   defaults: 'in `defaults`',
   job: 'in a job',
   resources: 'in `resources`',
+  network: 'in `network`',
   step: 'in a step'
 }
 
@@ -95,6 +105,8 @@ const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])
   [['defaults'], 'defaults'],
   [['jobs', '*'], 'job'],
   [['jobs', '*', 'resources'], 'resources'],
+  [['defaults', 'network'], 'network'],
+  [['jobs', '*', 'network'], 'network'],
   [['jobs', '*', 'steps', '[]'], 'step']
 ]
 
@@ -124,7 +136,7 @@ export function explainKey(context: Context, key: string): string {
   return `unknown key ${name(key)}: did you mean \`${close}\`?${hint}`
 }
 
-/** For a key or value that docs/pipeline.md has and this version has not. */
+/** For a key that docs/pipeline.md has and this version has not. */
 export function notBuilt(what: string): string {
   return `${what} is known but not built yet: remove it`
 }

@@ -11,24 +11,31 @@ import {
   SCRIPT_BYTES_MAX,
   STEPS_PER_JOB_MAX
 } from '../core/limits.ts'
+import type { NetworkKind } from '../core/network.ts'
 import type { JobSpec, Resources, StepSpec } from '../core/run.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { CHARACTER_BYTES_MAX, line, lineOrNone, refuse, textBytes } from './fields.ts'
+import {
+  readNetworkAllow,
+  readNetworkKind,
+  writeNetworkAllow,
+  writeNetworkKind
+} from './network-parts.ts'
 import { numbered } from './numbered.ts'
 import { fromPairs, type PairCheck, toPairs, type WirePair } from './pairs.ts'
 
 /** As `announcement.proto` numbers them. */
 const onLosses = numbered<JobSpec['onLoss']>('onLoss', { retry: 1, error: 2 })
-const networks = numbered<JobSpec['network']>('network', { none: 1 })
 
 const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 
 export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writeNetworkAllow(writer, spec.network)
   writer.list(11, 'steps', STEPS_PER_JOB_MAX, spec.steps, writeStep)
-  writer.name(10, spec.network, networks)
+  writeNetworkKind(writer, spec.network)
   writer.name(9, spec.onLoss, onLosses)
   writer.count(8, 'timeoutMs', spec.timeoutMs, JOB_TIMEOUT_MS_MAX, 1)
   writer.list(7, 'env', ENV_ENTRIES_MAX, env, writePair)
@@ -41,6 +48,12 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
 }
 
 export function readJobSpec(reader: FieldReader): JobSpec {
+  const { network: kind, ...spec } = readFields(reader)
+  return { ...spec, network: readNetworkAllow(reader, kind) }
+}
+
+/** Fields in the order of their numbers, as they must be. */
+function readFields(reader: FieldReader): Omit<JobSpec, 'network'> & { network: NetworkKind } {
   return {
     index: reader.count(1, 'index', JOBS_PER_RUN_MAX - 1),
     name: reader.line(2, 'job name', NAME_CHARACTERS_MAX),
@@ -51,7 +64,7 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     env: readPairs(reader, 7, 'env', ENV_ENTRIES_MAX, checkVariable),
     timeoutMs: reader.count(8, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1),
     onLoss: reader.name(9, onLosses),
-    network: reader.name(10, networks),
+    network: readNetworkKind(reader),
     steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep)
   }
 }

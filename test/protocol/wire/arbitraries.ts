@@ -1,12 +1,15 @@
 import fc from 'fast-check'
 import type { Advertisement } from '../../../protocol/core/advertisement.ts'
+import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
+import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
 import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
+import { allowEntries } from '../../support/arbitrary-network.ts'
 import {
   blobs,
   boots,
@@ -42,6 +45,11 @@ const dictionaries = fc.dictionary(names, names, { maxKeys: 4, noNullPrototype: 
 const variables = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), fc.constant('__proto__'))
 const timeouts = fc.integer({ min: 1, max: 86_400_000 })
 
+const networks: fc.Arbitrary<NetworkPolicy> = fc.oneof(
+  fc.constantFrom('none', 'internet', 'open'),
+  fc.record({ allow: fc.array(allowEntries.map(formatAllowEntry), { minLength: 1, maxLength: 4 }) })
+)
+
 const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc.record({
   name: names,
   image: fc.constantFrom('alpine:3.20', 'registry.example:5000/a/b@sha256:00'),
@@ -54,7 +62,7 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc.record({
   env: fc.dictionary(variables, texts, { maxKeys: 4 }),
   timeoutMs: timeouts,
   onLoss: fc.constantFrom('retry', 'error'),
-  network: fc.constant('none'),
+  network: networks,
   steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) }))
 })
 
@@ -131,6 +139,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
   version: names,
   platforms: some(fc.record({ name: names, native: fc.boolean() })),
+  networks: fc.subarray(['internet', 'private', 'open']),
   labels: dictionaries,
   capacity: capacities,
   free: capacities,
