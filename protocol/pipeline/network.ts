@@ -36,7 +36,7 @@ export const network = z.unknown().transform((input, context) => {
   const isMap = typeof input === 'object' && input !== null && !Array.isArray(input)
   const checked = (isMap ? list : word).safeParse(input)
   if (checked.success) return checked.data
-  context.issues.push(...checked.error.issues)
+  for (const issue of checked.error.issues) context.issues.push({ ...issue, input } as RawIssue)
   return z.NEVER
 })
 
