@@ -10,6 +10,7 @@ import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
 import type { AgentSettings } from './config.ts'
 import type { Engine } from './execute/engine.ts'
+import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 
@@ -21,6 +22,8 @@ export interface AgentParts {
   readonly store: MeshStore
   readonly engine: Engine
   readonly host: HostProfile
+  /** Absent where this host enforces no networks. */
+  readonly networks?: JobNetworks | undefined
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock

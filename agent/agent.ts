@@ -100,7 +100,7 @@ export class Agent implements Supervised {
       }
     )
     this.#executor = new Executor(
-      { engine, clock, log },
+      { engine, clock, log, networks: parts.networks },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -132,7 +132,7 @@ export class Agent implements Supervised {
       offer: {
         platforms: host.platforms,
         labels: settings.labels,
-        networks: [],
+        networks: parts.networks?.offer ?? [],
         capacity: host.capacity
       },
       logs,
@@ -201,6 +201,7 @@ export class Agent implements Supervised {
     this.#quit.abort()
     await this.#claimer.stop()
     await this.#reaper.stop()
+    this.#parts.networks?.stop()
     await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
@@ -219,6 +220,7 @@ export class Agent implements Supervised {
     this.#quit.abort()
     this.#claimer.quit()
     this.#advertiser.silence()
+    this.#parts.networks?.stop()
     const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline, this.#reaper]
     await Promise.all(rooms.map((room) => room.stop()))
     await this.#feeds.stop(0)
@@ -273,7 +275,7 @@ export class Agent implements Supervised {
       version: VERSION,
       platforms: host.platforms,
       labels: settings.labels,
-      networks: [],
+      networks: this.#parts.networks?.offer ?? [],
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

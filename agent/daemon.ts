@@ -14,6 +14,7 @@ import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
+import { openNetworks } from './execute/network/open-networks.ts'
 import { probeHost } from './probe/probe.ts'
 import { tryProfile } from './probe/trial.ts'
 import { supervise } from './supervise.ts'
@@ -46,10 +47,13 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const engine = Engine.local(settings.engine)
     disk.start()
     const { busybox } = settings
+    const peerId = key.peerId
+    const opened = await openNetworks({ engine, clock, log, peerId }, settings.network)
     const host = await probeHost({
       engine,
       settings: probeSettings(paths, settings),
-      trial: () => tryProfile({ engine, peerId: key.peerId, busybox })
+      trial: () => tryProfile({ engine, peerId, busybox }),
+      unenforced: opened.kind === 'unenforced' ? opened.cause : undefined
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const invites = await InviteBook.open(paths.invites, clock)
@@ -61,6 +65,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       store,
       engine,
       host,
+      networks: opened.kind === 'open' ? opened.networks : undefined,
       book,
       invites,
       clock,

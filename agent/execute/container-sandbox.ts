@@ -6,6 +6,7 @@ import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
+import type { JobNetwork } from './network/job-network.ts'
 import { differences } from './read-back.ts'
 import { confirmGone } from './removal.ts'
 import {
@@ -55,6 +56,8 @@ export interface ContainerSandboxOptions {
   readonly image: LocalImage
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
+  /** Absent for a job without one. */
+  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
 }
 
 /** A sandbox that is one container of the engine, with a volume of its own. */
@@ -143,6 +146,7 @@ export class ContainerSandbox implements Sandbox {
     this.#id = found?.id
     await this.#watch.start((since / 1_000).toFixed(3))
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
+    await this.#options.network?.adopt()
   }
 
   async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {
@@ -174,10 +178,13 @@ export class ContainerSandbox implements Sandbox {
 
   async close(): Promise<void> {
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, volume, cleanUpMsMax } = this.#options
+    const { jobId, name, volume, network, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#removeContainer() },
-      { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
+      { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) },
+      ...(network === undefined
+        ? []
+        : [{ what: `network ${network.name}`, remove: () => network.remove() }])
     ]
     try {
       await confirmGone(jobId, leftovers, cleanUpMsMax)
@@ -213,7 +220,9 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #create(): Promise<void> {
-    const { name, image, body } = this.#options
+    const { name, image, body, network } = this.#options
+    // First: a container is never on a bridge whose rules are not there.
+    await network?.open()
     for (let tries = 1; ; tries++) {
       try {
         this.#id = await this.#engine.create(name, image.platform, body)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
+import { abilityFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { Log } from '../../protocol/host/log.ts'
@@ -12,14 +13,18 @@ import { leaseName, readDeadline } from './deadline-file.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
+import type { JobNetwork } from './network/job-network.ts'
+import type { JobNetworks } from './network/job-networks.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { standardProfile } from './sandbox-profile.ts'
+import { NO_NETWORK, sandboxLabels, standardProfile } from './sandbox-profile.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
   readonly engine: Engine
   readonly clock: Clock
   readonly log: Log
+  /** Absent where this host enforces no networks. */
+  readonly networks?: JobNetworks | undefined
 }
 
 export interface ExecutorOptions {
@@ -153,6 +158,7 @@ export class Executor {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
+    const network = this.#network(volume, input)
     const body = standardProfile(
       {
         imageId: image.id,
@@ -165,12 +171,29 @@ export class Executor {
         leaseDir: resolve(deadline.dir),
         busybox,
         guard: ground.guard,
-        resources: spec.resources
+        resources: spec.resources,
+        network:
+          network === undefined ? NO_NETWORK : { mode: network.name, dns: network.nameServers }
       },
       ground.host
     )
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    return new ContainerSandbox(this.#parts, { jobId, name, volume, image, body, cleanUpMsMax })
+    return new ContainerSandbox(this.#parts, {
+      ...{ jobId, name, volume, image, body, cleanUpMsMax, network }
+    })
+  }
+
+  /** The claim has asked already; but a job never runs with less than it says, nor with more. */
+  #network(name: string, { jobId, epoch, claimId, spec }: AttemptInput): JobNetwork | undefined {
+    const wanted = abilityFor(spec.network)
+    if (wanted === undefined) return undefined
+    const { networks } = this.#parts
+    const { peerId, storeId } = this.#options
+    const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
+    const network = networks?.networkOf(spec.network, { jobId, claimId, name }, labels)
+    if (network !== undefined) return network
+    const offered = networks?.offer.join(', ') || 'none'
+    throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
   }
 
   /** Learned once; a failure is not kept, so that the next attempt asks the engine again. */

@@ -63,6 +63,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
+    case 'NETWORK_NOT_OFFERED':
     case 'SANDBOX_FAILED':
       return fault('job')
     default:

@@ -63,7 +63,16 @@ export interface SandboxRequest {
   readonly busybox: string
   readonly guard: string
   readonly resources: Resources
+  readonly network: SandboxNetwork
 }
+
+/** `none`, or the network of one job; `dns` is what it asks for names, however the host does. */
+export interface SandboxNetwork {
+  readonly mode: string
+  readonly dns: readonly string[]
+}
+
+export const NO_NETWORK: SandboxNetwork = { mode: 'none', dns: [] }
 
 export interface SandboxHost {
   readonly cgroup: 1 | 2
@@ -105,7 +114,7 @@ export function standardProfile(request: SandboxRequest, host: SandboxHost): Con
     HostConfig: {
       ...privileges(host),
       ...limits(request.resources, host),
-      ...separation(),
+      ...separation(request.network),
       Mounts: mounts(request),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
@@ -158,9 +167,15 @@ function ulimit(Name: string, soft: number, Hard: number): Record<string, unknow
   return { Name, Soft: Math.min(soft, Hard), Hard }
 }
 
-function separation(): Record<string, unknown> {
+function separation({ mode, dns }: SandboxNetwork): Record<string, unknown> {
   return {
-    NetworkMode: 'none',
+    NetworkMode: mode,
+    // Without servers of its own a container asks the host's, from the host's own place.
+    Dns: dns,
+    DnsOptions: [],
+    DnsSearch: dns.length === 0 ? [] : ['.'],
+    ExtraHosts: [],
+    Links: null,
     IpcMode: 'private',
     PidMode: '',
     UTSMode: '',

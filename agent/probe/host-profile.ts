@@ -2,7 +2,7 @@ import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
-  /** `engine`, `seccomp`, `busybox`, `git`, `disk`, `capacity`, `clock`. */
+  /** `engine`, `seccomp`, `busybox`, `git`, `disk`, `capacity`, `network`, `clock`. */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
   readonly blocking: boolean

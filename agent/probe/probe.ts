@@ -17,13 +17,16 @@ export interface ProbeParts {
   readonly settings: ProbeSettings
   /** What keeps a container as jobs get them from running here; see tryProfile. */
   readonly trial: () => Promise<HostProblem | undefined>
+  /** Why the rules that the owner asked for are not in place; undefined where they are. */
+  readonly unenforced?: string | undefined
 }
 
 /**
  * Looks at this host: totals of the machine, not of this process's own cgroup, since the containers
  * are the engine's. Throws ENGINE_UNREACHABLE; everything else that is wrong is in `problems`.
  */
-export async function probeHost({ engine, settings, trial }: ProbeParts): Promise<HostProfile> {
+export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
+  const { engine, settings, trial, unenforced } = parts
   const info = await engine.info()
   const [version, busybox] = await Promise.all([gitVersion(), busyboxProblem(settings.busybox)])
   const size = {
@@ -37,6 +40,7 @@ export async function probeHost({ engine, settings, trial }: ProbeParts): Promis
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
+    ...networkProblems(unenforced),
     ...diskProblems(await diskFreeBytes(), settings.state)
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
@@ -100,6 +104,13 @@ function gitProblems(version: string): readonly HostProblem[] {
   if (version !== '') return []
   const fix = 'apt-get install git'
   return [{ part: 'git', blocking: true, found: 'git cannot be run', fix }]
+}
+
+function networkProblems(cause: string | undefined): readonly HostProblem[] {
+  if (cause === undefined) return []
+  const found = `no job gets a network here: ${cause}`
+  const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'
+  return [{ part: 'network', blocking: false, found, fix }]
 }
 
 function diskProblems(free: number, state: string): readonly HostProblem[] {

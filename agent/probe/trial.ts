@@ -9,7 +9,7 @@ import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
 import { differences } from '../execute/read-back.ts'
 import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
-import { standardProfile } from '../execute/sandbox-profile.ts'
+import { NO_NETWORK, standardProfile } from '../execute/sandbox-profile.ts'
 import { Stopwatch } from '../execute/stopwatch.ts'
 import type { HostProblem } from './host-profile.ts'
 
@@ -67,7 +67,8 @@ async function bodyOf(
   labels: Readonly<Record<string, string>>
 ): Promise<ContainerBody> {
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
-  const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: RESOURCES }
+  const places = { imageId, leaseDir: '', busybox, guard: '' }
+  const request = { ...ours, ...places, resources: RESOURCES, network: NO_NETWORK }
   const body = standardProfile(request, await sandboxHost(await engine.info()))
   const { Mounts, ...rest } = body.HostConfig
   return {

@@ -1,6 +1,7 @@
 import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
+import { NETWORK_ERRORS } from './network-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
 import { STORAGE_ERRORS } from './storage-errors.ts'
 
@@ -165,6 +166,7 @@ export const MESH_ERRORS = {
   ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
   // joining
   ...JOIN_ERRORS,
+  ...NETWORK_ERRORS,
   ...ROSTER_ERRORS,
   ...STORAGE_ERRORS,
   // jobs

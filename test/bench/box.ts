@@ -3,7 +3,7 @@ import { Engine } from '../../agent/execute/engine.ts'
 import type { ContainerBody, LocalImage } from '../../agent/execute/engine-types.ts'
 import { sandboxHost } from '../../agent/execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../../agent/execute/guard.ts'
-import { standardProfile } from '../../agent/execute/sandbox-profile.ts'
+import { NO_NETWORK, standardProfile } from '../../agent/execute/sandbox-profile.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import { median, rounded } from './figures.ts'
 
@@ -51,7 +51,13 @@ export async function box(): Promise<BoxReport> {
 
 async function bodyOf(engine: Engine, image: LocalImage): Promise<ContainerBody> {
   const ours = { jobId: 'bench', epoch: 0, claimId: 'bench', peerId: 'bench', storeId: '' }
-  const files = { volume: '', leaseDir: '', busybox: '/bin/busybox', guard: '' }
+  const files = {
+    network: NO_NETWORK,
+    volume: '',
+    leaseDir: '',
+    busybox: '/bin/busybox',
+    guard: ''
+  }
   const resources = { cpuMilli: 1_000, memoryBytes: 67_108_864 }
   const host = await sandboxHost(await engine.info())
   const body = standardProfile({ ...ours, ...files, imageId: image.id, resources }, host)

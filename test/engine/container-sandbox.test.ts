@@ -6,7 +6,7 @@ import { ContainerSandbox } from '../../agent/execute/container-sandbox.ts'
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { layGround } from '../../agent/execute/ground.ts'
-import { standardProfile } from '../../agent/execute/sandbox-profile.ts'
+import { NO_NETWORK, standardProfile } from '../../agent/execute/sandbox-profile.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
@@ -34,7 +34,13 @@ async function open(): Promise<SandboxMaker> {
     const volume = `${name}-source`
     const resources = { cpuMilli: 1_000, memoryBytes }
     const request = { imageId: image?.id ?? '', jobId, claimId, peerId, volume, resources }
-    const rest = { epoch: 1, storeId: 'store', leaseDir: deadline.dir, guard: ground.guard }
+    const rest = {
+      network: NO_NETWORK,
+      epoch: 1,
+      storeId: 'store',
+      leaseDir: deadline.dir,
+      guard: ground.guard
+    }
     const body = standardProfile({ ...request, ...rest, busybox: '/bin/busybox' }, ground.host)
     const options = { jobId, name, volume, image: image ?? never(), body, cleanUpMsMax: 30_000 }
     const sandbox = new ContainerSandbox({ engine, log: silentLog() }, options)

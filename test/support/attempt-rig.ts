@@ -11,6 +11,8 @@ import type {
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
+import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
+import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest, StepSpec } from '../../protocol/core/run.ts'
@@ -69,6 +71,8 @@ export interface RigOptions {
   /** Asked by the executor instead of the engine itself, with a limit for its answers. */
   /** Where another rig has its lease folders and sources. */
   readonly root?: string
+  /** Networks of its jobs; without them there are none. */
+  readonly networks?: Omit<NetworkSettings, 'rules'>
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
 }
 
@@ -76,6 +80,7 @@ export interface RigOptions {
 export class AttemptRig {
   readonly engine: Engine
   readonly executor: Executor
+  readonly networks: JobNetworks | undefined
   readonly git: GitFixture
   readonly root: string
   readonly peerId: string
@@ -89,14 +94,22 @@ export class AttemptRig {
     root: string
     commit: string
     options: RigOptions
+    networks: JobNetworks | undefined
+    peerId: string
   }) {
     this.engine = parts.engine
     this.git = parts.git
     this.root = parts.root
     this.commit = parts.commit
-    this.peerId = parts.options.peerId ?? `test-${randomBytes(8).toString('hex')}`
+    this.peerId = parts.peerId
+    this.networks = parts.networks
     this.executor = new Executor(
-      { engine: engineOf(parts.options) ?? this.engine, clock: this.#clock, log: silentLog() },
+      {
+        engine: engineOf(parts.options) ?? this.engine,
+        clock: this.#clock,
+        log: silentLog(),
+        networks: this.networks
+      },
       {
         peerId: this.peerId,
         storeId: 'test-store',
@@ -116,7 +129,9 @@ export class AttemptRig {
     const git = await GitFixture.serve()
     const root = options.root ?? (await mkdtemp(join(tmpdir(), 'runner-mesh-rig-')))
     const commit = await git.commit({ 'README.md': 'hello\n' })
-    return new AttemptRig({ engine, git, root, commit, options })
+    const peerId = options.peerId ?? `test-${randomBytes(8).toString('hex')}`
+    const networks = await networksOf(engine, peerId, options)
+    return new AttemptRig({ engine, git, root, commit, options, networks, peerId })
   }
 
   /** Starts an attempt; the rig renews its deadline until it ends. */
@@ -183,8 +198,9 @@ export class AttemptRig {
   /** Everything in the engine that belongs to this rig. */
   async left(): Promise<readonly string[]> {
     const mine = { 'runner-mesh.peer': this.peerId }
-    const found = [...(await this.engine.containers(mine)), ...(await this.engine.volumes(mine))]
-    return found.map(({ name }) => name)
+    const { engine } = this
+    const kinds = [engine.containers(mine), engine.volumes(mine), engine.networks(mine)]
+    return (await Promise.all(kinds)).flat().map(({ name }) => name)
   }
 
   /** Removes by label whatever a failed test has left. */
@@ -192,6 +208,8 @@ export class AttemptRig {
     const mine = { 'runner-mesh.peer': this.peerId }
     for (const { name } of await this.engine.containers(mine)) await this.engine.remove(name)
     for (const { name } of await this.engine.volumes(mine)) await this.engine.removeVolume(name)
+    for (const { id } of await this.engine.networks(mine)) await this.engine.removeNetwork(id)
+    this.networks?.stop()
     await this.git.stop()
     await rm(this.root, { recursive: true, force: true })
   }
@@ -234,6 +252,18 @@ export class AttemptRig {
       error: undefined
     }
   }
+}
+
+async function networksOf(
+  engine: Engine,
+  peerId: string,
+  { networks: settings }: RigOptions
+): Promise<JobNetworks | undefined> {
+  if (settings === undefined) return undefined
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId }
+  const opened = await openNetworks(parts, { rules: 'nft', ...settings })
+  if (opened.kind === 'open') return opened.networks
+  throw new Error(`no networks here: ${opened.kind === 'off' ? 'off' : opened.cause}`)
 }
 
 function engineOf({ proxy }: RigOptions): Engine | undefined {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ContainerBody, ContainerView } from '../../../agent/execute/engine-types.ts'
 import { differences } from '../../../agent/execute/read-back.ts'
-import { standardProfile } from '../../../agent/execute/sandbox-profile.ts'
+import { NO_NETWORK, standardProfile } from '../../../agent/execute/sandbox-profile.ts'
 import { SECCOMP_OPTION } from '../../../agent/execute/seccomp-filter.ts'
 
 const GIB = 2 ** 30
@@ -19,7 +19,8 @@ const asked: ContainerBody = standardProfile(
     leaseDir: '/leases/c',
     busybox: '/bin/busybox',
     guard: '/guard.sh',
-    resources: { cpuMilli: 1_500, memoryBytes: GIB }
+    resources: { cpuMilli: 1_500, memoryBytes: GIB },
+    network: NO_NETWORK
   },
   {
     cgroup: 1,

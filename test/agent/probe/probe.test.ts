@@ -158,6 +158,19 @@ test.each<[string, Set<string>, number]>([
   expect(problems.filter(({ part }) => part === 'seccomp')).toHaveLength(1)
 })
 
+test('rules that cannot be had are said, and keep nobody from jobs without a network', async () => {
+  const host = await probeHost({
+    engine: { info: async () => ({ ...INFO, kernel: release() }) },
+    settings: { capacity: {}, state, busybox: '/bin/sh' },
+    trial: untried,
+    unenforced: 'nft is not installed'
+  })
+  const found = 'no job gets a network here: nft is not installed'
+  expect(brief(host.problems.filter(({ part }) => part === 'network'))).toEqual([
+    ['network', false, found]
+  ])
+})
+
 test('all that is wrong is found in one look', async () => {
   const { problems } = await probe({ security: new Set(), cpus: 1 }, { state: '/proc' })
 
