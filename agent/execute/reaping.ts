@@ -68,8 +68,8 @@ export async function reap(parts: ReapingParts): Promise<string[]> {
 
 /**
  * Removes what trials of this agent have left, and gives the containers' names. An engine that goes
- * away in the middle of one keeps its things, and may even make them later. What cannot be removed is
- * left for the next time. Never while a trial is under way. Throws the engine's own errors.
+ * away in the middle of one keeps its things, and may even make them later. What cannot be removed
+ * is left for the next time. Never while a trial is under way. Throws the engine's own errors.
  */
 export async function reapTrials(engine: TrialThings, peerId: string): Promise<string[]> {
   const labels = { [TRIAL_LABEL]: peerId }

@@ -135,6 +135,15 @@ describe('a stranger with a network', { timeout: TEST_MS }, () => {
     )
   })
 
+  test("asks names of the owner's servers alone, and of none under a list", async () => {
+    const steps = [{ run: 'nslookup a.example 2>&1 | grep -o 1.2.3.4 || echo nothing' }]
+    const asked = await rig.run({ steps, spec: { network: 'internet' } })
+    const listed = await rig.run({ steps, spec: { network: ALLOW } })
+
+    expect(asked.lines.map(({ text }) => text)).toEqual([WORLD.internet])
+    expect(listed.lines.map(({ text }) => text)).toEqual(['nothing'])
+  })
+
   test('has no IPv6 but its own loopback', async () => {
     const run = "cut -c 1-32,45- /proc/net/if_inet6 | grep -v ' lo$' || echo none"
     const { lines } = await rig.run({ steps: [{ run }], spec: { network: 'open' } })

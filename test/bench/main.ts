@@ -4,6 +4,7 @@ import { box } from './box.ts'
 import { type ClaimsLine, claims, ourCycles } from './claims.ts'
 import { crowd } from './crowd.ts'
 import { latency } from './latency.ts'
+import { sandbox } from './sandbox.ts'
 
 /*
  * `npm run bench -- NAME [--json]`: benchmarks, apart from the tests since machines are noisy. Of
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => say(await latency()),
   box: async () => say(await box()),
   crowd: async () => say(await crowd()),
+  sandbox: async () => say(await sandbox()),
   claims: flags.includes('--ours') ? () => ourCycles(say, { loads, profileDir }) : sayClaims
 }
 

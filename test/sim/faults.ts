@@ -69,7 +69,7 @@ export class Trouble {
       node.host.callMsMax = 60
       node.process.wallOffsetMs = 0
       // A host that sleeps wakes by itself.
-      node.process.pausedUntilMs = Math.max(node.host.frozenUntilMs, scene.timeline.nowMs)
+      node.process.resume(node.host.frozenUntilMs)
       if (node.disk.isRuined) node.replaceDisk(scene)
       node.start()
     }

@@ -40,5 +40,13 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
     seed: 207228,
     found: 'V5: a witness that could not read once never wrote back what it lacked itself'
+  },
+  {
+    seed: 216017,
+    found: 'log: what came to a stopped process was overtaken by what came after it went on'
+  },
+  {
+    seed: 211818,
+    found: 'V5: a store that took the floor of a run before the run itself was waited for'
   }
 ]

@@ -123,13 +123,17 @@ export class Liveness {
   *#seats(place: string, job: string) {
     const { nodes, scene, chosen } = this.#parts
     const seats = scene.witnesses(job, Number(place.slice(place.lastIndexOf('@') + 1)))
-    for (const { peerId, disk, process, witness } of nodes) {
+    const newest = chosen.newest(place)
+    for (const node of nodes) {
+      const { peerId, disk, process, witness } = node
       if (!seats.some((seat) => seat.storeId === disk.storeId)) continue
       const row = disk.read(`r/${place}`) as RecordRow | undefined
       const value = row?.record.accepted?.value
       const isAway = !process.isAlive || !witness.isWhole
-      const hasIt = value !== undefined && scene.digest.hash(value) === chosen.newest(place)?.hash
-      yield { peerId, isDone: isAway || hasIt }
+      const hasIt = value !== undefined && scene.digest.hash(value) === newest?.hash
+      // The floor came before the run did, and says that the run has ended: an answer too.
+      const isClosed = value === undefined && node.isClosed(newest?.value.annHash ?? '')
+      yield { peerId, isDone: isAway || hasIt || isClosed }
     }
   }
 

@@ -46,6 +46,8 @@ export class SimNode {
   readonly parts: NodeParts
   readonly client: SimClient
   readonly rosters: SimRosters
+  /** True when this witness takes no first value of that announcement any more: it is closed. */
+  readonly isClosed: (annHash: string) => boolean
   disk: Disk
   board = new Board()
   readonly #timeline: Timeline
@@ -94,6 +96,10 @@ export class SimNode {
     const proofs = new SimMoveProofs({ scene, process, client })
     const floors = new SimFloors({ scene, process, disk })
     shelf.onPut = (announcement) => floors.hear(announcement)
+    this.isClosed = (annHash) => {
+      const announcement = shelf.find(annHash)?.announcement
+      return announcement !== undefined && floors.of(announcement.gateway) >= announcement.gwSeq
+    }
     const parts = { scene, process, disk, network, shelf, rosters, proofs, floors, seenOf }
     const witness = new SimWitness({ ...parts, onDistrust, onExpired })
     this.witness = witness

@@ -15,7 +15,10 @@ export class SimProcess {
   readonly #onCrash: (() => void)[] = []
   /** Nonce of this life; '' while there is none. */
   boot = ''
-  pausedUntilMs = 0
+  /** What came while it stood still, in that order: nothing that comes later may overtake it. */
+  #held: { readonly boot: string; readonly task: () => void }[] = []
+  #isCatchingUp = false
+  #pausedUntilMs = 0
   /** Of its wall clock, which somebody may set to anything. */
   wallOffsetMs = 0
 
@@ -27,6 +30,10 @@ export class SimProcess {
 
   get isAlive(): boolean {
     return this.boot !== ''
+  }
+
+  get pausedUntilMs(): number {
+    return this.#pausedUntilMs
   }
 
   get nowMs(): number {
@@ -48,26 +55,55 @@ export class SimProcess {
   start(): void {
     if (this.isAlive) return
     this.boot = this.#timeline.id()
-    this.pausedUntilMs = 0
+    this.#pausedUntilMs = 0
     for (const task of this.#onStart) task()
   }
 
   crash(): void {
     if (!this.isAlive) return
     this.boot = ''
+    this.#held = []
     for (const task of this.#onCrash) task()
   }
 
   pause(ms: number): void {
-    this.pausedUntilMs = Math.max(this.pausedUntilMs, this.#timeline.nowMs + ms)
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#timeline.nowMs + ms)
+  }
+
+  /** Whoever stopped it lets it go on, not before `atMs`. */
+  resume(atMs: number): void {
+    this.#pausedUntilMs = Math.max(atMs, this.#timeline.nowMs)
+    if (this.#held.length > 0) this.#wake()
   }
 
   /** Runs `task` in this life only: now, or when the process runs again. */
   run(boot: string, task: () => void): void {
     if (boot === '' || boot !== this.boot) return
-    if (this.pausedUntilMs > this.#timeline.nowMs) {
-      this.#timeline.at(this.pausedUntilMs, () => this.run(boot, task))
-    } else task()
+    const isBehind = this.#held.length > 0 && !this.#isCatchingUp
+    if (this.#pausedUntilMs <= this.#timeline.nowMs && !isBehind) {
+      task()
+      return
+    }
+    this.#held.push({ boot, task })
+    if (this.#held.length === 1) this.#wake()
+  }
+
+  #wake(): void {
+    this.#timeline.at(this.#pausedUntilMs, () => {
+      if (this.#pausedUntilMs > this.#timeline.nowMs) this.#wake()
+      else this.#catchUp()
+    })
+  }
+
+  #catchUp(): void {
+    this.#isCatchingUp = true
+    while (this.#pausedUntilMs <= this.#timeline.nowMs) {
+      const next = this.#held.shift()
+      if (next === undefined) break
+      if (next.boot === this.boot) next.task()
+    }
+    this.#isCatchingUp = false
+    if (this.#held.length > 0) this.#wake()
   }
 
   /** After `ms` of the host's own clock; the returned function calls it off. */
