@@ -10,7 +10,7 @@ import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import type { LocalImage } from '../../agent/execute/engine-types.ts'
 import { type Ground, layGround } from '../../agent/execute/ground.ts'
-import { standardProfile } from '../../agent/execute/sandbox-profile.ts'
+import { NO_NETWORK, standardProfile } from '../../agent/execute/sandbox-profile.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
@@ -116,7 +116,8 @@ async function ours({ engine, image, ground, root }: Bench): Promise<number> {
   await lease.write(systemClock().bootMs() + LEASE_MS)
   const who = { jobId, claimId, epoch: 1, peerId: 'bench', storeId: 'bench' }
   const files = { leaseDir: lease.dir, busybox: '/bin/busybox', guard: ground.guard, volume }
-  const request = { ...who, ...files, imageId: image.id, resources: RESOURCES }
+  const place = { network: NO_NETWORK, imageId: image.id }
+  const request = { ...who, ...files, ...place, resources: RESOURCES }
   const body = standardProfile(request, ground.host)
   const limits = { cleanUpMsMax: CLEAN_UP_MS_MAX }
   const box = new ContainerSandbox(

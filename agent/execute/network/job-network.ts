@@ -10,6 +10,12 @@ import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
 import { freeSubnets } from './subnets.ts'
 
+/**
+ * Under a list nobody is asked for names: an engine's own resolver got answers past the rules of
+ * the bridge (20.10.24). This server is reached from nowhere.
+ */
+const NOBODY = ['240.0.0.1'] as const
+
 export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeNetwork'>
 
 export interface JobNetworkParts {
@@ -41,7 +47,8 @@ export class JobNetwork {
     this.#parts = parts
     this.#options = options
     this.name = options.name
-    this.nameServers = options.nameServers
+    const { policy, nameServers } = options
+    this.nameServers = typeof policy === 'string' ? nameServers : NOBODY
     this.bridge = bridgeOf(options.policy, options.claimId)
   }
 
