@@ -5,7 +5,12 @@ import type { Member, SealedRoster } from '../protocol/core/roster.ts'
 import { admit, reseat } from '../protocol/core/roster-rules.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
-import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import {
+  LOCKED_PAUSE_MS,
+  loadKey,
+  openStateStore,
+  readAuthority
+} from '../protocol/mesh/identity.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { keyFromBytes, type MeshKey, publicKeyOf } from '../protocol/wire/keys.ts'
 import { sealRoster } from '../protocol/wire/roster-codec.ts'
@@ -13,9 +18,6 @@ import type { AdmitRequest, ReseatRequest } from './control/contract.ts'
 import { MEMBERSHIP_MS } from './enrolment.ts'
 
 const STORE_ID = /^[0-9a-f]{32}$/
-
-/** Between two tries for a state that another process has. */
-const LOCKED_PAUSE_MS = 250
 
 /**
  * Signs the next roster with the member in it, in the book's turn; the book pushes it when a daemon

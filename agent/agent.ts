@@ -107,6 +107,7 @@ export class Agent implements Supervised {
         workspaces: paths.workspaces,
         leases: paths.leases,
         busybox: settings.busybox,
+        requireIsolation: settings.isolation.require,
         name: settings.name
       }
     )
@@ -128,11 +129,12 @@ export class Agent implements Supervised {
       renewer: new Renewer({ registers, clock, log }),
       executor: this.#executor,
       attempts: store.attempts,
-      openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId),
+      openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId, clock),
       offer: {
         platforms: host.platforms,
         labels: settings.labels,
         networks: parts.networks?.offer ?? [],
+        isolation: host.isolation,
         capacity: host.capacity
       },
       logs,
@@ -140,7 +142,9 @@ export class Agent implements Supervised {
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
       onHeld: (change) => this.#life.tell(change)
     })
-    this.#reaper = new Reaper({ executor: this.#executor, attempts: store.attempts, clock, log })
+    const { isTrying } = host
+    const reaping = { executor: this.#executor, attempts: store.attempts, isTrying }
+    this.#reaper = new Reaper({ ...reaping, clock, log })
     this.#advertiser = new Advertiser({
       clock,
       random,
@@ -249,12 +253,15 @@ export class Agent implements Supervised {
   }
 
   #startParts(): StartParts {
+    const { host } = this.#parts
     return {
       recovery: this.#recovery(),
       life: this.#life,
       lifeline: this.#lifeline,
-      host: this.#parts.host,
-      hasQuorum: () => this.#member.health().hasQuorum
+      host,
+      hasQuorum: () => this.#member.health().hasQuorum,
+      killBudgetMs: () => this.#registers.profile().killBudgetMs,
+      onRuntimes: () => this.#parts.log.info({ runtimes: host.runtimes }, 'runtimes tried')
     }
   }
 
@@ -276,6 +283,7 @@ export class Agent implements Supervised {
       platforms: host.platforms,
       labels: settings.labels,
       networks: this.#parts.networks?.offer ?? [],
+      isolation: host.isolation,
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

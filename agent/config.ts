@@ -60,6 +60,12 @@ export const agentSettingsSchema = z.strictObject({
     .default({}),
   labels: z.record(nameSchema, z.string().max(NAME_CHARACTERS_MAX)).default({}),
   network: networkSchema,
+  isolation: z
+    .strictObject({
+      /** The least that untrusted jobs must be kept apart by; without it they are not taken. */
+      require: z.enum(['userns', 'gvisor', 'vm']).optional()
+    })
+    .default({}),
   gossip: z.boolean().default(true),
   /** Who starts the guardian: this agent, or a unit of its own. */
   lifeline: z.enum(['own', 'external']).default('own'),

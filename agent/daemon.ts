@@ -1,4 +1,5 @@
 import { PROCESS_END_MS_MAX } from '../protocol/core/limits.ts'
+import { RUNTIME_CALL_MS_MAX } from '../protocol/core/runtime-limits.ts'
 import { systemClock } from '../protocol/host/clock.ts'
 import { DiskWatch } from '../protocol/host/disk-watch.ts'
 import { makeStateFolder } from '../protocol/host/durable-file.ts'
@@ -8,7 +9,7 @@ import { checkSocketPath, type StatePaths } from '../protocol/host/paths.ts'
 import { removePid, writePid } from '../protocol/host/pid-lock.ts'
 import { endProcessWithin } from '../protocol/host/process-end.ts'
 import { SignalOrders } from '../protocol/host/signal-orders.ts'
-import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import { loadKey, openDaemonStore, readAuthority } from '../protocol/mesh/identity.ts'
 import { InviteBook } from '../protocol/mesh/invite-book.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import { Agent } from './agent.ts'
@@ -16,6 +17,7 @@ import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { probeHost } from './probe/probe.ts'
+import { tryRuntimes } from './probe/runtimes.ts'
 import { tryProfile } from './probe/trial.ts'
 import { supervise } from './supervise.ts'
 
@@ -41,19 +43,23 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const failure = new Failure()
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
-  const store = await openStateStore(paths, key.peerId, options)
+  const store = await openDaemonStore(paths, key.peerId, options, clock)
   try {
     await writePid(paths.pid)
     const engine = Engine.local(settings.engine)
     disk.start()
     const { busybox } = settings
-    const peerId = key.peerId
+    const { peerId } = key
+    const { workspaces } = paths
     const opened = await openNetworks({ engine, clock, log, peerId }, settings.network)
+    const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
+    const runtimes = { engine: patient, peerId, busybox, workspaces, clock }
     const host = await probeHost({
       engine,
       settings: probeSettings(paths, settings),
       trial: () => tryProfile({ engine, peerId, busybox }),
-      unenforced: opened.kind === 'unenforced' ? opened.cause : undefined
+      unenforced: opened.kind === 'unenforced' ? opened.cause : undefined,
+      tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const invites = await InviteBook.open(paths.invites, clock)
@@ -91,5 +97,6 @@ function probeSettings(paths: StatePaths, settings: AgentSettings) {
   const { cpu, memory, jobs } = settings.capacity
   const cpuMilli = cpu === undefined ? undefined : Math.round(cpu * 1_000)
   const capacity = { cpuMilli, memoryBytes: memory, jobs }
-  return { capacity, state: paths.state, busybox: settings.busybox }
+  const requireIsolation = settings.isolation.require
+  return { capacity, requireIsolation, state: paths.state, busybox: settings.busybox }
 }

@@ -14,8 +14,12 @@ export interface StartParts {
   readonly recovery: AdoptionParts
   readonly life: Pick<Life, 'tell'>
   readonly lifeline: Pick<Lifeline, 'holds'>
-  readonly host: Pick<HostProfile, 'problems' | 'trial'>
+  readonly host: Pick<HostProfile, 'problems' | 'trial' | 'tryRuntimes'>
   readonly hasQuorum: () => boolean
+  /** Of the mesh's lease profile. */
+  readonly killBudgetMs: () => number
+  /** Called once the engine's other runtimes were tried. */
+  readonly onRuntimes: () => void
 }
 
 /**
@@ -23,7 +27,7 @@ export interface StartParts {
  * that it may take jobs. Resolves early, and tells nothing, once the signal is aborted.
  */
 export async function settleIn(
-  { recovery, life, lifeline, host, hasQuorum }: StartParts,
+  { recovery, life, lifeline, host, hasQuorum, killBudgetMs, onRuntimes }: StartParts,
   candidates: readonly Candidate[],
   signal: AbortSignal
 ): Promise<void> {
@@ -43,6 +47,12 @@ export async function settleIn(
   if (signal.aborted) return
   // A blocking problem, no static busybox say, keeps the agent from taking jobs it cannot run.
   const blocking = host.problems.filter((problem) => problem.blocking)
-  if (blocking.length === 0) life.tell({ kind: 'probed' })
-  else recovery.log.warn({ problems: blocking }, 'no jobs are taken here')
+  if (blocking.length > 0) {
+    recovery.log.warn({ problems: blocking }, 'no jobs are taken here')
+    return
+  }
+  life.tell({ kind: 'probed' })
+  // Last of all, and in nobody's way: one that hangs takes its time, and most jobs ask for none.
+  await host.tryRuntimes(killBudgetMs(), signal)
+  if (!signal.aborted) onRuntimes()
 }

@@ -5,13 +5,13 @@ import type { Manifest, SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
 import { type GitPush, isSameRepository } from './hooks/git-push.ts'
 import { erroredManifest, errorOf, invalidPipeline, type Meaning, meaningOf } from './manifest.ts'
-import type { Announcer, CommitReader, Inbox, Recorder, RepositoryRef } from './ports.ts'
+import type { Announcer, CommitReader, DeclaredRepository, Inbox, Recorder } from './ports.ts'
 
 export interface AnnounceParts {
   readonly inbox: Inbox
   readonly repositories: {
-    find(name: string): RepositoryRef | undefined
-    findSame(url: string): RepositoryRef | undefined
+    find(name: string): DeclaredRepository | undefined
+    findSame(url: string): DeclaredRepository | undefined
   }
   readonly commits: CommitReader
   readonly announcer: Announcer
@@ -111,7 +111,7 @@ export async function announceAnew(
 function sourceOf(
   { repositories }: Pick<AnnounceParts, 'repositories'>,
   { repository, url }: Delivery
-): RepositoryRef {
+): DeclaredRepository {
   const declared = repositories.find(repository)
   // Without a URL it is from before those were kept; seal() finds out where it does not fit.
   if (declared !== undefined && (url === '' || isSameRepository(declared.url, url))) return declared
@@ -124,7 +124,7 @@ function sourceOf(
 async function read(
   parts: AnnounceParts,
   push: GitPush,
-  repository: RepositoryRef,
+  repository: DeclaredRepository,
   options: AnnounceOptions
 ): Promise<Meaning> {
   try {
@@ -143,7 +143,7 @@ interface Draft {
   readonly witnessEpoch: number
   readonly gwSeq: number
   readonly push: GitPush
-  readonly repository: RepositoryRef
+  readonly repository: DeclaredRepository
 }
 
 function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnnouncement {

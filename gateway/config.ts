@@ -36,6 +36,8 @@ const branchSchema = z.string().superRefine((pattern, context) => {
   if (problem !== undefined) context.addIssue({ code: 'custom', message: `it ${problem}` })
 })
 
+const branchesSchema = z.array(branchSchema).min(1).max(BRANCH_GLOBS_MAX)
+
 const port = z.number().int().min(0).max(65_535)
 
 const httpSchema = z.preprocess(
@@ -55,7 +57,13 @@ export const repositorySchema = z.strictObject({
     .regex(/^[!-~]+$/, 'a URL has no spaces and nothing but ASCII')
     .superRefine(refuseUrl),
   secret_file: z.string().min(1),
-  branches: z.array(branchSchema).min(1).max(BRANCH_GLOBS_MAX).default(['**'])
+  branches: branchesSchema.default(['**']),
+  /** Whose pushes run as the repository's own, all where absent; others run as a stranger's. */
+  trusted: z
+    .union([z.literal('none'), z.strictObject({ branches: branchesSchema })], {
+      error: 'use none, or { branches: [main, release/*] }'
+    })
+    .optional()
 })
 
 export type RepositorySettings = z.output<typeof repositorySchema>

@@ -8,7 +8,7 @@ import { createLog, type Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
 import { removePid, writePid } from '../protocol/host/pid-lock.ts'
 import { SignalOrders } from '../protocol/host/signal-orders.ts'
-import { loadKey, openStateStore, readAuthority } from '../protocol/mesh/identity.ts'
+import { loadKey, openDaemonStore, readAuthority } from '../protocol/mesh/identity.ts'
 import { RosterBook } from '../protocol/mesh/roster-book.ts'
 import type { GatewaySettings } from './config.ts'
 import { Gateway } from './gateway.ts'
@@ -38,7 +38,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const failure = new Failure()
   const onFailure = failure.raise
   const opening = { create: false, openedBy: 'gateway', onFailure }
-  const store = await openStateStore(paths, key.peerId, opening)
+  const store = await openDaemonStore(paths, key.peerId, opening, clock)
   try {
     await writePid(paths.pid)
     disk.start()

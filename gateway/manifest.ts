@@ -1,10 +1,11 @@
 import { MeshError } from '../protocol/core/errors.ts'
 import { MESSAGE_BYTES_MAX } from '../protocol/core/limits.ts'
 import type { Manifest, ManifestError } from '../protocol/core/run.ts'
+import { trustOf } from '../protocol/core/trust.ts'
 import { jobsOf, parsePipeline, selectsPush } from '../protocol/pipeline/parse-pipeline.ts'
 import { PIPELINE_FILE } from './forge/commit-cache.ts'
 import { branchOf, type GitPush, originOf } from './hooks/git-push.ts'
-import type { CommitContent, RepositoryRef } from './ports.ts'
+import type { CommitContent, DeclaredRepository } from './ports.ts'
 
 /** What a push turns out to mean once its commit has been read. */
 export type Meaning =
@@ -13,7 +14,7 @@ export type Meaning =
 
 export function meaningOf(
   push: GitPush,
-  repository: RepositoryRef,
+  repository: DeclaredRepository,
   commit: CommitContent
 ): Meaning {
   const { title, pipeline } = commit
@@ -38,7 +39,7 @@ export function meaningOf(
 /** A run without jobs that says why. */
 export function erroredManifest(
   push: GitPush,
-  repository: RepositoryRef,
+  repository: DeclaredRepository,
   error: ManifestError
 ): Manifest {
   return { ...manifestBase(push, repository), error }
@@ -57,7 +58,7 @@ export function invalidPipeline(path: string | undefined, problem: string): Mani
   return { ...errorOf(error), ...place, path }
 }
 
-function manifestBase(push: GitPush, repository: RepositoryRef): Manifest {
+function manifestBase(push: GitPush, repository: DeclaredRepository): Manifest {
   return {
     origin: originOf(push, repository.url),
     repository: repository.name,
@@ -66,7 +67,8 @@ function manifestBase(push: GitPush, repository: RepositoryRef): Manifest {
     pusher: push.pusher,
     title: '',
     jobs: [],
-    error: undefined
+    error: undefined,
+    trust: trustOf({ event: 'push', ref: push.ref, fork: false }, repository.trusts)
   }
 }
 

@@ -55,6 +55,12 @@ export interface RepositoryRef {
   readonly url: string
 }
 
+/** With what gateway.yaml says of it beyond where it is. */
+export interface DeclaredRepository extends RepositoryRef {
+  /** Whether a push to that branch, `main`, is the repository's own word. */
+  readonly trusts: (branch: string) => boolean
+}
+
 export type PipelineFile =
   | { readonly kind: 'found'; readonly bytes: Uint8Array }
   | { readonly kind: 'absent' }

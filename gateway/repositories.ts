@@ -14,6 +14,7 @@ export interface Repository {
   readonly url: string
   readonly secret: HookSecret
   selects(branch: string): boolean
+  readonly trusts: (branch: string) => boolean
 }
 
 /** What deliveries may name (decision 5): replaced as a whole when the settings are read again. */
@@ -95,8 +96,18 @@ export async function loadRepository(
     forge: entry.forge,
     url: entry.url,
     secret: read.secret,
-    selects: (branch) => entry.branches.some((pattern) => matchesGlob(pattern, branch))
+    selects: (branch) => matchesAny(entry.branches, branch),
+    trusts: (branch) => isTrusted(entry, branch)
   }
+}
+
+function isTrusted({ trusted }: RepositorySettings, branch: string): boolean {
+  if (trusted === undefined) return true
+  return trusted !== 'none' && matchesAny(trusted.branches, branch)
+}
+
+function matchesAny(patterns: readonly string[], branch: string): boolean {
+  return patterns.some((pattern) => matchesGlob(pattern, branch))
 }
 
 /** Broken bytes read as one and the same character: another secret than the forge's. */

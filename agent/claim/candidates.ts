@@ -32,7 +32,7 @@ export function claimable(
     const { state } = job
     const isFree = (state?.phase ?? 'queued') === 'queued' || over.get(job.jobId) === state?.epoch
     if (taken.has(job.jobId) || !isFree) return false
-    return fits(job.spec, own.offer).length === 0 && lacksRoom(job.spec, own.free).length === 0
+    return fits(job, own.offer).length === 0 && lacksRoom(job.spec, own.free).length === 0
   })
   const lost = jobs.filter((job) => job.state?.phase === 'leased')
   const queued = jobs.filter((job) => job.state?.phase !== 'leased')
@@ -58,7 +58,7 @@ export function watchable(
     if (taken.has(job.jobId) || state?.phase !== 'leased') return false
     if (state.lease?.holder === own.peerId) return false
     if (isLastLease(state)) return true
-    return over.get(job.jobId) !== state.epoch && fits(job.spec, own.offer).length === 0
+    return over.get(job.jobId) !== state.epoch && fits(job, own.offer).length === 0
   })
   const from = Math.floor(draw() * jobs.length)
   return [...jobs.slice(from), ...jobs.slice(0, from)]
@@ -72,7 +72,7 @@ export function waitMs(
   parts: { readonly digest: Digest; readonly claimDelayMs: number; readonly draw: () => number }
 ): number {
   const lastHolder = job.state?.lease?.holder ?? job.state?.history.at(-1)?.holder
-  const placing = { jobId: job.jobId, spec: job.spec, lastHolder }
+  const placing = { jobId: job.jobId, spec: job.spec, trust: job.trust, lastHolder }
   // Without gossip nobody hears anybody: everyone is first then, and the register decides.
   const others = agents.filter((view) => view.advertisement.peerId !== own.peerId)
   const alone = others.every((view) => view.observed === 'offline')

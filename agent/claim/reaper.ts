@@ -9,6 +9,8 @@ import type { AttemptRunner } from './holder-parts.ts'
 export interface ReaperParts {
   readonly executor: Pick<AttemptRunner, 'reap' | 'reapTrials'>
   readonly attempts: Pick<AttemptStore, 'all'>
+  /** While a trial is under way its containers are somebody's. */
+  readonly isTrying: () => boolean
   readonly clock: Clock
   readonly log: Log
 }
@@ -46,13 +48,11 @@ export class Reaper {
   }
 
   async #reap(): Promise<void> {
-    const { executor, attempts } = this.#parts
+    const { executor, attempts, isTrying } = this.#parts
     const owned = async (): Promise<ReadonlySet<string>> =>
       new Set((await attempts.all()).map(({ claimId }) => claimId))
-    // A trial is made at the start and takes seconds: by now what it has left is nobody's.
-    for (const removal of [() => executor.reapTrials(), () => executor.reap(owned)]) {
-      await this.#tell(removal)
-    }
+    if (!isTrying()) await this.#tell(() => executor.reapTrials())
+    await this.#tell(() => executor.reap(owned))
   }
 
   async #tell(removal: () => Promise<readonly string[]>): Promise<void> {

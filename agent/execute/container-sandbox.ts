@@ -1,12 +1,14 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MeshError } from '../../protocol/core/errors.ts'
+import { codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
-import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
+import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
+import { withHome } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
+import { orAbort } from './or-abort.ts'
 import { differences } from './read-back.ts'
 import { confirmGone } from './removal.ts'
 import {
@@ -16,15 +18,17 @@ import {
   type StepCommand,
   type StepEnd
 } from './sandbox.ts'
-import { WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { PROFILE_LABEL, type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import {
   beginCommand,
   exitCodeCommand,
   followCommand,
   NOTHING_KEPT,
-  parseExitCode,
-  RECORD_INSIDE
+  parseExitCode
 } from './step-record.ts'
+import { unpackSource } from './unpacking.ts'
+import { untilDeath } from './until-death.ts'
+import { volumesOf } from './volume.ts'
 
 /** Milliseconds that the report of an exec's end may lag behind the end itself. */
 const EVENT_LAG_MS_MAX = 2_000
@@ -37,12 +41,12 @@ const CREATE_TRIES_MAX = 3
 /** Characters of what a helper said that are kept. */
 const HELPER_CHARACTERS_MAX = 1_000
 
+/** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
+const TERM_MS_MAX = 2_000
+
 /** Times in a row that a look at what a begun step left may fail. */
 const FOLLOW_TRIES_MAX = 5
 const FOLLOW_PAUSE_MS = 500
-
-const EXTRACT = `"$0" mkdir -m 700 -p ${RECORD_INSIDE} && "$0" tar -x -p -o -C ${WORKSPACE_INSIDE} -f -`
-const OWN = `"$0" chown -R -h "$1" ${WORKSPACE_INSIDE} ${RECORD_INSIDE}`
 
 export interface ContainerSandboxParts {
   readonly engine: Engine
@@ -52,15 +56,16 @@ export interface ContainerSandboxParts {
 export interface ContainerSandboxOptions {
   readonly jobId: string
   readonly name: string
-  readonly volume: string
   readonly image: LocalImage
+  /** What `body` was made by. */
+  readonly profile: Profile
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
   /** Absent for a job without one. */
   readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
 }
 
-/** A sandbox that is one container of the engine, with a volume of its own. */
+/** A sandbox that is one container of the engine, with volumes of its own. */
 export class ContainerSandbox implements Sandbox {
   readonly name: string
   readonly #engine: Engine
@@ -101,6 +106,7 @@ export class ContainerSandbox implements Sandbox {
       await this.#unpack(archive, signal)
     } catch (error) {
       signal.throwIfAborted()
+      if (codeOf(error) === 'SOURCE_TOO_LARGE') throw error
       const died = await this.#death(() => false)
       if (died?.kind === 'died') throw new SandboxDied(died.exitCode, { cause: error })
       throw error
@@ -108,16 +114,17 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
+    const { profile, image } = this.#options
     const oomBefore = this.#watch.oomKills
     const oom = (): boolean => this.#watch.oomKills > oomBefore
     let execId = ''
     let end: ExecEnd
     try {
-      end = await this.#engine.exec({
+      end = await this.#exec({
         container: this.#container(),
         command: beginCommand(step.step, step.script, this.#written),
-        env: step.env,
-        user: this.#options.image.user || '0',
+        env: withHome(step.env, profile.home),
+        user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onOutput: (stream, bytes) => {
           this.#written += bytes.length
@@ -141,8 +148,10 @@ export class ContainerSandbox implements Sandbox {
   async attach(since: number): Promise<void> {
     const { body } = this.#options
     const found = await this.#engine.inspect(this.name)
-    const claim = 'runner-mesh.claim'
-    if (found?.labels[claim] !== body.Labels[claim]) throw new SandboxDied(undefined)
+    const isOurs = ['runner-mesh.claim', PROFILE_LABEL].every(
+      (label) => found?.labels[label] === body.Labels[label]
+    )
+    if (!isOurs) throw new SandboxDied(undefined)
     this.#id = found?.id
     await this.#watch.start((since / 1_000).toFixed(3))
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
@@ -168,20 +177,33 @@ export class ContainerSandbox implements Sandbox {
 
   async terminate(): Promise<void> {
     if (this.#id === undefined) return
-    // Before it is sent: its report may come before its answer.
-    this.#signals += 1
-    await this.#engine.kill(this.#id, 'SIGTERM').catch((error: unknown) => {
+    await this.#sendTerm(this.#id).catch((error: unknown) => {
       // A courtesy: what comes after it does not ask whether it arrived.
       this.#log.debug({ job: this.#options.jobId, err: error }, 'sigterm not sent')
     })
   }
 
+  async #sendTerm(id: string): Promise<void> {
+    const { guard, helper } = this.#options.profile
+    if (guard === helper) {
+      // Before it is sent: its report may come before its answer.
+      this.#signals += 1
+      await this.#engine.kill(id, 'SIGTERM')
+      return
+    }
+    // The guard may signal none of the job's, as none of the job's may signal the guard.
+    const all = [BUSYBOX_INSIDE, 'sh', '-c', 'kill -TERM -1']
+    await this.#helper(all, helper, AbortSignal.timeout(TERM_MS_MAX))
+  }
+
   async close(): Promise<void> {
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, volume, network, cleanUpMsMax } = this.#options
+    const { jobId, name, body, network, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#removeContainer() },
-      { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) },
+      ...volumesOf(body).map((volume) => {
+        return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
+      }),
       ...(network === undefined
         ? []
         : [{ what: `network ${network.name}`, remove: () => network.remove() }])
@@ -194,19 +216,21 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #unpack(archive: Readable, signal: AbortSignal): Promise<void> {
-    const { user } = this.#options.image
-    const busybox = (script: string): string[] => [
-      BUSYBOX_INSIDE,
-      'sh',
-      '-c',
-      script,
-      BUSYBOX_INSIDE
-    ]
-    await this.#helper(busybox(EXTRACT), '0:0', signal, archive)
-    if (user === '' || user === 'root' || user === '0') return
-    // The engine knows the image's users; the mounted busybox must not load the image's libraries.
-    const said = await this.#helper(busybox('"$0" id -u && "$0" id -g'), user, signal)
-    await this.#helper([...busybox(OWN), said.trim().replace('\n', ':')], '0:0', signal)
+    const { image, profile, body } = this.#options
+    const before = this.#watch.oomKills
+    const isShort = (): boolean => this.#watch.oomKills > before
+    const parts = {
+      profile,
+      body,
+      imageUser: image.user,
+      helper: (command: readonly string[], user: string, stdin?: Readable) =>
+        this.#helper(command, user, signal, stdin),
+      ranOutOfMemory: async () => {
+        await this.#watch.until(isShort, KILL_REASON_MS_MAX)
+        return isShort()
+      }
+    }
+    await unpackSource(parts, archive)
   }
 
   async #readBack(): Promise<void> {
@@ -268,9 +292,10 @@ export class ContainerSandbox implements Sandbox {
       begun.onOutput(stream, bytes)
     }
     const command = followCommand(begun.step, seen.out, seen.err)
-    const place = { container: this.#container(), env: [], user: '0:0', workdir: '/' }
+    const { helper } = this.#options.profile
+    const place = { container: this.#container(), env: [], user: helper, workdir: '/' }
     try {
-      const end = await this.#engine.exec({ ...place, command, onOutput, signal })
+      const end = await this.#exec({ ...place, command, onOutput, signal })
       return end.kind === 'exited' ? end.code : undefined
     } catch (error) {
       signal.throwIfAborted()
@@ -280,7 +305,8 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #recordedEnd(step: number, oom: () => boolean, signal: AbortSignal): Promise<StepEnd> {
-    const said = await this.#helper(exitCodeCommand(step), '0:0', signal).catch(() => '')
+    const { helper } = this.#options.profile
+    const said = await this.#helper(exitCodeCommand(step), helper, signal).catch(() => '')
     const code = parseExitCode(said)
     if (code === undefined) return (await this.#death(oom)) ?? { kind: 'unknown' }
     return await this.#judged(code, undefined, oom)
@@ -337,7 +363,7 @@ export class ContainerSandbox implements Sandbox {
     stdin?: Readable
   ): Promise<string> {
     let said = ''
-    const end = await this.#engine.exec({
+    const end = await this.#exec({
       container: this.#container(),
       command,
       env: [],
@@ -354,6 +380,11 @@ export class ContainerSandbox implements Sandbox {
     throw this.#failed('take the source', cause)
   }
 
+  async #exec(request: ExecRequest): Promise<ExecEnd> {
+    const run = (signal: AbortSignal): Promise<ExecEnd> => this.#engine.exec({ ...request, signal })
+    return await untilDeath(this.#watch, request.signal, run)
+  }
+
   async #flown<T>(call: Promise<T>): Promise<T> {
     this.#inFlight = Promise.allSettled([this.#inFlight, call])
     return await call
@@ -366,14 +397,4 @@ export class ContainerSandbox implements Sandbox {
   #failed(action: string, cause: string): MeshError {
     return new MeshError('SANDBOX_FAILED', { job: this.#options.jobId, action, cause })
   }
-}
-
-/** Rejects with the signal's reason as soon as it aborts; the work itself goes on. */
-function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

@@ -57,6 +57,16 @@ export class ContainerWatch {
     return this.#died
   }
 
+  /** Calls `then` once process 1 has ended, and again at what comes after; gives what ends that. */
+  onDeath(then: () => void): () => void {
+    const check = (): void => {
+      if (this.#died !== undefined) then()
+    }
+    this.#waiters.add(check)
+    check()
+    return () => void this.#waiters.delete(check)
+  }
+
   /** True for an exec whose end was reported: every event before it is in. */
   hasEnded(execId: string): boolean {
     return this.#execEnds.has(execId)

@@ -1,5 +1,6 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Clock } from '../../protocol/core/ports.ts'
 
 /** The name that the guard reads in its lease folder. */
 export const DEADLINE_NAME = 'deadline'
@@ -18,31 +19,40 @@ const DEADLINE = /^[1-9]\d{0,14}$/
 /** Boot milliseconds; undefined where there is none, or none that the guard would take. */
 export async function readDeadline(folder: string): Promise<number | undefined> {
   try {
-    const text = (await readFile(join(folder, DEADLINE_NAME), 'latin1')).trim()
+    const [text = ''] = (await readFile(join(folder, DEADLINE_NAME), 'latin1')).split('\n')
     return DEADLINE.test(text) ? Number(text) * 10 : undefined
   } catch {
     return undefined
   }
 }
 
+type DeadlineClock = Pick<Clock, 'bootMs'>
+
 /** The folder that the guard of one attempt reads, and the guardian with it. */
 export class DeadlineFile {
   /** Absolute; mounted read-only into the container. */
   readonly dir: string
+  readonly #clock: DeadlineClock
   #written: Promise<void> = Promise.resolve()
   #count = 0
   #removed = false
 
-  private constructor(dir: string) {
+  private constructor(dir: string, clock: DeadlineClock) {
     this.dir = dir
+    this.#clock = clock
   }
 
-  static async create(leasesDir: string, jobId: string, claimId: string): Promise<DeadlineFile> {
+  static async create(
+    leasesDir: string,
+    jobId: string,
+    claimId: string,
+    clock: DeadlineClock
+  ): Promise<DeadlineFile> {
     const dir = join(leasesDir, leaseName(jobId, claimId))
     await mkdir(dir, { recursive: true })
     // The guard is another user than we are: a strict umask would make every deadline unreadable.
     await chmod(dir, 0o755)
-    return new DeadlineFile(dir)
+    return new DeadlineFile(dir, clock)
   }
 
   /**
@@ -67,9 +77,15 @@ export class DeadlineFile {
     this.#count += 1
     const temporary = join(this.dir, `.${DEADLINE_NAME}.${process.pid}.${this.#count}`)
     // Named by the process: a draft that a dead one left is read-only, and may be another user's.
-    // Rounded down: the guard must never be later than the holder believes.
-    await writeFile(temporary, `${Math.max(0, Math.floor(deadlineBootMs / 10))}\n`)
+    // Rounded down: the guard must never be later than the holder believes. Below it what this
+    // clock says, for a guard whose kernel counts from another instant.
+    const lines = [deadlineBootMs, this.#clock.bootMs()].map((ms) => centiseconds(ms))
+    await writeFile(temporary, `${lines.join('\n')}\n`)
     await chmod(temporary, 0o444)
     await rename(temporary, join(this.dir, DEADLINE_NAME))
   }
+}
+
+function centiseconds(bootMs: number): number {
+  return Math.max(0, Math.floor(bootMs / 10))
 }

@@ -1,4 +1,5 @@
 import type { EngineInfo } from './engine-types.ts'
+import type { EngineRuntime } from './runtime.ts'
 
 /** What `GET /info` says, as far as it matters here. */
 export interface InfoAnswer {
@@ -16,6 +17,15 @@ export interface InfoAnswer {
   readonly SwapLimit: boolean
   readonly PidsLimit: boolean
   readonly CpuCfsQuota: boolean
+  readonly Runtimes?: Readonly<Record<string, RuntimeAnswer>> | null
+  readonly DefaultRuntime?: string
+}
+
+interface RuntimeAnswer {
+  /** Empty for a shim that the engine finds by `runtimeType`. */
+  readonly path?: string
+  /** Absent before Engine 23. */
+  readonly runtimeType?: string
 }
 
 export interface VersionAnswer {
@@ -41,8 +51,17 @@ export function engineInfo(info: InfoAnswer, version: VersionAnswer): EngineInfo
       ...(info.CpuCfsQuota ? [] : ['cpu'])
     ],
     swapLimit: info.SwapLimit,
-    security: securityOf(info.SecurityOptions ?? [])
+    security: securityOf(info.SecurityOptions ?? []),
+    runtimes: runtimesOf(info.Runtimes ?? {}),
+    defaultRuntime: info.DefaultRuntime ?? ''
   }
+}
+
+/** Sorted: the engine gives them in another order each time. */
+function runtimesOf(answers: Readonly<Record<string, RuntimeAnswer>>): readonly EngineRuntime[] {
+  return Object.entries(answers)
+    .map(([name, { path, runtimeType }]) => ({ name, program: path || runtimeType || '' }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 
 /** The names of what is on, of options such as `name=seccomp,profile=default`. */

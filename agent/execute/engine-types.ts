@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { EngineRuntime } from './runtime.ts'
 
 /** A call that the engine refused, or did not answer in time (`status` is then undefined). */
 export class EngineError extends Error {
@@ -30,6 +31,9 @@ export interface EngineInfo {
   readonly swapLimit: boolean
   /** `seccomp`, `apparmor`, `userns`, `rootless`, ... */
   readonly security: ReadonlySet<string>
+  readonly runtimes: readonly EngineRuntime[]
+  /** What it takes where a container names none; '' where it does not say. */
+  readonly defaultRuntime: string
 }
 
 export interface LocalImage {
@@ -48,6 +52,11 @@ export interface Mount {
   readonly VolumeOptions?: {
     readonly NoCopy: boolean
     readonly Labels: Readonly<Record<string, string>>
+    /** Absent for a folder on the engine's disk. */
+    readonly DriverConfig?: {
+      readonly Name: 'local'
+      readonly Options: Readonly<Record<string, string>>
+    }
   }
 }
 

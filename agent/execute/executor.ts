@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { MeshError } from '../../protocol/core/errors.ts'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { abilityFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
+import type { JobSpec } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
@@ -15,8 +17,11 @@ import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
+import { chooseProfile } from './profile-choice.ts'
+import { STANDARD } from './profile-standard.ts'
+import { STRICT } from './profile-strict.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { NO_NETWORK, sandboxLabels, standardProfile } from './sandbox-profile.ts'
+import { containerBody, type Profile, sandboxLabels } from './sandbox-profile.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -36,12 +41,16 @@ export interface ExecutorOptions {
   readonly leases: string
   /** Path of a static busybox. */
   readonly busybox: string
+  /** The least that untrusted jobs must be kept apart by. */
+  readonly requireIsolation?: IsolationLevel | undefined
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
   readonly termGraceMs?: number | undefined
   /** Within which a sandbox must be confirmed gone; CLEAN_UP_MS_MAX when absent. */
   readonly cleanUpMsMax?: number | undefined
+  /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
+  readonly runtimeOf?: (spec: JobSpec) => string | undefined
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -159,7 +168,9 @@ export class Executor {
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
-    const body = standardProfile(
+    const profile = this.#profile(input, ground)
+    const body = containerBody(
+      profile,
       {
         imageId: image.id,
         jobId,
@@ -172,15 +183,14 @@ export class Executor {
         busybox,
         guard: ground.guard,
         resources: spec.resources,
-        network:
-          network === undefined ? NO_NETWORK : { mode: network.name, dns: network.nameServers }
+        network: network && { mode: network.name, dns: network.nameServers },
+        runtime: this.#options.runtimeOf?.(spec)
       },
       ground.host
     )
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    return new ContainerSandbox(this.#parts, {
-      ...{ jobId, name, volume, image, body, cleanUpMsMax, network }
-    })
+    const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
+    return new ContainerSandbox(this.#parts, box)
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
@@ -194,6 +204,14 @@ export class Executor {
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
+  }
+
+  /** Asked again although the claim has asked: the engine may be another since. */
+  #profile({ manifest }: AttemptInput, { isolation: offered }: Ground): Profile {
+    const required = this.#options.requireIsolation
+    const choice = chooseProfile(manifest.trust, { offered, required })
+    if (choice.kind === 'profile') return choice.name === 'strict' ? STRICT : STANDARD
+    throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
   }
 
   /** Learned once; a failure is not kept, so that the next attempt asks the engine again. */

@@ -53,6 +53,8 @@ const CAUSES_MAX = 5
 export function failureOf(error: unknown, creating: boolean): Failure {
   const reason = reasonOf(error)
   const fault = (of: Fault): Failure => ({ kind: 'fault', fault: of, reason })
+  // First: its cause is a full disk as well, and not the host's.
+  if (codeOf(error) === 'SOURCE_TOO_LARGE') return { kind: 'final', reason }
   if (isDiskFull(error)) return fault('host')
   switch (codeOf(error)) {
     case 'IMAGE_UNAVAILABLE':
@@ -64,6 +66,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
     case 'NETWORK_NOT_OFFERED':
+    case 'ISOLATION_LACKING':
     case 'SANDBOX_FAILED':
       return fault('job')
     default:
@@ -80,8 +83,9 @@ export function failureOf(error: unknown, creating: boolean): Failure {
 function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code === 'IMAGE_UNAVAILABLE' || code === 'IMAGE_PULL_FAILED') return 'image_unavailable'
-  if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED') return 'source_unavailable'
-  return 'sandbox_failed'
+  if (code === 'WORKSPACE_FETCH_FAILED' || code === 'URL_REFUSED' || code === 'SOURCE_TOO_LARGE')
+    return 'source_unavailable'
+  return code === 'ISOLATION_LACKING' ? 'policy_refused' : 'sandbox_failed'
 }
 
 function isDiskFull(error: unknown): boolean {

@@ -1,11 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Engine } from './engine.ts'
 import type { EngineInfo } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
+import { plainRuntime } from './runtime.ts'
 import type { SandboxHost } from './sandbox-profile.ts'
+import { isolationOf, userNamespaceOf } from './user-namespace.ts'
 
 /** Folder beside the workspaces that containers mount the guard from. */
 export const GROUND_DIR = '.sandbox'
@@ -16,6 +19,7 @@ export interface Ground {
   readonly guard: string
   readonly platform: string
   readonly host: SandboxHost
+  readonly isolation: IsolationLevel
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
@@ -23,12 +27,15 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   await mkdir(workspaces, { recursive: true, mode: 0o700 })
   const guard = await layGuard(join(workspaces, GROUND_DIR))
   const info = await engine.info()
-  return { guard, platform: nativePlatform(info), host: await sandboxHost(info) }
+  const isolation = isolationOf(info)
+  return { guard, platform: nativePlatform(info), host: await sandboxHost(info), isolation }
 }
 
 /** What a profile has to know of this host. */
 export async function sandboxHost(info: EngineInfo): Promise<SandboxHost> {
   const { cgroup, cpus, security, swapLimit } = info
-  const limits = await hostLimits()
-  return { cgroup, cpus, apparmor: security.has('apparmor'), swapLimit, limits }
+  const apparmor = security.has('apparmor')
+  const userBase = userNamespaceOf(info)?.base ?? 0
+  const runtime = plainRuntime(info.runtimes)
+  return { cgroup, cpus, apparmor, swapLimit, limits: await hostLimits(), userBase, runtime }
 }

@@ -30,6 +30,12 @@ export function jobEnvironment(input: Described, agent: string, platform: string
   return Object.entries(all).map(([name, value]) => `${name}=${value}`)
 }
 
+/** Where `home` is given: users without an entry in the image's `/etc/passwd` would get `/`. */
+export function withHome(env: readonly string[], home: string | undefined): readonly string[] {
+  if (home === undefined || env.some((entry) => entry.startsWith('HOME='))) return env
+  return [...env, `HOME=${home}`]
+}
+
 function after(text: string, prefix: string): string {
   return text.startsWith(prefix) ? text.slice(prefix.length) : ''
 }

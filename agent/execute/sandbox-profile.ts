@@ -1,23 +1,23 @@
 import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
-import { BUSYBOX_INSIDE, GUARD_COMMAND, GUARD_INSIDE, LEASE_INSIDE } from './guard.ts'
+import {
+  BUSYBOX_INSIDE,
+  GUARD_COMMAND,
+  GUARD_INSIDE,
+  LEASE_INSIDE,
+  OWN_CLOCK_GUARD_COMMAND
+} from './guard.ts'
 import type { HostLimits } from './host-limits.ts'
+import type { ProfileName } from './profile-choice.ts'
 import { SECCOMP_OPTION } from './seccomp-filter.ts'
+import { type Volume, volumeMount } from './volume.ts'
+
+/** A container is gone on with only by what would have made it: `strict` or `standard`. */
+export const PROFILE_LABEL = 'runner-mesh.profile'
 
 /** Where a job's source is, and where its steps start. */
 export const WORKSPACE_INSIDE = '/work'
-
-/** Enough for apt, apk and npm as root; never NET_RAW, MKNOD, SYS_* or NET_ADMIN. */
-const CAPABILITIES = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID'
-] as const
 
 /**
  * What moby 29 hides. Older engines hide less (`/proc/interrupts`: GHSA-6fw5-f8r9-fgfm, `powercap`:
@@ -63,7 +63,10 @@ export interface SandboxRequest {
   readonly busybox: string
   readonly guard: string
   readonly resources: Resources
-  readonly network: SandboxNetwork
+  /** Absent for a job without one. */
+  readonly network?: SandboxNetwork | undefined
+  /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
+  readonly runtime?: string | undefined
 }
 
 /** `none`, or the network of one job; `dns` is what it asks for names, however the host does. */
@@ -72,7 +75,7 @@ export interface SandboxNetwork {
   readonly dns: readonly string[]
 }
 
-export const NO_NETWORK: SandboxNetwork = { mode: 'none', dns: [] }
+const NO_NETWORK: SandboxNetwork = { mode: 'none', dns: [] }
 
 export interface SandboxHost {
   readonly cgroup: 1 | 2
@@ -80,6 +83,26 @@ export interface SandboxHost {
   readonly cpus: number
   readonly swapLimit: boolean
   readonly limits: HostLimits
+  /** What options of a volume number a container's users from; see UserNamespace. */
+  readonly userBase: number
+  /** What containers are made with that ask for nothing else; undefined leaves it to the engine. */
+  readonly runtime: string | undefined
+}
+
+/** What one profile decides; all else is common to all of them. */
+export interface Profile {
+  readonly name: ProfileName
+  /** The guard's user and group, by number. */
+  readonly guard: string
+  /** Whoever unpacks the source, reads records, and in the end owns what is in `/work`. */
+  readonly helper: string
+  /** Runs the steps, whatever the image says; undefined where the image's own user does. */
+  readonly user: string | undefined
+  readonly home: string | undefined
+  readonly capabilities: readonly string[]
+  readonly readOnlyRoot: boolean
+  /** Volumes beside that of the workspace, by their place in the container. */
+  readonly volumes: (request: SandboxRequest) => readonly Volume[]
 }
 
 export function sandboxLabels(
@@ -94,17 +117,21 @@ export function sandboxLabels(
   }
 }
 
-/** The profile `standard`: what a trusted job, or any job on a remapped engine, runs in. */
-export function standardProfile(request: SandboxRequest, host: SandboxHost): ContainerBody {
+/** What the engine is asked for, field by field. */
+export function containerBody(
+  profile: Profile,
+  request: SandboxRequest,
+  host: SandboxHost
+): ContainerBody {
   return {
     Image: request.imageId,
-    // The guard's user; steps run as the image's, with what its own rights leave of the list below.
-    User: '0:0',
+    // Of process 1 alone: each step, and whatever helps it, is run as somebody by name.
+    User: profile.guard,
     WorkingDir: '/',
-    Entrypoint: GUARD_COMMAND,
+    Entrypoint: request.runtime === undefined ? GUARD_COMMAND : OWN_CLOCK_GUARD_COMMAND,
     Cmd: [],
     Env: [],
-    Labels: sandboxLabels(request),
+    Labels: { ...sandboxLabels(request), [PROFILE_LABEL]: profile.name },
     // An image's own health check would be a process that nobody asked for.
     Healthcheck: { Test: ['NONE'] },
     StopSignal: 'SIGTERM',
@@ -112,10 +139,11 @@ export function standardProfile(request: SandboxRequest, host: SandboxHost): Con
     Tty: false,
     OpenStdin: false,
     HostConfig: {
-      ...privileges(host),
+      ...privileges(profile, host),
       ...limits(request.resources, host),
-      ...separation(request.network),
-      Mounts: mounts(request),
+      ...separation(request.network ?? NO_NETWORK),
+      ...runtimeOf(request, host),
+      Mounts: mounts(request, profile.volumes(request), host),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
       AutoRemove: false
@@ -123,16 +151,16 @@ export function standardProfile(request: SandboxRequest, host: SandboxHost): Con
   }
 }
 
-function privileges(host: SandboxHost): Record<string, unknown> {
+function privileges(profile: Profile, host: SandboxHost): Record<string, unknown> {
   const apparmor = host.apparmor ? ['apparmor=docker-default'] : []
   return {
     Privileged: false,
     CapDrop: ['ALL'],
-    CapAdd: CAPABILITIES,
+    CapAdd: profile.capabilities,
     // Without ours the engine's own filter applies, which is as open as the engine is old.
     SecurityOpt: ['no-new-privileges:true', SECCOMP_OPTION, ...apparmor],
     MaskedPaths: [...MASKED_PATHS, ...throttlePaths(host.cpus)],
-    ReadonlyRootfs: false,
+    ReadonlyRootfs: profile.readOnlyRoot,
     Devices: [],
     DeviceCgroupRules: [],
     GroupAdd: []
@@ -187,8 +215,18 @@ function separation({ mode, dns }: SandboxNetwork): Record<string, unknown> {
   }
 }
 
+function runtimeOf(request: SandboxRequest, host: SandboxHost): Record<string, unknown> {
+  const runtime = request.runtime ?? host.runtime
+  return runtime === undefined ? {} : { Runtime: runtime }
+}
+
 /** Ours only; a bind mount never comes from a job's own words. */
-function mounts(request: SandboxRequest): readonly Mount[] {
+function mounts(
+  request: SandboxRequest,
+  volumes: readonly Volume[],
+  host: SandboxHost
+): readonly Mount[] {
+  const labels = sandboxLabels(request)
   const bind = (Source: string, Target: string): Mount => ({
     Type: 'bind',
     Source,
@@ -199,14 +237,7 @@ function mounts(request: SandboxRequest): readonly Mount[] {
     bind(request.leaseDir, LEASE_INSIDE),
     bind(request.busybox, BUSYBOX_INSIDE),
     bind(request.guard, GUARD_INSIDE),
-    {
-      Type: 'volume',
-      Source: request.volume,
-      Target: WORKSPACE_INSIDE,
-      ReadOnly: false,
-      // Without NoCopy whatever an image has at this path would lie among the job's source.
-      VolumeOptions: { NoCopy: true, Labels: sandboxLabels(request) }
-    }
+    ...volumes.map((each) => volumeMount(each, request.volume, labels, host.userBase))
   ]
 }
 

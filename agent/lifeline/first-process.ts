@@ -53,10 +53,16 @@ function killFirstProcess(first: FirstProcess): FirstProcessEnd {
   }
 }
 
-/** In a control group that carries the container's id, and number 1 in a namespace of its own. */
+/**
+ * In a control group that carries the container's id, and number 1 in a namespace of its own; or
+ * what stands for it where that is no process of this host: a kernel of its own (gVisor's), which
+ * is started with the container's id.
+ */
 function isFirstOf(container: string, pid: number): boolean {
   const cgroup = procFile(pid, 'cgroup') ?? ''
+  if (container === '' || !cgroup.includes(container)) return false
+  if (procFile(pid, 'cmdline')?.split('\0').includes(container)) return true
   const numbers = /^NSpid:((?:\s+\d+)+)$/m.exec(procFile(pid, 'status') ?? '')?.[1]?.trim()
   const inside = numbers?.split(/\s+/) ?? []
-  return cgroup.includes(container) && inside.length > 1 && inside.at(-1) === '1'
+  return inside.length > 1 && inside.at(-1) === '1'
 }

@@ -1,8 +1,13 @@
 import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
+import type { Isolation } from '../../protocol/core/isolation.ts'
+import type { OfferedRuntime } from '../execute/runtime.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
-  /** `engine`, `seccomp`, `busybox`, `git`, `disk`, `capacity`, `network`, `clock`. */
+  /**
+   * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `network`,
+   * `clock`.
+   */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
   readonly blocking: boolean
@@ -18,7 +23,6 @@ export interface EngineFacts {
   readonly storageDriver: string
   readonly rootDir: string
   readonly seccomp: boolean
-  readonly userns: boolean
 }
 
 /** What this host is and has. */
@@ -26,11 +30,22 @@ export interface HostProfile {
   readonly platforms: readonly Platform[]
   readonly capacity: Capacity
   readonly engine: EngineFacts
+  readonly isolation: Isolation
   /** Version of git, '' where it is missing. */
   readonly git: string
   readonly problems: readonly HostProblem[]
   /** Tries a container as jobs get them: what that shows is among `problems` when it resolves. */
   readonly trial: () => Promise<void>
+  /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
+  readonly runtimes: readonly OfferedRuntime[]
+  /**
+   * Tries the engine's other runtimes: `runtimes` and `problems` say what that shows when it
+   * resolves. Within `killBudgetMs` the lifeline must end what runs there. Takes its time, and is no
+   * condition for a job that asks for none. Never rejects; an abort of `signal` shows nothing.
+   */
+  readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<void>
+  /** True while a trial's containers are in use. */
+  readonly isTrying: () => boolean
   /** The smaller of what the state folder's and the engine's file systems have free, now. */
   readonly diskFreeBytes: () => Promise<number>
 }
@@ -44,6 +59,7 @@ export interface CapacitySettings {
 
 export interface ProbeSettings {
   readonly capacity: CapacitySettings
+  readonly requireIsolation?: Isolation['required']
   readonly state: string
   /** Path of the static busybox, usually `/bin/busybox`. */
   readonly busybox: string

@@ -1,12 +1,16 @@
 import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
+import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import { classOf, type OfferedRuntime } from '../execute/runtime.ts'
+import { isolationOf } from '../execute/user-namespace.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
+import type { RuntimesShown } from './runtimes.ts'
 
 const GIT_MS_MAX = 10_000
 /** Below this much free disk the first larger image or checkout fails. */
@@ -19,6 +23,8 @@ export interface ProbeParts {
   readonly trial: () => Promise<HostProblem | undefined>
   /** Why the rules that the owner asked for are not in place; undefined where they are. */
   readonly unenforced?: string | undefined
+  /** What the engine's other runtimes give; see tryRuntimes. */
+  readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
 }
 
 /**
@@ -26,7 +32,7 @@ export interface ProbeParts {
  * are the engine's. Throws ENGINE_UNREACHABLE; everything else that is wrong is in `problems`.
  */
 export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
-  const { engine, settings, trial, unenforced } = parts
+  const { engine, settings } = parts
   const info = await engine.info()
   const [version, busybox] = await Promise.all([gitVersion(), busyboxProblem(settings.busybox)])
   const size = {
@@ -35,12 +41,14 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   }
   const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
+  const isolation = { offered: isolationOf(info), required: settings.requireIsolation }
   const problems: HostProblem[] = [
     ...engineProblems(info, release()),
+    ...isolationProblems(isolation),
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
-    ...networkProblems(unenforced),
+    ...networkProblems(parts.unenforced),
     ...diskProblems(await diskFreeBytes(), settings.state)
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
@@ -49,20 +57,50 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
     platforms: [{ name: nativePlatform(info), native: true }],
     capacity,
     engine: factsOf(info),
+    isolation,
     git: version,
     diskFreeBytes,
     problems,
-    trial: async () => {
-      const shown = isHopeless ? undefined : await trial()
-      if (shown !== undefined) problems.push(shown)
-    }
+    ...trialsOf(parts, problems, isHopeless)
+  }
+}
+
+/** What they show is added to `problems`. */
+function trialsOf(
+  { trial, tryRuntimes }: ProbeParts,
+  problems: HostProblem[],
+  isHopeless: boolean
+): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying'> {
+  const runtimes: OfferedRuntime[] = []
+  let trying = 0
+  const during = async (work: () => Promise<void>): Promise<void> => {
+    if (isHopeless) return
+    trying += 1
+    await work().finally(() => {
+      trying -= 1
+    })
+  }
+  return {
+    runtimes,
+    isTrying: () => trying > 0,
+    trial: () =>
+      during(async () => {
+        const shown = await trial()
+        if (shown !== undefined) problems.push(shown)
+      }),
+    tryRuntimes: (killBudgetMs, signal) =>
+      during(async () => {
+        const shown = await tryRuntimes(killBudgetMs, signal)
+        problems.push(...shown.problems)
+        runtimes.push(...shown.offered)
+      })
   }
 }
 
 function factsOf(info: EngineInfo): EngineFacts {
   const { version, apiVersion, cgroup, storageDriver, rootDir, security } = info
-  const [seccomp, userns] = [security.has('seccomp'), security.has('userns')]
-  return { version, apiVersion, cgroup, storageDriver, rootDir, seccomp, userns }
+  const seccomp = security.has('seccomp')
+  return { version, apiVersion, cgroup, storageDriver, rootDir, seccomp }
 }
 
 /** What is wrong with the engine for running strangers' code under our guard. */
@@ -80,6 +118,13 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     const found = `the engine runs on kernel ${info.kernel}, this host on ${kernel}`
     add('engine', true, found, 'run agent and engine on one host, not through a virtual machine')
   }
+  const byDefault = info.runtimes.find(({ name }) => name === info.defaultRuntime)
+  if (byDefault !== undefined && classOf(byDefault) !== undefined) {
+    // Jobs name their runtime: whoever made this the default believes that they all run in it.
+    const found = `the engine's default runtime is ${info.defaultRuntime}, and jobs run in runc`
+    const fix = 'take default-runtime out of daemon.json: jobs get that runtime by asking for it'
+    add('runtime', true, found, fix)
+  }
   for (const limit of info.unenforced) {
     const found = `the engine cannot limit ${limit}`
     add('engine', true, found, `enable the cgroup controller for ${limit} (see docker info)`)
@@ -89,6 +134,17 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     add('engine', false, found, 'boot with swapaccount=1, or without swap')
   }
   return problems
+}
+
+function isolationProblems(isolation: Isolation): readonly HostProblem[] {
+  const level = lacksIsolation('untrusted', isolation)
+  if (level === undefined) return []
+  const found = `untrusted jobs are not taken: they get ${isolation.offered} here, not ${level}`
+  const fix =
+    level === 'userns'
+      ? 'set userns-remap in the daemon.json of the engine, or take isolation.require out of agent.yaml'
+      : 'set isolation.require to userns in agent.yaml: no agent of this version offers more'
+  return [{ part: 'isolation', blocking: false, found, fix }]
 }
 
 async function gitVersion(): Promise<string> {

@@ -7,9 +7,10 @@ import { type ContainerBody, EngineError } from '../execute/engine-types.ts'
 import { sandboxHost } from '../execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import { STANDARD } from '../execute/profile-standard.ts'
 import { differences } from '../execute/read-back.ts'
 import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
-import { NO_NETWORK, standardProfile } from '../execute/sandbox-profile.ts'
+import { containerBody } from '../execute/sandbox-profile.ts'
 import { Stopwatch } from '../execute/stopwatch.ts'
 import type { HostProblem } from './host-profile.ts'
 
@@ -17,9 +18,9 @@ import type { HostProblem } from './host-profile.ts'
 const TRIAL_MS_MAX = 10_000
 const POLL_MS = 20
 /** A tar archive of nothing: the two blocks that end one. */
-const EMPTY_ROOT = Buffer.alloc(1_024)
+export const EMPTY_ROOT = Buffer.alloc(1_024)
 /** Whatever limits jobs have, these are some. */
-const RESOURCES = { cpuMilli: 1_000, memoryBytes: 67_108_864 }
+export const TRIAL_RESOURCES = { cpuMilli: 1_000, memoryBytes: 67_108_864 }
 /** Says by its exit code whether a filter is on: mode 2 of seccomp(2). */
 const IS_FILTERED = [
   'while read -r key value; do',
@@ -67,9 +68,8 @@ async function bodyOf(
   labels: Readonly<Record<string, string>>
 ): Promise<ContainerBody> {
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
-  const places = { imageId, leaseDir: '', busybox, guard: '' }
-  const request = { ...ours, ...places, resources: RESOURCES, network: NO_NETWORK }
-  const body = standardProfile(request, await sandboxHost(await engine.info()))
+  const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: TRIAL_RESOURCES }
+  const body = containerBody(STANDARD, request, await sandboxHost(await engine.info()))
   const { Mounts, ...rest } = body.HostConfig
   return {
     ...body,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Capacity } from '../core/advertisement.ts'
+import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
 import type { AgentView } from '../core/observation.ts'
 
 export const agentStateSchema = z.enum([
@@ -18,12 +19,18 @@ export const capacitySchema = z.strictObject({
   jobs: z.number().int()
 })
 
+const levelSchema = z.enum(ISOLATION_LEVELS)
+
 /** What one member knows of an agent: its state as seen from here, and what it advertises. */
 export const agentSightingShape = {
   state: agentStateSchema,
   jobsRunning: z.number().int().nullable(),
   platforms: z.array(z.strictObject({ name: z.string(), native: z.boolean() })),
   labels: z.record(z.string(), z.string()),
+  isolation: z
+    .strictObject({ offered: levelSchema, required: levelSchema.nullable() })
+    .nullable()
+    .describe('of jobs from the host; `required` is asked for untrusted ones'),
   capacity: capacitySchema.nullable(),
   free: capacitySchema.nullable(),
   diskFreeBytes: z.number().int().nullable(),
@@ -49,6 +56,7 @@ export function agentSighting(
     jobsRunning: ad?.jobs.length ?? null,
     platforms: ad?.platforms.map(({ name, native }) => ({ name, native })) ?? [],
     labels: { ...ad?.labels },
+    isolation: ad === undefined ? null : isolationDocument(ad.isolation),
     capacity: ad === undefined ? null : capacityDocument(ad.capacity),
     free: ad === undefined ? null : capacityDocument(ad.free),
     diskFreeBytes: ad?.diskFreeBytes ?? null,
@@ -58,6 +66,10 @@ export function agentSighting(
     version: ad?.version ?? null,
     jobs: [...(ad?.jobs ?? [])]
   }
+}
+
+function isolationDocument({ offered, required }: Isolation) {
+  return { offered, required: required ?? null }
 }
 
 function capacityDocument({ cpuMilli, memoryBytes, jobs }: Capacity) {

@@ -20,7 +20,7 @@ export function jobContext(sources: Sources): JobContext {
   const queue = board
     .openJobs()
     .filter((job) => (job.state?.phase ?? 'queued') === 'queued')
-    .map((job) => ({ jobId: job.jobId, spec: job.spec }))
+    .map(({ jobId, spec, trust }) => ({ jobId, spec, trust }))
   const agents = board.agents(clock.bootMs())
   return { board, roster: sources.roster(), agents, queue, wallMs: clock.wallMs() }
 }
@@ -43,6 +43,7 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     commit: manifest?.origin.commit ?? '',
     title: manifest?.title ?? '',
     name: job.spec.name,
+    trust: job.trust,
     state: seenPhase(job),
     reason: reasonOf(state) ?? null,
     why: whyOf(job, context),

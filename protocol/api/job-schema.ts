@@ -36,6 +36,7 @@ export const jobSchema = z
     commit: z.string(),
     title: z.string().describe('first line of the commit message'),
     name: z.string(),
+    trust: z.enum(['trusted', 'untrusted']).describe("by its repository's entry in gateway.yaml"),
     state: jobStateSchema,
     reason: z.string().nullable(),
     why: z.string().describe('one line for people: why it is where it is'),

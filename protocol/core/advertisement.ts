@@ -1,4 +1,5 @@
 import type { AgentState } from './agent-state.ts'
+import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
 import type { NetworkAbility } from './network.ts'
 
@@ -28,6 +29,7 @@ export interface Advertisement {
   readonly labels: Readonly<Record<string, string>>
   /** Networks that this host enforces and offers; without one, jobs with network `none` only. */
   readonly networks: readonly NetworkAbility[]
+  readonly isolation: Isolation
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

@@ -1,12 +1,14 @@
 import type { JobState } from './job.ts'
 import type { Stage } from './messages.ts'
 import type { JobSpec } from './run.ts'
+import type { Trust } from './trust.ts'
 
 /** One job as a member's board has it: what is chosen, and when this member learned it. */
 export interface BoardJob {
   readonly jobId: string
   readonly runId: string
   readonly spec: JobSpec
+  readonly trust: Trust
   /** Undefined while the job's register is not known to be created: queued. */
   readonly state: JobState | undefined
   /** Of the register that the job has now: its run's, or where a stop-sign has sent it. */

@@ -76,7 +76,8 @@ export class Board {
     const jobs = manifest.jobs.map((spec, index): BoardJob => {
       const state = undefined
       const fresh = { state, stage: undefined, changedAtMs: wallMs, holderSinceMs: undefined }
-      return { jobId: jobIdOf(runId, index), runId, spec, witnessEpoch, ...fresh }
+      const { trust } = manifest
+      return { jobId: jobIdOf(runId, index), runId, spec, trust, witnessEpoch, ...fresh }
     })
     this.#runs.set(runId, { sealed, firstSeenMs: wallMs, jobs, open: jobs.length })
     this.#order.add({ issuedAtMs, runId })

@@ -1,8 +1,7 @@
 import { QUEUE_AHEAD_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import { isCandidate } from './placement.ts'
-import { fits, type Unmet } from './requirements.ts'
-import type { JobSpec } from './run.ts'
+import { fits, type Unmet, type Wanted } from './requirements.ts'
 
 export type ConditionKind =
   | 'no_agent'
@@ -30,9 +29,8 @@ export interface Closest {
   readonly unmet: readonly Unmet[]
 }
 
-export interface QueuedJob {
+export interface QueuedJob extends Wanted {
   readonly jobId: string
-  readonly spec: JobSpec
 }
 
 /** `queue` holds the queued jobs, oldest first; those behind `job` do not matter. */
@@ -45,15 +43,15 @@ export function conditionOf(
     const line = 'no agent is known; it will not resolve by itself: start one with `agent start`'
     return { kind: 'no_agent', line, resolves: false, closest: undefined, ahead: 0 }
   }
-  const fitting = agents.filter((view) => fits(job.spec, view.advertisement).length === 0)
-  if (fitting.length === 0) return noMatch(job.spec, agents)
+  const fitting = agents.filter((view) => fits(job, view.advertisement).length === 0)
+  if (fitting.length === 0) return noMatch(job, agents)
   const open = fitting.filter(takesJobs)
   if (open.length === 0) return unavailable(fitting)
   return awaiting(job, fitting, open, countAhead(job, open, queue))
 }
 
-function noMatch(spec: JobSpec, agents: readonly AgentView[]): Condition {
-  const lacks = agents.map((view) => ({ view, unmet: fits(spec, view.advertisement) }))
+function noMatch(job: Wanted, agents: readonly AgentView[]): Condition {
+  const lacks = agents.map((view) => ({ view, unmet: fits(job, view.advertisement) }))
   // An agent that is gone is a poor hint: it counts only among those that lack equally little.
   lacks.sort(
     (a, b) =>
@@ -88,7 +86,7 @@ function awaiting(
   ahead: number
 ): Condition {
   const common = { resolves: true, closest: undefined, ahead }
-  const free = open.filter((view) => isCandidate(job.spec, view))
+  const free = open.filter((view) => isCandidate(job, view))
   if (free.length > 0) {
     const names = listed(free.map((view) => view.advertisement.name))
     const line = `a claim is due from ${names}${ahead > 0 ? `, ${aheadText(ahead)}` : ''}`
@@ -111,7 +109,7 @@ function countAhead(
   let ahead = 0
   for (const older of queue.slice(0, QUEUE_AHEAD_MAX)) {
     if (older.jobId === job.jobId) break
-    if (open.some((view) => fits(older.spec, view.advertisement).length === 0)) ahead += 1
+    if (open.some((view) => fits(older, view.advertisement).length === 0)) ahead += 1
   }
   return ahead
 }

@@ -1,5 +1,6 @@
 import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
+import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { NETWORK_ERRORS } from './network-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
@@ -307,6 +308,7 @@ export const MESH_ERRORS = {
   TOKEN_UNKNOWN: kind(4, 404, false, (f) => `no token ${f['id']}: see \`gateway token list\``),
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
   // command line
+  ...ISOLATION_ERRORS,
   ...CONTROL_ERRORS,
   USAGE: kind(2, 400, false, (f) => `${f['problem']}`),
   BUG: kind(70, 500, false, (f) => `internal error: ${f['problem']}; please report it`)

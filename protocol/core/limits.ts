@@ -61,7 +61,7 @@ export const ADDRESSES_MAX = 8
 export const ROSTER_BYTES_MAX = 1_048_576
 /** Old rosters kept: open registers name them by witness epoch. */
 export const ROSTERS_KEPT_MAX = 256
-/** Milliseconds that an admission waits for the state; a daemon that starts answers within them. */
+/** Milliseconds that an admission waits for a state, and a starting daemon for an admission. */
 export const ADMIT_WAIT_MS_MAX = 15_000
 /** Connections of one node: every member, and as many again while links are replaced. */
 export const CONNECTIONS_MAX = 2_048

@@ -2,13 +2,12 @@ import type { Advertisement } from './advertisement.ts'
 import { CLAIM_RANK_MAX, EMULATED_WEIGHT, PLACEMENT_ROOM_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import type { Digest } from './ports.ts'
-import { fits, lacksRoom, platformFor } from './requirements.ts'
+import { fits, lacksRoom, platformFor, type Wanted } from './requirements.ts'
 import type { JobSpec } from './run.ts'
 
 /** A job to place; `lastHolder` lost its lease on it and comes last, undefined for a fresh one. */
-export interface Placing {
+export interface Placing extends Wanted {
   readonly jobId: string
-  readonly spec: JobSpec
   readonly lastHolder: string | undefined
 }
 
@@ -27,7 +26,7 @@ export function rankAgents(
   digest: Digest
 ): readonly string[] {
   const scored = agents
-    .filter((view) => isCandidate(placing.spec, view))
+    .filter((view) => isCandidate(placing, view))
     .map((view) => ({
       peerId: view.advertisement.peerId,
       score: scoreOf(placing, view.advertisement, digest)
@@ -57,12 +56,12 @@ export function claimWaitMs(rank: number, claimDelayMs: number, jitter: number):
 }
 
 /** True when the agent fits, has room and takes jobs, as far as this observer knows. */
-export function isCandidate(spec: JobSpec, view: AgentView): boolean {
+export function isCandidate(job: Wanted, view: AgentView): boolean {
   const { advertisement } = view
   return (
     takesJobs(view) &&
-    fits(spec, advertisement).length === 0 &&
-    lacksRoom(spec, advertisement.free).length === 0
+    fits(job, advertisement).length === 0 &&
+    lacksRoom(job.spec, advertisement.free).length === 0
   )
 }
 

@@ -1,25 +1,40 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
+import { type Isolation, lacksIsolation } from './isolation.ts'
 import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
+import type { Trust } from './trust.ts'
 
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
-  /** `platform`, `slot`, `cpu`, `memory`, `label KEY`, `enforced network`; for lacking room `free slot` and so on. */
+  /**
+   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`; for lacking
+   * room `free slot` and so on.
+   */
   readonly requirement: string
   readonly wanted: string
   readonly offered: string
 }
 
 /** The part of an advertisement that never changes with load. */
-export type Offer = Pick<Advertisement, 'platforms' | 'labels' | 'capacity' | 'networks'>
+export type Offer = Pick<
+  Advertisement,
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks'
+>
+
+/** A job with what its run says of it. */
+export interface Wanted {
+  readonly spec: JobSpec
+  readonly trust: Trust
+}
 
 /** What the agent lacks to ever run the job; empty when it fits. */
-export function fits(spec: JobSpec, offer: Offer): readonly Unmet[] {
+export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
   return [
     ...unmetPlatform(spec.platform, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
+    ...unmetIsolation(trust, offer.isolation),
     ...unmetNetwork(spec.network, offer.networks)
   ]
 }
@@ -82,6 +97,14 @@ function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[])
   if (wanted === undefined || offered.includes(wanted)) return []
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
+}
+
+// The owner's wish, not the job's: told so, whoever reads it knows where to turn.
+function unmetIsolation(trust: Trust, isolation: Isolation): Unmet[] {
+  const level = lacksIsolation(trust, isolation)
+  if (level === undefined) return []
+  const wanted = `${level} (asked of untrusted jobs by the agent's owner)`
+  return [{ requirement: 'isolation', wanted, offered: isolation.offered }]
 }
 
 // A label named `constructor` must not find what every object inherits.

@@ -1,5 +1,6 @@
 import type { SignedOp } from './job.ts'
 import type { NetworkPolicy } from './network.ts'
+import type { Trust } from './trust.ts'
 
 /** What a run id is made of (lease-protocol 4.1): meaning, never the id of a delivery. */
 export interface RunOrigin {
@@ -69,6 +70,7 @@ export interface Manifest {
   readonly title: string
   readonly jobs: readonly JobSpec[]
   readonly error: ManifestError | undefined
+  readonly trust: Trust
 }
 
 /** Signed by a gateway as an envelope; `annHash` is SHA-256 over the envelope's bytes. */

@@ -51,7 +51,7 @@ function givenBack(state: JobState, nameOf: NameOf): readonly string[] {
 }
 
 function whyLeased(
-  { spec }: BoardJob,
+  job: BoardJob,
   state: JobState,
   agents: readonly AgentView[],
   nameOf: NameOf
@@ -60,7 +60,7 @@ function whyLeased(
   const holder = agents.find((view) => view.advertisement.peerId === state.lease?.holder)
   if (holder?.observed === 'suspect' || holder?.observed === 'offline') {
     const others = agents.filter(
-      (view) => view !== holder && fits(spec, view.advertisement).length === 0
+      (view) => view !== holder && fits(job, view.advertisement).length === 0
     )
     return `${holder.advertisement.name} is ${holder.observed}; ${whatFollows(state, others.length)}`
   }

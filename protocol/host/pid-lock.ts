@@ -19,7 +19,8 @@ export async function writePid(path: string): Promise<void> {
 export async function readPid(path: string): Promise<number | 'unknown'> {
   try {
     const pid = Number((await readFile(path, 'utf8')).trim())
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : 'unknown'
+    // Left by a daemon that was killed, it would name a process that does not exist, or never did.
+    return Number.isSafeInteger(pid) && pid > 0 && isAlive(pid) ? pid : 'unknown'
   } catch {
     return 'unknown'
   }
@@ -28,4 +29,13 @@ export async function readPid(path: string): Promise<number | 'unknown'> {
 /** Removes the file if it still names this process. */
 export async function removePid(path: string): Promise<void> {
   if ((await readPid(path)) === process.pid) await rm(path, { force: true })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // Somebody else's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
 }

@@ -43,7 +43,10 @@ export function parseIdentity(value: unknown): ProcessIdentity | undefined {
 }
 
 /** A file of /proc/PID; undefined where there is no such process, or it may not be read. */
-export function procFile(pid: number, name: 'stat' | 'status' | 'cgroup'): string | undefined {
+export function procFile(
+  pid: number,
+  name: 'stat' | 'status' | 'cgroup' | 'cmdline'
+): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'utf8')
   } catch {

@@ -6,6 +6,8 @@ import type { Clock, Random, Transport } from '../core/ports.ts'
 import { formerWitnesses, type WitnessRef, witnessRefs } from '../core/witnesses.ts'
 import type { Log } from '../host/log.ts'
 import type { BoardFeed } from './board-feed.ts'
+import { FirstLook } from './first-look.ts'
+import type { Lead } from './lead-queue.ts'
 import type { LinkEvent } from './links.ts'
 import type { RosterView } from './roster-book.ts'
 import type { SeenSequences } from './seen-sequences.ts'
@@ -15,7 +17,7 @@ import { syncCover } from './sync-cover.ts'
 export interface AntiEntropyParts {
   readonly transport: Transport
   readonly rosters: RosterView
-  readonly feed: Pick<BoardFeed, 'want' | 'room'>
+  readonly feed: Pick<BoardFeed, 'want' | 'room' | 'past'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -29,8 +31,15 @@ export interface AntiEntropyParts {
 interface Cursor {
   /** Open registers come first after a start, so that work is found before history. */
   openDone: boolean
+  /** Undefined once the end of the store was seen: what comes after it is news. */
+  look: FirstLook | undefined
+  /** Leads of the first look that there was no room for. */
+  left: Lead[]
   seq: number
 }
+
+/** What of a page is to be followed at once. */
+type Take = (item: SyncItem, lead: Lead) => Lead | undefined
 
 type Synced = Extract<RegisterReply, { readonly kind: 'synced' }>
 
@@ -136,21 +145,58 @@ export class AntiEntropy {
   }
 
   async #pages(ref: WitnessRef): Promise<void> {
-    const cursor = this.#cursors.get(ref.storeId) ?? { openDone: false, seq: 0 }
-    this.#cursors.set(ref.storeId, cursor)
-    if (!cursor.openDone) cursor.openDone = await this.#follow(ref, 0, true, () => undefined)
-    if (!cursor.openDone) return
-    await this.#follow(ref, cursor.seq, false, (seq) => {
-      cursor.seq = seq
+    const cursor = this.#cursorOf(ref)
+    // Runs come with the first look: with open registers alone nobody could tell ended ones.
+    const jobs: Take = ({ phase }, lead) => (phase === 'run' ? undefined : lead)
+    if (!cursor.openDone)
+      cursor.openDone = await this.#follow(ref, 0, { openOnly: true, take: jobs })
+    if (!cursor.openDone || !this.#followLeft(cursor)) return
+    const { look, seq } = cursor
+    const take: Take = (item, lead) => (look === undefined ? lead : look.take(item, lead))
+    const isAtEnd = await this.#follow(ref, seq, { openOnly: false, take }, (next) => {
+      cursor.seq = next
     })
+    if (look !== undefined && isAtEnd) this.#sort(cursor, look)
+  }
+
+  #cursorOf({ storeId }: WitnessRef): Cursor {
+    const known = this.#cursors.get(storeId)
+    if (known !== undefined) return known
+    const cursor = { openDone: false, look: new FirstLook(), left: [], seq: 0 }
+    this.#cursors.set(storeId, cursor)
+    return cursor
+  }
+
+  /** What the first look has shown goes its ways: work now, history when there is time. */
+  #sort(cursor: Cursor, look: FirstLook): void {
+    const { open, past } = look.finish()
+    cursor.look = undefined
+    cursor.left = [...open]
+    for (const run of past) {
+      if (!this.#parts.feed.past(run)) cursor.left.push(run.lead, ...run.ended.values())
+    }
+    this.#followLeft(cursor)
+  }
+
+  /** False while there is no room for all of it. */
+  #followLeft(cursor: Cursor): boolean {
+    const { feed } = this.#parts
+    for (let lead = cursor.left.pop(); lead !== undefined; lead = cursor.left.pop()) {
+      if (feed.room <= 0) {
+        cursor.left.push(lead)
+        return false
+      }
+      feed.want(lead)
+    }
+    return true
   }
 
   /** True when it came to the end of what there is. */
   async #follow(
     ref: WitnessRef,
     fromSeq: number,
-    openOnly: boolean,
-    moved: (seq: number) => void
+    { openOnly, take }: { readonly openOnly: boolean; readonly take: Take },
+    moved: (seq: number) => void = () => undefined
   ): Promise<boolean> {
     const { feed } = this.#parts
     let sinceSeq = fromSeq
@@ -159,7 +205,10 @@ export class AntiEntropy {
       const synced = await this.#ask(ref, sinceSeq, openOnly)
       // Without room the cursor must not move on: what it passes is not shown again.
       if (synced === undefined || feed.room < synced.items.length) return false
-      for (const item of synced.items) this.#lead(ref, item)
+      for (const item of synced.items) {
+        const lead = take(item, leadOf(ref, item))
+        if (lead !== undefined) feed.want(lead)
+      }
       sinceSeq = synced.next
       moved(sinceSeq)
       if (!synced.more) return true
@@ -185,12 +234,12 @@ export class AntiEntropy {
     log.warn({ peer: peerId, code, sinceSeq }, 'sync refused')
     return undefined
   }
+}
 
-  #lead(ref: WitnessRef, item: SyncItem): void {
-    const { register, witnessEpoch, version, annHash } = item
-    const told = { peers: [ref.peerId], source: 'sync', tries: 0 } as const
-    this.#parts.feed.want({ register, witnessEpoch, version, annHash, ...told })
-  }
+function leadOf({ peerId }: WitnessRef, item: SyncItem): Lead {
+  const { register, witnessEpoch, version, annHash } = item
+  const told = { peers: [peerId], source: 'sync', tries: 0 } as const
+  return { register, witnessEpoch, version, annHash, ...told }
 }
 
 function isInOrder(reply: Synced, storeId: string, sinceSeq: number): boolean {

@@ -8,6 +8,8 @@ import type { Clock, Random } from '../core/ports.ts'
 import { isLost } from '../core/roster-rules.ts'
 import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../core/run.ts'
 import type { Log } from '../host/log.ts'
+import type { PastRun } from './first-look.ts'
+import { HistoryQueue } from './history-queue.ts'
 import type { JobMoves } from './job-moves.ts'
 import { type Lead, LeadQueue } from './lead-queue.ts'
 import type { RegisterClient } from './register-client.ts'
@@ -28,6 +30,12 @@ export interface BoardFeedParts {
   readonly log: Log
 }
 
+interface ChosenJob {
+  readonly state: JobState
+  /** Of its register. */
+  readonly witnessEpoch: number
+}
+
 export type BoardEvent =
   | { readonly kind: 'run'; readonly runId: string }
   | { readonly kind: 'job'; readonly jobId: string }
@@ -40,12 +48,14 @@ export type BoardEvent =
 export class BoardFeed {
   readonly #parts: BoardFeedParts
   readonly #queue: LeadQueue
+  readonly #history: HistoryQueue
   readonly #emit: (event: BoardEvent) => void
 
   constructor(parts: BoardFeedParts, emit: (event: BoardEvent) => void) {
     this.#parts = parts
     this.#emit = emit
     this.#queue = new LeadQueue(parts, (lead, signal) => this.#follow(lead, signal))
+    this.#history = new HistoryQueue(parts.clock, (run, signal) => this.#readPast(run, signal))
   }
 
   /** Room for leads: SYNC waits while there is none. */
@@ -55,11 +65,11 @@ export class BoardFeed {
 
   /** Reads run or wait. */
   get busy(): boolean {
-    return this.#queue.busy
+    return this.#queue.busy || this.#history.busy
   }
 
   async stop(): Promise<void> {
-    await this.#queue.stop()
+    await Promise.all([this.#queue.stop(), this.#history.stop()])
   }
 
   /** False where it is no news, or there is no room for it. */
@@ -70,14 +80,29 @@ export class BoardFeed {
     return this.#queue.add(lead)
   }
 
-  /** For runs that a write or a read of our own showed as chosen. */
-  addRun(sealed: SealedAnnouncement): boolean {
+  /** A run that has ended, as far as a store shows: read when there is time. False without room. */
+  past(run: PastRun): boolean {
+    const { board } = this.#parts
+    if (board.run(run.runId) === undefined) return this.#history.add(run)
+    // Its jobs are on the board, and look queued until they are read.
+    return this.room >= run.ended.size && this.#followAll([...run.ended.values()])
+  }
+
+  /**
+   * For runs that a write or a read of our own showed as chosen, with what is known of their jobs.
+   */
+  addRun(sealed: SealedAnnouncement, ended: readonly ChosenJob[] = []): boolean {
     const { board, clock, ledger } = this.#parts
     ledger.note(sealed)
     const { runId } = sealed.announcement
     const isNew = board.addRun(sealed, clock.wallMs(), (epoch) => this.#isLost(epoch))
     if (!isNew) return board.run(runId) !== undefined
+    // Before anybody hears of the run: its jobs would look queued to whoever looks for work.
+    for (const { state, witnessEpoch } of ended) board.foldJob(state, clock.wallMs(), witnessEpoch)
     this.#emit({ kind: 'run', runId })
+    for (const { state } of ended) this.#emit({ kind: 'job', jobId: state.register })
+    const past = this.#history.take(runId)
+    if (past !== undefined && !this.past(past)) this.#history.add(past)
     return true
   }
 
@@ -155,6 +180,50 @@ export class BoardFeed {
       if (!this.addRun(found.sealed)) return 'again'
     }
     return jobIndexOf(lead.register) === undefined ? 'done' : await this.#readJob(lead, signal)
+  }
+
+  #followAll(leads: readonly Lead[]): boolean {
+    for (const lead of leads) this.want(lead)
+    return true
+  }
+
+  /** All of a run before the board has it: none of its jobs is taken for queued meanwhile. */
+  async #readPast(run: PastRun, signal: AbortSignal): Promise<'done' | 'again'> {
+    const { board, log } = this.#parts
+    try {
+      if (board.run(run.runId) === undefined && !board.isFull) {
+        const found = await this.#find(run.lead, signal)
+        if (found.kind === 'gone') return 'done'
+        if (found.kind === 'chosen') await this.#addPast(found.sealed, run, signal)
+      }
+    } catch (error) {
+      if (signal.aborted) return 'done'
+      const level = codeOf(error) === undefined ? 'error' : 'debug'
+      log[level]({ err: error, run: run.runId }, 'past run not read')
+    }
+    // What was not read, or is not as it was told, is followed like anything else.
+    const leads = [run.lead, ...run.ended.values()].filter((lead) => this.#isNews(lead))
+    if (leads.length > this.room) return 'again'
+    this.#followAll(leads)
+    return 'done'
+  }
+
+  async #addPast(
+    sealed: SealedAnnouncement,
+    { ended }: PastRun,
+    signal: AbortSignal
+  ): Promise<void> {
+    const states: ChosenJob[] = []
+    for (const lead of ended.values()) {
+      const { register, witnessEpoch } = lead
+      if (witnessEpoch < sealed.announcement.witnessEpoch) continue
+      const ref = { ...refOf(sealed, register), witnessEpoch }
+      const read = await this.#parts.client.read(ref, { settle: this.#settle(lead), signal })
+      const state = read.kind === 'chosen' ? read.value : undefined
+      // Whoever reads a stop-sign has to begin the job where it leads.
+      if (state?.kind === 'job' && state.phase !== 'moved') states.push({ state, witnessEpoch })
+    }
+    this.addRun(sealed, states)
   }
 
   async #find(lead: Lead, signal: AbortSignal): Promise<RunLookup> {

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { causeOf, MeshError } from '../core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../core/errors.ts'
+import { ADMIT_WAIT_MS_MAX } from '../core/limits.ts'
+import type { Clock } from '../core/ports.ts'
 import { makeStateFolder, writeDurable } from '../host/durable-file.ts'
 import type { Program, StatePaths } from '../host/paths.ts'
 import { readPid } from '../host/pid-lock.ts'
@@ -7,6 +9,9 @@ import { readSecretFile, writeSecretFile } from '../host/secret-file.ts'
 import { type MeshStore, openStore } from '../store/mesh-store.ts'
 import { generateKey, keyFromBytes, type MeshKey, publicKeyOf } from '../wire/keys.ts'
 import { decodeRecord, encodeRecord } from '../wire/record-codec.ts'
+
+/** Milliseconds between two tries for a state that another process has. */
+export const LOCKED_PAUSE_MS = 250
 
 export interface Identity {
   readonly peerId: string
@@ -66,16 +71,40 @@ export async function openIdentity(
   }
 }
 
+export interface OpenOptions {
+  readonly create: boolean
+  /** `agent` or `gateway`. */
+  readonly openedBy: string
+  readonly onFailure?: (error: MeshError) => void
+}
+
+/**
+ * For a daemon that starts: a command that works on the state while no daemon runs is waited for,
+ * up to ADMIT_WAIT_MS_MAX. Another daemon is not, its process stands in the pid file.
+ */
+export async function openDaemonStore(
+  paths: StatePaths,
+  peerId: string,
+  options: OpenOptions,
+  clock: Clock
+): Promise<MeshStore> {
+  const endMs = clock.bootMs() + ADMIT_WAIT_MS_MAX
+  for (;;) {
+    try {
+      return await openStateStore(paths, peerId, options)
+    } catch (error) {
+      const isPassing = error instanceof MeshError && error.facts['pid'] === 'unknown'
+      if (codeOf(error) !== 'STATE_LOCKED' || !isPassing || clock.bootMs() >= endMs) throw error
+    }
+    await new Promise<void>((resolve) => clock.arm(LOCKED_PAUSE_MS, resolve))
+  }
+}
+
 /** Opens the store of a state folder; a lock is reported with the process that holds it. */
 export async function openStateStore(
   paths: StatePaths,
   peerId: string,
-  options: {
-    readonly create: boolean
-    /** `agent` or `gateway`. */
-    readonly openedBy: string
-    readonly onFailure?: (error: MeshError) => void
-  }
+  options: OpenOptions
 ): Promise<MeshStore> {
   try {
     return await openStore({

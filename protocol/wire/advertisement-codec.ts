@@ -1,5 +1,6 @@
 import type { Advertisement, Capacity, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
+import type { Isolation, IsolationLevel } from '../core/isolation.ts'
 import {
   GOSSIP_BYTES_MAX,
   LABELS_MAX,
@@ -43,6 +44,13 @@ const abilities = names<NetworkAbility, wire.NetworkAbility>('networks', {
   open: wire.NetworkAbility.NETWORK_ABILITY_OPEN
 })
 
+const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
+  runc: wire.IsolationLevel.ISOLATION_LEVEL_RUNC,
+  userns: wire.IsolationLevel.ISOLATION_LEVEL_USERNS,
+  gvisor: wire.IsolationLevel.ISOLATION_LEVEL_GVISOR,
+  vm: wire.IsolationLevel.ISOLATION_LEVEL_VM
+})
+
 const advertisements = messageCodec<Advertisement, wire.Advertisement>({
   what: 'advertisement',
   generated: wire.Advertisement,
@@ -59,6 +67,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     state: states.toWire(ad.state),
     networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
+    isolation: isolationToWire(ad.isolation),
     capacity: capacity(ad.capacity),
     free: capacity(ad.free)
   }),
@@ -68,6 +77,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     state: states.fromWire(message.state),
     networks: list(message.networks, NETWORKS_MAX, 'networks', abilities.fromWire),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
+    isolation: isolationFromWire(need(message.isolation, 'isolation')),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -88,6 +98,7 @@ type Converted =
   | 'state'
   | 'networks'
   | 'labels'
+  | 'isolation'
   | 'capacity'
   | 'free'
   | 'platforms'
@@ -112,6 +123,18 @@ function same(ad: Omit<Advertisement, Exclude<Converted, 'platforms' | 'jobs'>>)
 
 function platform(value: Platform): wire.Platform {
   return { name: line(value.name, NAME_CHARACTERS_MAX, 'platform'), native: value.native }
+}
+
+function isolationToWire({ offered, required }: Isolation): wire.Isolation {
+  const own = { offered: levels.toWire(offered) }
+  return required === undefined ? own : { ...own, required: levels.toWire(required) }
+}
+
+function isolationFromWire({ offered, required }: wire.Isolation): Isolation {
+  return {
+    offered: levels.fromWire(offered),
+    required: required === undefined ? undefined : levels.fromWire(required)
+  }
 }
 
 function capacity(value: Capacity): wire.Capacity {

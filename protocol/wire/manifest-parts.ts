@@ -6,6 +6,7 @@ import {
   TITLE_CHARACTERS_MAX
 } from '../core/limits.ts'
 import type { Announcement, Manifest, ManifestError } from '../core/run.ts'
+import type { Trust } from '../core/trust.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { refuse } from './fields.ts'
@@ -38,6 +39,7 @@ export function readAnnouncement(reader: FieldReader): Announcement {
 
 function writeManifest(writer: FieldWriter, manifest: Manifest): void {
   checkManifest(manifest)
+  writer.flag(9, 'trust', isTrusted(manifest.trust))
   writer.optionalMessage(8, manifest.error, writeError)
   writer.list(7, 'jobs', JOBS_PER_RUN_MAX, manifest.jobs, writeJobSpec)
   writer.text(6, 'title', manifest.title, TITLE_CHARACTERS_MAX)
@@ -57,7 +59,8 @@ function readManifest(reader: FieldReader): Manifest {
     pusher: reader.text(5, 'pusher', REFERENCE_CHARACTERS_MAX),
     title: reader.text(6, 'title', TITLE_CHARACTERS_MAX),
     jobs: reader.list(7, 'jobs', JOBS_PER_RUN_MAX, readJobSpec),
-    error: reader.optionalMessage(8, 'error', readError)
+    error: reader.optionalMessage(8, 'error', readError),
+    trust: reader.flag(9, 'trust') ? ('trusted' as const) : ('untrusted' as const)
   }
   checkManifest(manifest)
   return manifest
@@ -68,6 +71,12 @@ function checkManifest({ before, jobs, error }: Manifest): void {
   // A register is `runId.index`: an index that is not its place would make two jobs of one.
   if (jobs.some(({ index }, place) => index !== place)) refuse('jobs', 'are not in order of index')
   if ((jobs.length === 0) !== (error !== undefined)) refuse('jobs', 'or an error, one is needed')
+}
+
+/** As `announcement.proto` numbers them: untrusted is what an absent field says. */
+function isTrusted(trust: Trust): boolean {
+  if (trust !== 'trusted' && trust !== 'untrusted') refuse('trust', `is ${JSON.stringify(trust)}`)
+  return trust === 'trusted'
 }
 
 function writeError(writer: FieldWriter, error: ManifestError): void {

@@ -14,6 +14,7 @@ const STATEMENT: Statement = {
   platforms: [],
   networks: [],
   labels: {},
+  isolation: { offered: 'runc', required: undefined },
   capacity: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
   free: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
   diskFreeBytes: 1,

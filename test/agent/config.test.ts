@@ -46,6 +46,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
       subnets: '10.213.0.0/16',
       dns: ['1.1.1.1', '9.9.9.9']
     },
+    isolation: {},
     gossip: true,
     lifeline: 'own',
     logLevel: 'info'
@@ -66,6 +67,7 @@ test.each<[keyof AgentSettings, string, [string, string] | undefined, unknown]>(
   ['lifeline', 'external', ['MESH_LIFELINE', 'external'], 'external'],
   ['logLevel', 'debug', ['MESH_LOG_LEVEL', 'debug'], 'debug'],
   ['labels', '{ site: lab }', undefined, { site: 'lab' }],
+  ['isolation', '{ require: userns }', undefined, { require: 'userns' }],
   ['capacity', '{ jobs: 2 }', undefined, { jobs: 2 }]
 ])(
   '%s is read from the file and the environment, and says where from',
@@ -138,6 +140,7 @@ test.each<[string, string | RegExp]>([
   ['gossip: maybe', ':1:9: gossip:'],
   ['lifeline: none', ':1:11: lifeline:'],
   ['logLevel: loud', ':1:11: logLevel:'],
+  ['isolation: { require: runc }', 'isolation.require:'],
   ['labels: { "a b": c }', 'labels'],
   [`labels: { a: ${'x'.repeat(101)} }`, ':1:14: labels.a:']
 ])('a wrong setting is refused with its line: %s', async (text, where) => {

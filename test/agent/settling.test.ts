@@ -8,7 +8,11 @@ import { OneRegister } from '../support/one-register.ts'
 import { recoveryOf } from '../support/recovery-parts.ts'
 
 /** An agent that starts with nothing to settle, and what it waits for. */
-function starting(problems: readonly HostProblem[] = [], trial = async (): Promise<void> => {}) {
+function starting(
+  problems: readonly HostProblem[] = [],
+  trial = async (): Promise<void> => {},
+  shown = Promise.resolve()
+) {
   const [mesh, clock, life, quit] = [
     new OneRegister(),
     new FakeClock(),
@@ -18,10 +22,17 @@ function starting(problems: readonly HostProblem[] = [], trial = async (): Promi
   const bench = claimBench(mesh, clock, { peerId: 'onyx', boot: '00000000000000bb' })
   const found = { hasQuorum: false, lifeline: { holds: false } }
   const { lifeline } = found
-  const host = { problems, trial }
+  const runtimes = { budgetMs: 0, told: 0 }
+  const tryRuntimes = (budgetMs: number): Promise<void> => {
+    runtimes.budgetMs = budgetMs
+    return shown
+  }
+  const host = { problems, trial, tryRuntimes }
   const parts = { recovery: recoveryOf(mesh, bench, clock), life, lifeline, host }
-  const done = settleIn({ ...parts, hasQuorum: () => found.hasQuorum }, [], quit.signal)
-  return { clock, life, quit, found, done }
+  const onRuntimes = (): void => void runtimes.told++
+  const rest = { hasQuorum: () => found.hasQuorum, killBudgetMs: () => 3_000, onRuntimes }
+  const done = settleIn({ ...parts, ...rest }, [], quit.signal)
+  return { clock, life, quit, found, done, runtimes }
 }
 
 test('an agent takes jobs once a quorum answers and a guardian holds, not before', async () => {
@@ -38,6 +49,20 @@ test('an agent takes jobs once a quorum answers and a guardian holds, not before
   await clock.settle(done, 1_000)
 
   expect(life.mayClaim).toBe(true)
+})
+
+test('an agent takes jobs before the other runtimes have shown anything, or one hangs', async () => {
+  const shown = Promise.withResolvers<void>()
+  const { clock, life, found, done, runtimes } = starting([], undefined, shown.promise)
+  found.hasQuorum = true
+  found.lifeline.holds = true
+  await clock.advance(1_000)
+  expect([life.mayClaim, runtimes.budgetMs, runtimes.told]).toEqual([true, 3_000, 0])
+
+  shown.resolve()
+  await clock.settle(done, 1_000)
+
+  expect(runtimes.told).toBe(1)
 })
 
 test('an agent whose host cannot run a job takes none, whatever answers', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AttemptRig } from '../support/attempt-rig.ts'
+import { AttemptRig, type AttemptWish } from '../support/attempt-rig.ts'
 import { answersOf, Probe } from './probe.ts'
 import { markdown, ROWS } from './table.ts'
 
@@ -7,7 +7,8 @@ const SET_UP_MS = 120_000
 
 let rig: AttemptRig
 let probe: Probe
-let ours: ReadonlyMap<string, string>
+let standard: ReadonlyMap<string, string>
+let strict: ReadonlyMap<string, string>
 let defaults: ReadonlyMap<string, string>
 let version: string
 
@@ -15,12 +16,17 @@ beforeAll(async () => {
   rig = await AttemptRig.open()
   probe = await Probe.build()
   const commit = await probe.commit(rig)
-  const { result, lines } = await rig.run({ commit, steps: [{ run: './probe' }] })
-  expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
-  ours = answersOf(lines.map(({ text }) => text))
+  standard = await tried({ commit, trust: 'trusted' })
+  strict = await tried({ commit, trust: 'untrusted' })
   defaults = answersOf((await probe.underDefaults(rig)).split('\n'))
   version = (await rig.engine.info()).version
 }, SET_UP_MS)
+
+async function tried(wish: AttemptWish): Promise<ReadonlyMap<string, string>> {
+  const { result, lines } = await rig.run({ ...wish, steps: [{ run: './probe' }] })
+  expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+  return answersOf(lines.map(({ text }) => text))
+}
 
 afterAll(async () => {
   await probe.remove()
@@ -33,12 +39,17 @@ describe('a stranger in the box', () => {
     const known = new Set(names)
 
     expect(known.size).toBe(names.length)
-    expect(new Set(ours.keys())).toEqual(known)
+    expect(new Set(standard.keys())).toEqual(known)
+    expect(new Set(strict.keys())).toEqual(known)
     expect(new Set(defaults.keys())).toEqual(known)
   })
 
   test.each(ROWS)('gets no more than it should by $name: $what', ({ name, answers }) => {
-    expect(answers).toContain(ours.get(name))
+    expect(answers).toContain(standard.get(name))
+  })
+
+  test.each(ROWS)('gets less still where nobody trusts it, by $name: $what', (row) => {
+    expect(row.strict ?? row.answers).toContain(strict.get(row.name))
   })
 
   test("would get more under the engine's defaults, where those are known to be open", () => {
@@ -50,18 +61,26 @@ describe('a stranger in the box', () => {
     for (const { name } of open) {
       // What this kernel has not got is open nowhere.
       expect(['OPEN', ...lacks], name).toContain(defaults.get(name))
-      expect(defaults.get(name), name).not.toBe(ours.get(name))
+      expect(defaults.get(name), name).not.toBe(standard.get(name))
     }
   })
 
-  test('and in both columns is said to the reader', () => {
+  test('and in all columns is said to the reader', () => {
     const table = markdown([
       { head: `engine's defaults (${version})`, answers: defaults },
-      { head: '`standard`', answers: ours }
+      { head: '`standard`', answers: standard },
+      { head: '`strict`', answers: strict }
     ])
     process.stdout.write(`\n${table}\n\n${ROWS.length} rows\n`)
 
     expect(table.split('\n')).toHaveLength(ROWS.length + 2)
     expect(table.match(/\*\*open\*\*/g)?.length).toBeGreaterThan(1)
+  })
+
+  test("is stopped before the guard's memory, and before what makes a root of it", () => {
+    const names = ['guard_memory', 'chroot', 'chown', 'setuid', 'root_file', 'mknod_char']
+
+    for (const name of names) expect(strict.get(name), name).not.toBe('OPEN')
+    expect(strict.get('capabilities')).toBe('0000000000000000')
   })
 })

@@ -3,7 +3,8 @@ import { Engine } from '../../agent/execute/engine.ts'
 import type { ContainerBody, LocalImage } from '../../agent/execute/engine-types.ts'
 import { sandboxHost } from '../../agent/execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../../agent/execute/guard.ts'
-import { NO_NETWORK, standardProfile } from '../../agent/execute/sandbox-profile.ts'
+import { STANDARD } from '../../agent/execute/profile-standard.ts'
+import { containerBody } from '../../agent/execute/sandbox-profile.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import { median, rounded } from './figures.ts'
 
@@ -51,16 +52,10 @@ export async function box(): Promise<BoxReport> {
 
 async function bodyOf(engine: Engine, image: LocalImage): Promise<ContainerBody> {
   const ours = { jobId: 'bench', epoch: 0, claimId: 'bench', peerId: 'bench', storeId: '' }
-  const files = {
-    network: NO_NETWORK,
-    volume: '',
-    leaseDir: '',
-    busybox: '/bin/busybox',
-    guard: ''
-  }
+  const files = { volume: '', leaseDir: '', busybox: '/bin/busybox', guard: '' }
   const resources = { cpuMilli: 1_000, memoryBytes: 67_108_864 }
   const host = await sandboxHost(await engine.info())
-  const body = standardProfile({ ...ours, ...files, imageId: image.id, resources }, host)
+  const body = containerBody(STANDARD, { ...ours, ...files, imageId: image.id, resources }, host)
   const Mounts = body.HostConfig.Mounts.filter(({ Target }) => Target === BUSYBOX_INSIDE)
   return {
     ...body,

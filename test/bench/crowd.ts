@@ -36,6 +36,7 @@ const OFFER = {
   platforms: [{ name: 'linux/amd64', native: true }],
   networks: [],
   labels: {},
+  isolation: { offered: 'runc' as const, required: undefined },
   capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, jobs: SLOTS }
 }
 

@@ -10,7 +10,8 @@ import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import type { LocalImage } from '../../agent/execute/engine-types.ts'
 import { type Ground, layGround } from '../../agent/execute/ground.ts'
-import { NO_NETWORK, standardProfile } from '../../agent/execute/sandbox-profile.ts'
+import { STANDARD } from '../../agent/execute/profile-standard.ts'
+import { containerBody } from '../../agent/execute/sandbox-profile.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
@@ -112,17 +113,17 @@ async function ours({ engine, image, ground, root }: Bench): Promise<number> {
   const [jobId, claimId] = ['BENCH.0', randomBytes(16).toString('hex')]
   const [name, volume] = [`runner-mesh-bench-${claimId}`, `runner-mesh-bench-${claimId}`]
   const startedMs = performance.now()
-  const lease = await DeadlineFile.create(join(root, 'leases'), jobId, claimId)
-  await lease.write(systemClock().bootMs() + LEASE_MS)
+  const clock = systemClock()
+  const lease = await DeadlineFile.create(join(root, 'leases'), jobId, claimId, clock)
+  await lease.write(clock.bootMs() + LEASE_MS)
   const who = { jobId, claimId, epoch: 1, peerId: 'bench', storeId: 'bench' }
   const files = { leaseDir: lease.dir, busybox: '/bin/busybox', guard: ground.guard, volume }
-  const place = { network: NO_NETWORK, imageId: image.id }
-  const request = { ...who, ...files, ...place, resources: RESOURCES }
-  const body = standardProfile(request, ground.host)
+  const request = { ...who, ...files, imageId: image.id, resources: RESOURCES }
+  const body = containerBody(STANDARD, request, ground.host)
   const limits = { cleanUpMsMax: CLEAN_UP_MS_MAX }
   const box = new ContainerSandbox(
     { engine, log: silentLog() },
-    { jobId, name, volume, image, body, ...limits }
+    { jobId, name, image, profile: STANDARD, body, ...limits }
   )
   const { signal } = new AbortController()
   let firstMs: number | undefined

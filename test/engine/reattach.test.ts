@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { Engine } from '../../agent/execute/engine.ts'
 import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
+import type { Trust } from '../../protocol/core/trust.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import { AttemptRig, type LoggedLine } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
@@ -29,10 +30,12 @@ interface Killed {
 /** An attempt whose process is killed with SIGKILL as soon as `isTime`. */
 async function killed(
   steps: readonly { readonly run: string }[],
-  isTime: (lines: readonly LoggedLine[]) => boolean
+  isTime: (lines: readonly LoggedLine[]) => boolean,
+  trust: Trust = 'trusted'
 ): Promise<Killed> {
   const peerId = `test-${randomBytes(8).toString('hex')}`
-  const child = spawn('node', ['--import', 'tsx', CHILD, peerId, JSON.stringify(steps)], {
+  const words = [peerId, JSON.stringify(steps), trust]
+  const child = spawn('node', ['--import', 'tsx', CHILD, ...words], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
   const lines: LoggedLine[] = []
@@ -118,6 +121,28 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     expect(result).toMatchObject({
       outcome: { state: 'failed', exitCode: 7, steps: [{ state: 'failed', exitCode: 7 }] }
     })
+    expect(left).toEqual([])
+  })
+
+  test("goes on as well where it is a stranger's, and nobody in it is root", async () => {
+    const run = `${counting(40)}; exit 7`
+    const dead = await killed([{ run }], (lines) => lines.length >= 20, 'untrusted')
+
+    const { result, all, left, containers } = await goOn(dead)
+
+    expect(containers[0]).toBe(containers[1])
+    expect(texts(all)).toEqual(numbered('line', 40))
+    expect(result).toMatchObject({ outcome: { state: 'failed', exitCode: 7 } })
+    expect(left).toEqual([])
+  })
+
+  test('that was made by another profile than it would be now is not gone on with', async () => {
+    const dead = await killed([{ run: counting(100) }], (lines) => lines.length >= 5)
+    const manifest = { ...dead.begun.manifest, trust: 'untrusted' } as const
+
+    const { result, left } = await goOn({ ...dead, begun: { ...dead.begun, manifest } })
+
+    expect(result).toMatchObject({ kind: 'interrupted', userCodeRan: true })
     expect(left).toEqual([])
   })
 

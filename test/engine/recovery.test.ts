@@ -119,7 +119,9 @@ describe('the reaper', { timeout: TEST_MS }, () => {
 
   test('removes sources and lease folders that a killed process has left', async () => {
     await mkdir(join(rig.root, 'workspaces', 'stale', 'deep'), { recursive: true })
-    const dead = await DeadlineFile.create(join(rig.root, 'leases'), 'J.0', 'stale')
+    const dead = await DeadlineFile.create(join(rig.root, 'leases'), 'J.0', 'stale', {
+      bootMs: () => rig.nowMs()
+    })
     await dead.write(rig.nowMs())
 
     await rig.executor.reap(nobody)

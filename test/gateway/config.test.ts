@@ -231,3 +231,30 @@ describe('the secret of a repository', () => {
     expect(await loaded('password')).toBe('KEY_INVALID')
   })
 })
+
+describe('whose pushes are trusted', () => {
+  async function trusts(change: string): Promise<readonly boolean[]> {
+    const { values } = await load(repository(change))
+    const [loaded] = await loadRepositories(values, file)
+    return ['main', 'release/1', 'feature'].map((branch) => loaded?.trusts(branch) ?? false)
+  }
+
+  test('is every branch where nothing is said, those that are named, or none', async () => {
+    expect(await trusts('')).toEqual([true, true, true])
+    expect(await trusts("    trusted: { branches: [main, 'release/*'] }")).toEqual([
+      true,
+      true,
+      false
+    ])
+    expect(await trusts('    trusted: none')).toEqual([false, false, false])
+  })
+
+  test.each([
+    ['    trusted: all', 'use none, or { branches: [main, release/*] }'],
+    ['    trusted: { branches: [] }', 'branches'],
+    ["    trusted: { branches: ['['] }", 'branches'],
+    ['    trusted: { branch: [main] }', 'branch']
+  ])('%s is refused', async (change, problem) => {
+    expect(await refusal(repository(change))).toContain(problem)
+  })
+})

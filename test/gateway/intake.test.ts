@@ -45,7 +45,13 @@ test('a stored delivery becomes one recorded and published run with its jobs', a
     runId: delivery.runId,
     gateway: rig.key.peerId,
     witnessEpoch: 1,
-    manifest: { title: 'sched: fix', pusher: 'lena', repository: 'team/kernel', error: undefined }
+    manifest: {
+      title: 'sched: fix',
+      pusher: 'lena',
+      repository: 'team/kernel',
+      error: undefined,
+      trust: 'trusted'
+    }
   })
   expect(chosen?.announcement.manifest.jobs.map(({ name }) => name)).toEqual(['build'])
   expect(rig.registers.published).toEqual([delivery.runId])

@@ -104,7 +104,8 @@ export class Deliveries {
       before: '',
       pusher: 'p',
       title: 't',
-      error: undefined
+      error: undefined,
+      trust: 'trusted' as const
     }
     return { origin, jobs, ...rest }
   }

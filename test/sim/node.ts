@@ -173,5 +173,11 @@ const GIB = 1_073_741_824
 
 function offerOf(slots: number) {
   const capacity: Capacity = { cpuMilli: slots * 1_000, memoryBytes: slots * GIB, jobs: slots }
-  return { platforms: [{ name: 'linux/amd64', native: true }], labels: {}, networks: [], capacity }
+  return {
+    platforms: [{ name: 'linux/amd64', native: true }],
+    labels: {},
+    isolation: { offered: 'runc' as const, required: undefined },
+    networks: [],
+    capacity
+  }
 }

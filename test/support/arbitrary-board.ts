@@ -40,6 +40,7 @@ export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
     platforms: [{ name: 'linux/amd64', native: true }],
     networks: [],
     labels: {},
+    isolation: { offered: 'runc', required: undefined },
     capacity: ROOM,
     free: ROOM,
     diskFreeBytes: 100 * GIB,
@@ -88,6 +89,7 @@ export function sampleRun(run: SampleRun): SealedAnnouncement {
     title: 'sched: fix wakeup',
     jobs,
     error: undefined,
+    trust: 'trusted',
     ...run.manifest
   }
   const announcement = {

@@ -14,6 +14,7 @@ import { Executor } from '../../agent/execute/executor.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest, StepSpec } from '../../protocol/core/run.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
@@ -31,6 +32,8 @@ export interface AttemptWish {
   readonly jobId?: string
   readonly steps?: readonly (Partial<StepSpec> & { readonly run: string })[]
   readonly spec?: Partial<JobSpec>
+  /** Of its run; trusted where absent. */
+  readonly trust?: Manifest['trust']
   readonly commit?: string
   readonly url?: string
   readonly givenBack?: number
@@ -71,9 +74,14 @@ export interface RigOptions {
   /** Asked by the executor instead of the engine itself, with a limit for its answers. */
   /** Where another rig has its lease folders and sources. */
   readonly root?: string
+  /** Of another engine than this host's usual one. */
+  readonly socket?: string
+  readonly requireIsolation?: IsolationLevel
   /** Networks of its jobs; without them there are none. */
   readonly networks?: Omit<NetworkSettings, 'rules'>
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
+  /** Socket of another engine than this host's own, and the runtime of each job there. */
+  readonly other?: { readonly socket: string; readonly runtime: string }
 }
 
 /** An executor of its own over the real engine, with a repository to fetch from. */
@@ -116,15 +124,17 @@ export class AttemptRig {
         workspaces: join(this.root, 'workspaces'),
         leases: join(this.root, 'leases'),
         busybox: '/bin/busybox',
+        requireIsolation: parts.options.requireIsolation,
         name: 'rig',
         termGraceMs: parts.options.termGraceMs ?? 500,
-        cleanUpMsMax: parts.options.cleanUpMsMax
+        cleanUpMsMax: parts.options.cleanUpMsMax,
+        runtimeOf: () => parts.options.other?.runtime
       }
     )
   }
 
   static async open(options: RigOptions = {}): Promise<AttemptRig> {
-    const engine = Engine.local(undefined)
+    const engine = Engine.local(options.socket ?? options.other?.socket)
     await ensureBaseImage(engine)
     const git = await GitFixture.serve()
     const root = options.root ?? (await mkdtemp(join(tmpdir(), 'runner-mesh-rig-')))
@@ -141,7 +151,8 @@ export class AttemptRig {
     const seen = { lines: [] as LoggedLine[], stages: [] as string[], phases: new Map() }
     const jobId = wish.jobId ?? `7K3QF2.${this.#jobs++}`
     const claimId = wish.begun?.claimId ?? randomBytes(16).toString('hex')
-    const deadline = await DeadlineFile.create(join(this.root, 'leases'), jobId, claimId)
+    const leases = join(this.root, 'leases')
+    const deadline = await DeadlineFile.create(leases, jobId, claimId, this.#clock)
     const lease = await this.#lease(deadline, wish.deadlineInMs)
     const input: AttemptInput = {
       jobId,
@@ -249,7 +260,8 @@ export class AttemptRig {
       pusher: 'lena',
       title: 'test',
       jobs: [],
-      error: undefined
+      error: undefined,
+      trust: wish.trust ?? 'trusted'
     }
   }
 }

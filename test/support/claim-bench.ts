@@ -6,8 +6,9 @@ import type { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import type { Survivor } from '../../agent/execute/executor.ts'
 import type { OwnedClaims } from '../../agent/execute/reaping.ts'
 import type { AttemptLog } from '../../agent/logs/attempt-log.ts'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
-import type { JobSpec, SealedAnnouncement } from '../../protocol/core/run.ts'
+import type { JobSpec, Manifest, SealedAnnouncement } from '../../protocol/core/run.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -148,6 +149,7 @@ export function claimBench(
   options: {
     readonly peerId: string
     readonly jobs?: number
+    readonly requireIsolation?: IsolationLevel
     readonly boot?: string
     /** Those of the process before. */
     readonly records?: MemoryAttempts
@@ -190,6 +192,7 @@ export function claimBench(
       platforms: [{ name: 'linux/amd64', native: true }],
       networks: [],
       labels: {},
+      isolation: { offered: 'runc', required: options.requireIsolation },
       capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
     },
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
@@ -220,7 +223,11 @@ function quietLog(): AttemptLog {
   return { write: () => undefined, flushed, close } as unknown as AttemptLog
 }
 
-export function runWith(runId: string, jobs: number): SealedAnnouncement {
+export function runWith(
+  runId: string,
+  jobs: number,
+  trust: Manifest['trust'] = 'trusted'
+): SealedAnnouncement {
   const spec = (index: number): JobSpec => ({
     index,
     name: `job-${index}`,
@@ -262,7 +269,8 @@ export function runWith(runId: string, jobs: number): SealedAnnouncement {
         pusher: 'p',
         title: 't',
         jobs: Array.from({ length: jobs }, (_, index) => spec(index)),
-        error: undefined
+        error: undefined,
+        trust
       }
     }
   }

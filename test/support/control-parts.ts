@@ -49,6 +49,7 @@ export function advertisement(name: string, more: Partial<Advertisement> = {}): 
     platforms: [{ name: 'linux/amd64', native: true }],
     networks: [],
     labels: { site: 'lab' },
+    isolation: { offered: 'runc', required: undefined },
     capacity: { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 4 },
     free: { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 4 },
     diskFreeBytes: GIB,

@@ -57,11 +57,17 @@ export function repositoryAt(
 export function repositoryOf(
   forge: ForgeName,
   name: string,
-  parts: { readonly url: string; readonly branches?: readonly string[]; readonly secret?: string }
+  parts: {
+    readonly url: string
+    readonly branches?: readonly string[]
+    readonly trusted?: readonly string[]
+    readonly secret?: string
+  }
 ): Repository {
   const {
     url,
     branches = ['**'],
+    trusted = ['**'],
     secret = forge === 'git' ? VECTOR.secret : HMAC_VECTOR.secret
   } = parts
   const read = FORGE_HOOKS[forge].secretOf(secret)
@@ -71,7 +77,8 @@ export function repositoryOf(
     forge,
     url,
     secret: read.secret,
-    selects: (branch) => branches.some((pattern) => matchesGlob(pattern, branch))
+    selects: (branch) => branches.some((pattern) => matchesGlob(pattern, branch)),
+    trusts: (branch) => trusted.some((pattern) => matchesGlob(pattern, branch))
   }
 }
 

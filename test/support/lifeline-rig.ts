@@ -91,7 +91,7 @@ export class LifelineRig {
     const lease =
       deadlineInMs === undefined
         ? undefined
-        : await DeadlineFile.create(join(this.state, 'leases'), jobId, claimId)
+        : await DeadlineFile.create(join(this.state, 'leases'), jobId, claimId, this.#clock)
     const deadlineMs = deadlineInMs === undefined ? undefined : this.nowMs() + deadlineInMs
     if (deadlineMs !== undefined) await lease?.write(deadlineMs)
     const own = {

@@ -49,7 +49,8 @@ export function sealedRun(key: MeshKey, wish: RunWish): SealedAnnouncement {
       pusher: 'lena',
       title: 'sched: fix wakeup',
       jobs: parsed.kind === 'ok' ? parsed.pipeline.jobs : [],
-      error: parsed.kind === 'error' ? parsed.error : undefined
+      error: parsed.kind === 'error' ? parsed.error : undefined,
+      trust: 'trusted'
     }
   })
 }

@@ -15,10 +15,10 @@ export interface FirewallParts {
 }
 
 /**
- * The host's rules for the bridges of jobs, and what each bridge may reach beside them. Other agents
- * of this host share the table: what theirs may reach is left as it is. It stays when the agent
- * ends, since jobs may live on. `check` and `open` throw NETWORK_UNENFORCED where the rules cannot
- * be had.
+ * The host's rules for the bridges of jobs, and what each bridge may reach beside them. Other
+ * agents of this host share the table: what theirs may reach is left as it is. It stays when the
+ * agent ends, since jobs may live on. `check` and `open` throw NETWORK_UNENFORCED where the rules
+ * cannot be had.
  */
 export class Firewall {
   readonly #parts: FirewallParts

@@ -45,6 +45,23 @@ describe('an agent with room', () => {
     expect(mesh.states.size).toBe(3)
   })
 
+  test('leaves untrusted jobs to others where its owner wants more for them than it has', async () => {
+    mesh.addRun(runWith(RUN, 1, 'untrusted'))
+    const demanding = claimBench(mesh, clock, { peerId: 'onyx', requireIsolation: 'userns' })
+    demanding.claimer.consider()
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect(held(demanding)).toBe(0)
+
+    const plain = bench('basalt')
+    plain.claimer.consider()
+    await until(clock, () => held(plain) === 1)
+    expect(plain.attempts.inputs[0]?.manifest.trust).toBe('untrusted')
+
+    mesh.addRun(runWith(RUN.replace('7K', '8K'), 1))
+    demanding.claimer.consider()
+    await until(clock, () => held(demanding) === 1)
+  })
+
   test('starts nothing without a lease: an unreachable mesh starts no attempt', async () => {
     mesh.addRun(runWith(RUN, 1))
     mesh.reachable = false

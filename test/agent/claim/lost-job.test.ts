@@ -157,6 +157,7 @@ describe('the turn of an agent', () => {
     platforms: [{ name: 'linux/amd64', native: true }],
     networks: [],
     labels: {},
+    isolation: { offered: 'runc' as const, required: undefined },
     capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: 2 }
   }
 
@@ -166,6 +167,7 @@ describe('the turn of an agent', () => {
       jobId: JOB,
       runId,
       spec: sampleSpec(),
+      trust: 'trusted',
       state,
       witnessEpoch: 1,
       stage: undefined,

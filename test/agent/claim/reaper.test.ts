@@ -9,11 +9,14 @@ let clock: FakeClock
 let executor: OpenAttempts
 let attempts: MemoryAttempts
 let reaper: Reaper
+let trying: boolean
 beforeEach(() => {
   clock = new FakeClock()
   executor = new OpenAttempts()
   attempts = new MemoryAttempts()
-  reaper = new Reaper({ executor, attempts, clock, log: silentLog() })
+  trying = false
+  const isTrying = (): boolean => trying
+  reaper = new Reaper({ executor, attempts, clock, log: silentLog(), isTrying })
 })
 
 const record = (register: string, claimId: string) =>
@@ -47,8 +50,13 @@ test('the reaper comes every minute and leaves to each recorded attempt what is 
   ])
 })
 
-test('what a trial has left waits for the reaper: at the start one is under way', async () => {
+test('what a trial has left waits for the reaper, and it for a trial under way', async () => {
+  trying = true
   reaper.start()
+  await clock.advance(REAP_EVERY_MS)
+  expect(executor.trialsReaped).toBe(0)
+
+  trying = false
   await clock.advance(REAP_EVERY_MS - 1)
   expect(executor.trialsReaped).toBe(0)
 

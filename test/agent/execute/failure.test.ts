@@ -40,6 +40,12 @@ describe('an attempt that failed before its job’s own commands', () => {
     ['there is no such image', new MeshError('IMAGE_UNAVAILABLE'), final('image_unavailable')],
     ['the registry is away', pulling('connection refused'), job('image_unavailable')],
     ['the disk is full of images', pulling('no space left on device'), host('image_unavailable')],
+    ['the engine isolates too little', new MeshError('ISOLATION_LACKING'), job('policy_refused')],
+    [
+      'its source fills its own memory, and no disk of ours',
+      new MeshError('SOURCE_TOO_LARGE', {}, { cause: new Error('tar: No space left on device') }),
+      final('source_unavailable')
+    ],
     ['the URL is none', new MeshError('URL_REFUSED'), final('source_unavailable')],
     ['our own folder cannot be written', new Error('EACCES: x'), host('sandbox_failed')],
     ['our own disk is full', new Error('ENOSPC: x'), host('sandbox_failed')],

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { ContainerBody, ContainerView } from '../../../agent/execute/engine-types.ts'
+import { STANDARD } from '../../../agent/execute/profile-standard.ts'
 import { differences } from '../../../agent/execute/read-back.ts'
-import { NO_NETWORK, standardProfile } from '../../../agent/execute/sandbox-profile.ts'
+import { containerBody } from '../../../agent/execute/sandbox-profile.ts'
 import { SECCOMP_OPTION } from '../../../agent/execute/seccomp-filter.ts'
 
 const GIB = 2 ** 30
 
 /** What is asked for, by the profile that jobs get. */
-const asked: ContainerBody = standardProfile(
+const asked: ContainerBody = containerBody(
+  STANDARD,
   {
     imageId: 'sha256:1',
     jobId: 'J.0',
@@ -19,15 +21,16 @@ const asked: ContainerBody = standardProfile(
     leaseDir: '/leases/c',
     busybox: '/bin/busybox',
     guard: '/guard.sh',
-    resources: { cpuMilli: 1_500, memoryBytes: GIB },
-    network: NO_NETWORK
+    resources: { cpuMilli: 1_500, memoryBytes: GIB }
   },
   {
     cgroup: 1,
     apparmor: true,
     cpus: 2,
     swapLimit: true,
-    limits: { openFiles: Number.POSITIVE_INFINITY, processes: Number.POSITIVE_INFINITY }
+    limits: { openFiles: Number.POSITIVE_INFINITY, processes: Number.POSITIVE_INFINITY },
+    userBase: 0,
+    runtime: 'runc'
   }
 )
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { release, totalmem } from 'node:os'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { EngineInfo } from '../../../agent/execute/engine-types.ts'
-import type { HostProblem } from '../../../agent/probe/host-profile.ts'
+import type { HostProblem, ProbeSettings } from '../../../agent/probe/host-profile.ts'
 import { engineProblems, probeHost } from '../../../agent/probe/probe.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { temporaryFolder } from '../../support/store-folder.ts'
@@ -22,7 +22,9 @@ const INFO: EngineInfo = {
   rootDir: '/',
   unenforced: [],
   swapLimit: true,
-  security: new Set(['seccomp'])
+  security: new Set(['seccomp']),
+  runtimes: [{ name: 'runc', program: 'runc' }],
+  defaultRuntime: 'runc'
 }
 
 const brief = (problems: readonly HostProblem[]) =>
@@ -38,6 +40,13 @@ test.each<[string, Partial<EngineInfo>, string, boolean, RegExp]>([
   ['no memory limit', { unenforced: ['memory'] }, 'engine', true, /cannot limit memory/],
   ['no pids limit', { unenforced: ['pids'] }, 'engine', true, /cannot limit pids/],
   ['no cpu limit', { unenforced: ['cpu'] }, 'engine', true, /cannot limit cpu/],
+  [
+    'another default runtime',
+    { runtimes: [{ name: 'safe', program: '/usr/bin/runsc' }], defaultRuntime: 'safe' },
+    'runtime',
+    true,
+    /default runtime is safe, and jobs run in runc/
+  ],
   ['swap not counted', { swapLimit: false }, 'engine', false, /does not count swap/]
 ])('an engine with %s is said to be so, with a way out', (_name, change, part, blocking, found) => {
   const problems = engineProblems({ ...INFO, ...change }, KERNEL)
@@ -59,13 +68,13 @@ beforeEach(async () => {
   state = await temporaryFolder()
 })
 
-const untried = (): Promise<undefined> => Promise.reject(new Error('nothing is to be tried'))
+const untried = (): Promise<never> => Promise.reject(new Error('nothing is to be tried'))
 
-function probe(change: Partial<EngineInfo> = {}, settings: { readonly state?: string } = {}) {
+function probe(change: Partial<EngineInfo> = {}, settings: Partial<ProbeSettings> = {}) {
   return probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), ...change }) },
     // Without a busybox there is nothing to start.
-    trial: untried,
+    ...{ trial: untried, tryRuntimes: untried },
     // The shell of this host: any program that is no busybox.
     settings: { capacity: {}, state, busybox: '/bin/sh', ...settings }
   })
@@ -85,17 +94,39 @@ test('a host is what its engine has, never more than the machine', async () => {
     cgroup: 2,
     storageDriver: 'overlay2',
     rootDir: '/',
-    seccomp: true,
-    userns: false
+    seccomp: true
   })
 })
+
+test.each([
+  [['seccomp'], '/', undefined, 'runc', []],
+  [['seccomp'], '/', 'userns', 'runc', ['isolation']],
+  [['seccomp', 'userns'], '/x/100000.100000', 'userns', 'userns', []],
+  [['seccomp', 'userns'], '/x/100000.100000', 'gvisor', 'userns', ['isolation']]
+] as const)(
+  'an engine with %j under %s, where %s is required, offers %s',
+  async (names, rootDir, requireIsolation, offered, said) => {
+    const { isolation, problems } = await probe(
+      { security: new Set(names), rootDir },
+      { requireIsolation }
+    )
+
+    expect(isolation).toEqual({ offered, required: requireIsolation })
+    const lines = problems.filter(({ part }) => part === 'isolation')
+    expect(lines.map(({ part }) => part)).toEqual(said)
+    // What trusted jobs need is there all the same.
+    expect(lines.every(({ blocking }) => !blocking)).toBe(true)
+  }
+)
 
 test('without an engine there is nothing to probe', async () => {
   const gone = new MeshError('ENGINE_UNREACHABLE', { socket: '/x', cause: 'ENOENT' })
   const settings = { capacity: {}, state, busybox: '/bin/sh' }
 
   const engine = { info: () => Promise.reject(gone) }
-  await expect(probeHost({ engine, settings, trial: untried })).rejects.toBe(gone)
+  await expect(probeHost({ engine, settings, trial: untried, tryRuntimes: untried })).rejects.toBe(
+    gone
+  )
 })
 
 test('the version of git is known; without git no job may be taken', async () => {
@@ -146,7 +177,8 @@ test.each<[string, Set<string>, number]>([
   const host = await probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), security }) },
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
-    trial
+    trial,
+    tryRuntimes: untried
   })
 
   expect(trial).not.toHaveBeenCalled()
@@ -163,12 +195,36 @@ test('rules that cannot be had are said, and keep nobody from jobs without a net
     engine: { info: async () => ({ ...INFO, kernel: release() }) },
     settings: { capacity: {}, state, busybox: '/bin/sh' },
     trial: untried,
+    tryRuntimes: async () => ({ offered: [], problems: [] }),
     unenforced: 'nft is not installed'
   })
   const found = 'no job gets a network here: nft is not installed'
   expect(brief(host.problems.filter(({ part }) => part === 'network'))).toEqual([
     ['network', false, found]
   ])
+})
+
+test('what the other runtimes show is offered, or a problem, once they were tried', async () => {
+  const refused = { part: 'runtime', blocking: false, found: 'kata lies', fix: 'take it out' }
+  const answered = Promise.withResolvers<void>()
+  const offered = [{ name: 'runsc', class: 'gvisor' }] as const
+  const host = await probeHost({
+    engine: { info: async () => ({ ...INFO, kernel: release() }) },
+    settings: { capacity: {}, state, busybox: '/bin/busybox' },
+    trial: untried,
+    tryRuntimes: async () => {
+      await answered.promise
+      return { offered, problems: [refused] }
+    }
+  })
+  const tried = host.tryRuntimes(3_000, new AbortController().signal)
+  expect([host.runtimes, host.isTrying()]).toEqual([[], true])
+
+  answered.resolve()
+  await tried
+
+  expect([host.runtimes, host.isTrying()]).toEqual([offered, false])
+  expect(host.problems).toContain(refused)
 })
 
 test('all that is wrong is found in one look', async () => {

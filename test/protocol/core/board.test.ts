@@ -33,6 +33,7 @@ test('a run comes with its jobs, queued until their registers are known', () => 
     jobId: `${RUN}.1`,
     runId: RUN,
     spec: { ...twoJobs[1], index: 1 },
+    trust: 'trusted',
     state: undefined,
     witnessEpoch: 1,
     stage: undefined,

@@ -12,7 +12,7 @@ import {
 } from '../../support/arbitrary-board.ts'
 
 const job = (patch: Partial<JobSpec> = {}, jobId = 'R.0'): QueuedJob => {
-  return { jobId, spec: sampleSpec(patch) }
+  return { jobId, spec: sampleSpec(patch), trust: 'trusted' }
 }
 const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 const onyx = sampleView({ peerId: 'p1', name: 'onyx', labels: { gpu: 'a4000' } })
@@ -120,11 +120,24 @@ test('a line names three agents and counts the rest', () => {
 test('every job among any agents gets one line that ends in what will happen', () => {
   fc.assert(
     fc.property(arbitrarySpec, arbitraryAgents, (spec, agents) => {
-      const { kind, line, resolves, closest } = conditionOf({ jobId: 'R.0', spec }, agents, [])
+      const { kind, line, resolves, closest } = conditionOf(job(spec), agents, [])
       expect(line).toMatch(/^[^\n]+$/)
       expect(line.includes('it will not resolve by itself')).toBe(!resolves)
       expect(closest !== undefined).toBe(kind === 'no_match')
       expect(closest?.unmet.length).not.toBe(0)
     })
   )
+})
+
+test('where an owner wants more for untrusted jobs than the engine gives, the line says so', () => {
+  const isolation = { offered: 'runc', required: 'gvisor' } as const
+  const agents = [sampleView({ name: 'onyx', isolation })]
+
+  expect(conditionOf({ ...job(), trust: 'untrusted' }, agents, [])).toMatchObject({
+    kind: 'no_match',
+    line:
+      'no agent fits; closest is onyx with isolation runc, but the job needs isolation gvisor ' +
+      "(asked of untrusted jobs by the agent's owner); it will not resolve by itself"
+  })
+  expect(conditionOf(job(), agents, []).kind).toBe('awaiting_claim')
 })

@@ -19,7 +19,12 @@ import {
 import { plainDigest } from '../../support/plain-digest.ts'
 
 const digest = plainDigest()
-const placing = (jobId: string, lastHolder?: string) => ({ jobId, spec: sampleSpec(), lastHolder })
+const placing = (jobId: string, lastHolder?: string) => ({
+  jobId,
+  spec: sampleSpec(),
+  trust: 'trusted' as const,
+  lastHolder
+})
 const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 
 test('agents that lack a requirement, room or an open state have no rank', () => {
@@ -42,11 +47,11 @@ test('agents that lack a requirement, room or an open state have no rank', () =>
 test('all agents agree on the order, in whatever order they learned of each other', () => {
   fc.assert(
     fc.property(arbitrarySpec, arbitraryAgents, fc.string(), (spec, agents, jobId) => {
-      const job = { jobId, spec, lastHolder: undefined }
+      const job = { jobId, spec, trust: 'trusted' as const, lastHolder: undefined }
       const order = rankAgents(job, agents, digest)
       expect(rankAgents(job, agents.toReversed(), digest)).toEqual(order)
 
-      const candidates = agents.filter((view) => isCandidate(spec, view))
+      const candidates = agents.filter((view) => isCandidate(job, view))
       expect(order.toSorted()).toEqual(candidates.map((v) => v.advertisement.peerId).toSorted())
     })
   )

@@ -6,8 +6,10 @@ import {
   formatBytes,
   formatCpu,
   lacksRoom,
-  platformFor
+  platformFor,
+  type Wanted
 } from '../../../protocol/core/requirements.ts'
+import type { JobSpec } from '../../../protocol/core/run.ts'
 import {
   arbitraryAgents,
   arbitrarySpec,
@@ -16,8 +18,11 @@ import {
   sampleSpec
 } from '../../support/arbitrary-board.ts'
 
+const trusted = (patch: Partial<JobSpec> = {}): Wanted => {
+  return { spec: sampleSpec(patch), trust: 'trusted' }
+}
 test('a network that the host does not enforce is unmet, whatever else it offers', () => {
-  const wants = (network: NetworkPolicy) => sampleSpec({ network })
+  const wants = (network: NetworkPolicy) => trusted({ network })
   const offers = (...networks: NetworkAbility[]) => sampleAd({ networks })
 
   expect(fits(wants('none'), offers())).toEqual([])
@@ -31,7 +36,7 @@ test('a network that the host does not enforce is unmet, whatever else it offers
 })
 
 test('a job that needs nothing special fits an agent with room', () => {
-  expect(fits(sampleSpec(), sampleAd())).toEqual([])
+  expect(fits(trusted(), sampleAd())).toEqual([])
   expect(lacksRoom(sampleSpec(), sampleAd().free)).toEqual([])
 })
 
@@ -41,7 +46,7 @@ test('every unmet requirement is named with what is wanted and what is offered',
     resources: { cpuMilli: 64_000, memoryBytes: 512 * GIB },
     labels: { site: 'lab-2', gpu: 'h100' }
   })
-  expect(fits(spec, sampleAd({ labels: { site: 'lab-1' } }))).toEqual([
+  expect(fits(trusted(spec), sampleAd({ labels: { site: 'lab-1' } }))).toEqual([
     { requirement: 'platform', wanted: 'linux/riscv64', offered: 'linux/amd64' },
     { requirement: 'cpu', wanted: '64', offered: '4' },
     { requirement: 'memory', wanted: '512GiB', offered: '8GiB' },
@@ -52,7 +57,7 @@ test('every unmet requirement is named with what is wanted and what is offered',
 
 test('an agent fits by its capacity; what is taken now only lacks room', () => {
   const busy = sampleAd({ free: { cpuMilli: 500, memoryBytes: GIB / 2, jobs: 0 } })
-  expect(fits(sampleSpec(), busy)).toEqual([])
+  expect(fits(trusted(), busy)).toEqual([])
   expect(lacksRoom(sampleSpec(), busy.free)).toEqual([
     { requirement: 'free slot', wanted: '1', offered: '0' },
     { requirement: 'free cpu', wanted: '1', offered: '0.5' },
@@ -63,15 +68,15 @@ test('an agent fits by its capacity; what is taken now only lacks room', () => {
 test('exactly enough is enough', () => {
   const { capacity } = sampleAd()
   const { cpuMilli, memoryBytes } = capacity
-  expect(fits(sampleSpec({ resources: { cpuMilli, memoryBytes } }), sampleAd())).toEqual([])
+  expect(fits(trusted({ resources: { cpuMilli, memoryBytes } }), sampleAd())).toEqual([])
 })
 
 test('a job without a platform takes a native one only', () => {
   const emulated = sampleAd({ platforms: [{ name: 'linux/arm64', native: false }] })
-  expect(fits(sampleSpec(), emulated)).toEqual([
+  expect(fits(trusted(), emulated)).toEqual([
     { requirement: 'platform', wanted: 'any native', offered: 'linux/arm64' }
   ])
-  expect(fits(sampleSpec(), sampleAd({ platforms: [] }))[0]?.offered).toBe('none')
+  expect(fits(trusted(), sampleAd({ platforms: [] }))[0]?.offered).toBe('none')
 })
 
 test('a native platform is chosen before an emulated one', () => {
@@ -84,8 +89,8 @@ test('a native platform is chosen before an emulated one', () => {
 
 test('a label named like an object property must be offered like any other', () => {
   const spec = sampleSpec({ labels: { constructor: 'x' } })
-  expect(fits(spec, sampleAd())).toHaveLength(1)
-  expect(fits(spec, sampleAd({ labels: { constructor: 'x' } }))).toEqual([])
+  expect(fits(trusted(spec), sampleAd())).toHaveLength(1)
+  expect(fits(trusted(spec), sampleAd({ labels: { constructor: 'x' } }))).toEqual([])
 })
 
 test('asking for less never lacks more', () => {
@@ -94,8 +99,8 @@ test('asking for less never lacks more', () => {
       const labels = Object.fromEntries(Object.entries(spec.labels).slice(1))
       const resources = { ...spec.resources, cpuMilli: Math.floor(spec.resources.cpuMilli / 2) }
       for (const { advertisement } of agents) {
-        const before = fits(spec, advertisement).map((unmet) => unmet.requirement)
-        const after = fits({ ...spec, labels, resources }, advertisement)
+        const before = fits(trusted(spec), advertisement).map((unmet) => unmet.requirement)
+        const after = fits(trusted({ ...spec, labels, resources }), advertisement)
         for (const { requirement } of after) expect(before).toContain(requirement)
       }
     })
@@ -115,4 +120,17 @@ test.each([
 
 test('cores are shown without a unit', () => {
   expect([formatCpu(2_000), formatCpu(250)]).toEqual(['2', '0.25'])
+})
+
+test('an untrusted job fits only where the isolation is what the owner wants for such', () => {
+  const isolation = { offered: 'runc', required: 'userns' } as const
+  expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd({ isolation }))).toEqual([
+    {
+      requirement: 'isolation',
+      wanted: "userns (asked of untrusted jobs by the agent's owner)",
+      offered: 'runc'
+    }
+  ])
+  expect(fits(trusted(), sampleAd({ isolation }))).toEqual([])
+  expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd())).toEqual([])
 })

@@ -16,6 +16,7 @@ function boardJob(state: JobState | undefined): BoardJob {
     jobId: 'R.0',
     runId: 'R',
     spec: sampleSpec(),
+    trust: 'trusted',
     state,
     witnessEpoch: 1,
     stage: undefined,

@@ -18,6 +18,7 @@ function advertisementOf(mesh: MemoryMembers, index: number, sequence = 1): Adve
     platforms: [{ name: 'linux/amd64', native: true }],
     networks: [],
     labels: {},
+    isolation: { offered: 'runc', required: undefined },
     capacity,
     free: capacity,
     diskFreeBytes: 1_000_000,

@@ -148,3 +148,44 @@ test('after a stop nothing is armed and nothing is sent', async () => {
 
   expect(mesh.clock.armed()).toBe(0)
 })
+
+/** Some runs that have ended, each with one job, and a member that starts and sees them first. */
+async function restartedAmong(pastRuns: number) {
+  const mesh = await MemoryMembers.open({ roles: FOUR, gossip: false })
+  for (let run = 0; run < pastRuns; run += 1) {
+    const sealed = mesh.announce({ commit: `ab${String(run).padStart(2, '0')}` })
+    await mesh.settle(mesh.member(0).recordRun(sealed))
+    await mesh.settle(mesh.claim(1, sealed, CLAIM))
+    await complete(mesh, 1, sealed)
+  }
+  const open = mesh.announce({ commit: 'feed' })
+  await mesh.settle(mesh.member(0).recordRun(open))
+  const again = await mesh.restart(3)
+  const seen = new Set<string>()
+  again.on(() => {
+    for (const { jobId } of again.board.openJobs()) seen.add(jobId)
+  })
+  return { mesh, open, again, seen }
+}
+
+test('a member that starts never takes a job that has ended for one that is open', async () => {
+  const { mesh, open, again, seen } = await restartedAmong(12)
+  await mesh.clock.advance(5_000)
+
+  expect(
+    again.board
+      .jobs()
+      .map(({ state }) => state?.phase ?? 'queued')
+      .sort()
+  ).toEqual(['queued', ...Array.from({ length: 12 }, () => 'succeeded')])
+  expect([...seen]).toEqual([jobIdOf(open.announcement.runId, 0)])
+})
+
+test('work comes before history, however much of it there is', async () => {
+  const { mesh, open, again } = await restartedAmong(40)
+  await mesh.clock.until(() => phaseAt(again, open) === 'queued', 1_000)
+
+  expect(again.board.size).toBeLessThan(10)
+  await mesh.clock.advance(20_000)
+  expect(again.board.size).toBe(41)
+})

@@ -1,9 +1,17 @@
 import { chmod, chown, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { ADMIT_WAIT_MS_MAX } from '../../../protocol/core/limits.ts'
 import { type StatePaths, statePaths } from '../../../protocol/host/paths.ts'
-import { makeIdentity, readAuthority } from '../../../protocol/mesh/identity.ts'
+import {
+  makeIdentity,
+  openDaemonStore,
+  openStateStore,
+  readAuthority
+} from '../../../protocol/mesh/identity.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
+import { eventually } from '../../support/eventually.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { temporaryFolder } from '../../support/store-folder.ts'
 
 const first = generateKey().peerId
@@ -89,3 +97,54 @@ async function asOwnerWithoutRights(task: () => Promise<void>): Promise<void> {
     if (isRoot) process.seteuid?.(0)
   }
 }
+
+describe('a state that a command has open', () => {
+  const options = { create: false, openedBy: 'agent' }
+  let clock: FakeClock
+  let held: Awaited<ReturnType<typeof openStateStore>>
+  let peerId: string
+  const daemon = () => openDaemonStore(paths, peerId, options, clock)
+  const waits = () => eventually('the daemon waits', () => clock.armed() === 1)
+
+  beforeEach(async () => {
+    peerId = (await makeIdentity('agent', paths, first)).peerId
+    held = await openStateStore(paths, peerId, options)
+    clock = new FakeClock()
+  })
+
+  test('is waited for by a daemon that starts', async () => {
+    const opening = daemon()
+    await waits()
+    await held.close()
+    await clock.advance(1_000)
+
+    await (await opening).close()
+  })
+
+  test('that has it for too long keeps the daemon from starting', async () => {
+    const opening = daemon().catch((error: unknown) => error)
+    await waits()
+    await clock.advance(ADMIT_WAIT_MS_MAX)
+
+    expect(await opening).toMatchObject({ code: 'STATE_LOCKED', facts: { pid: 'unknown' } })
+    await held.close()
+  })
+
+  test('is not waited for where a daemon has it: its process says so', async () => {
+    await writeFile(paths.pid, `${process.pid}\n`)
+    await expect(daemon()).rejects.toMatchObject({ facts: { pid: process.pid } })
+    expect(clock.armed()).toBe(0)
+    await held.close()
+  })
+
+  test('is free again when the process in its pid file is dead', async () => {
+    // No process has this number: it is above the highest that a kernel gives.
+    await writeFile(paths.pid, '4194305\n')
+    const opening = daemon()
+    await waits()
+    await held.close()
+    await clock.advance(1_000)
+
+    await (await opening).close()
+  })
+})

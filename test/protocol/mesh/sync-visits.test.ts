@@ -4,6 +4,7 @@ import { SYNC_ITEMS_MAX, SYNC_PAGES_MAX } from '../../../protocol/core/limits.ts
 import type { RegisterReply, RegisterRequest, SyncItem } from '../../../protocol/core/messages.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { AntiEntropy } from '../../../protocol/mesh/anti-entropy.ts'
+import type { PastRun } from '../../../protocol/mesh/first-look.ts'
 import type { Lead } from '../../../protocol/mesh/lead-queue.ts'
 import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -31,6 +32,7 @@ async function open(answer: (request: Sync) => Page, feed: { room: number }) {
   const rosters = new FixedRosters(sealRoster(authority, rosterOf(authority, [entry])))
   const asked: Sync[] = []
   const leads: string[] = []
+  const past: string[] = []
   const antiEntropy = new AntiEntropy({
     transport: {
       peerId: 'me',
@@ -47,7 +49,8 @@ async function open(answer: (request: Sync) => Page, feed: { room: number }) {
       get room() {
         return feed.room
       },
-      want: ({ register }: Lead) => leads.push(register) > 0
+      want: ({ register }: Lead) => leads.push(register) > 0,
+      past: ({ runId }: PastRun) => past.push(runId) > 0
     },
     clock,
     random: new SeededRandom(1),
@@ -56,7 +59,7 @@ async function open(answer: (request: Sync) => Page, feed: { room: number }) {
     linked: () => new Set([witness.peerId]),
     onLink: () => () => undefined
   })
-  return { clock, asked, leads, antiEntropy }
+  return { clock, asked, leads, past, antiEntropy }
 }
 
 test('open registers come first, then all of them, then only what is new', async () => {
@@ -136,4 +139,25 @@ test('one visit takes a bounded number of pages', async () => {
   expect(asked).toHaveLength(SYNC_PAGES_MAX)
   await antiEntropy.stop()
   expect(clock.armed()).toBe(0)
+})
+
+test('runs wait for the end of the first look: only there it is known which have ended', async () => {
+  const phases = ['run', 'run', 'succeeded', 'queued'] as const
+  const registers = ['NEW', 'OLD', 'OLD.0', 'OLD.1']
+  const items = registers.map((register, index): SyncItem => {
+    const facts = { witnessEpoch: 1, seq: index + 1, version: 1, annHash: 'hash' }
+    return { register, phase: phases[index] ?? 'run', ...facts }
+  })
+  const answer = ({ openOnly, sinceSeq }: Sync): Page => {
+    if (openOnly) return { items: items.filter(({ phase }) => phase !== 'succeeded'), next: 4 }
+    const next = Math.min(sinceSeq + 1, 4)
+    return { items: items.slice(sinceSeq, next), next, more: next < 4 }
+  }
+  const { clock, leads, past, antiEntropy } = await open(answer, { room: 10_000 })
+  antiEntropy.start()
+  await clock.advance(0)
+
+  expect(leads).toEqual(['OLD.1', 'OLD.1', 'NEW'])
+  expect(past).toEqual(['OLD'])
+  await antiEntropy.stop()
 })

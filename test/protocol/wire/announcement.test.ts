@@ -143,6 +143,7 @@ describe('an announcement is refused', () => {
     'with an event that is none': withManifest({
       origin: { ...MANIFEST.origin, event: 'tag' as 'push' }
     }),
+    'with a trust that is none': withManifest({ trust: 'some' as Manifest['trust'] }),
     'that counts from zero': { ...ANNOUNCEMENT, gwSeq: 0 }
   }
   test.each(Object.entries(refused))('%s', (_name, announcement) => {
@@ -157,6 +158,16 @@ describe('an announcement is refused', () => {
     const bytes = new Uint8Array(MANIFEST_BYTES_MAX + 1)
     expect(refusal(() => openAnnouncement(bytes))).toMatch(/^ANNOUNCEMENT_INVALID/)
   })
+})
+
+test('only a trusted run carries a word on trust: without it, as before it was signed, it is not', () => {
+  const sealed = (trust: Manifest['trust']) => sealAnnouncement(GATEWAY, withManifest({ trust }))
+  const [trusted, untrusted] = [sealed('trusted'), sealed('untrusted')]
+
+  // A tag and a number.
+  expect(trusted.bytes.length - untrusted.bytes.length).toBe(2)
+  expect(openAnnouncement(trusted.bytes).announcement.manifest.trust).toBe('trusted')
+  expect(openAnnouncement(untrusted.bytes).announcement.manifest.trust).toBe('untrusted')
 })
 
 test('labels are in order of their UTF-8 bytes, whatever order they were given in', () => {

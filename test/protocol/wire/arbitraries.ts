@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
+import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
@@ -74,6 +75,7 @@ export const manifests: fc.Arbitrary<Manifest> = fc
     before: fc.oneof(fc.constant(''), commits),
     pusher: texts,
     title: texts,
+    trust: fc.constantFrom('trusted', 'untrusted'),
     content: fc.oneof(
       fc.array(jobSpecs, { minLength: 1, maxLength: 3 }),
       fc.record({
@@ -129,6 +131,8 @@ export const rosterReplies: fc.Arbitrary<RosterReply> = fc.record({
 
 export const rosterHints = fc.record({ version: counts, witnessEpoch: counts })
 
+const levels = fc.constantFrom(...ISOLATION_LEVELS)
+
 const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
 
 export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
@@ -141,6 +145,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   platforms: some(fc.record({ name: names, native: fc.boolean() })),
   networks: fc.subarray(['internet', 'private', 'open']),
   labels: dictionaries,
+  isolation: fc.record({ offered: levels, required: option(levels) }),
   capacity: capacities,
   free: capacities,
   diskFreeBytes: counts,

@@ -104,7 +104,8 @@ export function announcementBy(key: MeshKey): Announcement {
           steps: [{ name: 'test', run: 'make test', timeoutMs: undefined }]
         }
       ],
-      error: undefined
+      error: undefined,
+      trust: 'trusted'
     }
   }
 }

@@ -1,0 +1,19 @@
+import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
+
+/** Enough for apt, apk and npm as root; never NET_RAW, MKNOD, SYS_* or NET_ADMIN. */
+const CAPABILITIES = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID']
+
+/**
+ * What a trusted job runs in, and any job on an engine whose root is nobody on the host. Steps run
+ * as the image's user, with what its own rights leave of the capabilities.
+ */
+export const STANDARD: Profile = {
+  name: 'standard',
+  guard: '0:0',
+  helper: '0:0',
+  user: undefined,
+  home: undefined,
+  capabilities: CAPABILITIES,
+  readOnlyRoot: false,
+  volumes: () => [{ suffix: '', target: WORKSPACE_INSIDE }]
+}

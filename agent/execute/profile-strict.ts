@@ -1,0 +1,40 @@
+import { LOG_BYTES_MAX } from '../../protocol/core/limits.ts'
+import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { RECORD_INSIDE } from './step-record.ts'
+import type { Volume } from './volume.ts'
+
+const JOB = 10_001
+/** Neither root nor the job's: only its own user, or root, could signal it or trace it. */
+const GUARD = 10_002
+const HOME_INSIDE = '/home/job'
+/** Sockets and numbers of processes; nothing large belongs there. */
+const RUN_BYTES = 16_777_216
+
+const numbered = (id: number): string => `${id}:${id}`
+
+/**
+ * What a stranger's job runs in where root in the box would be root on the host. Nobody in it has a
+ * capability, the guard neither, and all that can be written is in memory: it counts as the job's,
+ * so that its limit is one of disk as well, and is gone with the container.
+ */
+export const STRICT: Profile = {
+  name: 'strict',
+  guard: numbered(GUARD),
+  helper: numbered(JOB),
+  user: numbered(JOB),
+  home: HOME_INSIDE,
+  capabilities: [],
+  readOnlyRoot: true,
+  volumes: ({ resources: { memoryBytes } }) => [
+    memory('', WORKSPACE_INSIDE, memoryBytes, '0755'),
+    // As large as a log may be: what is cut here would be missing after an agent's restart.
+    memory('-steps', RECORD_INSIDE, LOG_BYTES_MAX, '0700'),
+    memory('-tmp', '/tmp', memoryBytes, '1777'),
+    memory('-run', '/run', RUN_BYTES, '0755'),
+    memory('-home', HOME_INSIDE, memoryBytes, '0700')
+  ]
+}
+
+function memory(suffix: string, target: string, bytes: number, mode: string): Volume {
+  return { suffix, target, memory: { bytes, mode, owner: JOB } }
+}

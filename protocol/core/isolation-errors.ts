@@ -1,0 +1,21 @@
+import { type ErrorKind, kind } from './error-kind.ts'
+
+/** What keeps a job apart from its host is not enough; part of MESH_ERRORS. */
+export const ISOLATION_ERRORS = {
+  ISOLATION_LACKING: kind(
+    1,
+    403,
+    false,
+    (f) =>
+      `an untrusted job needs ${f['required']} here (isolation.require in agent.yaml), and the ` +
+      `engine gives ${f['offered']}: set it up for that, and start the agent again`
+  ),
+  SOURCE_TOO_LARGE: kind(
+    1,
+    400,
+    false,
+    (f) =>
+      `the source does not fit into the ${f['mib']} MiB of the job's memory, where untrusted jobs ` +
+      'have their workspace: raise resources.memory'
+  )
+} as const satisfies Record<string, ErrorKind>
