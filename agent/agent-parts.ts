@@ -11,6 +11,7 @@ import type { MeshKey } from '../protocol/wire/keys.ts'
 import type { AgentSettings } from './config.ts'
 import type { Engine } from './execute/engine.ts'
 import type { Images } from './execute/images.ts'
+import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 
@@ -23,6 +24,8 @@ export interface AgentParts {
   readonly engine: Engine
   readonly images: Images
   readonly host: HostProfile
+  /** Absent where this host enforces no networks. */
+  readonly networks?: JobNetworks | undefined
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock

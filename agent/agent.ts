@@ -108,7 +108,7 @@ export class Agent implements Supervised {
       }
     )
     this.#executor = new Executor(
-      { engine, images: parts.images, clock, log },
+      { engine, images: parts.images, clock, log, networks: parts.networks },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -142,6 +142,7 @@ export class Agent implements Supervised {
       offer: {
         platforms: host.platforms,
         labels: settings.labels,
+        networks: parts.networks?.offer ?? [],
         isolation: host.isolation,
         capacity: host.capacity
       },
@@ -214,6 +215,7 @@ export class Agent implements Supervised {
     this.#quit.abort()
     await this.#claimer.stop()
     await this.#reaper.stop()
+    this.#parts.networks?.stop()
     await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
@@ -232,6 +234,7 @@ export class Agent implements Supervised {
     this.#quit.abort()
     this.#claimer.quit()
     this.#advertiser.silence()
+    this.#parts.networks?.stop()
     const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline, this.#reaper]
     await Promise.all(rooms.map((room) => room.stop()))
     await this.#feeds.stop(0)
@@ -296,6 +299,7 @@ export class Agent implements Supervised {
       version: VERSION,
       platforms: host.platforms,
       labels: settings.labels,
+      networks: this.#parts.networks?.offer ?? [],
       isolation: host.isolation,
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.

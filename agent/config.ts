@@ -1,12 +1,18 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { blockRange, holdsRange, parseAddress, rangeOf } from '../protocol/core/address-range.ts'
 import {
   IMAGES_CLEAN_ABOVE_PERCENT,
   IMAGES_CLEAN_TO_PERCENT
 } from '../protocol/core/image-limits.ts'
 import { NAME_CHARACTERS_MAX } from '../protocol/core/limits.ts'
 import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
+import { JOB_SUBNET_BITS, NAME_SERVERS_MAX } from '../protocol/core/network-limits.ts'
+import { isNeverReachable } from '../protocol/core/special-ranges.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
+
+/** Networks that nobody routes: an owner may give them to jobs. */
+const PRIVATE = ['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.168.0.0/16']
 
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4471'
 
@@ -26,6 +32,22 @@ const size = z.union([z.number().int().positive(), z.string()]).transform((value
 })
 
 const percent = z.number().int().min(1).max(99)
+const nameServer = z.string().refine(isReachable, 'use an IPv4 address that a job may reach')
+
+const subnets = z.string().refine(isPool, 'use a block of private addresses: 10.213.0.0/16')
+
+/** What the owner lets jobs have of this host's network; nothing unless the owner says so. */
+const networkSchema = z
+  .strictObject({
+    rules: z.enum(['off', 'nft']).default('off'),
+    offer: z
+      .array(z.enum(['internet', 'private', 'open']))
+      .max(3)
+      .default(['internet']),
+    subnets: subnets.default('10.213.0.0/16'),
+    dns: z.array(nameServer).min(1).max(NAME_SERVERS_MAX).default(['1.1.1.1', '9.9.9.9'])
+  })
+  .prefault({})
 
 export const agentSettingsSchema = z.strictObject({
   name: nameSchema.default(hostname().split('.')[0] || 'agent'),
@@ -42,6 +64,7 @@ export const agentSettingsSchema = z.strictObject({
     })
     .default({}),
   labels: z.record(nameSchema, z.string().max(NAME_CHARACTERS_MAX)).default({}),
+  network: networkSchema,
   isolation: z
     .strictObject({
       /** The least that untrusted jobs must be kept apart by; without it they are not taken. */
@@ -90,6 +113,20 @@ export async function loadAgentSettings(parts: {
   const loaded = await loadSettings(agentSettingsSchema, { ...parts, variables: VARIABLES })
   const engine = loaded.values.engine ?? parts.env['DOCKER_HOST']
   return { ...loaded, values: { ...loaded.values, engine } }
+}
+
+function isReachable(text: string): boolean {
+  const address = parseAddress(text)
+  return address !== undefined && !isNeverReachable({ first: address, last: address })
+}
+
+function isPool(text: string): boolean {
+  const [address = '', prefix = ''] = text.split('/')
+  const number = parseAddress(address)
+  if (number === undefined || !/^\d{1,2}$/.test(prefix)) return false
+  const range = blockRange(number, Number(prefix))
+  if (range === undefined || Number(prefix) > JOB_SUBNET_BITS) return false
+  return PRIVATE.some((block) => holdsRange(rangeOf(block), range))
 }
 
 const UNITS: Readonly<Record<string, number>> = {

@@ -15,6 +15,7 @@ import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
+import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
@@ -52,6 +53,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
+    const opened = await openNetworks({ engine, clock, log, peerId }, settings.network)
     const trialParts = { engine, peerId, busybox }
     const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
     const runtimes = { engine: patient, peerId, busybox, workspaces, clock }
@@ -60,6 +62,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       settings: probeSettings(paths, settings),
       trial: () => tryProfile(trialParts),
       others: () => provenPlatforms(trialParts),
+      unenforced: opened.kind === 'unenforced' ? opened.cause : undefined,
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
@@ -76,6 +79,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       engine,
       images,
       host,
+      networks: opened.kind === 'open' ? opened.networks : undefined,
       book,
       invites,
       clock,

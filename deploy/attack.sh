@@ -5,6 +5,8 @@
 # Exit 78 with the way out where something is missing that this user cannot install.
 set -eu
 cd "$(dirname "$0")/.."
+# Debian leaves these out of a user's PATH: what is installed would count as missing.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 say() { printf '%s\n' "attack: $*" >&2; }
 stop() { printf '%s\n' "attack: $*" >&2; exit 78; }
@@ -13,6 +15,9 @@ needed_packages() {
   command -v cc >/dev/null 2>&1 || printf 'gcc '
   # A compiler without the headers of the C library is found, and compiles nothing.
   [ -e /usr/include/stdio.h ] || printf 'libc6-dev '
+  # Rules for the networks of jobs, and namespaces for a world that they are tried in.
+  command -v nft >/dev/null 2>&1 || printf 'nftables '
+  command -v ip >/dev/null 2>&1 || printf 'iproute2 '
 }
 
 system_packages() {

@@ -9,6 +9,7 @@ import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-t
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
 import { withHome } from './job-environment.ts'
+import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { differences } from './read-back.ts'
 import { confirmGone } from './removal.ts'
@@ -60,6 +61,8 @@ export interface ContainerSandboxOptions {
   readonly profile: Profile
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
+  /** Absent for a job without one. */
+  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -163,6 +166,7 @@ export class ContainerSandbox implements Sandbox {
     this.#id = found?.id
     await this.#watch.start((since / 1_000).toFixed(3))
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
+    await this.#options.network?.adopt()
   }
 
   async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {
@@ -205,12 +209,15 @@ export class ContainerSandbox implements Sandbox {
 
   async close(): Promise<void> {
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, body, cleanUpMsMax } = this.#options
+    const { jobId, name, body, network, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#removeContainer() },
       ...volumesOf(body).map((volume) => {
         return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
-      })
+      }),
+      ...(network === undefined
+        ? []
+        : [{ what: `network ${network.name}`, remove: () => network.remove() }])
     ]
     try {
       await confirmGone(jobId, leftovers, cleanUpMsMax)
@@ -248,7 +255,9 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #create(): Promise<void> {
-    const { name, image, body } = this.#options
+    const { name, image, body, network } = this.#options
+    // First: a container is never on a bridge whose rules are not there.
+    await network?.open()
     for (let tries = 1; ; tries++) {
       try {
         this.#id = await this.#engine.create(name, image.platform, body)

@@ -112,6 +112,36 @@ export interface OwnedContainer extends OwnedThing {
   readonly created?: boolean | undefined
 }
 
+/** The body of `POST /networks/create`, with every field that a job's network decides. */
+export interface NetworkBody {
+  readonly Name: string
+  readonly Driver: 'bridge'
+  readonly CheckDuplicate: true
+  readonly Internal: boolean
+  readonly Attachable: false
+  readonly EnableIPv6: false
+  readonly Options: Readonly<Record<string, string>>
+  readonly IPAM: {
+    readonly Driver: 'default'
+    readonly Config: readonly { readonly Subnet: string }[]
+  }
+  readonly Labels: Readonly<Record<string, string>>
+}
+
+/** As the engine stored it, to compare with what was asked. */
+export interface NetworkView extends OwnedThing {
+  /** A name may be another's as well; an id never is. */
+  readonly id: string
+  readonly driver: string
+  readonly scope: string
+  readonly internal: boolean
+  readonly attachable: boolean
+  readonly ipv6: boolean
+  /** As `10.213.4.0/26`; of IPv6 too. */
+  readonly subnets: readonly string[]
+  readonly options: Readonly<Record<string, string>>
+}
+
 export interface ExecRequest {
   readonly container: string
   readonly command: readonly string[]

@@ -4,6 +4,7 @@ import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { ENGINE_CALL_MS_MAX } from '../../protocol/core/limits.ts'
 import { converse } from './converse.ts'
 import { parseEvent } from './engine-events.ts'
+import { explained } from './engine-failure.ts'
 import { engineInfo, type InfoAnswer } from './engine-info.ts'
 import {
   type ContainerBody,
@@ -15,11 +16,15 @@ import {
   type ExecEnd,
   type ExecRequest,
   type LocalImage,
+  type NetworkBody,
+  type NetworkView,
   type OwnedContainer,
   type OwnedThing
 } from './engine-types.ts'
 import { FrameReader } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
+import { type NetworkAnswer, networkView } from './network-view.ts'
+import { followProgress } from './progress.ts'
 import { askRegistry, type Dial } from './registry-question.ts'
 
 const DEFAULT_SOCKET = '/var/run/docker.sock'
@@ -44,6 +49,7 @@ interface Calls {
   importImage(archive: Readable, options: CallOptions): Promise<NodeJS.ReadableStream>
   createImage(auth: object, options: CallOptions): Promise<NodeJS.ReadableStream>
   getEvents(options: CallOptions): Promise<NodeJS.ReadableStream>
+  listNetworks(options: CallOptions): Promise<readonly NetworkAnswer[]>
   listVolumes(options: CallOptions): Promise<{ Volumes: Docker.VolumeInspectInfo[] | null }>
 }
 
@@ -104,14 +110,14 @@ export class Engine {
   async pull(name: string, tag: string, platform: string, signal: AbortSignal): Promise<void> {
     const parts = { fromImage: name, tag, platform, abortSignal: signal }
     await this.#limited(async () => {
-      await this.#follow(await this.#calls.createImage({}, parts))
+      await followProgress(await this.#calls.createImage({}, parts))
     }, signal)
   }
 
   /** Loads a docker-archive. */
   async load(archive: Readable, signal: AbortSignal): Promise<void> {
     await this.#limited(async () => {
-      await this.#follow(await this.#docker.loadImage(archive, { abortSignal: signal }))
+      await followProgress(await this.#docker.loadImage(archive, { abortSignal: signal }))
     }, signal)
   }
 
@@ -120,7 +126,7 @@ export class Engine {
     const changes = Object.entries(labels).map(([key, value]) => `LABEL "${key}"="${value}"`)
     return await this.#call(async (abortSignal) => {
       const progress = await this.#calls.importImage(archive, { changes, abortSignal })
-      return await this.#follow(progress)
+      return await followProgress(progress)
     })
   }
 
@@ -184,6 +190,29 @@ export class Engine {
   async remove(container: string): Promise<boolean> {
     return await this.#removed((abortSignal) =>
       this.#docker.getContainer(container).remove({ force: true, v: true, abortSignal })
+    )
+  }
+
+  /** The new network's id. */
+  async createNetwork(body: NetworkBody): Promise<string> {
+    const options = body as unknown as Docker.NetworkCreateOptions
+    const network = await this.#call((abortSignal) =>
+      this.#docker.createNetwork({ ...options, abortSignal })
+    )
+    return network.id
+  }
+
+  async networks(labels: Labels): Promise<readonly NetworkView[]> {
+    const filters = { label: labelFilter(labels) }
+    return await this.#call(async (abortSignal) =>
+      (await this.#calls.listNetworks({ filters, abortSignal })).map(networkView)
+    )
+  }
+
+  /** False where there is nothing to remove. Status 403 says that a container is on it. */
+  async removeNetwork(id: string): Promise<boolean> {
+    return await this.#removed((abortSignal) =>
+      this.#docker.getNetwork(id).remove({ abortSignal } as object)
     )
   }
 
@@ -319,20 +348,6 @@ export class Engine {
     }
   }
 
-  /**
-   * Progress ends with the reason where the work failed; the status was sent long before. Gives its
-   * last word.
-   */
-  async #follow(progress: NodeJS.ReadableStream): Promise<string> {
-    let last = ''
-    for await (const line of jsonLines(progress as AsyncIterable<Uint8Array>)) {
-      const { error, status } = line as { error?: string; status?: string }
-      if (error !== undefined) throw new EngineError(error.trim(), undefined)
-      last = status ?? last
-    }
-    return last
-  }
-
   async #found<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     try {
       return await this.#call(call)
@@ -360,23 +375,8 @@ export class Engine {
     try {
       return await call()
     } catch (error) {
-      throw this.#explained(error, signal)
+      throw explained(error, signal, this.socket)
     }
-  }
-
-  #explained(error: unknown, signal: AbortSignal): Error {
-    if (error instanceof EngineError) return error
-    const cause = causeOf(error)
-    if (signal.aborted) return new EngineError('the engine did not answer in time', undefined)
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'EACCES') {
-      const facts = { socket: this.socket, cause: code }
-      return new MeshError('ENGINE_UNREACHABLE', facts, { cause: error })
-    }
-    const status = (error as { statusCode?: number }).statusCode
-    // `(HTTP code 404) no such container - No such container: x `
-    const words = cause.replace(/^\(HTTP code \d+\) [^-]*- /, '').trim()
-    return new EngineError(words, status, { cause: error })
   }
 }
 

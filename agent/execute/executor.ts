@@ -3,6 +3,7 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
+import { abilityFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
@@ -16,12 +17,14 @@ import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import type { Images } from './images.ts'
+import type { JobNetwork } from './network/job-network.ts'
+import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
 import { chooseProfile } from './profile-choice.ts'
 import { STANDARD } from './profile-standard.ts'
 import { STRICT } from './profile-strict.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { containerBody, type Profile } from './sandbox-profile.ts'
+import { containerBody, type Profile, sandboxLabels } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -30,6 +33,8 @@ export interface ExecutorParts {
   readonly images: Images
   readonly clock: Clock
   readonly log: Log
+  /** Absent where this host enforces no networks. */
+  readonly networks?: JobNetworks | undefined
 }
 
 export interface ExecutorOptions {
@@ -172,6 +177,7 @@ export class Executor {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
+    const network = this.#network(volume, input)
     const profile = this.#profile(input, ground)
     const made = containerBody(
       profile,
@@ -187,14 +193,28 @@ export class Executor {
         busybox,
         guard: ground.guard,
         resources: spec.resources,
+        network: network && { mode: network.name, dns: network.nameServers },
         runtime: this.#options.runtimeOf?.(spec)
       },
       ground.host
     )
     const body = spec.secrets === undefined ? made : withSecretMounts(made)
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    const box = { jobId, name, image, profile, body, cleanUpMsMax }
+    const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
     return new ContainerSandbox(this.#parts, box)
+  }
+
+  /** The claim has asked already; but a job never runs with less than it says, nor with more. */
+  #network(name: string, { jobId, epoch, claimId, spec }: AttemptInput): JobNetwork | undefined {
+    const wanted = abilityFor(spec.network)
+    if (wanted === undefined) return undefined
+    const { networks } = this.#parts
+    const { peerId, storeId } = this.#options
+    const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
+    const network = networks?.networkOf(spec.network, { jobId, claimId, name }, labels)
+    if (network !== undefined) return network
+    const offered = networks?.offer.join(', ') || 'none'
+    throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
   }
 
   /** Asked again although the claim has asked: the engine may be another since. */

@@ -66,6 +66,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'IMAGE_PULL_FAILED':
+    case 'NETWORK_NOT_OFFERED':
     case 'ISOLATION_LACKING':
     case 'IMAGE_PULL_FORBIDDEN':
     case 'SANDBOX_FAILED':

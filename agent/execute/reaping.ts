@@ -8,7 +8,10 @@ import { confirmGone, type Leftover } from './removal.ts'
 export type OwnedClaims = () => Promise<ReadonlySet<string>>
 
 type TrialThings = Pick<Engine, 'containers' | 'images' | 'remove' | 'removeImage'>
-type Things = Pick<Engine, 'containers' | 'volumes' | 'remove' | 'removeVolume'>
+type Things = Pick<
+  Engine,
+  'containers' | 'networks' | 'volumes' | 'remove' | 'removeNetwork' | 'removeVolume'
+>
 
 /** On a trial's container and image: never `runner-mesh.peer`, which is on what jobs run in. */
 export const TRIAL_LABEL = 'runner-mesh.trial'
@@ -27,8 +30,8 @@ export interface ReapingParts {
 type Labels = Readonly<Record<string, string>>
 
 /**
- * Removes containers, volumes, sources and lease folders of this agent that nobody owns, and gives
- * the containers' names. Throws SANDBOX_FAILED with what is left, once all else is gone.
+ * Removes containers, networks, volumes, sources and lease folders of this agent that nobody owns,
+ * and gives the containers' names. Throws SANDBOX_FAILED with what is left, once all else is gone.
  */
 export async function reap(parts: ReapingParts): Promise<string[]> {
   const { engine, peerId, workspaces, limitMs } = parts
@@ -48,6 +51,11 @@ export async function reap(parts: ReapingParts): Promise<string[]> {
     if (await isOwned(claimOf(labels))) continue
     const volume = { what: `volume ${name}`, remove: () => engine.removeVolume(name) }
     await confirm(labels, volume, limitMs).catch(onFailure)
+  }
+  for (const { id, name, labels } of await engine.networks(mine)) {
+    if (await isOwned(claimOf(labels))) continue
+    const network = { what: `network ${name}`, remove: () => engine.removeNetwork(id) }
+    await confirm(labels, network, limitMs).catch(onFailure)
   }
   for (const name of await namesIn(workspaces)) {
     // Left by a process that was killed in the middle of a checkout.

@@ -63,9 +63,19 @@ export interface SandboxRequest {
   readonly busybox: string
   readonly guard: string
   readonly resources: Resources
+  /** Absent for a job without one. */
+  readonly network?: SandboxNetwork | undefined
   /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
   readonly runtime?: string | undefined
 }
+
+/** `none`, or the network of one job; `dns` is what it asks for names, however the host does. */
+export interface SandboxNetwork {
+  readonly mode: string
+  readonly dns: readonly string[]
+}
+
+const NO_NETWORK: SandboxNetwork = { mode: 'none', dns: [] }
 
 export interface SandboxHost {
   readonly cgroup: 1 | 2
@@ -131,7 +141,7 @@ export function containerBody(
     HostConfig: {
       ...privileges(profile, host),
       ...limits(request.resources, host),
-      ...separation(),
+      ...separation(request.network ?? NO_NETWORK),
       ...runtimeOf(request, host),
       Mounts: mounts(request, profile.volumes(request), host),
       LogConfig: { Type: 'none', Config: {} },
@@ -185,9 +195,15 @@ function ulimit(Name: string, soft: number, Hard: number): Record<string, unknow
   return { Name, Soft: Math.min(soft, Hard), Hard }
 }
 
-function separation(): Record<string, unknown> {
+function separation({ mode, dns }: SandboxNetwork): Record<string, unknown> {
   return {
-    NetworkMode: 'none',
+    NetworkMode: mode,
+    // Without servers of its own a container asks the host's, from the host's own place.
+    Dns: dns,
+    DnsOptions: [],
+    DnsSearch: dns.length === 0 ? [] : ['.'],
+    ExtraHosts: [],
+    Links: null,
     IpcMode: 'private',
     PidMode: '',
     UTSMode: '',

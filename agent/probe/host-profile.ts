@@ -5,8 +5,8 @@ import type { OfferedRuntime } from '../execute/runtime.ts'
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
   /**
-   * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `clock`,
-   * `platforms`.
+   * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `network`,
+   * `clock`, `platforms`.
    */
   readonly part: string
   /** True where no job may be claimed while it lasts. */

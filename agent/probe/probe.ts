@@ -23,6 +23,8 @@ export interface ProbeParts {
   readonly settings: ProbeSettings
   /** What keeps a container as jobs get them from running here; see tryProfile. */
   readonly trial: () => Promise<HostProblem | undefined>
+  /** Why the rules that the owner asked for are not in place; undefined where they are. */
+  readonly unenforced?: string | undefined
   /** What the engine's other runtimes give; see tryRuntimes. */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
@@ -50,6 +52,7 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
+    ...networkProblems(parts.unenforced),
     ...diskProblems(await diskFreeBytes(), settings.state)
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
@@ -167,6 +170,13 @@ function gitProblems(version: string): readonly HostProblem[] {
   if (version !== '') return []
   const fix = 'apt-get install git'
   return [{ part: 'git', blocking: true, found: 'git cannot be run', fix }]
+}
+
+function networkProblems(cause: string | undefined): readonly HostProblem[] {
+  if (cause === undefined) return []
+  const found = `no job gets a network here: ${cause}`
+  const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'
+  return [{ part: 'network', blocking: false, found, fix }]
 }
 
 function diskProblems(free: number, state: string): readonly HostProblem[] {

@@ -1,6 +1,7 @@
 import type { AgentState } from './agent-state.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
+import type { NetworkAbility } from './network.ts'
 
 export interface Platform {
   /** `os/arch[/variant]`, as in `linux/arm64`. */
@@ -26,6 +27,8 @@ export interface Advertisement {
   readonly version: string
   readonly platforms: readonly Platform[]
   readonly labels: Readonly<Record<string, string>>
+  /** Networks that this host enforces and offers; without one, jobs with network `none` only. */
+  readonly networks: readonly NetworkAbility[]
   readonly isolation: Isolation
   readonly capacity: Capacity
   readonly free: Capacity

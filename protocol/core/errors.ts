@@ -2,6 +2,7 @@ import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
+import { NETWORK_ERRORS } from './network-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
 import { SECRET_ERRORS } from './secret-errors.ts'
 import { STORAGE_ERRORS } from './storage-errors.ts'
@@ -167,6 +168,7 @@ export const MESH_ERRORS = {
   ANNOUNCEMENT_INVALID: kind(1, 400, false, (f) => `announcement refused: ${f['problem']}`),
   // joining
   ...JOIN_ERRORS,
+  ...NETWORK_ERRORS,
   ...ROSTER_ERRORS,
   ...STORAGE_ERRORS,
   ...SECRET_ERRORS,

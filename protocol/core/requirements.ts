@@ -1,5 +1,6 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
 import { type Isolation, lacksIsolation } from './isolation.ts'
+import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
 import type { Trust } from './trust.ts'
@@ -7,8 +8,8 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`; for lacking room `free slot` and
-   * so on.
+   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`; for lacking
+   * room `free slot` and so on.
    */
   readonly requirement: string
   readonly wanted: string
@@ -16,7 +17,10 @@ export interface Unmet {
 }
 
 /** The part of an advertisement that never changes with load. */
-export type Offer = Pick<Advertisement, 'platforms' | 'labels' | 'capacity' | 'isolation'>
+export type Offer = Pick<
+  Advertisement,
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks'
+>
 
 /** A job with what its run says of it. */
 export interface Wanted {
@@ -30,7 +34,8 @@ export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetPlatform(spec, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
-    ...unmetIsolation(trust, offer.isolation)
+    ...unmetIsolation(trust, offer.isolation),
+    ...unmetNetwork(spec.network, offer.networks)
   ]
 }
 
@@ -91,6 +96,13 @@ function unmetLabels(
       wanted: value,
       offered: labelOf(offered, key) ?? 'none'
     }))
+}
+
+function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[]): Unmet[] {
+  const wanted = abilityFor(policy)
+  if (wanted === undefined || offered.includes(wanted)) return []
+  // A host that cannot prove its rules offers nothing: jobs wait for one that can.
+  return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
 }
 
 // The owner's wish, not the job's: told so, whoever reads it knows where to turn.

@@ -1,4 +1,5 @@
 import type { SignedOp } from './job.ts'
+import type { NetworkPolicy } from './network.ts'
 import type { Trust } from './trust.ts'
 
 /** What a run id is made of (lease-protocol 4.1): meaning, never the id of a delivery. */
@@ -53,7 +54,7 @@ export interface JobSpec {
   readonly env: Readonly<Record<string, string>>
   readonly timeoutMs: number
   readonly onLoss: 'retry' | 'error'
-  readonly network: 'none'
+  readonly network: NetworkPolicy
   readonly steps: readonly StepSpec[]
   /** At most SECRETS_PER_JOB_MAX, no name and no file twice; absent is none. */
   readonly secrets?: readonly SecretRequest[] | undefined

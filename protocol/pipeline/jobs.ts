@@ -33,7 +33,7 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     env: job.env ?? {},
     timeoutMs: job.timeout ?? defaults?.timeout ?? JOB_TIMEOUT_MS_DEFAULT,
     onLoss: job.on_loss ?? 'retry',
-    network: 'none',
+    network: job.network ?? defaults?.network ?? 'none',
     steps: job.steps.map(stepSpec),
     ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets })
   }

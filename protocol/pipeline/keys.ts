@@ -10,6 +10,7 @@ export type Context =
   | 'job'
   | 'resources'
   | 'secret'
+  | 'network'
   | 'step'
 
 interface Keys {
@@ -52,6 +53,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
   },
   resources: { built: ['cpu', 'memory'], later: ['disk', 'pids', 'gpu'] },
   secret: { built: ['file'], later: [] },
+  network: { built: ['allow'], later: [] },
   step: { built: ['name', 'run', 'timeout'], later: ['always'] }
 }
 
@@ -89,6 +91,7 @@ const PLACES: Readonly<Record<Context, string>> = {
   job: 'in a job',
   resources: 'in `resources`',
   secret: 'in a secret',
+  network: 'in `network`',
   step: 'in a step'
 }
 
@@ -106,6 +109,8 @@ const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])
   [['jobs', '*'], 'job'],
   [['jobs', '*', 'resources'], 'resources'],
   [['jobs', '*', 'secrets', '*'], 'secret'],
+  [['defaults', 'network'], 'network'],
+  [['jobs', '*', 'network'], 'network'],
   [['jobs', '*', 'steps', '[]'], 'step']
 ]
 
@@ -135,7 +140,7 @@ export function explainKey(context: Context, key: string): string {
   return `unknown key ${name(key)}: did you mean \`${close}\`?${hint}`
 }
 
-/** For a key or value that docs/pipeline.md has and this version has not. */
+/** For a key that docs/pipeline.md has and this version has not. */
 export function notBuilt(what: string): string {
   return `${what} is known but not built yet: remove it`
 }

@@ -9,7 +9,7 @@ import {
 import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import { envNameProblem } from './environment.ts'
 import { globProblem } from './glob.ts'
-import { notBuilt } from './keys.ts'
+import { network } from './network.ts'
 import { parseCpu, parseDuration, parseSize, type Quantity } from './quantity.ts'
 import { secretFileProblem, secretNameProblem, secretRequests, secretsProblem } from './secrets.ts'
 import {
@@ -26,12 +26,6 @@ import {
 
 const duration = quantity(parseDuration)
 const image = text(imageProblem)
-const network = z.unknown().transform((input, context) => {
-  if (input === 'none') return input
-  context.issues.push({ code: 'custom', input, message: networkProblem(input) })
-  return z.NEVER
-})
-
 const secretNames = z.array(text(secretNameProblem)).max(SECRETS_PER_JOB_MAX)
 const secretFiles = names(
   text(secretNameProblem),
@@ -121,12 +115,4 @@ function names<Value extends z.ZodType>(key: z.ZodString, value: Value, max: num
   return z.record(key, value).refine((entries) => Object.keys(entries).length <= max, {
     message: `has too many entries: at most ${max} are allowed`
   })
-}
-
-function networkProblem(input: unknown): string {
-  if (typeof input === 'string' && /^(host$|container:)/.test(input)) {
-    return 'is refused: a job never leaves its sandbox; only `none` works'
-  }
-  const isKnown = input === 'internet' || input === 'open' || typeof input === 'object'
-  return isKnown && input !== null ? notBuilt('this network') : 'is no network: write `none`'
 }

@@ -8,6 +8,7 @@ import {
   PLATFORMS_MAX,
   RENEW_ITEMS_MAX
 } from '../core/limits.ts'
+import type { NetworkAbility } from '../core/network.ts'
 import { messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
@@ -26,12 +27,21 @@ import { checkLabel } from './job-spec-parts.ts'
 import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
 
+/** Of all that there are, each once. */
+const NETWORKS_MAX = 3
+
 const states = names<AgentState, wire.AgentState>('state', {
   starting: wire.AgentState.AGENT_STATE_STARTING,
   idle: wire.AgentState.AGENT_STATE_IDLE,
   busy: wire.AgentState.AGENT_STATE_BUSY,
   paused: wire.AgentState.AGENT_STATE_PAUSED,
   draining: wire.AgentState.AGENT_STATE_DRAINING
+})
+
+const abilities = names<NetworkAbility, wire.NetworkAbility>('networks', {
+  internet: wire.NetworkAbility.NETWORK_ABILITY_INTERNET,
+  private: wire.NetworkAbility.NETWORK_ABILITY_PRIVATE,
+  open: wire.NetworkAbility.NETWORK_ABILITY_OPEN
 })
 
 const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
@@ -44,12 +54,18 @@ const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
 const advertisements = messageCodec<Advertisement, wire.Advertisement>({
   what: 'advertisement',
   generated: wire.Advertisement,
-  limits: { platforms: PLATFORMS_MAX, labels: LABELS_MAX, jobs: RENEW_ITEMS_MAX },
+  limits: {
+    platforms: PLATFORMS_MAX,
+    labels: LABELS_MAX,
+    jobs: RENEW_ITEMS_MAX,
+    networks: NETWORKS_MAX
+  },
   bytesMax: GOSSIP_BYTES_MAX,
   toWire: (ad) => ({
     ...same(ad),
     boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
     state: states.toWire(ad.state),
+    networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
     capacity: capacity(ad.capacity),
@@ -59,6 +75,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     ...same(message),
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
     state: states.fromWire(message.state),
+    networks: list(message.networks, NETWORKS_MAX, 'networks', abilities.fromWire),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
     capacity: capacity(need(message.capacity, 'capacity')),
@@ -79,6 +96,7 @@ export function decodeAdvertisement(bytes: Uint8Array, from?: string): Advertise
 type Converted =
   | 'boot'
   | 'state'
+  | 'networks'
   | 'labels'
   | 'isolation'
   | 'capacity'

@@ -41,7 +41,7 @@ export class FieldReader {
 
   /** Whether this field comes next, with a length before it. */
   isNext(field: number): boolean {
-    return this.#at < this.#end && this.#bytes[this.#at] === tagOf(field)
+    return this.#isAt(tagOf(field))
   }
 
   message<T>(field: number, name: string, read: (reader: FieldReader) => T): T {
@@ -166,9 +166,17 @@ export class FieldReader {
 
   /** True, and past it, where this tag comes next. */
   #take(tag: number): boolean {
-    if (this.#at >= this.#end || this.#bytes[this.#at] !== tag) return false
-    this.#at += 1
+    if (!this.#isAt(tag)) return false
+    this.#at += tag < 0x80 ? 1 : 2
     return true
+  }
+
+  /** The tags of fields from 16 on have two bytes. */
+  #isAt(tag: number): boolean {
+    const at = this.#at
+    if (tag < 0x80) return at < this.#end && this.#bytes[at] === tag
+    const low = (tag & 0x7f) | 0x80
+    return at + 1 < this.#end && this.#bytes[at] === low && this.#bytes[at + 1] === tag >> 7
   }
 
   #inner<T>(name: string, read: (reader: FieldReader) => T): T {

@@ -68,7 +68,7 @@ export class FieldWriter {
   count(field: number, name: string, value: number, max?: number, min?: number): void {
     if (count(value, name, max, min) === 0) return
     this.#number(value)
-    this.#byte(field << 3)
+    this.#tag(field << 3)
   }
 
   optionalCount(
@@ -80,7 +80,7 @@ export class FieldWriter {
   ): void {
     if (value === undefined) return
     this.#number(count(value, name, max, min))
-    this.#byte(field << 3)
+    this.#tag(field << 3)
   }
 
   flag(field: number, name: string, value: boolean): void {
@@ -89,7 +89,7 @@ export class FieldWriter {
 
   name<Name extends string>(field: number, value: Name, names: Numbered<Name>): void {
     this.#number(names.numberOf(value))
-    this.#byte(field << 3)
+    this.#tag(field << 3)
   }
 
   /** Lower-case hex as raw bytes. */
@@ -201,7 +201,13 @@ export class FieldWriter {
   #head(field: number, length: number): void {
     if (length >= 0x80) this.#number(length)
     else this.#byte(length)
-    this.#byte((field << 3) | LENGTH_DELIMITED)
+    this.#tag((field << 3) | LENGTH_DELIMITED)
+  }
+
+  /** Of fields from 16 on it has two bytes. */
+  #tag(tag: number): void {
+    if (tag >= 0x80) this.#number(tag)
+    else this.#byte(tag)
   }
 
   /** Least significant group of seven bits first, in as few bytes as it takes. */

@@ -15,23 +15,29 @@ import type { JobSpec, Resources, StepSpec } from '../core/run.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { CHARACTER_BYTES_MAX, line, lineOrNone, refuse, textBytes } from './fields.ts'
+import {
+  readNetworkAllow,
+  readNetworkKind,
+  writeNetworkAllow,
+  writeNetworkKind
+} from './network-parts.ts'
 import { numbered } from './numbered.ts'
 import { fromPairs, type PairCheck, toPairs, type WirePair } from './pairs.ts'
 import { readSecrets, writeSecrets } from './secret-request-parts.ts'
 
 /** As `announcement.proto` numbers them. */
 const onLosses = numbered<JobSpec['onLoss']>('onLoss', { retry: 1, error: 2 })
-const networks = numbered<JobSpec['network']>('network', { none: 1 })
 
 const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 
 export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writeNetworkAllow(writer, spec.network)
   writer.flag(14, 'emulation', spec.emulation === 'forbid')
   writeSecrets(writer, spec.secrets ?? [])
   writer.list(11, 'steps', STEPS_PER_JOB_MAX, spec.steps, writeStep)
-  writer.name(10, spec.network, networks)
+  writeNetworkKind(writer, spec.network)
   writer.name(9, spec.onLoss, onLosses)
   writer.count(8, 'timeoutMs', spec.timeoutMs, JOB_TIMEOUT_MS_MAX, 1)
   writer.list(7, 'env', ENV_ENTRIES_MAX, env, writePair)
@@ -44,7 +50,14 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
 }
 
 export function readJobSpec(reader: FieldReader): JobSpec {
-  const spec = {
+  const { network: kind, secrets, ...spec } = readFields(reader)
+  const network = readNetworkAllow(reader, kind)
+  return { ...spec, network, ...(secrets.length === 0 ? {} : { secrets }) }
+}
+
+/** Fields in the order of their numbers, as they must be. */
+function readFields(reader: FieldReader) {
+  return {
     index: reader.count(1, 'index', JOBS_PER_RUN_MAX - 1),
     name: reader.line(2, 'job name', NAME_CHARACTERS_MAX),
     image: image(reader.line(3, 'image', IMAGE_CHARACTERS_MAX)),
@@ -54,12 +67,11 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     env: readPairs(reader, 7, 'env', ENV_ENTRIES_MAX, checkVariable),
     timeoutMs: reader.count(8, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1),
     onLoss: reader.name(9, onLosses),
-    network: reader.name(10, networks),
-    steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep)
-  }
-  const secrets = readSecrets(reader)
-  const emulation = reader.flag(14, 'emulation') ? 'forbid' : 'allow'
-  return { ...spec, emulation, ...(secrets.length === 0 ? {} : { secrets }) }
+    network: readNetworkKind(reader),
+    steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep),
+    secrets: readSecrets(reader),
+    emulation: reader.flag(14, 'emulation') ? 'forbid' : 'allow'
+  } as const
 }
 
 function writeStep(writer: FieldWriter, step: StepSpec): void {

@@ -12,6 +12,7 @@ const STATEMENT: Statement = {
   state: 'idle',
   version: '0.1.0',
   platforms: [],
+  networks: [],
   labels: {},
   isolation: { offered: 'runc', required: undefined },
   capacity: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },

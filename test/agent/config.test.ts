@@ -40,6 +40,12 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     busybox: '/bin/busybox',
     capacity: {},
     labels: {},
+    network: {
+      rules: 'off',
+      offer: ['internet'],
+      subnets: '10.213.0.0/16',
+      dns: ['1.1.1.1', '9.9.9.9']
+    },
     isolation: {},
     images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
     gossip: true,
@@ -124,6 +130,16 @@ test.each<[string, string | RegExp]>([
   ['listen: [/ip4/10.0.0.7/udp/1]', ':1:10: listen.0: use /ip4/ADDRESS/tcp/PORT'],
   ['announce: [10.0.0.7]', 'announce.0: use /ip4/ADDRESS/tcp/PORT'],
   ['busybox: busybox', ':1:10: busybox:'],
+  ['network: { rules: iptables }', ':1:19: network.rules:'],
+  ['network: { offer: [lan] }', 'network.offer.0:'],
+  ['network: { subnets: 8.8.0.0/16 }', 'network.subnets: use a block of private addresses'],
+  ['network: { subnets: 10.0.0.0/27 }', 'network.subnets: use a block of private addresses'],
+  ['network: { subnets: 10.0.0.1/24 }', 'network.subnets: use a block of private addresses'],
+  [
+    'network: { dns: [169.254.169.254] }',
+    'network.dns.0: use an IPv4 address that a job may reach'
+  ],
+  ['network: { dns: [] }', 'network.dns:'],
   ['gossip: maybe', ':1:9: gossip:'],
   ['lifeline: none', ':1:11: lifeline:'],
   ['logLevel: loud', ':1:11: logLevel:'],

@@ -34,6 +34,7 @@ const LIMIT_MS = 600_000
 
 const OFFER = {
   platforms: [{ name: 'linux/amd64', native: true }],
+  networks: [],
   labels: {},
   isolation: { offered: 'runc' as const, required: undefined },
   capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, jobs: SLOTS }

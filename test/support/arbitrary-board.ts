@@ -39,6 +39,7 @@ export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
     state: 'idle',
     version: '0.1.0',
     platforms: [{ name: 'linux/amd64', native: true }],
+    networks: [],
     labels: {},
     isolation: { offered: 'runc', required: undefined },
     capacity: ROOM,

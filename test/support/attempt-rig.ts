@@ -13,6 +13,8 @@ import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
+import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
+import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
@@ -84,6 +86,8 @@ export interface RigOptions {
   /** Of another engine than this host's usual one. */
   readonly socket?: string
   readonly requireIsolation?: IsolationLevel
+  /** Networks of its jobs; without them there are none. */
+  readonly networks?: Omit<NetworkSettings, 'rules'>
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
   /** Socket of another engine than this host's own, and the runtime of each job there. */
   readonly other?: { readonly socket: string; readonly runtime: string }
@@ -93,6 +97,7 @@ export interface RigOptions {
 export class AttemptRig {
   readonly engine: Engine
   readonly executor: Executor
+  readonly networks: JobNetworks | undefined
   readonly git: GitFixture
   readonly root: string
   readonly peerId: string
@@ -107,15 +112,19 @@ export class AttemptRig {
     commit: string
     images: (engine: Engine) => Images
     options: RigOptions
+    networks: JobNetworks | undefined
+    peerId: string
   }) {
     this.engine = parts.engine
     this.git = parts.git
     this.root = parts.root
     this.commit = parts.commit
-    this.peerId = parts.options.peerId ?? `test-${randomBytes(8).toString('hex')}`
+    this.peerId = parts.peerId
+    this.networks = parts.networks
     const engine = engineOf(parts.options) ?? this.engine
+    const { networks } = this
     this.executor = new Executor(
-      { engine, images: parts.images(engine), clock: this.#clock, log: silentLog() },
+      { engine, images: parts.images(engine), clock: this.#clock, log: silentLog(), networks },
       {
         peerId: this.peerId,
         storeId: 'test-store',
@@ -146,7 +155,9 @@ export class AttemptRig {
         { pull: options.pull ?? 'missing', owner: 'rig' }
       )
     }
-    return new AttemptRig({ engine, git, root, commit, images, options })
+    const peerId = options.peerId ?? `test-${randomBytes(8).toString('hex')}`
+    const networks = await networksOf(engine, peerId, options)
+    return new AttemptRig({ engine, git, root, commit, images, options, networks, peerId })
   }
 
   /** Starts an attempt; the rig renews its deadline until it ends. */
@@ -215,8 +226,9 @@ export class AttemptRig {
   /** Everything in the engine that belongs to this rig. */
   async left(): Promise<readonly string[]> {
     const mine = { 'runner-mesh.peer': this.peerId }
-    const found = [...(await this.engine.containers(mine)), ...(await this.engine.volumes(mine))]
-    return found.map(({ name }) => name)
+    const { engine } = this
+    const kinds = [engine.containers(mine), engine.volumes(mine), engine.networks(mine)]
+    return (await Promise.all(kinds)).flat().map(({ name }) => name)
   }
 
   /** Removes by label whatever a failed test has left. */
@@ -224,6 +236,8 @@ export class AttemptRig {
     const mine = { 'runner-mesh.peer': this.peerId }
     for (const { name } of await this.engine.containers(mine)) await this.engine.remove(name)
     for (const { name } of await this.engine.volumes(mine)) await this.engine.removeVolume(name)
+    for (const { id } of await this.engine.networks(mine)) await this.engine.removeNetwork(id)
+    this.networks?.stop()
     await this.git.stop()
     await rm(this.root, { recursive: true, force: true })
   }
@@ -267,6 +281,18 @@ export class AttemptRig {
       trust: wish.trust ?? 'trusted'
     }
   }
+}
+
+async function networksOf(
+  engine: Engine,
+  peerId: string,
+  { networks: settings }: RigOptions
+): Promise<JobNetworks | undefined> {
+  if (settings === undefined) return undefined
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId }
+  const opened = await openNetworks(parts, { rules: 'nft', ...settings })
+  if (opened.kind === 'open') return opened.networks
+  throw new Error(`no networks here: ${opened.kind === 'off' ? 'off' : opened.cause}`)
 }
 
 function engineOf({ proxy }: RigOptions): Engine | undefined {

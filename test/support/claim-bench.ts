@@ -191,6 +191,7 @@ export function claimBench(
     },
     offer: {
       platforms: [{ name: 'linux/amd64', native: true }],
+      networks: [],
       labels: {},
       isolation: { offered: 'runc', required: options.requireIsolation },
       capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }

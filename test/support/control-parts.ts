@@ -47,6 +47,7 @@ export function advertisement(name: string, more: Partial<Advertisement> = {}): 
     state: 'idle',
     version: '0.1.0',
     platforms: [{ name: 'linux/amd64', native: true }],
+    networks: [],
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: undefined },
     capacity: { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 4 },

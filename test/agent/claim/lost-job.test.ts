@@ -155,6 +155,7 @@ describe('the turn of an agent', () => {
   const agents = ['basalt', 'onyx', 'quartz'].map((name) => sampleView({ peerId: name, name }))
   const offer = {
     platforms: [{ name: 'linux/amd64', native: true }],
+    networks: [],
     labels: {},
     isolation: { offered: 'runc' as const, required: undefined },
     capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: 2 }

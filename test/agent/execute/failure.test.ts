@@ -31,6 +31,12 @@ describe('an attempt that failed before its job’s own commands', () => {
     ['the container no longer runs', engine(409), job('sandbox_failed')],
     ['the engine keeps not every limit', new MeshError('SANDBOX_DIFFERS'), host('sandbox_failed')],
     ['the source does not go in', new MeshError('SANDBOX_FAILED'), job('sandbox_failed')],
+    [
+      'the rules of its network are gone',
+      new MeshError('NETWORK_UNENFORCED'),
+      host('sandbox_failed')
+    ],
+    ['its network is not offered', new MeshError('NETWORK_NOT_OFFERED'), job('sandbox_failed')],
     ['there is no such image', new MeshError('IMAGE_UNAVAILABLE'), final('image_unavailable')],
     ['the owner forbids a pull', new MeshError('IMAGE_PULL_FORBIDDEN'), job('image_unavailable')],
     ['the registry is away', pulling('connection refused'), job('image_unavailable')],

@@ -2,7 +2,11 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { OwnedContainer, OwnedThing } from '../../../agent/execute/engine-types.ts'
+import type {
+  NetworkView,
+  OwnedContainer,
+  OwnedThing
+} from '../../../agent/execute/engine-types.ts'
 import { GROUND_DIR } from '../../../agent/execute/ground.ts'
 import {
   clearClaim,
@@ -18,6 +22,7 @@ let root = ''
 let owned: Set<string>
 let containers: OwnedContainer[]
 let volumes: OwnedThing[]
+let networks: NetworkView[]
 let images: OwnedThing[]
 let onRemove: (id: string) => Promise<void>
 let asked: Record<string, string>[]
@@ -27,6 +32,7 @@ beforeEach(async () => {
   containers = []
   volumes = []
   images = []
+  networks = []
   asked = []
   onRemove = () => Promise.resolve()
 })
@@ -43,6 +49,7 @@ const engine: ReapingParts['engine'] & Parameters<typeof reapTrials>[0] = {
     asked.push({ ...labels })
     return matching(containers, labels)
   },
+  networks: async (labels) => matching(networks, labels),
   volumes: async (labels) => matching(volumes, labels),
   images: async (labels) => matching(images, labels).map(({ name }) => name),
   removeImage: async (id) => {
@@ -54,6 +61,10 @@ const engine: ReapingParts['engine'] & Parameters<typeof reapTrials>[0] = {
     containers = containers.filter((one) => one.id !== id)
     return true
   },
+  removeNetwork: async (id) => {
+    networks = networks.filter((one) => one.id !== id)
+    return true
+  },
   removeVolume: async (name) => {
     volumes = volumes.filter((one) => one.name !== name)
     return true
@@ -63,6 +74,12 @@ const engine: ReapingParts['engine'] & Parameters<typeof reapTrials>[0] = {
 function thing(name: string, claim: string, peer = PEER): OwnedContainer {
   const labels = { 'runner-mesh.peer': peer, 'runner-mesh.claim': claim, 'runner-mesh.job': 'j.0' }
   return { id: `id-${name}`, name, labels, running: false }
+}
+
+function network(name: string, claim: string, peer = PEER): NetworkView {
+  const { id, labels } = thing(name, claim, peer)
+  const kind = { driver: 'bridge', scope: 'local', internal: false, attachable: false, ipv6: false }
+  return { id, name, labels, ...kind, subnets: [], options: {} }
 }
 
 function trialThing(name: string, peer = PEER): OwnedContainer {
@@ -90,6 +107,7 @@ describe('the reaper', () => {
     owned.add('kept').add('waiting')
     containers = [thing('a', 'lost'), thing('b', 'kept'), thing('c', 'lost', 'somebody')]
     volumes = [thing('va', 'lost'), thing('vb', 'kept'), thing('vc', 'lost', 'somebody')]
+    networks = [network('na', 'lost'), network('nb', 'kept'), network('nc', 'lost', 'somebody')]
     await folders(`workspaces/${GROUND_DIR}`, 'workspaces/lost', 'workspaces/kept')
     // A lease is held before its container is made.
     await folders('leases/J.0-lost', 'leases/J.1-kept', 'leases/J.2-waiting')
@@ -97,6 +115,7 @@ describe('the reaper', () => {
     expect(await reap(parts())).toEqual(['a'])
     expect(containers.map(({ name }) => name)).toEqual(['b', 'c'])
     expect(volumes.map(({ name }) => name)).toEqual(['vb', 'vc'])
+    expect(networks.map(({ name }) => name)).toEqual(['nb', 'nc'])
     expect(await names('workspaces')).toEqual([GROUND_DIR, 'kept'])
     expect(await names('leases')).toEqual(['J.1-kept', 'J.2-waiting'])
     expect(asked.every((labels) => labels['runner-mesh.peer'] === PEER)).toBe(true)

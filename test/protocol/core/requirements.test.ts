@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
 import {
   fits,
   formatBytes,
@@ -20,6 +21,19 @@ import {
 const trusted = (patch: Partial<JobSpec> = {}): Wanted => {
   return { spec: sampleSpec(patch), trust: 'trusted' }
 }
+test('a network that the host does not enforce is unmet, whatever else it offers', () => {
+  const wants = (network: NetworkPolicy) => trusted({ network })
+  const offers = (...networks: NetworkAbility[]) => sampleAd({ networks })
+
+  expect(fits(wants('none'), offers())).toEqual([])
+  expect(fits(wants('internet'), offers('internet'))).toEqual([])
+  expect(fits(wants('internet'), offers())).toEqual([
+    { requirement: 'enforced network', wanted: 'internet', offered: 'none' }
+  ])
+  expect(fits(wants({ allow: ['10.0.0.1:80'] }), offers('internet', 'open'))).toEqual([
+    { requirement: 'enforced network', wanted: 'private', offered: 'internet, open' }
+  ])
+})
 
 test('a job that needs nothing special fits an agent with room', () => {
   expect(fits(trusted(), sampleAd())).toEqual([])

@@ -8,7 +8,13 @@ const utf8 = new TextEncoder()
 function fileWith(context: Context, key: string, value: unknown): string {
   const step = { run: 'make' }
   const secret = {}
-  const job = { image: 'debian:13', resources: {}, secrets: { A: secret }, steps: [step] }
+  const job = {
+    image: 'debian:13',
+    resources: {},
+    network: { allow: ['10.0.0.1:80'] },
+    secrets: { A: secret },
+    steps: [step]
+  }
   const file = { on: { push: {} }, defaults: {}, jobs: { build: job } }
   const maps: Record<Context, object> = {
     file,
@@ -18,6 +24,7 @@ function fileWith(context: Context, key: string, value: unknown): string {
     job,
     resources: job.resources,
     secret,
+    network: job.network,
     step
   }
   Object.assign(maps[context], { [key]: value })
@@ -48,6 +55,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   timeout: '30m',
   on_loss: 'retry',
   network: 'none',
+  allow: ['10.1.2.3:5432'],
   steps: [{ run: 'make' }],
   name: 'a name',
   run: 'make'
@@ -93,15 +101,6 @@ test.each([
     expect(firstError(fileWith(context, key, true))).toContain(`\`${key}\` is refused`)
   }
 })
-
-test.each(['internet', 'open', { allow: ['registry.example:443'] }])(
-  'the network %j is known but not built yet',
-  (network) => {
-    for (const context of ['job', 'defaults'] as const) {
-      expect(firstError(fileWith(context, 'network', network))).toContain('known but not built yet')
-    }
-  }
-)
 
 test('maps whose keys are names have no fixed keys', () => {
   for (const path of [['jobs'], ['jobs', 'a', 'env'], ['jobs', 'a', 'labels'], ['x']]) {

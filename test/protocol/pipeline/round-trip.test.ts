@@ -49,7 +49,12 @@ const jobs = fc.record({
   env: maybe(environment),
   timeout: maybe(durations),
   onLoss: maybe(fc.constantFrom('retry', 'error')),
-  network: maybe(fc.constant('none')),
+  network: maybe(
+    fc.oneof(
+      fc.constantFrom('none', 'internet', 'open'),
+      fc.record({ allow: fc.constant(['10.1.2.0/24:80-90', '1.1.1.1:53/udp']) })
+    )
+  ),
   steps: fc.array(steps, { minLength: 1, maxLength: 4 })
 })
 
@@ -86,7 +91,7 @@ function specOf(job: Job, index: number, timeout: number | undefined): JobSpec {
     env: { ...job.env },
     timeoutMs: job.timeout?.[1] ?? timeout ?? 3_600_000,
     onLoss: job.onLoss ?? 'retry',
-    network: 'none',
+    network: job.network ?? 'none',
     steps: job.steps.map(({ name, run, timeout: stepTimeout }) => ({
       name: name ?? expect.any(String),
       run,

@@ -7,6 +7,7 @@ import {
   MANIFEST_BYTES_MAX,
   SCRIPT_BYTES_MAX
 } from '../../../protocol/core/limits.ts'
+import { NETWORK_ALLOW_MAX } from '../../../protocol/core/network-limits.ts'
 import type { Announcement, JobSpec, Manifest } from '../../../protocol/core/run.ts'
 import { openAnnouncement, sealAnnouncement } from '../../../protocol/wire/announcement.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
@@ -131,6 +132,14 @@ describe('an announcement is refused', () => {
     'with a step without a name': withJob({ steps: [{ ...step, name: '' }] }),
     'with a job name of two lines': withJob({ name: 'a\nb' }),
     'with a network that is not offered': withJob({ network: 'host' as JobSpec['network'] }),
+    'with an allow list of nothing': withJob({ network: { allow: [] } }),
+    'with a host name in its allow list': withJob({ network: { allow: ['a.example:443'] } }),
+    'with an entry in another spelling': withJob({ network: { allow: ['10.0.0.1/32:443'] } }),
+    'with too many entries': withJob({
+      network: {
+        allow: Array.from({ length: NETWORK_ALLOW_MAX + 1 }, (_, at) => `1.1.1.1:${at + 1}`)
+      }
+    }),
     'with an event that is none': withManifest({
       origin: { ...MANIFEST.origin, event: 'tag' as 'push' }
     }),

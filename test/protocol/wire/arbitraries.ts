@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import type { Advertisement } from '../../../protocol/core/advertisement.ts'
+import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
+import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -9,6 +11,7 @@ import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
+import { allowEntries } from '../../support/arbitrary-network.ts'
 import {
   blobs,
   boots,
@@ -44,6 +47,11 @@ const dictionaries = fc.dictionary(names, names, { maxKeys: 4, noNullPrototype: 
 const variables = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), fc.constant('__proto__'))
 const timeouts = fc.integer({ min: 1, max: 86_400_000 })
 
+const networks: fc.Arbitrary<NetworkPolicy> = fc.oneof(
+  fc.constantFrom('none', 'internet', 'open'),
+  fc.record({ allow: fc.array(allowEntries.map(formatAllowEntry), { minLength: 1, maxLength: 4 }) })
+)
+
 const secretRequests = fc.uniqueArray(
   fc.record({
     name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
@@ -70,7 +78,7 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     env: fc.dictionary(variables, texts, { maxKeys: 4 }),
     timeoutMs: timeouts,
     onLoss: fc.constantFrom('retry', 'error'),
-    network: fc.constant('none'),
+    network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
     secrets: option(secretRequests)
   })
@@ -152,6 +160,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
   version: names,
   platforms: some(fc.record({ name: names, native: fc.boolean() })),
+  networks: fc.subarray(['internet', 'private', 'open']),
   labels: dictionaries,
   isolation: fc.record({ offered: levels, required: option(levels) }),
   capacity: capacities,

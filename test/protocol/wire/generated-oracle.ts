@@ -21,7 +21,8 @@ export function readByGenerated(generated: Generated<unknown>, bytes: Uint8Array
  * Every field of `message`, which generated code has read, is that of `domain` of the same name,
  * and none is missing.
  */
-export function expectSameFields(message: unknown, domain: unknown): void {
+export function expectSameFields(message: unknown, spelled: unknown): void {
+  const domain = withFlatNetwork(spelled as Fields)
   const fields = fieldsOf(message as Fields, domain as Fields)
   for (const [name, value] of Object.entries(fields)) {
     expectSame(value, (domain as Fields)[name], name)
@@ -31,6 +32,14 @@ export function expectSameFields(message: unknown, domain: unknown): void {
     if (name === 'kind' || (name === 'phase' && 'supersededBy' in (domain as Fields))) continue
     if (value !== undefined) expect(Object.keys(fields)).toContain(name)
   }
+}
+
+/** A job's network is one thing with two fields on the wire: its kind and its list. */
+function withFlatNetwork(domain: Fields): Fields {
+  const { network } = domain
+  if (network === undefined) return domain
+  if (typeof network === 'string') return { ...domain, networkAllow: [] }
+  return { ...domain, network: 'allow', networkAllow: (network as Fields)['allow'] }
 }
 
 /** Of a choice: those of what it is. */
@@ -48,7 +57,10 @@ function expectSame(value: unknown, domain: unknown, name: string): void {
     // Absent stands for an empty list where a domain may leave one out.
     const items = Array.isArray(domain) ? domain : pairsOf((domain ?? {}) as Fields)
     expect(items, name).toHaveLength(value.length)
-    for (const [index, item] of value.entries()) expectSameFields(item, items[index])
+    for (const [index, item] of value.entries()) {
+      if (typeof item === 'string') expect(items[index]).toBe(item)
+      else expectSameFields(item, items[index])
+    }
   } else if (typeof value === 'object' && value !== null) expectSameFields(value, domain)
   else if (value !== domain) {
     // Of an enumeration: TIMED_OUT behind the name of its type.

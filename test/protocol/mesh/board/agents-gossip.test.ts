@@ -16,6 +16,7 @@ function advertisementOf(mesh: MemoryMembers, index: number, sequence = 1): Adve
     state: 'idle',
     version: '0.1.0',
     platforms: [{ name: 'linux/amd64', native: true }],
+    networks: [],
     labels: {},
     isolation: { offered: 'runc', required: undefined },
     capacity,

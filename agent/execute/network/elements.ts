@@ -1,0 +1,90 @@
+import {
+  type AddressRange,
+  holdsRange,
+  parseAddress
+} from '../../../protocol/core/address-range.ts'
+import type { AllowEntry } from '../../../protocol/core/allow-entry.ts'
+import { allowEntries } from '../../../protocol/core/network.ts'
+import type { NetworkedPolicy } from './bridge.ts'
+
+const DNS_PORT = 53
+
+interface Ports {
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * What a job's bridge may reach beside what its chain says, as elements of `allow4`: its list, or
+ * with `internet` the owner's name servers, which may be in the owner's own network.
+ */
+export function elementsFor(
+  policy: NetworkedPolicy,
+  bridge: string,
+  nameServers: readonly string[]
+): readonly string[] {
+  if (policy === 'open') return []
+  const entries = policy === 'internet' ? nameServers.flatMap(dnsEntries) : allowEntries(policy)
+  return disjoint(entries).map(({ address, prefix, protocol, ports: { first, last } }) => {
+    const ports = first === last ? String(first) : `${first}-${last}`
+    return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
+  })
+}
+
+interface Element extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {
+  readonly ports: Ports
+}
+
+/**
+ * The kernel refuses elements that overlap. Blocks lie within one another or apart, so that each
+ * keeps the ports that no block around it has.
+ */
+function disjoint(entries: readonly AllowEntry[]): readonly Element[] {
+  const blocks = new Map<string, AllowEntry[]>()
+  for (const entry of entries) {
+    const key = `${entry.protocol} ${entry.address}/${entry.prefix}`
+    blocks.set(key, [...(blocks.get(key) ?? []), entry])
+  }
+  return [...blocks.values()].flatMap((own) => {
+    const [{ address, prefix, protocol, range } = entries[0] as AllowEntry] = own
+    const around = entries.filter((other) => other.protocol === protocol && isAround(other, range))
+    const left = subtract(own.map(portsOf), around.map(portsOf))
+    return left.map((ports) => ({ address, prefix, protocol, ports }))
+  })
+}
+
+function isAround(outer: AllowEntry, range: AddressRange): boolean {
+  const isSame = outer.range.first === range.first && outer.range.last === range.last
+  return !isSame && holdsRange(outer.range, range)
+}
+
+/** The ports of the first list and not of the second, in order and apart. */
+function subtract(ports: readonly Ports[], without: readonly Ports[]): readonly Ports[] {
+  const edges = [...ports, ...without].flatMap(({ first, last }) => [first, last + 1])
+  const sorted = [...new Set(edges)].sort((a, b) => a - b)
+  const left: Ports[] = []
+  for (const [index, first] of sorted.entries()) {
+    const has = ({ first: from, last: to }: Ports): boolean => from <= first && first <= to
+    const last = (sorted[index + 1] ?? first) - 1
+    if (!ports.some(has) || without.some(has)) continue
+    const before = left.at(-1)
+    if (before?.last === first - 1) left[left.length - 1] = { first: before.first, last }
+    else left.push({ first, last })
+  }
+  return left
+}
+
+function portsOf({ firstPort, lastPort }: AllowEntry): Ports {
+  return { first: firstPort, last: lastPort }
+}
+
+function dnsEntries(address: string): readonly AllowEntry[] {
+  const number = parseAddress(address)
+  if (number === undefined) return []
+  const range = { first: number, last: number }
+  const common = { address, prefix: 32, range, firstPort: DNS_PORT, lastPort: DNS_PORT }
+  return [
+    { ...common, protocol: 'udp' },
+    { ...common, protocol: 'tcp' }
+  ]
+}

@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+import type { AddressRange } from '../../../protocol/core/address-range.ts'
+
+/** What this process's own network namespace has. */
+export interface HostNetwork {
+  interfaces(): Promise<ReadonlySet<string>>
+  /** Where packets go that are not for everywhere else. */
+  routes(): Promise<readonly AddressRange[]>
+}
+
+export function systemHostNetwork(): HostNetwork {
+  return {
+    interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
+    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8'))
+  }
+}
+
+export function parseInterfaces(text: string): ReadonlySet<string> {
+  const names = text.split('\n').map((line) => /^\s*([^:\s]+):/.exec(line)?.[1])
+  return new Set(names.filter((name) => name !== undefined))
+}
+
+/** Of the IPv4 table, whose numbers are in the host's byte order, without the default route. */
+export function parseRoutes(text: string): readonly AddressRange[] {
+  return text
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [, destination = '', , , , , , mask = ''] = line.split('\t')
+      if (!/^[0-9A-F]{8}$/.test(destination) || !/^[0-9A-F]{8}$/.test(mask)) return []
+      if (mask === '00000000') return []
+      const first = swapped(destination)
+      return [{ first, last: first + (0xff_ff_ff_ff - swapped(mask)) }]
+    })
+}
+
+function swapped(hex: string): number {
+  return Buffer.from(hex, 'hex').readUInt32LE()
+}

@@ -1,0 +1,137 @@
+import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
+import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
+import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
+import type { Engine } from '../engine.ts'
+import { EngineError, type NetworkBody } from '../engine-types.ts'
+import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
+import { elementsFor } from './elements.ts'
+import type { Firewall } from './firewall.ts'
+import type { HostNetwork } from './host-network.ts'
+import { networkBody, networkDifferences } from './network-body.ts'
+import { freeSubnets } from './subnets.ts'
+
+/**
+ * Under a list nobody is asked for names: an engine's own resolver got answers past the rules of
+ * the bridge (20.10.24). This server is reached from nowhere.
+ */
+const NOBODY = ['240.0.0.1'] as const
+
+export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeNetwork'>
+
+export interface JobNetworkParts {
+  readonly engine: NetworkEngine
+  readonly firewall: Pick<Firewall, 'open' | 'close'>
+  readonly host: HostNetwork
+}
+
+export interface JobNetworkOptions {
+  readonly jobId: string
+  readonly claimId: string
+  readonly name: string
+  readonly policy: NetworkedPolicy
+  readonly labels: Readonly<Record<string, string>>
+  /** Block that subnets are taken from. */
+  readonly pool: string
+  readonly nameServers: readonly string[]
+}
+
+/** The network of one attempt: a bridge of its own, whose name the host's rules go by. */
+export class JobNetwork {
+  readonly name: string
+  readonly bridge: string
+  readonly nameServers: readonly string[]
+  readonly #parts: JobNetworkParts
+  readonly #options: JobNetworkOptions
+
+  constructor(parts: JobNetworkParts, options: JobNetworkOptions) {
+    this.#parts = parts
+    this.#options = options
+    this.name = options.name
+    const { policy, nameServers } = options
+    this.nameServers = typeof policy === 'string' ? nameServers : NOBODY
+    this.bridge = bridgeOf(options.policy, options.claimId)
+  }
+
+  /** Before the container is made. Throws SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED. */
+  async open(): Promise<void> {
+    const body = await this.#create()
+    await this.#readBack(body)
+    await this.adopt()
+  }
+
+  /** In place of `open`, where a process before this one has opened it. */
+  async adopt(): Promise<void> {
+    const { policy, nameServers } = this.#options
+    await this.#parts.firewall.open(this.bridge, elementsFor(policy, this.bridge, nameServers))
+  }
+
+  /** Once no container is on it. May be called again, and where there is nothing to remove. */
+  async remove(): Promise<void> {
+    const { engine, firewall } = this.#parts
+    const claim = { 'runner-mesh.claim': this.#options.claimId }
+    for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
+    await firewall.close(this.bridge)
+  }
+
+  async #create(): Promise<NetworkBody> {
+    const { engine, host } = this.#parts
+    const { name, labels, pool, claimId } = this.#options
+    const subnets = (await engine.networks({})).flatMap((each) => each.subnets)
+    const taken = [...subnets.flatMap(blockOf), ...(await host.routes())]
+    const seed = Number.parseInt(claimId.slice(0, 8), 16)
+    for (const subnet of freeSubnets(pool, taken, seed, SUBNET_TRIES_MAX)) {
+      const body = networkBody({ name, bridge: this.bridge, subnet, labels })
+      try {
+        await engine.createNetwork(body)
+        return body
+      } catch (error) {
+        // Another agent of this engine was faster, or a network that is none of ours.
+        if (!(error instanceof EngineError)) throw error
+        // Taken as it is, a refusal of this engine would count as one of every engine's.
+        if (!/overlap|conflict/i.test(error.message)) {
+          throw this.#failed('get a network', error.message)
+        }
+      }
+    }
+    throw this.#failed('get a network', `no subnet of ${pool} is free: see \`network.subnets\``)
+  }
+
+  async #readBack(asked: NetworkBody): Promise<void> {
+    const { engine, host } = this.#parts
+    const claim = { 'runner-mesh.claim': this.#options.claimId }
+    const found = await engine.networks(claim)
+    const [made] = found
+    // The container finds it by its name, which another could have as well.
+    if (made === undefined || found.length > 1) {
+      throw this.#failed('get a network', `the engine has ${found.length} of this claim, not 1`)
+    }
+    const [difference] = networkDifferences(asked, made)
+    if (difference !== undefined) {
+      const facts = { job: this.#options.jobId, difference: `its network's ${difference}` }
+      throw new MeshError('SANDBOX_DIFFERS', facts)
+    }
+    if ((await host.interfaces()).has(this.bridge)) return
+    // Rules in one network namespace say nothing about bridges in another.
+    const cause = `the engine made ${this.bridge} in another network namespace than this agent's`
+    throw new MeshError('NETWORK_UNENFORCED', { cause })
+  }
+
+  #failed(action: string, cause: string): MeshError {
+    return new MeshError('SANDBOX_FAILED', { job: this.#options.jobId, action, cause })
+  }
+}
+
+/** Of an IPv4 subnet, whatever bits it has beyond its prefix. */
+function blockOf(subnet: string): AddressRange[] {
+  const [text = '', prefix = '32'] = subnet.split('/')
+  const address = parseAddress(text)
+  if (address === undefined) return []
+  const size = 2 ** (32 - Number(prefix))
+  const first = address - (address % size)
+  return [{ first, last: first + size - 1 }]
+}
+
+/** What a network that could not be had says of itself, for a health line. */
+export function networkCause(error: unknown): string {
+  return error instanceof MeshError ? String(error.facts['cause'] ?? error.message) : causeOf(error)
+}

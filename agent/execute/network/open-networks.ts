@@ -1,0 +1,49 @@
+import type { NetworkAbility } from '../../../protocol/core/network.ts'
+import type { Clock } from '../../../protocol/core/ports.ts'
+import type { Log } from '../../../protocol/host/log.ts'
+import type { Engine } from '../engine.ts'
+import { Firewall } from './firewall.ts'
+import { systemHostNetwork } from './host-network.ts'
+import { networkCause } from './job-network.ts'
+import { JobNetworks } from './job-networks.ts'
+import { systemNft } from './nft.ts'
+
+export interface NetworkSettings {
+  /** Whether this agent may set rules of its host, and by what. */
+  readonly rules: 'off' | 'nft'
+  readonly offer: readonly NetworkAbility[]
+  readonly subnets: string
+  readonly dns: readonly string[]
+}
+
+export interface OpenNetworksParts {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly log: Log
+  readonly peerId: string
+}
+
+/** What jobs get networks from, or why they get none. */
+export type OpenedNetworks =
+  | { readonly kind: 'open'; readonly networks: JobNetworks }
+  | { readonly kind: 'off' }
+  | { readonly kind: 'unenforced'; readonly cause: string }
+
+/** Sets the host's rules before any container is made; never rejects. */
+export async function openNetworks(
+  { engine, clock, log, peerId }: OpenNetworksParts,
+  settings: NetworkSettings
+): Promise<OpenedNetworks> {
+  if (settings.rules === 'off') return { kind: 'off' }
+  const host = systemHostNetwork()
+  const firewall = new Firewall({ nft: systemNft(), host, clock, log })
+  const { offer, subnets, dns } = settings
+  const networks = new JobNetworks({ engine, firewall, host }, { offer, subnets, nameServers: dns })
+  try {
+    await networks.prove(peerId)
+    return { kind: 'open', networks }
+  } catch (error) {
+    networks.stop()
+    return { kind: 'unenforced', cause: networkCause(error) }
+  }
+}

@@ -1,0 +1,87 @@
+import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+
+/** Ours alone; nothing else on the host is read or changed. */
+export const TABLE = 'inet runner_mesh'
+
+/*
+ * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
+ * final. Before the engine's rules, which let a job reach the host and all that is behind it.
+ */
+const PRIORITY = 'filter - 10'
+
+/** Jobs that send mail are spam; the letter of a bridge's name is its policy. */
+const CHAINS = `
+  chain input {
+    type filter hook input priority ${PRIORITY}; policy accept;
+    iifname != "rmj*" accept
+    ct state established,related accept
+    counter drop
+  }
+  chain forward {
+    type filter hook forward priority ${PRIORITY}; policy accept;
+    iifname "rmj*" jump from_job
+    oifname "rmj*" jump to_job
+  }
+  chain from_job {
+    ct state established,related return
+    ct state invalid drop
+    meta nfproto ipv6 drop
+    ct status dnat counter drop
+    iifname "rmji*" goto internet
+    iifname "rmja*" goto allow
+    iifname "rmju*" goto open
+    counter drop
+  }
+  chain internet {
+    iifname . ip daddr . meta l4proto . th dport @allow4 return
+    ip daddr @special4 counter drop
+    tcp dport 25 counter drop
+  }
+  chain allow {
+    ip daddr ${LINK_LOCAL} counter drop
+    iifname . ip daddr . meta l4proto . th dport @allow4 return
+    counter drop
+  }
+  chain open {
+    ip daddr ${LINK_LOCAL} counter drop
+  }
+  chain to_job {
+    ct state established,related return
+    counter drop
+  }
+`
+
+/** Rules that the table has once it is in place. */
+export const RULES = CHAINS.split('\n').filter((line) => isRule(line.trim())).length
+
+/**
+ * All of the table in one transaction, in place of what was there, and with these elements of
+ * `allow4`: there is no moment without rules.
+ */
+export function rulesetText(elements: readonly string[]): string {
+  return [
+    // The first line makes it where it is not, so that the second cannot fail.
+    `table ${TABLE}`,
+    `delete table ${TABLE}`,
+    `table ${TABLE} {`,
+    '  set special4 {',
+    '    type ipv4_addr; flags interval;',
+    `    elements = { ${SPECIAL_RANGES.join(', ')} }`,
+    '  }',
+    '  set allow4 {',
+    '    type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',
+    '  }',
+    CHAINS,
+    '}',
+    ...elementText('add', elements)
+  ].join('\n')
+}
+
+/** One statement, or none for nothing. */
+export function elementText(verb: 'add' | 'delete', elements: readonly string[]): string[] {
+  return elements.length === 0 ? [] : [`${verb} element ${TABLE} allow4 { ${elements.join(', ')} }`]
+}
+
+function isRule(line: string): boolean {
+  return line !== '' && line !== '}' && !/^(chain|type) /.test(line)
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { BRIDGE_PREFIX } from './bridge.ts'
+
+/** What `nft -j list table` says of our table. */
+export interface TableView {
+  /** Of all but counters and the elements of `allow4`: equal for equal rules. */
+  readonly fingerprint: string
+  readonly rules: number
+  readonly elements: readonly TableElement[]
+}
+
+export interface TableElement {
+  readonly bridge: string
+  /** As it is added and deleted. */
+  readonly text: string
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Throws where the text is not what `nft -j` writes. */
+export function parseTable(text: string): TableView {
+  const { nftables } = JSON.parse(text) as { readonly nftables: readonly Json[] }
+  const objects = nftables.filter((object) => !('metainfo' in object))
+  const bare = objects.map((object) => stripped(object))
+  const fingerprint = createHash('sha256').update(JSON.stringify(bare)).digest('hex')
+  return {
+    fingerprint,
+    rules: objects.filter((object) => 'rule' in object).length,
+    elements: objects.flatMap((object) => elementsOf(object['set'] as Json | undefined))
+  }
+}
+
+/** Handles and counts differ from one listing to the next; what a job may reach, by the jobs. */
+function stripped(object: Json): unknown {
+  const set = object['set'] as Json | undefined
+  const isOurs = set?.['name'] === 'allow4'
+  return JSON.parse(
+    JSON.stringify(object, (key, value: unknown) => {
+      if (key === 'handle' || key === 'packets' || key === 'bytes') return undefined
+      return isOurs && key === 'elem' ? undefined : value
+    })
+  )
+}
+
+function elementsOf(set: Json | undefined): readonly TableElement[] {
+  if (set?.['name'] !== 'allow4') return []
+  return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
+    const concat = element['concat'] as readonly unknown[] | undefined
+    const bridge = concat?.[0]
+    if (concat === undefined || typeof bridge !== 'string') return []
+    if (!bridge.startsWith(BRIDGE_PREFIX)) return []
+    return [{ bridge, text: [`"${bridge}"`, ...concat.slice(1).map(partOf)].join(' . ') }]
+  })
+}
+
+function partOf(part: unknown): string {
+  if (typeof part !== 'object' || part === null) return String(part)
+  const { prefix, range } = part as {
+    readonly prefix?: { readonly addr: string; readonly len: number }
+    readonly range?: readonly [unknown, unknown]
+  }
+  if (prefix !== undefined) return `${prefix.addr}/${prefix.len}`
+  return range === undefined ? JSON.stringify(part) : `${range[0]}-${range[1]}`
+}

@@ -1,0 +1,21 @@
+/*
+ * What a job's network may be, and how long what holds it may take.
+ */
+
+/** Entries of one job's `network.allow`: each is an element of a kernel set, and a line to read. */
+export const NETWORK_ALLOW_MAX = 64
+/** Characters of one such entry; the longest, an address range with ports and protocol, has 33. */
+export const NETWORK_ENTRY_CHARACTERS_MAX = 40
+/** Name servers of a job: as many as a C library asks. */
+export const NAME_SERVERS_MAX = 3
+/** Bits of the subnet that one job's network gets: 62 addresses, for a job and its services. */
+export const JOB_SUBNET_BITS = 26
+/** Subnets that are tried for one job's network: others of this host may take them meanwhile. */
+export const SUBNET_TRIES_MAX = 16
+/** Milliseconds that one run of `nft` may take; it answers in a few. */
+export const NFT_CALL_MS_MAX = 10_000
+/**
+ * Milliseconds between two looks at the host's rules while a job has a network: for so long a
+ * `flush ruleset` of somebody else stays unseen.
+ */
+export const NETWORK_CHECK_EVERY_MS = 2_000

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { formatAllowEntry, parseAllowEntry } from '../core/allow-entry.ts'
+import { NETWORK_ALLOW_MAX } from '../core/network-limits.ts'
+import { nearest } from './suggestion.ts'
+
+type RawIssue = z.core.$ZodRawIssue
+
+const WORDS = ['none', 'internet', 'open'] as const
+const FORMS = '`none`, `internet`, `open` or a map with `allow`'
+
+const word = z.unknown().transform((input, context) => {
+  const known = WORDS.find((each) => each === input)
+  if (known !== undefined) return known
+  context.issues.push({ code: 'custom', input, message: wordProblem(input) })
+  return z.NEVER
+})
+
+/** One entry, in its canonical form whatever way it is written. */
+const entry = z.string().transform((text, context) => {
+  const parsed = parseAllowEntry(text)
+  if (parsed.kind === 'entry') return formatAllowEntry(parsed.entry)
+  context.issues.push({ code: 'custom', input: text, message: parsed.text })
+  return z.NEVER
+})
+
+const list = z.strictObject({
+  allow: z
+    .array(entry)
+    .min(1, 'opens nothing: list an address with its port, or write `none`')
+    .max(NETWORK_ALLOW_MAX)
+    .transform((entries) => [...new Set(entries)])
+})
+
+/** `network`: a word, or a list of what may be reached. */
+export const network = z.unknown().transform((input, context) => {
+  const isMap = typeof input === 'object' && input !== null && !Array.isArray(input)
+  const checked = (isMap ? list : word).safeParse(input)
+  if (checked.success) return checked.data
+  for (const issue of checked.error.issues) context.issues.push({ ...issue, input } as RawIssue)
+  return z.NEVER
+})
+
+function wordProblem(input: unknown): string {
+  if (typeof input !== 'string') return `is no network: write ${FORMS}`
+  if (/^(host$|container:)/.test(input)) {
+    return `is refused: a job never leaves its sandbox; write ${FORMS}`
+  }
+  const close = nearest(input, WORDS)
+  return close === undefined
+    ? `is no network: write ${FORMS}`
+    : `is no network: did you mean \`${close}\`?`
+}

@@ -1,0 +1,127 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Firewall } from '../../../../agent/execute/network/firewall.ts'
+import type { Nft } from '../../../../agent/execute/network/nft.ts'
+import { RULES } from '../../../../agent/execute/network/ruleset.ts'
+import { NETWORK_CHECK_EVERY_MS } from '../../../../protocol/core/network-limits.ts'
+import { silentLog } from '../../../../protocol/host/log.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
+
+/** What a kernel does with the few statements that a firewall makes. */
+class Kernel implements Nft {
+  table: string | undefined
+  elements = new Set<string>()
+  rules = RULES
+  broken: string | undefined
+
+  async list() {
+    if (this.broken !== undefined) throw new Error(this.broken)
+    if (this.table === undefined) return undefined
+    const elements = [...this.elements].map((text) => {
+      return { bridge: text.split('"')[1] ?? '', text }
+    })
+    return { fingerprint: this.table, rules: this.rules, elements }
+  }
+
+  async apply(text: string) {
+    if (text.startsWith('table ')) {
+      this.elements.clear()
+      this.table = 'ours'
+    }
+    for (const [, verb, list = ''] of text.matchAll(
+      /(add|delete) element \S+ \S+ \S+ \{ (.*) \}/g
+    )) {
+      for (const one of list.split(', ')) {
+        const listed = one.replace('/32 ', ' ')
+        if (verb === 'add') this.elements.add(listed)
+        else if (!this.elements.delete(listed)) throw new Error('No such element')
+      }
+    }
+  }
+
+  flush(): void {
+    this.table = undefined
+    this.elements.clear()
+  }
+}
+
+const MINE = '"rmja00000001" . 1.2.3.4/32 . tcp . 80'
+const LISTED = '"rmja00000001" . 1.2.3.4 . tcp . 80'
+const OTHERS = '"rmja00000002" . 10.0.0.0/8 . tcp . 80'
+const DEAD = '"rmja00000003" . 10.0.0.0/8 . tcp . 80'
+
+let kernel: Kernel
+let clock: FakeClock
+let interfaces: Set<string>
+let firewall: Firewall
+
+beforeEach(() => {
+  kernel = new Kernel()
+  clock = new FakeClock()
+  interfaces = new Set(['lo', 'rmja00000001', 'rmja00000002'])
+  const host = { interfaces: async () => interfaces }
+  firewall = new Firewall({ nft: kernel, host, clock, log: silentLog() })
+})
+
+describe('the rules of a host', () => {
+  test('are there before anything is opened, and what is opened is in them', async () => {
+    await firewall.open('rmja00000001', [MINE])
+
+    expect(kernel.table).toBe('ours')
+    expect([...kernel.elements]).toEqual([LISTED])
+  })
+
+  test('are put back with all that this agent opened when somebody flushed them', async () => {
+    await firewall.open('rmja00000001', [MINE])
+    kernel.flush()
+    await firewall.open('rmju00000009', [])
+
+    expect(kernel.table).toBe('ours')
+    expect([...kernel.elements]).toEqual([LISTED])
+  })
+
+  test('are looked at while a job has a network, and no longer', async () => {
+    await firewall.open('rmja00000001', [MINE])
+    kernel.flush()
+    await clock.advance(NETWORK_CHECK_EVERY_MS)
+    await firewall.check()
+    expect(kernel.table).toBe('ours')
+
+    await firewall.close('rmja00000001')
+    kernel.flush()
+    await clock.advance(10 * NETWORK_CHECK_EVERY_MS)
+    expect(kernel.table).toBeUndefined()
+  })
+
+  test('of another agent are left, those of bridges that are gone are not', async () => {
+    kernel.table = 'of an older version'
+    kernel.elements = new Set([OTHERS, DEAD])
+    await firewall.check()
+    expect([...kernel.elements]).toEqual([OTHERS])
+
+    interfaces.delete('rmja00000002')
+    await firewall.close('rmja00000001')
+    expect([...kernel.elements]).toEqual([])
+  })
+
+  test('that somebody changed are replaced', async () => {
+    await firewall.check()
+    kernel.table = 'with a hole'
+    await firewall.check()
+    expect(kernel.table).toBe('ours')
+  })
+
+  test('that a kernel does not take as they are count as none', async () => {
+    kernel.rules = RULES - 1
+    await expect(firewall.check()).rejects.toMatchObject({ code: 'NETWORK_UNENFORCED' })
+  })
+
+  test('that cannot be looked at open nothing, and the next look may', async () => {
+    kernel.broken = 'Operation not permitted'
+    const opened = firewall.open('rmja00000001', [MINE])
+    await expect(opened).rejects.toThrow('Operation not permitted')
+
+    kernel.broken = undefined
+    await firewall.open('rmja00000001', [MINE])
+    expect([...kernel.elements]).toEqual([LISTED])
+  })
+})

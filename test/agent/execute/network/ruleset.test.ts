@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { elementText, RULES, rulesetText } from '../../../../agent/execute/network/ruleset.ts'
+
+const text = rulesetText(['"rmja00000000" . 1.2.3.4/32 . tcp . 80'])
+
+/** Rules of one chain, in their order. */
+function chain(name: string): readonly string[] {
+  const body = new RegExp(`chain ${name} \\{\\n([^}]*)\\n {2}\\}`).exec(text)?.[1] ?? ''
+  return body.split('\n').map((line) => line.trim())
+}
+
+test('the table is replaced in one transaction, with what jobs may reach', () => {
+  const lines = text.split('\n')
+  expect(lines.slice(0, 3)).toEqual([
+    'table inet runner_mesh',
+    'delete table inet runner_mesh',
+    'table inet runner_mesh {'
+  ])
+  expect(lines.at(-1)).toBe(
+    'add element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80 }'
+  )
+})
+
+test('nothing but bridges of jobs is ever dropped', () => {
+  expect(chain('input').indexOf('iifname != "rmj*" accept')).toBe(1)
+  expect(chain('forward').slice(1)).toEqual([
+    'iifname "rmj*" jump from_job',
+    'oifname "rmj*" jump to_job'
+  ])
+  expect(text.match(/hook /g)).toHaveLength(2)
+  expect(text).not.toContain('flush')
+})
+
+test('whatever no rule lets through is dropped, and IPv6 before any policy', () => {
+  for (const name of ['input', 'from_job', 'to_job', 'allow']) {
+    expect(chain(name).at(-1), name).toBe('counter drop')
+  }
+  const rules = chain('from_job')
+  const policies = rules.findIndex((rule) => rule.includes('goto'))
+  expect(rules.indexOf('meta nfproto ipv6 drop')).toBeLessThan(policies)
+  expect(rules.indexOf('ct status dnat counter drop')).toBeLessThan(policies)
+})
+
+test("a cloud's metadata is dropped before a list or an open policy can let it through", () => {
+  expect(chain('allow')[0]).toBe('ip daddr 169.254.0.0/16 counter drop')
+  expect(chain('open')[0]).toBe('ip daddr 169.254.0.0/16 counter drop')
+})
+
+test('its rules are counted as the kernel counts them', () => {
+  const names = ['input', 'forward', 'from_job', 'internet', 'allow', 'open', 'to_job']
+  const rules = names.flatMap(chain).filter((rule) => !rule.startsWith('type '))
+  expect(RULES).toBe(rules.length)
+})
+
+test('no elements are no statement', () => {
+  expect(elementText('add', [])).toEqual([])
+  expect(elementText('delete', ['a', 'b'])).toEqual([
+    'delete element inet runner_mesh allow4 { a, b }'
+  ])
+})

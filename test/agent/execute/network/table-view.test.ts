@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { parseTable } from '../../../../agent/execute/network/table-view.ts'
+
+const OF = { family: 'inet', table: 'runner_mesh' }
+
+/** As nft 1.0.6 writes a table, in short. */
+function listing(parts: { packets?: number; handle?: number; elem?: unknown; verdict?: string }) {
+  const { packets = 0, handle = 3, elem, verdict = 'drop' } = parts
+  const match = { match: { op: '==', left: { ct: { key: 'state' } }, right: 'invalid' } }
+  const counter = { counter: { packets, bytes: packets * 60 } }
+  return JSON.stringify({
+    nftables: [
+      { metainfo: { version: '1.0.6', json_schema_version: 1 } },
+      { table: { family: 'inet', name: 'runner_mesh', handle } },
+      { set: { ...OF, name: 'allow4', handle, flags: ['interval'], elem } },
+      { chain: { ...OF, name: 'input', handle, hook: 'input', prio: -10, policy: 'accept' } },
+      { rule: { ...OF, chain: 'input', handle, expr: [match, counter, { [verdict]: null }] } }
+    ]
+  })
+}
+
+const ELEMENTS = [
+  { concat: ['rmja0a1b2c3d', '1.2.3.4', 'tcp', 80] },
+  { concat: ['rmja0a1b2c3d', { prefix: { addr: '10.0.0.0', len: 8 } }, 'udp', { range: [1, 9] }] }
+]
+
+test('counters, handles and what jobs may reach make no other rules', () => {
+  const { fingerprint, rules } = parseTable(listing({}))
+  expect(rules).toBe(1)
+  expect(parseTable(listing({ packets: 7, handle: 12 })).fingerprint).toBe(fingerprint)
+  expect(parseTable(listing({ elem: ELEMENTS })).fingerprint).toBe(fingerprint)
+  expect(parseTable(listing({ verdict: 'accept' })).fingerprint).not.toBe(fingerprint)
+})
+
+test('elements are read as they are written', () => {
+  expect(parseTable(listing({ elem: ELEMENTS })).elements).toEqual([
+    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 1.2.3.4 . tcp . 80' },
+    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 10.0.0.0/8 . udp . 1-9' }
+  ])
+})
+
+test('an element of no bridge of a job is not passed on to a command', () => {
+  const elem = [{ concat: ['eth0" }; flush ruleset; #', '1.2.3.4', 'tcp', 80] }]
+  expect(parseTable(listing({ elem })).elements).toEqual([])
+})
+
+test('text that is no listing throws', () => {
+  expect(() => parseTable('no')).toThrow()
+})
