@@ -18,7 +18,6 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     state: 'busy',
     jobsRunning: 1,
     platforms: [{ name: 'linux/amd64', native: true }],
-    networks: [],
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: null },
     capacity: { cpu: 4, memoryBytes: 2 ** 33, jobs: 4 },
