@@ -172,7 +172,8 @@ function gitProblems(version: string): readonly HostProblem[] {
   return [{ part: 'git', blocking: true, found: 'git cannot be run', fix }]
 }
 
-function networkProblems(cause: string | undefined): readonly HostProblem[] {
+/** A host whose owner wants rules for networks, and that cannot prove them. */
+export function networkProblems(cause: string | undefined): readonly HostProblem[] {
   if (cause === undefined) return []
   const found = `no job gets a network here: ${cause}`
   const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'

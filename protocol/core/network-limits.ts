@@ -19,3 +19,8 @@ export const NFT_CALL_MS_MAX = 10_000
  * `flush ruleset` of somebody else stays unseen.
  */
 export const NETWORK_CHECK_EVERY_MS = 2_000
+/**
+ * Looks in a row that may fail before jobs lose their networks: one fails where the host is too
+ * busy for it, and until the last one jobs may reach what their policies forbid.
+ */
+export const NETWORK_FAILURES_MAX = 3

@@ -5,7 +5,7 @@ import {
   type NetworkPolicy
 } from '../../../protocol/core/network.ts'
 import type { NetworkedPolicy } from './bridge.ts'
-import type { Firewall } from './firewall.ts'
+import type { Firewall, OnLost } from './firewall.ts'
 import { JobNetwork, type JobNetworkParts } from './job-network.ts'
 
 export interface JobNetworksParts extends JobNetworkParts {
@@ -21,6 +21,13 @@ export interface JobNetworksOptions {
   readonly nameServers: readonly string[]
 }
 
+export interface NetworkRequest {
+  readonly jobId: string
+  readonly claimId: string
+  readonly name: string
+  readonly onLost: OnLost
+}
+
 type Labels = Readonly<Record<string, string>>
 
 /** The networks of this agent's jobs, on a host whose owner lets the agent set its rules. */
@@ -33,18 +40,32 @@ export class JobNetworks {
     this.#options = options
   }
 
+  /** Nothing while the rules are lost. */
   get offer(): readonly NetworkAbility[] {
-    return this.#options.offer
+    return this.lost === undefined ? this.#options.offer : []
   }
 
-  /** Undefined for a policy that is not offered here: nothing of such a job may run. */
+  /** Why the host's rules cannot be proven now; undefined where they can. */
+  get lost(): string | undefined {
+    return this.#parts.firewall.lost
+  }
+
+  /** Called when `lost` and `offer` change; one listener. */
+  onChange(listener: () => void): void {
+    this.#parts.firewall.onChange(listener)
+  }
+
+  /**
+   * Undefined for a policy that the owner does not offer: nothing of such a job may run. Rules that
+   * are lost it learns of when it is opened.
+   */
   networkOf(
     policy: NetworkPolicy,
-    request: { readonly jobId: string; readonly claimId: string; readonly name: string },
+    request: NetworkRequest,
     labels: Labels
   ): JobNetwork | undefined {
     const ability = abilityFor(policy)
-    if (ability === undefined || !this.offer.includes(ability)) return undefined
+    if (ability === undefined || !this.#options.offer.includes(ability)) return undefined
     return this.#network(policy as NetworkedPolicy, request, labels)
   }
 
@@ -57,7 +78,8 @@ export class JobNetworks {
     const claimId = randomBytes(16).toString('hex')
     const name = `runner-mesh-trial-${claimId.slice(0, 8)}`
     const labels = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
-    const trial = this.#network('internet', { jobId: 'trial', claimId, name }, labels)
+    const onLost = (): void => undefined
+    const trial = this.#network('internet', { jobId: 'trial', claimId, name, onLost }, labels)
     try {
       await trial.open()
     } finally {
@@ -70,11 +92,7 @@ export class JobNetworks {
     this.#parts.firewall.stop()
   }
 
-  #network(
-    policy: NetworkedPolicy,
-    request: { readonly jobId: string; readonly claimId: string; readonly name: string },
-    labels: Labels
-  ): JobNetwork {
+  #network(policy: NetworkedPolicy, request: NetworkRequest, labels: Labels): JobNetwork {
     const { subnets: pool, nameServers } = this.#options
     return new JobNetwork(this.#parts, { ...request, policy, labels, pool, nameServers })
   }

@@ -6,7 +6,7 @@ import { Firewall } from './firewall.ts'
 import { systemHostNetwork } from './host-network.ts'
 import { networkCause } from './job-network.ts'
 import { JobNetworks } from './job-networks.ts'
-import { systemNft } from './nft.ts'
+import { type Nft, systemNft } from './nft.ts'
 
 export interface NetworkSettings {
   /** Whether this agent may set rules of its host, and by what. */
@@ -21,6 +21,8 @@ export interface OpenNetworksParts {
   readonly clock: Clock
   readonly log: Log
   readonly peerId: string
+  /** Of this process's own network namespace where absent. */
+  readonly nft?: Nft | undefined
 }
 
 /** What jobs get networks from, or why they get none. */
@@ -31,12 +33,12 @@ export type OpenedNetworks =
 
 /** Sets the host's rules before any container is made; never rejects. */
 export async function openNetworks(
-  { engine, clock, log, peerId }: OpenNetworksParts,
+  { engine, clock, log, peerId, nft = systemNft() }: OpenNetworksParts,
   settings: NetworkSettings
 ): Promise<OpenedNetworks> {
   if (settings.rules === 'off') return { kind: 'off' }
   const host = systemHostNetwork()
-  const firewall = new Firewall({ nft: systemNft(), host, clock, log })
+  const firewall = new Firewall({ nft, host, clock, log })
   const { offer, subnets, dns } = settings
   const networks = new JobNetworks({ engine, firewall, host }, { offer, subnets, nameServers: dns })
   try {
