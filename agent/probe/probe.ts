@@ -23,8 +23,6 @@ export interface ProbeParts {
   readonly settings: ProbeSettings
   /** What keeps a container as jobs get them from running here; see tryProfile. */
   readonly trial: () => Promise<HostProblem | undefined>
-  /** Why the rules that the owner asked for are not in place; undefined where they are. */
-  readonly unenforced?: string | undefined
   /** What the engine's other runtimes give; see tryRuntimes. */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
@@ -52,7 +50,6 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
-    ...networkProblems(parts.unenforced),
     ...diskProblems(await diskFreeBytes(), settings.state)
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.

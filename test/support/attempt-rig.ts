@@ -293,9 +293,10 @@ async function networksOf(
 ): Promise<JobNetworks | undefined> {
   if (settings === undefined) return undefined
   const parts = { engine, clock: systemClock(), log: silentLog(), peerId, nft }
-  const opened = await openNetworks(parts, { rules: 'nft', ...settings })
-  if (opened.kind === 'open') return opened.networks
-  throw new Error(`no networks here: ${opened.kind === 'off' ? 'off' : opened.cause}`)
+  const networks = await openNetworks(parts, { rules: 'nft', ...settings })
+  if (networks?.lost === undefined) return networks
+  networks.stop()
+  throw new Error(`no networks here: ${networks.lost}`)
 }
 
 function engineOf({ proxy }: RigOptions): Engine | undefined {
