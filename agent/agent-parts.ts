@@ -1,5 +1,6 @@
 import type { MeshError } from '../protocol/core/errors.ts'
 import type { Clock } from '../protocol/core/ports.ts'
+import type { Offer } from '../protocol/core/requirements.ts'
 import { SYNC_SLOW_MS } from '../protocol/core/sync-limits.ts'
 import type { DiskWatch } from '../protocol/host/disk-watch.ts'
 import type { Log } from '../protocol/host/log.ts'
@@ -14,6 +15,7 @@ import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { HostProfile } from './probe/host-profile.ts'
+import { networkProblems } from './probe/probe.ts'
 
 export interface AgentParts {
   readonly paths: StatePaths
@@ -45,18 +47,34 @@ export type HostProblemsParts = Pick<AgentParts, 'host' | 'key'> & {
   readonly disk: Pick<DiskWatch, 'problem'>
   readonly book: Pick<RosterBook, 'current'>
   readonly store: Pick<MeshStore, 'syncs'>
+  readonly networks?: Pick<JobNetworks, 'lost'> | undefined
 }
 
 /** What is wrong with the host itself, as health lines. */
 export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
-  const { disk, host } = parts
-  const lines = host.problems.map(({ part, found, fix }) => {
+  const { disk, host, networks } = parts
+  const problems = [...host.problems, ...networkProblems(networks?.lost)]
+  const lines = problems.map(({ part, found, fix }) => {
     return { code: `HOST_${part.toUpperCase()}`, message: `${part}: ${found}`, fix }
   })
   const { problem } = disk
   const fix = 'make room on the disk of the state folder'
   const low = problem === undefined ? [] : [{ code: problem.code, message: problem.message, fix }]
   return [...low, ...slowLines(parts), ...lines]
+}
+
+/** What its claims go by. */
+export function offerOf({ host, settings, networks }: AgentParts): Offer {
+  return {
+    platforms: host.platforms,
+    labels: settings.labels,
+    // Asked each time: there are none while the host's rules are lost.
+    get networks() {
+      return networks?.offer ?? []
+    },
+    isolation: host.isolation,
+    capacity: host.capacity
+  }
 }
 
 /** A witness that answers late costs each job whose quorum needs it (lease-protocol 5, F23). */

@@ -29,7 +29,7 @@ import {
 } from '../protocol/wire/secrets-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
-import { type AgentParts, hostProblems, lifelineOf } from './agent-parts.ts'
+import { type AgentParts, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
 import { Claimer } from './claim/claimer.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
@@ -139,13 +139,7 @@ export class Agent implements Supervised {
       executor: this.#executor,
       attempts: store.attempts,
       openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId, clock),
-      offer: {
-        platforms: host.platforms,
-        labels: settings.labels,
-        networks: parts.networks?.offer ?? [],
-        isolation: host.isolation,
-        capacity: host.capacity
-      },
+      offer: offerOf(parts),
       logs,
       secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
@@ -181,6 +175,10 @@ export class Agent implements Supervised {
       this.#claimer.consider()
     })
     this.#parts.disk.onChange(() => {
+      this.#advertiser.changed()
+      this.#claimer.consider()
+    })
+    this.#parts.networks?.onChange(() => {
       this.#advertiser.changed()
       this.#claimer.consider()
     })

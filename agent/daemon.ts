@@ -15,6 +15,7 @@ import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
+import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
 import { probeHost } from './probe/probe.ts'
@@ -46,6 +47,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
+  let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)
     const engine = Engine.local(settings.engine)
@@ -53,7 +55,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
-    const opened = await openNetworks({ engine, clock, log, peerId }, settings.network)
+    networks = await openNetworks({ engine, clock, log, peerId }, settings.network)
     const trialParts = { engine, peerId, busybox }
     const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
     const runtimes = { engine: patient, peerId, busybox, workspaces, clock }
@@ -62,7 +64,6 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       settings: probeSettings(paths, settings),
       trial: () => tryProfile(trialParts),
       others: () => provenPlatforms(trialParts),
-      unenforced: opened.kind === 'unenforced' ? opened.cause : undefined,
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)
@@ -79,7 +80,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       engine,
       images,
       host,
-      networks: opened.kind === 'open' ? opened.networks : undefined,
+      networks,
       book,
       invites,
       clock,
@@ -98,6 +99,8 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     }
   } finally {
     endProcessWithin(PROCESS_END_MS_MAX)
+    // Its next proof would keep a process that never had an agent.
+    networks?.stop()
     await disk.stop()
     await store.close()
     await removePid(paths.pid)

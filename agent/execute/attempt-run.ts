@@ -1,4 +1,4 @@
-import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -220,13 +220,15 @@ export class AttemptRun {
     return await runSteps({ sandbox, clock, input, env, masker, termGraceMs, onOutput }, from)
   }
 
-  async #explained(error: unknown): ReturnType<typeof runSteps> {
+  async #explained(thrown: unknown): ReturnType<typeof runSteps> {
     const { signal, spec, givenBack, jobId: job, epoch } = this.#input
     const userCodeRan = this.#userCodeRan
-    if (signal.aborted) {
+    const isCutOff = codeOf(signal.reason) === 'NETWORK_UNENFORCED'
+    if (signal.aborted && !isCutOff) {
       const [reason, message] = abortWords(signal.reason)
       return { kind: 'interrupted', reason, userCodeRan, message }
     }
+    const error: unknown = isCutOff ? signal.reason : thrown
     if (error instanceof SandboxDied) return interruption(error.exitCode, userCodeRan)
     const failure = failureOf(error, this.#creating)
     const message = causeOf(error)

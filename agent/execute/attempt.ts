@@ -31,7 +31,7 @@ export interface AttemptInput {
   readonly deadlineMs: () => number
   /**
    * Ends the attempt. Reason LEASE_LOST kills at once; 'cancelled' and 'drained' give the steps
-   * TERM_GRACE_MS after SIGTERM.
+   * TERM_GRACE_MS after SIGTERM. NETWORK_UNENFORCED kills at once, and is a fault of this host's.
    */
   readonly signal: AbortSignal
   /** Aborted when the lease nears its end: the steps get SIGTERM and the attempt no outcome. */

@@ -18,6 +18,7 @@ import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
+import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
@@ -59,6 +60,11 @@ export interface ExecutorOptions {
   readonly cleanUpMsMax?: number | undefined
   /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
   readonly runtimeOf?: (spec: JobSpec) => string | undefined
+}
+
+/** An attempt that its network can end as well. */
+interface Bound extends AttemptInput {
+  readonly onLost: OnLost
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -153,6 +159,9 @@ export class Executor {
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
     const { engine, images, clock, log } = this.#parts
     const { workspaces, busybox, peerId } = this.#options
+    const lost = new AbortController()
+    const signal = AbortSignal.any([input.signal, lost.signal])
+    const bound: Bound = { ...input, signal, onLost: (reason) => lost.abort(reason) }
     const run = new AttemptRun(
       {
         engine,
@@ -165,15 +174,15 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground) => this.#sandbox(name, input, image, ground),
+        sandboxOf: (image, ground) => this.#sandbox(name, bound, image, ground),
         clear: () => this.clear(input.claimId)
       },
-      input
+      bound
     )
     return await run.run()
   }
 
-  #sandbox(name: string, input: AttemptInput, image: LocalImage, ground: Ground): ContainerSandbox {
+  #sandbox(name: string, input: Bound, image: LocalImage, ground: Ground): ContainerSandbox {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
@@ -206,13 +215,15 @@ export class Executor {
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, { jobId, epoch, claimId, spec }: AttemptInput): JobNetwork | undefined {
+  #network(name: string, input: Bound): JobNetwork | undefined {
+    const { jobId, epoch, claimId, spec, onLost } = input
     const wanted = abilityFor(spec.network)
     if (wanted === undefined) return undefined
     const { networks } = this.#parts
     const { peerId, storeId } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const network = networks?.networkOf(spec.network, { jobId, claimId, name }, labels)
+    const request = { jobId, claimId, name, onLost }
+    const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })

@@ -23,8 +23,6 @@ export interface ProbeParts {
   readonly settings: ProbeSettings
   /** What keeps a container as jobs get them from running here; see tryProfile. */
   readonly trial: () => Promise<HostProblem | undefined>
-  /** Why the rules that the owner asked for are not in place; undefined where they are. */
-  readonly unenforced?: string | undefined
   /** What the engine's other runtimes give; see tryRuntimes. */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
@@ -52,7 +50,6 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
-    ...networkProblems(parts.unenforced),
     ...diskProblems(await diskFreeBytes(), settings.state)
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
@@ -172,7 +169,8 @@ function gitProblems(version: string): readonly HostProblem[] {
   return [{ part: 'git', blocking: true, found: 'git cannot be run', fix }]
 }
 
-function networkProblems(cause: string | undefined): readonly HostProblem[] {
+/** A host whose owner wants rules for networks, and that cannot prove them. */
+export function networkProblems(cause: string | undefined): readonly HostProblem[] {
   if (cause === undefined) return []
   const found = `no job gets a network here: ${cause}`
   const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'

@@ -19,3 +19,13 @@ export const NFT_CALL_MS_MAX = 10_000
  * `flush ruleset` of somebody else stays unseen.
  */
 export const NETWORK_CHECK_EVERY_MS = 2_000
+/**
+ * Looks in a row that may fail before jobs lose their networks: one fails where the host is too
+ * busy for it, and until the last one jobs may reach what their policies forbid.
+ */
+export const NETWORK_FAILURES_MAX = 3
+/**
+ * Milliseconds until a host that could not prove its rules at its start tries again: whatever an
+ * owner mends counts within a minute, without a restart.
+ */
+export const NETWORK_PROOF_EVERY_MS = 60_000

@@ -2,13 +2,15 @@ import { type AddressRange, holdsRange, overlaps, rangeOf } from './address-rang
 
 /**
  * What is not the public internet (RFC 6890 and IANA's registry): the host owner's own networks,
- * other jobs, loopback, a cloud's metadata. `192.88.99.0/24` led into IPv6.
+ * other jobs, loopback, a cloud's metadata. `192.88.99.0/24` led into IPv6; at `168.63.129.16`,
+ * which is in no registry, Azure's virtual machines get their certificates.
  */
 export const SPECIAL_RANGES = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',
   '127.0.0.0/8',
+  '168.63.129.16/32',
   '169.254.0.0/16',
   '172.16.0.0/12',
   '192.0.0.0/24',

@@ -2,13 +2,14 @@ import { expect, test } from 'vitest'
 import { type HostProblemsParts, hostProblems } from '../../agent/agent-parts.ts'
 import { ROSTER } from '../support/control-parts.ts'
 
-function codesOf(isSlow: boolean, roles: readonly ('agent' | 'witness')[]) {
+function codesOf(isSlow: boolean, roles: readonly ('agent' | 'witness')[], lost?: string) {
   const members = ROSTER.roster.members.map((member) => ({ ...member, roles }))
   const roster = { ...ROSTER, roster: { ...ROSTER.roster, members } }
   const parts = {
     host: { problems: [] },
     key: { peerId: 'peer-onyx' },
     disk: { problem: undefined },
+    networks: { lost },
     book: { current: () => roster },
     store: { syncs: () => ({ p99Ms: 1_480, syncs: 300, isSlow }) }
   }
@@ -26,4 +27,13 @@ test('a witness with slow syncs says so with its figures and the way out', () =>
 test('an agent that is no witness, or whose disk is quick, says nothing', () => {
   expect(codesOf(true, ['agent'])).toEqual([])
   expect(codesOf(false, ['agent', 'witness'])).toEqual([])
+})
+
+test('a host whose rules for job networks are lost says so for as long as they are', () => {
+  const [line, ...others] = codesOf(false, ['agent'], 'Operation not permitted')
+  expect(others).toEqual([])
+  expect(line).toMatchObject({
+    code: 'HOST_NETWORK',
+    message: 'network: no job gets a network here: Operation not permitted'
+  })
 })

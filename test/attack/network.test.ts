@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Nft, systemNft } from '../../agent/execute/network/nft.ts'
 import type { NetworkAbility, NetworkPolicy } from '../../protocol/core/network.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
@@ -121,6 +122,10 @@ describe('a stranger with a network', { timeout: TEST_MS }, () => {
     expect(await reached(ALLOW)).toEqual(['internet', 'lan database'])
   })
 
+  test('sends no mail to public addresses by listing them', async () => {
+    expect(await reached({ allow: [`${WORLD.internet}:1-100`] })).toEqual(['internet'])
+  })
+
   test("reaches all but the host, its neighbours and a cloud's metadata under open", async () => {
     const { metadata: _, ...others } = WORLD
     const names = Object.keys(others)
@@ -186,6 +191,41 @@ describe('the rules of a host', { timeout: TEST_MS }, () => {
     })
     attempt.abort('cancelled')
     await attempt.result
+  })
+
+  test('that cannot be proven again end the jobs on them, and nothing is offered until they can', async () => {
+    const own = systemNft()
+    let broken = false
+    const orBroken = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (broken) throw new Error('Operation not permitted')
+      return await work()
+    }
+    const nftables: Nft = {
+      list: () => orBroken(() => own.list()),
+      apply: (text) => orBroken(() => own.apply(text))
+    }
+    const small = await AttemptRig.open({ networks: NETWORKS, nft: nftables })
+    const attempt = await small.start({
+      steps: [{ run: 'echo on; sleep 60' }],
+      spec: { network: ALLOW }
+    })
+    await eventually('it runs', () => attempt.lines.length > 0)
+    broken = true
+    const result = await attempt.result
+    const [left, lost, none] = [
+      await small.left(),
+      small.networks?.lost,
+      [...(small.networks?.offer ?? [])]
+    ]
+    broken = false
+    await eventually('they are offered again', () => small.networks?.offer.length === OFFER.length)
+    await small.close()
+
+    expect(result).toMatchObject({
+      ...{ kind: 'interrupted', reason: 'sandbox_failed', userCodeRan: true, fault: 'host' },
+      message: expect.stringContaining('Operation not permitted')
+    })
+    expect({ left, lost, none }).toEqual({ left: [], lost: 'Operation not permitted', none: [] })
   })
 
   test('that are gone are back before the next job has its container', async () => {

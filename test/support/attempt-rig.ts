@@ -14,6 +14,7 @@ import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
+import type { Nft } from '../../agent/execute/network/nft.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
@@ -88,6 +89,8 @@ export interface RigOptions {
   readonly requireIsolation?: IsolationLevel
   /** Networks of its jobs; without them there are none. */
   readonly networks?: Omit<NetworkSettings, 'rules'>
+  /** In place of this host's own. */
+  readonly nft?: Nft
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
   /** Socket of another engine than this host's own, and the runtime of each job there. */
   readonly other?: { readonly socket: string; readonly runtime: string }
@@ -286,13 +289,14 @@ export class AttemptRig {
 async function networksOf(
   engine: Engine,
   peerId: string,
-  { networks: settings }: RigOptions
+  { networks: settings, nft }: RigOptions
 ): Promise<JobNetworks | undefined> {
   if (settings === undefined) return undefined
-  const parts = { engine, clock: systemClock(), log: silentLog(), peerId }
-  const opened = await openNetworks(parts, { rules: 'nft', ...settings })
-  if (opened.kind === 'open') return opened.networks
-  throw new Error(`no networks here: ${opened.kind === 'off' ? 'off' : opened.cause}`)
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, nft }
+  const networks = await openNetworks(parts, { rules: 'nft', ...settings })
+  if (networks?.lost === undefined) return networks
+  networks.stop()
+  throw new Error(`no networks here: ${networks.lost}`)
 }
 
 function engineOf({ proxy }: RigOptions): Engine | undefined {

@@ -1,11 +1,22 @@
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
-import { NETWORK_CHECK_EVERY_MS } from '../../../protocol/core/network-limits.ts'
+import {
+  NETWORK_CHECK_EVERY_MS,
+  NETWORK_FAILURES_MAX
+} from '../../../protocol/core/network-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 import type { HostNetwork } from './host-network.ts'
 import type { Nft } from './nft.ts'
 import { elementText, RULES, rulesetText } from './ruleset.ts'
 import type { TableView } from './table-view.ts'
+
+/** Called with NETWORK_UNENFORCED, maybe more than once: nothing may be on this bridge any more. */
+export type OnLost = (reason: MeshError) => void
+
+interface Opened {
+  readonly elements: readonly string[]
+  readonly onLost: OnLost
+}
 
 export interface FirewallParts {
   readonly nft: Nft
@@ -18,19 +29,34 @@ export interface FirewallParts {
  * The host's rules for the bridges of jobs, and what each bridge may reach beside them. Other
  * agents of this host share the table: what theirs may reach is left as it is. It stays when the
  * agent ends, since jobs may live on. `check` and `open` throw NETWORK_UNENFORCED where the rules
- * cannot be had.
+ * cannot be had; after NETWORK_FAILURES_MAX such failures in a row they are lost until they can.
  */
 export class Firewall {
   readonly #parts: FirewallParts
-  /** Elements of the bridges of this process. */
-  readonly #own = new Map<string, readonly string[]>()
+  /** The bridges of this process. */
+  readonly #own = new Map<string, Opened>()
   /** Of the table as the kernel listed it after it was put in place. */
   #fingerprint: string | undefined
   #work: Promise<unknown> = Promise.resolve()
   #disarm: (() => void) | undefined
+  #isStopped = false
+  /** Looks that failed since the last one that did not. */
+  #failures = 0
+  #lost: string | undefined
+  #onChange: () => void = () => undefined
 
   constructor(parts: FirewallParts) {
     this.#parts = parts
+  }
+
+  /** Why no rule can be relied on; undefined while they can. */
+  get lost(): string | undefined {
+    return this.#lost
+  }
+
+  /** Called when `lost` comes or goes; one listener. */
+  onChange(listener: () => void): void {
+    this.#onChange = listener
   }
 
   /** Resolves once the rules are in place, put back where somebody took them away. */
@@ -39,8 +65,8 @@ export class Firewall {
   }
 
   /** Before a container is on the bridge: the rules, and what this one may reach. */
-  async open(bridge: string, elements: readonly string[]): Promise<void> {
-    this.#own.set(bridge, elements)
+  async open(bridge: string, elements: readonly string[], onLost: OnLost): Promise<void> {
+    this.#own.set(bridge, { elements, onLost })
     await this.#alone(() => this.#ensure())
     this.#watch()
   }
@@ -48,7 +74,7 @@ export class Firewall {
   /** Once the bridge is gone. Never rejects. */
   async close(bridge: string): Promise<void> {
     this.#own.delete(bridge)
-    if (this.#own.size === 0) this.stop()
+    if (this.#own.size === 0 && this.#lost === undefined) this.#rest()
     await this.#alone(() => this.#prune()).catch((error: unknown) => {
       // Of a bridge that never comes back: they open nothing, and the next close tries again.
       this.#parts.log.warn({ bridge, err: error }, 'rules of a bridge left')
@@ -57,11 +83,45 @@ export class Firewall {
 
   /** Looks no more; the rules stay. */
   stop(): void {
+    this.#isStopped = true
+    this.#rest()
+  }
+
+  #rest(): void {
     this.#disarm?.()
     this.#disarm = undefined
   }
 
   async #ensure(): Promise<void> {
+    try {
+      await this.#putInPlace()
+    } catch (error) {
+      this.#failures += 1
+      if (this.#failures >= NETWORK_FAILURES_MAX) this.#lose(error)
+      throw error
+    }
+    this.#failures = 0
+    if (this.#lost === undefined) return
+    this.#lost = undefined
+    this.#parts.log.warn({}, 'rules of job networks are there again')
+    this.#onChange()
+  }
+
+  /** Fails closed: a bridge without rules leads wherever the engine lets it. */
+  #lose(error: unknown): void {
+    const cause = causeOf(error)
+    const isNew = this.#lost === undefined
+    this.#lost = cause
+    const reason = unenforced(error)
+    for (const { onLost } of this.#own.values()) onLost(reason)
+    if (!isNew) return
+    this.#parts.log.error({ err: error }, 'rules of job networks lost')
+    this.#onChange()
+    // Nobody else asks for them while nothing is offered.
+    this.#watch()
+  }
+
+  async #putInPlace(): Promise<void> {
     const { nft, log } = this.#parts
     const found = await nft.list()
     if (found === undefined || found.fingerprint !== this.#fingerprint) {
@@ -77,7 +137,7 @@ export class Firewall {
       return
     }
     const there = new Set(found.elements.map(({ text }) => text))
-    const missing = [...this.#own.values()].flat().filter((text) => !there.has(normal(text)))
+    const missing = this.#elements().filter((text) => !there.has(normal(text)))
     if (missing.length > 0) await nft.apply(elementText('add', missing).join('\n'))
   }
 
@@ -87,7 +147,19 @@ export class Firewall {
     const others = (found?.elements ?? []).filter(
       ({ bridge }) => !this.#own.has(bridge) && interfaces.has(bridge)
     )
-    return [...[...this.#own.values()].flat(), ...others.map(({ text }) => text)]
+    return [...this.#elements(), ...others.map(({ text }) => text)]
+  }
+
+  #elements(): readonly string[] {
+    return [...this.#own.values()].flatMap(({ elements }) => elements)
+  }
+
+  /** Where the engine did not answer its attempt, the reaper has removed the network since. */
+  async #forgetGone(): Promise<void> {
+    const interfaces = await this.#parts.host.interfaces()
+    const gone = [...this.#own.keys()].filter((bridge) => !interfaces.has(bridge))
+    for (const bridge of gone) this.#own.delete(bridge)
+    if (gone.length > 0) await this.#prune()
   }
 
   /** Elements outlive their bridge where an agent was killed between the two. */
@@ -108,10 +180,12 @@ export class Firewall {
   }
 
   #watch(): void {
-    if (this.#disarm !== undefined || this.#own.size === 0) return
+    if (this.#disarm !== undefined || this.#isStopped) return
+    if (this.#own.size === 0 && this.#lost === undefined) return
     this.#disarm = this.#parts.clock.arm(NETWORK_CHECK_EVERY_MS, () => {
       this.#disarm = undefined
       void this.check()
+        .then(() => this.#alone(() => this.#forgetGone()))
         .catch((error: unknown) => this.#parts.log.error({ err: error }, 'rules not checked'))
         .finally(() => this.#watch())
     })
@@ -124,9 +198,13 @@ export class Firewall {
     try {
       await turn
     } catch (error) {
-      throw new MeshError('NETWORK_UNENFORCED', { cause: causeOf(error) }, { cause: error })
+      throw unenforced(error)
     }
   }
+}
+
+function unenforced(error: unknown): MeshError {
+  return new MeshError('NETWORK_UNENFORCED', { cause: causeOf(error) }, { cause: error })
 }
 
 /** The kernel lists a block of one address without its prefix. */

@@ -20,7 +20,10 @@ export function parseInterfaces(text: string): ReadonlySet<string> {
   return new Set(names.filter((name) => name !== undefined))
 }
 
-/** Of the IPv4 table, whose numbers are in the host's byte order, without the default route. */
+/**
+ * Of the IPv4 table, whose numbers are in the host's byte order, without routes to
+ * everywhere else: the default one, and the two halves that a VPN covers it with.
+ */
 export function parseRoutes(text: string): readonly AddressRange[] {
   return text
     .split('\n')
@@ -28,11 +31,14 @@ export function parseRoutes(text: string): readonly AddressRange[] {
     .flatMap((line) => {
       const [, destination = '', , , , , , mask = ''] = line.split('\t')
       if (!/^[0-9A-F]{8}$/.test(destination) || !/^[0-9A-F]{8}$/.test(mask)) return []
-      if (mask === '00000000') return []
+      if (EVERYWHERE.has(mask)) return []
       const first = swapped(destination)
       return [{ first, last: first + (0xff_ff_ff_ff - swapped(mask)) }]
     })
 }
+
+/** Masks of /0 and /1. */
+const EVERYWHERE: ReadonlySet<string> = new Set(['00000000', '00000080'])
 
 function swapped(hex: string): number {
   return Buffer.from(hex, 'hex').readUInt32LE()

@@ -5,7 +5,7 @@ import type { Engine } from '../engine.ts'
 import { EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
 import { elementsFor } from './elements.ts'
-import type { Firewall } from './firewall.ts'
+import type { Firewall, OnLost } from './firewall.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
 import { freeSubnets } from './subnets.ts'
@@ -33,6 +33,8 @@ export interface JobNetworkOptions {
   /** Block that subnets are taken from. */
   readonly pool: string
   readonly nameServers: readonly string[]
+  /** The attempt must end: the rules cannot be proven any more. */
+  readonly onLost: OnLost
 }
 
 /** The network of one attempt: a bridge of its own, whose name the host's rules go by. */
@@ -61,8 +63,9 @@ export class JobNetwork {
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
-    const { policy, nameServers } = this.#options
-    await this.#parts.firewall.open(this.bridge, elementsFor(policy, this.bridge, nameServers))
+    const { policy, nameServers, onLost } = this.#options
+    const elements = elementsFor(policy, this.bridge, nameServers)
+    await this.#parts.firewall.open(this.bridge, elements, onLost)
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */

@@ -4,9 +4,8 @@ import type { Log } from '../../../protocol/host/log.ts'
 import type { Engine } from '../engine.ts'
 import { Firewall } from './firewall.ts'
 import { systemHostNetwork } from './host-network.ts'
-import { networkCause } from './job-network.ts'
 import { JobNetworks } from './job-networks.ts'
-import { systemNft } from './nft.ts'
+import { type Nft, systemNft } from './nft.ts'
 
 export interface NetworkSettings {
   /** Whether this agent may set rules of its host, and by what. */
@@ -21,29 +20,26 @@ export interface OpenNetworksParts {
   readonly clock: Clock
   readonly log: Log
   readonly peerId: string
+  /** Of this process's own network namespace where absent. */
+  readonly nft?: Nft | undefined
 }
 
-/** What jobs get networks from, or why they get none. */
-export type OpenedNetworks =
-  | { readonly kind: 'open'; readonly networks: JobNetworks }
-  | { readonly kind: 'off' }
-  | { readonly kind: 'unenforced'; readonly cause: string }
-
-/** Sets the host's rules before any container is made; never rejects. */
+/**
+ * Sets the host's rules before any container is made, or says what keeps it from that as `lost`.
+ * Undefined where the owner wants none; never rejects.
+ */
 export async function openNetworks(
-  { engine, clock, log, peerId }: OpenNetworksParts,
+  { engine, clock, log, peerId, nft = systemNft() }: OpenNetworksParts,
   settings: NetworkSettings
-): Promise<OpenedNetworks> {
-  if (settings.rules === 'off') return { kind: 'off' }
+): Promise<JobNetworks | undefined> {
+  if (settings.rules === 'off') return undefined
   const host = systemHostNetwork()
-  const firewall = new Firewall({ nft: systemNft(), host, clock, log })
+  const firewall = new Firewall({ nft, host, clock, log })
   const { offer, subnets, dns } = settings
-  const networks = new JobNetworks({ engine, firewall, host }, { offer, subnets, nameServers: dns })
-  try {
-    await networks.prove(peerId)
-    return { kind: 'open', networks }
-  } catch (error) {
-    networks.stop()
-    return { kind: 'unenforced', cause: networkCause(error) }
-  }
+  const networks = new JobNetworks(
+    { engine, firewall, host, clock, log },
+    { offer, subnets, nameServers: dns }
+  )
+  await networks.prove(peerId)
+  return networks
 }

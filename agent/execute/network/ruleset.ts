@@ -9,7 +9,10 @@ export const TABLE = 'inet runner_mesh'
  */
 const PRIORITY = 'filter - 10'
 
-/** Jobs that send mail are spam; the letter of a bridge's name is its policy. */
+/**
+ * Jobs that send mail are spam, and a list is written by whoever writes the job. The letter of a
+ * bridge's name is its policy.
+ */
 const CHAINS = `
   chain input {
     type filter hook input priority ${PRIORITY}; policy accept;
@@ -39,6 +42,7 @@ const CHAINS = `
   }
   chain allow {
     ip daddr ${LINK_LOCAL} counter drop
+    ip daddr != @special4 tcp dport 25 counter drop
     iifname . ip daddr . meta l4proto . th dport @allow4 return
     counter drop
   }

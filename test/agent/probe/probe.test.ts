@@ -190,21 +190,6 @@ test.each<[string, Set<string>, number]>([
   expect(problems.filter(({ part }) => part === 'seccomp')).toHaveLength(1)
 })
 
-test('rules that cannot be had are said, and keep nobody from jobs without a network', async () => {
-  const host = await probeHost({
-    engine: { info: async () => ({ ...INFO, kernel: release() }) },
-    settings: { capacity: {}, state, busybox: '/bin/sh' },
-    trial: untried,
-    others: untried,
-    tryRuntimes: async () => ({ offered: [], problems: [] }),
-    unenforced: 'nft is not installed'
-  })
-  const found = 'no job gets a network here: nft is not installed'
-  expect(brief(host.problems.filter(({ part }) => part === 'network'))).toEqual([
-    ['network', false, found]
-  ])
-})
-
 test('what the other runtimes show is offered, or a problem, once they were tried', async () => {
   const refused = { part: 'runtime', blocking: false, found: 'kata lies', fix: 'take it out' }
   const answered = Promise.withResolvers<void>()

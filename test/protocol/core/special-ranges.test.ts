@@ -11,6 +11,9 @@ test.each([
   ['192.168.77.7', true, false],
   // Another cloud's metadata: in the owner's own ranges, and for the owner to open.
   ['100.100.100.200', true, false],
+  // Azure's, in nobody's registry.
+  ['168.63.129.16', true, false],
+  ['168.63.129.17', false, false],
   ['0.0.0.0/0', true, false],
   ['169.254.169.254', true, true],
   ['169.254.0.0/16', true, true],

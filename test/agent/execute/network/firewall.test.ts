@@ -2,9 +2,18 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
 import type { Nft } from '../../../../agent/execute/network/nft.ts'
 import { RULES } from '../../../../agent/execute/network/ruleset.ts'
-import { NETWORK_CHECK_EVERY_MS } from '../../../../protocol/core/network-limits.ts'
+import {
+  NETWORK_CHECK_EVERY_MS,
+  NETWORK_FAILURES_MAX
+} from '../../../../protocol/core/network-limits.ts'
 import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
+
+async function look(times: number): Promise<void> {
+  for (let time = 0; time < times; time += 1) await clock.advance(NETWORK_CHECK_EVERY_MS)
+}
+
+const cutOf = (bridge: string) => (reason: Error) => void cut.push(`${bridge}: ${reason.message}`)
 
 /** What a kernel does with the few statements that a firewall makes. */
 class Kernel implements Nft {
@@ -12,8 +21,10 @@ class Kernel implements Nft {
   elements = new Set<string>()
   rules = RULES
   broken: string | undefined
+  onList: () => void = () => undefined
 
   async list() {
+    this.onList()
     if (this.broken !== undefined) throw new Error(this.broken)
     if (this.table === undefined) return undefined
     const elements = [...this.elements].map((text) => {
@@ -53,6 +64,8 @@ let kernel: Kernel
 let clock: FakeClock
 let interfaces: Set<string>
 let firewall: Firewall
+let cut: string[]
+let changes: number
 
 beforeEach(() => {
   kernel = new Kernel()
@@ -60,27 +73,31 @@ beforeEach(() => {
   interfaces = new Set(['lo', 'rmja00000001', 'rmja00000002'])
   const host = { interfaces: async () => interfaces }
   firewall = new Firewall({ nft: kernel, host, clock, log: silentLog() })
+  ;[cut, changes] = [[], 0]
+  firewall.onChange(() => {
+    changes += 1
+  })
 })
 
 describe('the rules of a host', () => {
   test('are there before anything is opened, and what is opened is in them', async () => {
-    await firewall.open('rmja00000001', [MINE])
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
 
     expect(kernel.table).toBe('ours')
     expect([...kernel.elements]).toEqual([LISTED])
   })
 
   test('are put back with all that this agent opened when somebody flushed them', async () => {
-    await firewall.open('rmja00000001', [MINE])
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
     kernel.flush()
-    await firewall.open('rmju00000009', [])
+    await firewall.open('rmju00000009', [], cutOf('rmju00000009'))
 
     expect(kernel.table).toBe('ours')
     expect([...kernel.elements]).toEqual([LISTED])
   })
 
   test('are looked at while a job has a network, and no longer', async () => {
-    await firewall.open('rmja00000001', [MINE])
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
     kernel.flush()
     await clock.advance(NETWORK_CHECK_EVERY_MS)
     await firewall.check()
@@ -117,11 +134,65 @@ describe('the rules of a host', () => {
 
   test('that cannot be looked at open nothing, and the next look may', async () => {
     kernel.broken = 'Operation not permitted'
-    const opened = firewall.open('rmja00000001', [MINE])
+    const opened = firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
     await expect(opened).rejects.toThrow('Operation not permitted')
 
     kernel.broken = undefined
-    await firewall.open('rmja00000001', [MINE])
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
     expect([...kernel.elements]).toEqual([LISTED])
+  })
+
+  test('that cannot be looked at for a moment cut nobody off', async () => {
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
+    for (let round = 0; round < 3; round += 1) {
+      kernel.broken = 'Resource temporarily unavailable'
+      await look(NETWORK_FAILURES_MAX - 1)
+      kernel.broken = undefined
+      await look(1)
+    }
+    expect(cut).toEqual([])
+    expect(firewall.lost).toBeUndefined()
+  })
+
+  test('that cannot be looked at again cut off every job, and count as none until they can', async () => {
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
+    await firewall.open('rmja00000002', [], cutOf('rmja00000002'))
+    kernel.flush()
+    kernel.broken = 'Operation not permitted'
+    await look(NETWORK_FAILURES_MAX)
+
+    expect(cut).toEqual([
+      expect.stringMatching(/^rmja00000001: .*Operation not permitted/),
+      expect.stringMatching(/^rmja00000002: .*Operation not permitted/)
+    ])
+    expect([firewall.lost, changes]).toEqual(['Operation not permitted', 1])
+
+    await firewall.close('rmja00000001')
+    await firewall.close('rmja00000002')
+    await look(2)
+    expect(firewall.lost).toBe('Operation not permitted')
+    kernel.broken = undefined
+    await look(1)
+    expect([firewall.lost, changes]).toEqual([undefined, 2])
+  })
+
+  test('are looked at no more once the agent stops, in the middle of a look too', async () => {
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
+    kernel.onList = () => firewall.stop()
+    await look(1)
+    kernel.flush()
+    await look(2)
+    expect(kernel.table).toBeUndefined()
+  })
+
+  test('forget a bridge that somebody else removed', async () => {
+    await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
+    interfaces.delete('rmja00000001')
+    await look(1)
+    expect([...kernel.elements]).toEqual([])
+
+    kernel.flush()
+    await look(2)
+    expect(kernel.table).toBeUndefined()
   })
 })

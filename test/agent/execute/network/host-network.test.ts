@@ -13,10 +13,12 @@ test('interfaces are read by their names alone', () => {
   expect([...parseInterfaces(text)]).toEqual(['lo', 'rmji0a1b2c3d'])
 })
 
-test('routes are read as blocks, without the one for everywhere else', () => {
+test('routes are read as blocks, without those for everywhere else', () => {
   const text =
     'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n' +
     'eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n' +
+    'tun0\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0\n' +
+    'tun0\t00000080\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0\n' +
     'docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n' +
     'veth0\t04030201\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n'
   expect(parseRoutes(text)).toEqual([rangeOf('172.17.0.0/16'), rangeOf('1.2.3.4')])

@@ -69,7 +69,7 @@ beforeEach(() => {
     { engine, firewall, host },
     {
       ...{ jobId: 'J.0', claimId: CLAIM, name: 'runner-mesh-j.0', policy: POLICY, labels },
-      ...{ pool: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
+      ...{ pool: '10.213.0.0/16', nameServers: ['1.1.1.1'], onLost: () => undefined }
     }
   )
 })

@@ -46,6 +46,15 @@ test("a cloud's metadata is dropped before a list or an open policy can let it t
   expect(chain('open')[0]).toBe('ip daddr 169.254.0.0/16 counter drop')
 })
 
+test('mail to public addresses is dropped, whoever wrote the list that names them', () => {
+  expect(chain('internet').at(-1)).toBe('tcp dport 25 counter drop')
+  const rules = chain('allow')
+  const mail = rules.indexOf('ip daddr != @special4 tcp dport 25 counter drop')
+  const listed = rules.findIndex((rule) => rule.includes('@allow4'))
+  expect(mail).toBeGreaterThanOrEqual(0)
+  expect(mail).toBeLessThan(listed)
+})
+
 test('its rules are counted as the kernel counts them', () => {
   const names = ['input', 'forward', 'from_job', 'internet', 'allow', 'open', 'to_job']
   const rules = names.flatMap(chain).filter((rule) => !rule.startsWith('type '))

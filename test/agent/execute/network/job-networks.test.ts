@@ -1,0 +1,86 @@
+import { beforeEach, expect, test } from 'vitest'
+import type { NetworkBody } from '../../../../agent/execute/engine-types.ts'
+import { Firewall } from '../../../../agent/execute/network/firewall.ts'
+import { JobNetworks } from '../../../../agent/execute/network/job-networks.ts'
+import { RULES } from '../../../../agent/execute/network/ruleset.ts'
+import { NETWORK_PROOF_EVERY_MS } from '../../../../protocol/core/network-limits.ts'
+import { silentLog } from '../../../../protocol/host/log.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
+
+const OFFER = ['internet'] as const
+const REQUEST = { jobId: 'J.0', claimId: '0a'.repeat(16), name: 'j', onLost: () => undefined }
+
+let broken: boolean
+let bodies: NetworkBody[]
+let clock: FakeClock
+let changes: (readonly string[])[]
+let networks: JobNetworks
+
+beforeEach(() => {
+  ;[broken, bodies, changes, clock] = [true, [], [], new FakeClock()]
+  let isMade = false
+  const nft = {
+    list: async () => {
+      if (broken) throw new Error('nft is not installed')
+      return isMade ? { fingerprint: 'ours', rules: RULES, elements: [] } : undefined
+    },
+    apply: async () => {
+      isMade = true
+    }
+  }
+  const host = {
+    interfaces: async () =>
+      new Set(bodies.map(({ Options }) => Options['com.docker.network.bridge.name'] ?? '')),
+    routes: async () => []
+  }
+  const engine = {
+    createNetwork: async (body: NetworkBody) => {
+      bodies.push(body)
+      return 'id'
+    },
+    networks: async () => bodies.map(viewOf),
+    removeNetwork: async () => bodies.splice(0).length > 0
+  }
+  const log = silentLog()
+  const firewall = new Firewall({ nft, host, clock, log })
+  const options = { offer: OFFER, subnets: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
+  networks = new JobNetworks({ engine, firewall, host, clock, log }, options)
+  networks.onChange(() => changes.push(networks.offer))
+})
+
+function viewOf(body: NetworkBody) {
+  return {
+    ...{ id: 'id', name: body.Name, labels: body.Labels, driver: body.Driver, scope: 'local' },
+    ...{ internal: body.Internal, attachable: body.Attachable, ipv6: body.EnableIPv6 },
+    subnets: body.IPAM.Config.map(({ Subnet }) => Subnet),
+    options: body.Options
+  }
+}
+
+test('nothing is offered before the rules are proven, and then what the owner offers', async () => {
+  expect(networks.offer).toEqual([])
+  broken = false
+  await networks.prove('peer')
+
+  expect([networks.offer, networks.lost, changes]).toEqual([OFFER, undefined, [OFFER]])
+  expect(networks.networkOf('internet', REQUEST, {})).toBeDefined()
+  expect(bodies).toEqual([])
+})
+
+test('a proof that fails is tried again until it does not', async () => {
+  await networks.prove('peer')
+  await clock.advance(5 * NETWORK_PROOF_EVERY_MS)
+  expect([networks.offer, networks.lost]).toEqual([[], 'nft is not installed'])
+  expect(networks.networkOf('internet', REQUEST, {})).toBeUndefined()
+
+  broken = false
+  await clock.advance(NETWORK_PROOF_EVERY_MS)
+  expect([networks.offer, networks.lost]).toEqual([OFFER, undefined])
+  expect(changes.at(-1)).toEqual(OFFER)
+})
+
+test('nothing is proven any more once the agent stops', async () => {
+  await networks.prove('peer')
+  networks.stop()
+  expect(clock.armed()).toBe(0)
+})
