@@ -267,7 +267,7 @@ export class AttemptRun {
     return failed?.status === 'rejected' ? asError(failed.reason) : undefined
   }
 
-  /** What has to go of containers: none where none was begun, here or by an agent before this one. */
+  /** What has to go of containers: none where none was begun, here or by an earlier agent. */
   #boxes(): readonly Promise<void>[] {
     if (this.#sandbox !== undefined) return [this.#sandbox.close()]
     // It could not be gone on with, and runs: a lease that is given back would not be alone.
