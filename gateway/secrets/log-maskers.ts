@@ -2,7 +2,11 @@ import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { LogLine } from '../../protocol/core/log-line.ts'
 import { Masker } from '../../protocol/core/masker/masker.ts'
 import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
-import { LOG_MASKERS_MAX, SECRETS_PER_JOB_BYTES_MAX } from '../../protocol/core/secret-limits.ts'
+import {
+  LOG_MASKERS_MAX,
+  LOG_REFUSALS_SAID_MAX,
+  SECRETS_PER_JOB_BYTES_MAX
+} from '../../protocol/core/secret-limits.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import type { SecretStore } from './secret-store.ts'
@@ -18,7 +22,7 @@ export class LogMaskers {
   readonly #parts: LogMaskersParts
   readonly #made = new Lru<string, Promise<Masker>>(LOG_MASKERS_MAX)
   /** Jobs whose failure the log has: their agents send the same lines again and again. */
-  readonly #said = new Lru<string, true>(LOG_MASKERS_MAX)
+  readonly #said = new Lru<string, true>(LOG_REFUSALS_SAID_MAX)
 
   constructor(parts: LogMaskersParts) {
     this.#parts = parts

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { LogMaskers } from '../../../gateway/secrets/log-maskers.ts'
 import { SecretStore } from '../../../gateway/secrets/secret-store.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
+import { SECRETS_PER_JOB_BYTES_MAX } from '../../../protocol/core/secret-limits.ts'
 import { createLog } from '../../../protocol/host/log.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -96,4 +97,12 @@ test('no line is let through of a job whose secrets are not known', async () => 
 
   expect(await maskers.masked('another-run.0', [line('hunter22')])).toBeUndefined()
   expect(await maskers.masked('another-run.0', [])).toEqual([])
+})
+
+test('values that are too large together to be released are not made a masker of', async () => {
+  const { set, textOf, said } = await rig()
+  await set('x'.repeat(SECRETS_PER_JOB_BYTES_MAX + 1))
+
+  expect(await textOf(first, 'a line')).toBeUndefined()
+  expect(said).toEqual([expect.objectContaining({ code: 'SECRET_REFUSED' })])
 })
