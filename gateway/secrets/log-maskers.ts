@@ -69,7 +69,7 @@ export class LogMaskers {
     }
   }
 
-  /** Of all that are set, or of none: one without a value would show it. A removed one is no more. */
+  /** Of all that are set, or of none: one left out would be shown. A removed one is no more. */
   async #make(repository: string, names: readonly string[]): Promise<Masker> {
     const values: Buffer[] = []
     try {
