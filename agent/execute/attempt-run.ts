@@ -31,6 +31,8 @@ export interface AttemptParts {
   readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
   readonly sandboxOf: (image: LocalImage, ground: Ground) => Sandbox
+  /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
+  readonly clear: () => Promise<void>
 }
 
 interface Box {
@@ -251,8 +253,7 @@ export class AttemptRun {
     const { workspace, cleanUpMsMax } = this.#parts
     const { jobId, deadline } = this.#input
     await this.#hostTree
-    const sandbox = this.#sandbox
-    const box = sandbox === undefined ? [] : [sandbox.close()]
+    const box = this.#boxes()
     const gone = (what: string, remove: () => Promise<void>): Promise<void> =>
       confirmGone(jobId, [{ what, remove }], cleanUpMsMax)
     const rest = gone(`workspace ${workspace.dir}`, () => workspace.remove())
@@ -262,6 +263,13 @@ export class AttemptRun {
     ends.push(...(await Promise.allSettled([lease])))
     const failed = ends.find((end) => end.status === 'rejected')
     return failed?.status === 'rejected' ? asError(failed.reason) : undefined
+  }
+
+  /** What has to go of containers: none where none was begun, here or by an agent before this one. */
+  #boxes(): readonly Promise<void>[] {
+    if (this.#sandbox !== undefined) return [this.#sandbox.close()]
+    // It could not be gone on with, and runs: a lease that is given back would not be alone.
+    return this.#input.resume === undefined ? [] : [this.#parts.clear()]
   }
 
   async #timed<T>(phase: PhaseName, work: () => Promise<T>): Promise<T> {

@@ -42,6 +42,8 @@ export interface LocalImage {
   readonly platform: string
   /** The user that the image's own commands run as; '' for root. */
   readonly user: string
+  /** Folders that it declares as volumes. */
+  readonly volumes: readonly string[]
   /** `name:tag` by which it was loaded, pulled or named; what we pull has none. */
   readonly tags: readonly string[]
 }
@@ -97,6 +99,8 @@ export interface ContainerView {
   /** As the engine stored them, to compare with what was asked. */
   readonly config: Readonly<Record<string, unknown>>
   readonly hostConfig: Readonly<Record<string, unknown>>
+  /** Where something is mounted that the engine manages, whoever asked for it. */
+  readonly mounts: readonly string[]
 }
 
 export interface OwnedThing {

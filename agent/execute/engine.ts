@@ -95,8 +95,9 @@ export class Engine {
     if (found === undefined) return undefined
     const { Os, Architecture, Variant } = found as typeof found & { Variant?: string }
     const platform = [Os, Architecture, Variant].filter(Boolean).join('/')
-    const user = found.Config?.User ?? ''
-    return { id: found.Id, platform, user, tags: found.RepoTags ?? [] }
+    const { User: user = '', Volumes } = found.Config ?? {}
+    const volumes = Object.keys(Volumes ?? {})
+    return { id: found.Id, platform, user, volumes, tags: found.RepoTags ?? [] }
   }
 
   /** What the registry has, asked with the engine's own access to it; limited by `signal` alone. */
@@ -169,7 +170,8 @@ export class Engine {
       exitCode: found.State.ExitCode,
       labels: found.Config.Labels,
       config: { ...found.Config },
-      hostConfig: { ...found.HostConfig }
+      hostConfig: { ...found.HostConfig },
+      mounts: found.Mounts.map(({ Destination }) => Destination)
     }
   }
 

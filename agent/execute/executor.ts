@@ -16,6 +16,7 @@ import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
+import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
@@ -74,7 +75,6 @@ export class Executor {
   readonly #suffix: string
   /** Attempts under way, by the names of their containers: the reaper must leave them alone. */
   readonly #live = new Map<string, AttemptInput>()
-  #ground: Promise<Ground> | undefined
 
   constructor(parts: ExecutorParts, options: ExecutorOptions) {
     this.#parts = parts
@@ -106,7 +106,6 @@ export class Executor {
   /** Rejects where this host's engine does not answer. What it is, is learned anew after this. */
   async check(): Promise<void> {
     await this.#parts.engine.info()
-    this.#ground = undefined
   }
 
   /** Resolves once no container of this claim is left. Throws SANDBOX_FAILED. */
@@ -166,7 +165,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground) => this.#sandbox(name, input, image, ground)
+        sandboxOf: (image, ground) => this.#sandbox(name, input, image, ground),
+        clear: () => this.clear(input.claimId)
       },
       input
     )
@@ -193,6 +193,7 @@ export class Executor {
         busybox,
         guard: ground.guard,
         resources: spec.resources,
+        imageVolumes: imageVolumes(jobId, image),
         network: network && { mode: network.name, dns: network.nameServers },
         runtime: this.#options.runtimeOf?.(spec)
       },
@@ -226,14 +227,11 @@ export class Executor {
     throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
   }
 
-  /** Learned once; a failure is not kept, so that the next attempt asks the engine again. */
-  #prepare(): Promise<Ground> {
-    this.#ground ??= layGround(this.#parts.engine, this.#options.workspaces).catch(
-      (error: unknown) => {
-        this.#ground = undefined
-        throw error
-      }
-    )
-    return this.#ground
+  /**
+   * Asked anew for each attempt: an engine that was started again without its user namespaces would
+   * make a stranger's root the host's.
+   */
+  async #prepare(): Promise<Ground> {
+    return await layGround(this.#parts.engine, this.#options.workspaces)
   }
 }

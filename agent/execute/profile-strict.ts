@@ -25,14 +25,21 @@ export const STRICT: Profile = {
   home: HOME_INSIDE,
   capabilities: [],
   readOnlyRoot: true,
-  volumes: ({ resources: { memoryBytes } }) => [
-    memory('', WORKSPACE_INSIDE, memoryBytes, '0755'),
-    // As large as a log may be: what is cut here would be missing after an agent's restart.
-    memory('-steps', RECORD_INSIDE, LOG_BYTES_MAX, '0700'),
-    memory('-tmp', '/tmp', memoryBytes, '1777'),
-    memory('-run', '/run', RUN_BYTES, '0755'),
-    memory('-home', HOME_INSIDE, memoryBytes, '0700')
-  ]
+  volumes: ({ resources: { memoryBytes }, imageVolumes = [] }) => {
+    const ours = [
+      memory('', WORKSPACE_INSIDE, memoryBytes, '0755'),
+      // As large as a log may be: what is cut here would be missing after an agent's restart.
+      memory('-steps', RECORD_INSIDE, LOG_BYTES_MAX, '0700'),
+      memory('-tmp', '/tmp', memoryBytes, '1777'),
+      memory('-run', '/run', RUN_BYTES, '0755'),
+      memory('-home', HOME_INSIDE, memoryBytes, '0700')
+    ]
+    const taken = new Set(ours.map(({ target }) => target))
+    // The engine would make each a folder on the host's disk, without any limit.
+    const rest = imageVolumes.filter((target) => !taken.has(target))
+    const covered = rest.map((target, at) => memory(`-image-${at}`, target, memoryBytes, '0755'))
+    return [...ours, ...covered]
+  }
 }
 
 function memory(suffix: string, target: string, bytes: number, mode: string): Volume {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ContainerBody, ContainerView } from './engine-types.ts'
+import type { ContainerBody, ContainerView, Mount } from './engine-types.ts'
 
 /** Characters of a text that an error still shows whole: an image's digest is one. */
 const TEXT_CHARACTERS_MAX = 128
@@ -15,8 +15,17 @@ export function differences(asked: ContainerBody, stored: ContainerView): readon
   return [
     ...compareFields('Config', config, stored.config),
     ...compareFields('Config.Labels', Labels, stored.labels),
-    ...compareFields('HostConfig', HostConfig, stored.hostConfig)
+    ...compareFields('HostConfig', HostConfig, stored.hostConfig),
+    ...(HostConfig['ReadonlyRootfs'] === true ? unasked(HostConfig.Mounts, stored.mounts) : [])
   ]
+}
+
+/** What an image declares as a volume is nowhere among what was asked, and is on the host's disk. */
+function unasked(asked: readonly Mount[], stored: readonly string[]): string[] {
+  const places = new Set(asked.map(({ Target }) => Target))
+  return stored
+    .filter((place) => !places.has(place))
+    .map((place) => `Mounts has ${show(place)}, which was not asked`)
 }
 
 function compareFields(

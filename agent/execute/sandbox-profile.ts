@@ -58,6 +58,8 @@ export interface SandboxRequest {
   readonly peerId: string
   readonly storeId: string
   readonly volume: string
+  /** Folders that the image declares as volumes; none where absent. */
+  readonly imageVolumes?: readonly string[]
   /** Host paths of what is mounted read-only. */
   readonly leaseDir: string
   readonly busybox: string

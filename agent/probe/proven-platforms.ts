@@ -13,6 +13,8 @@ import { exitCode, type TrialParts, trialBody, trialName } from './trial.ts'
 
 /** Seconds that a program of three instructions may take, its emulator's start included. */
 const PROOF_SECONDS_MAX = 8
+/** In the exit code of a script that came to its end: above the bits of five programs. */
+const SCRIPT_ENDED = 64
 
 const PLATFORMS: Readonly<Record<Arch, string>> = {
   amd64: 'linux/amd64',
@@ -71,20 +73,22 @@ async function prove(parts: TrialParts, archs: readonly Arch[]): Promise<readonl
     const id = await engine.create(trialName('proof', peerId), platform, body)
     await engine.start(id)
     const bits = await exitCode(engine, id)
-    return archs.filter((_, index) => (bits & (1 << index)) !== 0)
+    // A shell that was killed or is none ends with a number as well: it would prove what never ran.
+    const isOurs = bits >= SCRIPT_ENDED && bits < 2 * SCRIPT_ENDED - 2
+    return archs.filter((_, index) => isOurs && (bits & (1 << index)) !== 0)
   } finally {
     await reapTrials(engine, peerId).catch(() => [])
   }
 }
 
-/** Exits with a bit for each program that ended as it should, the first one's the lowest. */
+/** Exits with SCRIPT_ENDED and a bit for each program that ended as it should, the first lowest. */
 function proofScript(archs: readonly Arch[]): string {
   const limit = `${BUSYBOX_INSIDE} timeout -s KILL ${PROOF_SECONDS_MAX}`
   const starts = archs.map((arch, index) => `${limit} /${arch} & p${index}=$!`)
   const ends = archs.map(
     (_, index) => `wait $p${index}; [ $? = ${TINY_EXIT_CODE} ] && bits=$((bits + ${1 << index}))`
   )
-  return ['bits=0', ...starts, ...ends, 'exit $bits'].join('\n')
+  return [`bits=${SCRIPT_ENDED}`, ...starts, ...ends, 'exit $bits'].join('\n')
 }
 
 function problem(found: string): HostProblem {

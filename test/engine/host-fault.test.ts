@@ -1,4 +1,5 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EngineProxy } from '../support/engine-proxy.ts'
@@ -46,6 +47,29 @@ async function founded(): Promise<string> {
   return made.stdout.trim()
 }
 
+/** A Git server that never answers: the source must not fail before the engine does. */
+class SilentServer {
+  readonly #server = createServer((socket) => this.#sockets.add(socket))
+  readonly #sockets = new Set<Socket>()
+
+  static async open(): Promise<SilentServer> {
+    const one = new SilentServer()
+    await new Promise<void>((listening) => one.#server.listen(0, '127.0.0.1', listening))
+    return one
+  }
+
+  get url(): string {
+    const address = this.#server.address()
+    if (address === null || typeof address === 'string') throw new Error('it does not listen')
+    return `git://127.0.0.1:${address.port}/team/app`
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise((closed) => this.#server.close(closed))
+  }
+}
+
 const infos = (): number => proxy.calls.filter((call) => call === 'GET /info').length
 
 test(
@@ -57,6 +81,7 @@ test(
     expect(await agent('admit', guest.id, ...fields).exited).toMatchObject({ code: 0 })
     const daemon = agent('start')
     await daemon.said('agent started')
+    const silent = await SilentServer.open()
     try {
       await guest.join(state, 2)
       const before = infos()
@@ -64,7 +89,7 @@ test(
         call.startsWith('GET /images/')
           ? { kind: 'answer', status: 500, message: 'layers are lost' }
           : undefined
-      await guest.record(new AbortController().signal)
+      await guest.record(new AbortController().signal, silent.url)
 
       await daemon.said('lease released')
       const health = await eventually('it says so', async () => {
@@ -79,6 +104,7 @@ test(
       expect(stdout).not.toContain('errored')
     } finally {
       await guest.leave()
+      await silent.close()
     }
     expect(await daemon.kill('SIGTERM')).toMatchObject({ code: 0 })
   },

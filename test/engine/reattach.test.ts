@@ -9,7 +9,7 @@ import type { Engine } from '../../agent/execute/engine.ts'
 import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
 import type { Trust } from '../../protocol/core/trust.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
-import { AttemptRig, type LoggedLine } from '../support/attempt-rig.ts'
+import { AttemptRig, type LoggedLine, type RigOptions } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 
 const TEST_MS = 90_000
@@ -56,6 +56,8 @@ interface GoneOn {
   /** Lines as a log would have them: what was there, and what came after. */
   readonly all: readonly LoggedLine[]
   readonly left: readonly string[]
+  /** Containers of its claim that are left. */
+  readonly boxes: number
   readonly containers: readonly [string | undefined, string | undefined]
 }
 
@@ -78,9 +80,9 @@ const firstStepEnded: Ready = async (engine, container) => {
 }
 
 /** Another process of the same agent goes on with it, once it is `ready`. */
-async function goOn(dead: Killed, ready?: Ready): Promise<GoneOn> {
+async function goOn(dead: Killed, ready?: Ready, options: RigOptions = {}): Promise<GoneOn> {
   const { peerId, begun, lines: before } = dead
-  const rig = await AttemptRig.open({ peerId, root: begun.root })
+  const rig = await AttemptRig.open({ peerId, root: begun.root, ...options })
   try {
     const { jobId, claimId, manifest, spec, progress } = begun
     const name = rig.executor.containerName(jobId)
@@ -94,7 +96,8 @@ async function goOn(dead: Killed, ready?: Ready): Promise<GoneOn> {
     const result = await attempt.result
     const { lines } = attempt
     const all = [...before, ...lines]
-    return { result, lines, all, left: await rig.left(), containers: [first, second] }
+    const boxes = (await rig.engine.containers({ 'runner-mesh.claim': claimId })).length
+    return { result, lines, all, left: await rig.left(), boxes, containers: [first, second] }
   } finally {
     await rig.close()
     await rm(begun.root, { recursive: true, force: true })
@@ -209,6 +212,22 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     expect(result).toMatchObject({ kind: 'interrupted', userCodeRan: true })
   })
 })
+
+test(
+  'what may not run here any more is gone before its lease is given back',
+  async () => {
+    const steps = [{ run: 'echo on; sleep 60' }]
+    const dead = await killed(steps, (lines) => lines.length >= 1, 'untrusted')
+
+    const { result, boxes, containers } = await goOn(dead, undefined, { requireIsolation: 'vm' })
+
+    expect(containers[0]).toBeDefined()
+    expect(result).toMatchObject({ kind: 'interrupted', reason: 'policy_refused' })
+    expect(result.left).toBeUndefined()
+    expect(boxes).toBe(0)
+  },
+  TEST_MS
+)
 
 describe('what a job does to what is kept of it', { timeout: TEST_MS }, () => {
   const hostile = (change: string): readonly { readonly run: string }[] => [

@@ -52,10 +52,10 @@ export class GuestGateway {
   }
 
   /** Asks the witnesses to write: resolves when a run is recorded, rejects when it is not. */
-  async record(signal: AbortSignal): Promise<void> {
+  async record(signal: AbortSignal, url?: string): Promise<void> {
     const key = await loadKey(this.#paths.key)
     const wallMs = systemClock().wallMs()
-    const sealed = sealRun(key, { jobs: [{}], commit: 'c0ffee', gwSeq: 1, wallMs })
+    const sealed = sealRun(key, { jobs: [{}], commit: 'c0ffee', gwSeq: 1, wallMs, url })
     await this.#member?.recordRun(sealed, { signal })
   }
 

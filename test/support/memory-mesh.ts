@@ -299,6 +299,8 @@ export interface SealFields {
   readonly gwSeq: number
   readonly wallMs: number
   readonly floor?: number | undefined
+  /** Where its source is; nowhere, where absent. */
+  readonly url?: string | undefined
 }
 
 /** A run of these jobs, announced by `key` now. */
@@ -315,7 +317,7 @@ export function sealRun(key: MeshKey, fields: SealFields): SealedAnnouncement {
     floor: fields.floor ?? 0,
     issuedAtMs: fields.wallMs,
     notAfterMs: fields.wallMs + DAY_MS,
-    manifest: { ...sample.manifest, origin, jobs }
+    manifest: { ...sample.manifest, url: fields.url ?? sample.manifest.url, origin, jobs }
   })
 }
 

@@ -189,23 +189,33 @@ export class BoardFeed {
 
   /** All of a run before the board has it: none of its jobs is taken for queued meanwhile. */
   async #readPast(run: PastRun, signal: AbortSignal): Promise<'done' | 'again'> {
-    const { board, log } = this.#parts
     try {
-      if (board.run(run.runId) === undefined && !board.isFull) {
-        const found = await this.#find(run.lead, signal)
-        if (found.kind === 'gone') return 'done'
-        if (found.kind === 'chosen') await this.#addPast(found.sealed, run, signal)
-      }
+      const read = await this.#findPast(run, signal)
+      if (read !== undefined) return read
     } catch (error) {
       if (signal.aborted) return 'done'
       const level = codeOf(error) === undefined ? 'error' : 'debug'
-      log[level]({ err: error, run: run.runId }, 'past run not read')
+      this.#parts.log[level]({ err: error, run: run.runId }, 'past run not read')
+      return 'again'
     }
-    // What was not read, or is not as it was told, is followed like anything else.
+    // What is not as it was told is followed like anything else.
     const leads = [run.lead, ...run.ended.values()].filter((lead) => this.#isNews(lead))
     if (leads.length > this.room) return 'again'
     this.#followAll(leads)
     return 'done'
+  }
+
+  /** Undefined once the board may have it. */
+  async #findPast(run: PastRun, signal: AbortSignal): Promise<'done' | 'again' | undefined> {
+    const { board } = this.#parts
+    if (board.run(run.runId) !== undefined) return
+    if (board.isFull) return 'again'
+    const found = await this.#find(run.lead, signal)
+    if (found.kind === 'gone') return 'done'
+    // Without a quorum all of the past would move over to where work is waiting.
+    if (found.kind === 'unknown') return this.#isLost(run.lead.witnessEpoch) ? 'done' : 'again'
+    if (found.kind === 'chosen') await this.#addPast(found.sealed, run, signal)
+    return
   }
 
   async #addPast(

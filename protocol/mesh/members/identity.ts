@@ -93,7 +93,9 @@ export async function openDaemonStore(
     try {
       return await openStateStore(paths, peerId, options)
     } catch (error) {
-      const isPassing = error instanceof MeshError && error.facts['pid'] === 'unknown'
+      // In a container every daemon may have the same number: a file with ours is a dead one's.
+      const pid = error instanceof MeshError ? error.facts['pid'] : undefined
+      const isPassing = pid === 'unknown' || pid === process.pid
       if (codeOf(error) !== 'STATE_LOCKED' || !isPassing || clock.bootMs() >= endMs) throw error
     }
     await new Promise<void>((resolve) => clock.arm(LOCKED_PAUSE_MS, resolve))

@@ -46,7 +46,8 @@ function stored(config: Fields = {}, hostConfig: Fields = {}, labels: Fields = {
     exitCode: 0,
     labels: { maker: 'the image', ...Labels, ...labels } as Record<string, string>,
     config: { ...rest, Hostname: 'x', Env: ['PATH=/bin'], Image: 'sha256:2', ...config },
-    hostConfig: { ...HostConfig, Isolation: '', CpuRealtimePeriod: 0, ...hostConfig }
+    hostConfig: { ...HostConfig, Isolation: '', CpuRealtimePeriod: 0, ...hostConfig },
+    mounts: HostConfig.Mounts.map(({ Target }) => Target)
   }
 }
 
@@ -170,3 +171,13 @@ function wider(): object[] {
   const limits = asked.HostConfig['Ulimits'] as { Name: string }[]
   return limits.map((limit) => (limit.Name === 'core' ? { ...limit, Soft: 1, Hard: 1 } : limit))
 }
+
+test('a mount that nobody asked for is found where the root is read-only, and only there', () => {
+  const strict = { ...asked, HostConfig: { ...asked.HostConfig, ReadonlyRootfs: true } }
+  const view = stored({}, { ReadonlyRootfs: true })
+  const more = { ...view, mounts: [...view.mounts, '/data'] }
+
+  expect(differences(strict, view)).toEqual([])
+  expect(differences(strict, more)).toEqual(['Mounts has "/data", which was not asked'])
+  expect(differences(asked, { ...stored(), mounts: more.mounts })).toEqual([])
+})

@@ -131,15 +131,15 @@ describe('a state that a command has open', () => {
   })
 
   test('is not waited for where a daemon has it: its process says so', async () => {
-    await writeFile(paths.pid, `${process.pid}\n`)
-    await expect(daemon()).rejects.toMatchObject({ facts: { pid: process.pid } })
+    await writeFile(paths.pid, `${process.ppid}\n`)
+    await expect(daemon()).rejects.toMatchObject({ facts: { pid: process.ppid } })
     expect(clock.armed()).toBe(0)
     await held.close()
   })
 
-  test('is free again when the process in its pid file is dead', async () => {
-    // No process has this number: it is above the highest that a kernel gives.
-    await writeFile(paths.pid, '4194305\n')
+  test.each([4_194_305, process.pid])('is free again when process %d is dead', async (dead) => {
+    // No process has the first: it is above the highest that a kernel gives. The other is ours.
+    await writeFile(paths.pid, `${dead}\n`)
     const opening = daemon()
     await waits()
     await held.close()
