@@ -208,7 +208,8 @@ export class Executor {
       },
       ground.host
     )
-    const body = spec.secrets === undefined ? made : withSecretMounts(made)
+    const { userBase } = ground.host
+    const body = spec.secrets === undefined ? made : withSecretMounts(made, volume, userBase)
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
     const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
     return new ContainerSandbox(this.#parts, box)

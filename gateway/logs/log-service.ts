@@ -46,8 +46,10 @@ export class LogService {
       this.#parts.log.debug({ job, epoch, peer: remote, code }, 'log push refused')
       return { kind: 'refused', code, nextLine: 0 }
     }
-    // Acknowledged only after the store has it: the holder forgets what is acknowledged.
     const masked = await this.#parts.maskers.masked(job, lines)
+    // Kept in the clear it could never be taken back. This code is the one that is asked again.
+    if (masked === undefined) return { kind: 'refused', code: 'unknown_job', nextLine: 0 }
+    // Acknowledged only after the store has it: the holder forgets what is acknowledged.
     const appended = await this.#parts.store.append(job, epoch, firstLine, masked)
     if (appended.kind === 'refused' || !end) return appended
     return await this.#parts.store.finish(job, epoch)

@@ -1,8 +1,12 @@
-import { codeOf } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { LogLine } from '../../protocol/core/log-line.ts'
 import { Masker } from '../../protocol/core/masker/masker.ts'
 import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
-import { LOG_MASKERS_MAX } from '../../protocol/core/secret-limits.ts'
+import {
+  LOG_MASKERS_MAX,
+  LOG_REFUSALS_SAID_MAX,
+  SECRETS_PER_JOB_BYTES_MAX
+} from '../../protocol/core/secret-limits.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import type { SecretStore } from './secret-store.ts'
@@ -17,18 +21,24 @@ export interface LogMaskersParts {
 export class LogMaskers {
   readonly #parts: LogMaskersParts
   readonly #made = new Lru<string, Promise<Masker>>(LOG_MASKERS_MAX)
+  /** Jobs whose failure the log has: their agents send the same lines again and again. */
+  readonly #said = new Lru<string, true>(LOG_REFUSALS_SAID_MAX)
 
   constructor(parts: LogMaskersParts) {
     this.#parts = parts
   }
 
-  async masked(job: string, lines: readonly LogLine[]): Promise<readonly LogLine[]> {
-    const { repository, names } = this.#named(job)
-    if (names.length === 0) return lines
-    const made = this.#made.get(job) ?? this.#make(repository, names)
-    this.#made.set(job, made)
-    const masker = await made
-    return lines.map((line) => ({ ...line, text: masker.text(line.text) }))
+  /** Undefined where a value cannot be read now: such lines must not be kept, but sent again. */
+  async masked(job: string, lines: readonly LogLine[]): Promise<readonly LogLine[] | undefined> {
+    if (lines.length === 0) return lines
+    const manifest = this.#parts.sealedOf(runIdOf(job))?.announcement.manifest
+    const spec = manifest?.jobs[jobIndexOf(job) ?? -1]
+    // Whether it names secrets is not known: as good as one that cannot be read.
+    if (manifest === undefined || spec === undefined) return undefined
+    if (spec.secrets === undefined || spec.secrets.length === 0) return lines
+    const names = spec.secrets.map(({ name }) => name)
+    const masker = await this.#masker(job, manifest.repository, names)
+    return masker && lines.map((line) => ({ ...line, text: masker.text(line.text) }))
   }
 
   /** Its values may be others now. */
@@ -36,25 +46,47 @@ export class LogMaskers {
     this.#made.delete(job)
   }
 
-  #named(job: string): { readonly repository: string; readonly names: readonly string[] } {
-    const manifest = this.#parts.sealedOf(runIdOf(job))?.announcement.manifest
-    const secrets = manifest?.jobs[jobIndexOf(job) ?? -1]?.secrets ?? []
-    return { repository: manifest?.repository ?? '', names: secrets.map(({ name }) => name) }
+  async #masker(
+    job: string,
+    repository: string,
+    names: readonly string[]
+  ): Promise<Masker | undefined> {
+    const making = this.#made.get(job) ?? this.#make(repository, names)
+    this.#made.set(job, making)
+    try {
+      const masker = await making
+      this.#said.delete(job)
+      return masker
+    } catch (error) {
+      // Kept, it would refuse the log for good; another may have been made since.
+      if (this.#made.get(job) === making) this.#made.delete(job)
+      if (!this.#said.has(job)) {
+        const facts = { job, code: codeOf(error), cause: causeOf(error) }
+        this.#parts.log.error(facts, 'log refused: its secrets cannot be read')
+      }
+      this.#said.set(job, true)
+      return undefined
+    }
   }
 
+  /** Of all that are set, or of none: one left out would be shown. A removed one is no more. */
   async #make(repository: string, names: readonly string[]): Promise<Masker> {
     const values: Buffer[] = []
-    for (const record of await this.#parts.store.list().catch(() => [])) {
-      if (record.repository !== repository || !names.includes(record.name)) continue
-      try {
-        values.push(await this.#parts.store.value(record))
-      } catch (error) {
-        // Nor was it released: there is nothing to mask.
-        this.#parts.log.debug({ name: record.name, code: codeOf(error) }, 'secret not masked')
+    try {
+      let bytes = 0
+      for (const record of await this.#parts.store.list()) {
+        if (record.repository !== repository || !names.includes(record.name)) continue
+        const value = await this.#parts.store.value(record)
+        values.push(value)
+        bytes += value.length
+        // Nobody is given so many; their masker could take all of the gateway's memory.
+        if (bytes > SECRETS_PER_JOB_BYTES_MAX) {
+          throw new MeshError('SECRET_REFUSED', { name: record.name, reason: 'too_large' })
+        }
       }
+      return new Masker(values)
+    } finally {
+      for (const value of values) value.fill(0)
     }
-    const masker = new Masker(values)
-    for (const value of values) value.fill(0)
-    return masker
   }
 }

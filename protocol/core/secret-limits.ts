@@ -12,16 +12,18 @@ export const SECRET_NAME_CHARACTERS_MAX = 64
 export const SECRETS_PER_REPOSITORY_MAX = 100
 /** Secrets that one job may name: as many as the masker's speed is measured with. */
 export const SECRETS_PER_JOB_MAX = 50
-/** Bytes of all values of one job: its masker keeps about 500 bytes of memory for each. */
-export const SECRETS_PER_JOB_BYTES_MAX = 65_536
+/** Bytes of all values of one job: its masker keeps up to 2 KiB of memory for each, 64 MiB. */
+export const SECRETS_PER_JOB_BYTES_MAX = 32_768
 /** Patterns of refs or images in one secret's rules. */
 export const SECRET_RULES_MAX = 16
 /** Releases to one attempt: one for its start, others for answers that were lost and restarts. */
 export const SECRET_RELEASES_MAX = 16
 /** Attempts whose releases a gateway counts; of older ones it forgets the count. */
 export const SECRET_ATTEMPTS_COUNTED_MAX = 10_000
-/** Jobs whose masker a gateway keeps made: each has up to some MiB. */
-export const LOG_MASKERS_MAX = 32
+/** Jobs whose masker a gateway keeps made: each has 4 to 64 MiB, and others are made anew. */
+export const LOG_MASKERS_MAX = 8
+/** Jobs of which a gateway has said that it refuses their log: of older ones it says so again. */
+export const LOG_REFUSALS_SAID_MAX = 1_000
 /** Milliseconds for which an agent asks for secrets before it gives the job back. */
 export const SECRETS_WAIT_MS_MAX = 60_000
 /** Milliseconds of one such request: the gateway reads the job's register from a quorum. */

@@ -19,7 +19,13 @@ let removeImage: () => Promise<void>
 
 beforeAll(async () => {
   rig = await AttemptRig.open()
-  removeImage = await testImage(rig.engine, { name: IMAGE, config: { User: '10001:10001' } })
+  const folder = (path: string) => ({ kind: 'folder', path, mode: 0o755 }) as const
+  const entries = [folder('run'), folder('run/secrets')]
+  removeImage = await testImage(rig.engine, {
+    name: IMAGE,
+    entries,
+    config: { User: '10001:10001' }
+  })
 })
 
 afterAll(async () => {
@@ -114,6 +120,22 @@ test('what a job is given is nowhere but with the job, while it runs and afterwa
   expect(reported).toContain(attempt.input.claimId)
   expect([running.found, left]).toEqual([[], []])
 })
+
+test.each(['trusted', 'untrusted'] as const)(
+  'an image with a folder of root where secrets are is given them, %s',
+  async (trust) => {
+    const { result, lines } = await rig.run({
+      trust,
+      spec: { secrets, image: IMAGE },
+      secrets: { TOKEN: canary(), KEY: canary() },
+      steps: [{ run: 'stat -c "%a %u" /run/secrets /run/secrets/key.pem' }]
+    })
+
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(lines.map(({ text }) => text)).toEqual(expect.arrayContaining(['1777 0', '400 10001']))
+    expect(await rig.left()).toEqual([])
+  }
+)
 
 test('a refused secret ends the job before any of its steps, and says why', async () => {
   const { result } = await rig.run({

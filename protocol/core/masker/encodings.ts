@@ -6,6 +6,7 @@
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
+const LF = 10
 const ALPHABET = encoder.encode('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
 const URL_ALPHABET = encoder.encode(
   'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
@@ -28,11 +29,16 @@ export function base64Core(bytes: Uint8Array, before: number, alphabet: 'plain' 
   return core
 }
 
-/** As `base64` and `openssl` break long lines: each full line, and what is left. */
+/**
+ * As `base64`, `openssl` and `xxd -p` break long lines: each full line, what is left, which alone
+ * may be too short to be looked for, and all of it.
+ */
 export function wrapped(core: Uint8Array, columns: number): readonly Uint8Array[] {
   const lines: Uint8Array[] = []
   for (let at = 0; at < core.length; at += columns) lines.push(core.subarray(at, at + columns))
-  return lines
+  const whole = new Uint8Array(core.length + lines.length - 1).fill(LF)
+  for (const [index, line] of lines.entries()) whole.set(line, index * (columns + 1))
+  return [...lines, whole]
 }
 
 /** Two digits a byte. */
@@ -82,6 +88,26 @@ export function asciiJson(bytes: Uint8Array): Uint8Array {
     `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   return encoder.encode(escaped.replaceAll(/[^\0-~]/g, unit))
 }
+
+/** Inside the quotes of JSON that is safe in HTML, as Go writes it. */
+export function htmlJson(bytes: Uint8Array): Uint8Array {
+  const escaped = decoder.decode(json(bytes, 'plain'))
+  return encoder.encode(
+    escaped.replaceAll(/[<>&\u2028\u2029]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+    })
+  )
+}
+
+/** In HTML, whose programs differ in how they spell quotes. */
+export function html(bytes: Uint8Array, quotes: readonly [double: string, single: string]) {
+  return spelled(bytes, (_, character) => {
+    if (character === '"') return quotes[0]
+    return character === "'" ? quotes[1] : HTML[character]
+  })
+}
+
+const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
 
 /** Inside single quotes of a shell, as `set -x` and `export -p` show it. */
 export function singleQuoted(bytes: Uint8Array): Uint8Array {

@@ -5,6 +5,8 @@ import {
   base64Core,
   doubleQuoted,
   hex,
+  html,
+  htmlJson,
   json,
   onOneLine,
   percent,
@@ -14,6 +16,16 @@ import {
 
 /** Columns of `base64` and of PEM files. */
 const WRAPS = [76, 64] as const
+/** Columns of `xxd -p`. */
+const HEX_WRAP = 60
+/** Of texts between tags, of Go, of templates, of Python and of PHP. */
+const HTML_QUOTES = [
+  ['"', "'"],
+  ['&#34;', '&#39;'],
+  ['&quot;', '&#39;'],
+  ['&quot;', '&#x27;'],
+  ['&quot;', '&#039;']
+] as const
 const LF = 10
 const CR = 13
 
@@ -45,7 +57,9 @@ function encoded(value: Uint8Array): readonly Uint8Array[] {
   const core = base64Core(value, 0, 'plain')
   for (const columns of WRAPS) if (core.length > columns) variants.push(...wrapped(core, columns))
   for (const letters of ['upper', 'lower'] as const) {
-    variants.push(hex(value, letters))
+    const digits = hex(value, letters)
+    variants.push(digits)
+    if (digits.length > HEX_WRAP) variants.push(...wrapped(digits, HEX_WRAP))
     for (const space of ['%20', '+'] as const) {
       for (const kept of ["-_.!~*'()", '-._~', '*-._', '-._~/']) {
         variants.push(percent(value, { kept, space, letters }))
@@ -53,6 +67,7 @@ function encoded(value: Uint8Array): readonly Uint8Array[] {
     }
   }
   variants.push(json(value, 'plain'), json(value, 'escaped'), asciiJson(value))
+  variants.push(htmlJson(value), ...HTML_QUOTES.map((quotes) => html(value, quotes)))
   variants.push(singleQuoted(value), doubleQuoted(value), backslashed(value), onOneLine(value))
   return variants
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { AttemptSecrets } from '../../../agent/execute/attempt-secrets.ts'
 import type { ContainerBody } from '../../../agent/execute/engine-types.ts'
 import { secretFileCommand, withSecretMounts } from '../../../agent/execute/secret-mounts.ts'
+import { volumesOf } from '../../../agent/execute/volume.ts'
 
 const spec = {
   secrets: [
@@ -54,11 +55,26 @@ test('the command that writes a file has its path and nothing of its value', () 
   expect(secretFileCommand('/run/secrets/key.pem').join(' ')).not.toContain('BEGIN')
 })
 
-test('a place that a profile has in memory already is not mounted twice', () => {
-  const Mounts = [{ Type: 'volume', Source: 'v', Target: '/.runner-mesh/steps', ReadOnly: false }]
-  const body = { HostConfig: { Mounts } } as unknown as ContainerBody
-  const bare = { HostConfig: { Mounts: [] } } as unknown as ContainerBody
+const STEPS_INSIDE = '/.runner-mesh/steps'
+const bodyWith = (Mounts: readonly object[]): ContainerBody =>
+  ({ Labels: { 'runner-mesh.peer': 'p' }, HostConfig: { Mounts } }) as unknown as ContainerBody
 
-  expect(Object.keys(withSecretMounts(body).HostConfig['Tmpfs'] ?? {})).toEqual(['/run/secrets'])
-  expect(Object.keys(withSecretMounts(bare).HostConfig['Tmpfs'] ?? {})).toHaveLength(2)
+test('a place that a profile has in memory already is not mounted twice', () => {
+  const taken = { Type: 'volume', Source: 'v', Target: STEPS_INSIDE, ReadOnly: false }
+  const placesOf = (mounts: readonly object[]): readonly string[] =>
+    withSecretMounts(bodyWith(mounts), 'v', 0).HostConfig.Mounts.map(({ Target }) => Target)
+
+  expect(placesOf([taken])).toEqual([STEPS_INSIDE, '/run/secrets'])
+  expect(placesOf([])).toEqual(['/run/secrets', STEPS_INSIDE])
+})
+
+test('secrets are in memory of root of the box, whatever the host calls it', () => {
+  const { HostConfig } = withSecretMounts(bodyWith([]), 'job-1', 100_000)
+
+  expect(volumesOf(bodyWith(HostConfig.Mounts))).toEqual(['job-1-secrets', 'job-1-steps'])
+  expect(HostConfig.Mounts[0]?.VolumeOptions).toMatchObject({
+    NoCopy: true,
+    Labels: { 'runner-mesh.peer': 'p' },
+    DriverConfig: { Options: { o: expect.stringContaining('mode=1777,uid=100000,gid=100000') } }
+  })
 })

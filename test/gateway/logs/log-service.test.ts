@@ -81,6 +81,18 @@ test('a log push of the holder is kept and acknowledged, once, however often it 
   expect(page.kind === 'page' && page.lines.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6])
 })
 
+test('lines that cannot be masked now are not kept, and are taken when they can be', async () => {
+  known = first
+  const answers = [undefined, [line(1), line(2)]]
+  const parts = { store, holders: holders(), log: silentLog() }
+  service = new LogService({ ...parts, maskers: { masked: async () => answers.shift() } })
+
+  const later = { kind: 'refused', code: 'unknown_job' }
+  expect(await push('slate', 1, 1, 2)).toMatchObject(later)
+  expect(await store.read(JOB, undefined, 1, 1)).toEqual({ kind: 'absent' })
+  expect(await push('slate', 1, 1, 2)).toEqual({ kind: 'acked', nextLine: 3 })
+})
+
 test('a log push of anyone else is refused', async () => {
   known = first
 

@@ -3,6 +3,8 @@ import {
   asciiJson,
   backslashed,
   base64Core,
+  html,
+  htmlJson,
   wrapped
 } from '../../../../protocol/core/masker/encodings.ts'
 
@@ -24,10 +26,18 @@ test('JSON of plain ASCII spells each half of a wide character', () => {
   expect(said(asciiJson(Buffer.from('a"ü😀')))).toBe('a\\"\\u00fc\\ud83d\\ude00')
 })
 
+test('JSON that is safe in HTML has no tags and no line ends of Unicode', () => {
+  expect(said(htmlJson(Buffer.from('a"<b>&\u2028')))).toBe('a\\"\\u003cb\\u003e\\u0026\\u2028')
+})
+
+test('HTML spells tags always, and quotes as the program does that wrote it', () => {
+  expect(said(html(Buffer.from('<"&\'>'), ['&quot;', '&#39;']))).toBe('&lt;&quot;&amp;&#39;&gt;')
+})
+
 test('printf %q puts a backslash before what a shell would read', () => {
   expect(said(backslashed(Buffer.from("a b'c$ü")))).toBe("a\\ b\\'c\\$ü")
 })
 
-test('a wrapped value is cut into full lines and the rest', () => {
-  expect(wrapped(Buffer.from('abcdefg'), 3).map(said)).toEqual(['abc', 'def', 'g'])
+test('a wrapped value is cut into full lines and the rest, and is whole', () => {
+  expect(wrapped(Buffer.from('abcdefg'), 3).map(said)).toEqual(['abc', 'def', 'g', 'abc\ndef\ng'])
 })

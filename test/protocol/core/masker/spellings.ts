@@ -10,12 +10,30 @@ export const SPELLINGS: Readonly<Record<string, (value: string) => string>> = {
   'a form': (value) => new URLSearchParams({ '': value }).toString().slice(1),
   JSON: (value) => JSON.stringify(value).slice(1, -1),
   'JSON of PHP': (value) => JSON.stringify(value).slice(1, -1).replaceAll('/', '\\/'),
+  'JSON of Go': (value) => {
+    const unit = (text: string): string => `\\u00${Buffer.from(text).toString('hex')}`
+    return JSON.stringify(value).slice(1, -1).replaceAll(/[<>&]/g, unit)
+  },
+  'HTML of Go': (value) => inHtml(value, '&#34;', '&#39;'),
+  'HTML of Python': (value) => inHtml(value, '&quot;', '&#x27;'),
+  'text of HTML': (value) => inHtml(value, '"', "'"),
+  'lines of xxd': (value) =>
+    (
+      Buffer.from(value)
+        .toString('hex')
+        .match(/.{1,60}/g) ?? []
+    ).join('\n'),
   'single quotes': (value) => value.replaceAll("'", "'\\''"),
   'double quotes': (value) => value.replaceAll(/["\\$`]/g, '\\$&'),
   'one line': (value) => value.replaceAll('\n', '\\n').replaceAll('\r', '\\r')
 }
 
-const character = fc.constantFrom(...'abcXYZ019+/=-_.~!*\'"\\$`&%#@: \n\täöß', '\r\n')
+function inHtml(value: string, double: string, single: string): string {
+  const tags = value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  return tags.replaceAll('"', double).replaceAll("'", single)
+}
+
+const character = fc.constantFrom(...'abcXYZ019+/=-_.~!*\'"\\$`&<>%#@: \n\täöß', '\r\n')
 
 /** At least four bytes without the white space around them, as the store wants them. */
 export const value = fc
