@@ -20,7 +20,7 @@ export function differences(asked: ContainerBody, stored: ContainerView): readon
   ]
 }
 
-/** What an image declares as a volume is nowhere among what was asked, and is on the host's disk. */
+/** What an image declares as a volume is nowhere among what was asked, and lies on the disk. */
 function unasked(asked: readonly Mount[], stored: readonly string[]): string[] {
   const places = new Set(asked.map(({ Target }) => Target))
   return stored
