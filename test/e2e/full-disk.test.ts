@@ -148,7 +148,7 @@ test('a witness with a full disk ends, the others go on, and it comes back', asy
       await e2e.ended(run.id, 2)
       return undefined
     },
-    60_000
+    120_000
   )
   await saysWhy(e2e, 'agent-2')
   const without = await e2e.push(pipelineOf(2, 'true', 'agent-3'), 'with three of four')
