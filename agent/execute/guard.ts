@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GUARD_AHEAD_MS_MAX } from '../../protocol/core/limits.ts'
@@ -78,7 +78,8 @@ export async function layGuard(dir: string): Promise<string> {
   const hash = createHash('sha256').update(GUARD_SCRIPT).digest('hex').slice(0, 8)
   // A name of its own for each version: a shell reads its script while it runs it.
   const path = join(dir, `guard-${hash}.sh`)
-  const temporary = `${path}.${process.pid}.tmp`
+  // And of each write: attempts that begin together would rename each other's away.
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
   await writeFile(temporary, GUARD_SCRIPT)
   await chmod(temporary, 0o555)
   await rename(temporary, path)
