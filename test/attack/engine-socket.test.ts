@@ -31,7 +31,7 @@ async function said(...scripts: readonly string[]): Promise<readonly string[]> {
 
 describe('a stranger that looks for an engine to speak to', { timeout: TEST_MS }, () => {
   test('finds no socket in the box, with a search that does find one of his own', async () => {
-    expect(await said(`${FIND}; echo searched`, `syslogd -O /work/log; ${FIND}`)).toEqual([
+    expect(await said(`${FIND}; echo searched`, `syslogd -O ./log; ${FIND}`)).toEqual([
       'searched',
       '/dev/log'
     ])

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WORKSPACE_INSIDE } from '../../agent/execute/sandbox-profile.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -15,13 +16,13 @@ afterAll(() => rig.close())
 
 /** Leaves its mark wherever jobs may write, in its processes and in its own memory file system. */
 function marks(mark: string): string {
-  const files = ['/work', '/tmp', '/dev/shm', '/root', '/'].map((dir) => `${dir}/${mark}`)
+  const files = [WORKSPACE_INSIDE, '/tmp', '/dev/shm', '/root', '/'].map((dir) => `${dir}/${mark}`)
   return [
     `for path in ${files.join(' ')}; do echo ${mark} >"\${path%/*}/${mark}"; done`,
     `export MARK=${mark}`,
     // Quiet, and apart from the step: whoever holds its output is waited for.
     `sh -c 'sleep 300; : ${mark}' >/dev/null 2>&1 </dev/null &`,
-    `syslogd -O /work/${mark}.log >/dev/null 2>&1 </dev/null`,
+    `syslogd -O ./${mark}.log >/dev/null 2>&1 </dev/null`,
     'echo ready',
     'sleep 300'
   ].join('\n')
@@ -33,7 +34,7 @@ function search(mark: string): string {
     'set +e',
     `mark=${mark.slice(0, 16)}$(printf %s ${mark.slice(16)})`,
     'find / -xdev -name "*$mark*" 2>/dev/null',
-    'for dir in /work /tmp /dev/shm /root; do grep -r -l -s "$mark" "$dir"; done',
+    `for dir in ${WORKSPACE_INSIDE} /tmp /dev/shm /root; do grep -r -l -s "$mark" "$dir"; done`,
     'for pid in /proc/[0-9]*; do',
     '  [ "$pid" = "/proc/$$" ] || [ "$pid" = /proc/self ] && continue',
     '  tr "\\0" " " <"$pid/cmdline" 2>/dev/null | grep -s "$mark"',
@@ -64,7 +65,7 @@ describe('two jobs that look for each other', { timeout: TEST_MS }, () => {
     const { lines } = await rig.run({ steps: [{ run: own }, { run: search(mark) }] })
     const found = lines.map(({ text }) => text).filter((text) => text.includes(mark))
 
-    expect(found).toContain(`/work/${mark}`)
+    expect(found).toContain(`${WORKSPACE_INSIDE}/${mark}`)
     expect(found).toContain(`/dev/shm/${mark}`)
     expect(found.some((text) => text.includes('sleep 300'))).toBe(true)
     expect(found.some((text) => text.includes(`MARK=${mark}`))).toBe(true)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { imageVolumes } from '../../../agent/execute/image-volumes.ts'
 import { STRICT } from '../../../agent/execute/profile-strict.ts'
+import { WORKSPACE_INSIDE } from '../../../agent/execute/sandbox-profile.ts'
 
 const of = (...volumes: readonly string[]) => imageVolumes('R.0', { volumes })
 
@@ -27,12 +28,13 @@ describe('the volumes that an image declares', () => {
     const resources = { cpuMilli: 1_000, memoryBytes: 1_000_000 }
     const who = { jobId: 'R.0', epoch: 1, claimId: 'c', peerId: 'p', storeId: 's', volume: 'v' }
     const files = { imageId: 'i', leaseDir: '', busybox: '', guard: '' }
-    const imageVolumes = ['/data', '/tmp', '/work/x']
+    const below = `${WORKSPACE_INSIDE}/x`
+    const imageVolumes = ['/data', '/tmp', below]
     const volumes = STRICT.volumes({ ...who, ...files, resources, imageVolumes })
     const targets = volumes.map(({ target }) => target)
 
     expect(targets.filter((target) => target === '/tmp')).toHaveLength(1)
-    expect(targets).toEqual(expect.arrayContaining(['/data', '/work/x']))
+    expect(targets).toEqual(expect.arrayContaining(['/data', below]))
     expect(volumes.every(({ memory }) => memory !== undefined)).toBe(true)
     expect(new Set(volumes.map(({ suffix }) => suffix)).size).toBe(volumes.length)
   })
