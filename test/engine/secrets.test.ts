@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WORKSPACE_INSIDE } from '../../agent/execute/sandbox-profile.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
@@ -76,7 +77,7 @@ test('what a job is given is nowhere but with the job, while it runs and afterwa
     'cat /run/secrets/key.pem',
     'stat -c "%a %u" /run/secrets/key.pem',
     'echo ready',
-    'while [ ! -e /work/go ]; do sleep 0.1; done'
+    'while [ ! -e ./go ]; do sleep 0.1; done'
   ].join('\n')
   const since = Math.floor(Date.now() / 1_000)
   const attempt = await rig.start({
@@ -93,7 +94,13 @@ test('what a job is given is nowhere but with the job, while it runs and afterwa
   const inspected = JSON.stringify(await docker.getContainer(name).inspect())
   const running = { found: await holding(places, texts), lines: await commandLines() }
   await rig.engine.exec({
-    ...{ container: name, command: ['/bin/touch', '/work/go'], env: [], user: '0', workdir: '/' },
+    ...{
+      container: name,
+      command: ['/bin/touch', 'go'],
+      env: [],
+      user: '0',
+      workdir: WORKSPACE_INSIDE
+    },
     onOutput: () => undefined
   })
   const result = await attempt.result
