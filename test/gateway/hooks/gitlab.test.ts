@@ -64,7 +64,13 @@ describe('a push to a project of GitLab', () => {
 
     expect(answer).toMatchObject({ status: 202, verdict: 'accepted' })
     const place = { forgeHost: 'gitlab.example', repositoryId: '15', commit }
-    const rest = { event: 'push' as const, ref: 'refs/heads/main', number: '', action: '', rerunNonce: '' }
+    const rest = {
+      event: 'push' as const,
+      ref: 'refs/heads/main',
+      number: '',
+      action: '',
+      rerunNonce: ''
+    }
     expect(answer.run).toBe(runIdOfOrigin({ ...place, ...rest }))
     const sealed = await eventually('it is recorded', () => rig.registers.chosen.get(answer.run))
     expect(sealed.announcement.manifest).toMatchObject({ url: KERNEL, pusher: 'lena' })
