@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { webhookHeaders } from './standard-webhook.ts'
 
 /*
- * Deliveries as GitLab sends them, from its documentation and design/git-servers.md D1 alone: shares
- * no code with the gateway.
+ * Deliveries as GitLab sends them, from its documentation and design/git-servers.md D1 alone: it
+ * shares no code with the gateway.
  */
 
 export const GITLAB_TOKEN = 'a token of twenty-four b'
