@@ -37,7 +37,6 @@ const KILL_REASON_MS_MAX = 1_000
 const KILLED = 137
 /** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
 const TERM_MS_MAX = 2_000
-
 /** Times in a row that a look at what a begun step left may fail. */
 const FOLLOW_TRIES_MAX = 5
 const FOLLOW_PAUSE_MS = 500
@@ -144,7 +143,12 @@ export class ContainerSandbox implements Sandbox {
       if (died !== undefined) return died
       throw error
     }
-    if (end.kind === 'not_started') return (await this.#death(oom)) ?? end
+    if (end.kind === 'not_started') {
+      return (
+        (await this.#death(oom)) ??
+        ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
+      )
+    }
     return await this.#judged(end.code, execId, oom)
   }
 
