@@ -15,9 +15,11 @@ import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
+import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
+import { tryNetwork } from './probe/network-trial.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryRuntimes } from './probe/runtimes.ts'
@@ -55,8 +57,9 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
-    networks = await openNetworks({ engine, clock, log, peerId }, settings.network)
     const trialParts = { engine, peerId, busybox }
+    const tryOut = (network: JobNetwork) => tryNetwork(trialParts, network)
+    networks = await openNetworks({ engine, clock, log, peerId, tryOut }, settings.network)
     const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
     const runtimes = { engine: patient, peerId, busybox, workspaces, clock }
     const host = await probeHost({

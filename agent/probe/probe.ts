@@ -173,7 +173,8 @@ function gitProblems(version: string): readonly HostProblem[] {
 export function networkProblems(cause: string | undefined): readonly HostProblem[] {
   if (cause === undefined) return []
   const found = `no job gets a network here: ${cause}`
-  const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'
+  const fix =
+    'install nftables or iptables and give the agent CAP_NET_ADMIN, or set network.rules to off'
   return [{ part: 'network', blocking: false, found, fix }]
 }
 

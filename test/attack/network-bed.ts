@@ -1,14 +1,22 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Backend } from '../../agent/execute/network/iptables.ts'
 import { BASE_IMAGE } from '../../deploy/base-image.ts'
 
 const run = promisify(execFile)
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
 const NEIGHBOUR_PORT = 80
+const PROGRAMS = ['iptables', 'ip6tables'] as const
+
+/** The ways of `iptables` into the kernel that this host has. */
+export const IPTABLES = (['nft', 'legacy'] as const).filter((backend) =>
+  existsSync(`/usr/sbin/iptables-${backend}`)
+)
 
 /** Addresses that only this bed has: each is one route of the host's to a namespace of its own. */
 export const WORLD = {
@@ -82,7 +90,13 @@ export class NetworkBed {
     if (this.#neighbour !== '') await tool('docker', ['rm', '-f', this.#neighbour]).catch(ignore)
     await tool('ip', ['link', 'del', this.#wire]).catch(ignore)
     await tool('ip', ['netns', 'del', this.#name]).catch(ignore)
+    await this.clearRules()
+  }
+
+  /** As a host is that never had an agent, whatever its rules were set by. */
+  async clearRules(): Promise<void> {
     await tool('nft', ['delete', 'table', 'inet', 'runner_mesh']).catch(ignore)
+    for (const backend of IPTABLES) for (const name of PROGRAMS) await clearChains(name, backend)
   }
 
   async #wireUp(): Promise<void> {
@@ -118,6 +132,22 @@ export class NetworkBed {
     const { stdout } = await tool('docker', ['port', this.#neighbour, String(NEIGHBOUR_PORT)])
     this.neighbourPort = Number(/:(\d+)\s*$/m.exec(stdout)?.[1])
   }
+}
+
+/** Ours alone, and what leads into them, in one step. */
+async function clearChains(name: string, backend: Backend): Promise<void> {
+  const { stdout } = await tool(`${name}-${backend}-save`, ['-t', 'filter'])
+  const chains = [...stdout.matchAll(/^:(RUNNER-MESH-\S+)/gm)].map(([, chain]) => chain ?? '')
+  if (chains.length === 0) return
+  const hooks = [...stdout.matchAll(/^-A ((?!RUNNER-MESH)\S+ .*RUNNER-MESH.*)$/gm)]
+  const lines = [
+    ...hooks.map(([, rule]) => `-D ${rule}`),
+    ...chains.map((chain) => `-F ${chain}`),
+    ...chains.map((chain) => `-X ${chain}`)
+  ]
+  const restore = run(`${name}-${backend}-restore`, ['-w', '5', '--noflush'], { env: { PATH } })
+  restore.child.stdin?.end(['*filter', ...lines, 'COMMIT', ''].join('\n'))
+  await restore
 }
 
 async function tool(name: string, args: readonly string[]): Promise<{ readonly stdout: string }> {

@@ -13,10 +13,12 @@ import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
+import type { JobNetwork } from '../../agent/execute/network/job-network.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
+import { tryNetwork } from '../../agent/probe/network-trial.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
@@ -88,8 +90,8 @@ export interface RigOptions {
   readonly socket?: string
   readonly requireIsolation?: IsolationLevel
   /** Networks of its jobs; without them there are none. */
-  readonly networks?: Omit<NetworkSettings, 'rules'>
-  /** In place of this host's own. */
+  readonly networks?: NetworkSettings
+  /** In place of this host's own, whatever the rules. */
   readonly table?: RuleTable
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
   /** Socket of another engine than this host's own, and the runtime of each job there. */
@@ -292,8 +294,10 @@ async function networksOf(
   { networks: settings, table }: RigOptions
 ): Promise<JobNetworks | undefined> {
   if (settings === undefined) return undefined
-  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table }
-  const networks = await openNetworks(parts, { rules: 'nft', ...settings })
+  const trial = { engine, peerId, busybox: '/bin/busybox' }
+  const tryOut = (network: JobNetwork) => tryNetwork(trial, network)
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table, tryOut }
+  const networks = await openNetworks(parts, settings)
   if (networks?.lost === undefined) return networks
   networks.stop()
   throw new Error(`no networks here: ${networks.lost}`)

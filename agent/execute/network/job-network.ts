@@ -1,4 +1,9 @@
-import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
+import {
+  type AddressRange,
+  formatAddress,
+  parseAddress,
+  rangeOf
+} from '../../../protocol/core/address-range.ts'
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
 import type { Engine } from '../engine.ts'
@@ -44,6 +49,7 @@ export class JobNetwork {
   readonly nameServers: readonly string[]
   readonly #parts: JobNetworkParts
   readonly #options: JobNetworkOptions
+  #gateway = ''
 
   constructor(parts: JobNetworkParts, options: JobNetworkOptions) {
     this.#parts = parts
@@ -52,6 +58,11 @@ export class JobNetwork {
     const { policy, nameServers } = options
     this.nameServers = typeof policy === 'string' ? nameServers : NOBODY
     this.bridge = bridgeOf(options.policy, options.claimId)
+  }
+
+  /** Of the host on its bridge; '' before it is made. */
+  get gateway(): string {
+    return this.#gateway
   }
 
   /** Before the container is made. Throws SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED. */
@@ -86,6 +97,8 @@ export class JobNetwork {
       const body = networkBody({ name, bridge: this.bridge, subnet, labels })
       try {
         await engine.createNetwork(body)
+        // Engines take the first one for themselves.
+        this.#gateway = formatAddress(rangeOf(subnet).first + 1)
         return body
       } catch (error) {
         // Another agent of this engine was faster, or a network that is none of ours.

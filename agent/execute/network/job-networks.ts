@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import {
   abilityFor,
   type NetworkAbility,
-  type NetworkPolicy
+  type NetworkPolicy,
+  type NetworkRules
 } from '../../../protocol/core/network.ts'
 import { NETWORK_PROOF_EVERY_MS } from '../../../protocol/core/network-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
@@ -11,8 +12,17 @@ import type { NetworkedPolicy } from './bridge.ts'
 import type { Firewall, OnLost } from './firewall.ts'
 import { JobNetwork, type JobNetworkParts, networkCause } from './job-network.ts'
 
-export interface JobNetworksParts extends JobNetworkParts {
+/** One way to keep jobs to their policies. */
+export interface Way {
+  readonly rules: NetworkRules
   readonly firewall: Firewall
+}
+
+export interface JobNetworksParts extends Omit<JobNetworkParts, 'firewall'> {
+  /** In the order of their trial; the first that proves itself is taken. */
+  readonly ways: readonly Way[]
+  /** Rejects where a container on this network gets where it must not; see tryNetwork. */
+  readonly tryOut: (network: JobNetwork) => Promise<void>
   readonly clock: Clock
   readonly log: Log
 }
@@ -39,7 +49,9 @@ type Labels = Readonly<Record<string, string>>
 export class JobNetworks {
   readonly #parts: JobNetworksParts
   readonly #options: JobNetworksOptions
-  #unproven: string | undefined = 'it was not tried yet'
+  #way: Way | undefined
+  /** Why the ways before the one that was taken were not, or all of them. */
+  #failed = 'it was not tried yet'
   #onChange: () => void = () => undefined
   #disarm: (() => void) | undefined
   #isStopped = false
@@ -47,7 +59,7 @@ export class JobNetworks {
   constructor(parts: JobNetworksParts, options: JobNetworksOptions) {
     this.#parts = parts
     this.#options = options
-    parts.firewall.onChange(() => this.#onChange())
+    for (const { firewall } of parts.ways) firewall.onChange(() => this.#onChange())
   }
 
   /** Nothing until the rules are proven, and while they are lost. */
@@ -57,7 +69,12 @@ export class JobNetworks {
 
   /** Why the host's rules cannot be proven now; undefined where they can. */
   get lost(): string | undefined {
-    return this.#unproven ?? this.#parts.firewall.lost
+    return this.#way === undefined ? this.#failed : this.#way.firewall.lost
+  }
+
+  /** What the host's kernel was told by; undefined before it is proven. */
+  get rules(): NetworkRules | undefined {
+    return this.#way?.rules
   }
 
   /** Called when `lost` and `offer` change; one listener. */
@@ -75,38 +92,46 @@ export class JobNetworks {
     labels: Labels
   ): JobNetwork | undefined {
     const ability = abilityFor(policy)
-    if (this.#unproven !== undefined) return undefined
+    if (this.#way === undefined) return undefined
     if (ability === undefined || !this.#options.offer.includes(ability)) return undefined
-    return this.#network(policy as NetworkedPolicy, request, labels)
+    return this.#network(this.#way, policy as NetworkedPolicy, request, labels)
   }
 
   /**
-   * Puts the rules in place, and makes and removes one network as jobs get them; where that fails,
-   * again every NETWORK_PROOF_EVERY_MS until it does not. Resolves after the first try.
+   * Puts the rules in place, and makes, tries and removes one network as jobs get them: one way
+   * after the other, and where none is proven, again every NETWORK_PROOF_EVERY_MS until one is.
+   * Resolves after the first round.
    */
   async prove(peerId: string): Promise<void> {
-    try {
-      await this.#try(peerId)
-      this.#unproven = undefined
-      this.#onChange()
-    } catch (error) {
-      this.#unproven = networkCause(error)
-      this.#parts.log.warn({ err: error }, 'networks of jobs not proven')
-      if (this.#isStopped) return
-      const again = (): void => void this.prove(peerId)
-      this.#disarm = this.#parts.clock.arm(NETWORK_PROOF_EVERY_MS, again)
+    const { ways, log, clock } = this.#parts
+    const failed: string[] = []
+    for (const way of ways) {
+      try {
+        await this.#try(way, peerId)
+        this.#way = way
+        log.info({ rules: way.rules, failed }, 'networks of jobs proven')
+        this.#onChange()
+        return
+      } catch (error) {
+        failed.push(`${way.rules}: ${networkCause(error)}`)
+        log.warn({ rules: way.rules, err: error }, 'networks of jobs not proven')
+      }
     }
+    this.#failed = failed.join('; ')
+    if (this.#isStopped) return
+    this.#disarm = clock.arm(NETWORK_PROOF_EVERY_MS, () => void this.prove(peerId))
   }
 
-  async #try(peerId: string): Promise<void> {
-    await this.#parts.firewall.check()
+  async #try(way: Way, peerId: string): Promise<void> {
+    await way.firewall.check()
     const claimId = randomBytes(16).toString('hex')
     const name = `runner-mesh-trial-${claimId.slice(0, 8)}`
     const labels = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
     const onLost = (): void => undefined
-    const trial = this.#network('internet', { jobId: 'trial', claimId, name, onLost }, labels)
+    const trial = this.#network(way, 'internet', { jobId: 'trial', claimId, name, onLost }, labels)
     try {
       await trial.open()
+      await this.#parts.tryOut(trial)
     } finally {
       await trial.remove()
     }
@@ -116,11 +141,18 @@ export class JobNetworks {
   stop(): void {
     this.#isStopped = true
     this.#disarm?.()
-    this.#parts.firewall.stop()
+    for (const { firewall } of this.#parts.ways) firewall.stop()
   }
 
-  #network(policy: NetworkedPolicy, request: NetworkRequest, labels: Labels): JobNetwork {
+  #network(
+    { firewall }: Way,
+    policy: NetworkedPolicy,
+    request: NetworkRequest,
+    labels: Labels
+  ): JobNetwork {
+    const { engine, host } = this.#parts
     const { subnets: pool, nameServers } = this.#options
-    return new JobNetwork(this.#parts, { ...request, policy, labels, pool, nameServers })
+    const options = { ...request, policy, labels, pool, nameServers }
+    return new JobNetwork({ engine, host, firewall }, options)
   }
 }

@@ -1,16 +1,18 @@
-import type { NetworkAbility } from '../../../protocol/core/network.ts'
+import type { NetworkAbility, NetworkRules } from '../../../protocol/core/network.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 import type { Engine } from '../engine.ts'
 import { Firewall } from './firewall.ts'
 import { systemHostNetwork } from './host-network.ts'
+import { iptablesTable } from './iptables.ts'
+import type { JobNetwork } from './job-network.ts'
 import { JobNetworks } from './job-networks.ts'
 import { nftTable } from './nft.ts'
 import type { RuleTable } from './rule-table.ts'
 
 export interface NetworkSettings {
-  /** Whether this agent may set rules of its host, and by what. */
-  readonly rules: 'off' | 'nft'
+  /** Whether this agent may set rules of its host, and by what; `auto` for the first that works. */
+  readonly rules: 'off' | 'auto' | NetworkRules
   readonly offer: readonly NetworkAbility[]
   readonly subnets: string
   readonly dns: readonly string[]
@@ -21,8 +23,18 @@ export interface OpenNetworksParts {
   readonly clock: Clock
   readonly log: Log
   readonly peerId: string
-  /** Of this process's own network namespace where absent. */
+  /** See JobNetworksParts. */
+  readonly tryOut: (network: JobNetwork) => Promise<void>
+  /** In place of that of this process's own network namespace. */
   readonly table?: RuleTable | undefined
+}
+
+/** One table in one transaction comes before chains that others push down. */
+const ORDER: readonly NetworkRules[] = ['nft', 'iptables']
+
+const TABLES: Readonly<Record<NetworkRules, () => RuleTable>> = {
+  nft: nftTable,
+  iptables: iptablesTable
 }
 
 /**
@@ -30,15 +42,18 @@ export interface OpenNetworksParts {
  * Undefined where the owner wants none; never rejects.
  */
 export async function openNetworks(
-  { engine, clock, log, peerId, table = nftTable() }: OpenNetworksParts,
+  { engine, clock, log, peerId, tryOut, table }: OpenNetworksParts,
   settings: NetworkSettings
 ): Promise<JobNetworks | undefined> {
   if (settings.rules === 'off') return undefined
   const host = systemHostNetwork()
-  const firewall = new Firewall({ table, host, clock, log })
+  const ways = (settings.rules === 'auto' ? ORDER : [settings.rules]).map((rules) => {
+    const parts = { table: table ?? TABLES[rules](), host, clock, log }
+    return { rules, firewall: new Firewall(parts) }
+  })
   const { offer, subnets, dns } = settings
   const networks = new JobNetworks(
-    { engine, firewall, host, clock, log },
+    { engine, ways, host, tryOut, clock, log },
     { offer, subnets, nameServers: dns }
   )
   await networks.prove(peerId)

@@ -46,7 +46,9 @@ beforeEach(() => {
   const log = silentLog()
   const firewall = new Firewall({ table, host, clock, log })
   const options = { offer: OFFER, subnets: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
-  networks = new JobNetworks({ engine, firewall, host, clock, log }, options)
+  const ways = [{ rules: 'nft' as const, firewall }]
+  const tryOut = async () => undefined
+  networks = new JobNetworks({ engine, ways, host, tryOut, clock, log }, options)
   networks.onChange(() => changes.push(networks.offer))
 })
 
@@ -72,7 +74,7 @@ test('nothing is offered before the rules are proven, and then what the owner of
 test('a proof that fails is tried again until it does not', async () => {
   await networks.prove('peer')
   await clock.advance(5 * NETWORK_PROOF_EVERY_MS)
-  expect([networks.offer, networks.lost]).toEqual([[], 'nft is not installed'])
+  expect([networks.offer, networks.lost]).toEqual([[], 'nft: nft is not installed'])
   expect(networks.networkOf('internet', REQUEST, {})).toBeUndefined()
 
   broken = false
