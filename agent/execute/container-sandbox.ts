@@ -9,9 +9,10 @@ import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-t
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
 import { withHome } from './job-environment.ts'
+import { removeByClaim, removeNamesake } from './namesake.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
-import { differences } from './read-back.ts'
+import { checkStored } from './read-back.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
@@ -61,7 +62,7 @@ export interface ContainerSandboxOptions {
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'prove' | 'remove'> | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -78,14 +79,19 @@ export class ContainerSandbox implements Sandbox {
   /** Bytes that steps wrote so far: together they are kept up to the size of a log. */
   #written = 0
   #id: string | undefined
+  /** What it is made of, once its network has had its say. */
+  #body: ContainerBody
 
   constructor(parts: ContainerSandboxParts, options: ContainerSandboxOptions) {
     this.name = options.name
     this.#engine = parts.engine
     this.#log = parts.log
     this.#options = options
-    const claim = options.body.Labels['runner-mesh.claim'] ?? ''
-    this.#watch = new ContainerWatch(parts.engine, { 'runner-mesh.claim': claim })
+    this.#body = options.body
+    const { 'runner-mesh.claim': claim = '', [PROFILE_LABEL]: made = '' } = options.body.Labels
+    // The container that holds its network has its claim as well.
+    const labels = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
+    this.#watch = new ContainerWatch(parts.engine, labels)
   }
 
   async create(signal: AbortSignal): Promise<void> {
@@ -98,6 +104,13 @@ export class ContainerSandbox implements Sandbox {
 
   async start(signal: AbortSignal): Promise<void> {
     await orAbort(this.#flown(this.#engine.start(this.#container())), signal)
+    const { network, profile, image } = this.#options
+    const user = profile.user ?? (image.user || '0')
+    await network?.prove(async (command) => {
+      const call = { container: this.#container(), command, user, signal }
+      const { end, said } = await runHelper((request) => this.#exec(request), call)
+      return { code: end.kind === 'exited' ? end.code : undefined, said }
+    })
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -246,50 +259,29 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #readBack(): Promise<void> {
-    const { jobId, body } = this.#options
     const stored = await this.#engine.inspect(this.#container())
     if (stored === undefined) throw this.#failed('exist', 'it was removed as soon as it was made')
-    const [first, ...more] = differences(body, stored)
-    if (first === undefined) return
-    const others = more.length === 0 ? '' : `, and ${more.length} fields more`
-    throw new MeshError('SANDBOX_DIFFERS', { job: jobId, difference: `${first}${others}` })
+    checkStored(this.#options.jobId, this.#body, stored)
   }
 
   async #create(): Promise<void> {
-    const { name, image, body, network } = this.#options
+    const { name, image, network } = this.#options
     // First: a container is never on a bridge whose rules are not there.
-    await network?.open()
+    if (network !== undefined) this.#body = await network.open(this.#body)
     for (let tries = 1; ; tries++) {
       try {
-        this.#id = await this.#engine.create(name, image.platform, body)
+        this.#id = await this.#engine.create(name, image.platform, this.#body)
         return
       } catch (error) {
         if (!isStatus(error, 409) || tries === CREATE_TRIES_MAX) throw error
-        await this.#removeNamesake()
+        await removeNamesake(this.#engine, this.#options.jobId, name, this.#body)
       }
     }
   }
 
-  /** Left by an earlier attempt of ours; its source volume has another name and is reaped. */
-  async #removeNamesake(): Promise<void> {
-    const { name, body } = this.#options
-    const other = await this.#engine.inspect(name)
-    if (other === undefined) return
-    if (other.labels['runner-mesh.peer'] !== body.Labels['runner-mesh.peer']) {
-      throw this.#failed('be created', `container ${name} is somebody else's: remove it`)
-    }
-    await this.#engine.remove(other.id)
-  }
-
-  /** By name where the answer to create never came; a namesake with another claim is left alone. */
   async #removeContainer(): Promise<void> {
-    if (this.#id !== undefined) {
-      await this.#engine.remove(this.#id)
-      return
-    }
-    const found = await this.#engine.inspect(this.name)
-    const claim = this.#options.body.Labels['runner-mesh.claim']
-    if (found?.labels['runner-mesh.claim'] === claim) await this.#engine.remove(found?.id ?? '')
+    if (this.#id !== undefined) await this.#engine.remove(this.#id)
+    else await removeByClaim(this.#engine, this.name, this.#body)
   }
 
   /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */

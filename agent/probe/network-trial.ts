@@ -1,54 +1,71 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { Readable } from 'node:stream'
+import type { Engine } from '../execute/engine.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
+import { runHelper } from '../execute/helper-process.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
+import type { RunInside } from '../execute/network/gate.ts'
 import type { JobNetwork } from '../execute/network/job-network.ts'
 import { TRIAL_LABEL } from '../execute/reaping.ts'
-import { EMPTY_ROOT, exitCode, type TrialParts, trialBody, trialName } from './trial.ts'
+import { EMPTY_ROOT, type TrialParts, trialBody, trialName } from './trial.ts'
 
 /** Exit codes of the container's program. */
 const [NO_ROUTE, REACHED] = [3, 4] as const
+/** As a stranger's job is: without any right. */
+const NOBODY = '10001:10001'
+/** Milliseconds of one command; that a port does not answer shows after one second. */
+const KNOCK_MS_MAX = 10_000
+/** Longer than all of it. */
+const WAIT = `exec ${BUSYBOX_INSIDE} sleep 60`
 
 /**
- * Starts a container on a network as jobs get them, which knocks at this host. Throws where it gets
- * in, and where it could not have: rules that are listed may still be none that anybody asks.
+ * Opens a network as jobs get them, and starts a container on it that knocks at this host. Throws
+ * where it gets in, and where it could not have: rules that are listed may still be none that
+ * anybody asks.
  */
 export async function tryNetwork(
   parts: TrialParts,
-  network: Pick<JobNetwork, 'name' | 'gateway'>
+  network: Pick<JobNetwork, 'open' | 'prove' | 'gateway'>
 ): Promise<void> {
   const { engine, peerId } = parts
-  const door = await listenAt(network.gateway)
+  const image = await engine.importRoot(Readable.from([EMPTY_ROOT]), { [TRIAL_LABEL]: peerId })
   let id: string | undefined
-  let image: string | undefined
   try {
-    image = await engine.importRoot(Readable.from([EMPTY_ROOT]), { [TRIAL_LABEL]: peerId })
-    const body = await trialBody(parts, image, knockAt(network.gateway, portOf(door)))
-    const HostConfig = { ...body.HostConfig, NetworkMode: network.name }
+    const body = await network.open(await trialBody(parts, image, WAIT))
     const platform = nativePlatform(await engine.info())
-    id = await engine.create(trialName('network', peerId), platform, { ...body, HostConfig })
+    id = await engine.create(trialName('network', peerId), platform, body)
     await engine.start(id)
-    const code = await exitCode(engine, id)
-    if (code === REACHED) throw new Error('a container reached this host in spite of the rules')
-    if (code !== 0) throw new Error(`a container got no route from the engine (exit ${code})`)
+    const run = insideOf(engine, id)
+    await network.prove(run)
+    await knock(run, network.gateway)
   } finally {
-    door.close()
     if (id !== undefined) await engine.remove(id)
-    if (image !== undefined) await engine.removeImage(image)
+    await engine.removeImage(image)
   }
 }
 
-async function listenAt(address: string): Promise<Server> {
+async function knock(run: RunInside, gateway: string): Promise<void> {
   const door = createServer((socket) => socket.on('error', () => undefined).end())
-  door.listen(0, address)
-  await once(door, 'listening')
-  return door
+  door.listen(0, gateway)
+  try {
+    await once(door, 'listening')
+    const script = knockAt(gateway, (door.address() as AddressInfo).port)
+    const { code, said } = await run([BUSYBOX_INSIDE, 'sh', '-c', script])
+    if (code === REACHED) throw new Error('a container reached this host in spite of the rules')
+    if (code !== 0) throw new Error(`a container got no route: ${said.trim() || `exit ${code}`}`)
+  } finally {
+    door.close()
+  }
 }
 
-function portOf(door: Server): number {
-  const address = door.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
+function insideOf(engine: Engine, container: string): RunInside {
+  return async (command) => {
+    const signal = AbortSignal.timeout(KNOCK_MS_MAX)
+    const call = { container, command, user: NOBODY, signal }
+    const { end, said } = await runHelper((request) => engine.exec(request), call)
+    return { code: end.kind === 'exited' ? end.code : undefined, said }
+  }
 }
 
 function knockAt(address: string, port: number): string {

@@ -17,7 +17,7 @@ export type NetworkKind = 'none' | 'internet' | 'open' | 'allow'
 export type NetworkAbility = 'internet' | 'private' | 'open'
 
 /** How a host keeps jobs to their policies: whose rules its kernel has been told. */
-export type NetworkRules = 'nft' | 'iptables'
+export type NetworkRules = 'nft' | 'iptables' | 'holder'
 
 export function networkKind(policy: NetworkPolicy): NetworkKind {
   return typeof policy === 'string' ? policy : 'allow'

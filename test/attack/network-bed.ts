@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -41,6 +42,7 @@ export class NetworkBed {
   readonly #wire: string
   #world: ChildProcess | undefined
   #host: Server | undefined
+  #datagrams: Socket | undefined
   #neighbour = ''
   hostPort = 0
   neighbourPort = 0
@@ -71,12 +73,13 @@ export class NetworkBed {
     return lasting.map(([, , address = '']) => address)
   }
 
-  /** What a container of the engine's own, on a bridge without our rules, says. */
-  async underDefaults(script: string): Promise<string> {
+  /** What a container of the engine's own says, on a bridge without our rules, with `/programs`. */
+  async underDefaults(script: string, programs: string): Promise<string> {
     const name = `runner-mesh-bed-${process.pid}-plain`
     await tool('docker', ['network', 'create', '--subnet', '10.214.0.0/26', name])
     try {
-      const args = ['run', '--rm', '--network', name, BASE_IMAGE, 'sh', '-c', script]
+      const mount = ['--volume', `${programs}:/programs:ro`]
+      const args = ['run', '--rm', '--network', name, ...mount, BASE_IMAGE, 'sh', '-c', script]
       return (await tool('docker', args)).stdout
     } finally {
       await tool('docker', ['network', 'rm', name])
@@ -87,6 +90,7 @@ export class NetworkBed {
     this.#world?.kill('SIGKILL')
     this.#host?.closeAllConnections()
     this.#host?.close()
+    this.#datagrams?.close()
     if (this.#neighbour !== '') await tool('docker', ['rm', '-f', this.#neighbour]).catch(ignore)
     await tool('ip', ['link', 'del', this.#wire]).catch(ignore)
     await tool('ip', ['netns', 'del', this.#name]).catch(ignore)
@@ -125,6 +129,11 @@ export class NetworkBed {
     this.#host.listen(0, '0.0.0.0')
     await once(this.#host, 'listening')
     this.hostPort = (this.#host.address() as AddressInfo).port
+    const datagrams = createSocket('udp4')
+    this.#datagrams = datagrams
+    datagrams.on('message', (_, from) => datagrams.send('host\n', from.port, from.address))
+    datagrams.bind(this.hostPort, '0.0.0.0')
+    await once(datagrams, 'listening')
     const serve = 'mkdir /tmp/w && echo here >/tmp/w/index.html && exec httpd -f -p 80 -h /tmp/w'
     const publish = ['--publish', `0.0.0.0::${NEIGHBOUR_PORT}`]
     const made = await tool('docker', ['run', '-d', ...publish, BASE_IMAGE, 'sh', '-c', serve])

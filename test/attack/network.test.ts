@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { GUARD_COMMAND } from '../../agent/execute/guard.ts'
 import { iptablesTable } from '../../agent/execute/network/iptables.ts'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import { openingKey } from '../../agent/execute/network/openings.ts'
@@ -11,6 +12,7 @@ import type { NetworkAbility, NetworkPolicy, NetworkRules } from '../../protocol
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { IPTABLES, NetworkBed, WORLD } from './network-bed.ts'
+import { compileInto, everyTry, reachedBy, reachedIn, scriptOf, type Try } from './network-tries.ts'
 
 const SET_UP_MS = 120_000
 const TEST_MS = 60_000
@@ -36,81 +38,27 @@ interface Way {
 let bed: NetworkBed
 let rig: AttemptRig
 let tries: readonly Try[]
-let defaults: ReadonlySet<string>
+let programs: string
+let defaults: readonly string[]
 let commit: string
-
-interface Try {
-  readonly name: string
-  readonly command: string
-}
 
 beforeAll(async () => {
   bed = await NetworkBed.open()
-  tries = await everyTry()
-  defaults = reachedIn(await bed.underDefaults(`PING='ping -c 1 -W 2'\n${scriptOf(tries)}`))
+  tries = await everyTry(bed)
+  programs = await mkdtemp(join(tmpdir(), 'runner-mesh-programs-'))
+  await compileInto(programs)
+  const script = `PING='ping -c 1 -W 2' PROGRAMS=/programs\n${scriptOf(tries)}`
+  defaults = reachedIn(await bed.underDefaults(script, programs))
 }, SET_UP_MS)
 
-afterAll(() => bed?.close())
-
-/** What is tried under each policy: connections, a datagram's answer, pings. */
-async function everyTry(): Promise<readonly Try[]> {
-  // A fetch in full: that a connection is taken may be a proxy's doing.
-  const get = (name: string, place: string): Try => {
-    const fetch = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${place.replace(':', ' ')}`
-    return { name, command: `${fetch} | grep -qE '^(here|host)$'` }
-  }
-  const world = Object.entries(WORLD)
-  const hosts = (await bed.hostAddresses()).map((address, index) => ({ address, index }))
-  const gateway = "$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')"
-  return [
-    ...world.map(([name, address]) => get(name, `${address}:80`)),
-    get('lan database', `${WORLD.lan}:5432`),
-    get('mail', `${WORLD.internet}:25`),
-    // A frame of the job's own making goes where no rule of a route looks.
-    { name: 'gateway by frames', command: `arping -c 1 -w 2 -I eth0 ${gateway} >/dev/null` },
-    { name: 'name server', command: `nslookup a.example ${WORLD.lan} 2>&1 | grep -q 1.2.3.4` },
-    get('gateway', `${gateway}:${bed.hostPort}`),
-    ...hosts.map(({ address, index }) => get(`host ${index}`, `${address}:${bed.hostPort}`)),
-    ...hosts.map(({ address, index }) =>
-      get(`neighbour ${index}`, `${address}:${bed.neighbourPort}`)
-    ),
-    ...[...world, ['host', hosts[0]?.address ?? ''] as const].map(([name, address]) => {
-      return { name: `ping ${name}`, command: `$PING ${address} >/dev/null` }
-    })
-  ]
-}
-
-/** A commit with a ping that needs no right: an image's own asks for a raw socket. */
-async function withPing(): Promise<string> {
-  return await rig.git.commitTree(async (dir) => {
-    const source = join(import.meta.dirname, 'ping.c')
-    const flags = ['-std=gnu11', '-O1', '-static', '-Wall', '-Wextra', '-Werror']
-    await promisify(execFile)('cc', [...flags, '-o', join(dir, 'ping'), source])
-  })
-}
-
-function scriptOf(all: readonly Try[]): string {
-  const each = all.map(
-    ({ name, command }) => `(${command} 2>/dev/null && echo "reached ${name}") &`
-  )
-  return [...each, 'wait'].join('\n')
-}
-
-function reachedIn(text: string): ReadonlySet<string> {
-  return new Set([...text.matchAll(/^reached (.*)$/gm)].map((match) => match[1] ?? ''))
-}
-
-/** Sorted names of what a job under this policy reached. */
-async function reached(network: NetworkPolicy): Promise<readonly string[]> {
-  const run = `PING=./ping\n${scriptOf(tries)}`
-  const { result, lines } = await rig.run({ commit, steps: [{ run }], spec: { network } })
-  expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
-  return [...reachedIn(lines.map(({ text }) => text).join('\n'))].sort()
-}
+afterAll(async () => {
+  await bed?.close()
+  await rm(programs, { recursive: true, force: true })
+})
 
 test("a stranger would reach the host, its LAN and its metadata under the engine's defaults", () => {
   const names = tries.map(({ name }) => name)
-  expect([...defaults].sort()).toEqual(names.toSorted())
+  expect(defaults).toEqual(names.toSorted())
 })
 
 describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
@@ -119,13 +67,15 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
   beforeAll(async () => {
     await bed.clearRules()
     rig = await AttemptRig.open({ networks, table })
-    commit = await withPing()
+    commit = await rig.git.commitTree(compileInto)
   }, SET_UP_MS)
 
   afterAll(async () => {
     await rig?.close()
     await bed.clearRules()
   })
+
+  const reached = (network: NetworkPolicy) => reachedBy(rig, commit, tries, network)
 
   async function openings(): Promise<readonly string[]> {
     return (await table.list())?.openings.map(openingKey) ?? []
@@ -287,6 +237,110 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
 
       expect(list).toContainEqual(expect.stringContaining(LISTED))
     })
+  })
+})
+
+describe('under rules by a holder', { timeout: TEST_MS }, () => {
+  const LIST = { allow: [`${WORLD.internet}:1-100`] }
+  const networks = { ...SETTINGS, rules: 'holder' as const }
+
+  beforeAll(async () => {
+    await bed.clearRules()
+    rig = await AttemptRig.open({ networks })
+    commit = await rig.git.commitTree(compileInto)
+  }, SET_UP_MS)
+
+  afterAll(() => rig?.close())
+
+  test('no rule of the host is set', async () => {
+    expect(await nftTable().list()).toBeUndefined()
+    expect(rig.networks?.rules).toBe('holder')
+  })
+
+  test('a stranger reaches what the policy says, and nothing else', async () => {
+    expect(await reachedBy(rig, commit, tries, 'none')).toEqual([])
+    expect(await reachedBy(rig, commit, tries, 'internet')).toEqual([
+      'internet',
+      'name server',
+      'otherInternet',
+      'ping internet',
+      'ping otherInternet'
+    ])
+    expect(await reachedBy(rig, commit, tries, LIST)).toEqual(['internet'])
+  })
+
+  test("it asks names of the owner's servers alone, and of none under a list", async () => {
+    const steps = [{ run: 'nslookup a.example 2>&1 | grep -o 1.2.3.4 || echo nothing' }]
+    const asked = await rig.run({ steps, spec: { network: 'internet' } })
+    const listed = await rig.run({ steps, spec: { network: LIST } })
+
+    expect(asked.lines.map(({ text }) => text)).toEqual([WORLD.internet])
+    expect(listed.lines.map(({ text }) => text)).toEqual(['nothing'])
+  })
+
+  test.each(['trusted', 'untrusted'] as const)('changes nothing of it (%s)', async (trust) => {
+    const tries = [
+      'ip route add 10.0.0.0/8 dev eth0',
+      'ip address add 10.9.9.10/32 dev eth0',
+      'ip link set eth0 down',
+      'ip route del default'
+    ]
+    const run = tries.map((one) => `${one} 2>&1 && echo "changed by ${one}"`).join('\n')
+    const { lines } = await rig.run({
+      trust,
+      steps: [{ run: `${run}\necho end` }],
+      spec: { network: 'internet' }
+    })
+    const said = lines.map(({ text }) => text)
+    expect(said.filter((text) => /not permitted/.test(text))).toHaveLength(tries.length)
+    expect(said.filter((text) => /^changed/.test(text))).toEqual([])
+  })
+
+  test.each<NetworkPolicy>(['open', { allow: ['10.9.9.9:80'] }])('refuses %s', async (network) => {
+    const { result } = await rig.run({ spec: { network } })
+    expect(result).toMatchObject({ kind: 'interrupted', userCodeRan: false })
+    expect(await rig.left()).toEqual([])
+  })
+
+  test('its end is the end of the job, as of the host; nothing is left', async () => {
+    const attempt = await rig.start({
+      steps: [{ run: 'echo on; sleep 60' }],
+      spec: { network: 'internet' }
+    })
+    await eventually('it runs', () => attempt.lines.length > 0)
+    const holder = { 'runner-mesh.peer': rig.peerId, 'runner-mesh.profile': 'holder' }
+    const [found] = await rig.engine.containers(holder)
+    await rig.engine.kill(found?.id ?? '', 'SIGKILL')
+
+    expect(await attempt.result).toMatchObject({
+      ...{ kind: 'interrupted', reason: 'sandbox_failed', fault: 'host' },
+      message: expect.stringContaining('holder of its network has ended')
+    })
+    expect(await rig.left()).toEqual([])
+  })
+
+  test('it is a container with one right, which ends with the lease of its job', async () => {
+    const attempt = await rig.start({
+      steps: [{ run: 'echo on; sleep 60' }],
+      spec: { network: 'internet' }
+    })
+    await eventually('it runs', () => attempt.lines.length > 0)
+    const holder = { 'runner-mesh.peer': rig.peerId, 'runner-mesh.profile': 'holder' }
+    const [found] = await rig.engine.containers(holder)
+    const seen = await rig.engine.inspect(found?.id ?? '')
+    const survivors = await rig.executor.survivors()
+    attempt.abort('cancelled')
+    await attempt.result
+
+    expect(seen?.hostConfig).toMatchObject({
+      ...{ CapDrop: ['ALL'], Privileged: false, ReadonlyRootfs: true },
+      ...{ PidsLimit: 16, Memory: 16_777_216 }
+    })
+    const [only] = (seen?.hostConfig['CapAdd'] ?? []) as readonly string[]
+    expect(only?.replace('CAP_', '')).toBe('NET_ADMIN')
+    expect(seen?.config['Entrypoint']).toEqual(GUARD_COMMAND)
+    // Whoever goes on with the job after a restart goes on with the job's own.
+    expect(survivors).toHaveLength(1)
   })
 })
 

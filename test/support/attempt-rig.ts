@@ -12,6 +12,7 @@ import type { SecretValue } from '../../agent/execute/attempt-secrets.ts'
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
+import { GROUND_DIR } from '../../agent/execute/ground.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
 import type { JobNetwork } from '../../agent/execute/network/job-network.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
@@ -161,7 +162,7 @@ export class AttemptRig {
       )
     }
     const peerId = options.peerId ?? `test-${randomBytes(8).toString('hex')}`
-    const networks = await networksOf(engine, peerId, options)
+    const networks = await networksOf(engine, peerId, root, options)
     return new AttemptRig({ engine, git, root, commit, images, options, networks, peerId })
   }
 
@@ -291,12 +292,14 @@ export class AttemptRig {
 async function networksOf(
   engine: Engine,
   peerId: string,
+  root: string,
   { networks: settings, table }: RigOptions
 ): Promise<JobNetworks | undefined> {
   if (settings === undefined) return undefined
   const trial = { engine, peerId, busybox: '/bin/busybox' }
   const tryOut = (network: JobNetwork) => tryNetwork(trial, network)
-  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table, tryOut }
+  const kits = join(root, 'workspaces', GROUND_DIR)
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table, tryOut, kits }
   const networks = await openNetworks(parts, settings)
   if (networks?.lost === undefined) return networks
   networks.stop()

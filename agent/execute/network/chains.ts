@@ -118,7 +118,8 @@ function hooksAt(place: string, hooks: readonly string[]): readonly string[] {
 }
 
 function isHook(rule: string): boolean {
-  return [...HOOKS.input, ...HOOKS.forward].includes(rule)
+  const hooks: readonly string[] = [...HOOKS.input, ...HOOKS.forward]
+  return hooks.includes(rule)
 }
 
 function openingRule({ bridge, address, prefix, protocol, ports }: Opening): string {

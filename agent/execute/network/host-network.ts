@@ -6,18 +6,27 @@ export interface HostNetwork {
   interfaces(): Promise<ReadonlySet<string>>
   /** Where packets go that are not for everywhere else. */
   routes(): Promise<readonly AddressRange[]>
+  /** Each of its own, IPv4. */
+  addresses(): Promise<readonly string[]>
 }
 
 export function systemHostNetwork(): HostNetwork {
   return {
     interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
-    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8'))
+    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8')),
+    addresses: async () => parseAddresses(await readFile('/proc/self/net/fib_trie', 'utf8'))
   }
 }
 
 export function parseInterfaces(text: string): ReadonlySet<string> {
   const names = text.split('\n').map((line) => /^\s*([^:\s]+):/.exec(line)?.[1])
   return new Set(names.filter((name) => name !== undefined))
+}
+
+/** An address is a line of its own, what it is for the next. */
+export function parseAddresses(text: string): readonly string[] {
+  const found = [...text.matchAll(/\|-- ([\d.]+)\n\s+\/32 host LOCAL/g)]
+  return [...new Set(found.map(([, address = '']) => address))]
 }
 
 /**

@@ -7,9 +7,10 @@ import {
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
 import type { Engine } from '../engine.ts'
-import { EngineError, type NetworkBody } from '../engine-types.ts'
+import { type ContainerBody, EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
-import type { Firewall, OnLost } from './firewall.ts'
+import type { OnLost } from './firewall.ts'
+import type { Gate, Guarded, RunInside } from './gate.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
 import { openingsFor } from './openings.ts'
@@ -25,7 +26,7 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
-  readonly firewall: Pick<Firewall, 'open' | 'close'>
+  readonly gate: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'>
   readonly host: HostNetwork
 }
 
@@ -65,26 +66,40 @@ export class JobNetwork {
     return this.#gateway
   }
 
-  /** Before the container is made. Throws SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED. */
-  async open(): Promise<void> {
-    const body = await this.#create()
-    await this.#readBack(body)
-    await this.adopt()
+  /**
+   * Before the container is made: what it is to be made of in place of `body`. Throws
+   * SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED.
+   */
+  async open(body: ContainerBody): Promise<ContainerBody> {
+    const made = await this.#create()
+    await this.#readBack(made)
+    return await this.#parts.gate.open(this.#guarded(), body)
   }
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
-    const { policy, nameServers, onLost } = this.#options
-    const openings = openingsFor(policy, this.bridge, nameServers)
-    await this.#parts.firewall.open(this.bridge, openings, onLost)
+    await this.#parts.gate.adopt(this.#guarded())
+  }
+
+  /** Once the container runs, before anything of the job does. Throws NETWORK_UNENFORCED. */
+  async prove(run: RunInside): Promise<void> {
+    await this.#parts.gate.prove(this.#guarded(), run)
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
   async remove(): Promise<void> {
-    const { engine, firewall } = this.#parts
+    const { engine, gate } = this.#parts
     const claim = { 'runner-mesh.claim': this.#options.claimId }
+    await gate.leave(this.#guarded())
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
-    await firewall.close(this.bridge)
+    await gate.close(this.#guarded())
+  }
+
+  #guarded(): Guarded {
+    const { jobId, name, policy, labels, onLost } = this.#options
+    const openings = openingsFor(policy, this.bridge, this.#options.nameServers)
+    const { bridge, gateway, nameServers } = this
+    return { jobId, name, bridge, gateway, policy, openings, nameServers, labels, onLost }
   }
 
   async #create(): Promise<NetworkBody> {

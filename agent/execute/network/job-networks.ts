@@ -9,19 +9,22 @@ import { NETWORK_PROOF_EVERY_MS } from '../../../protocol/core/network-limits.ts
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 import type { NetworkedPolicy } from './bridge.ts'
-import type { Firewall, OnLost } from './firewall.ts'
+import type { OnLost } from './firewall.ts'
+import type { Gate } from './gate.ts'
 import { JobNetwork, type JobNetworkParts, networkCause } from './job-network.ts'
 
 /** One way to keep jobs to their policies. */
 export interface Way {
   readonly rules: NetworkRules
-  readonly firewall: Firewall
+  /** What of an owner's offer it can keep. */
+  readonly keeps: readonly NetworkAbility[]
+  readonly gate: Gate
 }
 
-export interface JobNetworksParts extends Omit<JobNetworkParts, 'firewall'> {
+export interface JobNetworksParts extends Omit<JobNetworkParts, 'gate'> {
   /** In the order of their trial; the first that proves itself is taken. */
   readonly ways: readonly Way[]
-  /** Rejects where a container on this network gets where it must not; see tryNetwork. */
+  /** Opens it, and rejects where a container on it gets where it must not; see tryNetwork. */
   readonly tryOut: (network: JobNetwork) => Promise<void>
   readonly clock: Clock
   readonly log: Log
@@ -41,6 +44,8 @@ export interface NetworkRequest {
   readonly claimId: string
   readonly name: string
   readonly onLost: OnLost
+  /** The runtime that the job asks for; absent for the plain one. */
+  readonly runtime?: string | undefined
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -59,17 +64,19 @@ export class JobNetworks {
   constructor(parts: JobNetworksParts, options: JobNetworksOptions) {
     this.#parts = parts
     this.#options = options
-    for (const { firewall } of parts.ways) firewall.onChange(() => this.#onChange())
+    for (const { gate } of parts.ways) gate.onChange(() => this.#onChange())
   }
 
   /** Nothing until the rules are proven, and while they are lost. */
   get offer(): readonly NetworkAbility[] {
-    return this.lost === undefined ? this.#options.offer : []
+    const keeps = this.#way?.keeps ?? []
+    if (this.lost !== undefined) return []
+    return this.#options.offer.filter((ability) => keeps.includes(ability))
   }
 
   /** Why the host's rules cannot be proven now; undefined where they can. */
   get lost(): string | undefined {
-    return this.#way === undefined ? this.#failed : this.#way.firewall.lost
+    return this.#way === undefined ? this.#failed : this.#way.gate.lost
   }
 
   /** What the host's kernel was told by; undefined before it is proven. */
@@ -92,9 +99,12 @@ export class JobNetworks {
     labels: Labels
   ): JobNetwork | undefined {
     const ability = abilityFor(policy)
-    if (this.#way === undefined) return undefined
-    if (ability === undefined || !this.#options.offer.includes(ability)) return undefined
-    return this.#network(this.#way, policy as NetworkedPolicy, request, labels)
+    const way = this.#way
+    if (way === undefined || ability === undefined) return undefined
+    if (!this.#options.offer.includes(ability) || !way.keeps.includes(ability)) return undefined
+    // A runtime with a network stack of its own sends past what its namespace was told.
+    if (way.rules === 'holder' && request.runtime !== undefined) return undefined
+    return this.#network(way, policy as NetworkedPolicy, request, labels)
   }
 
   /**
@@ -123,14 +133,13 @@ export class JobNetworks {
   }
 
   async #try(way: Way, peerId: string): Promise<void> {
-    await way.firewall.check()
+    await way.gate.check()
     const claimId = randomBytes(16).toString('hex')
     const name = `runner-mesh-trial-${claimId.slice(0, 8)}`
     const labels = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
     const onLost = (): void => undefined
     const trial = this.#network(way, 'internet', { jobId: 'trial', claimId, name, onLost }, labels)
     try {
-      await trial.open()
       await this.#parts.tryOut(trial)
     } finally {
       await trial.remove()
@@ -141,11 +150,11 @@ export class JobNetworks {
   stop(): void {
     this.#isStopped = true
     this.#disarm?.()
-    for (const { firewall } of this.#parts.ways) firewall.stop()
+    for (const { gate } of this.#parts.ways) gate.stop()
   }
 
   #network(
-    { firewall }: Way,
+    { gate }: Way,
     policy: NetworkedPolicy,
     request: NetworkRequest,
     labels: Labels
@@ -153,6 +162,6 @@ export class JobNetworks {
     const { engine, host } = this.#parts
     const { subnets: pool, nameServers } = this.#options
     const options = { ...request, policy, labels, pool, nameServers }
-    return new JobNetwork({ engine, host, firewall }, options)
+    return new JobNetwork({ engine, host, gate }, options)
   }
 }

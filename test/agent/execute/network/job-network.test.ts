@@ -1,15 +1,18 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
+  type ContainerBody,
   EngineError,
   type NetworkBody,
   type NetworkView
 } from '../../../../agent/execute/engine-types.ts'
+import type { Guarded } from '../../../../agent/execute/network/gate.ts'
 import { JobNetwork } from '../../../../agent/execute/network/job-network.ts'
-import { type Opening, openingKey } from '../../../../agent/execute/network/openings.ts'
+import { openingKey } from '../../../../agent/execute/network/openings.ts'
 import { rangeOf } from '../../../../protocol/core/address-range.ts'
 
 const CLAIM = '0a1b2c3d'.repeat(4)
 const BRIDGE = 'rmja0a1b2c3d'
+const BODY = { HostConfig: { Mounts: [] } } as unknown as ContainerBody
 const POLICY = { allow: ['1.2.3.4:80'] }
 
 let made: NetworkView[]
@@ -56,18 +59,24 @@ beforeEach(() => {
       return made.length < before
     }
   }
-  const firewall = {
-    open: async (bridge: string, openings: readonly Opening[]) =>
-      void opened.push([bridge, openings.map(openingKey)]),
-    close: async (bridge: string) => void closed.push(bridge)
+  const gate = {
+    open: async ({ bridge, openings }: Guarded, body: ContainerBody) => {
+      opened.push([bridge, openings.map(openingKey)])
+      return body
+    },
+    adopt: async () => undefined,
+    prove: async () => undefined,
+    leave: async () => void closed.push(`leave ${made.length}`),
+    close: async ({ bridge }: Guarded) => void closed.push(bridge)
   }
   const host = {
     interfaces: async () => interfaces,
-    routes: async () => [rangeOf('10.213.0.0/17')]
+    routes: async () => [rangeOf('10.213.0.0/17')],
+    addresses: async () => []
   }
   const labels = { 'runner-mesh.peer': 'p', 'runner-mesh.claim': CLAIM }
   network = new JobNetwork(
-    { engine, firewall, host },
+    { engine, gate, host },
     {
       ...{ jobId: 'J.0', claimId: CLAIM, name: 'runner-mesh-j.0', policy: POLICY, labels },
       ...{ pool: '10.213.0.0/16', nameServers: ['1.1.1.1'], onLost: () => undefined }
@@ -77,7 +86,7 @@ beforeEach(() => {
 
 describe("a job's network", () => {
   test('is a bridge whose name says its policy, in a subnet that no route of the host has', async () => {
-    await network.open()
+    await network.open(BODY)
 
     expect(made).toMatchObject([{ name: 'runner-mesh-j.0', ipv6: false, attachable: false }])
     expect(made[0]?.options['com.docker.network.bridge.name']).toBe(BRIDGE)
@@ -87,12 +96,12 @@ describe("a job's network", () => {
 
   test('gets another subnet where somebody was faster, but not for ever', async () => {
     refusals = 15
-    await network.open()
+    await network.open(BODY)
     expect(made).toHaveLength(1)
 
     await network.remove()
     refusals = 16
-    await expect(network.open()).rejects.toMatchObject({ code: 'SANDBOX_FAILED' })
+    await expect(network.open(BODY)).rejects.toMatchObject({ code: 'SANDBOX_FAILED' })
     expect(made).toEqual([])
   })
 
@@ -103,7 +112,7 @@ describe("a job's network", () => {
     ['option com.docker.network.bridge.name', { options: {} }]
   ])('opens nothing where the engine made its %s otherwise', async (name, made) => {
     change = made
-    await expect(network.open()).rejects.toMatchObject({
+    await expect(network.open(BODY)).rejects.toMatchObject({
       code: 'SANDBOX_DIFFERS',
       message: expect.stringContaining(`its network's ${name} is`)
     })
@@ -112,23 +121,24 @@ describe("a job's network", () => {
 
   test('opens nothing where its bridge is in another namespace than the rules', async () => {
     interfaces.delete(BRIDGE)
-    await expect(network.open()).rejects.toMatchObject({ code: 'NETWORK_UNENFORCED' })
+    await expect(network.open(BODY)).rejects.toMatchObject({ code: 'NETWORK_UNENFORCED' })
     expect(opened).toEqual([])
   })
 
   test('opens nothing where another network has its claim', async () => {
-    await network.open()
+    await network.open(BODY)
     opened = []
-    await expect(network.open()).rejects.toThrow('the engine has 2 of this claim')
+    await expect(network.open(BODY)).rejects.toThrow('the engine has 2 of this claim')
     expect(opened).toEqual([])
   })
 
   test('is gone after its removal, which may be called again', async () => {
-    await network.open()
+    await network.open(BODY)
     await network.remove()
     await network.remove()
 
     expect(made).toEqual([])
-    expect(closed).toEqual([BRIDGE, BRIDGE])
+    // Whatever holds it is gone before it is, and its rules only after it.
+    expect(closed).toEqual(['leave 1', BRIDGE, 'leave 0', BRIDGE])
   })
 })

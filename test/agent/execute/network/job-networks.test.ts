@@ -1,13 +1,17 @@
 import { beforeEach, expect, test } from 'vitest'
-import type { NetworkBody } from '../../../../agent/execute/engine-types.ts'
+import type { ContainerBody, NetworkBody } from '../../../../agent/execute/engine-types.ts'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
+import type { JobNetwork } from '../../../../agent/execute/network/job-network.ts'
 import { JobNetworks } from '../../../../agent/execute/network/job-networks.ts'
+import { RulesGate } from '../../../../agent/execute/network/rules-gate.ts'
 import { NETWORK_PROOF_EVERY_MS } from '../../../../protocol/core/network-limits.ts'
 import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 const OFFER = ['internet'] as const
 const REQUEST = { jobId: 'J.0', claimId: '0a'.repeat(16), name: 'j', onLost: () => undefined }
+
+const BODY = { HostConfig: { Mounts: [] } } as unknown as ContainerBody
 
 let broken: boolean
 let bodies: NetworkBody[]
@@ -33,7 +37,8 @@ beforeEach(() => {
   const host = {
     interfaces: async () =>
       new Set(bodies.map(({ Options }) => Options['com.docker.network.bridge.name'] ?? '')),
-    routes: async () => []
+    routes: async () => [],
+    addresses: async () => []
   }
   const engine = {
     createNetwork: async (body: NetworkBody) => {
@@ -46,8 +51,9 @@ beforeEach(() => {
   const log = silentLog()
   const firewall = new Firewall({ table, host, clock, log })
   const options = { offer: OFFER, subnets: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
-  const ways = [{ rules: 'nft' as const, firewall }]
-  const tryOut = async () => undefined
+  const keeps = ['internet', 'private', 'open'] as const
+  const ways = [{ rules: 'nft' as const, keeps, gate: new RulesGate(firewall) }]
+  const tryOut = async (network: JobNetwork) => void (await network.open(BODY))
   networks = new JobNetworks({ engine, ways, host, tryOut, clock, log }, options)
   networks.onChange(() => changes.push(networks.offer))
 })

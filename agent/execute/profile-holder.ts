@@ -1,0 +1,49 @@
+import type { ContainerBody } from './engine-types.ts'
+import { BUSYBOX_INSIDE, GUARD_COMMAND, LEASE_INSIDE } from './guard.ts'
+import { PROFILE_LABEL } from './sandbox-profile.ts'
+
+export const HOLDER = 'holder'
+
+const PIDS = 16
+const MEMORY_BYTES = 16_777_216
+const CPU_SHARES = 2
+/** Seconds of a trial's, which has no lease to end it. */
+const TRIAL_S = 60
+
+/**
+ * What holds the network namespace of a job and has the one right to say what goes through it. Made
+ * of the job's own container: its lease, so that it ends with it, its labels, so that whatever looks
+ * for the job's things finds it, and nothing of its image.
+ */
+export function holderBody(
+  body: ContainerBody,
+  labels: Readonly<Record<string, string>>,
+  parts: { readonly image: string; readonly kit: string; readonly kitInside: string }
+): ContainerBody {
+  const { Mounts, ...host } = body.HostConfig
+  const ours = Mounts.filter(({ Type, ReadOnly }) => Type === 'bind' && ReadOnly)
+  const isTrial = !ours.some(({ Target }) => Target === LEASE_INSIDE)
+  const swap = host['MemorySwap'] === undefined ? {} : { MemorySwap: MEMORY_BYTES }
+  return {
+    ...body,
+    Image: parts.image,
+    User: '0:0',
+    Entrypoint: isTrial ? [BUSYBOX_INSIDE, 'sleep', String(TRIAL_S)] : GUARD_COMMAND,
+    Cmd: [],
+    Env: [],
+    Labels: { ...labels, [PROFILE_LABEL]: HOLDER },
+    HostConfig: {
+      ...host,
+      ...swap,
+      CapAdd: ['NET_ADMIN'],
+      ReadonlyRootfs: true,
+      PidsLimit: PIDS,
+      Memory: MEMORY_BYTES,
+      CpuShares: CPU_SHARES,
+      Mounts: [
+        ...ours,
+        { Type: 'bind', Source: parts.kit, Target: parts.kitInside, ReadOnly: true }
+      ]
+    }
+  }
+}
