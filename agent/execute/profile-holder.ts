@@ -11,9 +11,9 @@ const CPU_SHARES = 2
 const TRIAL_S = 60
 
 /**
- * What holds the network namespace of a job and has the one right to say what goes through it. Made
- * of the job's own container: its lease, so that it ends with it, its labels, so that whatever looks
- * for the job's things finds it, and nothing of its image.
+ * What holds the network namespace of a job and has the one right to say what goes through it. It
+ * has the lease of the job's own container, so that it ends with it, the labels of its network, so
+ * that whatever looks for the job's things finds it, and nothing of its image.
  */
 export function holderBody(
   body: ContainerBody,

@@ -14,7 +14,7 @@ export interface Try {
   readonly command: string
 }
 
-/** What is tried under each policy: connections, a datagram's answer, pings, frames, odd sockets. */
+/** What is tried under each policy: connections, datagrams, pings, a frame, odd sockets. */
 export async function everyTry(bed: NetworkBed): Promise<readonly Try[]> {
   // A fetch in full: that a connection is taken may be a proxy's doing.
   const get = (name: string, place: string): Try => {

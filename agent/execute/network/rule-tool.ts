@@ -7,7 +7,7 @@ const PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin'
 /** Of 1 024 jobs with 64 entries each; a listing beyond it is not ours. */
 const OUTPUT_BYTES_MAX = 33_554_432
 
-/** What a tool for the kernel's rules writes; rejects with the first line of what it complains of. */
+/** What a tool for the kernel's rules writes; rejects with the first line of its complaint. */
 export async function runTool(
   name: string,
   args: readonly string[],
