@@ -33,13 +33,22 @@ function stripped(object: Json): unknown {
   )
 }
 
+/** By its number where a host has no `/etc/protocols`. */
+const PROTOCOLS: ReadonlyMap<unknown, Opening['protocol']> = new Map([
+  ['tcp', 'tcp'],
+  ['udp', 'udp'],
+  [6, 'tcp'],
+  [17, 'udp']
+])
+
 function openingsOf(set: Json | undefined, prefix: string): readonly Opening[] {
   if (set?.['name'] !== 'allow4') return []
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
     const concat = element['concat'] as readonly unknown[] | undefined
-    const [bridge, block, protocol, ports] = concat ?? []
+    const [bridge, block, number, ports] = concat ?? []
+    const protocol = PROTOCOLS.get(number)
     if (typeof bridge !== 'string' || !bridge.startsWith(prefix)) return []
-    if (protocol !== 'tcp' && protocol !== 'udp') return []
+    if (protocol === undefined) return []
     return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports) }]
   })
 }
