@@ -1,19 +1,10 @@
 import { createHash } from 'node:crypto'
-import { MeshError } from '../../protocol/core/errors.ts'
 import type { ContainerBody, ContainerView, Mount } from './engine-types.ts'
 
 /** Characters of a text that an error still shows whole: an image's digest is one. */
 const TEXT_CHARACTERS_MAX = 128
 /** Of a longer one; enough to see what it is. */
 const TEXT_CHARACTERS_SHOWN = 32
-
-/** Throws SANDBOX_DIFFERS where the engine stored it otherwise than it was asked. */
-export function checkStored(job: string, asked: ContainerBody, stored: ContainerView): void {
-  const [first, ...more] = differences(asked, stored)
-  if (first === undefined) return
-  const others = more.length === 0 ? '' : `, and ${more.length} fields more`
-  throw new MeshError('SANDBOX_DIFFERS', { job, difference: `${first}${others}` })
-}
 
 /**
  * What the engine stored otherwise than it was asked, as `HostConfig.PidsLimit is 0, asked 512`. An

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Engine } from '../execute/engine.ts'
+import type { ContainerExec } from '../execute/engine-types.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { runHelper } from '../execute/helper-process.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
@@ -62,8 +63,9 @@ async function knock(run: RunInside, gateway: string): Promise<void> {
 function insideOf(engine: Engine, container: string): RunInside {
   return async (command) => {
     const signal = AbortSignal.timeout(KNOCK_MS_MAX)
-    const call = { container, command, user: NOBODY, signal }
-    const { end, said } = await runHelper((request) => engine.exec(request), call)
+    const call = { command, user: NOBODY, signal }
+    const exec = (request: ContainerExec) => engine.exec({ ...request, container })
+    const { end, said } = await runHelper(exec, call)
     return { code: end.kind === 'exited' ? end.code : undefined, said }
   }
 }
