@@ -298,6 +298,7 @@ export class Agent implements Supervised {
       platforms: host.platforms,
       labels: settings.labels,
       networks: this.#parts.networks?.offer ?? [],
+      networkRules: this.#parts.networks?.rules,
       isolation: host.isolation,
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.

@@ -174,7 +174,8 @@ export function networkProblems(cause: string | undefined): readonly HostProblem
   if (cause === undefined) return []
   const found = `no job gets a network here: ${cause}`
   const fix =
-    'install nftables or iptables and give the agent CAP_NET_ADMIN, or set network.rules to off'
+    'install nftables or iptables and give the agent CAP_NET_ADMIN, or set network.rules to ' +
+    '`holder` or `off`'
   return [{ part: 'network', blocking: false, found, fix }]
 }
 

@@ -14,10 +14,12 @@ export type NetworkKind = 'none' | 'internet' | 'open' | 'allow'
  * What a host enforces and its owner offers: public addresses, listed ones that are not public, and
  * everything.
  */
-export type NetworkAbility = 'internet' | 'private' | 'open'
+export const NETWORK_ABILITIES = ['internet', 'private', 'open'] as const
+export type NetworkAbility = (typeof NETWORK_ABILITIES)[number]
 
 /** How a host keeps jobs to their policies: whose rules its kernel has been told. */
-export type NetworkRules = 'nft' | 'iptables' | 'holder'
+export const NETWORK_RULES = ['nft', 'iptables', 'holder'] as const
+export type NetworkRules = (typeof NETWORK_RULES)[number]
 
 export function networkKind(policy: NetworkPolicy): NetworkKind {
   return typeof policy === 'string' ? policy : 'allow'

@@ -3,7 +3,7 @@ import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
-import type { NetworkPolicy } from '../../../protocol/core/network.ts'
+import { NETWORK_RULES, type NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -161,6 +161,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   version: names,
   platforms: some(fc.record({ name: names, native: fc.boolean() })),
   networks: fc.subarray(['internet', 'private', 'open']),
+  networkRules: option(fc.constantFrom(...NETWORK_RULES)),
   labels: dictionaries,
   isolation: fc.record({ offered: levels, required: option(levels) }),
   capacity: capacities,
