@@ -15,7 +15,7 @@ interface Ports {
 }
 
 /**
- * What a job's bridge may reach beside what its chain says, as elements of `allow4`: its list, or
+ * What a job's bridge may reach beside what its chain says, as elements of a set: its list, or
  * with `internet` the owner's name servers, which may be in the owner's own network.
  */
 export function elementsFor(
@@ -27,8 +27,13 @@ export function elementsFor(
   const entries = policy === 'internet' ? nameServers.flatMap(dnsEntries) : allowEntries(policy)
   return disjoint(entries).map(({ address, prefix, protocol, ports: { first, last } }) => {
     const ports = first === last ? String(first) : `${first}-${last}`
-    return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
+    return `allow4 "${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
   })
+}
+
+/** The one place of this host that a job may reach. */
+export function hostElement(bridge: string, address: string, port: number): string {
+  return `hostok "${bridge}" . ${address} . tcp . ${port}`
 }
 
 interface Element extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {

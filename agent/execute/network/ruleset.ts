@@ -3,6 +3,12 @@ import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-range
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
 
+/**
+ * What bridges may open, by the sets that hold it: what they may reach beside what their chain
+ * says, and the one place of this host that a bridge may reach, its own job's proxy.
+ */
+export const SETS = ['allow4', 'hostok'] as const
+
 /*
  * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
  * final. Before the engine's rules, which let a job reach the host and all that is behind it.
@@ -18,6 +24,7 @@ const CHAINS = `
     type filter hook input priority ${PRIORITY}; policy accept;
     iifname != "rmj*" accept
     ct state established,related accept
+    iifname . ip daddr . meta l4proto . th dport @hostok accept
     counter drop
   }
   chain forward {
@@ -60,7 +67,7 @@ export const RULES = CHAINS.split('\n').filter((line) => isRule(line.trim())).le
 
 /**
  * All of the table in one transaction, in place of what was there, and with these elements of
- * `allow4`: there is no moment without rules.
+ * its sets: there is no moment without rules.
  */
 export function rulesetText(elements: readonly string[]): string {
   return [
@@ -75,15 +82,22 @@ export function rulesetText(elements: readonly string[]): string {
     '  set allow4 {',
     '    type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',
     '  }',
+    '  set hostok {',
+    '    type ifname . ipv4_addr . inet_proto . inet_service;',
+    '  }',
     CHAINS,
     '}',
     ...elementText('add', elements)
   ].join('\n')
 }
 
-/** One statement, or none for nothing. */
+/** One statement for each set that has some; each element is written behind its set's name. */
 export function elementText(verb: 'add' | 'delete', elements: readonly string[]): string[] {
-  return elements.length === 0 ? [] : [`${verb} element ${TABLE} allow4 { ${elements.join(', ')} }`]
+  return SETS.flatMap((set) => {
+    const own = elements.filter((element) => element.startsWith(`${set} `))
+    const texts = own.map((element) => element.slice(set.length + 1))
+    return own.length === 0 ? [] : [`${verb} element ${TABLE} ${set} { ${texts.join(', ')} }`]
+  })
 }
 
 function isRule(line: string): boolean {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
+import { SETS } from './ruleset.ts'
 
 /** What `nft -j list table` says of our table. */
 export interface TableView {
-  /** Of all but counters and the elements of `allow4`: equal for equal rules. */
+  /** Of all but counters and the elements of SETS: equal for equal rules. */
   readonly fingerprint: string
   readonly rules: number
   readonly elements: readonly TableElement[]
@@ -11,7 +12,7 @@ export interface TableView {
 
 export interface TableElement {
   readonly bridge: string
-  /** As it is added and deleted. */
+  /** As it is added and deleted, behind the name of its set. */
   readonly text: string
 }
 
@@ -33,7 +34,7 @@ export function parseTable(text: string): TableView {
 /** Handles and counts differ from one listing to the next; what a job may reach, by the jobs. */
 function stripped(object: Json): unknown {
   const set = object['set'] as Json | undefined
-  const isOurs = set?.['name'] === 'allow4'
+  const isOurs = isOpening(set)
   return JSON.parse(
     JSON.stringify(object, (key, value: unknown) => {
       if (key === 'handle' || key === 'packets' || key === 'bytes') return undefined
@@ -43,14 +44,19 @@ function stripped(object: Json): unknown {
 }
 
 function elementsOf(set: Json | undefined): readonly TableElement[] {
-  if (set?.['name'] !== 'allow4') return []
-  return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
-    const concat = element['concat'] as readonly unknown[] | undefined
+  if (set === undefined || !isOpening(set)) return []
+  return ((set['elem'] ?? []) as readonly Json[]).flatMap((each) => {
+    const concat = each['concat'] as readonly unknown[] | undefined
     const bridge = concat?.[0]
     if (concat === undefined || typeof bridge !== 'string') return []
     if (!bridge.startsWith(BRIDGE_PREFIX)) return []
-    return [{ bridge, text: [`"${bridge}"`, ...concat.slice(1).map(partOf)].join(' . ') }]
+    const element = [`"${bridge}"`, ...concat.slice(1).map(partOf)].join(' . ')
+    return [{ bridge, text: `${String(set['name'])} ${element}` }]
   })
+}
+
+function isOpening(set: Json | undefined): boolean {
+  return SETS.some((name) => name === set?.['name'])
 }
 
 function partOf(part: unknown): string {

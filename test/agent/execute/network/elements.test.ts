@@ -71,15 +71,15 @@ test('the elements of a list open what it lists and nothing else, each thing onc
 
 test('each is of its bridge, as nft reads it', () => {
   expect(elementsFor({ allow: ['10.9.9.0/24:1-65535', '1.2.3.4:53/udp'] }, BRIDGE, [])).toEqual([
-    `"${BRIDGE}" . 10.9.9.0/24 . tcp . 1-65535`,
-    `"${BRIDGE}" . 1.2.3.4/32 . udp . 53`
+    `allow4 "${BRIDGE}" . 10.9.9.0/24 . tcp . 1-65535`,
+    `allow4 "${BRIDGE}" . 1.2.3.4/32 . udp . 53`
   ])
 })
 
 test("the owner's name servers are for jobs with internet, and for their names alone", () => {
   expect(elementsFor('internet', 'rmji00000000', ['10.0.0.53'])).toEqual([
-    '"rmji00000000" . 10.0.0.53/32 . udp . 53',
-    '"rmji00000000" . 10.0.0.53/32 . tcp . 53'
+    'allow4 "rmji00000000" . 10.0.0.53/32 . udp . 53',
+    'allow4 "rmji00000000" . 10.0.0.53/32 . tcp . 53'
   ])
   expect(elementsFor({ allow: ['1.2.3.4:80'] }, BRIDGE, ['10.0.0.53'])).toHaveLength(1)
   expect(elementsFor('open', 'rmju00000000', ['10.0.0.53'])).toEqual([])

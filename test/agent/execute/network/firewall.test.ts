@@ -38,11 +38,11 @@ class Kernel implements Nft {
       this.elements.clear()
       this.table = 'ours'
     }
-    for (const [, verb, list = ''] of text.matchAll(
-      /(add|delete) element \S+ \S+ \S+ \{ (.*) \}/g
+    for (const [, verb, set, list = ''] of text.matchAll(
+      /(add|delete) element \S+ \S+ (\S+) \{ (.*) \}/g
     )) {
       for (const one of list.split(', ')) {
-        const listed = one.replace('/32 ', ' ')
+        const listed = `${set} ${one.replace('/32 ', ' ')}`
         if (verb === 'add') this.elements.add(listed)
         else if (!this.elements.delete(listed)) throw new Error('No such element')
       }
@@ -55,10 +55,10 @@ class Kernel implements Nft {
   }
 }
 
-const MINE = '"rmja00000001" . 1.2.3.4/32 . tcp . 80'
-const LISTED = '"rmja00000001" . 1.2.3.4 . tcp . 80'
-const OTHERS = '"rmja00000002" . 10.0.0.0/8 . tcp . 80'
-const DEAD = '"rmja00000003" . 10.0.0.0/8 . tcp . 80'
+const MINE = 'allow4 "rmja00000001" . 1.2.3.4/32 . tcp . 80'
+const LISTED = 'allow4 "rmja00000001" . 1.2.3.4 . tcp . 80'
+const OTHERS = 'allow4 "rmja00000002" . 10.0.0.0/8 . tcp . 80'
+const DEAD = 'allow4 "rmja00000003" . 10.0.0.0/8 . tcp . 80'
 
 let kernel: Kernel
 let clock: FakeClock

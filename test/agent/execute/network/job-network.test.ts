@@ -81,7 +81,7 @@ describe("a job's network", () => {
     expect(made).toMatchObject([{ name: 'runner-mesh-j.0', ipv6: false, attachable: false }])
     expect(made[0]?.options['com.docker.network.bridge.name']).toBe(BRIDGE)
     expect(rangeOf(made[0]?.subnets[0] ?? '').first).toBeGreaterThan(rangeOf('10.213.0.0/17').last)
-    expect(opened).toEqual([[BRIDGE, [`"${BRIDGE}" . 1.2.3.4/32 . tcp . 80`]]])
+    expect(opened).toEqual([[BRIDGE, [`allow4 "${BRIDGE}" . 1.2.3.4/32 . tcp . 80`]]])
   })
 
   test('gets another subnet where somebody was faster, but not for ever', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { elementText, RULES, rulesetText } from '../../../../agent/execute/network/ruleset.ts'
 
-const text = rulesetText(['"rmja00000000" . 1.2.3.4/32 . tcp . 80'])
+const text = rulesetText(['allow4 "rmja00000000" . 1.2.3.4/32 . tcp . 80'])
 
 /** Rules of one chain, in their order. */
 function chain(name: string): readonly string[] {
@@ -19,6 +19,14 @@ test('the table is replaced in one transaction, with what jobs may reach', () =>
   expect(lines.at(-1)).toBe(
     'add element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80 }'
   )
+})
+
+test('of the host a job reaches what is opened to its own bridge, and nothing else', () => {
+  expect(chain('input').slice(2)).toEqual([
+    'ct state established,related accept',
+    'iifname . ip daddr . meta l4proto . th dport @hostok accept',
+    'counter drop'
+  ])
 })
 
 test('nothing but bridges of jobs is ever dropped', () => {
@@ -63,7 +71,8 @@ test('its rules are counted as the kernel counts them', () => {
 
 test('no elements are no statement', () => {
   expect(elementText('add', [])).toEqual([])
-  expect(elementText('delete', ['a', 'b'])).toEqual([
-    'delete element inet runner_mesh allow4 { a, b }'
+  expect(elementText('delete', ['allow4 a', 'hostok b', 'allow4 c'])).toEqual([
+    'delete element inet runner_mesh allow4 { a, c }',
+    'delete element inet runner_mesh hostok { b }'
   ])
 })

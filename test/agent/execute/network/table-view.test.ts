@@ -34,8 +34,8 @@ test('counters, handles and what jobs may reach make no other rules', () => {
 
 test('elements are read as they are written', () => {
   expect(parseTable(listing({ elem: ELEMENTS })).elements).toEqual([
-    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 1.2.3.4 . tcp . 80' },
-    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 10.0.0.0/8 . udp . 1-9' }
+    { bridge: 'rmja0a1b2c3d', text: 'allow4 "rmja0a1b2c3d" . 1.2.3.4 . tcp . 80' },
+    { bridge: 'rmja0a1b2c3d', text: 'allow4 "rmja0a1b2c3d" . 10.0.0.0/8 . udp . 1-9' }
   ])
 })
 
