@@ -8,7 +8,7 @@ import { type Engine, isStatus } from './engine.ts'
 import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
-import { withHome } from './job-environment.ts'
+import { withHome, withNetwork } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { differences } from './read-back.ts'
@@ -61,7 +61,7 @@ export interface ContainerSandboxOptions {
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?: Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'remove'> | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -124,7 +124,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
-    const { profile, image } = this.#options
+    const { profile, image, network } = this.#options
     const oomBefore = this.#watch.oomKills
     const oom = (): boolean => this.#watch.oomKills > oomBefore
     let execId = ''
@@ -133,7 +133,7 @@ export class ContainerSandbox implements Sandbox {
       end = await this.#exec({
         container: this.#container(),
         command: beginCommand(step.step, step.script, this.#written),
-        env: withHome(step.env, profile.home),
+        env: withHome(withNetwork(step.env, network?.env), profile.home),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onOutput: (stream, bytes) => {
