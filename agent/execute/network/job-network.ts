@@ -6,10 +6,10 @@ import { proxyVariables } from '../egress/variables.ts'
 import type { Engine } from '../engine.ts'
 import { EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
-import { elementsFor, hostElement } from './elements.ts'
 import type { Firewall, OnLost } from './firewall.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
+import { hostOpening, type Opening, openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -75,13 +75,13 @@ export class JobNetwork {
 
   async #enforce(isResumed: boolean): Promise<void> {
     const { policy, nameServers, onLost } = this.#options
+    const openings = openingsFor(policy, this.bridge, nameServers)
     const proxy = await this.#listen(isResumed)
-    const elements = [...elementsFor(policy, this.bridge, nameServers), ...proxy]
-    await this.#parts.firewall.open(this.bridge, elements, onLost)
+    await this.#parts.firewall.open(this.bridge, [...openings, ...proxy], onLost)
   }
 
   /** What opens the way to the proxy, which listens by then: another's server would be behind it. */
-  async #listen(isResumed: boolean): Promise<readonly string[]> {
+  async #listen(isResumed: boolean): Promise<readonly Opening[]> {
     const { proxy, policy, claimId } = this.#options
     if (proxy === undefined) return []
     const [made] = await this.#parts.engine.networks({ 'runner-mesh.claim': claimId })
@@ -91,7 +91,7 @@ export class JobNetwork {
       throw this.#failed('get a proxy', causeOf(error))
     })
     this.env = proxyVariables(place, policy)
-    return [hostElement(this.bridge, place.address, place.port)]
+    return [hostOpening(this.bridge, place.address, place.port)]
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */

@@ -1,12 +1,10 @@
 import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+import type { Opening } from './openings.ts'
 
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
 
-/**
- * What bridges may open, by the sets that hold it: what they may reach beside what their chain
- * says, and the one place of this host that a bridge may reach, its own job's proxy.
- */
+/** Sets of openings: of places beyond the host, and of the host itself. */
 export const SETS = ['allow4', 'hostok'] as const
 
 /*
@@ -65,11 +63,8 @@ const CHAINS = `
 /** Rules that the table has once it is in place. */
 export const RULES = CHAINS.split('\n').filter((line) => isRule(line.trim())).length
 
-/**
- * All of the table in one transaction, in place of what was there, and with these elements of
- * its sets: there is no moment without rules.
- */
-export function rulesetText(elements: readonly string[]): string {
+/** All of the table in one transaction, in place of what was there, and with these openings. */
+export function rulesetText(openings: readonly Opening[]): string {
   return [
     // The first line makes it where it is not, so that the second cannot fail.
     `table ${TABLE}`,
@@ -87,17 +82,28 @@ export function rulesetText(elements: readonly string[]): string {
     '  }',
     CHAINS,
     '}',
-    ...elementText('add', elements)
+    ...elementText('add', openings)
   ].join('\n')
 }
 
-/** One statement for each set that has some; each element is written behind its set's name. */
-export function elementText(verb: 'add' | 'delete', elements: readonly string[]): string[] {
+/** One statement for each set that has some. */
+export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]): string[] {
   return SETS.flatMap((set) => {
-    const own = elements.filter((element) => element.startsWith(`${set} `))
-    const texts = own.map((element) => element.slice(set.length + 1))
-    return own.length === 0 ? [] : [`${verb} element ${TABLE} ${set} { ${texts.join(', ')} }`]
+    const own = openings.filter((opening) => setOf(opening) === set)
+    if (own.length === 0) return []
+    return [`${verb} element ${TABLE} ${set} { ${own.map(element).join(', ')} }`]
   })
+}
+
+function setOf({ host }: Opening): (typeof SETS)[number] {
+  return host === true ? 'hostok' : 'allow4'
+}
+
+function element({ bridge, address, prefix, protocol, ports, host }: Opening): string {
+  const { first, last } = ports
+  // A set of single places takes no blocks.
+  const block = host === true ? address : `${address}/${prefix}`
+  return `"${bridge}" . ${block} . ${protocol} . ${first === last ? first : `${first}-${last}`}`
 }
 
 function isRule(line: string): boolean {

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { NetworkBody } from '../../../../agent/execute/engine-types.ts'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
 import { JobNetworks } from '../../../../agent/execute/network/job-networks.ts'
-import { RULES } from '../../../../agent/execute/network/ruleset.ts'
 import { NETWORK_PROOF_EVERY_MS } from '../../../../protocol/core/network-limits.ts'
 import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
@@ -32,14 +31,17 @@ afterEach(() => networks.stop())
 /** What proxies listen on is the first address of a subnet of the pool. */
 function networksIn(subnets: string): JobNetworks {
   let isMade = false
-  const nft = {
+  const table = {
+    rules: 7,
     list: async () => {
       if (broken) throw new Error('nft is not installed')
-      return isMade ? { fingerprint: 'ours', rules: RULES, elements: [] } : undefined
+      return isMade ? { fingerprint: 'ours', rules: 7, openings: [] } : undefined
     },
-    apply: async () => {
+    lay: async () => {
       isMade = true
-    }
+    },
+    add: async () => undefined,
+    remove: async () => undefined
   }
   const host = {
     interfaces: async () =>
@@ -55,7 +57,7 @@ function networksIn(subnets: string): JobNetworks {
     removeNetwork: async () => bodies.splice(0).length > 0
   }
   const log = silentLog()
-  const firewall = new Firewall({ nft, host, clock, log })
+  const firewall = new Firewall({ table, host, clock, log })
   const options = { offer: OFFER, subnets, nameServers: ['1.1.1.1'] }
   const egress = {
     names: { resolve: async () => [] },
