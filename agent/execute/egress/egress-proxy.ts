@@ -140,8 +140,13 @@ export class EgressProxy {
     })
     server.maxConnections = connections
     server.on('connection', (socket) => this.#admit(socket, subnet, place))
-    server.on('connect', (request, socket, head) => void this.#onConnect(request, socket, head))
-    server.on('request', (request, response) => void this.#onRequest(request, response))
+    server.on('connect', (request, socket, head) => {
+      // Whatever goes wrong here must end one connection, and not the agent.
+      this.#onConnect(request, socket, head).catch(() => socket.destroy())
+    })
+    server.on('request', (request, response) => {
+      this.#onRequest(request, response).catch(() => request.socket.destroy())
+    })
     server.on('clientError', (error, socket) => this.#onMalformed(error, socket))
     return server
   }

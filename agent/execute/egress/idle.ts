@@ -17,6 +17,7 @@ export function endIdle(streams: readonly Duplex[], limits: IdleLimits): () => v
   const touch = (): void => {
     clearTimeout(timer)
     timer = setTimeout(end, isHalf ? limits.halfOpenMs : limits.idleMs)
+    timer.unref()
   }
   const half = (): void => {
     isHalf = true
