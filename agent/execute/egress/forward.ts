@@ -52,7 +52,6 @@ export function forward(parts: Forwarded, limits: IdleLimits): void {
   })
   outgoing.once('response', (answer) => {
     answer.once('error', end)
-    answer.once('aborted', end)
     try {
       passBack(answer, response)
     } catch {

@@ -210,6 +210,13 @@ describe('what could be read in two ways', () => {
     expect([rig.asked, rig.dialled]).toEqual([[], []])
   })
 
+  test('as a plain request is refused: two hosts, of which the first is right', async () => {
+    const rig = await open()
+    const answer = await rig.send(get('http://a.example/', 'a.example', 'HOST: b.example\r\n'))
+    expect(statusOf(answer)).toBe(400)
+    expect(rig.dialled).toEqual([])
+  })
+
   test.each<readonly [string, string]>([
     ['two hosts', 'Host: b.example\r\n'],
     ['two lengths', 'Content-Length: 3\r\nContent-Length: 3\r\n'],
@@ -251,7 +258,7 @@ describe('a plain request', () => {
       'Accept: a',
       'Accept: b'
     ]
-    const head = `GET http://A.EXAMPLE:80/x?y=%20z HTTP/1.1\r\nHost: a.example\r\n${fields.join('\r\n')}`
+    const head = `GET http://A.EXAMPLE:80/x?y=%20z HTTP/1.1\r\nHost: A.example.\r\n${fields.join('\r\n')}`
     const answer = await rig.send(`${head}\r\nConnection: close\r\n\r\n`)
 
     expect(statusOf(answer)).toBe(200)
