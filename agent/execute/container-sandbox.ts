@@ -8,7 +8,7 @@ import type { Engine } from './engine.ts'
 import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
-import { withHome } from './job-environment.ts'
+import { withHome, withNetwork } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { confirmGone } from './removal.ts'
@@ -55,7 +55,9 @@ export interface ContainerSandboxOptions {
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'prove' | 'remove'> | undefined
+  readonly network?:
+    | Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'prove' | 'remove'>
+    | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -123,7 +125,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
-    const { profile, image } = this.#options
+    const { profile, image, network } = this.#options
     const { watch } = this.#container
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
@@ -132,7 +134,7 @@ export class ContainerSandbox implements Sandbox {
     try {
       end = await this.#container.exec({
         command: beginCommand(step.step, step.script, this.#written),
-        env: withHome(step.env, profile.home),
+        env: withHome(withNetwork(step.env, network?.env), profile.home),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onOutput: (stream, bytes) => {

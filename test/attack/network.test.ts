@@ -8,7 +8,7 @@ import { iptablesTable } from '../../agent/execute/network/iptables.ts'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import { openingKey } from '../../agent/execute/network/openings.ts'
 import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
-import type { NetworkAbility, NetworkPolicy, NetworkRules } from '../../protocol/core/network.ts'
+import type { NetworkPolicy, NetworkRules, OfferedNetwork } from '../../protocol/core/network.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { IPTABLES, NetworkBed, WORLD } from './network-bed.ts'
@@ -201,7 +201,7 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
       broken = false
       await eventually(
         'they are offered again',
-        () => small.networks?.offer.length === OFFER.length
+        () => small.networks?.offer.length === OFFER.length + 1
       )
       await small.close()
 
@@ -345,7 +345,7 @@ describe('under rules by a holder', { timeout: TEST_MS }, () => {
 })
 
 describe('a host that offers less than a job needs', { timeout: TEST_MS }, () => {
-  test.each<readonly [string, readonly NetworkAbility[] | undefined, NetworkPolicy]>([
+  test.each<readonly [string, readonly OfferedNetwork[] | undefined, NetworkPolicy]>([
     ['nothing', undefined, 'internet'],
     ['public addresses', ['internet'], 'open'],
     ['public addresses', ['internet'], { allow: ['10.9.9.9:80'] }]

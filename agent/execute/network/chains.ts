@@ -5,6 +5,8 @@ import type { Opening } from './openings.ts'
 
 /** What bridges may reach beside their policy, one rule each. */
 export const LIST = 'RUNNER-MESH-LIST'
+/** What of the host they may reach: each its own proxy. */
+export const HOST = 'RUNNER-MESH-HOST'
 export const IN = 'RUNNER-MESH-IN'
 const FROM = 'RUNNER-MESH-FROM'
 const INTERNET = 'RUNNER-MESH-INTERNET'
@@ -35,7 +37,8 @@ const MAIL_PORT = '-p tcp -m tcp --dport 25'
  */
 const CHAINS: Readonly<Record<Family, Chains>> = {
   IPv4: [
-    [IN, [ANSWERS, '-j DROP']],
+    [IN, [ANSWERS, `-g ${HOST}`]],
+    [HOST, ['-j DROP']],
     [
       FROM,
       [
@@ -93,7 +96,7 @@ export function restoreText(
   return text([
     ...chains.map(([name]) => `:${name} - [0:0]`),
     ...chains.flatMap(([name, rules]) => [
-      ...(name === LIST ? openings.map((opening) => `-A ${LIST} ${openingRule(opening)}`) : []),
+      ...openings.filter((each) => chainOf(each) === name).map(appended),
       ...rules.map((rule) => `-A ${name} ${rule}`)
     ]),
     ...stale,
@@ -104,13 +107,21 @@ export function restoreText(
   ])
 }
 
-/** Before the last rule of the list, which drops. */
+/** Before the last rule of each list, which drops. */
 export function addText(openings: readonly Opening[]): string {
-  return text(openings.map((opening) => `-I ${LIST} 1 ${openingRule(opening)}`))
+  return text(openings.map((each) => `-I ${chainOf(each)} 1 ${openingRule(each)}`))
 }
 
 export function removeText(openings: readonly Opening[]): string {
-  return text(openings.map((opening) => `-D ${LIST} ${openingRule(opening)}`))
+  return text(openings.map((each) => `-D ${chainOf(each)} ${openingRule(each)}`))
+}
+
+function chainOf({ host }: Opening): string {
+  return host === true ? HOST : LIST
+}
+
+function appended(opening: Opening): string {
+  return `-A ${chainOf(opening)} ${openingRule(opening)}`
 }
 
 function hooksAt(place: string, hooks: readonly string[]): readonly string[] {

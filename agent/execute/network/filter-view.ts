@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
-import { chainsOf, type Family, HOOKS, IN, LIST } from './chains.ts'
+import { chainsOf, type Family, HOOKS, HOST, IN, LIST } from './chains.ts'
 import type { Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
 
@@ -33,7 +33,10 @@ export function viewOf(families: ReadonlyMap<Family, FilterView>): TableView | u
   return {
     fingerprint: createHash('sha256').update(JSON.stringify(seen)).digest('hex'),
     rules: seen.reduce((sum, [, hooked, own]) => sum + own.length + (hooked ? HOOKS_COUNT : 0), 0),
-    openings: all.flatMap(([, view]) => view.rulesOf(LIST).flatMap(openingOf))
+    openings: all.flatMap(([, view]) => [
+      ...view.rulesOf(LIST).flatMap(openingOf),
+      ...view.rulesOf(HOST).flatMap((rule) => openingOf(rule).map(ofHost))
+    ])
   }
 }
 
@@ -51,9 +54,16 @@ function isFirst(view: FilterView): boolean {
 /** Rules of our chains, openings left out. */
 function ownOf(family: Family, view: FilterView): readonly string[] {
   return chainsOf(family).flatMap((chain) => {
-    const rules = view.rulesOf(chain).filter((rule) => openingOf(rule).length === 0)
+    const isList = chain === LIST || chain === HOST
+    // The same words anywhere else are a hole.
+    const isOwn = (rule: string): boolean => !isList || openingOf(rule).length === 0
+    const rules = view.rulesOf(chain).filter(isOwn)
     return rules.map((rule) => `${chain} ${rule}`)
   })
+}
+
+function ofHost(opening: Opening): Opening {
+  return { ...opening, host: true }
 }
 
 const OPENING = new RegExp(

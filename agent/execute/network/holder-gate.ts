@@ -73,7 +73,7 @@ export class HolderGate implements Gate {
       const [difference] = stored === undefined ? ['it is gone'] : differences(made, stored)
       if (difference !== undefined) throw new Error(`its holder's ${difference}`)
       await engine.start(id)
-      const rules = await this.#rulesOf(network)
+      const rules = this.#rulesOf(network)
       await this.#nft(id, kit, ['-f', '-'], holderText(rules))
       await this.#compare(id, kit, rules)
       await this.#watch(network)
@@ -85,7 +85,7 @@ export class HolderGate implements Gate {
   async adopt(network: Guarded): Promise<void> {
     await orUnenforced(async () => {
       const kit = this.#kit ?? (await this.#parts.kit())
-      await this.#compare(await this.#holder(network), kit, await this.#rulesOf(network))
+      await this.#compare(await this.#holder(network), kit, this.#rulesOf(network))
       await this.#watch(network)
     })
   }
@@ -135,10 +135,10 @@ export class HolderGate implements Gate {
     throw new Error('the holder of its network is gone')
   }
 
-  async #rulesOf({ policy, openings, gateway }: Guarded): Promise<HolderRules> {
+  #rulesOf({ policy, openings, gateway }: Guarded): HolderRules {
     // What a host's own addresses open changes with its addresses, not with the job.
     if (policy === 'open') throw new Error('a holder keeps nobody from a whole network')
-    const addresses = await this.#parts.host.addresses()
+    const addresses = [...this.#parts.host.addresses()]
     const host = gateway === '' ? addresses : [gateway, ...addresses]
     return { policy, openings, host }
   }

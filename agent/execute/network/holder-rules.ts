@@ -1,8 +1,9 @@
 import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
 import type { NetworkedPolicy } from './bridge.ts'
 import type { Opening } from './openings.ts'
-import { elementText, TABLE } from './ruleset.ts'
+import { elementText, SETS, TABLE } from './ruleset.ts'
 
+const TO_PROXY = 'oifname . ip daddr . meta l4proto . th dport @hostok accept'
 const LISTED = 'oifname . ip daddr . meta l4proto . th dport @allow4 accept'
 
 /**
@@ -16,6 +17,7 @@ export interface HolderRules {
   readonly openings: readonly Opening[]
 }
 
+const ELEMENTS = 'type ifname . ipv4_addr . inet_proto . inet_service; flags interval;'
 /** What the job's end of the wire is called inside. */
 const DEVICE = 'eth0'
 
@@ -30,8 +32,7 @@ export function holderText(rules: HolderRules): string {
     '  }',
     `  set host4 { type ipv4_addr; elements = { ${[...new Set(host)].join(', ')} }`,
     '  }',
-    '  set allow4 { type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',
-    '  }',
+    ...SETS.flatMap((name) => [`  set ${name} { ${ELEMENTS}`, '  }']),
     ...chains(rules),
     '}',
     ...elementText('add', inside)
@@ -49,6 +50,7 @@ function chains({ policy }: HolderRules): readonly string[] {
     '    type filter hook output priority filter - 10; policy drop;',
     '    oifname "lo" accept',
     '    ct state established,related accept',
+    `    ${TO_PROXY}`,
     '    ip daddr @host4 counter drop',
     `    ip daddr ${LINK_LOCAL} counter drop`,
     ...(policy === 'internet' ? INTERNET : LIST).map((rule) => `    ${rule}`),

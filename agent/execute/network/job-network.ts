@@ -6,6 +6,8 @@ import {
 } from '../../../protocol/core/address-range.ts'
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
+import type { EgressProxy } from '../egress/egress-proxy.ts'
+import { proxyVariables } from '../egress/variables.ts'
 import type { Engine } from '../engine.ts'
 import { type ContainerBody, EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
@@ -13,7 +15,7 @@ import type { OnLost } from './firewall.ts'
 import type { Gate, Guarded, RunInside } from './gate.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
-import { openingsFor } from './openings.ts'
+import { hostOpening, type Opening, openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -27,7 +29,7 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
   readonly gate: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'>
-  readonly host: HostNetwork
+  readonly host: Pick<HostNetwork, 'interfaces' | 'routes'>
 }
 
 export interface JobNetworkOptions {
@@ -39,6 +41,8 @@ export interface JobNetworkOptions {
   /** Block that subnets are taken from. */
   readonly pool: string
   readonly nameServers: readonly string[]
+  /** For a policy that goes by names of hosts, and for no other. */
+  readonly proxy?: Pick<EgressProxy, 'listen' | 'close'> | undefined
   /** The attempt must end: the rules cannot be proven any more. */
   readonly onLost: OnLost
 }
@@ -48,16 +52,21 @@ export class JobNetwork {
   readonly name: string
   readonly bridge: string
   readonly nameServers: readonly string[]
+  /** Variables of the job's steps, `NAME=value`; none before it was opened or adopted. */
+  env: readonly string[] = []
   readonly #parts: JobNetworkParts
   readonly #options: JobNetworkOptions
   #gateway = ''
+  /** What opens the way to its proxy. */
+  #place: readonly Opening[] = []
 
   constructor(parts: JobNetworkParts, options: JobNetworkOptions) {
     this.#parts = parts
     this.#options = options
     this.name = options.name
     const { policy, nameServers } = options
-    this.nameServers = typeof policy === 'string' ? nameServers : NOBODY
+    const hasServers = policy === 'internet' || policy === 'open'
+    this.nameServers = hasServers ? nameServers : NOBODY
     this.bridge = bridgeOf(options.policy, options.claimId)
   }
 
@@ -73,11 +82,13 @@ export class JobNetwork {
   async open(body: ContainerBody): Promise<ContainerBody> {
     const made = await this.#create()
     await this.#readBack(made)
+    this.#place = await this.#listen(false)
     return await this.#parts.gate.open(this.#guarded(), body)
   }
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
+    this.#place = await this.#listen(true)
     await this.#parts.gate.adopt(this.#guarded())
   }
 
@@ -86,9 +97,24 @@ export class JobNetwork {
     await this.#parts.gate.prove(this.#guarded(), run)
   }
 
+  /** What opens the way to the proxy, which listens by then: another's server would be behind it. */
+  async #listen(isResumed: boolean): Promise<readonly Opening[]> {
+    const { proxy, policy, claimId } = this.#options
+    if (proxy === undefined) return []
+    const [made] = await this.#parts.engine.networks({ 'runner-mesh.claim': claimId })
+    const [subnet] = made?.subnets ?? []
+    if (subnet === undefined) throw this.#failed('get a proxy', 'its network is gone')
+    const place = await proxy.listen(subnet, isResumed).catch((error: unknown) => {
+      throw this.#failed('get a proxy', causeOf(error))
+    })
+    this.env = proxyVariables(place, policy)
+    return [hostOpening(this.bridge, place.address, place.port)]
+  }
+
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
   async remove(): Promise<void> {
     const { engine, gate } = this.#parts
+    this.#options.proxy?.close()
     const claim = { 'runner-mesh.claim': this.#options.claimId }
     await gate.leave(this.#guarded())
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
@@ -97,8 +123,8 @@ export class JobNetwork {
 
   #guarded(): Guarded {
     const { jobId, name, policy, labels, onLost } = this.#options
-    const openings = openingsFor(policy, this.bridge, this.#options.nameServers)
     const { bridge, gateway, nameServers } = this
+    const openings = [...openingsFor(policy, bridge, this.#options.nameServers), ...this.#place]
     return { jobId, name, bridge, gateway, policy, openings, nameServers, labels, onLost }
   }
 

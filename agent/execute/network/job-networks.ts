@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import {
-  abilityFor,
+  abilitiesFor,
   type NetworkAbility,
   type NetworkPolicy,
-  type NetworkRules
+  type NetworkRules,
+  needsProxy,
+  type OfferedNetwork
 } from '../../../protocol/core/network.ts'
 import { NETWORK_PROOF_EVERY_MS } from '../../../protocol/core/network-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
+import { type EgressParts, EgressProxy } from '../egress/egress-proxy.ts'
+import type { JobVoice } from '../egress/journal.ts'
 import type { NetworkedPolicy } from './bridge.ts'
 import type { OnLost } from './firewall.ts'
 import type { Gate } from './gate.ts'
@@ -17,7 +21,7 @@ import { JobNetwork, type JobNetworkParts, networkCause } from './job-network.ts
 export interface Way {
   readonly rules: NetworkRules
   /** What of an owner's offer it can keep. */
-  readonly keeps: readonly NetworkAbility[]
+  readonly keeps: readonly OfferedNetwork[]
   readonly gate: Gate
 }
 
@@ -26,13 +30,14 @@ export interface JobNetworksParts extends Omit<JobNetworkParts, 'gate'> {
   readonly ways: readonly Way[]
   /** Opens it, and rejects where a container on it gets where it must not; see tryNetwork. */
   readonly tryOut: (network: JobNetwork) => Promise<void>
+  readonly egress: EgressParts
   readonly clock: Clock
   readonly log: Log
 }
 
 export interface JobNetworksOptions {
   /** What the owner offers. */
-  readonly offer: readonly NetworkAbility[]
+  readonly offer: readonly OfferedNetwork[]
   /** Block that subnets are taken from, as `10.213.0.0/16`. */
   readonly subnets: string
   /** Addresses of what jobs ask for names. */
@@ -46,7 +51,11 @@ export interface NetworkRequest {
   readonly onLost: OnLost
   /** The runtime that the job asks for; absent for the plain one. */
   readonly runtime?: string | undefined
+  /** What its proxy says in the job's log. */
+  readonly voice: JobVoice
 }
+
+const SILENT: JobVoice = { say: () => undefined, mask: (text) => text }
 
 type Labels = Readonly<Record<string, string>>
 
@@ -57,6 +66,7 @@ export class JobNetworks {
   #way: Way | undefined
   /** Why the ways before the one that was taken were not, or all of them. */
   #failed = 'it was not tried yet'
+  #unnamed: string | undefined = 'it was not tried yet'
   #onChange: () => void = () => undefined
   #disarm: (() => void) | undefined
   #isStopped = false
@@ -69,9 +79,14 @@ export class JobNetworks {
 
   /** Nothing until the rules are proven, and while they are lost. */
   get offer(): readonly NetworkAbility[] {
-    const keeps = this.#way?.keeps ?? []
+    const offered = this.#offered()
     if (this.lost !== undefined) return []
-    return this.#options.offer.filter((ability) => keeps.includes(ability))
+    return this.#unnamed === undefined ? [...offered, 'names'] : offered
+  }
+
+  /** Why no job gets hosts by their names here; undefined where they do, or are not offered. */
+  get unnamed(): string | undefined {
+    return this.#options.offer.includes('internet') ? this.#unnamed : undefined
   }
 
   /** Why the host's rules cannot be proven now; undefined where they can. */
@@ -98,47 +113,74 @@ export class JobNetworks {
     request: NetworkRequest,
     labels: Labels
   ): JobNetwork | undefined {
-    const ability = abilityFor(policy)
     const way = this.#way
-    if (way === undefined || ability === undefined) return undefined
-    if (!this.#options.offer.includes(ability) || !way.keeps.includes(ability)) return undefined
+    const abilities = abilitiesFor(policy)
+    if (way === undefined || abilities.length === 0) return undefined
+    const offer = [...this.#offered(), ...(this.#unnamed === undefined ? ['names'] : [])]
+    if (!abilities.every((ability) => offer.includes(ability))) return undefined
     // A runtime with a network stack of its own sends past what its namespace was told.
     if (way.rules === 'holder' && request.runtime !== undefined) return undefined
     return this.#network(way, policy as NetworkedPolicy, request, labels)
   }
 
   /**
-   * Puts the rules in place, and makes, tries and removes one network as jobs get them: one way
-   * after the other, and where none is proven, again every NETWORK_PROOF_EVERY_MS until one is.
-   * Resolves after the first round.
+   * Puts the rules in place, and makes, tries and removes networks as jobs get them, one way after
+   * the other until one is proven, and one with a proxy where names are offered; what fails is tried
+   * again every NETWORK_PROOF_EVERY_MS until it does not. Resolves after the first round.
    */
   async prove(peerId: string): Promise<void> {
-    const { ways, log, clock } = this.#parts
-    const failed: string[] = []
-    for (const way of ways) {
-      try {
-        await this.#try(way, peerId)
-        this.#way = way
-        log.info({ rules: way.rules, failed }, 'networks of jobs proven')
-        this.#onChange()
-        return
-      } catch (error) {
-        failed.push(`${way.rules}: ${networkCause(error)}`)
-        log.warn({ rules: way.rules, err: error }, 'networks of jobs not proven')
-      }
+    // Not another one later: jobs may be on the networks of the first.
+    this.#way ??= await this.#choose(peerId)
+    const way = this.#way
+    if (this.#options.offer.includes('internet')) {
+      const named = (): Promise<string | undefined> =>
+        way === undefined ? Promise.resolve(this.#failed) : this.#cause(way, peerId, 'audit')
+      this.#unnamed = await named()
     }
-    this.#failed = failed.join('; ')
-    if (this.#isStopped) return
-    this.#disarm = clock.arm(NETWORK_PROOF_EVERY_MS, () => void this.prove(peerId))
+    this.#onChange()
+    if (this.#isStopped || (way !== undefined && this.unnamed === undefined)) return
+    const again = (): void => void this.prove(peerId)
+    this.#disarm = this.#parts.clock.arm(NETWORK_PROOF_EVERY_MS, again)
   }
 
-  async #try(way: Way, peerId: string): Promise<void> {
+  async #choose(peerId: string): Promise<Way | undefined> {
+    const failed: string[] = []
+    for (const way of this.#parts.ways) {
+      const cause = await this.#cause(way, peerId, 'internet')
+      if (cause === undefined) {
+        this.#parts.log.info({ rules: way.rules, failed }, 'networks of jobs proven')
+        return way
+      }
+      failed.push(`${way.rules}: ${cause}`)
+    }
+    this.#failed = failed.join('; ')
+    return undefined
+  }
+
+  async #cause(way: Way, peerId: string, policy: NetworkedPolicy): Promise<string | undefined> {
+    try {
+      await this.#try(way, peerId, policy)
+      return undefined
+    } catch (error) {
+      this.#parts.log.warn({ rules: way.rules, err: error }, 'networks of jobs not proven')
+      return networkCause(error)
+    }
+  }
+
+  /** What the owner offers and its way can keep. */
+  #offered(): readonly OfferedNetwork[] {
+    const keeps = this.#way?.keeps ?? []
+    return this.#options.offer.filter((ability) => keeps.includes(ability))
+  }
+
+  async #try(way: Way, peerId: string, policy: NetworkedPolicy): Promise<void> {
     await way.gate.check()
     const claimId = randomBytes(16).toString('hex')
     const name = `runner-mesh-trial-${claimId.slice(0, 8)}`
     const labels = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
     const onLost = (): void => undefined
-    const trial = this.#network(way, 'internet', { jobId: 'trial', claimId, name, onLost }, labels)
+    const request = { jobId: 'trial', claimId, name, onLost, voice: SILENT }
+    const trial = this.#network(way, policy, request, labels)
     try {
       await this.#parts.tryOut(trial)
     } finally {
@@ -159,9 +201,11 @@ export class JobNetworks {
     request: NetworkRequest,
     labels: Labels
   ): JobNetwork {
-    const { engine, host } = this.#parts
+    const { engine, host, egress } = this.#parts
     const { subnets: pool, nameServers } = this.#options
-    const options = { ...request, policy, labels, pool, nameServers }
+    const { voice, ...own } = request
+    const proxy = needsProxy(policy) ? new EgressProxy(egress, { policy, voice }) : undefined
+    const options = { ...own, policy, labels, pool, nameServers, proxy }
     return new JobNetwork({ engine, host, gate }, options)
   }
 }

@@ -1,6 +1,8 @@
-import type { NetworkAbility, NetworkRules } from '../../../protocol/core/network.ts'
+import type { NetworkRules, OfferedNetwork } from '../../../protocol/core/network.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
+import { systemDial } from '../egress/dial.ts'
+import { systemNames } from '../egress/names.ts'
 import type { Engine } from '../engine.ts'
 import { Firewall } from './firewall.ts'
 import { HolderGate } from './holder-gate.ts'
@@ -16,7 +18,7 @@ import { RulesGate } from './rules-gate.ts'
 export interface NetworkSettings {
   /** Whether this agent may set rules of its host, and by what; `auto` for the first that works. */
   readonly rules: 'off' | 'auto' | NetworkRules
-  readonly offer: readonly NetworkAbility[]
+  readonly offer: readonly OfferedNetwork[]
   readonly subnets: string
   readonly dns: readonly string[]
 }
@@ -62,8 +64,10 @@ export async function openNetworks(
   }
   const ways = (settings.rules === 'auto' ? ORDER : [settings.rules]).map(wayOf)
   const { offer, subnets, dns } = settings
+  const ownAddresses = (): ReadonlySet<string> => host.addresses()
+  const egress = { names: systemNames(dns), ownAddresses, dial: systemDial }
   const networks = new JobNetworks(
-    { engine, ways, host, tryOut, clock, log },
+    { engine, ways, host, tryOut, egress, clock, log },
     { offer, subnets, nameServers: dns }
   )
   await networks.prove(peerId)

@@ -4,6 +4,9 @@ import type { Opening } from './openings.ts'
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
 
+/** Sets of openings: of places beyond the host, and of the host itself. */
+export const SETS = ['allow4', 'hostok'] as const
+
 /*
  * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
  * final. Before the engine's rules, which let a job reach the host and all that is behind it.
@@ -19,6 +22,7 @@ const CHAINS = `
     type filter hook input priority ${PRIORITY}; policy accept;
     iifname != "rmj*" accept
     ct state established,related accept
+    iifname . ip daddr . meta l4proto . th dport @hostok accept
     counter drop
   }
   chain forward {
@@ -73,21 +77,33 @@ export function rulesetText(openings: readonly Opening[]): string {
     '  set allow4 {',
     '    type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',
     '  }',
+    '  set hostok {',
+    '    type ifname . ipv4_addr . inet_proto . inet_service;',
+    '  }',
     CHAINS,
     '}',
     ...elementText('add', openings)
   ].join('\n')
 }
 
-/** One statement, or none for nothing. */
+/** One statement for each set that has some. */
 export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]): string[] {
-  if (openings.length === 0) return []
-  return [`${verb} element ${TABLE} allow4 { ${openings.map(element).join(', ')} }`]
+  return SETS.flatMap((set) => {
+    const own = openings.filter((opening) => setOf(opening) === set)
+    if (own.length === 0) return []
+    return [`${verb} element ${TABLE} ${set} { ${own.map(element).join(', ')} }`]
+  })
 }
 
-function element({ bridge, address, prefix, protocol, ports: { first, last } }: Opening): string {
-  const ports = first === last ? String(first) : `${first}-${last}`
-  return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
+function setOf({ host }: Opening): (typeof SETS)[number] {
+  return host === true ? 'hostok' : 'allow4'
+}
+
+function element({ bridge, address, prefix, protocol, ports, host }: Opening): string {
+  const { first, last } = ports
+  // A set of single places takes no blocks.
+  const block = host === true ? address : `${address}/${prefix}`
+  return `"${bridge}" . ${block} . ${protocol} . ${first === last ? first : `${first}-${last}`}`
 }
 
 function isRule(line: string): boolean {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
 import type { Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
+import { SETS } from './ruleset.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -24,7 +25,7 @@ export function parseTable(text: string, prefix: string = BRIDGE_PREFIX): TableV
 /** Handles and counts differ from one listing to the next; what a job may reach, by the jobs. */
 function stripped(object: Json): unknown {
   const set = object['set'] as Json | undefined
-  const isOurs = set?.['name'] === 'allow4'
+  const isOurs = hasOpenings(set)
   return JSON.parse(
     JSON.stringify(object, (key, value: unknown) => {
       if (key === 'handle' || key === 'packets' || key === 'bytes') return undefined
@@ -42,15 +43,20 @@ const PROTOCOLS: ReadonlyMap<unknown, Opening['protocol']> = new Map([
 ])
 
 function openingsOf(set: Json | undefined, prefix: string): readonly Opening[] {
-  if (set?.['name'] !== 'allow4') return []
+  if (set === undefined || !hasOpenings(set)) return []
+  const where = set['name'] === 'hostok' ? ({ host: true } as const) : {}
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
     const concat = element['concat'] as readonly unknown[] | undefined
     const [bridge, block, number, ports] = concat ?? []
     const protocol = PROTOCOLS.get(number)
     if (typeof bridge !== 'string' || !bridge.startsWith(prefix)) return []
     if (protocol === undefined) return []
-    return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports) }]
+    return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports), ...where }]
   })
+}
+
+function hasOpenings(set: Json | undefined): boolean {
+  return SETS.some((name) => name === set?.['name'])
 }
 
 /** The kernel lists a block of one address without its prefix. */

@@ -7,7 +7,7 @@ import {
   rulesOf
 } from '../../../../agent/execute/network/chains.ts'
 import { parseFilter, viewOf } from '../../../../agent/execute/network/filter-view.ts'
-import type { Opening } from '../../../../agent/execute/network/openings.ts'
+import { hostOpening, type Opening } from '../../../../agent/execute/network/openings.ts'
 
 const ONE: Opening = {
   ...{ bridge: 'rmja00000000', address: '1.2.3.4', prefix: 32, protocol: 'tcp' },
@@ -68,7 +68,8 @@ function chain(name: string): readonly string[] {
 
 describe('the chains', () => {
   test('drop whatever no rule lets through', () => {
-    for (const name of ['IN', 'FROM', 'MAIL', 'LIST', 'TO']) {
+    expect(chain('IN').at(-1)).toBe('-g RUNNER-MESH-HOST')
+    for (const name of ['HOST', 'FROM', 'MAIL', 'LIST', 'TO']) {
       expect(chain(name).at(-1), name).toBe('-j DROP')
     }
   })
@@ -136,7 +137,21 @@ describe('what is listed', () => {
     expect(view(saved)?.openings).toEqual([ALL])
   })
 
+  test('tells a place of the host from those beyond it', () => {
+    const proxy = hostOpening('rmja00000000', '10.213.0.1', 4_480)
+    const saved = laid(host(), 'IPv4', [ONE, proxy])
+    expect(view(saved)?.openings).toEqual([ONE, proxy])
+    expect(parseFilter(saved).rulesOf('RUNNER-MESH-LIST')).toHaveLength(2)
+    const gone = restored(saved, removeText([proxy]))
+    expect(view(gone)?.openings).toEqual([ONE])
+    expect(view(restored(gone, addText([proxy])))?.openings).toEqual([ONE, proxy])
+  })
+
   test.each([
+    [
+      'the words of an opening elsewhere',
+      '-A RUNNER-MESH-IN -i rmja0 -p tcp -m tcp --dport 1 -j RETURN'
+    ],
     ['a rule that lets through', '-A RUNNER-MESH-IN -j ACCEPT'],
     ['a hole that is no opening of ours', '-A RUNNER-MESH-LIST -i eth0 -j RETURN']
   ])('is another with %s', (_, line) => {

@@ -47,5 +47,5 @@ test("addresses are the host's own, each once, and no networks", () => {
     '           /32 host LOCAL',
     ''
   ].join('\n')
-  expect(parseAddresses(text)).toEqual(['10.0.0.7'])
+  expect([...parseAddresses(text)]).toEqual(['10.0.0.7'])
 })

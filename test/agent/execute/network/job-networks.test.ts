@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ContainerBody, NetworkBody } from '../../../../agent/execute/engine-types.ts'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
 import type { JobNetwork } from '../../../../agent/execute/network/job-network.ts'
@@ -9,7 +9,13 @@ import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 const OFFER = ['internet'] as const
-const REQUEST = { jobId: 'J.0', claimId: '0a'.repeat(16), name: 'j', onLost: () => undefined }
+const WITH_NAMES = ['internet', 'names']
+const VOICE = { say: () => undefined, mask: (text: string) => text }
+const REQUEST = {
+  ...{ jobId: 'J.0', claimId: '0a'.repeat(16), name: 'j', onLost: () => undefined },
+  voice: VOICE
+}
+const NAMED = { allow: ['a.example:443'] }
 
 const BODY = { HostConfig: { Mounts: [] } } as unknown as ContainerBody
 
@@ -21,6 +27,13 @@ let networks: JobNetworks
 
 beforeEach(() => {
   ;[broken, bodies, changes, clock] = [true, [], [], new FakeClock()]
+  networks = networksIn('127.213.0.0/16')
+})
+
+afterEach(() => networks.stop())
+
+/** What proxies listen on is the first address of a subnet of the pool. */
+function networksIn(subnets: string): JobNetworks {
   let isMade = false
   const table = {
     rules: 7,
@@ -38,7 +51,7 @@ beforeEach(() => {
     interfaces: async () =>
       new Set(bodies.map(({ Options }) => Options['com.docker.network.bridge.name'] ?? '')),
     routes: async () => [],
-    addresses: async () => []
+    addresses: () => new Set<string>()
   }
   const engine = {
     createNetwork: async (body: NetworkBody) => {
@@ -50,13 +63,21 @@ beforeEach(() => {
   }
   const log = silentLog()
   const firewall = new Firewall({ table, host, clock, log })
-  const options = { offer: OFFER, subnets: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
+  const options = { offer: OFFER, subnets, nameServers: ['1.1.1.1'] }
+  const egress = {
+    names: { resolve: async () => [] },
+    ownAddresses: () => new Set<string>(),
+    dial: () => {
+      throw new Error('nobody is called')
+    }
+  }
   const keeps = ['internet', 'private', 'open'] as const
   const ways = [{ rules: 'nft' as const, keeps, gate: new RulesGate(firewall) }]
   const tryOut = async (network: JobNetwork) => void (await network.open(BODY))
-  networks = new JobNetworks({ engine, ways, host, tryOut, clock, log }, options)
-  networks.onChange(() => changes.push(networks.offer))
-})
+  const made = new JobNetworks({ engine, ways, host, tryOut, egress, clock, log }, options)
+  made.onChange(() => changes.push(made.offer))
+  return made
+}
 
 function viewOf(body: NetworkBody) {
   return {
@@ -72,7 +93,7 @@ test('nothing is offered before the rules are proven, and then what the owner of
   broken = false
   await networks.prove('peer')
 
-  expect([networks.offer, networks.lost, changes]).toEqual([OFFER, undefined, [OFFER]])
+  expect([networks.offer, networks.lost, changes]).toEqual([WITH_NAMES, undefined, [WITH_NAMES]])
   expect(networks.networkOf('internet', REQUEST, {})).toBeDefined()
   expect(bodies).toEqual([])
 })
@@ -85,12 +106,34 @@ test('a proof that fails is tried again until it does not', async () => {
 
   broken = false
   await clock.advance(NETWORK_PROOF_EVERY_MS)
-  expect([networks.offer, networks.lost]).toEqual([OFFER, undefined])
-  expect(changes.at(-1)).toEqual(OFFER)
+  expect([networks.offer, networks.lost]).toEqual([WITH_NAMES, undefined])
+  expect(changes.at(-1)).toEqual(WITH_NAMES)
 })
 
 test('nothing is proven any more once the agent stops', async () => {
   await networks.prove('peer')
   networks.stop()
   expect(clock.armed()).toBe(0)
+})
+
+test('a host that cannot run a proxy where jobs would find it offers no names, and says why', async () => {
+  broken = false
+  networks = networksIn('192.0.2.0/24')
+  await networks.prove('peer')
+
+  expect([networks.offer, networks.lost]).toEqual([OFFER, undefined])
+  expect(networks.unnamed).toContain('EADDRNOTAVAIL')
+  expect(networks.networkOf('internet', REQUEST, {})).toBeDefined()
+  expect(networks.networkOf(NAMED, REQUEST, {})).toBeUndefined()
+  expect(networks.networkOf('audit', REQUEST, {})).toBeUndefined()
+  expect(bodies).toEqual([])
+  expect(clock.armed()).toBe(1)
+})
+
+test('names are for lists that have some, and for audits', async () => {
+  broken = false
+  await networks.prove('peer')
+  for (const policy of [NAMED, 'audit'] as const) {
+    expect(networks.networkOf(policy, REQUEST, {})?.nameServers).toEqual(['240.0.0.1'])
+  }
 })
