@@ -74,11 +74,11 @@ export class NetworkBed {
   }
 
   /** What a container of the engine's own says, on a bridge without our rules, with `/programs`. */
-  async underDefaults(script: string, programs: string): Promise<string> {
+  async underDefaults(script: string, programs?: string): Promise<string> {
     const name = `runner-mesh-bed-${process.pid}-plain`
     await tool('docker', ['network', 'create', '--subnet', '10.214.0.0/26', name])
     try {
-      const mount = ['--volume', `${programs}:/programs:ro`]
+      const mount = programs === undefined ? [] : ['--volume', `${programs}:/programs:ro`]
       const args = ['run', '--rm', '--network', name, ...mount, BASE_IMAGE, 'sh', '-c', script]
       return (await tool('docker', args)).stdout
     } finally {

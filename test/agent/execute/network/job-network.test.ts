@@ -67,7 +67,9 @@ beforeEach(() => {
       opened.push([bridge, openings.map(openingKey)])
       return body
     },
-    adopt: async () => undefined,
+    adopt: async ({ bridge, openings }: Guarded) => {
+      opened.push([bridge, openings.map(openingKey)])
+    },
     prove: async () => undefined,
     leave: async () => void closed.push(`leave ${made.length}`),
     close: async ({ bridge }: Guarded) => void closed.push(bridge)
