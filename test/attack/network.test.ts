@@ -129,6 +129,10 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
       expect(listed.lines.map(({ text }) => text)).toEqual(['nothing'])
     })
 
+    test('reaches hosts by the names that its list has, through its proxy alone', async () => {
+      expect(await byName(rig)).toEqual(['by its name'])
+    })
+
     test('has no IPv6 but its own loopback', async () => {
       const run = "cut -c 1-32,45- /proc/net/if_inet6 | grep -v ' lo$' || echo none"
       const { lines } = await rig.run({ steps: [{ run }], spec: { network: 'open' } })
@@ -278,6 +282,10 @@ describe('under rules by a holder', { timeout: TEST_MS }, () => {
     expect(listed.lines.map(({ text }) => text)).toEqual(['nothing'])
   })
 
+  test('hosts are reached by the names that a list has, through its proxy alone', async () => {
+    expect(await byName(rig)).toEqual(['by its name'])
+  })
+
   test.each(['trusted', 'untrusted'] as const)('changes nothing of it (%s)', async (trust) => {
     const tries = [
       'ip route add 10.0.0.0/8 dev eth0',
@@ -366,6 +374,26 @@ describe('a host that offers less than a job needs', { timeout: TEST_MS }, () =>
     expect(left).toEqual([])
   })
 })
+
+/** The ways that a job with one name in its list gets to the host of that name. */
+async function byName(rig: AttemptRig): Promise<readonly string[]> {
+  const name = `ip-${WORLD.internet.replaceAll('.', '-')}.example`
+  const fetch = (url: string, way: string): string =>
+    `wget -q -T 3 -O - http://${url}/ 2>/dev/null | grep -q '^here$' && echo ${way}`
+  const run = [
+    fetch(name, 'by its name'),
+    fetch('other.example', 'by another name'),
+    'unset http_proxy',
+    fetch(WORLD.internet, 'by its address'),
+    'true'
+  ].join('\n')
+  const { lines } = await rig.run({
+    steps: [{ run }],
+    spec: { network: { allow: [`${name}:80`] } }
+  })
+  // What its proxy decides is in the log as well.
+  return lines.map(({ text }) => text).filter((text) => /^by /.test(text))
+}
 
 async function answers(address: string): Promise<boolean> {
   return await new Promise((resolve) => {
