@@ -82,3 +82,23 @@ export async function reachedBy(
   expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
   return reachedIn(lines.map(({ text }) => text).join('\n'))
 }
+
+/** The ways that a job with one name in its list gets to the host of that name. */
+export async function byName(rig: AttemptRig): Promise<readonly string[]> {
+  const name = `ip-${WORLD.internet.replaceAll('.', '-')}.example`
+  const fetch = (url: string, way: string): string =>
+    `wget -q -T 3 -O - http://${url}/ 2>/dev/null | grep -q '^here$' && echo ${way}`
+  const run = [
+    fetch(name, 'by its name'),
+    fetch('other.example', 'by another name'),
+    'unset http_proxy',
+    fetch(WORLD.internet, 'by its address'),
+    'true'
+  ].join('\n')
+  const { lines } = await rig.run({
+    steps: [{ run }],
+    spec: { network: { allow: [`${name}:80`] } }
+  })
+  // What its proxy decides is in the log as well.
+  return lines.map(({ text }) => text).filter((text) => /^by /.test(text))
+}

@@ -3,7 +3,6 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GUARD_COMMAND } from '../../agent/execute/guard.ts'
 import { iptablesTable } from '../../agent/execute/network/iptables.ts'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import { openingKey } from '../../agent/execute/network/openings.ts'
@@ -12,7 +11,15 @@ import type { NetworkPolicy, NetworkRules, OfferedNetwork } from '../../protocol
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { IPTABLES, NetworkBed, WORLD } from './network-bed.ts'
-import { compileInto, everyTry, reachedBy, reachedIn, scriptOf, type Try } from './network-tries.ts'
+import {
+  byName,
+  compileInto,
+  everyTry,
+  reachedBy,
+  reachedIn,
+  scriptOf,
+  type Try
+} from './network-tries.ts'
 
 const SET_UP_MS = 120_000
 const TEST_MS = 60_000
@@ -244,114 +251,6 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
   })
 })
 
-describe('under rules by a holder', { timeout: TEST_MS }, () => {
-  const LIST = { allow: [`${WORLD.internet}:1-100`] }
-  const networks = { ...SETTINGS, rules: 'holder' as const }
-
-  beforeAll(async () => {
-    await bed.clearRules()
-    rig = await AttemptRig.open({ networks })
-    commit = await rig.git.commitTree(compileInto)
-  }, SET_UP_MS)
-
-  afterAll(() => rig?.close())
-
-  test('no rule of the host is set', async () => {
-    expect(await nftTable().list()).toBeUndefined()
-    expect(rig.networks?.rules).toBe('holder')
-  })
-
-  test('a stranger reaches what the policy says, and nothing else', async () => {
-    expect(await reachedBy(rig, commit, tries, 'none')).toEqual([])
-    expect(await reachedBy(rig, commit, tries, 'internet')).toEqual([
-      'internet',
-      'name server',
-      'otherInternet',
-      'ping internet',
-      'ping otherInternet'
-    ])
-    expect(await reachedBy(rig, commit, tries, LIST)).toEqual(['internet'])
-  })
-
-  test("it asks names of the owner's servers alone, and of none under a list", async () => {
-    const steps = [{ run: 'nslookup a.example 2>&1 | grep -o 1.2.3.4 || echo nothing' }]
-    const asked = await rig.run({ steps, spec: { network: 'internet' } })
-    const listed = await rig.run({ steps, spec: { network: LIST } })
-
-    expect(asked.lines.map(({ text }) => text)).toEqual([WORLD.internet])
-    expect(listed.lines.map(({ text }) => text)).toEqual(['nothing'])
-  })
-
-  test('hosts are reached by the names that a list has, through its proxy alone', async () => {
-    expect(await byName(rig)).toEqual(['by its name'])
-  })
-
-  test.each(['trusted', 'untrusted'] as const)('changes nothing of it (%s)', async (trust) => {
-    const tries = [
-      'ip route add 10.0.0.0/8 dev eth0',
-      'ip address add 10.9.9.10/32 dev eth0',
-      'ip link set eth0 down',
-      'ip route del default'
-    ]
-    const run = tries.map((one) => `${one} 2>&1 && echo "changed by ${one}"`).join('\n')
-    const { lines } = await rig.run({
-      trust,
-      steps: [{ run: `${run}\necho end` }],
-      spec: { network: 'internet' }
-    })
-    const said = lines.map(({ text }) => text)
-    expect(said.filter((text) => /not permitted/.test(text))).toHaveLength(tries.length)
-    expect(said.filter((text) => /^changed/.test(text))).toEqual([])
-  })
-
-  test.each<NetworkPolicy>(['open', { allow: ['10.9.9.9:80'] }])('refuses %s', async (network) => {
-    const { result } = await rig.run({ spec: { network } })
-    expect(result).toMatchObject({ kind: 'interrupted', userCodeRan: false })
-    expect(await rig.left()).toEqual([])
-  })
-
-  test('its end is the end of the job, as of the host; nothing is left', async () => {
-    const attempt = await rig.start({
-      steps: [{ run: 'echo on; sleep 60' }],
-      spec: { network: 'internet' }
-    })
-    await eventually('it runs', () => attempt.lines.length > 0)
-    const holder = { 'runner-mesh.peer': rig.peerId, 'runner-mesh.profile': 'holder' }
-    const [found] = await rig.engine.containers(holder)
-    await rig.engine.kill(found?.id ?? '', 'SIGKILL')
-
-    expect(await attempt.result).toMatchObject({
-      ...{ kind: 'interrupted', reason: 'sandbox_failed', fault: 'host' },
-      message: expect.stringContaining('holder of its network has ended')
-    })
-    expect(await rig.left()).toEqual([])
-  })
-
-  test('it is a container with one right, which ends with the lease of its job', async () => {
-    const attempt = await rig.start({
-      steps: [{ run: 'echo on; sleep 60' }],
-      spec: { network: 'internet' }
-    })
-    await eventually('it runs', () => attempt.lines.length > 0)
-    const holder = { 'runner-mesh.peer': rig.peerId, 'runner-mesh.profile': 'holder' }
-    const [found] = await rig.engine.containers(holder)
-    const seen = await rig.engine.inspect(found?.id ?? '')
-    const survivors = await rig.executor.survivors()
-    attempt.abort('cancelled')
-    await attempt.result
-
-    expect(seen?.hostConfig).toMatchObject({
-      ...{ CapDrop: ['ALL'], Privileged: false, ReadonlyRootfs: true },
-      ...{ PidsLimit: 16, Memory: 16_777_216 }
-    })
-    const [only] = (seen?.hostConfig['CapAdd'] ?? []) as readonly string[]
-    expect(only?.replace('CAP_', '')).toBe('NET_ADMIN')
-    expect(seen?.config['Entrypoint']).toEqual(GUARD_COMMAND)
-    // Whoever goes on with the job after a restart goes on with the job's own.
-    expect(survivors).toHaveLength(1)
-  })
-})
-
 describe('a host that offers less than a job needs', { timeout: TEST_MS }, () => {
   test.each<readonly [string, readonly OfferedNetwork[] | undefined, NetworkPolicy]>([
     ['nothing', undefined, 'internet'],
@@ -374,26 +273,6 @@ describe('a host that offers less than a job needs', { timeout: TEST_MS }, () =>
     expect(left).toEqual([])
   })
 })
-
-/** The ways that a job with one name in its list gets to the host of that name. */
-async function byName(rig: AttemptRig): Promise<readonly string[]> {
-  const name = `ip-${WORLD.internet.replaceAll('.', '-')}.example`
-  const fetch = (url: string, way: string): string =>
-    `wget -q -T 3 -O - http://${url}/ 2>/dev/null | grep -q '^here$' && echo ${way}`
-  const run = [
-    fetch(name, 'by its name'),
-    fetch('other.example', 'by another name'),
-    'unset http_proxy',
-    fetch(WORLD.internet, 'by its address'),
-    'true'
-  ].join('\n')
-  const { lines } = await rig.run({
-    steps: [{ run }],
-    spec: { network: { allow: [`${name}:80`] } }
-  })
-  // What its proxy decides is in the log as well.
-  return lines.map(({ text }) => text).filter((text) => /^by /.test(text))
-}
 
 async function answers(address: string): Promise<boolean> {
   return await new Promise((resolve) => {
