@@ -124,8 +124,8 @@ export class JobNetworks {
   }
 
   /**
-   * Puts the rules in place, and makes, tries and removes networks as jobs get them, one way after
-   * the other until one is proven, and one with a proxy where names are offered; what fails is tried
+   * Puts the rules in place, and makes, tries and removes networks as jobs get them: one way after
+   * the other until one is proven, and with a proxy where names are offered. What fails is tried
    * again every NETWORK_PROOF_EVERY_MS until it does not. Resolves after the first round.
    */
   async prove(peerId: string): Promise<void> {
