@@ -37,8 +37,9 @@ const fetch = (place: string): string =>
   `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${place.replace(':', ' ')} | ${answered}`
 const byTunnel = (to: string): string =>
   `printf 'CONNECT ${to} HTTP/1.1\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $P | ${answered}`
+/** It holds its side open: to Node a client that ends it has gone. */
 const byForward = (to: string): string =>
-  `printf 'GET http://${to}/ HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $P | ${answered}`
+  `{ printf 'GET http://${to}/ HTTP/1.0\\r\\n\\r\\n'; sleep 2; } | nc -w 3 $P | ${answered}`
 
 let bed: NetworkBed
 let rig: AttemptRig
