@@ -146,7 +146,10 @@ export class ContainerSandbox implements Sandbox {
       throw error
     }
     if (end.kind === 'not_started') {
-      return (await this.#death(oom)) ?? ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
+      return (
+        (await this.#death(oom)) ??
+        ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
+      )
     }
     return await this.#judged(end.code, execId, oom)
   }
