@@ -73,7 +73,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
     state: states.toWire(ad.state),
     networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
-    networkRules: ad.networkRules && rules.toWire(ad.networkRules),
+    ...(ad.networkRules === undefined ? {} : { networkRules: rules.toWire(ad.networkRules) }),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
     capacity: capacity(ad.capacity),

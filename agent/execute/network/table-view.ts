@@ -35,7 +35,7 @@ function stripped(object: Json): unknown {
 }
 
 /** By its number where a host has no `/etc/protocols`. */
-const PROTOCOLS: ReadonlyMap<unknown, Opening['protocol']> = new Map([
+const PROTOCOLS = new Map<unknown, Opening['protocol']>([
   ['tcp', 'tcp'],
   ['udp', 'udp'],
   [6, 'tcp'],
