@@ -86,13 +86,17 @@ export async function reachedBy(
 /** The ways that a job with one name in its list gets to the host of that name. */
 export async function byName(rig: AttemptRig): Promise<readonly string[]> {
   const name = `ip-${WORLD.internet.replaceAll('.', '-')}.example`
-  const fetch = (url: string, way: string): string =>
-    `wget -q -T 3 -O - http://${url}/ 2>/dev/null | grep -q '^here$' && echo ${way}`
+  const ask = (words: string, place: string, way: string): string => {
+    const said = `printf '${words}GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${place}`
+    return `${said} | grep -q '^here$' && echo ${way}`
+  }
+  const tunnel = (to: string): string => `CONNECT ${to}:80 HTTP/1.1\\r\\n\\r\\n`
   const run = [
-    fetch(name, 'by its name'),
-    fetch('other.example', 'by another name'),
-    'unset http_proxy',
-    fetch(WORLD.internet, 'by its address'),
+    "P=$(echo $http_proxy | sed 's,http://,,;s,:, ,')",
+    ask(tunnel(name), '$P', 'by its name'),
+    ask(tunnel('other.example'), '$P', 'by another name'),
+    ask(tunnel(WORLD.internet), '$P', 'by its address through the proxy'),
+    ask('', `${WORLD.internet} 80`, 'by its address'),
     'true'
   ].join('\n')
   const { lines } = await rig.run({
