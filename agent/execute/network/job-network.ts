@@ -80,7 +80,7 @@ export class JobNetwork {
     await this.#parts.firewall.open(this.bridge, [...openings, ...proxy], onLost)
   }
 
-  /** What opens the way to the proxy, which listens by then: another's server would be behind it. */
+  /** Opens the way to the proxy, which listens by then: else another's server could be there. */
   async #listen(isResumed: boolean): Promise<readonly Opening[]> {
     const { proxy, policy, claimId } = this.#options
     if (proxy === undefined) return []

@@ -99,8 +99,8 @@ export class JobNetworks {
   }
 
   /**
-   * Puts the rules in place, and makes and removes networks as jobs get them, one with a proxy where
-   * names are offered; what fails is tried again every NETWORK_PROOF_EVERY_MS until it does not.
+   * Puts the rules in place, and makes and removes networks as jobs get them, one with a proxy
+   * where names are offered; what fails is tried again every NETWORK_PROOF_EVERY_MS.
    * Resolves after the first try.
    */
   async prove(peerId: string): Promise<void> {
