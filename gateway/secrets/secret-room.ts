@@ -1,3 +1,4 @@
+import type { Clock } from '../../protocol/core/ports.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { Member } from '../../protocol/mesh/member.ts'
@@ -9,6 +10,7 @@ export interface SecretRoomParts {
   readonly member: Pick<Member, 'board' | 'readJob' | 'roster'>
   /** Peer id of this gateway. */
   readonly self: string
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly log: Log
 }
 
@@ -17,7 +19,7 @@ export class SecretRoom {
   readonly service: SecretService
   readonly maskers: LogMaskers
 
-  constructor({ member, self, log }: SecretRoomParts, files: SecretFiles) {
+  constructor({ member, self, clock, log }: SecretRoomParts, files: SecretFiles) {
     const store = new SecretStore(files)
     const sealedOf = (runId: string): SealedAnnouncement | undefined => {
       const sealed = member.board.run(runId)?.sealed
@@ -33,6 +35,7 @@ export class SecretRoom {
       },
       readJob: (job) => member.readJob(job),
       onReleased: (job) => this.maskers.forget(job),
+      clock,
       log
     })
   }

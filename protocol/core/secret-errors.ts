@@ -8,7 +8,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   branch: 'its rules do not allow this branch: see `gateway secret list`',
   image: 'its rules do not allow the image of this job: see `gateway secret list`',
   unreadable: 'the gateway cannot read it: see its log',
-  too_often: 'it has been released too often for this attempt',
+  too_often: 'it has been released too often for this attempt: it is asked again later',
   too_large: 'the secrets of this job are too large together'
 }
 

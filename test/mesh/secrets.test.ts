@@ -49,6 +49,7 @@ beforeAll(async () => {
     sealedOf: () => sealed,
     readJob,
     onReleased: () => undefined,
+    clock,
     log: silentLog()
   })
   const prepare = (node: { handle: (protocol: string, handler: typeof service.handle) => void }) =>
