@@ -10,6 +10,8 @@ export interface SecretRules {
 
 /** What a secret is for where nothing else is said. */
 export const DEFAULT_EVENTS: readonly string[] = ['push']
+/** What a run can come of: a push of a tag is one of its own. */
+export const KNOWN_EVENTS: readonly string[] = ['push', 'tag']
 
 /** What of a run its secrets depend on. */
 export interface SecretRun extends Pick<Manifest, 'trust'> {
@@ -17,6 +19,7 @@ export interface SecretRun extends Pick<Manifest, 'trust'> {
 }
 
 const BRANCH_PREFIX = 'refs/heads/'
+const TAG_PREFIX = 'refs/tags/'
 
 /** Which rule keeps a secret from this job; undefined where none does. */
 export function ruleAgainst(
@@ -26,9 +29,13 @@ export function ruleAgainst(
 ): 'untrusted' | 'event' | 'branch' | 'image' | undefined {
   // Whatever a secret's own rules say: strangers' code gets none.
   if (trust !== 'trusted') return 'untrusted'
-  if (!rules.events.includes(origin.event)) return 'event'
+  if (!rules.events.includes(eventOf(origin))) return 'event'
   if (!allows(rules.branches, branchOf(origin.ref))) return 'branch'
   return allows(rules.images, image) ? undefined : 'image'
+}
+
+function eventOf({ event, ref }: SecretRun['origin']): string {
+  return event === 'push' && ref.startsWith(TAG_PREFIX) ? 'tag' : event
 }
 
 function allows(patterns: readonly string[], name: string | undefined): boolean {

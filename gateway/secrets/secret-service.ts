@@ -145,15 +145,18 @@ export class SecretService {
     { announcement: { manifest } }: SealedAnnouncement,
     spec: JobSpec
   ): Promise<Refused | readonly SecretRecord[]> {
-    const named = new Set(spec.secrets?.map(({ name }) => name))
+    const named = new Map(spec.secrets?.map((each) => [each.name, each]))
     const records = await this.#parts.store.list()
     const allowed: SecretRecord[] = []
     for (const name of new Set(names)) {
-      if (!named.has(name)) return refused('unnamed', name)
+      const wanted = named.get(name)
+      if (wanted === undefined) return refused('unnamed', name)
       const record = records.find((each) => {
         return each.repository === manifest.repository && each.name === name
       })
       if (record === undefined) return refused('unset', name)
+      // A login is never a variable, nor a login for another host: whoever writes pipelines sends it.
+      if (record.registry !== wanted.registry) return refused('registry', name)
       const rule = ruleAgainst(record, manifest, spec.image)
       if (rule !== undefined) return refused(rule, name)
       allowed.push(record)

@@ -116,7 +116,7 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
   test('that another agent pulls just then for another platform is fetched after it', async () => {
     const { digest, images: both } = await push([AMD64, ARM64], 'first')
     const exact = `${registry.host}/${name}@${digest}`
-    const limit = AbortSignal.timeout(TEST_MS)
+    const limit = { signal: AbortSignal.timeout(TEST_MS) }
     await engine.pull(`${registry.host}/${name}`, digest, ARM64, limit)
     const proxy = await EngineProxy.open(engine.socket)
     try {
@@ -138,7 +138,7 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
 
   test('that its owner has pulled by that digest is used, and stays theirs', async () => {
     const { digest, images: both } = await push([AMD64], 'first')
-    const limit = AbortSignal.timeout(TEST_MS)
+    const limit = { signal: AbortSignal.timeout(TEST_MS) }
     await engine.pull(`${registry.host}/${name}`, digest, AMD64, limit)
     const { ensure, pulled } = await images()
 
@@ -148,7 +148,7 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
 
   test('whose pull a killed agent left in the middle is in nobody’s way', async () => {
     const { digest, images: both } = await push([AMD64, ARM64], 'first')
-    const limit = AbortSignal.timeout(TEST_MS)
+    const limit = { signal: AbortSignal.timeout(TEST_MS) }
     const before = await images()
     await before.pulled.begin(`${registry.host}/${name}@${digest}`)
     await engine.pull(`${registry.host}/${name}`, digest, ARM64, limit)
