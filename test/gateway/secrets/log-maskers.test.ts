@@ -27,6 +27,11 @@ async function rig() {
     const rules = { events: ['push'], branches: [], images: [] }
     await store.set(new FakeClock(), place, rules, Buffer.from(value))
   }
+  const setLogin = async (value: string): Promise<void> => {
+    const rules = { events: ['push'], branches: [], images: [] }
+    const login = { ...place, registry: 'registry.example' }
+    await store.set(new FakeClock(), login, rules, Buffer.from(value))
+  }
   const said: unknown[] = []
   const stream = { write: (text: string) => void said.push(JSON.parse(text)) }
   const log = createLog({ name: 'gateway', level: 'warn', stream })
@@ -36,7 +41,7 @@ async function rig() {
   const anew = () => new LogMaskers({ store: new SecretStore(files), sealedOf, log })
   const textOf = async (job: string, text: string): Promise<string | undefined> =>
     (await maskers.masked(job, [line(text)]))?.[0]?.text
-  return { set, remove: () => store.remove(place), maskers, anew, textOf, said, files }
+  return { set, setLogin, remove: () => store.remove(place), maskers, anew, textOf, said, files }
 }
 
 test('lines of a job are masked with the secrets that it names, and of no other job', async () => {
@@ -116,6 +121,13 @@ test('a gateway that started again masks what a job was given before the value c
 
   const lines = await anew().masked(first, [line('hunter22 and correct horse')])
   expect(lines?.map(({ text }) => text)).toEqual(['*** and ***'])
+})
+
+test('the password of a login is masked by itself, too', async () => {
+  const { setLogin, textOf } = await rig()
+  await setLogin('ci:hunter22')
+
+  expect(await textOf(first, 'a hunter22 b ci:hunter22')).toBe('a *** b ***')
 })
 
 test('values before the last one hold nothing back where there is no room for them', async () => {

@@ -37,6 +37,7 @@ interface Wish {
   readonly isAgent?: boolean
   readonly isOurs?: boolean
   readonly trust?: Trust
+  readonly run?: SealedAnnouncement
   readonly opened?: (name: string) => string
 }
 
@@ -63,7 +64,8 @@ function rig(wish: Wish = {}) {
       }
     },
     isAgent: () => wish.isAgent ?? true,
-    sealedOf: () => (wish.isOurs === false ? undefined : ofTrust(wish.trust ?? 'trusted')),
+    sealedOf: () =>
+      wish.isOurs === false ? undefined : (wish.run ?? ofTrust(wish.trust ?? 'trusted')),
     readJob: async () => {
       if (read instanceof Error) throw read
       return read
@@ -141,6 +143,26 @@ test('a secret that is unset, of another repository, or against its rules is ref
   expect(await reasonOf(only({ events: [] }))).toBe('event')
   expect(await reasonOf(only({ branches: ['main'], images: ['debian:13'] }))).toBe('released')
   expect(await reasonOf({ ...only({}), trust: 'untrusted' })).toBe('untrusted')
+})
+
+test('a login is given for its own registry, and never as a variable', async () => {
+  const registry = 'registry.example:5000'
+  const asks = async (wanted: string | undefined, kept: string | undefined) => {
+    const { announcement } = sealed
+    const { jobs } = announcement.manifest
+    const secrets = [{ name: 'NPM_TOKEN', file: undefined, registry: wanted }]
+    const manifest = {
+      ...announcement.manifest,
+      jobs: jobs.map((job) => ({ ...job, secrets }))
+    }
+    const run = { ...sealed, announcement: { ...announcement, manifest } }
+    return await reasonOf({ run, records: [record('NPM_TOKEN', { registry: kept })] })
+  }
+
+  expect(await asks(registry, registry)).toBe('released')
+  expect(await asks(undefined, registry)).toBe('registry')
+  expect(await asks('evil.example', registry)).toBe('registry')
+  expect(await asks(registry, undefined)).toBe('registry')
 })
 
 test('an epoch gets its secrets so many times a minute, and a minute later again', async () => {

@@ -130,6 +130,20 @@ test('no version is given twice, not to a secret that was removed in between', a
   await expect(valueUnder('NPM_TOKEN')).rejects.toMatchObject({ code: 'SECRET_UNREADABLE' })
 })
 
+test('a login does not open for another registry, nor as what is no login', async () => {
+  await store.set(clock, { ...place, registry: 'registry.example' }, rules, value)
+  expect(await valueUnder('NPM_TOKEN')).toBe(value.toString())
+  const text = await readFile(file, 'utf8')
+  const changed = ['evil.example', undefined].map((registry) => {
+    const { secrets, highest } = JSON.parse(text)
+    return JSON.stringify({ secrets: [{ ...secrets[0], registry }], highest })
+  })
+  for (const each of changed) {
+    await writeFile(file, each)
+    await expect(valueUnder('NPM_TOKEN')).rejects.toMatchObject({ code: 'SECRET_UNREADABLE' })
+  }
+})
+
 test('a file of an earlier gateway goes on after its highest version', async () => {
   const sealed = { ...place, ...rules, changedAt: '2026-01-01T00:00:00.000Z', sealed: '' }
   const secrets = [4, 9, 2].map((version) => ({ ...sealed, name: `S_${version}`, version }))
