@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
+import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
 import { loginBytes } from '../../protocol/core/registry-login.ts'
 import {
   REGISTRY_USER_CHARACTERS_MAX,
@@ -30,6 +31,7 @@ interface SetOptions extends PlaceOptions {
   readonly registry?: string
   readonly user?: string
   readonly event?: readonly string[]
+  readonly isolation?: IsolationLevel
   readonly branch?: readonly string[]
   readonly image?: readonly string[]
 }
@@ -51,6 +53,7 @@ function setCommand(secret: Command, around: Surroundings): void {
     .option('--event <names>', 'events whose runs may have it (default: push)', words)
     .option('--branch <pattern>', 'branch whose runs may have it; may be repeated', several)
     .option('--image <pattern>', 'image whose jobs may have it; may be repeated', several)
+    .addOption(isolationOption())
     .action(async (name: string, options: SetOptions) => {
       const context = contextOf(options, around)
       refuse(name, secretNameProblem(name))
@@ -125,6 +128,7 @@ function shownOf(record: SecretRecord): string {
     record.events.join(','),
     record.branches.join(',') || 'all branches',
     record.images.join(',') || 'all images',
+    ...(record.isolation === undefined ? [] : [`isolation ${record.isolation}`]),
     ...(registry === undefined ? [] : [`login of ${registry}`])
   ]
   return [repository, name, `v${version}`, changedAt, ...rules].join('   ')
@@ -151,6 +155,11 @@ function eventsOf({ event = DEFAULT_EVENTS }: SetOptions): readonly string[] {
   return [...new Set(event)]
 }
 
+function isolationOption(): Option {
+  const what = 'the least that must keep the job apart from its host'
+  return new Option('--isolation <level>', what).choices(ISOLATION_LEVELS.slice(1))
+}
+
 function words(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, ...text.split(',').map((word) => word.trim())]
 }
@@ -166,7 +175,8 @@ function rulesOf(options: SetOptions): SecretRules {
     const isReference = /^[A-Za-z0-9*][\w.*/:@+-]*$/.test(pattern)
     refuse(pattern, isReference ? undefined : 'is no image pattern: write ghcr.io/team/*')
   }
-  return { events: eventsOf(options), branches: branch, images: image }
+  const { isolation } = options
+  return { events: eventsOf(options), branches: branch, images: image, isolation }
 }
 
 function refuse(what: string, problem: string | undefined): void {

@@ -10,7 +10,7 @@ export interface SecretRoomParts {
   readonly member: Pick<Member, 'board' | 'readJob' | 'roster'>
   /** Peer id of this gateway. */
   readonly self: string
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'bootMs' | 'monotonicMs'>
   readonly log: Log
 }
 
@@ -34,6 +34,8 @@ export class SecretRoom {
         return found?.roles.includes('agent') === true
       },
       readJob: (job) => member.readJob(job),
+      isolationOf: (peer) =>
+        member.board.agent(peer, clock.bootMs())?.advertisement.isolation.offered,
       onReleased: (job) => this.maskers.forget(job),
       clock,
       log

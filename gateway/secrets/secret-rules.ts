@@ -1,3 +1,4 @@
+import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
 import { matchesGlob } from '../../protocol/pipeline/glob.ts'
 
@@ -6,6 +7,8 @@ export interface SecretRules {
   readonly events: readonly string[]
   readonly branches: readonly string[]
   readonly images: readonly string[]
+  /** The least that keeps the job apart from its host; undefined allows whatever a host gives. */
+  readonly isolation?: IsolationLevel | undefined
 }
 
 /** What a secret is for where nothing else is said. */
@@ -32,6 +35,11 @@ export function ruleAgainst(
   if (!rules.events.includes(eventOf(origin))) return 'event'
   if (!allows(rules.branches, branchOf(origin.ref))) return 'branch'
   return allows(rules.images, image) ? undefined : 'image'
+}
+
+/** True where the job gets as much as is wanted. */
+export function isKeptApart({ isolation }: Pick<SecretRules, 'isolation'>, given: IsolationLevel) {
+  return ISOLATION_LEVELS.indexOf(given) >= ISOLATION_LEVELS.indexOf(isolation ?? 'runc')
 }
 
 function eventOf({ event, ref }: SecretRun['origin']): string {

@@ -1,4 +1,5 @@
 import { codeOf } from '../../protocol/core/errors.ts'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import {
@@ -23,7 +24,7 @@ import {
   type SecretsReply,
   type SecretsRequest
 } from '../../protocol/wire/secrets-codec.ts'
-import { ruleAgainst } from './secret-rules.ts'
+import { isKeptApart, ruleAgainst } from './secret-rules.ts'
 import type { SecretRecord, SecretStore } from './secret-store.ts'
 
 export type LeaseRead =
@@ -42,6 +43,11 @@ export interface SecretServiceParts {
   readonly sealedOf: (runId: string) => SealedAnnouncement | undefined
   /** The job's register, from a quorum of its witnesses now. Rejects where none answers. */
   readonly readJob: (job: string) => Promise<LeaseRead>
+  /**
+   * What this agent says that it keeps the job apart by, in what it signed last; undefined where
+   * nothing of it is known yet.
+   */
+  readonly isolationOf: (peer: string) => IsolationLevel | undefined
   /** Told of every release, before the values are on their way. */
   readonly onReleased: (job: string) => void
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -107,7 +113,7 @@ export class SecretService {
     if (sealed === undefined || spec === undefined) return refused('unknown_job')
     const standing = await this.#standing(remote, request, sealed)
     if (standing !== 'holder') return refused(standing)
-    const records = await this.#allowed(request, sealed, spec)
+    const records = await this.#allowed(remote, request, sealed, spec)
     if ('reason' in records) return records
     if (!this.#mayRelease(`${job} ${epoch}`)) return refused('too_often')
     return await this.#values(records)
@@ -141,6 +147,7 @@ export class SecretService {
   }
 
   async #allowed(
+    remote: string,
     { names }: SecretsRequest,
     { announcement: { manifest } }: SealedAnnouncement,
     spec: JobSpec
@@ -157,11 +164,20 @@ export class SecretService {
       if (record === undefined) return refused('unset', name)
       // A login is never a variable, nor a login for another host: whoever writes pipelines sends it.
       if (record.registry !== wanted.registry) return refused('registry', name)
-      const rule = ruleAgainst(record, manifest, spec.image)
+      const rule =
+        ruleAgainst(record, manifest, spec.image) ?? this.#isolationAgainst(record, remote)
       if (rule !== undefined) return refused(rule, name)
       allowed.push(record)
     }
     return allowed
+  }
+
+  #isolationAgainst(record: SecretRecord, peer: string): 'isolation' | 'unknown_job' | undefined {
+    if (record.isolation === undefined) return undefined
+    const given = this.#parts.isolationOf(peer)
+    // It will be heard of within a minute: such an answer is asked for again.
+    if (given === undefined) return 'unknown_job'
+    return isKeptApart(record, given) ? undefined : 'isolation'
   }
 
   async #values(records: readonly SecretRecord[]): Promise<Refused | readonly ReleasedSecret[]> {

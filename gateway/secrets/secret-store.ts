@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { ISOLATION_LEVELS } from '../../protocol/core/isolation.ts'
 import { GLOB_CHARACTERS_MAX, NAME_CHARACTERS_MAX } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import {
@@ -33,6 +34,7 @@ const secretSchema = z.strictObject({
   events: z.array(z.string().max(NAME_CHARACTERS_MAX)).max(SECRET_RULES_MAX),
   branches: patterns,
   images: patterns,
+  isolation: z.enum(ISOLATION_LEVELS).optional(),
   changedAt: z.iso.datetime(),
   /** Values before this one that jobs may still have, the newest last: only to be masked. */
   retired: z
@@ -138,7 +140,8 @@ export class SecretStore {
       const lists = {
         events: [...rules.events],
         branches: [...rules.branches],
-        images: [...rules.images]
+        images: [...rules.images],
+        isolation: rules.isolation
       }
       const record = { ...place, version, ...lists, changedAt, sealed, retired }
       return [{ secrets: [...others, record], highest: version }, record]

@@ -48,6 +48,7 @@ beforeAll(async () => {
     isAgent: () => true,
     sealedOf: () => sealed,
     readJob,
+    isolationOf: () => undefined,
     onReleased: () => undefined,
     clock,
     log: silentLog()

@@ -240,14 +240,25 @@ test('a login of a registry is set with its user, and listed by its registry', a
   await gateway('id', '--authority', AUTHORITY)
   await gateway('repo', 'add', 'team/kernel', '--url', url, '--secret-file', secretFile)
   const set = ['secret', 'set', 'PULL', '--repo', 'team/kernel'] as const
-  const login = ['--registry', 'registry.example:5000', '--user', 'ci', '--event', 'push,tag'] as const
+  const login = [
+    '--registry',
+    'registry.example:5000',
+    '--user',
+    'ci',
+    '--event',
+    'push,tag',
+    '--isolation',
+    'userns'
+  ] as const
 
   expect((await gatewayWith('hunter22\n', ...set, ...login)).error).toBeUndefined()
   const listed = (await gateway('secret', 'list')).out
-  expect(listed).toContain('push,tag   all branches   all images   login of registry.example:5000')
+  expect(listed).toContain(
+    'push,tag   all branches   all images   isolation userns   login of registry.example:5000'
+  )
   expect(listed).not.toContain('hunter22')
   const text = await readFile(join(state, 'secrets.json'), 'utf8')
-  expect(text).not.toMatch(/hunter22|"ci|user/)
+  expect(text).not.toMatch(/hunter22|"ci"/)
 })
 
 test.each([

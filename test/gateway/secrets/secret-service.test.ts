@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { type LeaseRead, SecretService } from '../../../gateway/secrets/secret-service.ts'
 import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
+import type { IsolationLevel } from '../../../protocol/core/isolation.ts'
 import type { SealedAnnouncement } from '../../../protocol/core/run.ts'
 import {
   SECRET_BYTES_MAX,
@@ -37,6 +38,7 @@ interface Wish {
   readonly isAgent?: boolean
   readonly isOurs?: boolean
   readonly trust?: Trust
+  readonly isolation?: IsolationLevel
   readonly run?: SealedAnnouncement
   readonly opened?: (name: string) => string
 }
@@ -70,6 +72,7 @@ function rig(wish: Wish = {}) {
       if (read instanceof Error) throw read
       return read
     },
+    isolationOf: () => wish.isolation,
     onReleased: () => undefined,
     clock,
     log: { info: note, warn: note, error: note, debug: note } as never
@@ -143,6 +146,17 @@ test('a secret that is unset, of another repository, or against its rules is ref
   expect(await reasonOf(only({ events: [] }))).toBe('event')
   expect(await reasonOf(only({ branches: ['main'], images: ['debian:13'] }))).toBe('released')
   expect(await reasonOf({ ...only({}), trust: 'untrusted' })).toBe('untrusted')
+})
+
+test('a secret for kept-apart jobs waits for what its host says, and takes its word', async () => {
+  const records = [record('NPM_TOKEN', { isolation: 'gvisor' })]
+
+  // Not heard yet, by a gateway that has just begun say: asked for again.
+  expect(await reasonOf({ records })).toBe('unknown_job')
+  expect(await reasonOf({ records, isolation: 'userns' })).toBe('isolation')
+  expect(await reasonOf({ records, isolation: 'gvisor' })).toBe('released')
+  expect(await reasonOf({ records, isolation: 'vm' })).toBe('released')
+  expect(await reasonOf({ records: [record('NPM_TOKEN')] })).toBe('released')
 })
 
 test('a login is given for its own registry, and never as a variable', async () => {
