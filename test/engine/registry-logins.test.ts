@@ -81,7 +81,7 @@ describe('a private image', { timeout: TEST_MS }, () => {
     let lines = ''
     const attempt = await rig.run({
       ...withLogin(reference),
-      steps: [{ run: 'env; ls -A /run/secrets || true; echo done' }],
+      steps: [{ run: 'env; ls -A /run/secrets 2>&1 || true; echo done' }],
       onStep: async () => {
         lines = await commandLines()
       }
