@@ -130,7 +130,7 @@ export class Images {
     this.#knowsNames = true
   }
 
-  /** Takes the name away, and the image where it was the last one. False where a container has it. */
+  /** Takes the name away, and the image with the last one. False where a container has it. */
   async #unnamed(name: string): Promise<boolean> {
     try {
       await this.#parts.engine.removeImage(name, false)
@@ -156,7 +156,7 @@ export class Images {
     return found !== undefined && isCalled(found, text) ? found : undefined
   }
 
-  /** What this agent has pulled; where that took a login, once the registry gives it to this job. */
+  /** What this agent has pulled; where that took a login, if the registry gives it to this job. */
   async #allowed(wanted: Wanted, request: ImageRequest): Promise<LocalImage | undefined> {
     const { engine, pulled } = this.#parts
     const known = pulled.find(wanted.text, wanted.platform)
@@ -234,7 +234,7 @@ export class Images {
     // Left by a process that was killed in the middle of this: it would stand in the way.
     if (pulled.isFetching(exact)) await engine.removeImage(exact, false)
     const found = await engine.image(exact)
-    // What was here before keeps that name: it is somebody else's, who may be in the middle of this.
+    // What was here before keeps that name: somebody else's, who may be in the middle of this.
     const isTheirs = found !== undefined && runsOn(found.platform, platform)
     if (!isTheirs) await pulled.begin(exact)
     const image = isTheirs ? found : await pullImage(engine, wanted, digest)

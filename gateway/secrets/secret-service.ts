@@ -162,7 +162,7 @@ export class SecretService {
         return each.repository === manifest.repository && each.name === name
       })
       if (record === undefined) return refused('unset', name)
-      // A login is never a variable, nor a login for another host: whoever writes pipelines sends it.
+      // Never a variable, nor for another host: else whoever writes pipelines could send it there.
       if (record.registry !== wanted.registry) return refused('registry', name)
       const rule =
         ruleAgainst(record, manifest, spec.image) ?? this.#isolationAgainst(record, remote)

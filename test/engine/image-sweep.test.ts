@@ -223,7 +223,7 @@ describe('room on the disk of the engine', { timeout: TEST_MS }, () => {
     const theirs = await PulledImages.open({ clock, log: silentLog() }, path)
     const others = new Images({ engine, pulled: theirs }, { pull: 'missing', owner: 'other' })
     const { digest } = pulled.all[0] ?? { digest: '' }
-    // The first is in the middle of its pull: what came has the registry's name and none of its own.
+    // The first is in the middle of its pull: what came has the registry's name and none of ours.
     await engine.removeImage(`runner-mesh-pulled/sweep:${id.slice(7, 31)}`, false)
     const asking = { signal: AbortSignal.timeout(TEST_MS) }
     await engine.pull(`${registry.host}/team/a`, digest, AMD64, asking)

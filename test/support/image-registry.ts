@@ -159,9 +159,9 @@ export class ImageRegistry {
   }
 }
 
-/** As a registry's file of passwords has it: bcrypt, which the C library knows and Node does not. */
+/** As a registry's file of passwords has it: bcrypt, which the C library knows and not Node. */
 function hashed(password: string): string {
-  const script = 'print crypt($ENV{PASSWORD}, q($2b$04$' + 'abcdefghijklmnopqrstuu' + '))'
+  const script = 'print crypt($ENV{PASSWORD}, q($2b$04$abcdefghijklmnopqrstuu))'
   return execFileSync('perl', ['-e', script], { env: { PASSWORD: password }, encoding: 'utf8' })
 }
 
