@@ -29,7 +29,10 @@ test('a file that others may read is refused', async () => {
 test.each([
   ['hunter22', 'no JSON document'],
   ['{ "registry.example": "hunter22" }', 'expected object'],
-  ['{ "https://registry.example": { "user": "ci", "password": "hunter22" } }', 'https://registry.example']
+  [
+    '{ "https://registry.example": { "user": "ci", "password": "hunter22" } }',
+    'https://registry.example'
+  ]
 ])('%s is refused, and its passwords are not shown', async (text, words) => {
   await holds(text)
   const refused = await readLogins(file).catch((error: unknown) => error)
