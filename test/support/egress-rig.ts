@@ -29,7 +29,46 @@ export const MUTE_PORT = 444
 /** Nobody listens there: what addresses in 1.1.1.0/24 lead to. */
 const CLOSED_PORT = 1
 
-/** A proxy over real sockets, whose world is one web server and one that sends back what it gets. */
+const NAMES = {
+  'a.example': [[PUBLIC]],
+  'b.example': [['5.6.7.8']],
+  'deep.a.example': [[PUBLIC]],
+  'metadata.example': [['169.254.169.254']],
+  'lan.example': [['10.9.9.9']],
+  'loopback.example': [['127.0.0.1']],
+  'host.example': [['9.8.7.6']],
+  'mixed.example': [[PUBLIC, '192.168.1.1']],
+  'odd.example': [['::1']],
+  'empty.example': [[]]
+}
+const ALLOW = [
+  'a.example:80',
+  'a.example:443',
+  '*.a.example:443',
+  ...['metadata', 'lan', 'loopback', 'host', 'mixed', 'odd', 'empty', 'nowhere'].map(
+    (name) => `${name}.example:1-65535`
+  ),
+  '1.2.3.4:8080',
+  '10.9.9.9:443'
+]
+
+/** A list with names that lead to good places and bad ones, and one address of the host's own. */
+export const EGRESS_WORLD = {
+  policy: { allow: ALLOW },
+  names: NAMES,
+  own: ['9.8.7.6']
+} satisfies RigWish
+
+/** A plain request that ends its connection. */
+export function getText(url: string, host: string, more = ''): string {
+  return `GET ${url} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`
+}
+
+export function statusOf(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1])
+}
+
+/** A proxy over real sockets; its world is a web server, one that sends back, and a mute one. */
 export class EgressRig {
   readonly asked: string[] = []
   readonly dialled: string[] = []

@@ -10,7 +10,8 @@ export interface ChildNetwork {
 
 /*
  * A process that runs one attempt and is killed in the middle of it:
- *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS_AS_JSON [untrusted|trusted [NETWORK_AS_JSON]]
+ *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS [TRUST [NETWORK]]
+ * STEPS and NETWORK are JSON, TRUST is `trusted` or `untrusted`.
  * It writes one JSON document a line: `{ root, jobId, claimId, progress }` before each step, and
  * `{ line }` for every line that the job wrote. The deadline is renewed by whoever comes next.
  */

@@ -97,7 +97,7 @@ export class JobNetwork {
     await this.#parts.gate.prove(this.#guarded(), run)
   }
 
-  /** What opens the way to the proxy, which listens by then: else another's could be behind it. */
+  /** Opens the way to the proxy, which listens by then: else another's server could be there. */
   async #listen(isResumed: boolean): Promise<readonly Opening[]> {
     const { proxy, policy, claimId } = this.#options
     if (proxy === undefined) return []

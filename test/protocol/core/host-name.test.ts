@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { canonicalHostName } from '../../../protocol/core/host-name.ts'
-import { opensName } from '../../../protocol/core/name-entry.ts'
-import { hostNames, nameEntries } from '../../support/arbitrary-network.ts'
+import { hostNames } from '../../support/arbitrary-network.ts'
 
 /** One name in whatever case, with a final dot or without. */
 const spellings = fc
@@ -46,30 +45,6 @@ test('whatever the text, a canonical name is what a browser would ask for', () =
       const name = canonicalHostName(text)
       if (name === undefined) return
       expect(new URL(`http://${name}/`).hostname).toBe(name)
-    })
-  )
-})
-
-test('a wildcard opens all that is below its name, and neither the name nor its neighbours', () => {
-  fc.assert(
-    fc.property(nameEntries, hostNames, (entry, name) => {
-      const port = entry.firstPort
-      const isBelow =
-        name !== entry.name &&
-        name.split('.').slice(-entry.name.split('.').length).join('.') === entry.name
-      expect(opensName(entry, name, port)).toBe(entry.below ? isBelow : name === entry.name)
-      expect(opensName({ ...entry, below: true }, `x${entry.name}`, port)).toBe(false)
-      expect(opensName({ ...entry, below: true }, `x.${entry.name}`, port)).toBe(true)
-    })
-  )
-})
-
-test('an entry opens its own ports alone', () => {
-  fc.assert(
-    fc.property(nameEntries, fc.integer({ min: 1, max: 65_535 }), (entry, port) => {
-      const isIn = entry.firstPort <= port && port <= entry.lastPort
-      const name = entry.below ? `a.${entry.name}` : entry.name
-      expect(opensName(entry, name, port)).toBe(isIn)
     })
   )
 })
