@@ -14,6 +14,7 @@ import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { GROUND_DIR } from '../../agent/execute/ground.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
+import { HOLDER_IMAGE_LABEL } from '../../agent/execute/network/holder-gate.ts'
 import type { JobNetwork } from '../../agent/execute/network/job-network.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
@@ -243,6 +244,8 @@ export class AttemptRig {
     for (const { name } of await this.engine.containers(mine)) await this.engine.remove(name)
     for (const { name } of await this.engine.volumes(mine)) await this.engine.removeVolume(name)
     for (const { id } of await this.engine.networks(mine)) await this.engine.removeNetwork(id)
+    const ofHolders = { [HOLDER_IMAGE_LABEL]: this.peerId }
+    for (const id of await this.engine.images(ofHolders)) await this.engine.removeImage(id)
     this.networks?.stop()
     await this.git.stop()
     await rm(this.root, { recursive: true, force: true })
