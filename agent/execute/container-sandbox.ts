@@ -8,7 +8,7 @@ import { type Engine, isStatus } from './engine.ts'
 import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
-import { withHome } from './job-environment.ts'
+import { withDefaults } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { differences } from './read-back.ts'
@@ -133,7 +133,7 @@ export class ContainerSandbox implements Sandbox {
       end = await this.#exec({
         container: this.#container(),
         command: beginCommand(step.step, step.script, this.#written),
-        env: withHome(step.env, profile.home),
+        env: withDefaults(step.env, profile.env),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onOutput: (stream, bytes) => {
