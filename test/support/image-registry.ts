@@ -22,36 +22,50 @@ export interface Pushed {
 
 type Wish = Pick<ImageParts, 'platform' | 'entries'>
 
-/** Debian's docker-registry on a port of loopback, which engines ask without TLS. */
+/** Where a registry is, other than by itself on loopback. */
+export interface RegistryPlace {
+  readonly address?: string
+  /** What it is started by, as `ip netns exec NAME`. */
+  readonly through?: readonly string[]
+  /** Folder of another one's images. */
+  readonly data?: string
+}
+
+/** Debian's docker-registry, by default on a port of loopback, which engines ask without TLS. */
 export class ImageRegistry {
   /** `127.0.0.1:PORT`, to be put before an image's name. */
   readonly host: string
+  /** Folder of its images. */
+  readonly data: string
   readonly #dir: string
+  readonly #through: readonly string[]
   #process: ChildProcess | undefined
 
-  private constructor(host: string, dir: string) {
+  private constructor(host: string, dir: string, { data, through = [] }: RegistryPlace) {
     this.host = host
+    this.data = data ?? join(dir, 'data')
     this.#dir = dir
+    this.#through = through
   }
 
-  static async open(): Promise<ImageRegistry> {
-    const host = `127.0.0.1:${await freePort()}`
+  static async open(place: RegistryPlace = {}): Promise<ImageRegistry> {
+    const host = `${place.address ?? '127.0.0.1'}:${await freePort()}`
     const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-registry-'))
+    const registry = new ImageRegistry(host, dir, place)
     const config = {
       version: 0.1,
       log: { level: 'error' },
-      storage: { filesystem: { rootdirectory: join(dir, 'data') } },
+      storage: { filesystem: { rootdirectory: registry.data } },
       http: { addr: host }
     }
     await writeFile(join(dir, 'config.yml'), JSON.stringify(config))
-    const registry = new ImageRegistry(host, dir)
     await registry.start()
     return registry
   }
 
   async start(): Promise<void> {
-    const args = ['serve', join(this.#dir, 'config.yml')]
-    const child = spawn('docker-registry', args, { stdio: 'ignore' })
+    const [program = '', ...args] = [...this.#through, 'docker-registry', 'serve']
+    const child = spawn(program, [...args, join(this.#dir, 'config.yml')], { stdio: 'ignore' })
     this.#process = child
     let failure: unknown
     child.on('error', (error) => {
