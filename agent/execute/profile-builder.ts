@@ -21,7 +21,7 @@ export const BUILDER: Profile = {
     'BUILDAH_ISOLATION=chroot',
     // An overlay would be a file system of its own; this one copies.
     'STORAGE_DRIVER=vfs',
-    // Files of others in an image that is built on: they keep their owners there, and have ours here.
+    // Files of an image that is built on: theirs stay as they are, and here they have our owner.
     'STORAGE_OPTS=vfs.ignore_chown_errors=true',
     // In place of /var/tmp, which is read-only.
     'TMPDIR=/tmp'

@@ -8,6 +8,8 @@ export interface BuilderRow {
   readonly inside?: readonly string[]
 }
 
+/** Of kernels from 5.9 on, and of those before: they knew fewer. */
+const ALL_CAPABILITIES = ['000001ffffffffff', '000000ffffffffff', '0000003fffffffff']
 const NO_USER = ['EINVAL']
 /** What was mounted before its namespace stays where it is: mount_namespaces(7). */
 const LOCKED = ['EINVAL', 'EPERM']
@@ -26,8 +28,8 @@ export const BUILDER_ROWS: Readonly<Record<string, BuilderRow>> = {
   chroot: { inside: ['OPEN'] },
   // Over what belongs to its namespace, and that is only what it made there.
   capset: { inside: ['OPEN'] },
-  capabilities: { inside: ['000001ffffffffff'] },
-  bounding_set: { inside: ['000001ffffffffff'] },
+  capabilities: { inside: ALL_CAPABILITIES },
+  bounding_set: { inside: ALL_CAPABILITIES },
   // One user is there, and no other.
   chown: { inside: NO_USER },
   setuid: { inside: NO_USER },

@@ -80,9 +80,14 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     onLoss: fc.constantFrom('retry', 'error'),
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
-    secrets: option(secretRequests)
+    secrets: option(secretRequests),
+    builder: option(fc.constant(true))
   })
-  .map(({ secrets, ...spec }) => (secrets === undefined ? spec : { ...spec, secrets }))
+  .map(({ secrets, builder, ...spec }) => ({
+    ...spec,
+    ...(secrets === undefined ? {} : { secrets }),
+    ...(builder === undefined ? {} : { builder })
+  }))
 
 export const manifests: fc.Arbitrary<Manifest> = fc
   .record({
@@ -152,7 +157,7 @@ const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
 const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
 
-export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
+const fullAdvertisements = fc.record({
   peerId: peerIds,
   name: names,
   boot: boots,
@@ -163,6 +168,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   networks: fc.subarray(['internet', 'private', 'open']),
   labels: dictionaries,
   isolation: fc.record({ offered: levels, required: option(levels) }),
+  builder: option(fc.constant(true)),
   capacity: capacities,
   free: capacities,
   diskFreeBytes: counts,
@@ -171,6 +177,10 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   sentAtMs: counts,
   leaving: fc.boolean()
 })
+
+export const advertisements: fc.Arbitrary<Advertisement> = fullAdvertisements.map(
+  ({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder })
+)
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 
