@@ -9,8 +9,8 @@ export const BUILDER_USERS: readonly string[] = [
 ]
 
 /**
- * What a trusted job builds images in: `strict` with a filter that lets it make a user namespace. In
- * there it is root of what is its own, and outside it is still user 10001 without a capability.
+ * What a trusted job builds images in: `strict` with a filter that lets it make a user namespace.
+ * In there it is root of what is its own, and outside still user 10001 without a capability.
  */
 export const BUILDER: Profile = {
   ...STRICT,
