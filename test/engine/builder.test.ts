@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Engine } from '../../agent/execute/engine.ts'
 import { tryBuilder } from '../../agent/probe/builder-trial.ts'
 import { AttemptRig, type AttemptWish } from '../support/attempt-rig.ts'
 import { builderImage, containerSource } from '../support/builder-image.ts'
+import { EngineProxy } from '../support/engine-proxy.ts'
 import { RemappedEngine } from '../support/remapped-engine.ts'
 
 const SET_UP_MS = 120_000
@@ -61,6 +63,28 @@ describe('a builder of images', { timeout: TEST_MS }, () => {
     const mine = { 'runner-mesh.trial': peerId }
     expect(await engine.containers(mine)).toEqual([])
     expect(await engine.images(mine)).toEqual([])
+  })
+
+  test.each([
+    ['does not start it', /start$/, 'no space left on device'],
+    ['does not make it', /containers.create$/, 'invalid --security-opt']
+  ])('is not offered on an engine that %s, and leaves nothing', async (_, call, message) => {
+    const { peerId } = open.rig
+    const proxy = await EngineProxy.open(open.rig.engine.socket)
+    try {
+      const answer = { kind: 'answer', status: 500, message } as const
+      proxy.treat = (asked) => (call.test(asked) ? answer : undefined)
+      const engine = Engine.local(proxy.socket)
+
+      expect(await tryBuilder({ engine, peerId, busybox: '/bin/busybox' })).toMatchObject({
+        part: 'builder',
+        blocking: false,
+        found: `no job builds images here: ${message}`
+      })
+      expect(await open.rig.engine.containers({ 'runner-mesh.trial': peerId })).toEqual([])
+    } finally {
+      await proxy.close()
+    }
   })
 
   test('builds in several stages, and packs what it has built', async () => {
