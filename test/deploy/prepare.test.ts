@@ -9,6 +9,7 @@ import { temporaryFolder } from '../support/store-folder.ts'
 /* `check` says what is missing and changes nothing: run as a user of the host, never as root. */
 
 const DEPLOY = resolve(import.meta.dirname, '../../deploy')
+const SCRIPTS = ['prepare.sh', 'packages.sh']
 const NOBODY = 65_534
 /** What a Debian user has: no sbin in it. */
 const USER_PATH = `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`
@@ -19,9 +20,7 @@ beforeEach(async () => {
   dir = await temporaryFolder()
   await chmod(dir, 0o755)
   await mkdir(join(dir, 'deploy'), { mode: 0o755 })
-  for (const name of ['prepare.sh', 'packages.sh']) {
-    await copyFile(join(DEPLOY, name), join(dir, 'deploy', name))
-  }
+  for (const name of SCRIPTS) await copyFile(join(DEPLOY, name), join(dir, 'deploy', name))
 })
 
 /** Something that answers as a container engine does, on a socket of that mode. */
