@@ -25,7 +25,7 @@ export class DistantRegistry {
     try {
       await distant.#wireUp()
       const through = ['ip', 'netns', 'exec', distant.#name]
-      distant.#registry = await ImageRegistry.open({ address: THERE, through })
+      distant.#registry = await ImageRegistry.open(undefined, { address: THERE, through })
       return distant
     } catch (error) {
       await distant.close()
@@ -40,7 +40,7 @@ export class DistantRegistry {
 
   /** What it has, served on loopback, from where engines take it without TLS. */
   async nearby(): Promise<ImageRegistry> {
-    return await ImageRegistry.open({ data: this.#registry?.data ?? '' })
+    return await ImageRegistry.open(undefined, { data: this.#registry?.data ?? '' })
   }
 
   async close(): Promise<void> {
