@@ -3,7 +3,7 @@ import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
-import type { NetworkPolicy } from '../../../protocol/core/network.ts'
+import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -169,30 +169,28 @@ const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
 const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
 
-const fullAdvertisements = fc.record({
-  peerId: peerIds,
-  name: names,
-  boot: boots,
-  sequence: counts,
-  state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
-  version: names,
-  platforms: some(fc.record({ name: names, native: fc.boolean() })),
-  networks: fc.subarray(['internet', 'private', 'open']),
-  labels: dictionaries,
-  isolation: fc.record({ offered: levels, required: option(levels) }),
-  builder: option(fc.constant(true)),
-  capacity: capacities,
-  free: capacities,
-  diskFreeBytes: counts,
-  engine: fc.oneof(fc.constant(''), names),
-  jobs: some(jobIds),
-  sentAtMs: counts,
-  leaving: fc.boolean()
-})
-
-export const advertisements: fc.Arbitrary<Advertisement> = fullAdvertisements.map(
-  ({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder })
-)
+export const advertisements: fc.Arbitrary<Advertisement> = fc
+  .record({
+    peerId: peerIds,
+    name: names,
+    boot: boots,
+    sequence: counts,
+    state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
+    version: names,
+    platforms: some(fc.record({ name: names, native: fc.boolean() })),
+    networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open']),
+    labels: dictionaries,
+    isolation: fc.record({ offered: levels, required: option(levels) }),
+    builder: option(fc.constant(true)),
+    capacity: capacities,
+    free: capacities,
+    diskFreeBytes: counts,
+    engine: fc.oneof(fc.constant(''), names),
+    jobs: some(jobIds),
+    sentAtMs: counts,
+    leaving: fc.boolean()
+  })
+  .map(({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder }))
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 
