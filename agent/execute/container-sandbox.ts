@@ -58,7 +58,7 @@ export interface ContainerSandboxOptions {
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?: Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'remove'> | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -121,7 +121,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
-    const { profile, image } = this.#options
+    const { profile, image, network } = this.#options
     const { watch } = this.#container
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
@@ -131,7 +131,7 @@ export class ContainerSandbox implements Sandbox {
       end = await this.#container.exec({
         ...this.#reading(step, { out: 0, err: 0 }),
         command: beginCommand(step.step, step.script, this.#written),
-        env: withDefaults(step.env, profile.env),
+        env: withDefaults(step.env, [...profile.env, ...(network?.env ?? [])]),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onCreated: (id) => {
