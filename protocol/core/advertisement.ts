@@ -32,6 +32,8 @@ export interface Advertisement {
   /** What keeps jobs to them; absent where nothing is proven. */
   readonly networkRules?: NetworkRules | undefined
   readonly isolation: Isolation
+  /** Whether jobs that build images may run here; absent is no. */
+  readonly builder?: boolean | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

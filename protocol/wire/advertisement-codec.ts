@@ -76,6 +76,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     ...(ad.networkRules === undefined ? {} : { networkRules: rules.toWire(ad.networkRules) }),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
+    builder: ad.builder === true,
     capacity: capacity(ad.capacity),
     free: capacity(ad.free)
   }),
@@ -88,6 +89,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       message.networkRules === undefined ? undefined : rules.fromWire(message.networkRules),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
+    ...(message.builder ? { builder: true } : {}),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -110,6 +112,7 @@ type Converted =
   | 'networkRules'
   | 'labels'
   | 'isolation'
+  | 'builder'
   | 'capacity'
   | 'free'
   | 'platforms'

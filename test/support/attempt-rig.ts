@@ -91,6 +91,8 @@ export interface RigOptions {
   /** Of another engine than this host's usual one. */
   readonly socket?: string
   readonly requireIsolation?: IsolationLevel
+  /** Whether its jobs may build images. */
+  readonly builder?: boolean
   /** Networks of its jobs; without them there are none. */
   readonly networks?: NetworkSettings
   /** In place of this host's own, whatever the rules. */
@@ -143,7 +145,8 @@ export class AttemptRig {
         platforms: parts.options.platforms ?? [],
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
-        runtimeOf: () => parts.options.other?.runtime
+        runtimeOf: () => parts.options.other?.runtime,
+        offersBuilder: () => parts.options.builder === true
       }
     )
   }
