@@ -1,6 +1,7 @@
 import type { ContainerBody } from './engine-types.ts'
 import { BUSYBOX_INSIDE, GUARD_COMMAND, LEASE_INSIDE } from './guard.ts'
 import { PROFILE_LABEL } from './sandbox-profile.ts'
+import { SECCOMP_OPTION } from './seccomp-filter.ts'
 
 export const HOLDER = 'holder'
 
@@ -22,6 +23,7 @@ export function holderBody(
 ): ContainerBody {
   const { Mounts, ...host } = body.HostConfig
   const ours = Mounts.filter(({ Type, ReadOnly }) => Type === 'bind' && ReadOnly)
+  const options = (host['SecurityOpt'] ?? []) as readonly string[]
   const isTrial = !ours.some(({ Target }) => Target === LEASE_INSIDE)
   const swap = host['MemorySwap'] === undefined ? {} : { MemorySwap: MEMORY_BYTES }
   return {
@@ -36,6 +38,8 @@ export function holderBody(
       ...host,
       ...swap,
       CapAdd: ['NET_ADMIN'],
+      // A job that builds images has a wider filter than whatever holds its network needs.
+      SecurityOpt: options.map((each) => (each.startsWith('seccomp=') ? SECCOMP_OPTION : each)),
       ReadonlyRootfs: true,
       PidsLimit: PIDS,
       Memory: MEMORY_BYTES,

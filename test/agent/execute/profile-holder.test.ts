@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { ContainerBody, Mount } from '../../../agent/execute/engine-types.ts'
 import { BUSYBOX_INSIDE, GUARD_COMMAND, LEASE_INSIDE } from '../../../agent/execute/guard.ts'
 import { holderBody } from '../../../agent/execute/profile-holder.ts'
+import { SECCOMP_OPTION } from '../../../agent/execute/seccomp-filter.ts'
 
 const PARTS = { image: 'sha256:nothing', kit: '/state/nft', kitInside: '/.runner-mesh/nft' }
 const LABELS = { 'runner-mesh.peer': 'p', 'runner-mesh.claim': 'c' }
@@ -20,7 +21,7 @@ function job(...mounts: readonly Mount[]): ContainerBody {
     ...{ StopSignal: 'SIGTERM', StopTimeout: 10, Tty: false, OpenStdin: false },
     HostConfig: {
       ...{ CapDrop: ['ALL'], CapAdd: ['CHOWN'], Privileged: false, Memory: 1e9, MemorySwap: 1e9 },
-      ...{ SecurityOpt: ['no-new-privileges:true'], NetworkMode: 'its-own' },
+      ...{ SecurityOpt: ['no-new-privileges:true', 'seccomp={}'], NetworkMode: 'its-own' },
       Mounts: mounts
     }
   }
@@ -36,7 +37,7 @@ test("a holder has one right, little room, and nothing of the job's image or fil
   expect(made.HostConfig).toMatchObject({
     ...{ CapDrop: ['ALL'], CapAdd: ['NET_ADMIN'], Privileged: false, ReadonlyRootfs: true },
     ...{ PidsLimit: 16, Memory: 16_777_216, MemorySwap: 16_777_216 },
-    ...{ SecurityOpt: ['no-new-privileges:true'], NetworkMode: 'its-own' }
+    ...{ SecurityOpt: ['no-new-privileges:true', SECCOMP_OPTION], NetworkMode: 'its-own' }
   })
   expect(made.HostConfig.Mounts.map(({ Target }) => Target)).toEqual([
     LEASE_INSIDE,
