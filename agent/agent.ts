@@ -117,7 +117,8 @@ export class Agent implements Supervised {
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
         name: settings.name,
-        platforms: host.platforms
+        platforms: host.platforms,
+        offersBuilder: host.offersBuilder
       }
     )
     this.#lifeline = lifelineOf(parts)
@@ -298,7 +299,9 @@ export class Agent implements Supervised {
       platforms: host.platforms,
       labels: settings.labels,
       networks: this.#parts.networks?.offer ?? [],
+      networkRules: this.#parts.networks?.rules,
       isolation: host.isolation,
+      builder: host.offersBuilder(),
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

@@ -39,7 +39,7 @@ const subnets = z.string().refine(isPool, 'use a block of private addresses: 10.
 /** What the owner lets jobs have of this host's network; nothing unless the owner says so. */
 const networkSchema = z
   .strictObject({
-    rules: z.enum(['off', 'nft']).default('off'),
+    rules: z.enum(['off', 'auto', 'nft', 'iptables', 'holder']).default('off'),
     offer: z
       .array(z.enum(['internet', 'private', 'open']))
       .max(3)
@@ -71,13 +71,17 @@ export const agentSettingsSchema = z.strictObject({
       require: z.enum(['userns', 'gvisor', 'vm']).optional()
     })
     .default({}),
+  /** Whether trusted jobs may build images here, which opens more of this host's kernel to them. */
+  builder: z.enum(['off', 'offer']).default('off'),
   images: z
     .strictObject({
       /** When an image is asked for at its registry. */
       pull: z.enum(['missing', 'always', 'never']).default('missing'),
       /** Per cent of the engine's disk in use: above it pulled images go, down to the other. */
       cleanAbove: percent.default(IMAGES_CLEAN_ABOVE_PERCENT),
-      cleanTo: percent.default(IMAGES_CLEAN_TO_PERCENT)
+      cleanTo: percent.default(IMAGES_CLEAN_TO_PERCENT),
+      /** File of the logins that every job's images may be pulled with. */
+      logins: z.string().startsWith('/').optional()
     })
     .refine(({ cleanAbove, cleanTo }) => cleanTo < cleanAbove, {
       path: ['cleanTo'],

@@ -5,7 +5,8 @@ import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
-import { AttemptSecrets, NO_SECRETS } from './attempt-secrets.ts'
+import { AttemptSecrets, hasLogins, NO_SECRETS } from './attempt-secrets.ts'
+import type { JobVoice } from './egress/journal.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
@@ -30,7 +31,7 @@ export interface AttemptParts {
   readonly termGraceMs: number
   readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
-  readonly sandboxOf: (image: LocalImage, ground: Ground) => Sandbox
+  readonly sandboxOf: (image: LocalImage, ground: Ground, voice: JobVoice) => Sandbox
   /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
   readonly clear: () => Promise<void>
 }
@@ -55,6 +56,11 @@ export class AttemptRun {
   #beforeMs = 0
   #hostTree: Promise<unknown> = Promise.resolve()
   #secrets = NO_SECRETS
+  /** Nothing of the job runs before its secrets are there, so that it is never asked too early. */
+  readonly #voice: JobVoice = {
+    say: (text) => this.#say(text),
+    mask: (text) => this.#secrets.masker.text(text)
+  }
 
   constructor(parts: AttemptParts, input: AttemptInput) {
     this.#parts = parts
@@ -99,10 +105,11 @@ export class AttemptRun {
         throw error
       }
     }
+    const released = orStopBoth(this.#release(signal))
     const [box, tree] = await Promise.allSettled([
-      orStopBoth(this.#box(signal)),
+      orStopBoth(this.#box(signal, released)),
       orStopBoth(this.#checkOut(signal)),
-      orStopBoth(this.#release(signal))
+      released
     ])
     this.#input.signal.throwIfAborted()
     // The one that failed first: the other was only stopped by it.
@@ -139,16 +146,20 @@ export class AttemptRun {
     const found = await engine.inspect(containerName)
     const image = await engine.image(String(found?.config['Image'] ?? ''))
     if (image === undefined) throw new SandboxDied(found?.exitCode)
-    const sandbox = sandboxOf(image, ground)
+    const sandbox = sandboxOf(image, ground, this.#voice)
     this.#sandbox = sandbox
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
-    await sandbox.attach(clock.wallMs() - agoMs)
+    // First: what the job does from here on is told without them.
     await this.#release(this.#input.signal)
+    await sandbox.attach(clock.wallMs() - agoMs)
     return { sandbox, image }
   }
 
-  async #box(signal: AbortSignal): Promise<{ sandbox: Sandbox; image: LocalImage }> {
+  async #box(
+    signal: AbortSignal,
+    released: Promise<unknown>
+  ): Promise<{ sandbox: Sandbox; image: LocalImage }> {
     const { images, sandboxOf } = this.#parts
     const { claimId } = this.#input
     const reference = this.#input.spec.image
@@ -156,11 +167,14 @@ export class AttemptRun {
     const ground = await this.#parts.ground()
     const platform = this.#input.spec.platform ?? ground.platform
     const say = (text: string): void => this.#say(text)
+    // Others are given to steps, which come later: the image need not wait for them.
+    if (hasLogins(this.#input.spec)) await released
+    const login = this.#secrets.loginFor(reference)
     const image = await this.#timed('image', () =>
-      images.ensure({ reference, claimId, platform, signal, say })
+      images.ensure({ reference, claimId, platform, login, signal, say })
     )
     signal.throwIfAborted()
-    const sandbox = sandboxOf(image, ground)
+    const sandbox = sandboxOf(image, ground, this.#voice)
     this.#sandbox = sandbox
     this.#stage('create')
     this.#creating = true

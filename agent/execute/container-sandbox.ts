@@ -1,16 +1,18 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../protocol/core/errors.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { SecretFile } from './attempt-secrets.ts'
 import { Container, EVENT_LAG_MS_MAX } from './container.ts'
 import type { Engine } from './engine.ts'
-import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
+import type { ContainerBody, ContainerExec, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
-import { withHome } from './job-environment.ts'
+import { withDefaults } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
+import { OutputPace } from './output-pace.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
@@ -43,6 +45,7 @@ const FOLLOW_PAUSE_MS = 500
 
 export interface ContainerSandboxParts {
   readonly engine: Engine
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly log: Log
 }
 
@@ -55,7 +58,9 @@ export interface ContainerSandboxOptions {
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?:
+    | Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'prove' | 'remove'>
+    | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -65,6 +70,7 @@ export class ContainerSandbox implements Sandbox {
   readonly #log: Log
   readonly #options: ContainerSandboxOptions
   readonly #container: Container
+  readonly #pace: OutputPace
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
   #inFlight: Promise<unknown> = Promise.resolve()
   /** Bytes that steps wrote so far: together they are kept up to the size of a log. */
@@ -75,6 +81,7 @@ export class ContainerSandbox implements Sandbox {
     this.#engine = parts.engine
     this.#log = parts.log
     this.#options = options
+    this.#pace = new OutputPace(() => parts.clock.monotonicMs())
     const { jobId, name, image, body } = options
     this.#container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
   }
@@ -90,6 +97,13 @@ export class ContainerSandbox implements Sandbox {
 
   async start(signal: AbortSignal): Promise<void> {
     await orAbort(this.#flown(this.#container.start()), signal)
+    const { network, profile, image } = this.#options
+    const user = profile.user ?? (image.user || '0')
+    await network?.prove(async (command) => {
+      const call = { command, user, signal }
+      const { end, said } = await runHelper((request) => this.#container.exec(request), call)
+      return { code: end.kind === 'exited' ? end.code : undefined, said }
+    })
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -116,7 +130,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
-    const { profile, image } = this.#options
+    const { profile, image, network } = this.#options
     const { watch } = this.#container
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
@@ -124,14 +138,11 @@ export class ContainerSandbox implements Sandbox {
     let end: ExecEnd
     try {
       end = await this.#container.exec({
+        ...this.#reading(step, { out: 0, err: 0 }),
         command: beginCommand(step.step, step.script, this.#written),
-        env: withHome(step.env, profile.home),
+        env: withDefaults(step.env, [...profile.env, ...(network?.env ?? [])]),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
-        onOutput: (stream, bytes) => {
-          this.#written += bytes.length
-          step.onOutput(stream, bytes)
-        },
         onCreated: (id) => {
           execId = id
         },
@@ -233,8 +244,8 @@ export class ContainerSandbox implements Sandbox {
 
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
-    await this.#options.network?.open()
-    await this.#container.create()
+    const { network, body } = this.#options
+    await this.#container.create(await network?.open(body))
   }
 
   /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */
@@ -243,21 +254,37 @@ export class ContainerSandbox implements Sandbox {
     seen: { out: number; err: number },
     signal: AbortSignal
   ): Promise<number | undefined> {
-    const onOutput: BegunStep['onOutput'] = (stream, bytes) => {
-      seen[stream] += bytes.length
-      this.#written += bytes.length
-      begun.onOutput(stream, bytes)
-    }
     const command = followCommand(begun.step, seen.out, seen.err)
     const { helper } = this.#options.profile
     const place = { env: [], user: helper, workdir: '/' }
     try {
-      const end = await this.#container.exec({ ...place, command, onOutput, signal })
+      const reading = this.#reading(begun, seen)
+      const end = await this.#container.exec({ ...place, ...reading, command, signal })
       return end.kind === 'exited' ? end.code : undefined
     } catch (error) {
       signal.throwIfAborted()
       this.#log.warn({ job: this.#options.jobId, err: error }, 'step not followed')
       return undefined
+    }
+  }
+
+  /** Counts what comes of a step, and lets it wait where that is too much at once. */
+  #reading(
+    step: BegunStep,
+    seen: { out: number; err: number }
+  ): Pick<ContainerExec, 'onOutput' | 'restMs'> {
+    return {
+      onOutput: (stream, bytes) => {
+        seen[stream] += bytes.length
+        this.#written += bytes.length
+        this.#pace.took(bytes)
+        step.onOutput(stream, bytes)
+      },
+      restMs: () => {
+        const ms = this.#pace.restMs()
+        if (ms > 0) step.onWait?.()
+        return ms
+      }
     }
   }
 

@@ -3,15 +3,17 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
-import { abilityFor } from '../../protocol/core/network.ts'
+import { abilitiesFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
+import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
@@ -23,10 +25,10 @@ import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
 import { chooseProfile } from './profile-choice.ts'
-import { STANDARD } from './profile-standard.ts'
-import { STRICT } from './profile-strict.ts'
+import { HOLDER } from './profile-holder.ts'
+import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { containerBody, type Profile, sandboxLabels } from './sandbox-profile.ts'
+import { containerBody, PROFILE_LABEL, type Profile, sandboxLabels } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -60,11 +62,17 @@ export interface ExecutorOptions {
   readonly cleanUpMsMax?: number | undefined
   /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
   readonly runtimeOf?: (spec: JobSpec) => string | undefined
+  /** Whether jobs that build images may run here; none may where it is absent. */
+  readonly offersBuilder?: () => boolean
 }
 
 /** An attempt that its network can end as well. */
 interface Bound extends AttemptInput {
   readonly onLost: OnLost
+}
+
+interface Voiced extends Bound {
+  readonly voice: JobVoice
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -145,8 +153,10 @@ export class Executor {
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
+    // Another of the same claim holds a network, and ends with it.
+    const boxes = found.filter(({ labels }) => labels[PROFILE_LABEL] !== HOLDER)
     return await Promise.all(
-      found.map(async ({ labels, running, created }) => {
+      boxes.map(async ({ labels, running, created }) => {
         const jobId = labels['runner-mesh.job'] ?? ''
         const claimId = labels['runner-mesh.claim'] ?? ''
         const deadlineMs = await readDeadline(join(leases, leaseName(jobId, claimId)))
@@ -174,7 +184,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground) => this.#sandbox(name, bound, image, ground),
+        sandboxOf: (image, ground, voice) =>
+          this.#sandbox(name, { ...bound, voice }, image, ground),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -182,7 +193,7 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(name: string, input: Bound, image: LocalImage, ground: Ground): ContainerSandbox {
+  #sandbox(name: string, input: Voiced, image: LocalImage, ground: Ground): ContainerSandbox {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
@@ -201,41 +212,54 @@ export class Executor {
         leaseDir: resolve(deadline.dir),
         busybox,
         guard: ground.guard,
+        users: ground.users,
         resources: spec.resources,
         imageVolumes: imageVolumes(jobId, image),
-        network: network && { mode: network.name, dns: network.nameServers },
         runtime: this.#options.runtimeOf?.(spec)
       },
       ground.host
     )
     const { userBase } = ground.host
-    const body = spec.secrets === undefined ? made : withSecretMounts(made, volume, userBase)
+    const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
     const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
     return new ContainerSandbox(this.#parts, box)
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Bound): JobNetwork | undefined {
-    const { jobId, epoch, claimId, spec, onLost } = input
-    const wanted = abilityFor(spec.network)
-    if (wanted === undefined) return undefined
+  #network(name: string, input: Voiced): JobNetwork | undefined {
+    const { jobId, epoch, claimId, spec, onLost, voice } = input
+    const abilities = abilitiesFor(spec.network)
+    if (abilities.length === 0) return undefined
     const { networks } = this.#parts
     const { peerId, storeId } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost }
+    const runtime = this.#options.runtimeOf?.(spec)
+    const request = { jobId, claimId, name, onLost, voice, runtime }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
+    const wanted = abilities.join(' and ')
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
   }
 
   /** Asked again although the claim has asked: the engine may be another since. */
-  #profile({ manifest }: AttemptInput, { isolation: offered }: Ground): Profile {
+  #profile({ jobId, manifest, spec }: AttemptInput, { isolation: offered }: Ground): Profile {
     const required = this.#options.requireIsolation
-    const choice = chooseProfile(manifest.trust, { offered, required })
-    if (choice.kind === 'profile') return choice.name === 'strict' ? STRICT : STANDARD
-    throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
+    const choice = chooseProfile(manifest.trust, { offered, required }, spec)
+    switch (choice.kind) {
+      case 'refused':
+        throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
+      case 'stranger_builds':
+        throw new MeshError('BUILDER_REFUSED', { job: jobId })
+      case 'profile':
+        if (choice.name !== 'builder' || this.#options.offersBuilder?.() === true) {
+          return PROFILES[choice.name]
+        }
+        throw new MeshError('BUILDER_LACKING', { job: jobId })
+      default:
+        return choice satisfies never
+    }
   }
 
   /**

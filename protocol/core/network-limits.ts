@@ -4,16 +4,20 @@
 
 /** Entries of one job's `network.allow`: each is an element of a kernel set, and a line to read. */
 export const NETWORK_ALLOW_MAX = 64
-/** Characters of one such entry; the longest, an address range with ports and protocol, has 33. */
-export const NETWORK_ENTRY_CHARACTERS_MAX = 40
+/** Characters of one such entry: the longest name of a host, `*.` before it, ports behind it. */
+export const NETWORK_ENTRY_CHARACTERS_MAX = 267
+/** Characters of a host's name without its final dot: what the DNS can carry. */
+export const HOST_NAME_CHARACTERS_MAX = 253
 /** Name servers of a job: as many as a C library asks. */
 export const NAME_SERVERS_MAX = 3
 /** Bits of the subnet that one job's network gets: 62 addresses, for a job and its services. */
 export const JOB_SUBNET_BITS = 26
 /** Subnets that are tried for one job's network: others of this host may take them meanwhile. */
 export const SUBNET_TRIES_MAX = 16
-/** Milliseconds that one run of `nft` may take; it answers in a few. */
-export const NFT_CALL_MS_MAX = 10_000
+/** Milliseconds that one run of `nft` or `iptables` may take; they answer in a few. */
+export const RULES_CALL_MS_MAX = 10_000
+/** Seconds that `iptables` waits for others of this host that change rules; less than a run takes. */
+export const RULES_WAIT_S = 5
 /**
  * Milliseconds between two looks at the host's rules while a job has a network: for so long a
  * `flush ruleset` of somebody else stays unseen.

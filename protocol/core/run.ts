@@ -33,11 +33,13 @@ export interface StepSpec {
   readonly timeoutMs: number | undefined
 }
 
-/** One secret that a job wants: a variable of that name, or a file in memory. */
+/** One secret that a job wants: a variable of that name, a file in memory, or a login. */
 export interface SecretRequest {
   readonly name: string
   /** Below `/run/secrets`; undefined makes it a variable. */
   readonly file: string | undefined
+  /** Host of the registry that images are pulled from with it; its steps do not get it. */
+  readonly registry?: string | undefined
 }
 
 /** One entry of the pipeline, complete: an agent needs nothing else to run it. */
@@ -58,6 +60,8 @@ export interface JobSpec {
   readonly steps: readonly StepSpec[]
   /** At most SECRETS_PER_JOB_MAX, no name and no file twice; absent is none. */
   readonly secrets?: readonly SecretRequest[] | undefined
+  /** Builds images, in a user namespace of its own; absent is no. */
+  readonly builder?: boolean | undefined
 }
 
 /** Why a run has no jobs: shown to the user as it is. */

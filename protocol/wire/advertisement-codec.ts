@@ -8,7 +8,7 @@ import {
   PLATFORMS_MAX,
   RENEW_ITEMS_MAX
 } from '../core/limits.ts'
-import type { NetworkAbility } from '../core/network.ts'
+import type { NetworkAbility, NetworkRules } from '../core/network.ts'
 import { messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
@@ -28,7 +28,7 @@ import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
 
 /** Of all that there are, each once. */
-const NETWORKS_MAX = 3
+const NETWORKS_MAX = 4
 
 const states = names<AgentState, wire.AgentState>('state', {
   starting: wire.AgentState.AGENT_STATE_STARTING,
@@ -41,7 +41,14 @@ const states = names<AgentState, wire.AgentState>('state', {
 const abilities = names<NetworkAbility, wire.NetworkAbility>('networks', {
   internet: wire.NetworkAbility.NETWORK_ABILITY_INTERNET,
   private: wire.NetworkAbility.NETWORK_ABILITY_PRIVATE,
-  open: wire.NetworkAbility.NETWORK_ABILITY_OPEN
+  open: wire.NetworkAbility.NETWORK_ABILITY_OPEN,
+  names: wire.NetworkAbility.NETWORK_ABILITY_NAMES
+})
+
+const rules = names<NetworkRules, wire.NetworkRules>('networkRules', {
+  nft: wire.NetworkRules.NETWORK_RULES_NFT,
+  iptables: wire.NetworkRules.NETWORK_RULES_IPTABLES,
+  holder: wire.NetworkRules.NETWORK_RULES_HOLDER
 })
 
 const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
@@ -66,8 +73,10 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
     state: states.toWire(ad.state),
     networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
+    ...(ad.networkRules === undefined ? {} : { networkRules: rules.toWire(ad.networkRules) }),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
+    builder: ad.builder === true,
     capacity: capacity(ad.capacity),
     free: capacity(ad.free)
   }),
@@ -76,8 +85,11 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
     state: states.fromWire(message.state),
     networks: list(message.networks, NETWORKS_MAX, 'networks', abilities.fromWire),
+    networkRules:
+      message.networkRules === undefined ? undefined : rules.fromWire(message.networkRules),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
+    ...(message.builder ? { builder: true } : {}),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -97,8 +109,10 @@ type Converted =
   | 'boot'
   | 'state'
   | 'networks'
+  | 'networkRules'
   | 'labels'
   | 'isolation'
+  | 'builder'
   | 'capacity'
   | 'free'
   | 'platforms'

@@ -47,6 +47,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
       dns: ['1.1.1.1', '9.9.9.9']
     },
     isolation: {},
+    builder: 'off',
     images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
     gossip: true,
     lifeline: 'own',
@@ -70,6 +71,7 @@ test.each<[keyof AgentSettings, string, [string, string] | undefined, unknown]>(
   ['lifeline', 'external', ['MESH_LIFELINE', 'external'], 'external'],
   ['logLevel', 'debug', ['MESH_LOG_LEVEL', 'debug'], 'debug'],
   ['labels', '{ site: lab }', undefined, { site: 'lab' }],
+  ['builder', 'offer', undefined, 'offer'],
   ['isolation', '{ require: userns }', undefined, { require: 'userns' }],
   ['capacity', '{ jobs: 2 }', undefined, { jobs: 2 }]
 ])(
@@ -130,7 +132,7 @@ test.each<[string, string | RegExp]>([
   ['listen: [/ip4/10.0.0.7/udp/1]', ':1:10: listen.0: use /ip4/ADDRESS/tcp/PORT'],
   ['announce: [10.0.0.7]', 'announce.0: use /ip4/ADDRESS/tcp/PORT'],
   ['busybox: busybox', ':1:10: busybox:'],
-  ['network: { rules: iptables }', ':1:19: network.rules:'],
+  ['network: { rules: pf }', ':1:19: network.rules:'],
   ['network: { offer: [lan] }', 'network.offer.0:'],
   ['network: { subnets: 8.8.0.0/16 }', 'network.subnets: use a block of private addresses'],
   ['network: { subnets: 10.0.0.0/27 }', 'network.subnets: use a block of private addresses'],

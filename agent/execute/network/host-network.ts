@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { AddressRange } from '../../../protocol/core/address-range.ts'
 
@@ -6,18 +7,27 @@ export interface HostNetwork {
   interfaces(): Promise<ReadonlySet<string>>
   /** Where packets go that are not for everywhere else. */
   routes(): Promise<readonly AddressRange[]>
+  /** Every IPv4 address that is this host's now. */
+  addresses(): ReadonlySet<string>
 }
 
 export function systemHostNetwork(): HostNetwork {
   return {
     interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
-    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8'))
+    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8')),
+    addresses: () => parseAddresses(readFileSync('/proc/self/net/fib_trie', 'utf8'))
   }
 }
 
 export function parseInterfaces(text: string): ReadonlySet<string> {
   const names = text.split('\n').map((line) => /^\s*([^:\s]+):/.exec(line)?.[1])
   return new Set(names.filter((name) => name !== undefined))
+}
+
+/** An address is a line of its own, what it is for the next. */
+export function parseAddresses(text: string): ReadonlySet<string> {
+  const found = [...text.matchAll(/\|-- ([\d.]+)\n\s+\/32 host LOCAL/g)]
+  return new Set(found.map(([, address = '']) => address))
 }
 
 /**

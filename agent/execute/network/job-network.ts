@@ -1,13 +1,21 @@
-import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
+import {
+  type AddressRange,
+  formatAddress,
+  parseAddress,
+  rangeOf
+} from '../../../protocol/core/address-range.ts'
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
+import type { EgressProxy } from '../egress/egress-proxy.ts'
+import { proxyVariables } from '../egress/variables.ts'
 import type { Engine } from '../engine.ts'
-import { EngineError, type NetworkBody } from '../engine-types.ts'
+import { type ContainerBody, EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
-import { elementsFor } from './elements.ts'
-import type { Firewall, OnLost } from './firewall.ts'
+import type { OnLost } from './firewall.ts'
+import type { Gate, Guarded, RunInside } from './gate.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
+import { hostOpening, type Opening, openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -20,8 +28,8 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
-  readonly firewall: Pick<Firewall, 'open' | 'close'>
-  readonly host: HostNetwork
+  readonly gate: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'>
+  readonly host: Pick<HostNetwork, 'interfaces' | 'routes'>
 }
 
 export interface JobNetworkOptions {
@@ -33,6 +41,8 @@ export interface JobNetworkOptions {
   /** Block that subnets are taken from. */
   readonly pool: string
   readonly nameServers: readonly string[]
+  /** For a policy that goes by names of hosts, and for no other. */
+  readonly proxy?: Pick<EgressProxy, 'listen' | 'close'> | undefined
   /** The attempt must end: the rules cannot be proven any more. */
   readonly onLost: OnLost
 }
@@ -42,38 +52,80 @@ export class JobNetwork {
   readonly name: string
   readonly bridge: string
   readonly nameServers: readonly string[]
+  /** Variables of the job's steps, `NAME=value`; none before it was opened or adopted. */
+  env: readonly string[] = []
   readonly #parts: JobNetworkParts
   readonly #options: JobNetworkOptions
+  #gateway = ''
+  /** What opens the way to its proxy. */
+  #place: readonly Opening[] = []
 
   constructor(parts: JobNetworkParts, options: JobNetworkOptions) {
     this.#parts = parts
     this.#options = options
     this.name = options.name
     const { policy, nameServers } = options
-    this.nameServers = typeof policy === 'string' ? nameServers : NOBODY
+    const hasServers = policy === 'internet' || policy === 'open'
+    this.nameServers = hasServers ? nameServers : NOBODY
     this.bridge = bridgeOf(options.policy, options.claimId)
   }
 
-  /** Before the container is made. Throws SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED. */
-  async open(): Promise<void> {
-    const body = await this.#create()
-    await this.#readBack(body)
-    await this.adopt()
+  /** Of the host on its bridge; '' before it is made. */
+  get gateway(): string {
+    return this.#gateway
+  }
+
+  /**
+   * Before the container is made: what it is to be made of in place of `body`. Throws
+   * SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED.
+   */
+  async open(body: ContainerBody): Promise<ContainerBody> {
+    const made = await this.#create()
+    await this.#readBack(made)
+    this.#place = await this.#listen(false)
+    return await this.#parts.gate.open(this.#guarded(), body)
   }
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
-    const { policy, nameServers, onLost } = this.#options
-    const elements = elementsFor(policy, this.bridge, nameServers)
-    await this.#parts.firewall.open(this.bridge, elements, onLost)
+    this.#place = await this.#listen(true)
+    await this.#parts.gate.adopt(this.#guarded())
+  }
+
+  /** Once the container runs, before anything of the job does. Throws NETWORK_UNENFORCED. */
+  async prove(run: RunInside): Promise<void> {
+    await this.#parts.gate.prove(this.#guarded(), run)
+  }
+
+  /** Opens the way to the proxy, which listens by then: else another's server could be there. */
+  async #listen(isResumed: boolean): Promise<readonly Opening[]> {
+    const { proxy, policy, claimId } = this.#options
+    if (proxy === undefined) return []
+    const [made] = await this.#parts.engine.networks({ 'runner-mesh.claim': claimId })
+    const [subnet] = made?.subnets ?? []
+    if (subnet === undefined) throw this.#failed('get a proxy', 'its network is gone')
+    const place = await proxy.listen(subnet, isResumed).catch((error: unknown) => {
+      throw this.#failed('get a proxy', causeOf(error))
+    })
+    this.env = proxyVariables(place, policy)
+    return [hostOpening(this.bridge, place.address, place.port)]
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
   async remove(): Promise<void> {
-    const { engine, firewall } = this.#parts
+    const { engine, gate } = this.#parts
+    this.#options.proxy?.close()
     const claim = { 'runner-mesh.claim': this.#options.claimId }
+    await gate.leave(this.#guarded())
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
-    await firewall.close(this.bridge)
+    await gate.close(this.#guarded())
+  }
+
+  #guarded(): Guarded {
+    const { jobId, name, policy, labels, onLost } = this.#options
+    const { bridge, gateway, nameServers } = this
+    const openings = [...openingsFor(policy, bridge, this.#options.nameServers), ...this.#place]
+    return { jobId, name, bridge, gateway, policy, openings, nameServers, labels, onLost }
   }
 
   async #create(): Promise<NetworkBody> {
@@ -86,6 +138,8 @@ export class JobNetwork {
       const body = networkBody({ name, bridge: this.bridge, subnet, labels })
       try {
         await engine.createNetwork(body)
+        // Engines take the first one for themselves.
+        this.#gateway = formatAddress(rangeOf(subnet).first + 1)
         return body
       } catch (error) {
         // Another agent of this engine was faster, or a network that is none of ours.

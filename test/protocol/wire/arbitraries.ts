@@ -3,7 +3,12 @@ import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
-import type { NetworkPolicy } from '../../../protocol/core/network.ts'
+import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
+import {
+  NETWORK_RULES,
+  type NetworkAbility,
+  type NetworkPolicy
+} from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -11,7 +16,7 @@ import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
-import { allowEntries } from '../../support/arbitrary-network.ts'
+import { allowEntries, nameEntries } from '../../support/arbitrary-network.ts'
 import {
   blobs,
   boots,
@@ -48,19 +53,36 @@ const variables = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), fc.constant
 const timeouts = fc.integer({ min: 1, max: 86_400_000 })
 
 const networks: fc.Arbitrary<NetworkPolicy> = fc.oneof(
-  fc.constantFrom('none', 'internet', 'open'),
-  fc.record({ allow: fc.array(allowEntries.map(formatAllowEntry), { minLength: 1, maxLength: 4 }) })
+  fc.constantFrom('none', 'internet', 'open', 'audit'),
+  fc.record({
+    allow: fc.array(
+      fc.oneof(allowEntries.map(formatAllowEntry), nameEntries.map(formatNameEntry)),
+      { minLength: 1, maxLength: 4 }
+    )
+  })
 )
 
 const secretRequests = fc.uniqueArray(
-  fc.record({
-    name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
-    file: option(fc.stringMatching(/^[a-z0-9_][a-z0-9._-]{0,10}$/).map((x) => `/run/secrets/${x}`))
-  }),
+  fc.oneof(
+    fc.record({
+      name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
+      file: option(
+        fc.stringMatching(/^[a-z0-9_][a-z0-9._-]{0,10}$/).map((x) => `/run/secrets/${x}`)
+      )
+    }),
+    fc.record({
+      name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
+      file: fc.constant(undefined),
+      registry: fc.constantFrom('docker.io', 'localhost:5000', 'registry.example')
+    })
+  ),
   {
     minLength: 1,
     maxLength: 3,
-    comparator: (a, b) => a.name === b.name || (a.file !== undefined && a.file === b.file)
+    comparator: (a, b) =>
+      a.name === b.name ||
+      (a.file !== undefined && a.file === b.file) ||
+      ('registry' in a && 'registry' in b && a.registry === b.registry)
   }
 )
 
@@ -80,9 +102,14 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     onLoss: fc.constantFrom('retry', 'error'),
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
-    secrets: option(secretRequests)
+    secrets: option(secretRequests),
+    builder: option(fc.constant(true))
   })
-  .map(({ secrets, ...spec }) => (secrets === undefined ? spec : { ...spec, secrets }))
+  .map(({ secrets, builder, ...spec }) => ({
+    ...spec,
+    ...(secrets === undefined ? {} : { secrets }),
+    ...(builder === undefined ? {} : { builder })
+  }))
 
 export const manifests: fc.Arbitrary<Manifest> = fc
   .record({
@@ -152,25 +179,29 @@ const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
 const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
 
-export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
-  peerId: peerIds,
-  name: names,
-  boot: boots,
-  sequence: counts,
-  state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
-  version: names,
-  platforms: some(fc.record({ name: names, native: fc.boolean() })),
-  networks: fc.subarray(['internet', 'private', 'open']),
-  labels: dictionaries,
-  isolation: fc.record({ offered: levels, required: option(levels) }),
-  capacity: capacities,
-  free: capacities,
-  diskFreeBytes: counts,
-  engine: fc.oneof(fc.constant(''), names),
-  jobs: some(jobIds),
-  sentAtMs: counts,
-  leaving: fc.boolean()
-})
+export const advertisements: fc.Arbitrary<Advertisement> = fc
+  .record({
+    peerId: peerIds,
+    name: names,
+    boot: boots,
+    sequence: counts,
+    state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
+    version: names,
+    platforms: some(fc.record({ name: names, native: fc.boolean() })),
+    networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open', 'names']),
+    networkRules: option(fc.constantFrom(...NETWORK_RULES)),
+    labels: dictionaries,
+    isolation: fc.record({ offered: levels, required: option(levels) }),
+    builder: option(fc.constant(true)),
+    capacity: capacities,
+    free: capacities,
+    diskFreeBytes: counts,
+    engine: fc.oneof(fc.constant(''), names),
+    jobs: some(jobIds),
+    sentAtMs: counts,
+    leaving: fc.boolean()
+  })
+  .map(({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder }))
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 
@@ -237,7 +268,15 @@ export const secretsReplies: fc.Arbitrary<SecretsReply> = fc.oneof(
   fc.record({
     nonce: ids,
     kind: fc.constant('refused'),
-    reason: fc.constantFrom('not_holder', 'unknown_job', 'unset', 'unnamed', 'too_large'),
+    reason: fc.constantFrom(
+      'not_holder',
+      'unknown_job',
+      'unset',
+      'unnamed',
+      'registry',
+      'isolation',
+      'too_large'
+    ),
     name: fc.oneof(fc.constant(''), secretNames)
   })
 )
