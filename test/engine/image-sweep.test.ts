@@ -129,9 +129,12 @@ describe('room on the disk of the engine', { timeout: TEST_MS }, () => {
     const looking = sweep(95)
     looking.start()
     await clock.advance(60_000)
+    await eventually('it was looked for', async () => !(await isHere(id)))
     await looking.stop()
+    const kept = await fetched('b')
+    await clock.advance(120_000)
 
-    expect(await isHere(id)).toBe(false)
+    expect(await isHere(kept)).toBe(true)
   })
 
   test('goes on with the next where one cannot be removed', async () => {
