@@ -39,6 +39,7 @@ import { Renewer } from './claim/renewer.ts'
 import type { ControlParts } from './control/parts.ts'
 import { ControlServer } from './control/server.ts'
 import { DeadlineFile } from './execute/deadline-file.ts'
+import { diskLimitOf } from './execute/disk/disk-control.ts'
 import { Executor } from './execute/executor.ts'
 import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
@@ -61,7 +62,7 @@ const GREET_AFTER_MS = 1_200
 const LOG_REQUEST_MS_MAX = 10_000
 /** Time that feeds get to bring the last lines to the gateway when the agent stops. */
 const FEED_GRACE_MS = 3_000
-const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
+const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, jobs: 0 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
 export class Agent implements Supervised {
@@ -108,7 +109,7 @@ export class Agent implements Supervised {
       }
     )
     this.#executor = new Executor(
-      { engine, images: parts.images, clock, log, networks: parts.networks },
+      { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -299,6 +300,7 @@ export class Agent implements Supervised {
       labels: settings.labels,
       networks: this.#parts.networks?.offer ?? [],
       isolation: host.isolation,
+      diskLimit: diskLimitOf(host.disk()),
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

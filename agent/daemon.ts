@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { PROCESS_END_MS_MAX } from '../protocol/core/limits.ts'
 import { RUNTIME_CALL_MS_MAX } from '../protocol/core/runtime-limits.ts'
 import { systemClock } from '../protocol/host/clock.ts'
@@ -14,10 +15,13 @@ import { loadKey, openDaemonStore, readAuthority } from '../protocol/mesh/member
 import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
+import { Disks, type DisksOptions, type DisksParts } from './execute/disk/disks.ts'
 import { Engine } from './execute/engine.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
+import { tryDisk } from './probe/disk-trial.ts'
+import type { HostProfile } from './probe/host-profile.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryRuntimes } from './probe/runtimes.ts'
@@ -55,6 +59,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
+    const volumes = volumesFolder(paths, settings)
     networks = await openNetworks({ engine, clock, log, peerId }, settings.network)
     const trialParts = { engine, peerId, busybox }
     const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
@@ -63,6 +68,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       engine,
       settings: probeSettings(paths, settings),
       trial: () => tryProfile(trialParts),
+      tryDisk: () => tryDisk({ ...trialParts, folder: volumes, limit: settings.disk.limit }),
       others: () => provenPlatforms(trialParts),
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
@@ -70,24 +76,10 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { rootDir } = host.engine
     const imageParts = { engine, clock, log, settings, peerId, path: paths.images, rootDir }
     const { images, sweep } = await openImages(imageParts)
+    const disks = disksOf({ clock, log }, host, { folder: volumes, paths: [rootDir, paths.state] })
     const invites = await InviteBook.open(paths.invites, clock)
-    const parts = {
-      paths,
-      settings,
-      log,
-      key,
-      store,
-      engine,
-      images,
-      host,
-      networks,
-      book,
-      invites,
-      clock,
-      disk,
-      onFailure
-    }
-    const agent = new Agent(parts)
+    const made = { images, disks, host, networks, book, invites, clock, disk, onFailure }
+    const agent = new Agent({ paths, settings, log, key, store, engine, ...made })
     const orders = new SignalOrders()
     sweep.start()
     try {
@@ -107,10 +99,24 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   }
 }
 
+function disksOf(
+  parts: DisksParts,
+  { capacity, disk: control }: HostProfile,
+  places: Pick<DisksOptions, 'folder' | 'paths'>
+): Disks {
+  return new Disks(parts, { capacity, control, ...places })
+}
+
 function probeSettings(paths: StatePaths, settings: AgentSettings) {
-  const { cpu, memory, jobs } = settings.capacity
+  const { cpu, memory, disk, jobs } = settings.capacity
   const cpuMilli = cpu === undefined ? undefined : Math.round(cpu * 1_000)
-  const capacity = { cpuMilli, memoryBytes: memory, jobs }
+  const capacity = { cpuMilli, memoryBytes: memory, diskBytes: disk, jobs }
   const requireIsolation = settings.isolation.require
-  return { capacity, requireIsolation, state: paths.state, busybox: settings.busybox }
+  const { busybox } = settings
+  const { folder: volumes } = settings.disk
+  return { capacity, requireIsolation, state: paths.state, volumes, busybox }
+}
+
+function volumesFolder({ state }: StatePaths, { disk }: AgentSettings): string {
+  return disk.folder ?? join(state, 'volumes')
 }

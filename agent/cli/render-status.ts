@@ -126,6 +126,7 @@ export function renderPeer(view: PeerView): string {
     peer.capacity === null
       ? '-'
       : `${peer.capacity.cpu} cpu, ${prettyBytes(peer.capacity.memoryBytes, { binary: true })}, ` +
+        `${prettyBytes(peer.capacity.diskBytes, { binary: true })} of disk, ` +
         `${count(peer.capacity.jobs, 'job')}`
   const rows: [string, string][] = [
     ['name', peer.name],
@@ -138,6 +139,7 @@ export function renderPeer(view: PeerView): string {
     ['capacity', capacity],
     ['free', freeCell(peer)],
     ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],
+    ['disk limit', peer.diskLimit ?? '-'],
     ['engine', peer.engine ?? '-'],
     ['jobs', peer.jobs.join(' ') || '-'],
     ['round trip', peer.roundTripMs === null ? '-' : `${peer.roundTripMs.toFixed(1)} ms`],

@@ -12,6 +12,8 @@ import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { Disks } from './disk/disks.ts'
+import type { JobDisk } from './disk/job-disk.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
@@ -26,7 +28,7 @@ import { chooseProfile } from './profile-choice.ts'
 import { STANDARD } from './profile-standard.ts'
 import { STRICT } from './profile-strict.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { containerBody, type Profile, sandboxLabels } from './sandbox-profile.ts'
+import { containerBody, type Profile, sandboxLabels, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -37,6 +39,8 @@ export interface ExecutorParts {
   readonly log: Log
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined
+  /** Absent where nobody looks at what jobs write. */
+  readonly disks?: Disks | undefined
 }
 
 export interface ExecutorOptions {
@@ -102,7 +106,8 @@ export class Executor {
     this.#live.set(name, input)
     try {
       const spec = asRunHere(input.spec, this.#options.platforms)
-      return await this.#attempt(name, { ...input, spec })
+      const resources = this.#parts.disks?.resourcesOf(spec.resources) ?? spec.resources
+      return await this.#attempt(name, { ...input, spec: { ...spec, resources } })
     } finally {
       this.#live.delete(name)
       this.#parts.images.release(input.claimId)
@@ -133,7 +138,8 @@ export class Executor {
       return claims
     }
     const limits = { owned: withLive, limitMs: REAP_MS_MAX }
-    return await reap({ engine, peerId, workspaces, leases, ...limits })
+    const { disks } = this.#parts
+    return await reap({ engine, disks, peerId, workspaces, leases, ...limits })
   }
 
   /** Removes what a trial of this engine has left, and gives the containers' names. */
@@ -188,6 +194,8 @@ export class Executor {
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
     const profile = this.#profile(input, ground)
+    const places = imageVolumes(jobId, image)
+    const disk = this.#disk(input, profile, places, ground.host.userBase)
     const made = containerBody(
       profile,
       {
@@ -202,7 +210,8 @@ export class Executor {
         busybox,
         guard: ground.guard,
         resources: spec.resources,
-        imageVolumes: imageVolumes(jobId, image),
+        imageVolumes: places,
+        disk: disk?.volume,
         network: network && { mode: network.name, dns: network.nameServers },
         runtime: this.#options.runtimeOf?.(spec)
       },
@@ -211,8 +220,22 @@ export class Executor {
     const { userBase } = ground.host
     const body = spec.secrets === undefined ? made : withSecretMounts(made, volume, userBase)
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
+    const { resources } = spec
+    const box = { jobId, name, image, profile, body, cleanUpMsMax, network, disk, resources }
     return new ContainerSandbox(this.#parts, box)
+  }
+
+  /** None for a box that writes to memory alone. */
+  #disk(
+    { claimId, spec }: Bound,
+    { readOnlyRoot }: Profile,
+    places: readonly string[],
+    owner: number
+  ): JobDisk | undefined {
+    if (readOnlyRoot) return undefined
+    const bytes = spec.resources.diskBytes ?? 0
+    const at = { workspace: WORKSPACE_INSIDE, imageVolumes: places }
+    return this.#parts.disks?.diskOf({ claimId, bytes, owner, ...at })
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */

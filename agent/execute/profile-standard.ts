@@ -15,5 +15,5 @@ export const STANDARD: Profile = {
   home: undefined,
   capabilities: CAPABILITIES,
   readOnlyRoot: false,
-  volumes: () => [{ suffix: '', target: WORKSPACE_INSIDE }]
+  volumes: ({ disk }) => [{ suffix: '', target: WORKSPACE_INSIDE, disk }]
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Capacity } from '../core/advertisement.ts'
+import { type Capacity, DISK_LIMITS } from '../core/advertisement.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
 import type { AgentView } from '../core/observation.ts'
 
@@ -16,6 +16,7 @@ export const agentStateSchema = z.enum([
 export const capacitySchema = z.strictObject({
   cpu: z.number().describe('cores'),
   memoryBytes: z.number().int(),
+  diskBytes: z.number().int().describe('of the engine, for what jobs write; 0 where not said'),
   jobs: z.number().int()
 })
 
@@ -34,6 +35,10 @@ export const agentSightingShape = {
   capacity: capacitySchema.nullable(),
   free: capacitySchema.nullable(),
   diskFreeBytes: z.number().int().nullable(),
+  diskLimit: z
+    .enum(DISK_LIMITS)
+    .nullable()
+    .describe('what keeps a job to its disk: a full file system, somebody who looks, or nobody'),
   engine: z.string().nullable(),
   roundTripMs: z.number().nullable(),
   lastSeenMs: z.number().int().nullable().describe('milliseconds since the last sign of life'),
@@ -60,6 +65,7 @@ export function agentSighting(
     capacity: ad === undefined ? null : capacityDocument(ad.capacity),
     free: ad === undefined ? null : capacityDocument(ad.free),
     diskFreeBytes: ad?.diskFreeBytes ?? null,
+    diskLimit: ad?.diskLimit ?? null,
     engine: ad?.engine ?? null,
     roundTripMs: link?.rttMs ?? null,
     lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
@@ -72,6 +78,6 @@ function isolationDocument({ offered, required }: Isolation) {
   return { offered, required: required ?? null }
 }
 
-function capacityDocument({ cpuMilli, memoryBytes, jobs }: Capacity) {
-  return { cpu: cpuMilli / 1_000, memoryBytes, jobs }
+function capacityDocument({ cpuMilli, memoryBytes, diskBytes, jobs }: Capacity) {
+  return { cpu: cpuMilli / 1_000, memoryBytes, diskBytes, jobs }
 }

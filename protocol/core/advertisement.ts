@@ -12,9 +12,18 @@ export interface Platform {
 export interface Capacity {
   readonly cpuMilli: number
   readonly memoryBytes: number
+  /** Of the engine's disk, for what jobs write; 0 where it is not said. */
+  readonly diskBytes: number
   /** How many jobs may run side by side. */
   readonly jobs: number
 }
+
+/**
+ * What keeps a job to its disk: `hard`, a file system that is full then; `soft`, somebody who looks
+ * every few seconds; `none`, nobody, in versions that did not know of it.
+ */
+export const DISK_LIMITS = ['none', 'soft', 'hard'] as const
+export type DiskLimit = (typeof DISK_LIMITS)[number]
 
 /** What an agent is and has free; gossiped on change and every 30 s +- 20 %. */
 export interface Advertisement {
@@ -30,6 +39,7 @@ export interface Advertisement {
   /** Networks that this host enforces and offers; without one, jobs with network `none` only. */
   readonly networks: readonly NetworkAbility[]
   readonly isolation: Isolation
+  readonly diskLimit: DiskLimit
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

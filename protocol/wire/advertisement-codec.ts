@@ -1,4 +1,4 @@
-import type { Advertisement, Capacity, Platform } from '../core/advertisement.ts'
+import type { Advertisement, Capacity, DiskLimit, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
 import type { Isolation, IsolationLevel } from '../core/isolation.ts'
 import {
@@ -51,6 +51,12 @@ const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
   vm: wire.IsolationLevel.ISOLATION_LEVEL_VM
 })
 
+const diskLimits = names<DiskLimit, wire.DiskLimit>('diskLimit', {
+  none: wire.DiskLimit.DISK_LIMIT_NONE,
+  soft: wire.DiskLimit.DISK_LIMIT_SOFT,
+  hard: wire.DiskLimit.DISK_LIMIT_HARD
+})
+
 const advertisements = messageCodec<Advertisement, wire.Advertisement>({
   what: 'advertisement',
   generated: wire.Advertisement,
@@ -68,6 +74,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
+    diskLimit: diskLimits.toWire(ad.diskLimit),
     capacity: capacity(ad.capacity),
     free: capacity(ad.free)
   }),
@@ -78,6 +85,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     networks: list(message.networks, NETWORKS_MAX, 'networks', abilities.fromWire),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
+    diskLimit: diskLimits.fromWire(message.diskLimit),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -99,6 +107,7 @@ type Converted =
   | 'networks'
   | 'labels'
   | 'isolation'
+  | 'diskLimit'
   | 'capacity'
   | 'free'
   | 'platforms'
@@ -141,6 +150,7 @@ function capacity(value: Capacity): wire.Capacity {
   return {
     cpuMilli: count(value.cpuMilli, 'cpuMilli'),
     memoryBytes: count(value.memoryBytes, 'memoryBytes'),
+    diskBytes: count(value.diskBytes, 'diskBytes'),
     jobs: count(value.jobs, 'jobs', RENEW_ITEMS_MAX)
   }
 }

@@ -37,7 +37,8 @@ const OFFER = {
   networks: [],
   labels: {},
   isolation: { offered: 'runc' as const, required: undefined },
-  capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, jobs: SLOTS }
+  diskLimit: 'soft' as const,
+  capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, diskBytes: 80 * GIB, jobs: SLOTS }
 }
 
 export interface CrowdReport {

@@ -194,7 +194,12 @@ export function claimBench(
       networks: [],
       labels: {},
       isolation: { offered: 'runc', required: options.requireIsolation },
-      capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
+      capacity: {
+        cpuMilli: 4_000,
+        memoryBytes: 4 * GIB,
+        diskBytes: 40 * GIB,
+        jobs: options.jobs ?? 2
+      }
     },
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     mayClaim: () => order.mayClaim,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Advertisement } from '../../../protocol/core/advertisement.ts'
+import { type Advertisement, DISK_LIMITS } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
@@ -72,7 +72,8 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     emulation: fc.constantFrom('allow', 'forbid'),
     resources: fc.record({
       cpuMilli: fc.integer({ min: 1, max: 64_000 }),
-      memoryBytes: fc.integer({ min: 1, max: 2 ** 44 })
+      memoryBytes: fc.integer({ min: 1, max: 2 ** 44 }),
+      diskBytes: fc.option(fc.integer({ min: 1, max: 2 ** 44 }), { nil: undefined })
     }),
     labels: dictionaries,
     env: fc.dictionary(variables, texts, { maxKeys: 4 }),
@@ -150,7 +151,12 @@ export const rosterHints = fc.record({ version: counts, witnessEpoch: counts })
 
 const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
-const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
+const capacities = fc.record({
+  cpuMilli: counts,
+  memoryBytes: counts,
+  diskBytes: counts,
+  jobs: fc.nat(256)
+})
 
 export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   peerId: peerIds,
@@ -163,6 +169,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   networks: fc.subarray(['internet', 'private', 'open']),
   labels: dictionaries,
   isolation: fc.record({ offered: levels, required: option(levels) }),
+  diskLimit: fc.constantFrom(...DISK_LIMITS),
   capacity: capacities,
   free: capacities,
   diskFreeBytes: counts,
