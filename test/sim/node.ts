@@ -182,7 +182,6 @@ function offerOf(slots: number) {
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: {},
     isolation: { offered: 'runc' as const, required: undefined },
-    diskLimit: 'soft' as const,
     networks: [],
     capacity
   }
