@@ -5,6 +5,7 @@ import { TRIAL_CLAIM } from '../execute/disk/disks.ts'
 import type { DiskVolume } from '../execute/disk/job-disk.ts'
 import { LoopVolumes } from '../execute/disk/loop-volumes.ts'
 import type { ContainerBody } from '../execute/engine-types.ts'
+import { sandboxHost } from '../execute/ground.ts'
 import { BUSYBOX_INSIDE } from '../execute/guard.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
 import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
@@ -67,7 +68,8 @@ export async function tryQuota(parts: TrialParts): Promise<void> {
 export async function tryLoop(parts: TrialParts, volumes: LoopVolumes): Promise<void> {
   const disk: DiskVolume = { kind: 'device', path: volumes.device(TRIAL_CLAIM) }
   try {
-    await volumes.make(TRIAL_CLAIM, TRIAL_BYTES, 0)
+    const { userBase } = await sandboxHost(await parts.engine.info())
+    await volumes.make(TRIAL_CLAIM, TRIAL_BYTES, userBase)
     await writeTooMuch(parts, disk, [WORKSPACE_INSIDE], {})
   } finally {
     const remove = (): Promise<void> => volumes.remove(TRIAL_CLAIM)

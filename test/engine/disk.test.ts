@@ -7,8 +7,10 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LoopVolumes } from '../../agent/execute/disk/loop-volumes.ts'
 import { Engine } from '../../agent/execute/engine.ts'
+import { tryDisk } from '../../agent/probe/disk-trial.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
+import { RemappedEngine } from '../support/remapped-engine.ts'
 
 const TEST_MS = 60_000
 const CHILD = resolve(import.meta.dirname, '..', 'support', 'attempt-child.ts')
@@ -181,6 +183,36 @@ test('a job that takes most of a disk that is nearly full makes room, and is ano
   } finally {
     await rig.close()
   }
+})
+
+describe('on an engine whose root is nobody on the host', { timeout: 120_000 }, () => {
+  let remapped: RemappedEngine
+  let rig: AttemptRig
+  beforeAll(async () => {
+    remapped = await RemappedEngine.start()
+    rig = await AttemptRig.open({ disk: 'loop', socket: remapped.socket })
+  })
+  afterAll(async () => {
+    await rig?.close()
+    await remapped?.stop()
+  })
+
+  test('a trial shows that file systems of a fixed size do, and leaves nothing', async () => {
+    const { engine, peerId, volumes: folder } = rig
+    const parts = { engine, peerId, busybox: '/bin/busybox', folder, limit: 'auto' } as const
+
+    expect(await tryDisk(parts)).toEqual({ control: 'loop', problems: [] })
+    expect(await volumesLeft(rig)).toEqual([])
+  })
+
+  test('a job’s root may write there, as much as it asked for', async () => {
+    const run = 'ls -A; dd if=/dev/zero of=big bs=1M count=200'
+    const { result, lines } = await rig.run({ steps: [{ run }], spec, trust: 'untrusted' })
+
+    expect(result).toMatchObject({ outcome: { reason: 'disk_limit' } })
+    expect(lines.map(({ text }) => text)).not.toContain('lost+found')
+    expect(await volumesLeft(rig)).toEqual([])
+  })
 })
 
 /** The root of a rig of that peer whose process was killed while its job ran. */
