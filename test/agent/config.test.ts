@@ -48,6 +48,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     },
     isolation: {},
     images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
+    disk: { limit: 'auto' },
     gossip: true,
     lifeline: 'own',
     logLevel: 'info'

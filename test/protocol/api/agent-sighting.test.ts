@@ -21,7 +21,7 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: null },
     diskLimit: 'soft',
-    capacity: { cpu: 4, memoryBytes: 2 ** 33, diskBytes: 2 ** 35, jobs: 4 },
+    capacity: { cpu: 4, memoryBytes: 2 ** 33, diskBytes: 80 * 2 ** 30, jobs: 4 },
     free: { cpu: 1.5, memoryBytes: 2 ** 30, diskBytes: 2 ** 32, jobs: 3 },
     diskFreeBytes: 2 ** 30,
     engine: '20.10',
