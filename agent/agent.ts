@@ -118,7 +118,8 @@ export class Agent implements Supervised {
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
         name: settings.name,
-        platforms: host.platforms
+        platforms: host.platforms,
+        offersBuilder: host.offersBuilder
       }
     )
     this.#lifeline = lifelineOf(parts)
@@ -301,6 +302,7 @@ export class Agent implements Supervised {
       networks: this.#parts.networks?.offer ?? [],
       isolation: host.isolation,
       diskLimit: diskLimitOf(host.disk()),
+      builder: host.offersBuilder(),
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

@@ -20,6 +20,7 @@ import { Engine } from './execute/engine.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
+import { tryBuilder } from './probe/builder-trial.ts'
 import { tryDisk } from './probe/disk-trial.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { probeHost } from './probe/probe.ts'
@@ -70,6 +71,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       trial: () => tryProfile(trialParts),
       tryDisk: () => tryDisk({ ...trialParts, folder: volumes, limit: settings.disk.limit }),
       others: () => provenPlatforms(trialParts),
+      tryBuilder: settings.builder === 'offer' ? () => tryBuilder(trialParts) : undefined,
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)

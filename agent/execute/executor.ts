@@ -3,7 +3,7 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
-import { abilityFor } from '../../protocol/core/network.ts'
+import { abilitiesFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
@@ -15,6 +15,7 @@ import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
 import type { Disks } from './disk/disks.ts'
 import type { JobDisk } from './disk/job-disk.ts'
+import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
@@ -26,8 +27,7 @@ import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
 import { chooseProfile } from './profile-choice.ts'
-import { STANDARD } from './profile-standard.ts'
-import { STRICT } from './profile-strict.ts'
+import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import { containerBody, type Profile, sandboxLabels, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
@@ -65,11 +65,17 @@ export interface ExecutorOptions {
   readonly cleanUpMsMax?: number | undefined
   /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
   readonly runtimeOf?: (spec: JobSpec) => string | undefined
+  /** Whether jobs that build images may run here; none may where it is absent. */
+  readonly offersBuilder?: () => boolean
 }
 
 /** An attempt that its network can end as well. */
 interface Bound extends AttemptInput {
   readonly onLost: OnLost
+}
+
+interface Voiced extends Bound {
+  readonly voice: JobVoice
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -181,7 +187,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground) => this.#sandbox(name, bound, image, ground),
+        sandboxOf: (image, ground, voice) =>
+          this.#sandbox(name, { ...bound, voice }, image, ground),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -189,7 +196,7 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(name: string, input: Bound, image: LocalImage, ground: Ground): ContainerSandbox {
+  #sandbox(name: string, input: Voiced, image: LocalImage, ground: Ground): ContainerSandbox {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
@@ -210,6 +217,7 @@ export class Executor {
         leaseDir: resolve(deadline.dir),
         busybox,
         guard: ground.guard,
+        users: ground.users,
         resources: spec.resources,
         imageVolumes: places,
         disk: disk?.volume,
@@ -240,26 +248,38 @@ export class Executor {
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Bound): JobNetwork | undefined {
-    const { jobId, epoch, claimId, spec, onLost } = input
-    const wanted = abilityFor(spec.network)
-    if (wanted === undefined) return undefined
+  #network(name: string, input: Voiced): JobNetwork | undefined {
+    const { jobId, epoch, claimId, spec, onLost, voice } = input
+    const abilities = abilitiesFor(spec.network)
+    if (abilities.length === 0) return undefined
     const { networks } = this.#parts
     const { peerId, storeId } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost }
+    const request = { jobId, claimId, name, onLost, voice }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
+    const wanted = abilities.join(' and ')
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
   }
 
   /** Asked again although the claim has asked: the engine may be another since. */
-  #profile({ manifest }: AttemptInput, { isolation: offered }: Ground): Profile {
+  #profile({ jobId, manifest, spec }: AttemptInput, { isolation: offered }: Ground): Profile {
     const required = this.#options.requireIsolation
-    const choice = chooseProfile(manifest.trust, { offered, required })
-    if (choice.kind === 'profile') return choice.name === 'strict' ? STRICT : STANDARD
-    throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
+    const choice = chooseProfile(manifest.trust, { offered, required }, spec)
+    switch (choice.kind) {
+      case 'refused':
+        throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
+      case 'stranger_builds':
+        throw new MeshError('BUILDER_REFUSED', { job: jobId })
+      case 'profile':
+        if (choice.name !== 'builder' || this.#options.offersBuilder?.() === true) {
+          return PROFILES[choice.name]
+        }
+        throw new MeshError('BUILDER_LACKING', { job: jobId })
+      default:
+        return choice satisfies never
+    }
   }
 
   /**

@@ -7,7 +7,7 @@ import type { OfferedRuntime } from '../execute/runtime.ts'
 export interface HostProblem {
   /**
    * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `network`,
-   * `clock`, `platforms`.
+   * `clock`, `platforms`, `builder`.
    */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
@@ -43,6 +43,8 @@ export interface HostProfile {
   readonly trial: () => Promise<void>
   /** What keeps jobs to their disk: whoever looks, until `trial` has shown more. */
   readonly disk: () => DiskControl
+  /** Whether jobs may build images here: false until `trial` has shown that they can. */
+  readonly offersBuilder: () => boolean
   /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
   readonly runtimes: readonly OfferedRuntime[]
   /**

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
 import type { Platform } from '../../protocol/core/advertisement.ts'
+import { EGRESS_PORT } from '../../protocol/core/egress-limits.ts'
 import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { DiskControl } from '../execute/disk/disk-control.ts'
@@ -31,6 +32,8 @@ export interface ProbeParts {
   readonly tryDisk: () => Promise<DiskShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
   readonly others: () => Promise<ProvenPlatforms>
+  /** What keeps jobs from building images here; absent where the owner does not offer it. */
+  readonly tryBuilder?: (() => Promise<HostProblem | undefined>) | undefined
 }
 
 /**
@@ -74,14 +77,15 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
 
 /** What they show is added to `problems` and `platforms`. */
 function trialsOf(
-  { trial, others, tryDisk, tryRuntimes }: ProbeParts,
+  { trial, others, tryDisk, tryRuntimes, tryBuilder }: ProbeParts,
   problems: HostProblem[],
   platforms: Platform[],
   isHopeless: boolean
-): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying' | 'disk'> {
+): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying' | 'disk' | 'offersBuilder'> {
   const runtimes: OfferedRuntime[] = []
   let disk: DiskControl = 'watch'
   let trying = 0
+  let offersBuilder = false
   const during = async (work: () => Promise<void>): Promise<void> => {
     if (isHopeless) return
     trying += 1
@@ -93,6 +97,7 @@ function trialsOf(
     runtimes,
     isTrying: () => trying > 0,
     disk: () => disk,
+    offersBuilder: () => offersBuilder,
     trial: () =>
       during(async () => {
         const shown = await trial()
@@ -104,6 +109,10 @@ function trialsOf(
         const found = await others()
         platforms.push(...found.platforms)
         problems.push(...found.problems)
+        if (tryBuilder === undefined) return
+        const refused = await tryBuilder()
+        if (refused !== undefined) problems.push(refused)
+        offersBuilder = refused === undefined
       }),
     tryRuntimes: (killBudgetMs, signal) =>
       during(async () => {
@@ -179,11 +188,25 @@ function gitProblems(version: string): readonly HostProblem[] {
   return [{ part: 'git', blocking: true, found: 'git cannot be run', fix }]
 }
 
+/** What keeps jobs from a network, or from hosts by their names alone. */
+export interface NetworkLacks {
+  readonly lost: string | undefined
+  readonly unnamed: string | undefined
+}
+
 /** A host whose owner wants rules for networks, and that cannot prove them. */
-export function networkProblems(cause: string | undefined): readonly HostProblem[] {
-  if (cause === undefined) return []
+export function networkProblems(lacks: NetworkLacks | undefined): readonly HostProblem[] {
+  const cause = lacks?.lost
+  if (cause === undefined) return nameProblems(lacks?.unnamed)
   const found = `no job gets a network here: ${cause}`
   const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'
+  return [{ part: 'network', blocking: false, found, fix }]
+}
+
+function nameProblems(cause: string | undefined): readonly HostProblem[] {
+  if (cause === undefined) return []
+  const found = `no job reaches hosts by their names here: ${cause}`
+  const fix = `leave TCP port ${EGRESS_PORT} free for the proxies of jobs`
   return [{ part: 'network', blocking: false, found, fix }]
 }
 

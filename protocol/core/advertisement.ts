@@ -40,6 +40,8 @@ export interface Advertisement {
   readonly networks: readonly NetworkAbility[]
   readonly isolation: Isolation
   readonly diskLimit: DiskLimit
+  /** Whether jobs that build images may run here; absent is no. */
+  readonly builder?: boolean | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

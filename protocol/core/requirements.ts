@@ -1,7 +1,7 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
 import { diskOf } from './capacity.ts'
 import { type Isolation, lacksIsolation } from './isolation.ts'
-import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
+import { abilitiesFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
 import type { Trust } from './trust.ts'
@@ -9,8 +9,8 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `disk`, `label KEY`, `isolation`, `enforced network`; for lacking
-   * room `free slot` and so on.
+   * `platform`, `slot`, `cpu`, `memory`, `disk`, `label KEY`, `isolation`, `enforced network`,
+   * `builder`; for lacking room `free slot` and so on.
    */
   readonly requirement: string
   readonly wanted: string
@@ -20,7 +20,7 @@ export interface Unmet {
 /** The part of an advertisement that never changes with load. */
 export type Offer = Pick<
   Advertisement,
-  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks'
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'builder'
 >
 
 /** A job with what its run says of it. */
@@ -36,7 +36,8 @@ export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetAmounts(spec, offer.capacity, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(trust, offer.isolation),
-    ...unmetNetwork(spec.network, offer.networks)
+    ...unmetNetwork(spec.network, offer.networks),
+    ...unmetBuilder({ spec, trust }, offer.builder)
   ]
 }
 
@@ -113,10 +114,18 @@ function unmetLabels(
 }
 
 function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[]): Unmet[] {
-  const wanted = abilityFor(policy)
-  if (wanted === undefined || offered.includes(wanted)) return []
+  const lacking = abilitiesFor(policy).filter((ability) => !offered.includes(ability))
+  if (lacking.length === 0) return []
+  const wanted = lacking.join(', ')
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
+}
+
+function unmetBuilder({ spec, trust }: Wanted, offered = false): Unmet[] {
+  // A stranger's runs nowhere: whoever comes first ends it and says so, and none waits for it.
+  if (spec.builder !== true || trust !== 'trusted' || offered) return []
+  const wanted = 'images built in a user namespace'
+  return [{ requirement: 'builder', wanted, offered: 'none' }]
 }
 
 // The owner's wish, not the job's: told so, whoever reads it knows where to turn.

@@ -28,7 +28,7 @@ import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
 
 /** Of all that there are, each once. */
-const NETWORKS_MAX = 3
+const NETWORKS_MAX = 4
 
 const states = names<AgentState, wire.AgentState>('state', {
   starting: wire.AgentState.AGENT_STATE_STARTING,
@@ -41,7 +41,8 @@ const states = names<AgentState, wire.AgentState>('state', {
 const abilities = names<NetworkAbility, wire.NetworkAbility>('networks', {
   internet: wire.NetworkAbility.NETWORK_ABILITY_INTERNET,
   private: wire.NetworkAbility.NETWORK_ABILITY_PRIVATE,
-  open: wire.NetworkAbility.NETWORK_ABILITY_OPEN
+  open: wire.NetworkAbility.NETWORK_ABILITY_OPEN,
+  names: wire.NetworkAbility.NETWORK_ABILITY_NAMES
 })
 
 const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
@@ -75,6 +76,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
     diskLimit: diskLimits.toWire(ad.diskLimit),
+    builder: ad.builder === true,
     capacity: capacity(ad.capacity),
     free: capacity(ad.free)
   }),
@@ -86,6 +88,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
     diskLimit: diskLimits.fromWire(message.diskLimit),
+    ...(message.builder ? { builder: true } : {}),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -108,6 +111,7 @@ type Converted =
   | 'labels'
   | 'isolation'
   | 'diskLimit'
+  | 'builder'
   | 'capacity'
   | 'free'
   | 'platforms'

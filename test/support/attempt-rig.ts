@@ -18,8 +18,8 @@ import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
-import type { Nft } from '../../agent/execute/network/nft.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
+import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
@@ -91,10 +91,12 @@ export interface RigOptions {
   /** Of another engine than this host's usual one. */
   readonly socket?: string
   readonly requireIsolation?: IsolationLevel
+  /** Whether its jobs may build images. */
+  readonly builder?: boolean
   /** Networks of its jobs; without them there are none. */
   readonly networks?: Omit<NetworkSettings, 'rules'>
   /** In place of this host's own. */
-  readonly nft?: Nft
+  readonly table?: RuleTable
   /** What keeps its jobs to their disk; nobody looks where absent. */
   readonly disk?: DiskControl
   /** A disk of its own for the watchdog to look at, in place of the engine's. */
@@ -154,7 +156,8 @@ export class AttemptRig {
         platforms: parts.options.platforms ?? [],
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
-        runtimeOf: () => parts.options.other?.runtime
+        runtimeOf: () => parts.options.other?.runtime,
+        offersBuilder: () => parts.options.builder === true
       }
     )
   }
@@ -319,10 +322,10 @@ export class AttemptRig {
 async function networksOf(
   engine: Engine,
   peerId: string,
-  { networks: settings, nft }: RigOptions
+  { networks: settings, table }: RigOptions
 ): Promise<JobNetworks | undefined> {
   if (settings === undefined) return undefined
-  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, nft }
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table }
   const networks = await openNetworks(parts, { rules: 'nft', ...settings })
   if (networks?.lost === undefined) return networks
   networks.stop()

@@ -33,6 +33,14 @@ test('a network that the host does not enforce is unmet, whatever else it offers
   expect(fits(wants({ allow: ['10.0.0.1:80'] }), offers('internet', 'open'))).toEqual([
     { requirement: 'enforced network', wanted: 'private', offered: 'internet, open' }
   ])
+  const named = { allow: ['a.example:443'] }
+  expect(fits(wants(named), offers('internet', 'names'))).toEqual([])
+  expect(fits(wants(named), offers('internet'))).toEqual([
+    { requirement: 'enforced network', wanted: 'names', offered: 'internet' }
+  ])
+  expect(fits(wants('audit'), offers())).toEqual([
+    { requirement: 'enforced network', wanted: 'internet, names', offered: 'none' }
+  ])
 })
 
 test('a job that needs nothing special fits an agent with room', () => {
@@ -152,4 +160,18 @@ test('an untrusted job fits only where the isolation is what the owner wants for
   ])
   expect(fits(trusted(), sampleAd({ isolation }))).toEqual([])
   expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd())).toEqual([])
+})
+
+test('a trusted job that builds images fits only where that is offered', () => {
+  const job = trusted(sampleSpec({ builder: true }))
+  expect(fits(job, sampleAd())).toEqual([
+    { requirement: 'builder', wanted: 'images built in a user namespace', offered: 'none' }
+  ])
+  expect(fits(job, sampleAd({ builder: true }))).toEqual([])
+  expect(fits(trusted(), sampleAd({ builder: true }))).toEqual([])
+})
+
+test('an untrusted job that builds images waits for no host: whoever comes first refuses it', () => {
+  const job = { spec: sampleSpec({ builder: true }), trust: 'untrusted' } as const
+  expect(fits(job, sampleAd())).toEqual([])
 })

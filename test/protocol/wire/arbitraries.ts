@@ -3,7 +3,8 @@ import { type Advertisement, DISK_LIMITS } from '../../../protocol/core/advertis
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
-import type { NetworkPolicy } from '../../../protocol/core/network.ts'
+import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
+import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -11,7 +12,7 @@ import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
-import { allowEntries } from '../../support/arbitrary-network.ts'
+import { allowEntries, nameEntries } from '../../support/arbitrary-network.ts'
 import {
   blobs,
   boots,
@@ -48,8 +49,13 @@ const variables = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), fc.constant
 const timeouts = fc.integer({ min: 1, max: 86_400_000 })
 
 const networks: fc.Arbitrary<NetworkPolicy> = fc.oneof(
-  fc.constantFrom('none', 'internet', 'open'),
-  fc.record({ allow: fc.array(allowEntries.map(formatAllowEntry), { minLength: 1, maxLength: 4 }) })
+  fc.constantFrom('none', 'internet', 'open', 'audit'),
+  fc.record({
+    allow: fc.array(
+      fc.oneof(allowEntries.map(formatAllowEntry), nameEntries.map(formatNameEntry)),
+      { minLength: 1, maxLength: 4 }
+    )
+  })
 )
 
 const secretRequests = fc.uniqueArray(
@@ -93,9 +99,14 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     onLoss: fc.constantFrom('retry', 'error'),
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
-    secrets: option(secretRequests)
+    secrets: option(secretRequests),
+    builder: option(fc.constant(true))
   })
-  .map(({ secrets, ...spec }) => (secrets === undefined ? spec : { ...spec, secrets }))
+  .map(({ secrets, builder, ...spec }) => ({
+    ...spec,
+    ...(secrets === undefined ? {} : { secrets }),
+    ...(builder === undefined ? {} : { builder })
+  }))
 
 export const manifests: fc.Arbitrary<Manifest> = fc
   .record({
@@ -170,26 +181,29 @@ const capacities = fc.record({
   jobs: fc.nat(256)
 })
 
-export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
-  peerId: peerIds,
-  name: names,
-  boot: boots,
-  sequence: counts,
-  state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
-  version: names,
-  platforms: some(fc.record({ name: names, native: fc.boolean() })),
-  networks: fc.subarray(['internet', 'private', 'open']),
-  labels: dictionaries,
-  isolation: fc.record({ offered: levels, required: option(levels) }),
-  diskLimit: fc.constantFrom(...DISK_LIMITS),
-  capacity: capacities,
-  free: capacities,
-  diskFreeBytes: counts,
-  engine: fc.oneof(fc.constant(''), names),
-  jobs: some(jobIds),
-  sentAtMs: counts,
-  leaving: fc.boolean()
-})
+export const advertisements: fc.Arbitrary<Advertisement> = fc
+  .record({
+    peerId: peerIds,
+    name: names,
+    boot: boots,
+    sequence: counts,
+    state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
+    version: names,
+    platforms: some(fc.record({ name: names, native: fc.boolean() })),
+    networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open', 'names']),
+    labels: dictionaries,
+    isolation: fc.record({ offered: levels, required: option(levels) }),
+    diskLimit: fc.constantFrom(...DISK_LIMITS),
+    builder: option(fc.constant(true)),
+    capacity: capacities,
+    free: capacities,
+    diskFreeBytes: counts,
+    engine: fc.oneof(fc.constant(''), names),
+    jobs: some(jobIds),
+    sentAtMs: counts,
+    leaving: fc.boolean()
+  })
+  .map(({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder }))
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 
