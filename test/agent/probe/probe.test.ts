@@ -268,6 +268,7 @@ test.each<[string, (() => Promise<HostProblem | undefined>) | undefined, boolean
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial: () => Promise.resolve(undefined),
     others: () => Promise.resolve({ platforms: [], problems: [] }),
+    tryDisk: async () => ({ control: 'watch', problems: [] }),
     tryRuntimes: untried,
     tryBuilder
   })
