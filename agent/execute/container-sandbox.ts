@@ -67,7 +67,9 @@ export interface ContainerSandboxOptions {
   readonly disk?: JobDisk | undefined
   readonly resources: Resources
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?:
+    | Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'prove' | 'remove'>
+    | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -108,6 +110,13 @@ export class ContainerSandbox implements Sandbox {
 
   async start(signal: AbortSignal): Promise<void> {
     await orAbort(this.#flown(this.#start()), signal)
+    const { network, profile, image } = this.#options
+    const user = profile.user ?? (image.user || '0')
+    await network?.prove(async (command) => {
+      const call = { command, user, signal }
+      const { end, said } = await runHelper((request) => this.#container.exec(request), call)
+      return { code: end.kind === 'exited' ? end.code : undefined, said }
+    })
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -257,8 +266,9 @@ export class ContainerSandbox implements Sandbox {
 
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
-    await Promise.all([this.#options.network?.open(), this.#disk.open()])
-    await this.#container.create()
+    const { network, body } = this.#options
+    const [asked] = await Promise.all([network?.open(body), this.#disk.open()])
+    await this.#container.create(asked)
   }
 
   async #start(): Promise<void> {
