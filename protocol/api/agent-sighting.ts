@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Capacity, DISK_LIMITS } from '../core/advertisement.ts'
+import { type Advertisement, type Capacity, DISK_LIMITS } from '../core/advertisement.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
 import { NETWORK_ABILITIES, NETWORK_RULES } from '../core/network.ts'
 import type { AgentView } from '../core/observation.ts'
@@ -72,16 +72,20 @@ export function agentSighting(
     isolation: ad === undefined ? null : isolationDocument(ad.isolation),
     networks:
       ad === undefined ? null : { offered: [...ad.networks], rules: ad.networkRules ?? null },
-    capacity: ad === undefined ? null : capacityDocument(ad.capacity),
-    free: ad === undefined ? null : capacityDocument(ad.free),
-    diskFreeBytes: ad?.diskFreeBytes ?? null,
-    diskLimit: ad?.diskLimit ?? null,
+    ...roomDocument(ad),
     engine: ad?.engine ?? null,
     roundTripMs: link?.rttMs ?? null,
     lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
     version: ad?.version ?? null,
     jobs: [...(ad?.jobs ?? [])]
   }
+}
+
+function roomDocument(ad: Advertisement | undefined) {
+  if (ad === undefined) return { capacity: null, free: null, diskFreeBytes: null, diskLimit: null }
+  const { capacity, free, diskFreeBytes, diskLimit } = ad
+  const sizes = { capacity: capacityDocument(capacity), free: capacityDocument(free) }
+  return { ...sizes, diskFreeBytes, diskLimit }
 }
 
 function isolationDocument({ offered, required }: Isolation) {
