@@ -97,8 +97,8 @@ export interface RigOptions {
   readonly requireIsolation?: IsolationLevel
   /** Whether its jobs may build images. */
   readonly builder?: boolean
-  /** Networks of its jobs; without them there are none. */
-  readonly networks?: NetworkSettings
+  /** Networks of its jobs, by nft where nothing else is said; without them there are none. */
+  readonly networks?: Omit<NetworkSettings, 'rules'> & Partial<Pick<NetworkSettings, 'rules'>>
   /** In place of this host's own, whatever the rules. */
   readonly table?: RuleTable
   /** What keeps its jobs to their disk; nobody looks where absent. */
@@ -336,7 +336,7 @@ async function networksOf(
   const tryOut = (network: JobNetwork) => tryNetwork(trial, network)
   const kits = join(root, 'workspaces', GROUND_DIR)
   const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table, tryOut, kits }
-  const networks = await openNetworks(parts, settings)
+  const networks = await openNetworks(parts, { rules: 'nft', ...settings })
   if (networks?.lost === undefined) return networks
   networks.stop()
   throw new Error(`no networks here: ${networks.lost}`)
