@@ -170,18 +170,14 @@ export class Agent implements Supervised {
       this.#advertiser.changed()
       this.#claimer.consider()
     })
-    this.#lifeline.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
-    this.#parts.disk.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
-    this.#parts.networks?.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
+    const { disk, door, networks } = this.#parts
+    for (const part of [this.#lifeline, disk, networks, door]) {
+      part?.onChange(() => {
+        this.#advertiser.changed()
+        this.#claimer.consider()
+      })
+    }
+    door.start()
     await this.#lifeline.start()
     const candidates = await removeLeftovers(this.#recovery())
     this.#claimer.expect(candidates)
@@ -211,6 +207,7 @@ export class Agent implements Supervised {
     this.#leaving = true
     this.#life.tell({ kind: 'drain' })
     this.#quit.abort()
+    this.#parts.door.stop()
     await this.#claimer.stop()
     await this.#reaper.stop()
     this.#parts.networks?.stop()
@@ -230,6 +227,7 @@ export class Agent implements Supervised {
   async abandon(): Promise<void> {
     this.#failed.abort()
     this.#quit.abort()
+    this.#parts.door.stop()
     this.#claimer.quit()
     this.#advertiser.silence()
     this.#parts.networks?.stop()
@@ -240,9 +238,10 @@ export class Agent implements Supervised {
     await this.#spool.close()
   }
 
-  /** What is claimed here can be ended and written down. */
+  /** What is claimed here can be ended and written down, and its owner lets it begin now. */
   get #hasRoom(): boolean {
-    return this.#lifeline.holds && !this.#parts.disk.isLow
+    const { disk, door } = this.#parts
+    return this.#lifeline.holds && !disk.isLow && door.closing === undefined
   }
 
   #recovery() {
@@ -295,11 +294,8 @@ export class Agent implements Supervised {
       boot: this.#member.boot,
       state: this.#life.state,
       version: VERSION,
-      platforms: host.platforms,
-      labels: settings.labels,
-      networks: this.#parts.networks?.offer ?? [],
-      isolation: host.isolation,
-      capacity: host.capacity,
+      ...offerOf(this.#parts),
+      closing: this.#parts.door.closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
@@ -340,6 +336,7 @@ export class Agent implements Supervised {
       problems: () => [
         ...this.#lifeline.problems(),
         ...hostProblems(this.#parts),
+        ...this.#parts.door.problems(),
         ...this.#claimer.problems(),
         ...keyLines(this.#member.sharedKeys())
       ],

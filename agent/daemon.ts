@@ -18,6 +18,7 @@ import { Engine } from './execute/engine.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
+import { openDoor } from './policy/open-door.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryRuntimes } from './probe/runtimes.ts'
@@ -81,6 +82,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       images,
       host,
       networks,
+      door: openDoor({ clock, log }, settings.policy),
       book,
       invites,
       clock,

@@ -4,7 +4,7 @@ import { causeOf } from '../../protocol/core/errors.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
-import { claimable, type Own, waitMs, watchable } from './candidates.ts'
+import { claimable, isRefused, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'
@@ -212,6 +212,9 @@ export class Claimer {
     if (job === undefined || !this.#mayClaim(jobId)) return
     const phase = job.state?.phase ?? 'queued'
     if (phase !== 'queued' && phase !== 'leased') return
+    const { board } = this.#parts.registers
+    const manifest = board.run(job.runId)?.sealed.announcement.manifest
+    if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
     // Room is set aside before the claim: two claims in flight must never share one slot.
     const reservation = reserve(this.#ledger, jobId, job.spec.resources)
     if (reservation.kind !== 'reserved') return this.#noRoom(job)

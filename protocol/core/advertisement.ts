@@ -1,4 +1,6 @@
 import type { AgentState } from './agent-state.ts'
+import type { Closing } from './closing.ts'
+import type { HostPolicy } from './host-policy.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
 import type { NetworkAbility } from './network.ts'
@@ -30,6 +32,10 @@ export interface Advertisement {
   /** Networks that this host enforces and offers; without one, jobs with network `none` only. */
   readonly networks: readonly NetworkAbility[]
   readonly isolation: Isolation
+  /** Undefined where the host's owner takes whatever fits. */
+  readonly policy: HostPolicy | undefined
+  /** Set while the owner's hours or the host's load keep new jobs away. */
+  readonly closing: Closing | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { waitMs } from '../../../agent/claim/candidates.ts'
 import type { BoardJob } from '../../../protocol/core/board-job.ts'
-import { sampleRun, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
+import { SAMPLE_ORIGIN, sampleRun, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
 import { claimBench, GIB, killBench, runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { claim, create, jobAfter, release } from '../../support/job-ops.ts'
@@ -158,6 +158,7 @@ describe('the turn of an agent', () => {
     networks: [],
     labels: {},
     isolation: { offered: 'runc' as const, required: undefined },
+    policy: undefined,
     capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: 2 }
   }
 
@@ -168,6 +169,7 @@ describe('the turn of an agent', () => {
       runId,
       spec: sampleSpec(),
       trust: 'trusted',
+      origin: SAMPLE_ORIGIN,
       state,
       witnessEpoch: 1,
       stage: undefined,

@@ -14,12 +14,13 @@ import {
   arbitraryAgents,
   arbitrarySpec,
   GIB,
+  SAMPLE_ORIGIN,
   sampleAd,
   sampleSpec
 } from '../../support/arbitrary-board.ts'
 
 const trusted = (patch: Partial<JobSpec> = {}): Wanted => {
-  return { spec: sampleSpec(patch), trust: 'trusted' }
+  return { spec: sampleSpec(patch), trust: 'trusted', origin: SAMPLE_ORIGIN }
 }
 test('a network that the host does not enforce is unmet, whatever else it offers', () => {
   const wants = (network: NetworkPolicy) => trusted({ network })
@@ -140,7 +141,7 @@ test('cores are shown without a unit', () => {
 
 test('an untrusted job fits only where the isolation is what the owner wants for such', () => {
   const isolation = { offered: 'runc', required: 'userns' } as const
-  expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd({ isolation }))).toEqual([
+  expect(fits({ ...trusted(), trust: 'untrusted' }, sampleAd({ isolation }))).toEqual([
     {
       requirement: 'isolation',
       wanted: "userns (asked of untrusted jobs by the agent's owner)",
@@ -148,5 +149,5 @@ test('an untrusted job fits only where the isolation is what the owner wants for
     }
   ])
   expect(fits(trusted(), sampleAd({ isolation }))).toEqual([])
-  expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd())).toEqual([])
+  expect(fits({ ...trusted(), trust: 'untrusted' }, sampleAd())).toEqual([])
 })
