@@ -2,8 +2,7 @@ import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
 import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
-import type { Capacity } from '../protocol/core/advertisement.ts'
-import { freeOf } from '../protocol/core/capacity.ts'
+import { freeOf, NO_ROOM } from '../protocol/core/capacity.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import { SECRETS_REQUEST_MS_MAX } from '../protocol/core/secret-limits.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -61,7 +60,6 @@ const GREET_AFTER_MS = 1_200
 const LOG_REQUEST_MS_MAX = 10_000
 /** Time that feeds get to bring the last lines to the gateway when the agent stops. */
 const FEED_GRACE_MS = 3_000
-const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
 export class Agent implements Supervised {
@@ -144,6 +142,7 @@ export class Agent implements Supervised {
       secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
+      isOpen: () => parts.door.closing === undefined,
       onHeld: (change) => this.#life.tell(change)
     })
     const { isTrying } = host
@@ -238,10 +237,9 @@ export class Agent implements Supervised {
     await this.#spool.close()
   }
 
-  /** What is claimed here can be ended and written down, and its owner lets it begin now. */
+  /** What is claimed here can be ended and written down. */
   get #hasRoom(): boolean {
-    const { disk, door } = this.#parts
-    return this.#lifeline.holds && !disk.isLow && door.closing === undefined
+    return this.#lifeline.holds && !this.#parts.disk.isLow
   }
 
   #recovery() {
@@ -287,7 +285,8 @@ export class Agent implements Supervised {
   }
 
   async #statement(): Promise<Statement> {
-    const { settings, host, key } = this.#parts
+    const { settings, host, key, door } = this.#parts
+    const { closing } = door
     return {
       peerId: key.peerId,
       name: settings.name,
@@ -295,9 +294,9 @@ export class Agent implements Supervised {
       state: this.#life.state,
       version: VERSION,
       ...offerOf(this.#parts),
-      closing: this.#parts.door.closing,
+      closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
-      free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,
+      free: this.#hasRoom && closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
       engine: host.engine.version,
       jobs: this.#claimer.heldJobs

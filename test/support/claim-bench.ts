@@ -141,7 +141,7 @@ export interface ClaimBench {
   readonly deadlines: RecordingDeadline[]
   /** Set: what happens to lease folders. */
   readonly folders: { openTrouble: Error | undefined; removeTrouble: Error | undefined }
-  order: { mayClaim: boolean }
+  order: { mayClaim: boolean; isOpen: boolean; policy: HostPolicy | undefined }
   readonly changes: string[]
 }
 
@@ -164,7 +164,7 @@ export function claimBench(
   const changes: string[] = []
   const deadlines: RecordingDeadline[] = []
   const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
-  const order = { mayClaim: true }
+  const order: ClaimBench['order'] = { mayClaim: true, isOpen: true, policy: options.policy }
   const registers = mesh.member(options.peerId, options.boot ?? '0123456789abcdef', clock)
   const log = silentLog()
   const offer: Offer = {
@@ -172,7 +172,9 @@ export function claimBench(
     networks: [],
     labels: {},
     isolation: { offered: 'runc', required: options.requireIsolation },
-    policy: options.policy,
+    get policy() {
+      return order.policy
+    },
     capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
   }
   let ids = 0
@@ -204,6 +206,7 @@ export function claimBench(
     offer,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     mayClaim: () => order.mayClaim,
+    isOpen: () => order.isOpen,
     onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
   })
   return { claimer, offer, attempts, records, deadlines, folders, order, changes }

@@ -71,6 +71,36 @@ describe('an agent with room', () => {
     await until(clock, () => held(plain) === 1)
   })
 
+  test('asks its owner again right before a claim, whatever made it a candidate', async () => {
+    mesh.addRun(runWith(RUN, 1))
+    const onyx = bench('onyx')
+    onyx.claimer.consider()
+    onyx.order.policy = { ...TAKES_ALL, authors: ['nobody'] }
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect([held(onyx), mesh.states.size]).toEqual([0, 0])
+  })
+
+  test('claims nothing while its owner has closed it, what runs goes on, and all goes on once it opens', async () => {
+    mesh.addRun(runWith(RUN, 2))
+    const onyx = bench('onyx', 1)
+    onyx.claimer.consider()
+    await until(clock, () => held(onyx) === 1)
+
+    onyx.order.isOpen = false
+    onyx.claimer.consider()
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect(onyx.claimer.heldJobs).toEqual([onyx.attempts.inputs[0]?.jobId])
+    onyx.attempts.end(0)
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect([held(onyx), onyx.claimer.heldJobs]).toEqual([1, []])
+    const [first] = onyx.attempts.inputs
+    expect(mesh.states.get(first?.jobId ?? '')?.phase).toBe('succeeded')
+
+    onyx.order.isOpen = true
+    onyx.claimer.consider()
+    await until(clock, () => held(onyx) === 2)
+  })
+
   test('leaves untrusted jobs to others where its owner wants more for them than it has', async () => {
     mesh.addRun(runWith(RUN, 1, 'untrusted'))
     const demanding = claimBench(mesh, clock, { peerId: 'onyx', requireIsolation: 'userns' })
@@ -259,7 +289,7 @@ test('right before a claim the owner is asked about what the gateway has signed,
     spec: { ...job.spec, image: 'docker.io/library/good' },
     origin: { ...job.origin, repository: 'good' }
   }
-  const offer = bench('onyx').offer
+  const { offer } = bench('onyx')
   const takes = (policy: Partial<HostPolicy>, signed = manifest): boolean =>
     !isRefused(told, signed, { ...offer, policy: { ...TAKES_ALL, ...policy } })
 

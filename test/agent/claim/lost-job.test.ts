@@ -107,6 +107,32 @@ describe('a job whose holder is lost', () => {
     expect(mesh.states.get(JOB)?.outcome?.reason).toBe('agent_lost')
     expect(onyx.attempts.inputs.map(({ jobId }) => jobId)).not.toContain(JOB)
   })
+
+  test('is left by an agent that its owner has closed, until it opens', async () => {
+    await kill(await holder())
+    const onyx = bench('onyx')
+    onyx.order.isOpen = false
+    mesh.tellBoards(clock)
+    onyx.claimer.consider()
+    expect(await seconds(80, onyx, () => onyx.attempts.inputs.length > 0)).toBe(false)
+
+    onyx.order.isOpen = true
+    onyx.claimer.consider()
+
+    expect(await seconds(3, onyx, () => onyx.attempts.inputs.length === 1)).toBe(true)
+  })
+
+  test('on its last attempt is ended by an agent that its owner has closed', async () => {
+    mesh.attemptsMax = 1
+    await kill(await holder())
+    const onyx = bench('onyx')
+    onyx.order.isOpen = false
+    mesh.tellBoards(clock)
+    onyx.claimer.consider()
+
+    expect(await seconds(80, onyx, () => phase() === 'errored')).toBe(true)
+    expect(onyx.attempts.inputs).toEqual([])
+  })
 })
 
 describe('a job that only the lost host fits', () => {
