@@ -1,3 +1,5 @@
+import { registryOf } from './registry-login.ts'
+
 /** Where an image comes from, in full: what the engine makes of the short forms. */
 export interface ImageName {
   /** `docker.io`, `registry.example:5000` */
@@ -14,8 +16,7 @@ const NAME = new RegExp(
   `^((?:${HOST}/)?${PART}(?:/${PART})*)(?::\\w[\\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$`
 )
 
-/** Registry of names without one, and the folder of its own images. */
-const DEFAULT_REGISTRY = 'docker.io'
+/** Folder of the default registry's own images. */
 const DEFAULT_FOLDER = 'library'
 
 /** Characters beyond which nothing is an image. */
@@ -27,22 +28,11 @@ export function imageNameOf(text: string): ImageName | undefined {
   const [, name, digest] = NAME.exec(text) ?? []
   if (name === undefined) return undefined
   const isPinned = digest !== undefined
-  const slash = name.indexOf('/')
-  const first = name.slice(0, Math.max(0, slash))
-  if (!isHost(first)) return { ...ofDefault(name), isPinned }
-  const repository = name.slice(slash + 1)
-  if (first === 'index.docker.io' || first === DEFAULT_REGISTRY) {
-    return { ...ofDefault(repository), isPinned }
-  }
-  return { registry: first, repository, isPinned }
-}
-
-/** Engines tell a registry from a folder by these signs. */
-function isHost(first: string): boolean {
-  return first === 'localhost' || /[.:A-Z]/.test(first)
-}
-
-function ofDefault(name: string): Pick<ImageName, 'registry' | 'repository'> {
-  const repository = name.includes('/') ? name : `${DEFAULT_FOLDER}/${name}`
-  return { registry: DEFAULT_REGISTRY, repository }
+  const registry = registryOf(name)
+  const [first = '', ...rest] = name.split('/')
+  const isDefault = registry === registryOf('')
+  const isNamed = !isDefault || (rest.length > 0 && first.includes('.'))
+  const path = isNamed ? rest : [first, ...rest]
+  const repository = isDefault && path.length === 1 ? [DEFAULT_FOLDER, ...path] : path
+  return { registry, repository: repository.join('/'), isPinned }
 }

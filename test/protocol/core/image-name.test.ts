@@ -13,6 +13,8 @@ test.each([
   ['index.docker.io/team/tool', 'docker.io', 'team/tool', false],
   ['registry.example/tool', 'registry.example', 'tool', false],
   ['registry.example:5000/team/tool:1', 'registry.example:5000', 'team/tool', false],
+  ['DOCKER.IO/library/alpine', 'docker.io', 'library/alpine', false],
+  ['Registry.Example/tool', 'registry.example', 'tool', false],
   ['localhost/tool', 'localhost', 'tool', false],
   [`alpine@${DIGEST}`, 'docker.io', 'library/alpine', true],
   [`registry.example/a/b:1@${DIGEST}`, 'registry.example', 'a/b', true]
