@@ -3,7 +3,7 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
-import { abilityFor } from '../../protocol/core/network.ts'
+import { abilitiesFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
@@ -13,6 +13,7 @@ import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
@@ -66,6 +67,10 @@ export interface ExecutorOptions {
 /** An attempt that its network can end as well. */
 interface Bound extends AttemptInput {
   readonly onLost: OnLost
+}
+
+interface Voiced extends Bound {
+  readonly voice: JobVoice
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -175,7 +180,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground) => this.#sandbox(name, bound, image, ground),
+        sandboxOf: (image, ground, voice) =>
+          this.#sandbox(name, { ...bound, voice }, image, ground),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -183,7 +189,7 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(name: string, input: Bound, image: LocalImage, ground: Ground): ContainerSandbox {
+  #sandbox(name: string, input: Voiced, image: LocalImage, ground: Ground): ContainerSandbox {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
@@ -217,17 +223,18 @@ export class Executor {
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Bound): JobNetwork | undefined {
-    const { jobId, epoch, claimId, spec, onLost } = input
-    const wanted = abilityFor(spec.network)
-    if (wanted === undefined) return undefined
+  #network(name: string, input: Voiced): JobNetwork | undefined {
+    const { jobId, epoch, claimId, spec, onLost, voice } = input
+    const abilities = abilitiesFor(spec.network)
+    if (abilities.length === 0) return undefined
     const { networks } = this.#parts
     const { peerId, storeId } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost }
+    const request = { jobId, claimId, name, onLost, voice }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
+    const wanted = abilities.join(' and ')
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
   }
 
