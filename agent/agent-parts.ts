@@ -78,6 +78,10 @@ export function offerOf({ host, settings, networks }: AgentParts): Offer {
     },
     isolation: host.isolation,
     policy: hostPolicyOf(settings.policy),
+    // Known once it was tried.
+    get builder() {
+      return host.offersBuilder()
+    },
     capacity: host.capacity
   }
 }

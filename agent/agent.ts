@@ -115,7 +115,8 @@ export class Agent implements Supervised {
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
         name: settings.name,
-        platforms: host.platforms
+        platforms: host.platforms,
+        offersBuilder: host.offersBuilder
       }
     )
     this.#lifeline = lifelineOf(parts)

@@ -19,6 +19,7 @@ import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
 import { openDoor } from './policy/open-door.ts'
+import { tryBuilder } from './probe/builder-trial.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryRuntimes } from './probe/runtimes.ts'
@@ -65,6 +66,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       settings: probeSettings(paths, settings),
       trial: () => tryProfile(trialParts),
       others: () => provenPlatforms(trialParts),
+      tryBuilder: settings.builder === 'offer' ? () => tryBuilder(trialParts) : undefined,
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)

@@ -23,7 +23,7 @@ export interface LocalMeshOptions {
   readonly gatewayWitness?: boolean
   /** YAML lines of `capacity:` and labels for each agent. */
   readonly capacity?: { readonly cpu: number; readonly memory: string; readonly jobs: number }
-  /** YAML lines more for the settings of some agents, by name. */
+  /** Further lines of `agent.yaml`, by the agent's name. */
   readonly settings?: Readonly<Record<string, readonly string[]>>
   readonly env?: Readonly<Record<string, string>>
 }

@@ -36,6 +36,8 @@ export interface Advertisement {
   readonly policy: HostPolicy | undefined
   /** Set while the owner's hours or the host's load keep new jobs away. */
   readonly closing: Closing | undefined
+  /** Whether jobs that build images may run here; absent is no. */
+  readonly builder?: boolean | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

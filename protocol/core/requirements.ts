@@ -9,8 +9,8 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`; for lacking
-   * room `free slot` and so on; `policy` for what the agent's owner does not take.
+   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`, `builder`;
+   * for lacking room `free slot` and so on; `policy` for what the agent's owner does not take.
    */
   readonly requirement: string
   readonly wanted: string
@@ -20,7 +20,7 @@ export interface Unmet {
 /** The part of an advertisement that never changes with load. */
 export type Offer = Pick<
   Advertisement,
-  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'policy'
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'policy' | 'builder'
 >
 
 /** A job with what its run says of it. */
@@ -39,7 +39,8 @@ export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(trust, offer.isolation),
     ...unmetNetwork(spec.network, offer.networks),
-    ...unmetPolicy(wanted, offer.policy)
+    ...unmetPolicy(wanted, offer.policy),
+    ...unmetBuilder(wanted, offer.builder)
   ]
 }
 
@@ -118,6 +119,13 @@ function unmetPolicy(wanted: Wanted, policy: HostPolicy | undefined): Unmet[] {
   return refusalsOf(wanted, policy).map((refused) => {
     return { requirement: POLICY, wanted: refused, offered: 'refused by its owner' }
   })
+}
+
+function unmetBuilder({ spec, trust }: Wanted, offered = false): Unmet[] {
+  // A stranger's runs nowhere: whoever comes first ends it and says so, and none waits for it.
+  if (spec.builder !== true || trust !== 'trusted' || offered) return []
+  const wanted = 'images built in a user namespace'
+  return [{ requirement: 'builder', wanted, offered: 'none' }]
 }
 
 // The owner's wish, not the job's: told so, whoever reads it knows where to turn.

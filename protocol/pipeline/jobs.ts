@@ -35,7 +35,8 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     onLoss: job.on_loss ?? 'retry',
     network: job.network ?? defaults?.network ?? 'none',
     steps: job.steps.map(stepSpec),
-    ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets })
+    ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets }),
+    ...(job.builder === true ? { builder: true } : {})
   }
 }
 

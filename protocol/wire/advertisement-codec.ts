@@ -79,6 +79,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
       labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
       isolation: isolationToWire(ad.isolation),
+      builder: ad.builder === true,
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
       capacity: capacity(ad.capacity),
@@ -93,6 +94,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
     policy: optional(message.policy, policyFromWire),
     closing: optional(message.closing, closingFromWire),
+    ...(message.builder ? { builder: true } : {}),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -116,6 +118,7 @@ type Converted =
   | 'isolation'
   | 'policy'
   | 'closing'
+  | 'builder'
   | 'capacity'
   | 'free'
   | 'platforms'

@@ -33,6 +33,7 @@ const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
   writer.flag(14, 'emulation', spec.emulation === 'forbid')
   writeSecrets(writer, spec.secrets ?? [])
@@ -52,7 +53,8 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
 export function readJobSpec(reader: FieldReader): JobSpec {
   const { network: kind, secrets, ...spec } = readFields(reader)
   const network = readNetworkAllow(reader, kind)
-  return { ...spec, network, ...(secrets.length === 0 ? {} : { secrets }) }
+  const builder = reader.flag(17, 'builder') ? { builder: true } : {}
+  return { ...spec, network, ...(secrets.length === 0 ? {} : { secrets }), ...builder }
 }
 
 /** Fields in the order of their numbers, as they must be. */

@@ -5,7 +5,7 @@ import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
-import type { NetworkPolicy } from '../../../protocol/core/network.ts'
+import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -99,9 +99,14 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     onLoss: fc.constantFrom('retry', 'error'),
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
-    secrets: option(secretRequests)
+    secrets: option(secretRequests),
+    builder: option(fc.constant(true))
   })
-  .map(({ secrets, ...spec }) => (secrets === undefined ? spec : { ...spec, secrets }))
+  .map(({ secrets, builder, ...spec }) => ({
+    ...spec,
+    ...(secrets === undefined ? {} : { secrets }),
+    ...(builder === undefined ? {} : { builder })
+  }))
 
 export const manifests: fc.Arbitrary<Manifest> = fc
   .record({
@@ -184,27 +189,30 @@ const policies: fc.Arbitrary<HostPolicy> = fc.record({
   trustedOnly: fc.boolean()
 })
 
-export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
-  peerId: peerIds,
-  name: names,
-  boot: boots,
-  sequence: counts,
-  state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
-  version: names,
-  platforms: some(fc.record({ name: names, native: fc.boolean() })),
-  networks: fc.subarray(['internet', 'private', 'open', 'names']),
-  labels: dictionaries,
-  isolation: fc.record({ offered: levels, required: option(levels) }),
-  policy: option(policies),
-  closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),
-  capacity: capacities,
-  free: capacities,
-  diskFreeBytes: counts,
-  engine: fc.oneof(fc.constant(''), names),
-  jobs: some(jobIds),
-  sentAtMs: counts,
-  leaving: fc.boolean()
-})
+export const advertisements: fc.Arbitrary<Advertisement> = fc
+  .record({
+    peerId: peerIds,
+    name: names,
+    boot: boots,
+    sequence: counts,
+    state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
+    version: names,
+    platforms: some(fc.record({ name: names, native: fc.boolean() })),
+    networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open', 'names']),
+    labels: dictionaries,
+    isolation: fc.record({ offered: levels, required: option(levels) }),
+    policy: option(policies),
+    closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),
+    builder: option(fc.constant(true)),
+    capacity: capacities,
+    free: capacities,
+    diskFreeBytes: counts,
+    engine: fc.oneof(fc.constant(''), names),
+    jobs: some(jobIds),
+    sentAtMs: counts,
+    leaving: fc.boolean()
+  })
+  .map(({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder }))
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 
