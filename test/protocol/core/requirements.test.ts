@@ -170,6 +170,6 @@ test('a trusted job that builds images fits only where that is offered', () => {
 })
 
 test('an untrusted job that builds images waits for no host: whoever comes first refuses it', () => {
-  const job = { spec: sampleSpec({ builder: true }), trust: 'untrusted' } as const
+  const job = { ...trusted({ builder: true }), trust: 'untrusted' } as const
   expect(fits(job, sampleAd())).toEqual([])
 })
