@@ -295,6 +295,7 @@ export class Agent implements Supervised {
       state: this.#life.state,
       version: VERSION,
       ...offerOf(this.#parts),
+      networkRules: this.#parts.networks?.rules,
       closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom && closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,

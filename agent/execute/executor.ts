@@ -25,9 +25,10 @@ import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
 import { chooseProfile } from './profile-choice.ts'
+import { HOLDER } from './profile-holder.ts'
 import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { containerBody, type Profile, sandboxLabels } from './sandbox-profile.ts'
+import { containerBody, PROFILE_LABEL, type Profile, sandboxLabels } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -152,8 +153,10 @@ export class Executor {
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
+    // Another of the same claim holds a network, and ends with it.
+    const boxes = found.filter(({ labels }) => labels[PROFILE_LABEL] !== HOLDER)
     return await Promise.all(
-      found.map(async ({ labels, running, created }) => {
+      boxes.map(async ({ labels, running, created }) => {
         const jobId = labels['runner-mesh.job'] ?? ''
         const claimId = labels['runner-mesh.claim'] ?? ''
         const deadlineMs = await readDeadline(join(leases, leaseName(jobId, claimId)))
@@ -212,7 +215,6 @@ export class Executor {
         users: ground.users,
         resources: spec.resources,
         imageVolumes: imageVolumes(jobId, image),
-        network: network && { mode: network.name, dns: network.nameServers },
         runtime: this.#options.runtimeOf?.(spec)
       },
       ground.host
@@ -232,7 +234,8 @@ export class Executor {
     const { networks } = this.#parts
     const { peerId, storeId } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost, voice }
+    const runtime = this.#options.runtimeOf?.(spec)
+    const request = { jobId, claimId, name, onLost, voice, runtime }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'

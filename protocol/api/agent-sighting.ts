@@ -3,6 +3,7 @@ import type { Capacity } from '../core/advertisement.ts'
 import type { Closing } from '../core/closing.ts'
 import type { HostPolicy } from '../core/host-policy.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
+import { NETWORK_ABILITIES, NETWORK_RULES } from '../core/network.ts'
 import type { AgentView } from '../core/observation.ts'
 
 export const agentStateSchema = z.enum([
@@ -49,6 +50,13 @@ export const agentSightingShape = {
     .strictObject({ offered: levelSchema, required: levelSchema.nullable() })
     .nullable()
     .describe('of jobs from the host; `required` is asked for untrusted ones'),
+  networks: z
+    .strictObject({
+      offered: z.array(z.enum(NETWORK_ABILITIES)),
+      rules: z.enum(NETWORK_RULES).nullable()
+    })
+    .nullable()
+    .describe('that jobs may have there; `rules` is what keeps them to it'),
   policy: policySchema,
   closing: z
     .strictObject({ by: z.enum(['hours', 'load']), text: z.string() })
@@ -80,6 +88,8 @@ export function agentSighting(
     platforms: ad?.platforms.map(({ name, native }) => ({ name, native })) ?? [],
     labels: { ...ad?.labels },
     isolation: ad === undefined ? null : isolationDocument(ad.isolation),
+    networks:
+      ad === undefined ? null : { offered: [...ad.networks], rules: ad.networkRules ?? null },
     policy: policyDocument(ad?.policy),
     closing: closingDocument(ad?.closing),
     capacity: ad === undefined ? null : capacityDocument(ad.capacity),

@@ -3,7 +3,7 @@ import type { Closing } from './closing.ts'
 import type { HostPolicy } from './host-policy.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
-import type { NetworkAbility } from './network.ts'
+import type { NetworkAbility, NetworkRules } from './network.ts'
 
 export interface Platform {
   /** `os/arch[/variant]`, as in `linux/arm64`. */
@@ -31,6 +31,8 @@ export interface Advertisement {
   readonly labels: Readonly<Record<string, string>>
   /** Networks that this host enforces and offers; without one, jobs with network `none` only. */
   readonly networks: readonly NetworkAbility[]
+  /** What keeps jobs to them; absent where nothing is proven. */
+  readonly networkRules?: NetworkRules | undefined
   readonly isolation: Isolation
   /** Undefined where the host's owner takes whatever fits. */
   readonly policy: HostPolicy | undefined

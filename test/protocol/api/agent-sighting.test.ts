@@ -20,6 +20,7 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: null },
+    networks: { offered: [], rules: null },
     policy: null,
     closing: null,
     capacity: { cpu: 4, memoryBytes: 2 ** 33, jobs: 4 },
