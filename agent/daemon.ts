@@ -22,6 +22,7 @@ import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
+import { openDoor } from './policy/open-door.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
 import { tryDisk } from './probe/disk-trial.ts'
 import type { HostProfile } from './probe/host-profile.ts'
@@ -85,7 +86,8 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { images, sweep } = await openImages(imageParts)
     const disks = disksOf({ clock, log }, host, { folder: volumes, paths: [rootDir, paths.state] })
     const invites = await InviteBook.open(paths.invites, clock)
-    const made = { images, disks, host, networks, book, invites, clock, disk, onFailure }
+    const door = openDoor({ clock, log }, settings.policy)
+    const made = { images, disks, host, networks, door, book, invites, clock, disk, onFailure }
     const agent = new Agent({ paths, settings, log, key, store, engine, ...made })
     const orders = new SignalOrders()
     sweep.start()

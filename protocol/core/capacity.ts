@@ -19,6 +19,8 @@ export type Reservation =
 
 const AMOUNTS = ['cpuMilli', 'memoryBytes', 'diskBytes'] as const
 
+export const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, jobs: 0 }
+
 export function ledgerOf(capacity: Capacity): Ledger {
   return { capacity, held: new Map() }
 }

@@ -16,6 +16,8 @@ const STATEMENT: Statement = {
   labels: {},
   isolation: { offered: 'runc', required: undefined },
   diskLimit: 'soft',
+  policy: undefined,
+  closing: undefined,
   capacity: { cpuMilli: 1_000, memoryBytes: 1, diskBytes: 1, jobs: 1 },
   free: { cpuMilli: 1_000, memoryBytes: 1, diskBytes: 1, jobs: 1 },
   diskFreeBytes: 1,

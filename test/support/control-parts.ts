@@ -51,6 +51,8 @@ export function advertisement(name: string, more: Partial<Advertisement> = {}): 
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: undefined },
     diskLimit: 'soft',
+    policy: undefined,
+    closing: undefined,
     capacity: { cpuMilli: 4_000, memoryBytes: 8 * GIB, diskBytes: 80 * GIB, jobs: 4 },
     free: { cpuMilli: 4_000, memoryBytes: 8 * GIB, diskBytes: 80 * GIB, jobs: 4 },
     diskFreeBytes: GIB,

@@ -20,6 +20,8 @@ function advertisementOf(mesh: MemoryMembers, index: number, sequence = 1): Adve
     labels: {},
     isolation: { offered: 'runc', required: undefined },
     diskLimit: 'soft',
+    policy: undefined,
+    closing: undefined,
     capacity,
     free: capacity,
     diskFreeBytes: 1_000_000,
