@@ -10,10 +10,13 @@ import type { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
 import type { AgentSettings } from './config.ts'
+import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
+import type { HostDoor } from './policy/host-door.ts'
+import { hostPolicyOf } from './policy/policy-settings.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { networkProblems } from './probe/probe.ts'
 
@@ -25,9 +28,12 @@ export interface AgentParts {
   readonly store: MeshStore
   readonly engine: Engine
   readonly images: Images
+  readonly disks: Disks
   readonly host: HostProfile
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined
+  /** Closed outside its owner's hours, and while the host is busy. */
+  readonly door: HostDoor
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock
@@ -73,6 +79,7 @@ export function offerOf({ host, settings, networks }: AgentParts): Offer {
       return networks?.offer ?? []
     },
     isolation: host.isolation,
+    policy: hostPolicyOf(settings.policy),
     // Known once it was tried.
     get builder() {
       return host.offersBuilder()

@@ -13,6 +13,8 @@ import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { Disks } from './disk/disks.ts'
+import type { JobDisk } from './disk/job-disk.ts'
 import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
@@ -28,7 +30,13 @@ import { chooseProfile } from './profile-choice.ts'
 import { HOLDER } from './profile-holder.ts'
 import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { containerBody, PROFILE_LABEL, type Profile, sandboxLabels } from './sandbox-profile.ts'
+import {
+  containerBody,
+  PROFILE_LABEL,
+  type Profile,
+  sandboxLabels,
+  WORKSPACE_INSIDE
+} from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -39,6 +47,8 @@ export interface ExecutorParts {
   readonly log: Log
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined
+  /** Absent where nobody looks at what jobs write. */
+  readonly disks?: Disks | undefined
 }
 
 export interface ExecutorOptions {
@@ -110,7 +120,8 @@ export class Executor {
     this.#live.set(name, input)
     try {
       const spec = asRunHere(input.spec, this.#options.platforms)
-      return await this.#attempt(name, { ...input, spec })
+      const resources = this.#parts.disks?.resourcesOf(spec.resources) ?? spec.resources
+      return await this.#attempt(name, { ...input, spec: { ...spec, resources } })
     } finally {
       this.#live.delete(name)
       this.#parts.images.release(input.claimId)
@@ -141,7 +152,8 @@ export class Executor {
       return claims
     }
     const limits = { owned: withLive, limitMs: REAP_MS_MAX }
-    return await reap({ engine, peerId, workspaces, leases, ...limits })
+    const { disks } = this.#parts
+    return await reap({ engine, disks, peerId, workspaces, leases, ...limits })
   }
 
   /** Removes what a trial of this engine has left, and gives the containers' names. */
@@ -199,6 +211,8 @@ export class Executor {
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
     const profile = this.#profile(input, ground)
+    const places = imageVolumes(jobId, image)
+    const disk = this.#disk(input, profile, places, ground.host.userBase)
     const made = containerBody(
       profile,
       {
@@ -214,7 +228,8 @@ export class Executor {
         guard: ground.guard,
         users: ground.users,
         resources: spec.resources,
-        imageVolumes: imageVolumes(jobId, image),
+        imageVolumes: places,
+        disk: disk?.volume,
         runtime: this.#options.runtimeOf?.(spec)
       },
       ground.host
@@ -222,8 +237,22 @@ export class Executor {
     const { userBase } = ground.host
     const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
+    const { resources } = spec
+    const box = { jobId, name, image, profile, body, cleanUpMsMax, network, disk, resources }
     return new ContainerSandbox(this.#parts, box)
+  }
+
+  /** None for a box that writes to memory alone. */
+  #disk(
+    { claimId, spec }: Bound,
+    { readOnlyRoot }: Profile,
+    places: readonly string[],
+    owner: number
+  ): JobDisk | undefined {
+    if (readOnlyRoot) return undefined
+    const bytes = spec.resources.diskBytes ?? 0
+    const at = { workspace: WORKSPACE_INSIDE, imageVolumes: places }
+    return this.#parts.disks?.diskOf({ claimId, bytes, owner, ...at })
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
