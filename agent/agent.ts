@@ -29,7 +29,7 @@ import {
 } from '../protocol/wire/secrets-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
-import { type AgentParts, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
+import { type AgentParts, engineWatchOf, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
 import { Claimer } from './claim/claimer.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
@@ -50,6 +50,7 @@ import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
 import { agentOrders } from './orders.ts'
+import type { EngineWatch } from './probe/engine-watch.ts'
 import { SecretClient } from './secrets/secret-client.ts'
 import { type StartParts, settleIn } from './settling.ts'
 import type { Supervised } from './supervise.ts'
@@ -75,6 +76,7 @@ export class Agent implements Supervised {
   readonly #feeds: Feeds
   readonly #claimer: Claimer
   readonly #lifeline: Lifeline
+  readonly #engineWatch: EngineWatch
   readonly #reaper: Reaper
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
@@ -116,6 +118,7 @@ export class Agent implements Supervised {
         leases: paths.leases,
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
+        runtimes: () => host.isolation.runtimes,
         name: settings.name,
         platforms: host.platforms
       }
@@ -129,6 +132,8 @@ export class Agent implements Supervised {
     const logs = new AttemptLogs({ spool, feeds: this.#feeds, clock, log })
     const registers = untilFailed(this.#member, this.#failed.signal)
     this.#registers = registers
+    const killBudgetMs = (): number => registers.profile().killBudgetMs
+    this.#engineWatch = engineWatchOf(parts, killBudgetMs, () => this.#offerChanged())
     this.#claimer = new Claimer({
       registers,
       clock,
@@ -167,21 +172,11 @@ export class Agent implements Supervised {
     this.#member.on(() => this.#claimer.consider())
     this.#life.onChange(() => {
       log.info({ state: this.#life.state }, 'state changed')
-      this.#advertiser.changed()
-      this.#claimer.consider()
+      this.#offerChanged()
     })
-    this.#lifeline.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
-    this.#parts.disk.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
-    this.#parts.networks?.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
+    this.#lifeline.onChange(() => this.#offerChanged())
+    this.#parts.disk.onChange(() => this.#offerChanged())
+    this.#parts.networks?.onChange(() => this.#offerChanged())
     await this.#lifeline.start()
     const candidates = await removeLeftovers(this.#recovery())
     this.#claimer.expect(candidates)
@@ -213,6 +208,7 @@ export class Agent implements Supervised {
     this.#quit.abort()
     await this.#claimer.stop()
     await this.#reaper.stop()
+    this.#engineWatch.stop()
     this.#parts.networks?.stop()
     await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
@@ -232,12 +228,18 @@ export class Agent implements Supervised {
     this.#quit.abort()
     this.#claimer.quit()
     this.#advertiser.silence()
+    this.#engineWatch.stop()
     this.#parts.networks?.stop()
     const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline, this.#reaper]
     await Promise.all(rooms.map((room) => room.stop()))
     await this.#feeds.stop(0)
     await this.#claimer.drain()
     await this.#spool.close()
+  }
+
+  #offerChanged(): void {
+    this.#advertiser.changed()
+    this.#claimer.consider()
   }
 
   /** What is claimed here can be ended and written down. */
@@ -261,7 +263,7 @@ export class Agent implements Supervised {
   }
 
   #startParts(): StartParts {
-    const { host } = this.#parts
+    const { host, log } = this.#parts
     return {
       recovery: this.#recovery(),
       life: this.#life,
@@ -269,7 +271,11 @@ export class Agent implements Supervised {
       host,
       hasQuorum: () => this.#member.health().hasQuorum,
       killBudgetMs: () => this.#registers.profile().killBudgetMs,
-      onRuntimes: () => this.#parts.log.info({ runtimes: host.runtimes }, 'runtimes tried')
+      onRuntimes: () => {
+        log.info({ runtimes: host.isolation.runtimes }, 'runtimes tried')
+        this.#offerChanged()
+        this.#engineWatch.start()
+      }
     }
   }
 
@@ -295,11 +301,7 @@ export class Agent implements Supervised {
       boot: this.#member.boot,
       state: this.#life.state,
       version: VERSION,
-      platforms: host.platforms,
-      labels: settings.labels,
-      networks: this.#parts.networks?.offer ?? [],
-      isolation: host.isolation,
-      capacity: host.capacity,
+      ...offerOf(this.#parts),
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),

@@ -30,7 +30,8 @@ export interface AttemptParts {
   readonly termGraceMs: number
   readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
-  readonly sandboxOf: (image: LocalImage, ground: Ground) => Sandbox
+  /** `runsIn` is the runtime of the container that there is already. */
+  readonly sandboxOf: (image: LocalImage, ground: Ground, runsIn?: string) => Sandbox
   /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
   readonly clear: () => Promise<void>
 }
@@ -139,7 +140,7 @@ export class AttemptRun {
     const found = await engine.inspect(containerName)
     const image = await engine.image(String(found?.config['Image'] ?? ''))
     if (image === undefined) throw new SandboxDied(found?.exitCode)
-    const sandbox = sandboxOf(image, ground)
+    const sandbox = sandboxOf(image, ground, String(found?.hostConfig['Runtime'] ?? ''))
     this.#sandbox = sandbox
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)

@@ -6,7 +6,6 @@ import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { abilityFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
-import type { JobSpec } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
@@ -18,15 +17,14 @@ import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
+import { jobBox } from './job-box.ts'
 import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
-import { chooseProfile } from './profile-choice.ts'
-import { STANDARD } from './profile-standard.ts'
-import { STRICT } from './profile-strict.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { containerBody, type Profile, sandboxLabels } from './sandbox-profile.ts'
+import type { OfferedRuntime } from './runtime.ts'
+import { containerBody, sandboxLabels } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -58,8 +56,8 @@ export interface ExecutorOptions {
   readonly termGraceMs?: number | undefined
   /** Within which a sandbox must be confirmed gone; CLEAN_UP_MS_MAX when absent. */
   readonly cleanUpMsMax?: number | undefined
-  /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
-  readonly runtimeOf?: (spec: JobSpec) => string | undefined
+  /** Runtimes that have shown on this host what they are; none where absent. */
+  readonly runtimes?: (() => readonly OfferedRuntime[]) | undefined
 }
 
 /** An attempt that its network can end as well. */
@@ -174,7 +172,7 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground) => this.#sandbox(name, bound, image, ground),
+        sandboxOf: (image, ground, runsIn) => this.#sandbox(name, bound, image, ground, runsIn),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -182,12 +180,20 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(name: string, input: Bound, image: LocalImage, ground: Ground): ContainerSandbox {
-    const { peerId, storeId, busybox } = this.#options
+  #sandbox(
+    name: string,
+    input: Bound,
+    image: LocalImage,
+    ground: Ground,
+    runsIn: string | undefined
+  ): ContainerSandbox {
+    const { peerId, storeId, busybox, requireIsolation: required } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
-    const profile = this.#profile(input, ground)
+    const shown = this.#options.runtimes?.() ?? []
+    const job = { trust: input.manifest.trust, spec }
+    const { profile, runtime } = jobBox(job, { ground, required, shown, runsIn })
     const made = containerBody(
       profile,
       {
@@ -204,7 +210,7 @@ export class Executor {
         resources: spec.resources,
         imageVolumes: imageVolumes(jobId, image),
         network: network && { mode: network.name, dns: network.nameServers },
-        runtime: this.#options.runtimeOf?.(spec)
+        runtime
       },
       ground.host
     )
@@ -228,14 +234,6 @@ export class Executor {
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
-  }
-
-  /** Asked again although the claim has asked: the engine may be another since. */
-  #profile({ manifest }: AttemptInput, { isolation: offered }: Ground): Profile {
-    const required = this.#options.requireIsolation
-    const choice = chooseProfile(manifest.trust, { offered, required })
-    if (choice.kind === 'profile') return choice.name === 'strict' ? STRICT : STANDARD
-    throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
   }
 
   /**

@@ -6,7 +6,7 @@ import type { EngineInfo } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
-import { plainRuntime } from './runtime.ts'
+import { type EngineRuntime, plainRuntime } from './runtime.ts'
 import type { SandboxHost } from './sandbox-profile.ts'
 import { isolationOf, userNamespaceOf } from './user-namespace.ts'
 
@@ -19,7 +19,10 @@ export interface Ground {
   readonly guard: string
   readonly platform: string
   readonly host: SandboxHost
+  /** What every job gets from the engine itself. */
   readonly isolation: IsolationLevel
+  /** All that the engine names, whatever they are. */
+  readonly runtimes: readonly EngineRuntime[]
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
@@ -28,7 +31,9 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   const guard = await layGuard(join(workspaces, GROUND_DIR))
   const info = await engine.info()
   const isolation = isolationOf(info)
-  return { guard, platform: nativePlatform(info), host: await sandboxHost(info), isolation }
+  const { runtimes } = info
+  const platform = nativePlatform(info)
+  return { guard, platform, host: await sandboxHost(info), isolation, runtimes }
 }
 
 /** What a profile has to know of this host. */

@@ -1,6 +1,6 @@
 import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
 import type { Isolation } from '../../protocol/core/isolation.ts'
-import type { OfferedRuntime } from '../execute/runtime.ts'
+import type { HostIsolation } from './host-isolation.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
@@ -31,7 +31,7 @@ export interface HostProfile {
   readonly platforms: readonly Platform[]
   readonly capacity: Capacity
   readonly engine: EngineFacts
-  readonly isolation: Isolation
+  readonly isolation: HostIsolation
   /** Version of git, '' where it is missing. */
   readonly git: string
   readonly problems: readonly HostProblem[]
@@ -40,11 +40,9 @@ export interface HostProfile {
    * in `problems` and `platforms` when it resolves.
    */
   readonly trial: () => Promise<void>
-  /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
-  readonly runtimes: readonly OfferedRuntime[]
   /**
-   * Tries the engine's other runtimes: `runtimes` and `problems` say what that shows when it
-   * resolves. Within `killBudgetMs` the lifeline must end what runs there. Takes its time, and is no
+   * Tries the engine's other runtimes: `isolation` and `problems` say what that shows when it
+   * resolves, and nothing of an earlier one any more. Within `killBudgetMs` the lifeline must end what runs there. Takes its time, and is no
    * condition for a job that asks for none. Never rejects; an abort of `signal` shows nothing.
    */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<void>

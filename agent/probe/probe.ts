@@ -1,15 +1,15 @@
 import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
 import type { Platform } from '../../protocol/core/advertisement.ts'
-import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
+import { type Isolation, isolationFor } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
-import { classOf, type OfferedRuntime } from '../execute/runtime.ts'
-import { isolationOf } from '../execute/user-namespace.ts'
+import { classOf } from '../execute/runtime.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
+import { HostIsolation } from './host-isolation.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
 import type { ProvenPlatforms } from './proven-platforms.ts'
 import type { RuntimesShown } from './runtimes.ts'
@@ -43,10 +43,9 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   }
   const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
-  const isolation = { offered: isolationOf(info), required: settings.requireIsolation }
+  const isolation = new HostIsolation(info, settings.requireIsolation)
   const problems: HostProblem[] = [
     ...engineProblems(info, release()),
-    ...isolationProblems(isolation),
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
@@ -55,26 +54,33 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
   const isHopeless = problems.some(({ part }) => part === 'seccomp' || part === 'busybox')
   const platforms: Platform[] = [{ name: nativePlatform(info), native: true }]
-  return {
+  const trials = trialsOf(parts, { problems, platforms, isolation }, isHopeless)
+  const engineFacts = factsOf(info)
+  const looked = {
     platforms,
     capacity,
-    engine: factsOf(info),
+    engine: engineFacts,
     isolation,
     git: version,
-    diskFreeBytes,
-    problems,
-    ...trialsOf(parts, problems, platforms, isHopeless)
+    diskFreeBytes
   }
+  // Not spread: `problems` is asked anew each time.
+  return Object.assign(trials, looked)
 }
 
-/** What they show is added to `problems` and `platforms`. */
+interface Shown {
+  readonly problems: HostProblem[]
+  readonly platforms: Platform[]
+  readonly isolation: HostIsolation
+}
+
+/** What they show is added to `shown`. */
 function trialsOf(
   { trial, others, tryRuntimes }: ProbeParts,
-  problems: HostProblem[],
-  platforms: Platform[],
+  { problems, platforms, isolation }: Shown,
   isHopeless: boolean
-): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying'> {
-  const runtimes: OfferedRuntime[] = []
+): Pick<HostProfile, 'problems' | 'trial' | 'tryRuntimes' | 'isTrying'> {
+  let ofRuntimes: readonly HostProblem[] = []
   let trying = 0
   const during = async (work: () => Promise<void>): Promise<void> => {
     if (isHopeless) return
@@ -84,7 +90,10 @@ function trialsOf(
     })
   }
   return {
-    runtimes,
+    // What is lacking now may be shown by a runtime later, and the other way round.
+    get problems() {
+      return [...problems, ...isolationProblems(isolation), ...ofRuntimes]
+    },
     isTrying: () => trying > 0,
     trial: () =>
       during(async () => {
@@ -98,8 +107,8 @@ function trialsOf(
     tryRuntimes: (killBudgetMs, signal) =>
       during(async () => {
         const shown = await tryRuntimes(killBudgetMs, signal)
-        problems.push(...shown.problems)
-        runtimes.push(...shown.offered)
+        ofRuntimes = shown.problems
+        isolation.shown(shown.offered)
       })
   }
 }
@@ -144,13 +153,16 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
 }
 
 function isolationProblems(isolation: Isolation): readonly HostProblem[] {
-  const level = lacksIsolation('untrusted', isolation)
-  if (level === undefined) return []
+  const spec = { network: 'none', labels: {} } as const
+  const granted = isolationFor({ trust: 'untrusted', spec }, isolation)
+  if (granted.kind === 'granted') return []
+  const { least: level } = granted
   const found = `untrusted jobs are not taken: they get ${isolation.offered} here, not ${level}`
   const fix =
     level === 'userns'
       ? 'set userns-remap in the daemon.json of the engine, or take isolation.require out of agent.yaml'
-      : 'set isolation.require to userns in agent.yaml: no agent of this version offers more'
+      : 'register a runtime that gives it with the engine (docs/operating.md), or set ' +
+        'isolation.require to userns in agent.yaml'
   return [{ part: 'isolation', blocking: false, found, fix }]
 }
 

@@ -28,9 +28,13 @@ export const agentSightingShape = {
   platforms: z.array(z.strictObject({ name: z.string(), native: z.boolean() })),
   labels: z.record(z.string(), z.string()),
   isolation: z
-    .strictObject({ offered: levelSchema, required: levelSchema.nullable() })
+    .strictObject({
+      offered: levelSchema.describe('what each job gets'),
+      levels: z.array(levelSchema).describe('what jobs without a network may have beside that'),
+      required: levelSchema.nullable().describe('asked for untrusted jobs')
+    })
     .nullable()
-    .describe('of jobs from the host; `required` is asked for untrusted ones'),
+    .describe('of jobs from the host'),
   capacity: capacitySchema.nullable(),
   free: capacitySchema.nullable(),
   diskFreeBytes: z.number().int().nullable(),
@@ -68,8 +72,8 @@ export function agentSighting(
   }
 }
 
-function isolationDocument({ offered, required }: Isolation) {
-  return { offered, required: required ?? null }
+function isolationDocument({ offered, levels = [], required }: Isolation) {
+  return { offered, levels: [...levels], required: required ?? null }
 }
 
 function capacityDocument({ cpuMilli, memoryBytes, jobs }: Capacity) {

@@ -7,8 +7,9 @@ export const ISOLATION_ERRORS = {
     403,
     false,
     (f) =>
-      `an untrusted job needs ${f['required']} here (isolation.require in agent.yaml), and the ` +
-      `engine gives ${f['offered']}: set it up for that, and start the agent again`
+      `the job needs isolation ${f['required']}, by its own word or by isolation.require in ` +
+      `agent.yaml, and this host gives ${f['offered']}: it goes back to the queue; set the engine ` +
+      'up for that, or ask for less'
   ),
   SOURCE_TOO_LARGE: kind(
     1,

@@ -1,3 +1,5 @@
+import { abilityFor } from './network.ts'
+import type { JobSpec } from './run.ts'
 import type { Trust } from './trust.ts'
 
 /**
@@ -7,20 +9,94 @@ import type { Trust } from './trust.ts'
 export const ISOLATION_LEVELS = ['runc', 'userns', 'gvisor', 'vm'] as const
 export type IsolationLevel = (typeof ISOLATION_LEVELS)[number]
 
-/** What an agent's engine gives to jobs, and the least that its owner wants for strangers' code. */
+/** What a job may ask for; all that it gets without asking is nothing to ask for. */
+export const ASKED_LEVELS = ['userns', 'gvisor', 'vm'] as const
+export type AskedLevel = (typeof ASKED_LEVELS)[number]
+
+/** A job that wants this runs an engine of its own: only a runtime that contains one may have it. */
+export const ENGINE_INSIDE = { label: 'docker', value: 'dind' } as const
+/** Of the levels that runtimes give, those whose runtimes contain an engine: sysbox and machines. */
+const CONTAIN_ENGINES: readonly IsolationLevel[] = ['userns', 'vm']
+
+/** What an agent gives to jobs, and the least that its owner wants for strangers' code. */
 export interface Isolation {
+  /** What the engine gives to each job that asks for nothing, whatever its network. */
   readonly offered: IsolationLevel
+  /**
+   * What runtimes give beside that, each shown by a trial on that host; absent for none. No trial
+   * has shown that their networks work, so that they are for jobs without one.
+   */
+  readonly levels?: readonly IsolationLevel[] | undefined
   /** Undefined where the profile alone will do. */
   readonly required: IsolationLevel | undefined
 }
 
-/** The level that is lacking; undefined where the agent may run a job of this trust. */
-export function lacksIsolation(
-  trust: Trust,
-  { offered, required }: Isolation
-): IsolationLevel | undefined {
-  if (trust === 'trusted' || required === undefined) return undefined
-  return rank(offered) < rank(required) ? required : undefined
+/** A job, as far as its isolation depends on it. */
+export interface IsolationWish {
+  readonly trust: Trust
+  readonly spec: Pick<JobSpec, 'isolation' | 'network' | 'labels'>
+}
+
+export type Granted =
+  | { readonly kind: 'granted'; readonly level: IsolationLevel; readonly by: 'engine' | 'runtime' }
+  | Lacking
+
+export interface Lacking {
+  readonly kind: 'lacking'
+  readonly least: IsolationLevel
+  /** Whose word that is. */
+  readonly asker: 'owner' | 'job'
+  /** True where it would be there, for a job without a network. */
+  readonly forNetwork: boolean
+}
+
+/** What the job gets here: the weakest that does, since each step costs speed; never less. */
+export function isolationFor(job: IsolationWish, isolation: Isolation): Granted {
+  const { asker, least } = leastFor(job, isolation.required)
+  const holdsEngine = wantsEngine(job.spec)
+  if (!holdsEngine && rank(least) <= rank(isolation.offered)) {
+    return { kind: 'granted', level: isolation.offered, by: 'engine' }
+  }
+  const enough = ISOLATION_LEVELS.filter(
+    (level) =>
+      rank(level) >= rank(least) &&
+      isolation.levels?.includes(level) === true &&
+      (!holdsEngine || CONTAIN_ENGINES.includes(level))
+  )
+  const [level] = enough
+  const hasNetwork = abilityFor(job.spec.network) !== undefined
+  if (level === undefined || hasNetwork) {
+    return { kind: 'lacking', least, asker, forNetwork: level !== undefined }
+  }
+  return { kind: 'granted', level, by: 'runtime' }
+}
+
+/** True for a job that starts containers itself. */
+export function wantsEngine({ labels }: Pick<JobSpec, 'labels'>): boolean {
+  const { label, value } = ENGINE_INSIDE
+  return Object.hasOwn(labels, label) && labels[label] === value
+}
+
+/** True where a job that wants an engine of its own can have one. */
+export function containsEngines({ levels = [] }: Pick<Isolation, 'levels'>): boolean {
+  return levels.some((level) => CONTAIN_ENGINES.includes(level))
+}
+
+/** `runc; without a network also gvisor`: for people. */
+export function formatIsolation({ offered, levels = [] }: Isolation): string {
+  const more = levels.filter((level) => rank(level) > rank(offered))
+  return more.length === 0 ? offered : `${offered}; without a network also ${more.join(', ')}`
+}
+
+function leastFor(
+  { trust, spec }: IsolationWish,
+  required: IsolationLevel | undefined
+): Pick<Lacking, 'least' | 'asker'> {
+  const asked = spec.isolation ?? 'runc'
+  const owners = trust === 'trusted' ? 'runc' : (required ?? 'runc')
+  return rank(owners) > rank(asked)
+    ? { least: owners, asker: 'owner' }
+    : { least: asked, asker: 'job' }
 }
 
 function rank(level: IsolationLevel): number {

@@ -1,5 +1,11 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
-import { type Isolation, lacksIsolation } from './isolation.ts'
+import {
+  ENGINE_INSIDE,
+  formatIsolation,
+  type Isolation,
+  isolationFor,
+  wantsEngine
+} from './isolation.ts'
 import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
@@ -34,7 +40,7 @@ export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetPlatform(spec, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
-    ...unmetIsolation(trust, offer.isolation),
+    ...unmetIsolation({ spec, trust }, offer),
     ...unmetNetwork(spec.network, offer.networks)
   ]
 }
@@ -105,12 +111,34 @@ function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[])
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
 }
 
-// The owner's wish, not the job's: told so, whoever reads it knows where to turn.
-function unmetIsolation(trust: Trust, isolation: Isolation): Unmet[] {
-  const level = lacksIsolation(trust, isolation)
-  if (level === undefined) return []
-  const wanted = `${level} (asked of untrusted jobs by the agent's owner)`
-  return [{ requirement: 'isolation', wanted, offered: isolation.offered }]
+function unmetIsolation(job: Wanted, { isolation, platforms, labels }: Offer): Unmet[] {
+  const granted = isolationFor(job, isolation)
+  if (granted.kind === 'granted') {
+    return granted.by === 'engine' ? [] : unmetNative(job.spec, platforms, granted.level)
+  }
+  // Told by the label already.
+  const { label } = ENGINE_INSIDE
+  if (wantsEngine(job.spec) && !granted.forNetwork && labelOf(labels, label) === undefined)
+    return []
+  const what = wantsEngine(job.spec) ? 'an engine inside' : granted.least
+  const network = granted.forNetwork ? ' with a network' : ''
+  // The owner's wish, not the job's: told so, whoever reads it knows where to turn.
+  const asker = granted.asker === 'owner' ? " (asked of untrusted jobs by the agent's owner)" : ''
+  const wanted = `${what}${network}${asker}`
+  return [{ requirement: 'isolation', wanted, offered: formatIsolation(isolation) }]
+}
+
+/** A kernel of its own knows no emulator, and the programs of no other platform. */
+function unmetNative(
+  spec: JobSpec,
+  platforms: readonly Platform[],
+  level: Isolation['offered']
+): Unmet[] {
+  const chosen = platformFor(spec, platforms)
+  const own = platforms.find((platform) => platform.native)
+  if (chosen === undefined || chosen === own) return []
+  const wanted = `${chosen.name} in ${level}`
+  return [{ requirement: 'platform', wanted, offered: `${own?.name ?? 'none'} in ${level}` }]
 }
 
 // A label named `constructor` must not find what every object inherits.

@@ -35,6 +35,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'timeout',
       'on_loss',
       'network',
+      'isolation',
       'secrets',
       'steps'
     ],

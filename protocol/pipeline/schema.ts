@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ASKED_LEVELS } from '../core/isolation.ts'
 import {
   BRANCH_GLOBS_MAX,
   ENV_ENTRIES_MAX,
@@ -59,6 +60,7 @@ const jobKeys = z.strictObject({
   timeout: duration.optional(),
   on_loss: z.enum(['retry', 'error']).optional(),
   network: network.optional(),
+  isolation: z.enum(ASKED_LEVELS).optional(),
   secrets: secrets.optional(),
   steps: z.array(step).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)
 })

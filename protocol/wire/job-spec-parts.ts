@@ -1,3 +1,4 @@
+import type { AskedLevel } from '../core/isolation.ts'
 import {
   CPU_MILLI_MAX,
   ENV_ENTRIES_MAX,
@@ -28,12 +29,16 @@ import { readSecrets, writeSecrets } from './secret-request-parts.ts'
 /** As `announcement.proto` numbers them. */
 const onLosses = numbered<JobSpec['onLoss']>('onLoss', { retry: 1, error: 2 })
 
+/** As `gossip.proto` numbers them, too. */
+const asked = numbered<AskedLevel>('isolation', { userns: 2, gvisor: 3, vm: 4 })
+
 const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 
 export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
   writeNetworkAllow(writer, spec.network)
+  writer.optionalName(15, spec.isolation, asked)
   writer.flag(14, 'emulation', spec.emulation === 'forbid')
   writeSecrets(writer, spec.secrets ?? [])
   writer.list(11, 'steps', STEPS_PER_JOB_MAX, spec.steps, writeStep)
@@ -50,9 +55,14 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
 }
 
 export function readJobSpec(reader: FieldReader): JobSpec {
-  const { network: kind, secrets, ...spec } = readFields(reader)
+  const { network: kind, secrets, isolation, ...spec } = readFields(reader)
   const network = readNetworkAllow(reader, kind)
-  return { ...spec, network, ...(secrets.length === 0 ? {} : { secrets }) }
+  return {
+    ...spec,
+    network,
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(secrets.length === 0 ? {} : { secrets })
+  }
 }
 
 /** Fields in the order of their numbers, as they must be. */
@@ -70,7 +80,8 @@ function readFields(reader: FieldReader) {
     network: readNetworkKind(reader),
     steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep),
     secrets: readSecrets(reader),
-    emulation: reader.flag(14, 'emulation') ? 'forbid' : 'allow'
+    emulation: reader.flag(14, 'emulation') ? 'forbid' : 'allow',
+    isolation: reader.optionalName(15, asked)
   } as const
 }
 

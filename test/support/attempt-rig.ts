@@ -17,6 +17,7 @@ import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
 import type { Nft } from '../../agent/execute/network/nft.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
+import type { OfferedRuntime } from '../../agent/execute/runtime.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
@@ -92,8 +93,8 @@ export interface RigOptions {
   /** In place of this host's own. */
   readonly nft?: Nft
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
-  /** Socket of another engine than this host's own, and the runtime of each job there. */
-  readonly other?: { readonly socket: string; readonly runtime: string }
+  /** Socket of another engine than this host's own, and what has been shown of its runtimes. */
+  readonly other?: { readonly socket: string; readonly runtimes: readonly OfferedRuntime[] }
 }
 
 /** An executor of its own over the real engine, with a repository to fetch from. */
@@ -139,7 +140,7 @@ export class AttemptRig {
         platforms: parts.options.platforms ?? [],
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
-        runtimeOf: () => parts.options.other?.runtime
+        runtimes: () => parts.options.other?.runtimes ?? []
       }
     )
   }

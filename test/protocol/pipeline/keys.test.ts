@@ -55,6 +55,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   timeout: '30m',
   on_loss: 'retry',
   network: 'none',
+  isolation: 'gvisor',
   allow: ['10.1.2.3:5432'],
   steps: [{ run: 'make' }],
   name: 'a name',

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
-import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
+import { ASKED_LEVELS, ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
@@ -80,9 +80,14 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     onLoss: fc.constantFrom('retry', 'error'),
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
+    isolation: option(fc.constantFrom(...ASKED_LEVELS)),
     secrets: option(secretRequests)
   })
-  .map(({ secrets, ...spec }) => (secrets === undefined ? spec : { ...spec, secrets }))
+  .map(({ secrets, isolation, ...spec }) => ({
+    ...spec,
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(secrets === undefined ? {} : { secrets })
+  }))
 
 export const manifests: fc.Arbitrary<Manifest> = fc
   .record({
@@ -162,7 +167,11 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   platforms: some(fc.record({ name: names, native: fc.boolean() })),
   networks: fc.subarray(['internet', 'private', 'open']),
   labels: dictionaries,
-  isolation: fc.record({ offered: levels, required: option(levels) }),
+  isolation: fc
+    .tuple(levels, option(levels), fc.subarray([...ISOLATION_LEVELS]))
+    .map(([offered, required, shown]) => {
+      return { offered, required, ...(shown.length === 0 ? {} : { levels: shown }) }
+    }),
   capacity: capacities,
   free: capacities,
   diskFreeBytes: counts,

@@ -1,0 +1,62 @@
+import { MeshError } from '../../protocol/core/errors.ts'
+import {
+  formatIsolation,
+  type Isolation,
+  type IsolationLevel,
+  type IsolationWish
+} from '../../protocol/core/isolation.ts'
+import type { Ground } from './ground.ts'
+import { chooseProfile } from './profile-choice.ts'
+import { STANDARD } from './profile-standard.ts'
+import { STRICT } from './profile-strict.ts'
+import { classOf, levelsOf, type OfferedRuntime, runtimeFor } from './runtime.ts'
+import type { Profile } from './sandbox-profile.ts'
+
+/** What one job's container is made by. */
+export interface JobBox {
+  readonly profile: Profile
+  /** By name; undefined for the plain one. */
+  readonly runtime: string | undefined
+}
+
+export interface JobBoxParts {
+  readonly ground: Pick<Ground, 'isolation' | 'runtimes'>
+  readonly required: IsolationLevel | undefined
+  /** Those that have shown on this host what they are. */
+  readonly shown: readonly OfferedRuntime[]
+  /** The runtime of the container that an agent before this one made; absent for a new one. */
+  readonly runsIn?: string | undefined
+}
+
+/**
+ * Asked again although the claim has asked: the engine may be another since. Throws
+ * ISOLATION_LACKING.
+ */
+export function jobBox(job: IsolationWish, parts: JobBoxParts): JobBox {
+  const runtimes = present(parts)
+  const { isolation: offered } = parts.ground
+  const isolation: Isolation = { offered, required: parts.required, levels: levelsOf(runtimes) }
+  const choice = chooseProfile(job, isolation)
+  if (choice.kind === 'refused') {
+    const gives = formatIsolation(isolation)
+    throw new MeshError('ISOLATION_LACKING', { offered: gives, required: choice.lacking })
+  }
+  const profile = choice.name === 'strict' ? STRICT : STANDARD
+  const { runtimeLevel: level } = choice
+  return { profile, runtime: level === undefined ? undefined : runtimeFor(level, runtimes) }
+}
+
+/** Of what has been shown, what the engine still has. */
+function present({ ground, shown, runsIn }: JobBoxParts): readonly OfferedRuntime[] {
+  if (runsIn === undefined) {
+    return shown.filter(({ name }) => ground.runtimes.some((each) => each.name === name))
+  }
+  // Its trial was the earlier agent's, before it made the container. This one's comes last of all,
+  // and a job that runs cannot wait for it.
+  return ground.runtimes
+    .filter(({ name }) => name === runsIn)
+    .flatMap((runtime) => {
+      const kind = classOf(runtime)
+      return kind === undefined ? [] : [{ name: runtime.name, class: kind }]
+    })
+}
