@@ -5,14 +5,12 @@
 # Exit 78 with the way out where something is missing that this user cannot install.
 set -eu
 cd "$(dirname "$0")/.."
+program=engine-tests
+. deploy/packages.sh
 
 BINFMT=/proc/sys/fs/binfmt_misc
 # Where test/support/foreign-busybox.ts has it from.
 FOREIGN=node_modules/.cache/runner-mesh/busybox-arm64
-
-say() { printf '%s\n' "engine-tests: $*" >&2; }
-stop() { printf '%s\n' "engine-tests: $*" >&2; exit 78; }
-root() { [ "$(id -u)" -eq 0 ]; }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]; }
 
@@ -25,17 +23,9 @@ needed_packages() {
 system_packages() {
   missing=$(needed_packages)
   [ -n "$missing" ] || return 0
-  root || stop "missing: $missing- run once as root: sh deploy/engine-tests.sh"
-  say "installing $missing"
-  export DEBIAN_FRONTEND=noninteractive
-  # shellcheck disable=SC2086 # a list of words
-  apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
-    apt-get update -qq
-    # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
-  }
+  install_packages "$missing"
   # The package starts a registry of its own where an init runs; the tests start theirs.
-  [ ! -d /run/systemd/system ] || systemctl disable --now -q docker-registry
+  [ ! -d /run/systemd/system ] || as_root systemctl disable --now -q docker-registry
 }
 
 emulates() { grep -qs '^enabled' "$BINFMT/qemu-$1"; }

@@ -7,12 +7,8 @@
 # Exit 78 with the way out where something is missing that this user cannot install.
 set -eu
 cd "$(dirname "$0")/.."
-# Debian leaves these out of a user's PATH: an engine that is installed would count as missing.
-PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-
-say() { printf '%s\n' "prepare: $*" >&2; }
-stop() { printf '%s\n' "prepare: $*" >&2; exit 78; }
-root() { [ "$(id -u)" -eq 0 ]; }
+program=prepare
+. deploy/packages.sh
 
 node_version() {
   command -v node >/dev/null 2>&1 || stop "Node is missing: install Node 20.19 or later (Debian 13: apt-get install nodejs npm)"
@@ -32,32 +28,17 @@ npm_packages() {
 }
 
 needed_packages() {
-  command -v git >/dev/null 2>&1 || printf 'git '
+  needs git git
   busybox_static || printf 'busybox-static '
   # Whose engine it is does not matter where one answers, or would answer others.
   if [ "$(engine_state)" = silent ]; then
-    command -v dockerd >/dev/null 2>&1 || printf 'docker.io '
-    command -v iptables >/dev/null 2>&1 || printf 'iptables '
+    needs dockerd docker.io
+    needs iptables iptables
   fi
 }
 
 # A dynamic busybox would look for its libraries inside the job's image and not start there.
 busybox_static() { [ -x /bin/busybox ] && LC_ALL=C ldd /bin/busybox 2>&1 | grep -q 'not a dynamic'; }
-
-system_packages() {
-  missing=$(needed_packages)
-  [ -n "$missing" ] || return 0
-  root || stop "missing: $missing- run once as root: apt-get install -y --no-install-recommends $missing"
-  command -v apt-get >/dev/null 2>&1 || stop "missing: $missing- install them with this system's package manager"
-  say "installing $missing"
-  export DEBIAN_FRONTEND=noninteractive
-  # shellcheck disable=SC2086 # a list of words
-  apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
-    apt-get update -qq
-    # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
-  }
-}
 
 socket() {
   case "${DOCKER_HOST:-}" in unix://*) echo "${DOCKER_HOST#unix://}" ;; *) echo /var/run/docker.sock ;; esac
@@ -121,6 +102,6 @@ node_version
 [ "${1:-all}" != check ] || { check; exit 0; }
 npm_packages
 [ "${1:-all}" != packages ] || exit 0
-system_packages
+install_packages "$(needed_packages)"
 start_engine
 base_image

@@ -43,7 +43,6 @@ const KILLED = 137
 const CREATE_TRIES_MAX = 3
 /** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
 const TERM_MS_MAX = 2_000
-
 /** Times in a row that a look at what a begun step left may fail. */
 const FOLLOW_TRIES_MAX = 5
 const FOLLOW_PAUSE_MS = 500
@@ -152,7 +151,9 @@ export class ContainerSandbox implements Sandbox {
       if (died !== undefined) return died
       throw error
     }
-    if (end.kind === 'not_started') return (await this.#death(oom)) ?? end
+    if (end.kind === 'not_started') {
+      return (await this.#death(oom)) ?? ((await this.#wasStopped()) ? { kind: 'stopped' } : end)
+    }
     return await this.#judged(end.code, execId, oom)
   }
 
@@ -363,8 +364,7 @@ export class ContainerSandbox implements Sandbox {
     const seen = await this.#engine.inspect(this.#container())
     if (seen?.running === true) return undefined
     await this.#watch.until(() => this.#watch.death() !== undefined, EVENT_LAG_MS_MAX)
-    const exitCode = this.#watch.death()?.exitCode ?? seen?.exitCode
-    return { kind: 'died', exitCode, oom: oom() }
+    return { kind: 'died', exitCode: this.#watch.death()?.exitCode ?? seen?.exitCode, oom: oom() }
   }
 
   async #helper(

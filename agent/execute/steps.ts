@@ -68,11 +68,18 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
     exitCode: number | undefined,
     verdict: Omit<Verdict, 'steps'> | undefined
   ): Judged => ({ kind: 'judged', result: { name, state, exitCode, durationMs: ms }, verdict })
+  const exited = ({ code, oom }: Extract<StepEnd, { kind: 'exited' }>): Judged => {
+    if (code === 0 && !isTerminated(parts)) return done('succeeded', 0, undefined)
+    const cut = endedByLease(parts)
+    if (cut !== undefined) return cut
+    return done('failed', code, oom ? outOfMemory(parts, name, code) : failed(name, code))
+  }
   switch (end.kind) {
     case 'timed_out':
       return done('timed_out', undefined, timedOut(name, end))
     case 'not_started':
-      return done('not_run', undefined, notStarted(name, end.cause))
+      // A signal of ours ends what the engine is just starting: that is no fault of the image.
+      return endedByLease(parts) ?? done('not_run', undefined, notStarted(name, end.cause))
     case 'died':
       if (end.oom) return done('failed', end.exitCode, outOfMemory(parts, name, end.exitCode))
       return interruption(isOver(parts) ? GUARD_EXITS.expired : end.exitCode, true)
@@ -81,15 +88,20 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
     case 'stopped':
       return isOver(parts) ? interruption(GUARD_EXITS.expired, true) : stoppedByOthers(true)
     case 'exited':
-      // After our SIGTERM, or past the deadline, an exit code is our doing, whatever it says.
-      if (parts.input.terminate?.aborted === true) return leaseNearEnd()
-      if (end.code === 0) return done('succeeded', 0, undefined)
-      if (isOver(parts)) return interruption(GUARD_EXITS.expired, true)
-      if (end.oom) return done('failed', end.code, outOfMemory(parts, name, end.code))
-      return done('failed', end.code, failed(name, end.code))
+      return exited(end)
     default:
       return end satisfies never
   }
+}
+
+/** After our SIGTERM, or past the deadline, an exit code is our doing, whatever it says. */
+function endedByLease(parts: StepsParts): Interrupted | undefined {
+  if (isTerminated(parts)) return leaseNearEnd()
+  return isOver(parts) ? interruption(GUARD_EXITS.expired, true) : undefined
+}
+
+function isTerminated(parts: StepsParts): boolean {
+  return parts.input.terminate?.aborted === true
 }
 
 /** Past the deadline whatever ends a step is the lifeline, or comes too late to count. */

@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 
 /** One step that ends so, `atMs` after the start; the deadline is DEADLINE_MS after it. */
-async function ended(end: StepEnd, atMs: number): Promise<StepsEnd> {
+async function ended(end: StepEnd, atMs: number, terminate?: AbortSignal): Promise<StepsEnd> {
   const deadlineMs = clock.bootMs() + DEADLINE_MS
   const run = (): Promise<StepEnd> => new Promise((done) => clock.arm(atMs, () => done(end)))
   const sandbox = { run, terminate: () => Promise.resolve() } as unknown as Sandbox
@@ -24,6 +24,7 @@ async function ended(end: StepEnd, atMs: number): Promise<StepsEnd> {
       resources: { cpuMilli: 1_000, memoryBytes: 2 ** 30 }
     },
     signal: new AbortController().signal,
+    terminate,
     deadlineMs: () => deadlineMs,
     onStage: () => undefined,
     onStep: () => Promise.resolve(),
@@ -63,13 +64,24 @@ describe('a box that was stopped or killed under a step', () => {
   test.each<[string, StepEnd]>([
     ['stopped', { kind: 'stopped' }],
     ['killed', { kind: 'died', exitCode: 137, oom: false }],
-    ['left with a code of its own', { kind: 'exited', code: 143, oom: false }]
+    ['left with a code of its own', { kind: 'exited', code: 143, oom: false }],
+    ['not started', { kind: 'not_started', cause: 'it was killed' }]
   ])('and %s from the deadline on was so by its lifeline', async (_, end) => {
     expect(await ended(end, DEADLINE_MS)).toMatchObject({
       kind: 'interrupted',
       reason: 'lease_lost',
       userCodeRan: true
     })
+  })
+
+  // Seed 20261126 of test/chaos: it ended a job as errored, though no step of it had failed.
+  test('as it was starting, by our own signal, is no verdict of ours', async () => {
+    const end: StepEnd = { kind: 'not_started', cause: 'OCI runtime exec failed' }
+    expect(await ended(end, 100, AbortSignal.abort())).toMatchObject({
+      kind: 'interrupted',
+      reason: 'lease_lost'
+    })
+    expect(await ended(end, 100)).toMatchObject({ verdict: { reason: 'step_not_started' } })
   })
 
   test('by a guard whose clock is not the host’s tells that this host runs no jobs', async () => {
