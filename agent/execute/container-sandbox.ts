@@ -11,7 +11,7 @@ import { runHelper } from './helper-process.ts'
 import { withHome } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
-import { differences } from './read-back.ts'
+import { mustBeAsAsked } from './read-back.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
@@ -158,7 +158,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async attach(since: number): Promise<void> {
-    const { body } = this.#options
+    const { jobId, body } = this.#options
     const found = await this.#engine.inspect(this.name)
     const isOurs = ['runner-mesh.claim', PROFILE_LABEL].every(
       (label) => found?.labels[label] === body.Labels[label]
@@ -167,6 +167,8 @@ export class ContainerSandbox implements Sandbox {
     this.#id = found?.id
     await this.#watch.start((since / 1_000).toFixed(3))
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
+    // Its label says what it was made by; what holds is what the engine has.
+    mustBeAsAsked('ADOPTION_DIFFERS', jobId, body, found)
     await this.#options.network?.adopt()
   }
 
@@ -249,10 +251,7 @@ export class ContainerSandbox implements Sandbox {
     const { jobId, body } = this.#options
     const stored = await this.#engine.inspect(this.#container())
     if (stored === undefined) throw this.#failed('exist', 'it was removed as soon as it was made')
-    const [first, ...more] = differences(body, stored)
-    if (first === undefined) return
-    const others = more.length === 0 ? '' : `, and ${more.length} fields more`
-    throw new MeshError('SANDBOX_DIFFERS', { job: jobId, difference: `${first}${others}` })
+    mustBeAsAsked('SANDBOX_DIFFERS', jobId, body, stored)
   }
 
   async #create(): Promise<void> {

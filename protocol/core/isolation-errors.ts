@@ -2,6 +2,15 @@ import { type ErrorKind, kind } from './error-kind.ts'
 
 /** What keeps a job apart from its host is not enough; part of MESH_ERRORS. */
 export const ISOLATION_ERRORS = {
+  ADOPTION_DIFFERS: kind(
+    1,
+    500,
+    false,
+    (f) =>
+      `the container of ${f['job']}, made before this agent's start, is not as it would be made ` +
+      `now (${f['difference']}): it is removed, and its lease given back; drain an agent before ` +
+      'its settings or its version change'
+  ),
   ISOLATION_LACKING: kind(
     1,
     403,
