@@ -118,7 +118,7 @@ export class Agent implements Supervised {
         leases: paths.leases,
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
-        runtimes: () => host.isolation.runtimes,
+        runtimes: (now) => host.isolation.shownBy(now),
         name: settings.name,
         platforms: host.platforms
       }

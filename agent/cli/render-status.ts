@@ -1,5 +1,6 @@
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
+import { formatIsolation } from '../../protocol/core/isolation.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
 import type { PeerView, StatusView } from '../control/contract.ts'
 import type { Colour, Console } from './console.ts'
@@ -89,6 +90,14 @@ function platformsOf({ platforms }: PeerView): string {
   return names.join(', ') || '-'
 }
 
+/** `runc; without a network also gvisor`, and the least that its owner wants for strangers. */
+function isolationOf({ isolation }: PeerView): string {
+  if (isolation === null) return '-'
+  const { required } = isolation
+  const wish = required === null ? '' : `; ${required} required for untrusted jobs`
+  return `${formatIsolation({ ...isolation, required: undefined })}${wish}`
+}
+
 function labelsCell(peer: PeerView): string {
   const labels = Object.entries(peer.labels).map(([name, value]) => `${name}=${value}`)
   return labels.join(' ') || (peer.roles.includes('gateway') ? 'gateway' : '-')
@@ -134,6 +143,7 @@ export function renderPeer(view: PeerView): string {
     ['state', peer.state],
     ['addresses', peer.addresses.join(' ') || '-'],
     ['platforms', platformsOf(peer)],
+    ['isolation', isolationOf(peer)],
     ['labels', labelsCell(peer)],
     ['capacity', capacity],
     ['free', freeCell(peer)],

@@ -13,7 +13,7 @@ import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
-import type { LocalImage } from './engine-types.ts'
+import type { EngineSettings, LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
@@ -56,8 +56,8 @@ export interface ExecutorOptions {
   readonly termGraceMs?: number | undefined
   /** Within which a sandbox must be confirmed gone; CLEAN_UP_MS_MAX when absent. */
   readonly cleanUpMsMax?: number | undefined
-  /** Runtimes that have shown on this host what they are; none where absent. */
-  readonly runtimes?: (() => readonly OfferedRuntime[]) | undefined
+  /** Runtimes that have shown what they are on this engine; none where absent. */
+  readonly runtimes?: ((engine: EngineSettings) => readonly OfferedRuntime[]) | undefined
 }
 
 /** An attempt that its network can end as well. */
@@ -191,7 +191,7 @@ export class Executor {
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
-    const shown = this.#options.runtimes?.() ?? []
+    const shown = this.#options.runtimes?.(ground.engine) ?? []
     const job = { trust: input.manifest.trust, spec }
     const { profile, runtime } = jobBox(job, { ground, required, shown, runsIn })
     const made = containerBody(

@@ -2,11 +2,11 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Engine } from './engine.ts'
-import type { EngineInfo } from './engine-types.ts'
+import type { EngineInfo, EngineSettings } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
-import { type EngineRuntime, plainRuntime } from './runtime.ts'
+import { plainRuntime } from './runtime.ts'
 import type { SandboxHost } from './sandbox-profile.ts'
 import { isolationOf, userNamespaceOf } from './user-namespace.ts'
 
@@ -21,8 +21,8 @@ export interface Ground {
   readonly host: SandboxHost
   /** What every job gets from the engine itself. */
   readonly isolation: IsolationLevel
-  /** All that the engine names, whatever they are. */
-  readonly runtimes: readonly EngineRuntime[]
+  /** What the engine is now: it may have been started anew since its runtimes were tried. */
+  readonly engine: EngineSettings
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
@@ -31,9 +31,8 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   const guard = await layGuard(join(workspaces, GROUND_DIR))
   const info = await engine.info()
   const isolation = isolationOf(info)
-  const { runtimes } = info
   const platform = nativePlatform(info)
-  return { guard, platform, host: await sandboxHost(info), isolation, runtimes }
+  return { guard, platform, host: await sandboxHost(info), isolation, engine: info }
 }
 
 /** What a profile has to know of this host. */

@@ -20,9 +20,9 @@ export interface JobBox {
 }
 
 export interface JobBoxParts {
-  readonly ground: Pick<Ground, 'isolation' | 'runtimes'>
+  readonly ground: Pick<Ground, 'isolation' | 'engine'>
   readonly required: IsolationLevel | undefined
-  /** Those that have shown on this host what they are. */
+  /** Those that have shown what they are, on the engine as it is now. */
   readonly shown: readonly OfferedRuntime[]
   /** The runtime of the container that an agent before this one made; absent for a new one. */
   readonly runsIn?: string | undefined
@@ -33,7 +33,7 @@ export interface JobBoxParts {
  * ISOLATION_LACKING.
  */
 export function jobBox(job: IsolationWish, parts: JobBoxParts): JobBox {
-  const runtimes = present(parts)
+  const runtimes = runtimesOf(parts)
   const { isolation: offered } = parts.ground
   const isolation: Isolation = { offered, required: parts.required, levels: levelsOf(runtimes) }
   const choice = chooseProfile(job, isolation)
@@ -46,14 +46,11 @@ export function jobBox(job: IsolationWish, parts: JobBoxParts): JobBox {
   return { profile, runtime: level === undefined ? undefined : runtimeFor(level, runtimes) }
 }
 
-/** Of what has been shown, what the engine still has. */
-function present({ ground, shown, runsIn }: JobBoxParts): readonly OfferedRuntime[] {
-  if (runsIn === undefined) {
-    return shown.filter(({ name }) => ground.runtimes.some((each) => each.name === name))
-  }
+function runtimesOf({ ground, shown, runsIn }: JobBoxParts): readonly OfferedRuntime[] {
+  if (runsIn === undefined) return shown
   // Its trial was the earlier agent's, before it made the container. This one's comes last of all,
   // and a job that runs cannot wait for it.
-  return ground.runtimes
+  return ground.engine.runtimes
     .filter(({ name }) => name === runsIn)
     .flatMap((runtime) => {
       const kind = classOf(runtime)

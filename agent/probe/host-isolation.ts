@@ -1,9 +1,7 @@
 import type { Isolation, IsolationLevel } from '../../protocol/core/isolation.ts'
-import type { EngineInfo } from '../execute/engine-types.ts'
+import type { EngineSettings } from '../execute/engine-types.ts'
 import { levelsOf, type OfferedRuntime } from '../execute/runtime.ts'
 import { isolationOf } from '../execute/user-namespace.ts'
-
-type Settings = Pick<EngineInfo, 'security' | 'rootDir' | 'version' | 'runtimes'>
 
 /**
  * What this host gives to jobs now: what the engine says of itself, and what its runtimes have
@@ -15,7 +13,7 @@ export class HostIsolation implements Isolation {
   #settings: string
   #runtimes: readonly OfferedRuntime[] = []
 
-  constructor(info: Settings, required: IsolationLevel | undefined) {
+  constructor(info: EngineSettings, required: IsolationLevel | undefined) {
     this.required = required
     this.#offered = isolationOf(info)
     this.#settings = settingsOf(info)
@@ -44,8 +42,13 @@ export class HostIsolation implements Isolation {
     this.#runtimes = runtimes
   }
 
+  /** Those that this engine has shown; none where it is another by now. */
+  shownBy(engine: EngineSettings): readonly OfferedRuntime[] {
+    return settingsOf(engine) === this.#settings ? this.#runtimes : []
+  }
+
   /** True where the engine is another than it was: its runtimes have shown nothing then. */
-  isNews(info: Settings): boolean {
+  isNews(info: EngineSettings): boolean {
     const settings = settingsOf(info)
     if (settings === this.#settings) return false
     this.#settings = settings
@@ -56,6 +59,6 @@ export class HostIsolation implements Isolation {
 }
 
 /** A runtime of the same name with other arguments may keep no limit any more. */
-function settingsOf({ security, rootDir, version, runtimes }: Settings): string {
+function settingsOf({ security, rootDir, version, runtimes }: EngineSettings): string {
   return JSON.stringify([[...security].sort(), rootDir, version, runtimes])
 }

@@ -198,3 +198,13 @@ test('what the mesh says among the lines is marked, also without UTF-8', () => {
     '> pulling image x\n'
   )
 })
+
+test('one peer in full says what it keeps jobs apart by, and what its owner wants', () => {
+  const [peer] = statusView(controlParts()).peers
+  if (peer === undefined) throw new Error('there is a peer')
+  const isolation = { offered: 'runc', levels: ['gvisor'], required: 'gvisor' } as const
+
+  expect(renderPeer({ ...peer, isolation: { ...isolation, levels: ['gvisor'] } })).toContain(
+    'isolation   runc; without a network also gvisor; gvisor required for untrusted jobs\n'
+  )
+})

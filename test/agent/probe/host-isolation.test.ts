@@ -36,6 +36,9 @@ test.each([
   ['of another version', { version: '29.0.0' }]
 ])('an engine %s has shown nothing', (_what, change) => {
   const isolation = shown()
+  // Before anybody has looked, too: a job may come first.
+  expect(isolation.shownBy(INFO)).toEqual([GVISOR])
+  expect(isolation.shownBy({ ...INFO, ...change })).toEqual([])
   expect(isolation.isNews({ ...INFO, ...change })).toBe(true)
   expect(isolation.now).toMatchObject({ offered: 'userns', levels: [] })
   expect(isolation.isNews({ ...INFO, ...change })).toBe(false)
