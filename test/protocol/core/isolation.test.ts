@@ -72,9 +72,8 @@ test('an engine inside is for runtimes that contain one, never for the plain one
   expect(on('gvisor')).toMatchObject({ kind: 'lacking' })
   expect(on('userns', 'gvisor')).toEqual({ kind: 'granted', level: 'userns', by: 'runtime' })
   expect(on('gvisor', 'vm')).toEqual({ kind: 'granted', level: 'vm', by: 'runtime' })
-  expect(
-    [[], ['gvisor'], ['vm']].map((levels) => containsEngines({ levels } as Isolation))
-  ).toEqual([false, false, true])
+  const hosts = [[], ['gvisor'], ['vm']] as const
+  expect(hosts.map((shown) => containsEngines({ levels: shown }))).toEqual([false, false, true])
 })
 
 const levels = fc.constantFrom(...ISOLATION_LEVELS)
