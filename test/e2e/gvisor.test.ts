@@ -89,7 +89,7 @@ test(
   'a job that asks for gVisor runs on its kernel; with a network or in a machine it waits and says why',
   async () => {
     const mesh = await started()
-    const run = await mesh.push(pipeline('dmesg | head -n 1; cat /proc/sys/kernel/osrelease'))
+    const run = await mesh.push(pipeline('dmesg | head -n 1'))
     expect(await mesh.ended(run.id, 1)).toMatchObject([{ state: 'succeeded', attempt: 1 }])
     expect(await mesh.log(`${run.id}.0`)).toContain('Starting gVisor')
 
