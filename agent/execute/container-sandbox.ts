@@ -1,17 +1,16 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { codeOf, MeshError } from '../../protocol/core/errors.ts'
+import { codeOf } from '../../protocol/core/errors.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { SecretFile } from './attempt-secrets.ts'
-import { ContainerWatch } from './container-watch.ts'
-import { type Engine, isStatus } from './engine.ts'
-import type { ContainerBody, ExecEnd, ExecRequest, LocalImage } from './engine-types.ts'
+import { Container, EVENT_LAG_MS_MAX } from './container.ts'
+import type { Engine } from './engine.ts'
+import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
 import { withHome } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
-import { mustBeAsAsked } from './read-back.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
@@ -20,7 +19,7 @@ import {
   type StepCommand,
   type StepEnd
 } from './sandbox.ts'
-import { PROFILE_LABEL, type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import { secretFileCommand } from './secret-mounts.ts'
 import {
   beginCommand,
@@ -30,17 +29,12 @@ import {
   parseExitCode
 } from './step-record.ts'
 import { unpackSource } from './unpacking.ts'
-import { untilDeath } from './until-death.ts'
 import { volumesOf } from './volume.ts'
 
-/** Milliseconds that the report of an exec's end may lag behind the end itself. */
-const EVENT_LAG_MS_MAX = 2_000
 /** Milliseconds in which the reason of a SIGKILL shows, where it has one that we can see. */
 const KILL_REASON_MS_MAX = 1_000
 /** 128 + SIGKILL */
 const KILLED = 137
-/** Containers of an earlier attempt that may stand in the way of one name. */
-const CREATE_TRIES_MAX = 3
 /** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
 const TERM_MS_MAX = 2_000
 /** Times in a row that a look at what a begun step left may fail. */
@@ -70,34 +64,32 @@ export class ContainerSandbox implements Sandbox {
   readonly #engine: Engine
   readonly #log: Log
   readonly #options: ContainerSandboxOptions
-  readonly #watch: ContainerWatch
+  readonly #container: Container
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
   #inFlight: Promise<unknown> = Promise.resolve()
-  /** Signals that we sent: what is seen beyond them is somebody else's. */
-  #signals = 0
   /** Bytes that steps wrote so far: together they are kept up to the size of a log. */
   #written = 0
-  #id: string | undefined
 
   constructor(parts: ContainerSandboxParts, options: ContainerSandboxOptions) {
     this.name = options.name
     this.#engine = parts.engine
     this.#log = parts.log
     this.#options = options
-    const claim = options.body.Labels['runner-mesh.claim'] ?? ''
-    this.#watch = new ContainerWatch(parts.engine, { 'runner-mesh.claim': claim })
+    const { jobId, name, image, body } = options
+    this.#container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
   }
 
   async create(signal: AbortSignal): Promise<void> {
-    const made = Promise.all([this.#watch.start(), this.#flown(this.#create())])
+    const container = this.#container
+    const made = Promise.all([container.watch.start(), this.#flown(this.#create())])
     await orAbort(
-      made.then(() => this.#readBack()),
+      made.then(() => container.readBack()),
       signal
     )
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    await orAbort(this.#flown(this.#engine.start(this.#container())), signal)
+    await orAbort(this.#flown(this.#container.start()), signal)
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -117,21 +109,21 @@ export class ContainerSandbox implements Sandbox {
     } catch (error) {
       signal.throwIfAborted()
       if (codeOf(error) === 'SOURCE_TOO_LARGE') throw error
-      const died = await this.#death(() => false)
-      if (died?.kind === 'died') throw new SandboxDied(died.exitCode, { cause: error })
+      const died = await this.#container.death()
+      if (died !== undefined) throw new SandboxDied(died.exitCode, { cause: error })
       throw error
     }
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
     const { profile, image } = this.#options
-    const oomBefore = this.#watch.oomKills
-    const oom = (): boolean => this.#watch.oomKills > oomBefore
+    const { watch } = this.#container
+    const oomBefore = watch.oomKills
+    const oom = (): boolean => watch.oomKills > oomBefore
     let execId = ''
     let end: ExecEnd
     try {
-      end = await this.#exec({
-        container: this.#container(),
+      end = await this.#container.exec({
         command: beginCommand(step.step, step.script, this.#written),
         env: withHome(step.env, profile.home),
         user: profile.user ?? (image.user || '0'),
@@ -152,28 +144,21 @@ export class ContainerSandbox implements Sandbox {
       throw error
     }
     if (end.kind === 'not_started') {
-      return (await this.#death(oom)) ?? ((await this.#wasStopped()) ? { kind: 'stopped' } : end)
+      return (
+        (await this.#death(oom)) ??
+        ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
+      )
     }
     return await this.#judged(end.code, execId, oom)
   }
 
   async attach(since: number): Promise<void> {
-    const { jobId, body } = this.#options
-    const found = await this.#engine.inspect(this.name)
-    const isOurs = ['runner-mesh.claim', PROFILE_LABEL].every(
-      (label) => found?.labels[label] === body.Labels[label]
-    )
-    if (!isOurs) throw new SandboxDied(undefined)
-    this.#id = found?.id
-    await this.#watch.start((since / 1_000).toFixed(3))
-    if (found?.running !== true) throw new SandboxDied(found?.exitCode)
-    // Its label says what it was made by; what holds is what the engine has.
-    mustBeAsAsked('ADOPTION_DIFFERS', jobId, body, found)
+    await this.#container.attach((since / 1_000).toFixed(3))
     await this.#options.network?.adopt()
   }
 
   async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {
-    const oom = (): boolean => this.#watch.oomKills > 0
+    const oom = (): boolean => this.#container.watch.oomKills > 0
     const seen = { out: 0, err: 0 }
     for (let failures = 0; failures < FOLLOW_TRIES_MAX; failures++) {
       const before = seen.out + seen.err
@@ -186,23 +171,21 @@ export class ContainerSandbox implements Sandbox {
       if (seen.out + seen.err > before) failures = 0
       await sleep(FOLLOW_PAUSE_MS, undefined, { signal })
     }
-    throw this.#failed('be followed', 'whatever reads it fails')
+    throw this.#container.failed('be followed', 'whatever reads it fails')
   }
 
   async terminate(): Promise<void> {
-    if (this.#id === undefined) return
-    await this.#sendTerm(this.#id).catch((error: unknown) => {
+    if (!this.#container.isMade) return
+    await this.#sendTerm().catch((error: unknown) => {
       // A courtesy: what comes after it does not ask whether it arrived.
       this.#log.debug({ job: this.#options.jobId, err: error }, 'sigterm not sent')
     })
   }
 
-  async #sendTerm(id: string): Promise<void> {
+  async #sendTerm(): Promise<void> {
     const { guard, helper } = this.#options.profile
     if (guard === helper) {
-      // Before it is sent: its report may come before its answer.
-      this.#signals += 1
-      await this.#engine.kill(id, 'SIGTERM')
+      await this.#container.terminate()
       return
     }
     // The guard may signal none of the job's, as none of the job's may signal the guard.
@@ -214,7 +197,7 @@ export class ContainerSandbox implements Sandbox {
     await this.#inFlight.catch(() => undefined)
     const { jobId, name, body, network, cleanUpMsMax } = this.#options
     const leftovers = [
-      { what: `container ${name}`, remove: () => this.#removeContainer() },
+      { what: `container ${name}`, remove: () => this.#container.remove() },
       ...volumesOf(body).map((volume) => {
         return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
       }),
@@ -225,14 +208,15 @@ export class ContainerSandbox implements Sandbox {
     try {
       await confirmGone(jobId, leftovers, cleanUpMsMax)
     } finally {
-      await this.#watch.stop()
+      await this.#container.watch.stop()
     }
   }
 
   async #unpack(archive: Readable, signal: AbortSignal): Promise<void> {
     const { image, profile, body } = this.#options
-    const before = this.#watch.oomKills
-    const isShort = (): boolean => this.#watch.oomKills > before
+    const { watch } = this.#container
+    const before = watch.oomKills
+    const isShort = (): boolean => watch.oomKills > before
     const parts = {
       profile,
       body,
@@ -240,55 +224,17 @@ export class ContainerSandbox implements Sandbox {
       helper: (command: readonly string[], user: string, stdin?: Readable) =>
         this.#helper(command, user, signal, stdin),
       ranOutOfMemory: async () => {
-        await this.#watch.until(isShort, KILL_REASON_MS_MAX)
+        await watch.until(isShort, KILL_REASON_MS_MAX)
         return isShort()
       }
     }
     await unpackSource(parts, archive)
   }
 
-  async #readBack(): Promise<void> {
-    const { jobId, body } = this.#options
-    const stored = await this.#engine.inspect(this.#container())
-    if (stored === undefined) throw this.#failed('exist', 'it was removed as soon as it was made')
-    mustBeAsAsked('SANDBOX_DIFFERS', jobId, body, stored)
-  }
-
   async #create(): Promise<void> {
-    const { name, image, body, network } = this.#options
     // First: a container is never on a bridge whose rules are not there.
-    await network?.open()
-    for (let tries = 1; ; tries++) {
-      try {
-        this.#id = await this.#engine.create(name, image.platform, body)
-        return
-      } catch (error) {
-        if (!isStatus(error, 409) || tries === CREATE_TRIES_MAX) throw error
-        await this.#removeNamesake()
-      }
-    }
-  }
-
-  /** Left by an earlier attempt of ours; its source volume has another name and is reaped. */
-  async #removeNamesake(): Promise<void> {
-    const { name, body } = this.#options
-    const other = await this.#engine.inspect(name)
-    if (other === undefined) return
-    if (other.labels['runner-mesh.peer'] !== body.Labels['runner-mesh.peer']) {
-      throw this.#failed('be created', `container ${name} is somebody else's: remove it`)
-    }
-    await this.#engine.remove(other.id)
-  }
-
-  /** By name where the answer to create never came; a namesake with another claim is left alone. */
-  async #removeContainer(): Promise<void> {
-    if (this.#id !== undefined) {
-      await this.#engine.remove(this.#id)
-      return
-    }
-    const found = await this.#engine.inspect(this.name)
-    const claim = this.#options.body.Labels['runner-mesh.claim']
-    if (found?.labels['runner-mesh.claim'] === claim) await this.#engine.remove(found?.id ?? '')
+    await this.#options.network?.open()
+    await this.#container.create()
   }
 
   /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */
@@ -304,9 +250,9 @@ export class ContainerSandbox implements Sandbox {
     }
     const command = followCommand(begun.step, seen.out, seen.err)
     const { helper } = this.#options.profile
-    const place = { container: this.#container(), env: [], user: helper, workdir: '/' }
+    const place = { env: [], user: helper, workdir: '/' }
     try {
-      const end = await this.#exec({ ...place, command, onOutput, signal })
+      const end = await this.#container.exec({ ...place, command, onOutput, signal })
       return end.kind === 'exited' ? end.code : undefined
     } catch (error) {
       signal.throwIfAborted()
@@ -325,12 +271,12 @@ export class ContainerSandbox implements Sandbox {
 
   /** What ended a step: the job, its memory limit, somebody else, or the end of the box. */
   async #judged(code: number, execId: string | undefined, oom: () => boolean): Promise<StepEnd> {
-    const watch = this.#watch
+    const { watch } = this.#container
     // In success too: a step may answer a foreign SIGTERM with exit code 0.
     const reported = (): boolean => watch.hasEnded(execId ?? '') || watch.death() !== undefined
     // The engine reports no end of an exec whose starter has gone.
     if (execId !== undefined) await watch.until(reported, EVENT_LAG_MS_MAX)
-    if (await this.#wasStopped()) return { kind: 'stopped' }
+    if (await this.#container.wasStopped()) return { kind: 'stopped' }
     if (code === 0) return { kind: 'exited', code, oom: false }
     if (code === KILLED) {
       // The guard's exit kills the step first and ends the container a moment later: taken for the
@@ -342,28 +288,10 @@ export class ContainerSandbox implements Sandbox {
     return { kind: 'exited', code, oom: oom() }
   }
 
-  /** True where a signal was sent that was not ours. */
-  async #wasStopped(): Promise<boolean> {
-    const watch = this.#watch
-    const mark = await this.#engine.mark(this.#container()).catch((error: unknown) => {
-      // It runs no more: behind the report of its end nothing else comes.
-      if (isStatus(error, 404) || isStatus(error, 409)) return undefined
-      throw error
-    })
-    const isIn = (): boolean =>
-      watch.death() !== undefined || (mark !== undefined && watch.hasSeen(mark))
-    await watch.until(isIn, EVENT_LAG_MS_MAX)
-    return watch.kills > this.#signals
-  }
-
   /** Undefined while the container runs. */
   async #death(oom: () => boolean): Promise<StepEnd | undefined> {
-    const reported = this.#watch.death()
-    if (reported !== undefined) return { kind: 'died', exitCode: reported.exitCode, oom: oom() }
-    const seen = await this.#engine.inspect(this.#container())
-    if (seen?.running === true) return undefined
-    await this.#watch.until(() => this.#watch.death() !== undefined, EVENT_LAG_MS_MAX)
-    return { kind: 'died', exitCode: this.#watch.death()?.exitCode ?? seen?.exitCode, oom: oom() }
+    const died = await this.#container.death()
+    return died && { ...died, oom: oom() }
   }
 
   async #helper(
@@ -372,28 +300,15 @@ export class ContainerSandbox implements Sandbox {
     signal: AbortSignal,
     stdin?: Readable
   ): Promise<string> {
-    const call = { container: this.#container(), command, user, stdin, signal }
-    const { end, said } = await runHelper((request) => this.#exec(request), call)
+    const call = { command, user, stdin, signal }
+    const { end, said } = await runHelper((request) => this.#container.exec(request), call)
     if (end.kind === 'exited' && end.code === 0) return said
     const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
-    throw this.#failed('take the source or a secret', cause)
-  }
-
-  async #exec(request: ExecRequest): Promise<ExecEnd> {
-    const run = (signal: AbortSignal): Promise<ExecEnd> => this.#engine.exec({ ...request, signal })
-    return await untilDeath(this.#watch, request.signal, run)
+    throw this.#container.failed('take the source or a secret', cause)
   }
 
   async #flown<T>(call: Promise<T>): Promise<T> {
     this.#inFlight = Promise.allSettled([this.#inFlight, call])
     return await call
-  }
-
-  #container(): string {
-    return this.#id ?? this.name
-  }
-
-  #failed(action: string, cause: string): MeshError {
-    return new MeshError('SANDBOX_FAILED', { job: this.#options.jobId, action, cause })
   }
 }

@@ -162,6 +162,9 @@ export interface ExecRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/** In a container that is known from elsewhere. */
+export type ContainerExec = Omit<ExecRequest, 'container'>
+
 export type ExecEnd =
   | { readonly kind: 'exited'; readonly code: number }
   /** The engine could not make a process of the command; nothing of it ran. */

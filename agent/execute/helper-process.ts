@@ -1,13 +1,13 @@
-import type { ExecEnd, ExecRequest } from './engine-types.ts'
+import type { ContainerExec, ExecEnd, ExecRequest } from './engine-types.ts'
 
 /** Characters of what a helper said that are kept: enough for one error message. */
 const HELPER_CHARACTERS_MAX = 1_000
 
-export type HelperCall = Pick<ExecRequest, 'container' | 'command' | 'user' | 'stdin' | 'signal'>
+export type HelperCall = Pick<ExecRequest, 'command' | 'user' | 'stdin' | 'signal'>
 
 /** Runs a short program of ours in a box, with no variables, and keeps the first that it said. */
 export async function runHelper(
-  exec: (request: ExecRequest) => Promise<ExecEnd>,
+  exec: (request: ContainerExec) => Promise<ExecEnd>,
   call: HelperCall
 ): Promise<{ readonly end: ExecEnd; readonly said: string }> {
   let said = ''
