@@ -75,7 +75,10 @@ export class Container {
     await this.#engine.start(this.#reference())
   }
 
-  /** Takes on one that an agent before this one has made, with its events. Throws SandboxDied. */
+  /**
+   * Takes on one that an agent before this one has made, with its events. Throws SandboxDied,
+   * ADOPTION_DIFFERS.
+   */
   async attach(since: string): Promise<void> {
     const { jobId, body } = this.#options
     const found = await this.#engine.inspect(this.name)
