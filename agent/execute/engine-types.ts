@@ -157,6 +157,8 @@ export interface ExecRequest {
   readonly workdir: string
   readonly stdin?: Readable | undefined
   readonly onOutput: (stream: 'out' | 'err', bytes: Uint8Array) => void
+  /** Milliseconds for which to read nothing, asked after each chunk: it waits meanwhile. */
+  readonly restMs?: (() => number) | undefined
   /** The id that events name it by. */
   readonly onCreated?: (execId: string) => void
   readonly signal?: AbortSignal | undefined
