@@ -42,8 +42,9 @@ export interface HostProfile {
   readonly trial: () => Promise<void>
   /**
    * Tries the engine's other runtimes: `isolation` and `problems` say what that shows when it
-   * resolves, and nothing of an earlier one any more. Within `killBudgetMs` the lifeline must end what runs there. Takes its time, and is no
-   * condition for a job that asks for none. Never rejects; an abort of `signal` shows nothing.
+   * resolves, and nothing of an earlier one any more. Within `killBudgetMs` the lifeline must end
+   * what runs there. Takes its time, and is no condition for a job that asks for none. Never
+   * rejects; an abort of `signal` shows nothing.
    */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<void>
   /** True while a trial's containers are in use. */

@@ -32,8 +32,8 @@ export class Leftovers {
   }
 
   /**
-   * Removes all that is noted. Says what did not go by itself; undefined for nothing. Never rejects;
-   * what could not be ended stays noted.
+   * Removes all that is noted. Says what did not go by itself; undefined for nothing. Never
+   * rejects; what could not be ended stays noted.
    */
   async clear(): Promise<string | undefined> {
     const words: string[] = []

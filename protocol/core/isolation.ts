@@ -13,9 +13,9 @@ export type IsolationLevel = (typeof ISOLATION_LEVELS)[number]
 export const ASKED_LEVELS = ['userns', 'gvisor', 'vm'] as const
 export type AskedLevel = (typeof ASKED_LEVELS)[number]
 
-/** A job that wants this runs an engine of its own: only a runtime that contains one may have it. */
+/** A job with this label runs an engine of its own: it needs a runtime that can hold one. */
 export const ENGINE_INSIDE = { label: 'docker', value: 'dind' } as const
-/** Of the levels that runtimes give, those whose runtimes contain an engine: sysbox and machines. */
+/** Levels of runtimes that can hold an engine: sysbox and machines. */
 const CONTAIN_ENGINES: readonly IsolationLevel[] = ['userns', 'vm']
 
 /** What an agent gives to jobs, and the least that its owner wants for strangers' code. */
