@@ -5,7 +5,7 @@ import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
-import { AttemptSecrets, NO_SECRETS } from './attempt-secrets.ts'
+import { AttemptSecrets, hasLogins, NO_SECRETS } from './attempt-secrets.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
@@ -100,10 +100,11 @@ export class AttemptRun {
         throw error
       }
     }
+    const released = orStopBoth(this.#release(signal))
     const [box, tree] = await Promise.allSettled([
-      orStopBoth(this.#box(signal)),
+      orStopBoth(this.#box(signal, released)),
       orStopBoth(this.#checkOut(signal)),
-      orStopBoth(this.#release(signal))
+      released
     ])
     this.#input.signal.throwIfAborted()
     // The one that failed first: the other was only stopped by it.
@@ -149,7 +150,10 @@ export class AttemptRun {
     return { sandbox, image }
   }
 
-  async #box(signal: AbortSignal): Promise<{ sandbox: Sandbox; image: LocalImage }> {
+  async #box(
+    signal: AbortSignal,
+    released: Promise<unknown>
+  ): Promise<{ sandbox: Sandbox; image: LocalImage }> {
     const { images, sandboxOf } = this.#parts
     const { claimId } = this.#input
     const reference = this.#input.spec.image
@@ -157,8 +161,11 @@ export class AttemptRun {
     const ground = await this.#parts.ground()
     const platform = this.#input.spec.platform ?? ground.platform
     const say = (text: string): void => this.#say(text)
+    // Others are given to steps, which come later: the image need not wait for them.
+    if (hasLogins(this.#input.spec)) await released
+    const login = this.#secrets.loginFor(reference)
     const image = await this.#timed('image', () =>
-      images.ensure({ reference, claimId, platform, signal, say })
+      images.ensure({ reference, claimId, platform, login, signal, say })
     )
     signal.throwIfAborted()
     const sandbox = sandboxOf(image, ground)

@@ -47,8 +47,17 @@ export interface LocalImage {
   readonly user: string
   /** Folders that it declares as volumes. */
   readonly volumes: readonly string[]
-  /** `name:tag` by which it was loaded, pulled or named; what we pull has none. */
+  /** `name:tag` by which it was loaded, pulled or named. */
   readonly tags: readonly string[]
+  /** `name@digest` by which it was pulled. */
+  readonly digests: readonly string[]
+}
+
+/** What the engine shows a registry for us: this call's alone, never kept by the engine. */
+export interface EngineLogin {
+  readonly username: string
+  readonly password: string
+  readonly serveraddress: string
 }
 
 /** What a registry has under a tag or digest. */
@@ -57,6 +66,12 @@ export interface Distribution {
   readonly digest: string
   /** `os/arch[/variant]`; empty where the registry does not say. */
   readonly platforms: readonly string[]
+}
+
+/** How a registry is asked: until when, and who asks where it is not the engine itself. */
+export interface Asking {
+  readonly signal: AbortSignal
+  readonly login?: EngineLogin | undefined
 }
 
 export interface Mount {

@@ -9,6 +9,7 @@ import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
+import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
 import { asRunHere } from './emulated.ts'
@@ -215,7 +216,7 @@ export class Executor {
       ground.host
     )
     const { userBase } = ground.host
-    const body = spec.secrets === undefined ? made : withSecretMounts(made, volume, userBase)
+    const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
     const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
     return new ContainerSandbox(this.#parts, box)

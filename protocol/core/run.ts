@@ -34,11 +34,13 @@ export interface StepSpec {
   readonly timeoutMs: number | undefined
 }
 
-/** One secret that a job wants: a variable of that name, or a file in memory. */
+/** One secret that a job wants: a variable of that name, a file in memory, or a login. */
 export interface SecretRequest {
   readonly name: string
   /** Below `/run/secrets`; undefined makes it a variable. */
   readonly file: string | undefined
+  /** Host of the registry that images are pulled from with it; its steps do not get it. */
+  readonly registry?: string | undefined
 }
 
 /** One entry of the pipeline, complete: an agent needs nothing else to run it. */

@@ -12,7 +12,13 @@ import { envNameProblem } from './environment.ts'
 import { globProblem } from './glob.ts'
 import { network } from './network.ts'
 import { parseCpu, parseDuration, parseSize, type Quantity } from './quantity.ts'
-import { secretFileProblem, secretNameProblem, secretRequests, secretsProblem } from './secrets.ts'
+import {
+  secretFileProblem,
+  secretNameProblem,
+  secretRegistryProblem,
+  secretRequests,
+  secretsProblem
+} from './secrets.ts'
 import {
   type Check,
   envValueProblem,
@@ -30,7 +36,10 @@ const image = text(imageProblem)
 const secretNames = z.array(text(secretNameProblem)).max(SECRETS_PER_JOB_MAX)
 const secretFiles = names(
   text(secretNameProblem),
-  z.strictObject({ file: text(secretFileProblem).optional() }),
+  z.strictObject({
+    file: text(secretFileProblem).optional(),
+    registry: text(secretRegistryProblem).optional()
+  }),
   SECRETS_PER_JOB_MAX
 )
 // Not a union: that would say of each mistake only that it is neither of two things.
