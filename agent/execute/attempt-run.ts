@@ -6,6 +6,7 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
 import { AttemptSecrets, hasLogins, NO_SECRETS } from './attempt-secrets.ts'
+import type { JobVoice } from './egress/journal.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
@@ -31,7 +32,12 @@ export interface AttemptParts {
   readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
   /** `runsIn` is the runtime of the container that there is already. */
-  readonly sandboxOf: (image: LocalImage, ground: Ground, runsIn?: string) => Sandbox
+  readonly sandboxOf: (
+    image: LocalImage,
+    ground: Ground,
+    voice: JobVoice,
+    runsIn?: string
+  ) => Sandbox
   /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
   readonly clear: () => Promise<void>
 }
@@ -56,6 +62,11 @@ export class AttemptRun {
   #beforeMs = 0
   #hostTree: Promise<unknown> = Promise.resolve()
   #secrets = NO_SECRETS
+  /** Nothing of the job runs before its secrets are there, so that it is never asked too early. */
+  readonly #voice: JobVoice = {
+    say: (text) => this.#say(text),
+    mask: (text) => this.#secrets.masker.text(text)
+  }
 
   constructor(parts: AttemptParts, input: AttemptInput) {
     this.#parts = parts
@@ -141,12 +152,14 @@ export class AttemptRun {
     const found = await engine.inspect(containerName)
     const image = await engine.image(String(found?.config['Image'] ?? ''))
     if (image === undefined) throw new SandboxDied(found?.exitCode)
-    const sandbox = sandboxOf(image, ground, String(found?.hostConfig['Runtime'] ?? ''))
+    const runsIn = String(found?.hostConfig['Runtime'] ?? '')
+    const sandbox = sandboxOf(image, ground, this.#voice, runsIn)
     this.#sandbox = sandbox
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
-    await sandbox.attach(clock.wallMs() - agoMs)
+    // First: what the job does from here on is told without them.
     await this.#release(this.#input.signal)
+    await sandbox.attach(clock.wallMs() - agoMs)
     return { sandbox, image }
   }
 
@@ -168,7 +181,7 @@ export class AttemptRun {
       images.ensure({ reference, claimId, platform, login, signal, say })
     )
     signal.throwIfAborted()
-    const sandbox = sandboxOf(image, ground)
+    const sandbox = sandboxOf(image, ground, this.#voice)
     this.#sandbox = sandbox
     this.#stage('create')
     this.#creating = true

@@ -3,7 +3,7 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
-import { abilityFor } from '../../protocol/core/network.ts'
+import { abilitiesFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { Log } from '../../protocol/host/log.ts'
@@ -12,6 +12,7 @@ import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { EngineSettings, LocalImage } from './engine-types.ts'
@@ -64,6 +65,12 @@ export interface ExecutorOptions {
 /** An attempt that its network can end as well. */
 interface Bound extends AttemptInput {
   readonly onLost: OnLost
+}
+
+interface Voiced extends Bound {
+  readonly voice: JobVoice
+  /** The runtime of the container that there is already. */
+  readonly runsIn: string | undefined
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -173,7 +180,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground, runsIn) => this.#sandbox(name, bound, image, ground, runsIn),
+        sandboxOf: (image, ground, voice, runsIn) =>
+          this.#sandbox(name, { ...bound, voice, runsIn }, image, ground),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -181,20 +189,14 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(
-    name: string,
-    input: Bound,
-    image: LocalImage,
-    ground: Ground,
-    runsIn: string | undefined
-  ): ContainerSandbox {
+  #sandbox(name: string, input: Voiced, image: LocalImage, ground: Ground): ContainerSandbox {
     const { peerId, storeId, busybox, requireIsolation: required } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
     const shown = this.#options.runtimes?.(ground.engine) ?? []
     const job = { trust: input.manifest.trust, spec }
-    const { profile, runtime } = jobBox(job, { ground, required, shown, runsIn })
+    const { profile, runtime } = jobBox(job, { ground, required, shown, runsIn: input.runsIn })
     const made = containerBody(
       profile,
       {
@@ -223,17 +225,18 @@ export class Executor {
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Bound): JobNetwork | undefined {
-    const { jobId, epoch, claimId, spec, onLost } = input
-    const wanted = abilityFor(spec.network)
-    if (wanted === undefined) return undefined
+  #network(name: string, input: Voiced): JobNetwork | undefined {
+    const { jobId, epoch, claimId, spec, onLost, voice } = input
+    const abilities = abilitiesFor(spec.network)
+    if (abilities.length === 0) return undefined
     const { networks } = this.#parts
     const { peerId, storeId } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost }
+    const request = { jobId, claimId, name, onLost, voice }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
+    const wanted = abilities.join(' and ')
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
   }
 

@@ -1,4 +1,3 @@
-import { abilityFor } from './network.ts'
 import type { JobSpec } from './run.ts'
 import type { Trust } from './trust.ts'
 
@@ -64,7 +63,7 @@ export function isolationFor(job: IsolationWish, isolation: Isolation): Granted 
       (!holdsEngine || CONTAIN_ENGINES.includes(level))
   )
   const [level] = enough
-  const hasNetwork = abilityFor(job.spec.network) !== undefined
+  const hasNetwork = job.spec.network !== 'none'
   if (level === undefined || hasNetwork) {
     return { kind: 'lacking', least, asker, forNetwork: level !== undefined }
   }

@@ -6,7 +6,7 @@ import {
   isolationFor,
   wantsEngine
 } from './isolation.ts'
-import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
+import { abilitiesFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
 import type { Trust } from './trust.ts'
@@ -105,8 +105,9 @@ function unmetLabels(
 }
 
 function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[]): Unmet[] {
-  const wanted = abilityFor(policy)
-  if (wanted === undefined || offered.includes(wanted)) return []
+  const lacking = abilitiesFor(policy).filter((ability) => !offered.includes(ability))
+  if (lacking.length === 0) return []
+  const wanted = lacking.join(', ')
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
 }

@@ -3,8 +3,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Nft, systemNft } from '../../agent/execute/network/nft.ts'
-import type { NetworkAbility, NetworkPolicy } from '../../protocol/core/network.ts'
+import { nftTable } from '../../agent/execute/network/nft.ts'
+import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
+import type { NetworkPolicy, OfferedNetwork } from '../../protocol/core/network.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { NetworkBed, WORLD } from './network-bed.ts'
@@ -194,17 +195,20 @@ describe('the rules of a host', { timeout: TEST_MS }, () => {
   })
 
   test('that cannot be proven again end the jobs on them, and nothing is offered until they can', async () => {
-    const own = systemNft()
+    const own = nftTable()
     let broken = false
     const orBroken = async <T>(work: () => Promise<T>): Promise<T> => {
       if (broken) throw new Error('Operation not permitted')
       return await work()
     }
-    const nftables: Nft = {
+    const table: RuleTable = {
+      rules: own.rules,
       list: () => orBroken(() => own.list()),
-      apply: (text) => orBroken(() => own.apply(text))
+      lay: (openings) => orBroken(() => own.lay(openings)),
+      add: (openings) => orBroken(() => own.add(openings)),
+      remove: (openings) => orBroken(() => own.remove(openings))
     }
-    const small = await AttemptRig.open({ networks: NETWORKS, nft: nftables })
+    const small = await AttemptRig.open({ networks: NETWORKS, table })
     const attempt = await small.start({
       steps: [{ run: 'echo on; sleep 60' }],
       spec: { network: ALLOW }
@@ -218,7 +222,10 @@ describe('the rules of a host', { timeout: TEST_MS }, () => {
       [...(small.networks?.offer ?? [])]
     ]
     broken = false
-    await eventually('they are offered again', () => small.networks?.offer.length === OFFER.length)
+    await eventually(
+      'they are offered again',
+      () => small.networks?.offer.length === OFFER.length + 1
+    )
     await small.close()
 
     expect(result).toMatchObject({
@@ -256,7 +263,7 @@ describe('the rules of a host', { timeout: TEST_MS }, () => {
 })
 
 describe('a host that offers less than a job needs', { timeout: TEST_MS }, () => {
-  test.each<readonly [string, readonly NetworkAbility[] | undefined, NetworkPolicy]>([
+  test.each<readonly [string, readonly OfferedNetwork[] | undefined, NetworkPolicy]>([
     ['nothing', undefined, 'internet'],
     ['public addresses', ['internet'], 'open'],
     ['public addresses', ['internet'], { allow: ['10.9.9.9:80'] }]

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
 import type { AddressRange } from '../../../protocol/core/address-range.ts'
 
 /** What this process's own network namespace has. */
@@ -6,12 +7,18 @@ export interface HostNetwork {
   interfaces(): Promise<ReadonlySet<string>>
   /** Where packets go that are not for everywhere else. */
   routes(): Promise<readonly AddressRange[]>
+  /** Every IPv4 address that is this host's now. */
+  addresses(): ReadonlySet<string>
 }
 
 export function systemHostNetwork(): HostNetwork {
   return {
     interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
-    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8'))
+    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8')),
+    addresses: () => {
+      const found = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+      return new Set(found.filter(({ family }) => family === 'IPv4').map((each) => each.address))
+    }
   }
 }
 

@@ -1,13 +1,15 @@
 import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
+import type { EgressProxy } from '../egress/egress-proxy.ts'
+import { proxyVariables } from '../egress/variables.ts'
 import type { Engine } from '../engine.ts'
 import { EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
-import { elementsFor } from './elements.ts'
 import type { Firewall, OnLost } from './firewall.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
+import { hostOpening, type Opening, openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -21,7 +23,7 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
   readonly firewall: Pick<Firewall, 'open' | 'close'>
-  readonly host: HostNetwork
+  readonly host: Pick<HostNetwork, 'interfaces' | 'routes'>
 }
 
 export interface JobNetworkOptions {
@@ -33,6 +35,8 @@ export interface JobNetworkOptions {
   /** Block that subnets are taken from. */
   readonly pool: string
   readonly nameServers: readonly string[]
+  /** For a policy that goes by names of hosts, and for no other. */
+  readonly proxy?: Pick<EgressProxy, 'listen' | 'close'> | undefined
   /** The attempt must end: the rules cannot be proven any more. */
   readonly onLost: OnLost
 }
@@ -42,6 +46,8 @@ export class JobNetwork {
   readonly name: string
   readonly bridge: string
   readonly nameServers: readonly string[]
+  /** Variables of the job's steps, `NAME=value`; none before it was opened or adopted. */
+  env: readonly string[] = []
   readonly #parts: JobNetworkParts
   readonly #options: JobNetworkOptions
 
@@ -50,7 +56,8 @@ export class JobNetwork {
     this.#options = options
     this.name = options.name
     const { policy, nameServers } = options
-    this.nameServers = typeof policy === 'string' ? nameServers : NOBODY
+    const hasServers = policy === 'internet' || policy === 'open'
+    this.nameServers = hasServers ? nameServers : NOBODY
     this.bridge = bridgeOf(options.policy, options.claimId)
   }
 
@@ -58,19 +65,39 @@ export class JobNetwork {
   async open(): Promise<void> {
     const body = await this.#create()
     await this.#readBack(body)
-    await this.adopt()
+    await this.#enforce(false)
   }
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
+    await this.#enforce(true)
+  }
+
+  async #enforce(isResumed: boolean): Promise<void> {
     const { policy, nameServers, onLost } = this.#options
-    const elements = elementsFor(policy, this.bridge, nameServers)
-    await this.#parts.firewall.open(this.bridge, elements, onLost)
+    const openings = openingsFor(policy, this.bridge, nameServers)
+    const proxy = await this.#listen(isResumed)
+    await this.#parts.firewall.open(this.bridge, [...openings, ...proxy], onLost)
+  }
+
+  /** Opens the way to the proxy, which listens by then: else another's server could be there. */
+  async #listen(isResumed: boolean): Promise<readonly Opening[]> {
+    const { proxy, policy, claimId } = this.#options
+    if (proxy === undefined) return []
+    const [made] = await this.#parts.engine.networks({ 'runner-mesh.claim': claimId })
+    const [subnet] = made?.subnets ?? []
+    if (subnet === undefined) throw this.#failed('get a proxy', 'its network is gone')
+    const place = await proxy.listen(subnet, isResumed).catch((error: unknown) => {
+      throw this.#failed('get a proxy', causeOf(error))
+    })
+    this.env = proxyVariables(place, policy)
+    return [hostOpening(this.bridge, place.address, place.port)]
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
   async remove(): Promise<void> {
     const { engine, firewall } = this.#parts
+    this.#options.proxy?.close()
     const claim = { 'runner-mesh.claim': this.#options.claimId }
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
     await firewall.close(this.bridge)

@@ -1,7 +1,11 @@
 import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+import type { Opening } from './openings.ts'
 
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
+
+/** Sets of openings: of places beyond the host, and of the host itself. */
+export const SETS = ['allow4', 'hostok'] as const
 
 /*
  * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
@@ -18,6 +22,7 @@ const CHAINS = `
     type filter hook input priority ${PRIORITY}; policy accept;
     iifname != "rmj*" accept
     ct state established,related accept
+    iifname . ip daddr . meta l4proto . th dport @hostok accept
     counter drop
   }
   chain forward {
@@ -58,11 +63,8 @@ const CHAINS = `
 /** Rules that the table has once it is in place. */
 export const RULES = CHAINS.split('\n').filter((line) => isRule(line.trim())).length
 
-/**
- * All of the table in one transaction, in place of what was there, and with these elements of
- * `allow4`: there is no moment without rules.
- */
-export function rulesetText(elements: readonly string[]): string {
+/** All of the table in one transaction, in place of what was there, and with these openings. */
+export function rulesetText(openings: readonly Opening[]): string {
   return [
     // The first line makes it where it is not, so that the second cannot fail.
     `table ${TABLE}`,
@@ -75,15 +77,33 @@ export function rulesetText(elements: readonly string[]): string {
     '  set allow4 {',
     '    type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',
     '  }',
+    '  set hostok {',
+    '    type ifname . ipv4_addr . inet_proto . inet_service;',
+    '  }',
     CHAINS,
     '}',
-    ...elementText('add', elements)
+    ...elementText('add', openings)
   ].join('\n')
 }
 
-/** One statement, or none for nothing. */
-export function elementText(verb: 'add' | 'delete', elements: readonly string[]): string[] {
-  return elements.length === 0 ? [] : [`${verb} element ${TABLE} allow4 { ${elements.join(', ')} }`]
+/** One statement for each set that has some. */
+export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]): string[] {
+  return SETS.flatMap((set) => {
+    const own = openings.filter((opening) => setOf(opening) === set)
+    if (own.length === 0) return []
+    return [`${verb} element ${TABLE} ${set} { ${own.map(element).join(', ')} }`]
+  })
+}
+
+function setOf({ host }: Opening): (typeof SETS)[number] {
+  return host === true ? 'hostok' : 'allow4'
+}
+
+function element({ bridge, address, prefix, protocol, ports, host }: Opening): string {
+  const { first, last } = ports
+  // A set of single places takes no blocks.
+  const block = host === true ? address : `${address}/${prefix}`
+  return `"${bridge}" . ${block} . ${protocol} . ${first === last ? first : `${first}-${last}`}`
 }
 
 function isRule(line: string): boolean {

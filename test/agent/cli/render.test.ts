@@ -208,3 +208,12 @@ test('one peer in full says what it keeps jobs apart by, and what its owner want
     'isolation   runc; without a network also gvisor; gvisor required for untrusted jobs\n'
   )
 })
+
+test('what the mesh says in the middle of a step gives the step no second heading', () => {
+  const of = (step: number, text: string) => ({ ...line(text), step })
+  const said = { ...line('network: allowed'), step: 0, stream: 'mesh' } as const
+  const person = { timestamps: false, person: true }
+  const shown = renderLogLines([of(1, 'a'), said, of(1, 'b')], 0, person, plain)
+
+  expect(shown.match(/▸ .*/g)).toEqual(['▸ step 1', '▸ network: allowed'])
+})

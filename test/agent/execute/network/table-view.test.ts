@@ -1,18 +1,25 @@
 import { expect, test } from 'vitest'
+import { openingKey } from '../../../../agent/execute/network/openings.ts'
 import { parseTable } from '../../../../agent/execute/network/table-view.ts'
 
 const OF = { family: 'inet', table: 'runner_mesh' }
 
 /** As nft 1.0.6 writes a table, in short. */
-function listing(parts: { packets?: number; handle?: number; elem?: unknown; verdict?: string }) {
-  const { packets = 0, handle = 3, elem, verdict = 'drop' } = parts
+function listing(parts: {
+  packets?: number
+  handle?: number
+  elem?: unknown
+  verdict?: string
+  set?: string
+}) {
+  const { packets = 0, handle = 3, elem, verdict = 'drop', set: name = 'allow4' } = parts
   const match = { match: { op: '==', left: { ct: { key: 'state' } }, right: 'invalid' } }
   const counter = { counter: { packets, bytes: packets * 60 } }
   return JSON.stringify({
     nftables: [
       { metainfo: { version: '1.0.6', json_schema_version: 1 } },
       { table: { family: 'inet', name: 'runner_mesh', handle } },
-      { set: { ...OF, name: 'allow4', handle, flags: ['interval'], elem } },
+      { set: { ...OF, name, handle, flags: ['interval'], elem } },
       { chain: { ...OF, name: 'input', handle, hook: 'input', prio: -10, policy: 'accept' } },
       { rule: { ...OF, chain: 'input', handle, expr: [match, counter, { [verdict]: null }] } }
     ]
@@ -33,15 +40,20 @@ test('counters, handles and what jobs may reach make no other rules', () => {
 })
 
 test('elements are read as they are written', () => {
-  expect(parseTable(listing({ elem: ELEMENTS })).elements).toEqual([
-    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 1.2.3.4 . tcp . 80' },
-    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 10.0.0.0/8 . udp . 1-9' }
+  expect(parseTable(listing({ elem: ELEMENTS })).openings.map(openingKey)).toEqual([
+    'rmja0a1b2c3d 1.2.3.4/32 tcp 80-80',
+    'rmja0a1b2c3d 10.0.0.0/8 udp 1-9'
   ])
+  const elem = [{ concat: ['rmja0a1b2c3d', '10.213.0.1', 'tcp', 4480] }]
+  expect(parseTable(listing({ elem, set: 'hostok' })).openings.map(openingKey)).toEqual([
+    'rmja0a1b2c3d 10.213.0.1/32 tcp 4480-4480 of the host'
+  ])
+  expect(parseTable(listing({ elem, set: 'special4' })).openings).toEqual([])
 })
 
 test('an element of no bridge of a job is not passed on to a command', () => {
   const elem = [{ concat: ['eth0" }; flush ruleset; #', '1.2.3.4', 'tcp', 80] }]
-  expect(parseTable(listing({ elem })).elements).toEqual([])
+  expect(parseTable(listing({ elem })).openings).toEqual([])
 })
 
 test('text that is no listing throws', () => {

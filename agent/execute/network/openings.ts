@@ -14,32 +14,45 @@ interface Ports {
   readonly last: number
 }
 
+/** Addresses and ports that a bridge may reach beside what its policy says. */
+export interface Opening extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {
+  readonly bridge: string
+  readonly ports: Ports
+  /** Of the host itself, which no list opens; absent for what is beyond it. */
+  readonly host?: true
+}
+
+/** Equal for what opens the same. */
+export function openingKey({ bridge, address, prefix, protocol, ports, host }: Opening): string {
+  const where = host === true ? ' of the host' : ''
+  return `${bridge} ${address}/${prefix} ${protocol} ${ports.first}-${ports.last}${where}`
+}
+
+/** The one place of the host that a job may reach: its own proxy. */
+export function hostOpening(bridge: string, address: string, port: number): Opening {
+  const ports = { first: port, last: port }
+  return { bridge, address, prefix: 32, protocol: 'tcp', ports, host: true }
+}
+
 /**
- * What a job's bridge may reach beside what its chain says, as elements of `allow4`: its list, or
- * with `internet` the owner's name servers, which may be in the owner's own network.
+ * What a job's bridge may reach beside what its policy says: its list, or with `internet` the
+ * owner's name servers, which may be in the owner's own network.
  */
-export function elementsFor(
+export function openingsFor(
   policy: NetworkedPolicy,
   bridge: string,
   nameServers: readonly string[]
-): readonly string[] {
+): readonly Opening[] {
   if (policy === 'open') return []
   const entries = policy === 'internet' ? nameServers.flatMap(dnsEntries) : allowEntries(policy)
-  return disjoint(entries).map(({ address, prefix, protocol, ports: { first, last } }) => {
-    const ports = first === last ? String(first) : `${first}-${last}`
-    return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
-  })
-}
-
-interface Element extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {
-  readonly ports: Ports
+  return disjoint(entries).map((entry) => ({ bridge, ...entry }))
 }
 
 /**
- * The kernel refuses elements that overlap. Blocks lie within one another or apart, so that each
- * keeps the ports that no block around it has.
+ * Kernels refuse elements of a set that overlap. Blocks lie within one another or apart, so that
+ * each keeps the ports that no block around it has.
  */
-function disjoint(entries: readonly AllowEntry[]): readonly Element[] {
+function disjoint(entries: readonly AllowEntry[]): readonly Omit<Opening, 'bridge'>[] {
   const blocks = new Map<string, AllowEntry[]>()
   for (const entry of entries) {
     const key = `${entry.protocol} ${entry.address}/${entry.prefix}`
