@@ -80,6 +80,10 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
     get isolation() {
       return host.isolation.now
     },
+    // Known once it was tried.
+    get builder() {
+      return host.offersBuilder()
+    },
     capacity: host.capacity
   }
 }

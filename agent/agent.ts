@@ -120,7 +120,8 @@ export class Agent implements Supervised {
         requireIsolation: settings.isolation.require,
         runtimes: (now) => host.isolation.shownBy(now),
         name: settings.name,
-        platforms: host.platforms
+        platforms: host.platforms,
+        offersBuilder: host.offersBuilder
       }
     )
     this.#lifeline = lifelineOf(parts)

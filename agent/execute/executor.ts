@@ -60,6 +60,8 @@ export interface ExecutorOptions {
   readonly cleanUpMsMax?: number | undefined
   /** Runtimes that have shown what they are on this engine; none where absent. */
   readonly runtimes?: ((engine: EngineSettings) => readonly OfferedRuntime[]) | undefined
+  /** Whether jobs that build images may run here; none may where it is absent. */
+  readonly offersBuilder?: () => boolean
 }
 
 /** An attempt that its network can end as well. */
@@ -195,8 +197,15 @@ export class Executor {
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
     const shown = this.#options.runtimes?.(ground.engine) ?? []
-    const job = { trust: input.manifest.trust, spec }
-    const { profile, runtime } = jobBox(job, { ground, required, shown, runsIn: input.runsIn })
+    const job = { jobId, trust: input.manifest.trust, spec }
+    const offersBuilder = this.#options.offersBuilder?.() === true
+    const { profile, runtime } = jobBox(job, {
+      ground,
+      required,
+      shown,
+      offersBuilder,
+      runsIn: input.runsIn
+    })
     const made = containerBody(
       profile,
       {
@@ -210,6 +219,7 @@ export class Executor {
         leaseDir: resolve(deadline.dir),
         busybox,
         guard: ground.guard,
+        users: ground.users,
         resources: spec.resources,
         imageVolumes: imageVolumes(jobId, image),
         network: network && { mode: network.name, dns: network.nameServers },

@@ -7,8 +7,7 @@ import {
 } from '../../protocol/core/isolation.ts'
 import type { Ground } from './ground.ts'
 import { chooseProfile } from './profile-choice.ts'
-import { STANDARD } from './profile-standard.ts'
-import { STRICT } from './profile-strict.ts'
+import { PROFILES } from './profiles.ts'
 import { classOf, levelsOf, type OfferedRuntime, runtimeFor } from './runtime.ts'
 import type { Profile } from './sandbox-profile.ts'
 
@@ -19,20 +18,26 @@ export interface JobBox {
   readonly runtime: string | undefined
 }
 
+export interface BoxedJob extends IsolationWish {
+  readonly jobId: string
+}
+
 export interface JobBoxParts {
   readonly ground: Pick<Ground, 'isolation' | 'engine'>
   readonly required: IsolationLevel | undefined
   /** Those that have shown what they are, on the engine as it is now. */
   readonly shown: readonly OfferedRuntime[]
+  /** Whether jobs that build images may run here. */
+  readonly offersBuilder: boolean
   /** The runtime of the container that an agent before this one made; absent for a new one. */
   readonly runsIn?: string | undefined
 }
 
 /**
  * Asked again although the claim has asked: the engine may be another since. Throws
- * ISOLATION_LACKING.
+ * ISOLATION_LACKING, BUILDER_REFUSED, BUILDER_LACKING.
  */
-export function jobBox(job: IsolationWish, parts: JobBoxParts): JobBox {
+export function jobBox(job: BoxedJob, parts: JobBoxParts): JobBox {
   const runtimes = runtimesOf(parts)
   const { isolation: offered } = parts.ground
   const isolation: Isolation = { offered, required: parts.required, levels: levelsOf(runtimes) }
@@ -41,7 +46,12 @@ export function jobBox(job: IsolationWish, parts: JobBoxParts): JobBox {
     const gives = formatIsolation(isolation)
     throw new MeshError('ISOLATION_LACKING', { offered: gives, required: choice.lacking })
   }
-  const profile = choice.name === 'strict' ? STRICT : STANDARD
+  if (choice.kind === 'stranger_builds') throw new MeshError('BUILDER_REFUSED', { job: job.jobId })
+  // Nor does a builder that runs already wait for its trial.
+  if (choice.name === 'builder' && !parts.offersBuilder && parts.runsIn === undefined) {
+    throw new MeshError('BUILDER_LACKING', { job: job.jobId })
+  }
+  const profile = PROFILES[choice.name]
   const { runtimeLevel: level } = choice
   return { profile, runtime: level === undefined ? undefined : runtimeFor(level, runtimes) }
 }

@@ -6,7 +6,7 @@ import type { HostIsolation } from './host-isolation.ts'
 export interface HostProblem {
   /**
    * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `network`,
-   * `clock`, `platforms`.
+   * `clock`, `platforms`, `builder`.
    */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
@@ -40,6 +40,8 @@ export interface HostProfile {
    * in `problems` and `platforms` when it resolves.
    */
   readonly trial: () => Promise<void>
+  /** Whether jobs may build images here: false until `trial` has shown that they can. */
+  readonly offersBuilder: () => boolean
   /**
    * Tries the engine's other runtimes: `isolation` and `problems` say what that shows when it
    * resolves, and nothing of an earlier one any more. Within `killBudgetMs` the lifeline must end

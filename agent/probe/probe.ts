@@ -28,6 +28,8 @@ export interface ProbeParts {
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
   readonly others: () => Promise<ProvenPlatforms>
+  /** What keeps jobs from building images here; absent where the owner does not offer it. */
+  readonly tryBuilder?: (() => Promise<HostProblem | undefined>) | undefined
 }
 
 /**
@@ -77,12 +79,13 @@ interface Shown {
 
 /** What they show is added to `shown`. */
 function trialsOf(
-  { trial, others, tryRuntimes }: ProbeParts,
+  { trial, others, tryRuntimes, tryBuilder }: ProbeParts,
   { problems, platforms, isolation }: Shown,
   isHopeless: boolean
-): Pick<HostProfile, 'problems' | 'trial' | 'tryRuntimes' | 'isTrying'> {
+): Pick<HostProfile, 'problems' | 'trial' | 'tryRuntimes' | 'isTrying' | 'offersBuilder'> {
   let ofRuntimes: readonly HostProblem[] = []
   let trying = 0
+  let offersBuilder = false
   const during = async (work: () => Promise<void>): Promise<void> => {
     if (isHopeless) return
     trying += 1
@@ -96,6 +99,7 @@ function trialsOf(
       return [...problems, ...isolationProblems(isolation), ...ofRuntimes]
     },
     isTrying: () => trying > 0,
+    offersBuilder: () => offersBuilder,
     trial: () =>
       during(async () => {
         const shown = await trial()
@@ -104,6 +108,10 @@ function trialsOf(
         const found = await others()
         platforms.push(...found.platforms)
         problems.push(...found.problems)
+        if (tryBuilder === undefined) return
+        const refused = await tryBuilder()
+        if (refused !== undefined) problems.push(refused)
+        offersBuilder = refused === undefined
       }),
     tryRuntimes: (killBudgetMs, signal) =>
       during(async () => {

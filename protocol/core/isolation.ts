@@ -33,7 +33,7 @@ export interface Isolation {
 /** A job, as far as its isolation depends on it. */
 export interface IsolationWish {
   readonly trust: Trust
-  readonly spec: Pick<JobSpec, 'isolation' | 'network' | 'labels'>
+  readonly spec: Pick<JobSpec, 'isolation' | 'network' | 'labels' | 'builder'>
 }
 
 export type Granted =
@@ -45,8 +45,8 @@ export interface Lacking {
   readonly least: IsolationLevel
   /** Whose word that is. */
   readonly asker: 'owner' | 'job'
-  /** True where it would be there, for a job without a network. */
-  readonly forNetwork: boolean
+  /** What keeps the job from a runtime that would do; undefined where there is none. */
+  readonly barredBy: 'network' | 'builder' | undefined
 }
 
 /** What the job gets here: the weakest that does, since each step costs speed; never less. */
@@ -63,11 +63,17 @@ export function isolationFor(job: IsolationWish, isolation: Isolation): Granted 
       (!holdsEngine || CONTAIN_ENGINES.includes(level))
   )
   const [level] = enough
-  const hasNetwork = job.spec.network !== 'none'
-  if (level === undefined || hasNetwork) {
-    return { kind: 'lacking', least, asker, forNetwork: level !== undefined }
+  const bar = barOf(job.spec)
+  if (level === undefined || bar !== undefined) {
+    return { kind: 'lacking', least, asker, barredBy: level === undefined ? undefined : bar }
   }
   return { kind: 'granted', level, by: 'runtime' }
+}
+
+/** What no trial has shown of runtimes. */
+function barOf({ network, builder }: IsolationWish['spec']): Lacking['barredBy'] {
+  if (network !== 'none') return 'network'
+  return builder === true ? 'builder' : undefined
 }
 
 /** True for a job that starts containers itself. */

@@ -14,8 +14,8 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`; for lacking
-   * room `free slot` and so on.
+   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`, `builder`;
+   * for lacking room `free slot` and so on.
    */
   readonly requirement: string
   readonly wanted: string
@@ -25,7 +25,7 @@ export interface Unmet {
 /** The part of an advertisement that never changes with load. */
 export type Offer = Pick<
   Advertisement,
-  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks'
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'builder'
 >
 
 /** A job with what its run says of it. */
@@ -41,7 +41,8 @@ export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetAmounts(spec, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation({ spec, trust }, offer),
-    ...unmetNetwork(spec.network, offer.networks)
+    ...unmetNetwork(spec.network, offer.networks),
+    ...unmetBuilder({ spec, trust }, offer.builder)
   ]
 }
 
@@ -112,6 +113,13 @@ function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[])
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
 }
 
+function unmetBuilder({ spec, trust }: Wanted, offered = false): Unmet[] {
+  // A stranger's runs nowhere: whoever comes first ends it and says so, and none waits for it.
+  if (spec.builder !== true || trust !== 'trusted' || offered) return []
+  const wanted = 'images built in a user namespace'
+  return [{ requirement: 'builder', wanted, offered: 'none' }]
+}
+
 function unmetIsolation(job: Wanted, { isolation, platforms, labels }: Offer): Unmet[] {
   const granted = isolationFor(job, isolation)
   if (granted.kind === 'granted') {
@@ -119,13 +127,17 @@ function unmetIsolation(job: Wanted, { isolation, platforms, labels }: Offer): U
   }
   // Told by the label already.
   const { label } = ENGINE_INSIDE
-  if (wantsEngine(job.spec) && !granted.forNetwork && labelOf(labels, label) === undefined)
+  if (
+    wantsEngine(job.spec) &&
+    granted.barredBy === undefined &&
+    labelOf(labels, label) === undefined
+  )
     return []
   const what = wantsEngine(job.spec) ? 'an engine inside' : granted.least
-  const network = granted.forNetwork ? ' with a network' : ''
+  const bar = granted.barredBy === undefined ? '' : ` with a ${granted.barredBy}`
   // The owner's wish, not the job's: told so, whoever reads it knows where to turn.
   const asker = granted.asker === 'owner' ? " (asked of untrusted jobs by the agent's owner)" : ''
-  const wanted = `${what}${network}${asker}`
+  const wanted = `${what}${bar}${asker}`
   return [{ requirement: 'isolation', wanted, offered: formatIsolation(isolation) }]
 }
 

@@ -63,6 +63,8 @@ export interface JobSpec {
   readonly steps: readonly StepSpec[]
   /** At most SECRETS_PER_JOB_MAX, no name and no file twice; absent is none. */
   readonly secrets?: readonly SecretRequest[] | undefined
+  /** Builds images, in a user namespace of its own; absent is no. */
+  readonly builder?: boolean | undefined
 }
 
 /** Why a run has no jobs: shown to the user as it is. */

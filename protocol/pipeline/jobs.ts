@@ -36,7 +36,8 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     network: job.network ?? defaults?.network ?? 'none',
     steps: job.steps.map(stepSpec),
     ...(job.isolation === undefined ? {} : { isolation: job.isolation }),
-    ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets })
+    ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets }),
+    ...(job.builder === true ? { builder: true } : {})
   }
 }
 

@@ -36,6 +36,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'on_loss',
       'network',
       'isolation',
+      'builder',
       'secrets',
       'steps'
     ],

@@ -70,6 +70,7 @@ const jobKeys = z.strictObject({
   on_loss: z.enum(['retry', 'error']).optional(),
   network: network.optional(),
   isolation: z.enum(ASKED_LEVELS).optional(),
+  builder: z.boolean().optional(),
   secrets: secrets.optional(),
   steps: z.array(step).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)
 })

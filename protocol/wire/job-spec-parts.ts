@@ -37,6 +37,7 @@ const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
   writer.optionalName(15, spec.isolation, asked)
   writer.flag(14, 'emulation', spec.emulation === 'forbid')
@@ -57,11 +58,13 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
 export function readJobSpec(reader: FieldReader): JobSpec {
   const { network: kind, secrets, isolation, ...spec } = readFields(reader)
   const network = readNetworkAllow(reader, kind)
+  const builder = reader.flag(17, 'builder') ? { builder: true } : {}
   return {
     ...spec,
     network,
     ...(isolation === undefined ? {} : { isolation }),
-    ...(secrets.length === 0 ? {} : { secrets })
+    ...(secrets.length === 0 ? {} : { secrets }),
+    ...builder
   }
 }
 

@@ -88,6 +88,8 @@ export interface RigOptions {
   /** Of another engine than this host's usual one. */
   readonly socket?: string
   readonly requireIsolation?: IsolationLevel
+  /** Whether its jobs may build images. */
+  readonly builder?: boolean
   /** Networks of its jobs; without them there are none. */
   readonly networks?: Omit<NetworkSettings, 'rules'>
   /** In place of this host's own. */
@@ -140,7 +142,8 @@ export class AttemptRig {
         platforms: parts.options.platforms ?? [],
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
-        runtimes: () => parts.options.other?.runtimes ?? []
+        runtimes: () => parts.options.other?.runtimes ?? [],
+        offersBuilder: () => parts.options.builder === true
       }
     )
   }

@@ -47,6 +47,8 @@ describe('an attempt that failed before its job’s own commands', () => {
       job('sandbox_failed')
     ],
     ['the engine isolates too little', new MeshError('ISOLATION_LACKING'), job('policy_refused')],
+    ['it builds, and nobody trusts it', new MeshError('BUILDER_REFUSED'), final('policy_refused')],
+    ['it builds, and not here', new MeshError('BUILDER_LACKING'), job('policy_refused')],
     [
       'its source fills its own memory, and no disk of ours',
       new MeshError('SOURCE_TOO_LARGE', {}, { cause: new Error('tar: No space left on device') }),

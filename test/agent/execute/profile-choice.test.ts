@@ -7,6 +7,10 @@ const job = (trust: IsolationWish['trust'], isolation?: IsolationWish['spec']['i
   spec: { network: 'none', labels: {}, isolation } as const
 })
 
+const building = (trust: IsolationWish['trust']): IsolationWish => {
+  return { trust, spec: { network: 'none', labels: {}, builder: true } }
+}
+
 test.each([
   ['trusted', 'runc', undefined, 'standard'],
   ['untrusted', 'runc', undefined, 'strict'],
@@ -42,5 +46,15 @@ test('no untrusted job is root of the host, whatever is offered and required', (
   for (const required of [undefined, ...ISOLATION_LEVELS]) {
     const choice = chooseProfile(job('untrusted'), { offered: 'runc', required })
     expect(choice).not.toMatchObject({ kind: 'profile', name: 'standard' })
+  }
+})
+
+test.each(ISOLATION_LEVELS)('a builder of images on %s is for trusted runs alone', (offered) => {
+  for (const required of [undefined, ...ISOLATION_LEVELS]) {
+    const isolation = { offered, required }
+    const chosen = { kind: 'profile', name: 'builder', runtimeLevel: undefined }
+    expect(chooseProfile(building('trusted'), isolation)).toEqual(chosen)
+    const refused = { kind: 'stranger_builds' }
+    expect(chooseProfile(building('untrusted'), isolation)).toEqual(refused)
   }
 })

@@ -58,10 +58,18 @@ test("an owner's wish for strangers is nothing to trusted jobs; their own word i
 test('what a runtime gives is for jobs without a network, and that is said', () => {
   const isolation = { offered: 'userns', levels: ['gvisor'], required: undefined } as const
   const lacking = isolationFor(wish({ isolation: 'gvisor', network: 'internet' }), isolation)
-  expect(lacking).toMatchObject({ kind: 'lacking', forNetwork: true })
+  expect(lacking).toMatchObject({ kind: 'lacking', barredBy: 'network' })
   // What the engine gives has the network that the host enforces.
   const granted = isolationFor(wish({ isolation: 'userns', network: 'internet' }), isolation)
   expect(granted).toEqual({ kind: 'granted', level: 'userns', by: 'engine' })
+})
+
+test('a builder of images is for the plain runtime: no trial has shown one in another', () => {
+  const isolation = { offered: 'userns', levels: ['gvisor'], required: undefined } as const
+  const lacking = isolationFor(wish({ isolation: 'gvisor', builder: true }), isolation)
+  expect(lacking).toMatchObject({ kind: 'lacking', barredBy: 'builder' })
+  const granted = isolationFor(wish({ isolation: 'userns', builder: true }), isolation)
+  expect(granted).toMatchObject({ by: 'engine' })
 })
 
 test('an engine inside is for runtimes that contain one, never for the plain one or gVisor', () => {
@@ -87,6 +95,7 @@ const wishes: fc.Arbitrary<IsolationWish> = fc.record({
   spec: fc.record({
     isolation: fc.option(fc.constantFrom(...ASKED_LEVELS), { nil: undefined }),
     network: fc.constantFrom('none', 'internet', 'open'),
+    builder: fc.boolean(),
     labels: fc.constantFrom({}, { docker: 'dind' }, { docker: 'other' })
   })
 })
@@ -103,7 +112,9 @@ test('nobody gets less than was asked, nor what the host does not have', () => {
       }
       const has = by === 'engine' ? [isolation.offered] : (isolation.levels ?? [])
       expect(has).toContain(level)
-      if (by === 'runtime') expect(job.spec.network).toBe('none')
+      if (by === 'runtime') {
+        expect([job.spec.network, job.spec.builder]).toEqual(['none', false])
+      }
       if (job.spec.labels['docker'] === 'dind') expect(by).toBe('runtime')
     })
   )

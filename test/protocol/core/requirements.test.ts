@@ -208,3 +208,17 @@ test('a job that starts containers waits for a label that only a trial gives', (
   const isolation = { offered: 'runc', levels: ['vm'], required: undefined } as const
   expect(fits(job, sampleAd({ labels: { docker: 'dind' }, isolation }))).toEqual([])
 })
+
+test('a trusted job that builds images fits only where that is offered', () => {
+  const job = trusted(sampleSpec({ builder: true }))
+  expect(fits(job, sampleAd())).toEqual([
+    { requirement: 'builder', wanted: 'images built in a user namespace', offered: 'none' }
+  ])
+  expect(fits(job, sampleAd({ builder: true }))).toEqual([])
+  expect(fits(trusted(), sampleAd({ builder: true }))).toEqual([])
+})
+
+test('an untrusted job that builds images waits for no host: whoever comes first refuses it', () => {
+  const job = { spec: sampleSpec({ builder: true }), trust: 'untrusted' } as const
+  expect(fits(job, sampleAd())).toEqual([])
+})
