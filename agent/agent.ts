@@ -303,6 +303,7 @@ export class Agent implements Supervised {
       state: this.#life.state,
       version: VERSION,
       ...offerOf(this.#parts),
+      networkRules: this.#parts.networks?.rules,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),

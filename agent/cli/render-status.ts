@@ -98,6 +98,12 @@ function isolationOf({ isolation }: PeerView): string {
   return `${formatIsolation({ ...isolation, required: undefined })}${wish}`
 }
 
+/** What jobs may have there, and by what they are kept to it. */
+function networksOf({ networks }: PeerView): string {
+  if (networks === null || networks.offered.length === 0) return 'none'
+  return `${networks.offered.join(', ')} (${networks.rules ?? '-'})`
+}
+
 function labelsCell(peer: PeerView): string {
   const labels = Object.entries(peer.labels).map(([name, value]) => `${name}=${value}`)
   return labels.join(' ') || (peer.roles.includes('gateway') ? 'gateway' : '-')
@@ -149,6 +155,7 @@ export function renderPeer(view: PeerView): string {
     ['free', freeCell(peer)],
     ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],
     ['engine', peer.engine ?? '-'],
+    ['networks', networksOf(peer)],
     ['jobs', peer.jobs.join(' ') || '-'],
     ['round trip', peer.roundTripMs === null ? '-' : `${peer.roundTripMs.toFixed(1)} ms`],
     ['last seen', peer.lastSeenMs === null ? '-' : prettyMs(peer.lastSeenMs)],

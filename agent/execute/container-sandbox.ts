@@ -58,7 +58,9 @@ export interface ContainerSandboxOptions {
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?:
+    | Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'prove' | 'remove'>
+    | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -95,6 +97,13 @@ export class ContainerSandbox implements Sandbox {
 
   async start(signal: AbortSignal): Promise<void> {
     await orAbort(this.#flown(this.#container.start()), signal)
+    const { network, profile, image } = this.#options
+    const user = profile.user ?? (image.user || '0')
+    await network?.prove(async (command) => {
+      const call = { command, user, signal }
+      const { end, said } = await runHelper((request) => this.#container.exec(request), call)
+      return { code: end.kind === 'exited' ? end.code : undefined, said }
+    })
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -156,7 +165,8 @@ export class ContainerSandbox implements Sandbox {
 
   async attach(since: number): Promise<void> {
     await this.#container.attach((since / 1_000).toFixed(3))
-    await this.#options.network?.adopt()
+    const { network, body } = this.#options
+    await this.#container.compareAdopted((await network?.adopt(body)) ?? body)
   }
 
   async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {
@@ -235,8 +245,8 @@ export class ContainerSandbox implements Sandbox {
 
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
-    await this.#options.network?.open()
-    await this.#container.create()
+    const { network, body } = this.#options
+    await this.#container.create(await network?.open(body))
   }
 
   /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */

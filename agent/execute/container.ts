@@ -35,13 +35,17 @@ export class Container {
   /** Signals that we sent: what is seen beyond them is somebody else's. */
   #signals = 0
   #id: string | undefined
+  #body: ContainerBody
 
   constructor(engine: Engine, options: ContainerOptions) {
     this.name = options.name
     this.#engine = engine
     this.#options = options
-    const claim = options.body.Labels['runner-mesh.claim'] ?? ''
-    this.watch = new ContainerWatch(engine, { 'runner-mesh.claim': claim })
+    this.#body = options.body
+    const { 'runner-mesh.claim': claim = '', [PROFILE_LABEL]: made = '' } = options.body.Labels
+    // Others of the same claim end as well: what holds its network, say.
+    const labels = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
+    this.watch = new ContainerWatch(engine, labels)
   }
 
   /** False until the engine has said that it is there. */
@@ -49,9 +53,13 @@ export class Container {
     return this.#id !== undefined
   }
 
-  /** In place of a namesake of ours. Throws SANDBOX_FAILED where that is somebody else's. */
-  async create(): Promise<void> {
-    const { name, platform, body } = this.#options
+  /**
+   * In place of a namesake of ours, and of `body` in place of what it was to be made of. Throws
+   * SANDBOX_FAILED where that is somebody else's.
+   */
+  async create(body: ContainerBody = this.#options.body): Promise<void> {
+    const { name, platform } = this.#options
+    this.#body = body
     for (let tries = 1; ; tries++) {
       try {
         this.#id = await this.#engine.create(name, platform, body)
@@ -65,22 +73,19 @@ export class Container {
 
   /** Compares what was made with what was asked. Throws SANDBOX_FAILED, SANDBOX_DIFFERS. */
   async readBack(): Promise<void> {
-    const { jobId, body } = this.#options
+    const { jobId } = this.#options
     const stored = await this.#engine.inspect(this.#reference())
     if (stored === undefined) throw this.failed('exist', 'it was removed as soon as it was made')
-    mustBeAsAsked('SANDBOX_DIFFERS', jobId, body, stored)
+    mustBeAsAsked('SANDBOX_DIFFERS', jobId, this.#body, stored)
   }
 
   async start(): Promise<void> {
     await this.#engine.start(this.#reference())
   }
 
-  /**
-   * Takes on one that an agent before this one has made, with its events. Throws SandboxDied,
-   * ADOPTION_DIFFERS.
-   */
+  /** Takes on one that an agent before this one has made, with its events. Throws SandboxDied. */
   async attach(since: string): Promise<void> {
-    const { jobId, body } = this.#options
+    const { body } = this.#options
     const found = await this.#engine.inspect(this.name)
     const isOurs = ['runner-mesh.claim', PROFILE_LABEL].every(
       (label) => found?.labels[label] === body.Labels[label]
@@ -89,8 +94,16 @@ export class Container {
     this.#id = found?.id
     await this.watch.start(since)
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
-    // Its label says what it was made by; what holds is what the engine has.
-    mustBeAsAsked('ADOPTION_DIFFERS', jobId, body, found)
+  }
+
+  /**
+   * Compares what was attached with what it would be made of now: its label says what it was made
+   * by, but what holds is what the engine has. Throws ADOPTION_DIFFERS, SandboxDied.
+   */
+  async compareAdopted(body: ContainerBody): Promise<void> {
+    const stored = await this.#engine.inspect(this.#reference())
+    if (stored === undefined) throw new SandboxDied(undefined)
+    mustBeAsAsked('ADOPTION_DIFFERS', this.#options.jobId, body, stored)
   }
 
   /** Ends with the container, whatever the engine says of its processes then. */

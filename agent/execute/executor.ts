@@ -24,9 +24,10 @@ import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
+import { HOLDER } from './profile-holder.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import type { OfferedRuntime } from './runtime.ts'
-import { containerBody, sandboxLabels } from './sandbox-profile.ts'
+import { containerBody, PROFILE_LABEL, sandboxLabels } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -153,8 +154,10 @@ export class Executor {
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
+    // Another of the same claim holds a network, and ends with it.
+    const boxes = found.filter(({ labels }) => labels[PROFILE_LABEL] !== HOLDER)
     return await Promise.all(
-      found.map(async ({ labels, running, created }) => {
+      boxes.map(async ({ labels, running, created }) => {
         const jobId = labels['runner-mesh.job'] ?? ''
         const claimId = labels['runner-mesh.claim'] ?? ''
         const deadlineMs = await readDeadline(join(leases, leaseName(jobId, claimId)))
@@ -195,7 +198,6 @@ export class Executor {
     const { peerId, storeId, busybox, requireIsolation: required } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
-    const network = this.#network(volume, input)
     const shown = this.#options.runtimes?.(ground.engine) ?? []
     const job = { jobId, trust: input.manifest.trust, spec }
     const offersBuilder = this.#options.offersBuilder?.() === true
@@ -206,6 +208,7 @@ export class Executor {
       offersBuilder,
       runsIn: input.runsIn
     })
+    const network = this.#network(volume, input, runtime)
     const made = containerBody(
       profile,
       {
@@ -222,7 +225,6 @@ export class Executor {
         users: ground.users,
         resources: spec.resources,
         imageVolumes: imageVolumes(jobId, image),
-        network: network && { mode: network.name, dns: network.nameServers },
         runtime
       },
       ground.host
@@ -235,14 +237,14 @@ export class Executor {
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Voiced): JobNetwork | undefined {
+  #network(name: string, input: Voiced, runtime: string | undefined): JobNetwork | undefined {
     const { jobId, epoch, claimId, spec, onLost, voice } = input
     const abilities = abilitiesFor(spec.network)
     if (abilities.length === 0) return undefined
     const { networks } = this.#parts
     const { peerId, storeId } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost, voice }
+    const request = { jobId, claimId, name, onLost, voice, runtime }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'

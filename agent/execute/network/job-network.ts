@@ -1,12 +1,18 @@
-import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
+import {
+  type AddressRange,
+  formatAddress,
+  parseAddress,
+  rangeOf
+} from '../../../protocol/core/address-range.ts'
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
 import type { EgressProxy } from '../egress/egress-proxy.ts'
 import { proxyVariables } from '../egress/variables.ts'
 import type { Engine } from '../engine.ts'
-import { EngineError, type NetworkBody } from '../engine-types.ts'
+import { type ContainerBody, EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
-import type { Firewall, OnLost } from './firewall.ts'
+import type { OnLost } from './firewall.ts'
+import type { Gate, Guarded, RunInside } from './gate.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
 import { hostOpening, type Opening, openingsFor } from './openings.ts'
@@ -22,7 +28,7 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
-  readonly firewall: Pick<Firewall, 'open' | 'close'>
+  readonly gate: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'>
   readonly host: Pick<HostNetwork, 'interfaces' | 'routes'>
 }
 
@@ -50,6 +56,9 @@ export class JobNetwork {
   env: readonly string[] = []
   readonly #parts: JobNetworkParts
   readonly #options: JobNetworkOptions
+  #gateway = ''
+  /** What opens the way to its proxy. */
+  #place: readonly Opening[] = []
 
   constructor(parts: JobNetworkParts, options: JobNetworkOptions) {
     this.#parts = parts
@@ -61,23 +70,31 @@ export class JobNetwork {
     this.bridge = bridgeOf(options.policy, options.claimId)
   }
 
-  /** Before the container is made. Throws SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED. */
-  async open(): Promise<void> {
-    const body = await this.#create()
-    await this.#readBack(body)
-    await this.#enforce(false)
+  /** Of the host on its bridge; '' before it is made. */
+  get gateway(): string {
+    return this.#gateway
+  }
+
+  /**
+   * Before the container is made: what it is to be made of in place of `body`. Throws
+   * SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED.
+   */
+  async open(body: ContainerBody): Promise<ContainerBody> {
+    const made = await this.#create()
+    await this.#readBack(made)
+    this.#place = await this.#listen(false)
+    return await this.#parts.gate.open(this.#guarded(), body)
   }
 
   /** In place of `open`, where a process before this one has opened it. */
-  async adopt(): Promise<void> {
-    await this.#enforce(true)
+  async adopt(body: ContainerBody): Promise<ContainerBody> {
+    this.#place = await this.#listen(true)
+    return await this.#parts.gate.adopt(this.#guarded(), body)
   }
 
-  async #enforce(isResumed: boolean): Promise<void> {
-    const { policy, nameServers, onLost } = this.#options
-    const openings = openingsFor(policy, this.bridge, nameServers)
-    const proxy = await this.#listen(isResumed)
-    await this.#parts.firewall.open(this.bridge, [...openings, ...proxy], onLost)
+  /** Once the container runs, before anything of the job does. Throws NETWORK_UNENFORCED. */
+  async prove(run: RunInside): Promise<void> {
+    await this.#parts.gate.prove(this.#guarded(), run)
   }
 
   /** Opens the way to the proxy, which listens by then: else another's server could be there. */
@@ -96,11 +113,19 @@ export class JobNetwork {
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
   async remove(): Promise<void> {
-    const { engine, firewall } = this.#parts
+    const { engine, gate } = this.#parts
     this.#options.proxy?.close()
     const claim = { 'runner-mesh.claim': this.#options.claimId }
+    await gate.leave(this.#guarded())
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
-    await firewall.close(this.bridge)
+    await gate.close(this.#guarded())
+  }
+
+  #guarded(): Guarded {
+    const { jobId, name, policy, labels, onLost } = this.#options
+    const { bridge, gateway, nameServers } = this
+    const openings = [...openingsFor(policy, bridge, this.#options.nameServers), ...this.#place]
+    return { jobId, name, bridge, gateway, policy, openings, nameServers, labels, onLost }
   }
 
   async #create(): Promise<NetworkBody> {
@@ -113,6 +138,8 @@ export class JobNetwork {
       const body = networkBody({ name, bridge: this.bridge, subnet, labels })
       try {
         await engine.createNetwork(body)
+        // Engines take the first one for themselves.
+        this.#gateway = formatAddress(rangeOf(subnet).first + 1)
         return body
       } catch (error) {
         // Another agent of this engine was faster, or a network that is none of ours.
