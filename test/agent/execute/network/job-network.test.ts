@@ -67,8 +67,9 @@ beforeEach(() => {
       opened.push([bridge, openings.map(openingKey)])
       return body
     },
-    adopt: async ({ bridge, openings }: Guarded) => {
+    adopt: async ({ bridge, openings }: Guarded, body: ContainerBody) => {
       opened.push([bridge, openings.map(openingKey)])
+      return body
     },
     prove: async () => undefined,
     leave: async () => void closed.push(`leave ${made.length}`),
