@@ -10,11 +10,15 @@ import type { InviteBook } from '../protocol/mesh/joining/invite-book.ts'
 import type { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
+import type { Registers } from './claim/ports.ts'
 import type { AgentSettings } from './config.ts'
+import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
+import type { HostDoor } from './policy/host-door.ts'
+import { hostPolicyOf } from './policy/policy-settings.ts'
 import { EngineWatch } from './probe/engine-watch.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { networkProblems } from './probe/probe.ts'
@@ -27,9 +31,12 @@ export interface AgentParts {
   readonly store: MeshStore
   readonly engine: Engine
   readonly images: Images
+  readonly disks: Disks
   readonly host: HostProfile
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined
+  /** Closed outside its owner's hours, and while the host is busy. */
+  readonly door: HostDoor
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock
@@ -80,6 +87,7 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
     get isolation() {
       return host.isolation.now
     },
+    policy: hostPolicyOf(settings.policy),
     // Known once it was tried.
     get builder() {
       return host.offersBuilder()
@@ -91,11 +99,12 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
 /** `onChange` is told that this host offers something else than it did. */
 export function engineWatchOf(
   { engine, host, clock, log }: AgentParts,
-  killBudgetMs: () => number,
+  registers: Pick<Registers, 'profile'>,
   onChange: () => void
 ): EngineWatch {
   const { isolation } = host
-  const tryRuntimes = (signal: AbortSignal) => host.tryRuntimes(killBudgetMs(), signal)
+  const tryRuntimes = (signal: AbortSignal) =>
+    host.tryRuntimes(registers.profile().killBudgetMs, signal)
   return new EngineWatch({ engine, isolation, tryRuntimes, onChange, clock, log })
 }
 

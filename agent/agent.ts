@@ -2,8 +2,7 @@ import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
 import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
-import type { Capacity } from '../protocol/core/advertisement.ts'
-import { freeOf } from '../protocol/core/capacity.ts'
+import { freeOf, NO_ROOM } from '../protocol/core/capacity.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import { SECRETS_REQUEST_MS_MAX } from '../protocol/core/secret-limits.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -39,6 +38,7 @@ import { Renewer } from './claim/renewer.ts'
 import type { ControlParts } from './control/parts.ts'
 import { ControlServer } from './control/server.ts'
 import { DeadlineFile } from './execute/deadline-file.ts'
+import { diskLimitOf } from './execute/disk/disk-control.ts'
 import { Executor } from './execute/executor.ts'
 import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
@@ -62,7 +62,6 @@ const GREET_AFTER_MS = 1_200
 const LOG_REQUEST_MS_MAX = 10_000
 /** Time that feeds get to bring the last lines to the gateway when the agent stops. */
 const FEED_GRACE_MS = 3_000
-const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
 export class Agent implements Supervised {
@@ -110,7 +109,7 @@ export class Agent implements Supervised {
       }
     )
     this.#executor = new Executor(
-      { engine, images: parts.images, clock, log, networks: parts.networks },
+      { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -133,8 +132,7 @@ export class Agent implements Supervised {
     const logs = new AttemptLogs({ spool, feeds: this.#feeds, clock, log })
     const registers = untilFailed(this.#member, this.#failed.signal)
     this.#registers = registers
-    const killBudgetMs = (): number => registers.profile().killBudgetMs
-    this.#engineWatch = engineWatchOf(parts, killBudgetMs, () => this.#offerChanged())
+    this.#engineWatch = engineWatchOf(parts, registers, () => this.#offerChanged())
     this.#claimer = new Claimer({
       registers,
       clock,
@@ -150,6 +148,7 @@ export class Agent implements Supervised {
       secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
+      isOpen: () => parts.door.closing === undefined,
       onHeld: (change) => this.#life.tell(change)
     })
     const { isTrying } = host
@@ -175,9 +174,11 @@ export class Agent implements Supervised {
       log.info({ state: this.#life.state }, 'state changed')
       this.#offerChanged()
     })
-    this.#lifeline.onChange(() => this.#offerChanged())
-    this.#parts.disk.onChange(() => this.#offerChanged())
-    this.#parts.networks?.onChange(() => this.#offerChanged())
+    const { disk, door, networks } = this.#parts
+    for (const part of [this.#lifeline, disk, networks, door]) {
+      part?.onChange(() => this.#offerChanged())
+    }
+    door.start()
     await this.#lifeline.start()
     const candidates = await removeLeftovers(this.#recovery())
     this.#claimer.expect(candidates)
@@ -207,6 +208,7 @@ export class Agent implements Supervised {
     this.#leaving = true
     this.#life.tell({ kind: 'drain' })
     this.#quit.abort()
+    this.#parts.door.stop()
     await this.#claimer.stop()
     await this.#reaper.stop()
     this.#engineWatch.stop()
@@ -227,6 +229,7 @@ export class Agent implements Supervised {
   async abandon(): Promise<void> {
     this.#failed.abort()
     this.#quit.abort()
+    this.#parts.door.stop()
     this.#claimer.quit()
     this.#advertiser.silence()
     this.#engineWatch.stop()
@@ -295,7 +298,7 @@ export class Agent implements Supervised {
   }
 
   async #statement(): Promise<Statement> {
-    const { settings, host, key } = this.#parts
+    const { settings, host, key, door } = this.#parts
     return {
       peerId: key.peerId,
       name: settings.name,
@@ -304,8 +307,10 @@ export class Agent implements Supervised {
       version: VERSION,
       ...offerOf(this.#parts),
       networkRules: this.#parts.networks?.rules,
+      diskLimit: diskLimitOf(host.disk()),
+      closing: door.closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
-      free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,
+      free: this.#hasRoom && door.closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
       engine: host.engine.version,
       jobs: this.#claimer.heldJobs
@@ -344,6 +349,7 @@ export class Agent implements Supervised {
       problems: () => [
         ...this.#lifeline.problems(),
         ...hostProblems(this.#parts),
+        ...this.#parts.door.problems(),
         ...this.#claimer.problems(),
         ...keyLines(this.#member.sharedKeys())
       ],

@@ -2,9 +2,12 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { Resources } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { SecretFile } from './attempt-secrets.ts'
 import { Container, EVENT_LAG_MS_MAX } from './container.ts'
+import { BoxDisk } from './disk/box-disk.ts'
+import type { JobDisk } from './disk/job-disk.ts'
 import type { Engine } from './engine.ts'
 import type { ContainerBody, ContainerExec, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
@@ -13,6 +16,7 @@ import { withDefaults } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { OutputPace } from './output-pace.ts'
+import { pidsRefused } from './pids-events.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
@@ -39,6 +43,8 @@ const KILL_REASON_MS_MAX = 1_000
 const KILLED = 137
 /** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
 const TERM_MS_MAX = 2_000
+/** Milliseconds for a question about its disk. */
+const ASK_MS_MAX = 10_000
 /** Times in a row that a look at what a begun step left may fail. */
 const FOLLOW_TRIES_MAX = 5
 const FOLLOW_PAUSE_MS = 500
@@ -57,6 +63,9 @@ export interface ContainerSandboxOptions {
   readonly profile: Profile
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
+  /** Absent where all that it writes is in memory, and counted as such. */
+  readonly disk?: JobDisk | undefined
+  readonly resources: Resources
   /** Absent for a job without one. */
   readonly network?:
     | Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'prove' | 'remove'>
@@ -70,6 +79,7 @@ export class ContainerSandbox implements Sandbox {
   readonly #log: Log
   readonly #options: ContainerSandboxOptions
   readonly #container: Container
+  readonly #disk: BoxDisk
   readonly #pace: OutputPace
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
   #inFlight: Promise<unknown> = Promise.resolve()
@@ -82,8 +92,11 @@ export class ContainerSandbox implements Sandbox {
     this.#log = parts.log
     this.#options = options
     this.#pace = new OutputPace(() => parts.clock.monotonicMs())
-    const { jobId, name, image, body } = options
-    this.#container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
+    const { jobId, name, image, body, resources, disk } = options
+    const container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
+    this.#container = container
+    const ask = this.#ask
+    this.#disk = new BoxDisk({ jobId, resources, container, ask, log: parts.log }, disk)
   }
 
   async create(signal: AbortSignal): Promise<void> {
@@ -96,7 +109,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    await orAbort(this.#flown(this.#container.start()), signal)
+    await orAbort(this.#flown(this.#start()), signal)
     const { network, profile, image } = this.#options
     const user = profile.user ?? (image.user || '0')
     await network?.prove(async (command) => {
@@ -124,6 +137,7 @@ export class ContainerSandbox implements Sandbox {
       signal.throwIfAborted()
       if (codeOf(error) === 'SOURCE_TOO_LARGE') throw error
       const died = await this.#container.death()
+      this.#disk.throwIfBreached(error)
       if (died !== undefined) throw new SandboxDied(died.exitCode, { cause: error })
       throw error
     }
@@ -134,6 +148,7 @@ export class ContainerSandbox implements Sandbox {
     const { watch } = this.#container
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
+    const refusedBefore = await this.#pidsRefused()
     let execId = ''
     let end: ExecEnd
     try {
@@ -160,13 +175,17 @@ export class ContainerSandbox implements Sandbox {
         ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
       )
     }
-    return await this.#judged(end.code, execId, oom)
+    const judged = await this.#judged(end.code, execId, oom)
+    if (judged.kind !== 'exited' || judged.code === 0 || judged.oom) return judged
+    const pidsFull = (await this.#pidsRefused()) > refusedBefore
+    return { ...judged, ...(pidsFull ? { pidsFull } : {}) }
   }
 
   async attach(since: number): Promise<void> {
     await this.#container.attach((since / 1_000).toFixed(3))
     const { network, body } = this.#options
     await this.#container.compareAdopted((await network?.adopt(body)) ?? body)
+    this.#disk.watch()
   }
 
   async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {
@@ -206,6 +225,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async close(): Promise<void> {
+    this.#disk.unwatch()
     await this.#inFlight.catch(() => undefined)
     const { jobId, name, body, network, cleanUpMsMax } = this.#options
     const leftovers = [
@@ -213,6 +233,7 @@ export class ContainerSandbox implements Sandbox {
       ...volumesOf(body).map((volume) => {
         return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
       }),
+      { what: `the disk of ${name}`, remove: () => this.#disk.remove() },
       ...(network === undefined
         ? []
         : [{ what: `network ${network.name}`, remove: () => network.remove() }])
@@ -225,13 +246,14 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #unpack(archive: Readable, signal: AbortSignal): Promise<void> {
-    const { image, profile, body } = this.#options
+    const { image, profile, body, resources } = this.#options
     const { watch } = this.#container
     const before = watch.oomKills
     const isShort = (): boolean => watch.oomKills > before
     const parts = {
       profile,
       body,
+      resources,
       imageUser: image.user,
       helper: (command: readonly string[], user: string, stdin?: Readable) =>
         this.#helper(command, user, signal, stdin),
@@ -246,7 +268,23 @@ export class ContainerSandbox implements Sandbox {
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
     const { network, body } = this.#options
-    await this.#container.create(await network?.open(body))
+    const [asked] = await Promise.all([network?.open(body), this.#disk.open()])
+    await this.#container.create(asked)
+  }
+
+  async #start(): Promise<void> {
+    await this.#container.start()
+    await this.#disk.started()
+  }
+
+  /** In a box that may have neither time nor a process to spare. */
+  readonly #ask = async (command: readonly string[]): Promise<string> => {
+    const signal = AbortSignal.timeout(ASK_MS_MAX)
+    return await this.#helper(command, this.#options.profile.helper, signal)
+  }
+
+  async #pidsRefused(): Promise<number> {
+    return await pidsRefused(await this.#container.pid())
   }
 
   /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */
@@ -313,13 +351,17 @@ export class ContainerSandbox implements Sandbox {
       const died = await this.#death(oom)
       if (died !== undefined) return died
     }
-    return { kind: 'exited', code, oom: oom() }
+    const isOom = oom()
+    const diskFull = !isOom && (await this.#disk.isFull(WORKSPACE_INSIDE))
+    return { kind: 'exited', code, oom: isOom, ...(diskFull ? { diskFull } : {}) }
   }
 
   /** Undefined while the container runs. */
   async #death(oom: () => boolean): Promise<StepEnd | undefined> {
     const died = await this.#container.death()
-    return died && { ...died, oom: oom() }
+    if (died === undefined) return undefined
+    const { breach } = this.#disk
+    return breach === undefined ? { ...died, oom: oom() } : { kind: 'over_disk', breach }
   }
 
   async #helper(

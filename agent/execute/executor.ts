@@ -12,6 +12,8 @@ import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { Disks } from './disk/disks.ts'
+import type { JobDisk } from './disk/job-disk.ts'
 import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
@@ -27,7 +29,13 @@ import { peerSuffix } from './peer-suffix.ts'
 import { HOLDER } from './profile-holder.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import type { OfferedRuntime } from './runtime.ts'
-import { containerBody, PROFILE_LABEL, sandboxLabels } from './sandbox-profile.ts'
+import {
+  containerBody,
+  PROFILE_LABEL,
+  type Profile,
+  sandboxLabels,
+  WORKSPACE_INSIDE
+} from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Workspace } from './workspace.ts'
 
@@ -38,6 +46,8 @@ export interface ExecutorParts {
   readonly log: Log
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined
+  /** Absent where nobody looks at what jobs write. */
+  readonly disks?: Disks | undefined
 }
 
 export interface ExecutorOptions {
@@ -111,7 +121,8 @@ export class Executor {
     this.#live.set(name, input)
     try {
       const spec = asRunHere(input.spec, this.#options.platforms)
-      return await this.#attempt(name, { ...input, spec })
+      const resources = this.#parts.disks?.resourcesOf(spec.resources) ?? spec.resources
+      return await this.#attempt(name, { ...input, spec: { ...spec, resources } })
     } finally {
       this.#live.delete(name)
       this.#parts.images.release(input.claimId)
@@ -142,7 +153,8 @@ export class Executor {
       return claims
     }
     const limits = { owned: withLive, limitMs: REAP_MS_MAX }
-    return await reap({ engine, peerId, workspaces, leases, ...limits })
+    const { disks } = this.#parts
+    return await reap({ engine, disks, peerId, workspaces, leases, ...limits })
   }
 
   /** Removes what a trial of this engine has left, and gives the containers' names. */
@@ -209,6 +221,8 @@ export class Executor {
       runsIn: input.runsIn
     })
     const network = this.#network(volume, input, runtime)
+    const places = imageVolumes(jobId, image)
+    const disk = this.#disk(input, profile, places, ground.host.userBase)
     const made = containerBody(
       profile,
       {
@@ -224,7 +238,8 @@ export class Executor {
         guard: ground.guard,
         users: ground.users,
         resources: spec.resources,
-        imageVolumes: imageVolumes(jobId, image),
+        imageVolumes: places,
+        disk: disk?.volume,
         runtime
       },
       ground.host
@@ -232,8 +247,22 @@ export class Executor {
     const { userBase } = ground.host
     const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
+    const { resources } = spec
+    const box = { jobId, name, image, profile, body, cleanUpMsMax, network, disk, resources }
     return new ContainerSandbox(this.#parts, box)
+  }
+
+  /** None for a box that writes to memory alone. */
+  #disk(
+    { claimId, spec }: Bound,
+    { readOnlyRoot }: Profile,
+    places: readonly string[],
+    owner: number
+  ): JobDisk | undefined {
+    if (readOnlyRoot) return undefined
+    const bytes = spec.resources.diskBytes ?? 0
+    const at = { workspace: WORKSPACE_INSIDE, imageVolumes: places }
+    return this.#parts.disks?.diskOf({ claimId, bytes, owner, ...at })
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */

@@ -4,12 +4,14 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { EGRESS_PORT } from '../../protocol/core/egress-limits.ts'
 import { type Isolation, isolationFor } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
+import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
 import { classOf } from '../execute/runtime.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
+import type { DiskShown } from './disk-trial.ts'
 import { HostIsolation } from './host-isolation.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
 import type { ProvenPlatforms } from './proven-platforms.ts'
@@ -26,6 +28,8 @@ export interface ProbeParts {
   readonly trial: () => Promise<HostProblem | undefined>
   /** What the engine's other runtimes give; see tryRuntimes. */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
+  /** What keeps jobs to their disk here; see tryDisk. */
+  readonly tryDisk: () => Promise<DiskShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
   readonly others: () => Promise<ProvenPlatforms>
   /** What keeps jobs from building images here; absent where the owner does not offer it. */
@@ -42,7 +46,8 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   const [version, busybox] = await Promise.all([gitVersion(), busyboxProblem(settings.busybox)])
   const size = {
     cpus: Math.min(cpus().length, info.cpus),
-    memoryBytes: Math.min(totalmem(), info.memoryBytes)
+    memoryBytes: Math.min(totalmem(), info.memoryBytes),
+    diskBytes: await freeBytes(settings.volumes ?? settings.state, info.rootDir)
   }
   const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
@@ -79,11 +84,12 @@ interface Shown {
 
 /** What they show is added to `shown`. */
 function trialsOf(
-  { trial, others, tryRuntimes, tryBuilder }: ProbeParts,
+  { trial, others, tryDisk, tryRuntimes, tryBuilder }: ProbeParts,
   { problems, platforms, isolation }: Shown,
   isHopeless: boolean
-): Pick<HostProfile, 'problems' | 'trial' | 'tryRuntimes' | 'isTrying' | 'offersBuilder'> {
+): Pick<HostProfile, 'problems' | 'trial' | 'tryRuntimes' | 'isTrying' | 'disk' | 'offersBuilder'> {
   let ofRuntimes: readonly HostProblem[] = []
+  let disk: DiskControl = 'watch'
   let trying = 0
   let offersBuilder = false
   const during = async (work: () => Promise<void>): Promise<void> => {
@@ -99,12 +105,16 @@ function trialsOf(
       return [...problems, ...isolationProblems(isolation), ...ofRuntimes]
     },
     isTrying: () => trying > 0,
+    disk: () => disk,
     offersBuilder: () => offersBuilder,
     trial: () =>
       during(async () => {
         const shown = await trial()
         if (shown !== undefined) problems.push(shown)
         if (shown?.blocking === true) return
+        const { control, problems: why } = await tryDisk()
+        disk = control
+        problems.push(...why)
         const found = await others()
         platforms.push(...found.platforms)
         problems.push(...found.problems)

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import type { Capacity } from '../core/advertisement.ts'
+import { type Advertisement, type Capacity, DISK_LIMITS } from '../core/advertisement.ts'
+import type { Closing } from '../core/closing.ts'
+import type { HostPolicy } from '../core/host-policy.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
 import { NETWORK_ABILITIES, NETWORK_RULES } from '../core/network.ts'
 import type { AgentView } from '../core/observation.ts'
@@ -17,10 +19,27 @@ export const agentStateSchema = z.enum([
 export const capacitySchema = z.strictObject({
   cpu: z.number().describe('cores'),
   memoryBytes: z.number().int(),
+  diskBytes: z.number().int().describe('of the engine, for what jobs write; 0 where not said'),
   jobs: z.number().int()
 })
 
 const levelSchema = z.enum(ISOLATION_LEVELS)
+
+const patternsSchema = z.array(z.string())
+
+const policySchema = z
+  .strictObject({
+    repositories: patternsSchema,
+    refs: patternsSchema,
+    events: patternsSchema,
+    authors: patternsSchema,
+    images: patternsSchema,
+    registries: patternsSchema,
+    pinned: z.boolean(),
+    trustedOnly: z.boolean()
+  })
+  .nullable()
+  .describe("what the agent's owner takes; an empty list takes all, as null does")
 
 /** What one member knows of an agent: its state as seen from here, and what it advertises. */
 export const agentSightingShape = {
@@ -43,9 +62,18 @@ export const agentSightingShape = {
     })
     .nullable()
     .describe('that jobs may have there; `rules` is what keeps them to it'),
+  policy: policySchema,
+  closing: z
+    .strictObject({ by: z.enum(['hours', 'load']), text: z.string() })
+    .nullable()
+    .describe('why no new job begins there for now, though the agent is up'),
   capacity: capacitySchema.nullable(),
   free: capacitySchema.nullable(),
   diskFreeBytes: z.number().int().nullable(),
+  diskLimit: z
+    .enum(DISK_LIMITS)
+    .nullable()
+    .describe('what keeps a job to its disk: a full file system, somebody who looks, or nobody'),
   engine: z.string().nullable(),
   roundTripMs: z.number().nullable(),
   lastSeenMs: z.number().int().nullable().describe('milliseconds since the last sign of life'),
@@ -71,9 +99,9 @@ export function agentSighting(
     isolation: ad === undefined ? null : isolationDocument(ad.isolation),
     networks:
       ad === undefined ? null : { offered: [...ad.networks], rules: ad.networkRules ?? null },
-    capacity: ad === undefined ? null : capacityDocument(ad.capacity),
-    free: ad === undefined ? null : capacityDocument(ad.free),
-    diskFreeBytes: ad?.diskFreeBytes ?? null,
+    policy: policyDocument(ad?.policy),
+    closing: closingDocument(ad?.closing),
+    ...roomDocument(ad),
     engine: ad?.engine ?? null,
     roundTripMs: link?.rttMs ?? null,
     lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
@@ -82,10 +110,35 @@ export function agentSighting(
   }
 }
 
+function roomDocument(ad: Advertisement | undefined) {
+  if (ad === undefined) return { capacity: null, free: null, diskFreeBytes: null, diskLimit: null }
+  const { capacity, free, diskFreeBytes, diskLimit } = ad
+  const sizes = { capacity: capacityDocument(capacity), free: capacityDocument(free) }
+  return { ...sizes, diskFreeBytes, diskLimit }
+}
+
 function isolationDocument({ offered, levels = [], required }: Isolation) {
   return { offered, levels: [...levels], required: required ?? null }
 }
 
-function capacityDocument({ cpuMilli, memoryBytes, jobs }: Capacity) {
-  return { cpu: cpuMilli / 1_000, memoryBytes, jobs }
+function policyDocument(policy: HostPolicy | undefined): AgentSighting['policy'] {
+  if (policy === undefined) return null
+  const { repositories, refs, events, authors, images, registries, ...flags } = policy
+  return {
+    repositories: [...repositories],
+    refs: [...refs],
+    events: [...events],
+    authors: [...authors],
+    images: [...images],
+    registries: [...registries],
+    ...flags
+  }
+}
+
+function closingDocument(closing: Closing | undefined): AgentSighting['closing'] {
+  return closing === undefined ? null : { by: closing.by, text: closing.text }
+}
+
+function capacityDocument({ cpuMilli, memoryBytes, diskBytes, jobs }: Capacity) {
+  return { cpu: cpuMilli / 1_000, memoryBytes, diskBytes, jobs }
 }

@@ -1,4 +1,5 @@
 import type { Advertisement } from './advertisement.ts'
+import { diskOf } from './capacity.ts'
 import { CLAIM_RANK_MAX, EMULATED_WEIGHT, PLACEMENT_ROOM_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import type { Digest } from './ports.ts'
@@ -61,7 +62,7 @@ export function isCandidate(job: Wanted, view: AgentView): boolean {
   return (
     takesJobs(view) &&
     fits(job, advertisement).length === 0 &&
-    lacksRoom(job.spec, advertisement.free).length === 0
+    lacksRoom(job.spec, advertisement).length === 0
   )
 }
 
@@ -70,11 +71,12 @@ export function isCandidate(job: Wanted, view: AgentView): boolean {
  * burst spreads by room, and a fraction of that where the platform is only emulated.
  */
 export function weightOf(spec: JobSpec, advertisement: Advertisement): number {
-  const { free } = advertisement
+  const { free, capacity } = advertisement
   const room = Math.min(
     free.jobs,
     free.cpuMilli / Math.max(1, spec.resources.cpuMilli),
     free.memoryBytes / Math.max(1, spec.resources.memoryBytes),
+    free.diskBytes / Math.max(1, diskOf(spec.resources, capacity)),
     PLACEMENT_ROOM_MAX
   )
   const native = platformFor(spec, advertisement.platforms)?.native === true

@@ -1,4 +1,6 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
+import { diskOf } from './capacity.ts'
+import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
 import {
   ENGINE_INSIDE,
   formatIsolation,
@@ -14,8 +16,9 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`, `builder`;
-   * for lacking room `free slot` and so on.
+   * `platform`, `slot`, `cpu`, `memory`, `disk`, `label KEY`, `isolation`, `enforced network`,
+   * `builder`; for lacking room `free slot` and so on; `policy` for what the agent's owner does not
+   * take.
    */
   readonly requirement: string
   readonly wanted: string
@@ -25,31 +28,37 @@ export interface Unmet {
 /** The part of an advertisement that never changes with load. */
 export type Offer = Pick<
   Advertisement,
-  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'builder'
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'policy' | 'builder'
 >
 
 /** A job with what its run says of it. */
 export interface Wanted {
   readonly spec: JobSpec
   readonly trust: Trust
+  readonly origin: JobOrigin
 }
 
 /** What the agent lacks to ever run the job; empty when it fits. */
-export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
+export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
+  const { spec, trust } = wanted
   return [
     ...unmetPlatform(spec, offer.platforms),
-    ...unmetAmounts(spec, offer.capacity, ''),
+    ...unmetAmounts(spec, offer.capacity, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation({ spec, trust }, offer),
     ...unmetNetwork(spec.network, offer.networks),
-    ...unmetBuilder({ spec, trust }, offer.builder)
+    ...unmetPolicy(wanted, offer.policy),
+    ...unmetBuilder(wanted, offer.builder)
   ]
 }
 
 /** What is missing to run the job now beside those held; empty when there is room. */
-export function lacksRoom(spec: JobSpec, free: Capacity): readonly Unmet[] {
-  return unmetAmounts(spec, free, 'free ')
+export function lacksRoom(spec: JobSpec, { free, capacity }: Room): readonly Unmet[] {
+  return unmetAmounts(spec, free, capacity, 'free ')
 }
+
+/** What an agent has left, of what it has. */
+export type Room = Pick<Advertisement, 'free' | 'capacity'>
 
 type PlatformWish = Pick<JobSpec, 'platform' | 'emulation'>
 
@@ -75,8 +84,14 @@ function unmetPlatform(wish: PlatformWish, platforms: readonly Platform[]): Unme
   return [{ requirement: 'platform', wanted, offered: offered.join(', ') || 'none' }]
 }
 
-function unmetAmounts(spec: JobSpec, has: Capacity, prefix: '' | 'free '): Unmet[] {
+function unmetAmounts(
+  spec: JobSpec,
+  has: Capacity,
+  capacity: Capacity,
+  prefix: '' | 'free '
+): Unmet[] {
   const { cpuMilli, memoryBytes } = spec.resources
+  const diskBytes = diskOf(spec.resources, capacity)
   const unmet: Unmet[] = []
   if (has.jobs < 1) {
     unmet.push({ requirement: `${prefix}slot`, wanted: '1', offered: String(has.jobs) })
@@ -88,6 +103,10 @@ function unmetAmounts(spec: JobSpec, has: Capacity, prefix: '' | 'free '): Unmet
   if (has.memoryBytes < memoryBytes) {
     const [wanted, offered] = [formatBytes(memoryBytes), formatBytes(has.memoryBytes)]
     unmet.push({ requirement: `${prefix}memory`, wanted, offered })
+  }
+  if (has.diskBytes < diskBytes) {
+    const [wanted, offered] = [formatBytes(diskBytes), formatBytes(has.diskBytes)]
+    unmet.push({ requirement: `${prefix}disk`, wanted, offered })
   }
   return unmet
 }
@@ -111,6 +130,16 @@ function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[])
   const wanted = lacking.join(', ')
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
+}
+
+/** The requirement that no host can be set up for: its owner says no. */
+export const POLICY = 'policy'
+
+function unmetPolicy(wanted: Wanted, policy: HostPolicy | undefined): Unmet[] {
+  if (policy === undefined) return []
+  return refusalsOf(wanted, policy).map((refused) => {
+    return { requirement: POLICY, wanted: refused, offered: 'refused by its owner' }
+  })
 }
 
 function unmetBuilder({ spec, trust }: Wanted, offered = false): Unmet[] {

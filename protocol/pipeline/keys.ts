@@ -53,7 +53,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'cache'
     ]
   },
-  resources: { built: ['cpu', 'memory'], later: ['disk', 'pids', 'gpu'] },
+  resources: { built: ['cpu', 'memory', 'disk'], later: ['pids', 'gpu'] },
   secret: { built: ['file'], later: [] },
   network: { built: ['allow'], later: [] },
   step: { built: ['name', 'run', 'timeout'], later: ['always'] }

@@ -1,4 +1,4 @@
-import type { Advertisement, Capacity, Platform } from '../core/advertisement.ts'
+import type { Advertisement, Capacity, DiskLimit, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
 import { ISOLATION_LEVELS, type Isolation, type IsolationLevel } from '../core/isolation.ts'
 import {
@@ -9,7 +9,7 @@ import {
   RENEW_ITEMS_MAX
 } from '../core/limits.ts'
 import type { NetworkAbility, NetworkRules } from '../core/network.ts'
-import { messageCodec } from './codec.ts'
+import { loose, messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
   bytesOf,
@@ -20,9 +20,17 @@ import {
   lineOrNone,
   list,
   need,
+  optional,
   peerId
 } from './fields.ts'
 import * as wire from './generated/gossip.ts'
+import {
+  closingFromWire,
+  closingToWire,
+  HOST_POLICY_LIMITS,
+  policyFromWire,
+  policyToWire
+} from './host-policy-parts.ts'
 import { checkLabel } from './job-spec-parts.ts'
 import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
@@ -59,6 +67,12 @@ const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
   vm: wire.IsolationLevel.ISOLATION_LEVEL_VM
 })
 
+const diskLimits = names<DiskLimit, wire.DiskLimit>('diskLimit', {
+  none: wire.DiskLimit.DISK_LIMIT_NONE,
+  soft: wire.DiskLimit.DISK_LIMIT_SOFT,
+  hard: wire.DiskLimit.DISK_LIMIT_HARD
+})
+
 const advertisements = messageCodec<Advertisement, wire.Advertisement>({
   what: 'advertisement',
   generated: wire.Advertisement,
@@ -67,21 +81,26 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     labels: LABELS_MAX,
     jobs: RENEW_ITEMS_MAX,
     networks: NETWORKS_MAX,
+    policy: HOST_POLICY_LIMITS,
     isolation: { levels: LEVELS_MAX }
   },
   bytesMax: GOSSIP_BYTES_MAX,
-  toWire: (ad) => ({
-    ...same(ad),
-    boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
-    state: states.toWire(ad.state),
-    networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
-    ...(ad.networkRules === undefined ? {} : { networkRules: rules.toWire(ad.networkRules) }),
-    labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
-    isolation: isolationToWire(ad.isolation),
-    builder: ad.builder === true,
-    capacity: capacity(ad.capacity),
-    free: capacity(ad.free)
-  }),
+  toWire: (ad) =>
+    loose<wire.Advertisement>({
+      ...same(ad),
+      boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
+      state: states.toWire(ad.state),
+      networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
+      networkRules: optional(ad.networkRules, rules.toWire),
+      labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
+      isolation: isolationToWire(ad.isolation),
+      diskLimit: diskLimits.toWire(ad.diskLimit),
+      builder: ad.builder === true,
+      policy: optional(ad.policy, policyToWire),
+      closing: optional(ad.closing, closingToWire),
+      capacity: capacity(ad.capacity),
+      free: capacity(ad.free)
+    }),
   fromWire: (message) => ({
     ...same(message),
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
@@ -91,6 +110,9 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       message.networkRules === undefined ? undefined : rules.fromWire(message.networkRules),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
+    diskLimit: diskLimits.fromWire(message.diskLimit),
+    policy: optional(message.policy, policyFromWire),
+    closing: optional(message.closing, closingFromWire),
     ...(message.builder ? { builder: true } : {}),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
@@ -114,6 +136,9 @@ type Converted =
   | 'networkRules'
   | 'labels'
   | 'isolation'
+  | 'diskLimit'
+  | 'policy'
+  | 'closing'
   | 'builder'
   | 'capacity'
   | 'free'
@@ -166,6 +191,7 @@ function capacity(value: Capacity): wire.Capacity {
   return {
     cpuMilli: count(value.cpuMilli, 'cpuMilli'),
     memoryBytes: count(value.memoryBytes, 'memoryBytes'),
+    diskBytes: count(value.diskBytes, 'diskBytes'),
     jobs: count(value.jobs, 'jobs', RENEW_ITEMS_MAX)
   }
 }

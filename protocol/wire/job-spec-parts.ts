@@ -13,6 +13,7 @@ import {
   STEPS_PER_JOB_MAX
 } from '../core/limits.ts'
 import type { JobSpec, Resources, StepSpec } from '../core/run.ts'
+import { JOB_DISK_BYTES_MAX } from '../core/volume-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { CHARACTER_BYTES_MAX, line, lineOrNone, refuse, textBytes } from './fields.ts'
@@ -103,6 +104,7 @@ function readStep(reader: FieldReader): StepSpec {
 }
 
 function writeResources(writer: FieldWriter, resources: Resources): void {
+  writer.optionalCount(3, 'diskBytes', resources.diskBytes, JOB_DISK_BYTES_MAX, 1)
   writer.count(2, 'memoryBytes', resources.memoryBytes, MEMORY_BYTES_MAX, 1)
   writer.count(1, 'cpuMilli', resources.cpuMilli, CPU_MILLI_MAX, 1)
 }
@@ -110,7 +112,8 @@ function writeResources(writer: FieldWriter, resources: Resources): void {
 function readResources(reader: FieldReader): Resources {
   return {
     cpuMilli: reader.count(1, 'cpuMilli', CPU_MILLI_MAX, 1),
-    memoryBytes: reader.count(2, 'memoryBytes', MEMORY_BYTES_MAX, 1)
+    memoryBytes: reader.count(2, 'memoryBytes', MEMORY_BYTES_MAX, 1),
+    diskBytes: reader.optionalCount(3, 'diskBytes', JOB_DISK_BYTES_MAX, 1)
   }
 }
 

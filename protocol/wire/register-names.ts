@@ -51,7 +51,8 @@ export const reasons = numbered<Reason>('reason', {
   drained: 13,
   lease_lost: 14,
   log_limit: 15,
-  quarantined: 16
+  quarantined: 16,
+  disk_limit: 17
 })
 
 export const stepStates = numbered<StepResult['state']>('step state', {

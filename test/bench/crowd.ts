@@ -37,7 +37,9 @@ const OFFER = {
   networks: [],
   labels: {},
   isolation: { offered: 'runc' as const, required: undefined },
-  capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, jobs: SLOTS }
+  diskLimit: 'soft' as const,
+  policy: undefined,
+  capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, diskBytes: 80 * GIB, jobs: SLOTS }
 }
 
 export interface CrowdReport {
@@ -218,7 +220,8 @@ class CrowdAgent {
       engine: '',
       jobs: this.#claimer.heldJobs,
       sentAtMs: 0,
-      leaving: false
+      leaving: false,
+      closing: undefined
     }
   }
 }
@@ -242,6 +245,7 @@ function claimerOf(scene: Scene, registers: Registers, onHeld: () => void): Clai
     offer: OFFER,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     mayClaim: () => true,
+    isOpen: () => true,
     onHeld
   })
 }

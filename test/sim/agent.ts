@@ -141,10 +141,12 @@ export class SimAgent {
       ...this.#offer,
       free: freeOf(this.#ledger),
       diskFreeBytes: 0,
+      diskLimit: 'soft',
       engine: '',
       jobs: [],
       sentAtMs: 0,
-      leaving: false
+      leaving: false,
+      closing: undefined
     } as const
     board().foldAdvertisement(body, process.nowMs)
     network.gossip(process, { kind: 'advertisement', body })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
+import type { JobOrigin } from '../../protocol/core/host-policy.ts'
 import { ASKED_LEVELS, ISOLATION_LEVELS, type Isolation } from '../../protocol/core/isolation.ts'
 import type { JobOpBody, JobState, Outcome } from '../../protocol/core/job.ts'
 import { reduceJob } from '../../protocol/core/job-reducer.ts'
@@ -29,7 +30,15 @@ export function sampleSpec(patch: Partial<JobSpec> = {}): JobSpec {
   }
 }
 
-const ROOM: Capacity = { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 2 }
+export const SAMPLE_ORIGIN: JobOrigin = {
+  repository: 'team/kernel',
+  url: 'https://git.example/team/kernel',
+  event: 'push',
+  ref: 'refs/heads/main',
+  author: 'lena'
+}
+
+const ROOM: Capacity = { cpuMilli: 4_000, memoryBytes: 8 * GIB, diskBytes: 40 * GIB, jobs: 2 }
 
 export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
   return {
@@ -43,6 +52,9 @@ export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
     networks: [],
     labels: {},
     isolation: { offered: 'runc', required: undefined },
+    diskLimit: 'soft',
+    policy: undefined,
+    closing: undefined,
     capacity: ROOM,
     free: ROOM,
     diskFreeBytes: 100 * GIB,
@@ -180,7 +192,8 @@ const labels = fc.dictionary(
 )
 const amounts = {
   cpuMilli: fc.integer({ min: 0, max: 8_000 }),
-  memoryBytes: fc.integer({ min: 0, max: 8 * GIB })
+  memoryBytes: fc.integer({ min: 0, max: 8 * GIB }),
+  diskBytes: fc.integer({ min: 0, max: 40 * GIB })
 }
 
 export const arbitraryCapacity: fc.Arbitrary<Capacity> = fc.record({

@@ -50,7 +50,8 @@ test('one peer in full names its identity and what it has', () => {
   if (peer === undefined) throw new Error('there is a peer')
 
   expect(renderPeer(peer)).toContain('peer        peer-onyx\n')
-  expect(renderPeer(peer)).toContain('capacity    4 cpu, 8 GiB, 4 jobs\n')
+  expect(renderPeer(peer)).toContain('capacity    4 cpu, 8 GiB, 80 GiB of disk, 4 jobs\n')
+  expect(renderPeer(peer)).toContain('disk limit  soft\n')
 })
 
 test('platforms that are only emulated are told apart', () => {
@@ -67,6 +68,28 @@ test('platforms that are only emulated are told apart', () => {
   expect(renderPeer({ ...peer, platforms })).toContain(
     'platforms   linux/amd64, linux/arm64/v8 (emulated), linux/riscv64 (emulated)\n'
   )
+})
+
+test('a host that is closed is told apart, and what its owner takes is in its full view', () => {
+  const [peer] = statusView(controlParts()).peers
+  if (peer === undefined) throw new Error('there is a peer')
+  const closing = { by: 'hours', text: "its owner's hours begin Mon 20:00 (UTC)" } as const
+  const lists = { refs: [], events: [], authors: [], images: [], registries: [] }
+  const policy = { repositories: ['team/*'], ...lists, pinned: true, trustedOnly: true }
+  const rows = (state: typeof peer.state) => {
+    const peers = [{ ...peer, state, closing }]
+    return renderStatus({ ...statusView(controlParts()), peers }, plain)
+  }
+
+  expect(rows('idle')).toMatch(/^onyx \* {3}closed /m)
+  expect(rows('busy')).toMatch(/^onyx \* {3}busy, closed /m)
+  expect(rows('offline')).toMatch(/^onyx \* {3}offline /m)
+  const full = renderPeer({ ...peer, closing, policy })
+  expect(full).toContain("closed      its owner's hours begin Mon 20:00 (UTC)\n")
+  expect(full).toContain(
+    'takes only  repositories team/*; images by digest only; no untrusted runs\n'
+  )
+  expect(renderPeer(peer)).not.toContain('takes only')
 })
 
 test('a queued job says why in its last column', () => {

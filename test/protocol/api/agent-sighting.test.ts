@@ -8,7 +8,7 @@ const schema = z.strictObject(agentSightingShape)
 
 test('an agent that was heard is what it advertised, in cores and bytes', () => {
   const board = new Board()
-  const free = { cpuMilli: 1_500, memoryBytes: 2 ** 30, jobs: 3 }
+  const free = { cpuMilli: 1_500, memoryBytes: 2 ** 30, diskBytes: 2 ** 32, jobs: 3 }
   board.foldAdvertisement(advertisement('onyx', { state: 'busy', jobs: ['x.0'], free }), 1_000)
 
   const sighting = agentSighting(board.agent('peer-onyx', 4_000), { rttMs: 3.2 }, 4_000)
@@ -21,8 +21,11 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     labels: { site: 'lab' },
     isolation: { offered: 'runc', levels: [], required: null },
     networks: { offered: [], rules: null },
-    capacity: { cpu: 4, memoryBytes: 2 ** 33, jobs: 4 },
-    free: { cpu: 1.5, memoryBytes: 2 ** 30, jobs: 3 },
+    policy: null,
+    closing: null,
+    diskLimit: 'soft',
+    capacity: { cpu: 4, memoryBytes: 2 ** 33, diskBytes: 80 * 2 ** 30, jobs: 4 },
+    free: { cpu: 1.5, memoryBytes: 2 ** 30, diskBytes: 2 ** 32, jobs: 3 },
     diskFreeBytes: 2 ** 30,
     engine: '20.10',
     roundTripMs: 3.2,
@@ -41,4 +44,24 @@ test.each([
   expect(schema.parse(sighting)).toEqual(sighting)
   expect(sighting).toMatchObject({ state, jobsRunning: null, capacity: null, lastSeenMs: null })
   expect([sighting.platforms, sighting.jobs, sighting.labels]).toEqual([[], [], {}])
+})
+
+test("an agent's policy is shown as it is advertised, and why it is closed", () => {
+  const policy = {
+    repositories: ['team/*'],
+    refs: [],
+    events: [],
+    authors: [],
+    images: [],
+    registries: ['docker.io'],
+    pinned: false,
+    trustedOnly: true
+  }
+  const closing = { by: 'load', text: 'it is busy' } as const
+  const board = new Board()
+  board.foldAdvertisement(advertisement('onyx', { policy, closing }), 0)
+
+  const sighting = agentSighting(board.agent('peer-onyx', 0), undefined, 0)
+
+  expect(schema.parse(sighting)).toMatchObject({ policy, closing })
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import type { Advertisement } from '../../../protocol/core/advertisement.ts'
+import { type Advertisement, DISK_LIMITS } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
+import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import { ASKED_LEVELS, ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
@@ -94,7 +95,8 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     emulation: fc.constantFrom('allow', 'forbid'),
     resources: fc.record({
       cpuMilli: fc.integer({ min: 1, max: 64_000 }),
-      memoryBytes: fc.integer({ min: 1, max: 2 ** 44 })
+      memoryBytes: fc.integer({ min: 1, max: 2 ** 44 }),
+      diskBytes: fc.option(fc.integer({ min: 1, max: 2 ** 44 }), { nil: undefined })
     }),
     labels: dictionaries,
     env: fc.dictionary(variables, texts, { maxKeys: 4 }),
@@ -179,7 +181,25 @@ export const rosterHints = fc.record({ version: counts, witnessEpoch: counts })
 
 const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
-const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
+const capacities = fc.record({
+  cpuMilli: counts,
+  memoryBytes: counts,
+  diskBytes: counts,
+  jobs: fc.nat(256)
+})
+
+const patterns = some(fc.constantFrom('*', 'team/**', 'https://git.example/ä*', 'docker.io/*/a'))
+
+const policies: fc.Arbitrary<HostPolicy> = fc.record({
+  repositories: patterns,
+  refs: patterns,
+  events: patterns,
+  authors: patterns,
+  images: patterns,
+  registries: patterns,
+  pinned: fc.boolean(),
+  trustedOnly: fc.boolean()
+})
 
 export const advertisements: fc.Arbitrary<Advertisement> = fc
   .record({
@@ -198,6 +218,9 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
       .map(([offered, required, shown]) => {
         return { offered, required, ...(shown.length === 0 ? {} : { levels: shown }) }
       }),
+    diskLimit: fc.constantFrom(...DISK_LIMITS),
+    policy: option(policies),
+    closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),
     builder: option(fc.constant(true)),
     capacity: capacities,
     free: capacities,
