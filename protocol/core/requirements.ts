@@ -40,12 +40,12 @@ export interface Wanted {
 
 /** What the agent lacks to ever run the job; empty when it fits. */
 export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
-  const { spec, trust } = wanted
+  const { spec } = wanted
   return [
     ...unmetPlatform(spec, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
-    ...unmetIsolation({ spec, trust }, offer),
+    ...unmetIsolation(wanted, offer),
     ...unmetNetwork(spec.network, offer.networks),
     ...unmetPolicy(wanted, offer.policy),
     ...unmetBuilder(wanted, offer.builder)

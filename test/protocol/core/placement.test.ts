@@ -70,7 +70,7 @@ test('no job is claimed where it would be kept apart by less than it or the owne
   const jobs = fc.tuple(arbitrarySpec, fc.constantFrom('trusted', 'untrusted'))
   fc.assert(
     fc.property(jobs, arbitraryAgents, ([spec, trust], agents) => {
-      const job = { jobId: 'R.0', spec, trust, lastHolder: undefined } as const
+      const job = { ...placing('R.0'), spec, trust }
       for (const peerId of rankAgents(job, agents, digest)) {
         const view = agents.find(({ advertisement }) => advertisement.peerId === peerId)
         const { offered, levels = [], required } = view?.advertisement.isolation ?? NOTHING
