@@ -1,10 +1,12 @@
 import { codeOf } from '../../protocol/core/errors.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import {
+  imagesGiven,
   type JobSpec,
   jobIndexOf,
   runIdOf,
-  type SealedAnnouncement
+  type SealedAnnouncement,
+  secretNamesOf
 } from '../../protocol/core/run.ts'
 import {
   SECRET_ATTEMPTS_COUNTED_MAX,
@@ -126,7 +128,7 @@ export class SecretService {
     { announcement: { manifest } }: SealedAnnouncement,
     spec: JobSpec
   ): Promise<Refused | readonly SecretRecord[]> {
-    const named = new Set(spec.secrets?.map(({ name }) => name))
+    const named = new Set(secretNamesOf(spec))
     const records = await this.#parts.store.list()
     const allowed: SecretRecord[] = []
     for (const name of new Set(names)) {
@@ -135,7 +137,9 @@ export class SecretService {
         return each.repository === manifest.repository && each.name === name
       })
       if (record === undefined) return refused('unset', name)
-      const rule = ruleAgainst(record, manifest, spec.image)
+      const rule = imagesGiven(spec, name)
+        .map((image) => ruleAgainst(record, manifest, image))
+        .find((each) => each !== undefined)
       if (rule !== undefined) return refused(rule, name)
       allowed.push(record)
     }

@@ -1,4 +1,5 @@
 import type { Advertisement } from './advertisement.ts'
+import { footprintOf } from './footprint.ts'
 import { CLAIM_RANK_MAX, EMULATED_WEIGHT, PLACEMENT_ROOM_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import type { Digest } from './ports.ts'
@@ -71,10 +72,11 @@ export function isCandidate(job: Wanted, view: AgentView): boolean {
  */
 export function weightOf(spec: JobSpec, advertisement: Advertisement): number {
   const { free } = advertisement
+  const { cpuMilli, memoryBytes } = footprintOf(spec)
   const room = Math.min(
     free.jobs,
-    free.cpuMilli / Math.max(1, spec.resources.cpuMilli),
-    free.memoryBytes / Math.max(1, spec.resources.memoryBytes),
+    free.cpuMilli / Math.max(1, cpuMilli),
+    free.memoryBytes / Math.max(1, memoryBytes),
     PLACEMENT_ROOM_MAX
   )
   const native = platformFor(spec, advertisement.platforms)?.native === true

@@ -1,4 +1,5 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
+import { footprintOf } from './footprint.ts'
 import { type Isolation, lacksIsolation } from './isolation.ts'
 import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
@@ -69,7 +70,7 @@ function unmetPlatform(wish: PlatformWish, platforms: readonly Platform[]): Unme
 }
 
 function unmetAmounts(spec: JobSpec, has: Capacity, prefix: '' | 'free '): Unmet[] {
-  const { cpuMilli, memoryBytes } = spec.resources
+  const { cpuMilli, memoryBytes } = footprintOf(spec)
   const unmet: Unmet[] = []
   if (has.jobs < 1) {
     unmet.push({ requirement: `${prefix}slot`, wanted: '1', offered: String(has.jobs) })

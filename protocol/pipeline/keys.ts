@@ -10,6 +10,8 @@ export type Context =
   | 'job'
   | 'resources'
   | 'secret'
+  | 'service'
+  | 'ready'
   | 'network'
   | 'step'
 
@@ -36,6 +38,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'on_loss',
       'network',
       'secrets',
+      'services',
       'steps'
     ],
     later: [
@@ -44,7 +47,6 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'prefer',
       'fallback_after',
       'priority',
-      'services',
       'retry',
       'concurrency',
       'artifacts',
@@ -53,6 +55,11 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
   },
   resources: { built: ['cpu', 'memory'], later: ['disk', 'pids', 'gpu'] },
   secret: { built: ['file'], later: [] },
+  service: {
+    built: ['image', 'env', 'secrets', 'command', 'resources', 'ready'],
+    later: []
+  },
+  ready: { built: ['port', 'command', 'timeout'], later: [] },
   network: { built: ['allow'], later: [] },
   step: { built: ['name', 'run', 'timeout'], later: ['always'] }
 }
@@ -91,6 +98,8 @@ const PLACES: Readonly<Record<Context, string>> = {
   job: 'in a job',
   resources: 'in `resources`',
   secret: 'in a secret',
+  service: 'in a service',
+  ready: 'in `ready`',
   network: 'in `network`',
   step: 'in a step'
 }
@@ -109,6 +118,10 @@ const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])
   [['jobs', '*'], 'job'],
   [['jobs', '*', 'resources'], 'resources'],
   [['jobs', '*', 'secrets', '*'], 'secret'],
+  [['jobs', '*', 'services', '*'], 'service'],
+  [['jobs', '*', 'services', '*', 'resources'], 'resources'],
+  [['jobs', '*', 'services', '*', 'secrets', '*'], 'secret'],
+  [['jobs', '*', 'services', '*', 'ready'], 'ready'],
   [['defaults', 'network'], 'network'],
   [['jobs', '*', 'network'], 'network'],
   [['jobs', '*', 'steps', '[]'], 'step']

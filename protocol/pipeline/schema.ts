@@ -10,10 +10,11 @@ import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import { envNameProblem } from './environment.ts'
 import { globProblem } from './glob.ts'
 import { network } from './network.ts'
-import { parseCpu, parseDuration, parseSize, type Quantity } from './quantity.ts'
+import { parseCpu, parseDuration, parseSize } from './quantity.ts'
 import { secretFileProblem, secretNameProblem, secretRequests, secretsProblem } from './secrets.ts'
+import { services, tooManySecrets } from './services.ts'
+import { names, quantity, text } from './shapes.ts'
 import {
-  type Check,
   envValueProblem,
   imageProblem,
   jobNameProblem,
@@ -60,11 +61,15 @@ const jobKeys = z.strictObject({
   on_loss: z.enum(['retry', 'error']).optional(),
   network: network.optional(),
   secrets: secrets.optional(),
+  services: services.optional(),
   steps: z.array(step).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)
 })
 const job = jobKeys.superRefine((found, context) => {
   const message = secretsProblem(found.secrets ?? [], found.env ?? {})
   if (message !== undefined) context.addIssue({ code: 'custom', message, path: ['secrets'] })
+  const tooMany = tooManySecrets(found.secrets ?? [], found.services ?? {})
+  if (tooMany !== undefined)
+    context.addIssue({ code: 'custom', message: tooMany, path: ['services'] })
 })
 
 const push = z.strictObject({
@@ -94,25 +99,3 @@ export const pipelineSchema = z.strictObject({
 export type PipelineDocument = z.output<typeof pipelineSchema>
 export type JobDocument = z.output<typeof job>
 export type StepDocument = z.output<typeof step>
-
-function text(check: Check) {
-  return z.string().superRefine((value, context) => {
-    const message = check(value)
-    if (message !== undefined) context.addIssue({ code: 'custom', message, input: value })
-  })
-}
-
-function quantity(parse: (input: unknown) => Quantity) {
-  return z.unknown().transform((input, context) => {
-    const parsed = parse(input)
-    if (parsed.kind === 'value') return parsed.value
-    context.issues.push({ code: 'custom', input, message: parsed.text })
-    return z.NEVER
-  })
-}
-
-function names<Value extends z.ZodType>(key: z.ZodString, value: Value, max: number) {
-  return z.record(key, value).refine((entries) => Object.keys(entries).length <= max, {
-    message: `has too many entries: at most ${max} are allowed`
-  })
-}

@@ -51,7 +51,8 @@ export const reasons = numbered<Reason>('reason', {
   drained: 13,
   lease_lost: 14,
   log_limit: 15,
-  quarantined: 16
+  quarantined: 16,
+  service_not_ready: 18
 })
 
 export const stepStates = numbered<StepResult['state']>('step state', {
