@@ -3,7 +3,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Nft, systemNft } from '../../agent/execute/network/nft.ts'
+import { nftTable } from '../../agent/execute/network/nft.ts'
+import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import type { NetworkAbility, NetworkPolicy } from '../../protocol/core/network.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
@@ -194,17 +195,20 @@ describe('the rules of a host', { timeout: TEST_MS }, () => {
   })
 
   test('that cannot be proven again end the jobs on them, and nothing is offered until they can', async () => {
-    const own = systemNft()
+    const own = nftTable()
     let broken = false
     const orBroken = async <T>(work: () => Promise<T>): Promise<T> => {
       if (broken) throw new Error('Operation not permitted')
       return await work()
     }
-    const nftables: Nft = {
+    const table: RuleTable = {
+      rules: own.rules,
       list: () => orBroken(() => own.list()),
-      apply: (text) => orBroken(() => own.apply(text))
+      lay: (openings) => orBroken(() => own.lay(openings)),
+      add: (openings) => orBroken(() => own.add(openings)),
+      remove: (openings) => orBroken(() => own.remove(openings))
     }
-    const small = await AttemptRig.open({ networks: NETWORKS, nft: nftables })
+    const small = await AttemptRig.open({ networks: NETWORKS, table })
     const attempt = await small.start({
       steps: [{ run: 'echo on; sleep 60' }],
       spec: { network: ALLOW }

@@ -14,8 +14,8 @@ import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
-import type { Nft } from '../../agent/execute/network/nft.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
+import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
@@ -90,7 +90,7 @@ export interface RigOptions {
   /** Networks of its jobs; without them there are none. */
   readonly networks?: Omit<NetworkSettings, 'rules'>
   /** In place of this host's own. */
-  readonly nft?: Nft
+  readonly table?: RuleTable
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
   /** Socket of another engine than this host's own, and the runtime of each job there. */
   readonly other?: { readonly socket: string; readonly runtime: string }
@@ -289,10 +289,10 @@ export class AttemptRig {
 async function networksOf(
   engine: Engine,
   peerId: string,
-  { networks: settings, nft }: RigOptions
+  { networks: settings, table }: RigOptions
 ): Promise<JobNetworks | undefined> {
   if (settings === undefined) return undefined
-  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, nft }
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table }
   const networks = await openNetworks(parts, { rules: 'nft', ...settings })
   if (networks?.lost === undefined) return networks
   networks.stop()

@@ -6,20 +6,19 @@ import {
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 import type { HostNetwork } from './host-network.ts'
-import type { Nft } from './nft.ts'
-import { elementText, RULES, rulesetText } from './ruleset.ts'
-import type { TableView } from './table-view.ts'
+import { type Opening, openingKey } from './openings.ts'
+import type { RuleTable, TableView } from './rule-table.ts'
 
 /** Called with NETWORK_UNENFORCED, maybe more than once: nothing may be on this bridge any more. */
 export type OnLost = (reason: MeshError) => void
 
 interface Opened {
-  readonly elements: readonly string[]
+  readonly openings: readonly Opening[]
   readonly onLost: OnLost
 }
 
 export interface FirewallParts {
-  readonly nft: Nft
+  readonly table: RuleTable
   readonly host: Pick<HostNetwork, 'interfaces'>
   readonly clock: Clock
   readonly log: Log
@@ -65,8 +64,8 @@ export class Firewall {
   }
 
   /** Before a container is on the bridge: the rules, and what this one may reach. */
-  async open(bridge: string, elements: readonly string[], onLost: OnLost): Promise<void> {
-    this.#own.set(bridge, { elements, onLost })
+  async open(bridge: string, openings: readonly Opening[], onLost: OnLost): Promise<void> {
+    this.#own.set(bridge, { openings, onLost })
     await this.#alone(() => this.#ensure())
     this.#watch()
   }
@@ -122,36 +121,36 @@ export class Firewall {
   }
 
   async #putInPlace(): Promise<void> {
-    const { nft, log } = this.#parts
-    const found = await nft.list()
+    const { table, log } = this.#parts
+    const found = await table.list()
     if (found === undefined || found.fingerprint !== this.#fingerprint) {
       // At the start nothing is known yet: another version's rules are replaced as well.
       if (this.#fingerprint !== undefined) log.warn({}, 'rules of job networks put back')
-      await nft.apply(rulesetText(await this.#wanted(found)))
-      const made = await nft.list()
+      await table.lay(await this.#wanted(found))
+      const made = await table.list()
       const expected = this.#fingerprint ?? made?.fingerprint
-      if (made?.rules !== RULES || made.fingerprint !== expected) {
-        throw new Error(`the table has ${made?.rules ?? 0} rules after it was made, not ${RULES}`)
+      if (made?.rules !== table.rules || made.fingerprint !== expected) {
+        const has = made?.rules ?? 0
+        throw new Error(`the table has ${has} rules after it was made, not ${table.rules}`)
       }
       this.#fingerprint = made.fingerprint
       return
     }
-    const there = new Set(found.elements.map(({ text }) => text))
-    const missing = this.#elements().filter((text) => !there.has(normal(text)))
-    if (missing.length > 0) await nft.apply(elementText('add', missing).join('\n'))
+    const there = new Set(found.openings.map(openingKey))
+    await table.add(this.#openings().filter((opening) => !there.has(openingKey(opening))))
   }
 
   /** What is ours, and what is others' and of a bridge that there still is. */
-  async #wanted(found: TableView | undefined): Promise<readonly string[]> {
+  async #wanted(found: TableView | undefined): Promise<readonly Opening[]> {
     const interfaces = await this.#parts.host.interfaces()
-    const others = (found?.elements ?? []).filter(
+    const others = (found?.openings ?? []).filter(
       ({ bridge }) => !this.#own.has(bridge) && interfaces.has(bridge)
     )
-    return [...this.#elements(), ...others.map(({ text }) => text)]
+    return [...this.#openings(), ...others]
   }
 
-  #elements(): readonly string[] {
-    return [...this.#own.values()].flatMap(({ elements }) => elements)
+  #openings(): readonly Opening[] {
+    return [...this.#own.values()].flatMap(({ openings }) => openings)
   }
 
   /** Where the engine did not answer its attempt, the reaper has removed the network since. */
@@ -162,21 +161,13 @@ export class Firewall {
     if (gone.length > 0) await this.#prune()
   }
 
-  /** Elements outlive their bridge where an agent was killed between the two. */
+  /** Openings outlive their bridge where an agent was killed between the two. */
   async #prune(): Promise<void> {
-    const { nft, host } = this.#parts
-    const found = await nft.list()
+    const { table, host } = this.#parts
+    const found = await table.list()
     const interfaces = await host.interfaces()
-    const dead = (found?.elements ?? []).filter(
-      ({ bridge }) => !this.#own.has(bridge) && !interfaces.has(bridge)
-    )
-    if (dead.length === 0) return
-    await nft.apply(
-      elementText(
-        'delete',
-        dead.map(({ text }) => text)
-      ).join('\n')
-    )
+    const isDead = ({ bridge }: Opening) => !this.#own.has(bridge) && !interfaces.has(bridge)
+    await table.remove((found?.openings ?? []).filter(isDead))
   }
 
   #watch(): void {
@@ -205,9 +196,4 @@ export class Firewall {
 
 function unenforced(error: unknown): MeshError {
   return new MeshError('NETWORK_UNENFORCED', { cause: causeOf(error) }, { cause: error })
-}
-
-/** The kernel lists a block of one address without its prefix. */
-function normal(text: string): string {
-  return text.replace('/32 ', ' ')
 }

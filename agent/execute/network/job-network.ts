@@ -4,10 +4,10 @@ import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
 import type { Engine } from '../engine.ts'
 import { EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
-import { elementsFor } from './elements.ts'
 import type { Firewall, OnLost } from './firewall.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
+import { openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -64,8 +64,8 @@ export class JobNetwork {
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
     const { policy, nameServers, onLost } = this.#options
-    const elements = elementsFor(policy, this.bridge, nameServers)
-    await this.#parts.firewall.open(this.bridge, elements, onLost)
+    const openings = openingsFor(policy, this.bridge, nameServers)
+    await this.#parts.firewall.open(this.bridge, openings, onLost)
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */

@@ -1,25 +1,22 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { NFT_CALL_MS_MAX } from '../../../protocol/core/network-limits.ts'
-import { TABLE } from './ruleset.ts'
-import { parseTable, type TableView } from './table-view.ts'
+import type { RuleTable } from './rule-table.ts'
+import { elementText, RULES, rulesetText, TABLE } from './ruleset.ts'
+import { parseTable } from './table-view.ts'
 
 /** Where systems have it, whatever the agent's own path is. */
 const PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin'
 /** Of 1 024 jobs with 64 entries each; a listing beyond it is not ours. */
 const OUTPUT_BYTES_MAX = 33_554_432
 
-/** The kernel's table of rules as `nft` tells and changes it; rejects with what `nft` says. */
-export interface Nft {
-  /** Undefined where there is no such table. */
-  list(): Promise<TableView | undefined>
-  /** All of it or nothing. */
-  apply(text: string): Promise<void>
-}
-
-/** In the network namespace of this process. */
-export function systemNft(): Nft {
+/** In the network namespace of this process; rejects with what `nft` says. */
+export function nftTable(): RuleTable {
+  const apply = async (statements: readonly string[]): Promise<void> => {
+    if (statements.length > 0) await nft(['-f', '-'], statements.join('\n'))
+  }
   return {
+    rules: RULES,
     list: async () => {
       try {
         return parseTable(await nft(['-j', 'list', 'table', ...TABLE.split(' ')], ''))
@@ -28,9 +25,9 @@ export function systemNft(): Nft {
         throw error
       }
     },
-    apply: async (text) => {
-      await nft(['-f', '-'], text)
-    }
+    lay: (openings) => apply([rulesetText(openings)]),
+    add: (openings) => apply(elementText('add', openings)),
+    remove: (openings) => apply(elementText('delete', openings))
   }
 }
 

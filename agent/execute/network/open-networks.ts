@@ -5,7 +5,8 @@ import type { Engine } from '../engine.ts'
 import { Firewall } from './firewall.ts'
 import { systemHostNetwork } from './host-network.ts'
 import { JobNetworks } from './job-networks.ts'
-import { type Nft, systemNft } from './nft.ts'
+import { nftTable } from './nft.ts'
+import type { RuleTable } from './rule-table.ts'
 
 export interface NetworkSettings {
   /** Whether this agent may set rules of its host, and by what. */
@@ -21,7 +22,7 @@ export interface OpenNetworksParts {
   readonly log: Log
   readonly peerId: string
   /** Of this process's own network namespace where absent. */
-  readonly nft?: Nft | undefined
+  readonly table?: RuleTable | undefined
 }
 
 /**
@@ -29,12 +30,12 @@ export interface OpenNetworksParts {
  * Undefined where the owner wants none; never rejects.
  */
 export async function openNetworks(
-  { engine, clock, log, peerId, nft = systemNft() }: OpenNetworksParts,
+  { engine, clock, log, peerId, table = nftTable() }: OpenNetworksParts,
   settings: NetworkSettings
 ): Promise<JobNetworks | undefined> {
   if (settings.rules === 'off') return undefined
   const host = systemHostNetwork()
-  const firewall = new Firewall({ nft, host, clock, log })
+  const firewall = new Firewall({ table, host, clock, log })
   const { offer, subnets, dns } = settings
   const networks = new JobNetworks(
     { engine, firewall, host, clock, log },

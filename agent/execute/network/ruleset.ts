@@ -1,4 +1,5 @@
 import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+import type { Opening } from './openings.ts'
 
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
@@ -58,11 +59,8 @@ const CHAINS = `
 /** Rules that the table has once it is in place. */
 export const RULES = CHAINS.split('\n').filter((line) => isRule(line.trim())).length
 
-/**
- * All of the table in one transaction, in place of what was there, and with these elements of
- * `allow4`: there is no moment without rules.
- */
-export function rulesetText(elements: readonly string[]): string {
+/** All of the table in one transaction, in place of what was there, and with these openings. */
+export function rulesetText(openings: readonly Opening[]): string {
   return [
     // The first line makes it where it is not, so that the second cannot fail.
     `table ${TABLE}`,
@@ -77,13 +75,19 @@ export function rulesetText(elements: readonly string[]): string {
     '  }',
     CHAINS,
     '}',
-    ...elementText('add', elements)
+    ...elementText('add', openings)
   ].join('\n')
 }
 
 /** One statement, or none for nothing. */
-export function elementText(verb: 'add' | 'delete', elements: readonly string[]): string[] {
-  return elements.length === 0 ? [] : [`${verb} element ${TABLE} allow4 { ${elements.join(', ')} }`]
+export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]): string[] {
+  if (openings.length === 0) return []
+  return [`${verb} element ${TABLE} allow4 { ${openings.map(element).join(', ')} }`]
+}
+
+function element({ bridge, address, prefix, protocol, ports: { first, last } }: Opening): string {
+  const ports = first === last ? String(first) : `${first}-${last}`
+  return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
 }
 
 function isRule(line: string): boolean {

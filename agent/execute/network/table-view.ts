@@ -1,23 +1,11 @@
 import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
-
-/** What `nft -j list table` says of our table. */
-export interface TableView {
-  /** Of all but counters and the elements of `allow4`: equal for equal rules. */
-  readonly fingerprint: string
-  readonly rules: number
-  readonly elements: readonly TableElement[]
-}
-
-export interface TableElement {
-  readonly bridge: string
-  /** As it is added and deleted. */
-  readonly text: string
-}
+import type { Opening } from './openings.ts'
+import type { TableView } from './rule-table.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Throws where the text is not what `nft -j` writes. */
+/** What `nft -j list table` says of our table. Throws where the text is not what it writes. */
 export function parseTable(text: string): TableView {
   const { nftables } = JSON.parse(text) as { readonly nftables: readonly Json[] }
   const objects = nftables.filter((object) => !('metainfo' in object))
@@ -26,7 +14,7 @@ export function parseTable(text: string): TableView {
   return {
     fingerprint,
     rules: objects.filter((object) => 'rule' in object).length,
-    elements: objects.flatMap((object) => elementsOf(object['set'] as Json | undefined))
+    openings: objects.flatMap((object) => openingsOf(object['set'] as Json | undefined))
   }
 }
 
@@ -42,23 +30,26 @@ function stripped(object: Json): unknown {
   )
 }
 
-function elementsOf(set: Json | undefined): readonly TableElement[] {
+function openingsOf(set: Json | undefined): readonly Opening[] {
   if (set?.['name'] !== 'allow4') return []
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
     const concat = element['concat'] as readonly unknown[] | undefined
-    const bridge = concat?.[0]
-    if (concat === undefined || typeof bridge !== 'string') return []
-    if (!bridge.startsWith(BRIDGE_PREFIX)) return []
-    return [{ bridge, text: [`"${bridge}"`, ...concat.slice(1).map(partOf)].join(' . ') }]
+    const [bridge, block, protocol, ports] = concat ?? []
+    if (typeof bridge !== 'string' || !bridge.startsWith(BRIDGE_PREFIX)) return []
+    if (protocol !== 'tcp' && protocol !== 'udp') return []
+    return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports) }]
   })
 }
 
-function partOf(part: unknown): string {
-  if (typeof part !== 'object' || part === null) return String(part)
-  const { prefix, range } = part as {
-    readonly prefix?: { readonly addr: string; readonly len: number }
-    readonly range?: readonly [unknown, unknown]
-  }
-  if (prefix !== undefined) return `${prefix.addr}/${prefix.len}`
-  return range === undefined ? JSON.stringify(part) : `${range[0]}-${range[1]}`
+/** The kernel lists a block of one address without its prefix. */
+function blockOf(part: unknown): Pick<Opening, 'address' | 'prefix'> {
+  if (typeof part === 'string') return { address: part, prefix: 32 }
+  const { addr, len } = (part as { readonly prefix: { addr: string; len: number } }).prefix
+  return { address: addr, prefix: len }
+}
+
+function portsOf(part: unknown): Opening['ports'] {
+  if (typeof part === 'number') return { first: part, last: part }
+  const [first, last] = (part as { readonly range: readonly [number, number] }).range
+  return { first, last }
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
-import type { Nft } from '../../../../agent/execute/network/nft.ts'
-import { RULES } from '../../../../agent/execute/network/ruleset.ts'
+import { type Opening, openingKey } from '../../../../agent/execute/network/openings.ts'
+import type { RuleTable } from '../../../../agent/execute/network/rule-table.ts'
 import {
   NETWORK_CHECK_EVERY_MS,
   NETWORK_FAILURES_MAX
@@ -15,11 +15,14 @@ async function look(times: number): Promise<void> {
 
 const cutOf = (bridge: string) => (reason: Error) => void cut.push(`${bridge}: ${reason.message}`)
 
-/** What a kernel does with the few statements that a firewall makes. */
-class Kernel implements Nft {
+const RULES = 7
+
+/** What a kernel does with the few calls that a firewall makes. */
+class Kernel implements RuleTable {
+  readonly rules = RULES
   table: string | undefined
-  elements = new Set<string>()
-  rules = RULES
+  openings = new Map<string, Opening>()
+  taken = RULES
   broken: string | undefined
   onList: () => void = () => undefined
 
@@ -27,38 +30,41 @@ class Kernel implements Nft {
     this.onList()
     if (this.broken !== undefined) throw new Error(this.broken)
     if (this.table === undefined) return undefined
-    const elements = [...this.elements].map((text) => {
-      return { bridge: text.split('"')[1] ?? '', text }
-    })
-    return { fingerprint: this.table, rules: this.rules, elements }
+    return { fingerprint: this.table, rules: this.taken, openings: [...this.openings.values()] }
   }
 
-  async apply(text: string) {
-    if (text.startsWith('table ')) {
-      this.elements.clear()
-      this.table = 'ours'
-    }
-    for (const [, verb, list = ''] of text.matchAll(
-      /(add|delete) element \S+ \S+ \S+ \{ (.*) \}/g
-    )) {
-      for (const one of list.split(', ')) {
-        const listed = one.replace('/32 ', ' ')
-        if (verb === 'add') this.elements.add(listed)
-        else if (!this.elements.delete(listed)) throw new Error('No such element')
-      }
+  async lay(openings: readonly Opening[]) {
+    this.openings.clear()
+    this.table = 'ours'
+    await this.add(openings)
+  }
+
+  async add(openings: readonly Opening[]) {
+    for (const opening of openings) this.openings.set(openingKey(opening), opening)
+  }
+
+  async remove(openings: readonly Opening[]) {
+    for (const opening of openings) {
+      if (!this.openings.delete(openingKey(opening))) throw new Error('No such element')
     }
   }
 
   flush(): void {
     this.table = undefined
-    this.elements.clear()
+    this.openings.clear()
   }
 }
 
-const MINE = '"rmja00000001" . 1.2.3.4/32 . tcp . 80'
-const LISTED = '"rmja00000001" . 1.2.3.4 . tcp . 80'
-const OTHERS = '"rmja00000002" . 10.0.0.0/8 . tcp . 80'
-const DEAD = '"rmja00000003" . 10.0.0.0/8 . tcp . 80'
+const MINE = opening('rmja00000001', '1.2.3.4', 32)
+const OTHERS = opening('rmja00000002', '10.0.0.0', 8)
+const DEAD = opening('rmja00000003', '10.0.0.0', 8)
+
+function opening(bridge: string, address: string, prefix: number): Opening {
+  return { bridge, address, prefix, protocol: 'tcp', ports: { first: 80, last: 80 } }
+}
+
+const keyed = (openings: readonly Opening[]) =>
+  new Map(openings.map((one) => [openingKey(one), one]))
 
 let kernel: Kernel
 let clock: FakeClock
@@ -72,7 +78,7 @@ beforeEach(() => {
   clock = new FakeClock()
   interfaces = new Set(['lo', 'rmja00000001', 'rmja00000002'])
   const host = { interfaces: async () => interfaces }
-  firewall = new Firewall({ nft: kernel, host, clock, log: silentLog() })
+  firewall = new Firewall({ table: kernel, host, clock, log: silentLog() })
   ;[cut, changes] = [[], 0]
   firewall.onChange(() => {
     changes += 1
@@ -84,7 +90,7 @@ describe('the rules of a host', () => {
     await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
 
     expect(kernel.table).toBe('ours')
-    expect([...kernel.elements]).toEqual([LISTED])
+    expect([...kernel.openings.values()]).toEqual([MINE])
   })
 
   test('are put back with all that this agent opened when somebody flushed them', async () => {
@@ -93,7 +99,7 @@ describe('the rules of a host', () => {
     await firewall.open('rmju00000009', [], cutOf('rmju00000009'))
 
     expect(kernel.table).toBe('ours')
-    expect([...kernel.elements]).toEqual([LISTED])
+    expect([...kernel.openings.values()]).toEqual([MINE])
   })
 
   test('are looked at while a job has a network, and no longer', async () => {
@@ -111,13 +117,13 @@ describe('the rules of a host', () => {
 
   test('of another agent are left, those of bridges that are gone are not', async () => {
     kernel.table = 'of an older version'
-    kernel.elements = new Set([OTHERS, DEAD])
+    kernel.openings = keyed([OTHERS, DEAD])
     await firewall.check()
-    expect([...kernel.elements]).toEqual([OTHERS])
+    expect([...kernel.openings.values()]).toEqual([OTHERS])
 
     interfaces.delete('rmja00000002')
     await firewall.close('rmja00000001')
-    expect([...kernel.elements]).toEqual([])
+    expect([...kernel.openings.values()]).toEqual([])
   })
 
   test('that somebody changed are replaced', async () => {
@@ -128,7 +134,7 @@ describe('the rules of a host', () => {
   })
 
   test('that a kernel does not take as they are count as none', async () => {
-    kernel.rules = RULES - 1
+    kernel.taken = RULES - 1
     await expect(firewall.check()).rejects.toMatchObject({ code: 'NETWORK_UNENFORCED' })
   })
 
@@ -139,7 +145,7 @@ describe('the rules of a host', () => {
 
     kernel.broken = undefined
     await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
-    expect([...kernel.elements]).toEqual([LISTED])
+    expect([...kernel.openings.values()]).toEqual([MINE])
   })
 
   test('that cannot be looked at for a moment cut nobody off', async () => {
@@ -189,7 +195,7 @@ describe('the rules of a host', () => {
     await firewall.open('rmja00000001', [MINE], cutOf('rmja00000001'))
     interfaces.delete('rmja00000001')
     await look(1)
-    expect([...kernel.elements]).toEqual([])
+    expect([...kernel.openings.values()]).toEqual([])
 
     kernel.flush()
     await look(2)

@@ -5,6 +5,7 @@ import {
   type NetworkView
 } from '../../../../agent/execute/engine-types.ts'
 import { JobNetwork } from '../../../../agent/execute/network/job-network.ts'
+import { type Opening, openingKey } from '../../../../agent/execute/network/openings.ts'
 import { rangeOf } from '../../../../protocol/core/address-range.ts'
 
 const CLAIM = '0a1b2c3d'.repeat(4)
@@ -56,8 +57,8 @@ beforeEach(() => {
     }
   }
   const firewall = {
-    open: async (bridge: string, elements: readonly string[]) =>
-      void opened.push([bridge, elements]),
+    open: async (bridge: string, openings: readonly Opening[]) =>
+      void opened.push([bridge, openings.map(openingKey)]),
     close: async (bridge: string) => void closed.push(bridge)
   }
   const host = {
@@ -81,7 +82,7 @@ describe("a job's network", () => {
     expect(made).toMatchObject([{ name: 'runner-mesh-j.0', ipv6: false, attachable: false }])
     expect(made[0]?.options['com.docker.network.bridge.name']).toBe(BRIDGE)
     expect(rangeOf(made[0]?.subnets[0] ?? '').first).toBeGreaterThan(rangeOf('10.213.0.0/17').last)
-    expect(opened).toEqual([[BRIDGE, [`"${BRIDGE}" . 1.2.3.4/32 . tcp . 80`]]])
+    expect(opened).toEqual([[BRIDGE, [`${BRIDGE} 1.2.3.4/32 tcp 80-80`]]])
   })
 
   test('gets another subnet where somebody was faster, but not for ever', async () => {

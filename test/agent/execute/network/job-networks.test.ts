@@ -2,7 +2,6 @@ import { beforeEach, expect, test } from 'vitest'
 import type { NetworkBody } from '../../../../agent/execute/engine-types.ts'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
 import { JobNetworks } from '../../../../agent/execute/network/job-networks.ts'
-import { RULES } from '../../../../agent/execute/network/ruleset.ts'
 import { NETWORK_PROOF_EVERY_MS } from '../../../../protocol/core/network-limits.ts'
 import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
@@ -19,14 +18,17 @@ let networks: JobNetworks
 beforeEach(() => {
   ;[broken, bodies, changes, clock] = [true, [], [], new FakeClock()]
   let isMade = false
-  const nft = {
+  const table = {
+    rules: 7,
     list: async () => {
       if (broken) throw new Error('nft is not installed')
-      return isMade ? { fingerprint: 'ours', rules: RULES, elements: [] } : undefined
+      return isMade ? { fingerprint: 'ours', rules: 7, openings: [] } : undefined
     },
-    apply: async () => {
+    lay: async () => {
       isMade = true
-    }
+    },
+    add: async () => undefined,
+    remove: async () => undefined
   }
   const host = {
     interfaces: async () =>
@@ -42,7 +44,7 @@ beforeEach(() => {
     removeNetwork: async () => bodies.splice(0).length > 0
   }
   const log = silentLog()
-  const firewall = new Firewall({ nft, host, clock, log })
+  const firewall = new Firewall({ table, host, clock, log })
   const options = { offer: OFFER, subnets: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
   networks = new JobNetworks({ engine, firewall, host, clock, log }, options)
   networks.onChange(() => changes.push(networks.offer))

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest'
 import { elementText, RULES, rulesetText } from '../../../../agent/execute/network/ruleset.ts'
 
-const text = rulesetText(['"rmja00000000" . 1.2.3.4/32 . tcp . 80'])
+const one = {
+  ...{ bridge: 'rmja00000000', address: '1.2.3.4', prefix: 32, protocol: 'tcp' as const },
+  ports: { first: 80, last: 80 }
+}
+const text = rulesetText([one])
 
 /** Rules of one chain, in their order. */
 function chain(name: string): readonly string[] {
@@ -61,9 +65,11 @@ test('its rules are counted as the kernel counts them', () => {
   expect(RULES).toBe(rules.length)
 })
 
-test('no elements are no statement', () => {
+test('no openings are no statement, several are one', () => {
   expect(elementText('add', [])).toEqual([])
-  expect(elementText('delete', ['a', 'b'])).toEqual([
-    'delete element inet runner_mesh allow4 { a, b }'
+  const range = { ...one, protocol: 'udp' as const, ports: { first: 80, last: 90 } }
+  expect(elementText('delete', [one, range])).toEqual([
+    'delete element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80, ' +
+      '"rmja00000000" . 1.2.3.4/32 . udp . 80-90 }'
   ])
 })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { openingKey } from '../../../../agent/execute/network/openings.ts'
 import { parseTable } from '../../../../agent/execute/network/table-view.ts'
 
 const OF = { family: 'inet', table: 'runner_mesh' }
@@ -33,15 +34,15 @@ test('counters, handles and what jobs may reach make no other rules', () => {
 })
 
 test('elements are read as they are written', () => {
-  expect(parseTable(listing({ elem: ELEMENTS })).elements).toEqual([
-    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 1.2.3.4 . tcp . 80' },
-    { bridge: 'rmja0a1b2c3d', text: '"rmja0a1b2c3d" . 10.0.0.0/8 . udp . 1-9' }
+  expect(parseTable(listing({ elem: ELEMENTS })).openings.map(openingKey)).toEqual([
+    'rmja0a1b2c3d 1.2.3.4/32 tcp 80-80',
+    'rmja0a1b2c3d 10.0.0.0/8 udp 1-9'
   ])
 })
 
 test('an element of no bridge of a job is not passed on to a command', () => {
   const elem = [{ concat: ['eth0" }; flush ruleset; #', '1.2.3.4', 'tcp', 80] }]
-  expect(parseTable(listing({ elem })).elements).toEqual([])
+  expect(parseTable(listing({ elem })).openings).toEqual([])
 })
 
 test('text that is no listing throws', () => {

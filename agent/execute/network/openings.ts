@@ -14,32 +14,36 @@ interface Ports {
   readonly last: number
 }
 
-/**
- * What a job's bridge may reach beside what its chain says, as elements of `allow4`: its list, or
- * with `internet` the owner's name servers, which may be in the owner's own network.
- */
-export function elementsFor(
-  policy: NetworkedPolicy,
-  bridge: string,
-  nameServers: readonly string[]
-): readonly string[] {
-  if (policy === 'open') return []
-  const entries = policy === 'internet' ? nameServers.flatMap(dnsEntries) : allowEntries(policy)
-  return disjoint(entries).map(({ address, prefix, protocol, ports: { first, last } }) => {
-    const ports = first === last ? String(first) : `${first}-${last}`
-    return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
-  })
-}
-
-interface Element extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {
+/** Addresses and ports that a bridge may reach beside what its policy says. */
+export interface Opening extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {
+  readonly bridge: string
   readonly ports: Ports
 }
 
+/** Equal for what opens the same. */
+export function openingKey({ bridge, address, prefix, protocol, ports }: Opening): string {
+  return `${bridge} ${address}/${prefix} ${protocol} ${ports.first}-${ports.last}`
+}
+
 /**
- * The kernel refuses elements that overlap. Blocks lie within one another or apart, so that each
+ * What a job's bridge may reach beside what its policy says: its list, or with `internet` the
+ * owner's name servers, which may be in the owner's own network.
+ */
+export function openingsFor(
+  policy: NetworkedPolicy,
+  bridge: string,
+  nameServers: readonly string[]
+): readonly Opening[] {
+  if (policy === 'open') return []
+  const entries = policy === 'internet' ? nameServers.flatMap(dnsEntries) : allowEntries(policy)
+  return disjoint(entries).map((entry) => ({ bridge, ...entry }))
+}
+
+/**
+ * Kernels refuse elements of a set that overlap. Blocks lie within one another or apart, so that each
  * keeps the ports that no block around it has.
  */
-function disjoint(entries: readonly AllowEntry[]): readonly Element[] {
+function disjoint(entries: readonly AllowEntry[]): readonly Omit<Opening, 'bridge'>[] {
   const blocks = new Map<string, AllowEntry[]>()
   for (const entry of entries) {
     const key = `${entry.protocol} ${entry.address}/${entry.prefix}`
