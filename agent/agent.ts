@@ -117,7 +117,8 @@ export class Agent implements Supervised {
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
         name: settings.name,
-        platforms: host.platforms
+        platforms: host.platforms,
+        subnets: settings.network.subnets
       }
     )
     this.#lifeline = lifelineOf(parts)

@@ -16,11 +16,14 @@ import {
   type BegunStep,
   type Sandbox,
   SandboxDied,
+  type ServiceHooks,
   type StepCommand,
   type StepEnd
 } from './sandbox.ts'
 import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import { secretFileCommand } from './secret-mounts.ts'
+import type { RunInJob, Services } from './services/services.ts'
+import { settled } from './settled.ts'
 import {
   beginCommand,
   exitCodeCommand,
@@ -54,6 +57,8 @@ export interface ContainerSandboxOptions {
   readonly profile: Profile
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
+  /** Absent for a job without any. */
+  readonly services?: Services | undefined
   /** Absent for a job without one. */
   readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
 }
@@ -89,7 +94,9 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    await orAbort(this.#flown(this.#container.start()), signal)
+    const { services } = this.#options
+    const both = [this.#container.start(), ...(services === undefined ? [] : [services.start()])]
+    await orAbort(this.#flown(settled(both)), signal)
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -108,11 +115,23 @@ export class ContainerSandbox implements Sandbox {
       await work
     } catch (error) {
       signal.throwIfAborted()
-      if (codeOf(error) === 'SOURCE_TOO_LARGE') throw error
+      if (codeOf(error) === 'SOURCE_TOO_LARGE' || error instanceof SandboxDied) throw error
       const died = await this.#container.death()
       if (died !== undefined) throw new SandboxDied(died.exitCode, { cause: error })
       throw error
     }
+  }
+
+  async serve(hooks: ServiceHooks, signal: AbortSignal): Promise<void> {
+    const { services, profile } = this.#options
+    if (services === undefined) return
+    const place = { env: [], user: profile.helper, workdir: '/', onOutput: () => undefined }
+    const inJob: RunInJob = (request) => this.#container.exec({ ...place, ...request })
+    await this.#orDeath(services.serve(inJob, hooks, signal), signal)
+  }
+
+  resumeServices(hooks: ServiceHooks): void {
+    this.#options.services?.resume(hooks)
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
@@ -153,7 +172,9 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async attach(since: number): Promise<void> {
-    await this.#container.attach((since / 1_000).toFixed(3))
+    const from = (since / 1_000).toFixed(3)
+    await this.#container.attach(from)
+    await this.#options.services?.attach(from)
     await this.#options.network?.adopt()
   }
 
@@ -195,9 +216,10 @@ export class ContainerSandbox implements Sandbox {
 
   async close(): Promise<void> {
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, body, network, cleanUpMsMax } = this.#options
+    const { jobId, name, body, services, network, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#container.remove() },
+      ...(services?.leftovers() ?? []),
       ...volumesOf(body).map((volume) => {
         return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
       }),
@@ -209,6 +231,7 @@ export class ContainerSandbox implements Sandbox {
       await confirmGone(jobId, leftovers, cleanUpMsMax)
     } finally {
       await this.#container.watch.stop()
+      await services?.close()
     }
   }
 
@@ -234,7 +257,11 @@ export class ContainerSandbox implements Sandbox {
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
     await this.#options.network?.open()
-    await this.#container.create()
+    const { services } = this.#options
+    await settled([
+      this.#container.create(),
+      ...(services === undefined ? [] : [services.create()])
+    ])
   }
 
   /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */

@@ -1,6 +1,7 @@
 import { MeshError } from '../../protocol/core/errors.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
+import { SERVICE_LABEL } from './engine-events.ts'
 import type { ContainerBody, ContainerExec, ExecEnd } from './engine-types.ts'
 import { differences } from './read-back.ts'
 import { SandboxDied } from './sandbox.ts'
@@ -40,8 +41,11 @@ export class Container {
     this.name = options.name
     this.#engine = engine
     this.#options = options
-    const claim = options.body.Labels['runner-mesh.claim'] ?? ''
-    this.watch = new ContainerWatch(engine, { 'runner-mesh.claim': claim })
+    const { Labels } = options.body
+    const claim = { 'runner-mesh.claim': Labels['runner-mesh.claim'] ?? '' }
+    const service = Labels[SERVICE_LABEL]
+    const labels = service === undefined ? claim : { ...claim, [SERVICE_LABEL]: service }
+    this.watch = new ContainerWatch(engine, labels)
   }
 
   /** False until the engine has said that it is there. */

@@ -22,8 +22,9 @@ import {
   type OwnedThing
 } from './engine-types.ts'
 import { FrameReader } from './frames.ts'
+import { imageConfig } from './image-config.ts'
 import { jsonLines } from './json-lines.ts'
-import { type NetworkAnswer, networkView } from './network-view.ts'
+import { type NetworkAnswer, networkPlaces, networkView } from './network-view.ts'
 import { followProgress } from './progress.ts'
 import { askRegistry, type Dial } from './registry-question.ts'
 
@@ -95,9 +96,7 @@ export class Engine {
     if (found === undefined) return undefined
     const { Os, Architecture, Variant } = found as typeof found & { Variant?: string }
     const platform = [Os, Architecture, Variant].filter(Boolean).join('/')
-    const { User: user = '', Volumes } = found.Config ?? {}
-    const volumes = Object.keys(Volumes ?? {})
-    return { id: found.Id, platform, user, volumes, tags: found.RepoTags ?? [] }
+    return { id: found.Id, platform, tags: found.RepoTags ?? [], ...imageConfig(found.Config) }
   }
 
   /** What the registry has, asked with the engine's own access to it; limited by `signal` alone. */
@@ -171,7 +170,8 @@ export class Engine {
       labels: found.Config.Labels,
       config: { ...found.Config },
       hostConfig: { ...found.HostConfig },
-      mounts: found.Mounts.map(({ Destination }) => Destination)
+      mounts: found.Mounts.map(({ Destination }) => Destination),
+      networks: networkPlaces(found.NetworkSettings.Networks)
     }
   }
 

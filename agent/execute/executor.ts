@@ -14,10 +14,12 @@ import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
+import { SERVICE_LABEL } from './engine-events.ts'
 import type { LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
+import { closedNetwork } from './network/closed-network.ts'
 import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
@@ -26,8 +28,16 @@ import { chooseProfile } from './profile-choice.ts'
 import { STANDARD } from './profile-standard.ts'
 import { STRICT } from './profile-strict.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
-import { containerBody, type Profile, sandboxLabels } from './sandbox-profile.ts'
+import {
+  containerBody,
+  type Profile,
+  type SandboxRequest,
+  sandboxLabels
+} from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
+import { Service } from './services/service.ts'
+import { serviceBody } from './services/service-body.ts'
+import { Services } from './services/services.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -52,6 +62,8 @@ export interface ExecutorOptions {
   readonly requireIsolation?: IsolationLevel | undefined
   /** What runs here, and how. */
   readonly platforms: readonly Platform[]
+  /** Block that the networks of services are taken from where a job has no other. */
+  readonly subnets: string
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
@@ -145,8 +157,10 @@ export class Executor {
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
+    // Services are gone on with by their job's container, or not at all.
+    const jobs = found.filter(({ labels }) => labels[SERVICE_LABEL] === undefined)
     return await Promise.all(
-      found.map(async ({ labels, running, created }) => {
+      jobs.map(async ({ labels, running, created }) => {
         const jobId = labels['runner-mesh.job'] ?? ''
         const claimId = labels['runner-mesh.claim'] ?? ''
         const deadlineMs = await readDeadline(join(leases, leaseName(jobId, claimId)))
@@ -174,7 +188,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground) => this.#sandbox(name, bound, image, ground),
+        sandboxOf: (image, ground, services) => this.#sandbox(name, bound, image, ground, services),
+        serviceContainer: (service) => serviceContainer(name, service),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -182,48 +197,84 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(name: string, input: Bound, image: LocalImage, ground: Ground): ContainerSandbox {
+  #sandbox(
+    name: string,
+    input: Bound,
+    image: LocalImage,
+    ground: Ground,
+    images: ReadonlyMap<string, LocalImage>
+  ): ContainerSandbox {
     const { peerId, storeId, busybox } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
     const profile = this.#profile(input, ground)
-    const made = containerBody(
-      profile,
-      {
-        imageId: image.id,
-        jobId,
-        epoch,
-        claimId,
-        peerId,
-        storeId,
-        volume,
-        leaseDir: resolve(deadline.dir),
-        busybox,
-        guard: ground.guard,
-        resources: spec.resources,
-        imageVolumes: imageVolumes(jobId, image),
-        network: network && { mode: network.name, dns: network.nameServers },
-        runtime: this.#options.runtimeOf?.(spec)
-      },
-      ground.host
-    )
+    const request: SandboxRequest = {
+      imageId: image.id,
+      jobId,
+      epoch,
+      claimId,
+      peerId,
+      storeId,
+      volume,
+      leaseDir: resolve(deadline.dir),
+      busybox,
+      guard: ground.guard,
+      resources: spec.resources,
+      imageVolumes: imageVolumes(jobId, image),
+      network: network && { mode: network.name, dns: network.nameServers },
+      runtime: this.#options.runtimeOf?.(spec)
+    }
+    const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
     const body = spec.secrets === undefined ? made : withSecretMounts(made, volume, userBase)
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    const box = { jobId, name, image, profile, body, cleanUpMsMax, network }
+    const services = this.#services(name, request, profile, ground, spec, images)
+    const box = { jobId, name, image, profile, body, cleanUpMsMax, services, network }
     return new ContainerSandbox(this.#parts, box)
+  }
+
+  #services(
+    name: string,
+    job: SandboxRequest,
+    profile: Profile,
+    { host }: Ground,
+    { services = [] }: JobSpec,
+    images: ReadonlyMap<string, LocalImage>
+  ): Services | undefined {
+    const { jobId, network } = job
+    if (services.length === 0 || network === undefined) return undefined
+    const { engine } = this.#parts
+    return new Services(
+      services.map((spec) => {
+        const image = images.get(spec.name)
+        if (image === undefined) throw new MeshError('BUG', { problem: `no image of ${spec.name}` })
+        const request = {
+          ...job,
+          network,
+          imageId: image.id,
+          imageVolumes: imageVolumes(jobId, image),
+          resources: spec.resources,
+          volume: `${job.volume}-${spec.name}`
+        }
+        const body = serviceBody(profile, request, spec, host)
+        const box = serviceContainer(name, spec.name)
+        return new Service(engine, { jobId, name: box, spec, image, profile, body })
+      })
+    )
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
   #network(name: string, input: Bound): JobNetwork | undefined {
     const { jobId, epoch, claimId, spec, onLost } = input
     const wanted = abilityFor(spec.network)
-    if (wanted === undefined) return undefined
+    const shared = spec.services !== undefined
+    if (wanted === undefined && !shared) return undefined
     const { networks } = this.#parts
-    const { peerId, storeId } = this.#options
+    const { peerId, storeId, subnets } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost }
+    const request = { jobId, claimId, name, onLost, shared }
+    if (wanted === undefined) return closedNetwork(this.#parts, request, labels, subnets)
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
@@ -245,4 +296,9 @@ export class Executor {
   async #prepare(): Promise<Ground> {
     return await layGround(this.#parts.engine, this.#options.workspaces)
   }
+}
+
+/** Beside that of its job. */
+function serviceContainer(name: string, service: string): string {
+  return `${name}-${service}`
 }

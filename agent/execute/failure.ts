@@ -60,6 +60,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'IMAGE_UNAVAILABLE':
     case 'URL_REFUSED':
     case 'SECRET_REFUSED':
+    case 'SERVICE_NOT_READY':
       return { kind: 'final', reason }
     case 'WORKSPACE_FETCH_FAILED':
       // The commit is good: its job must not end for the disk of one host.
@@ -96,6 +97,7 @@ const SOURCE_CODES: ReadonlySet<string> = new Set([
 function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code?.startsWith('IMAGE_') === true) return 'image_unavailable'
+  if (code === 'SERVICE_NOT_READY') return 'service_not_ready'
   if (code !== undefined && SOURCE_CODES.has(code)) return 'source_unavailable'
   return code === 'ISOLATION_LACKING' || code === 'SECRET_REFUSED'
     ? 'policy_refused'

@@ -44,7 +44,7 @@ export class Images {
   /** By name: the last pull. Two at a time would move the digest of one index to and fro. */
   readonly #pulls = new Map<string, Promise<unknown>>()
   /** Ids of images by the claims of the attempts that have them. */
-  readonly #held = new Map<string, string>()
+  readonly #held = new Map<string, ReadonlySet<string>>()
 
   constructor(parts: ImagesParts, options: ImagesOptions) {
     this.#parts = parts
@@ -89,7 +89,7 @@ export class Images {
    */
   async drop(imageId: string): Promise<boolean> {
     const { engine, pulled } = this.#parts
-    if ([...this.#held.values()].includes(imageId)) return false
+    if ([...this.#held.values()].some((ids) => ids.has(imageId))) return false
     const name = this.#nameOf(imageId).join(':')
     const found = await engine.image(imageId)
     const isOurs = found === undefined || found.tags.every((each) => each === name)
@@ -110,7 +110,7 @@ export class Images {
     const known = pulled.find(reference, platform)
     if (known === undefined || (digest !== undefined && known.digest !== digest)) return undefined
     // Before the look: what is seen then is not taken away between that and the container.
-    this.#held.set(request.claimId, known.imageId)
+    this.#hold(request.claimId, known.imageId)
     const found = await engine.image(known.imageId)
     if (found === undefined) return undefined
     say(`image ${reference} is ${known.digest} for ${found.platform}`)
@@ -131,7 +131,7 @@ export class Images {
     // What was here before is somebody else's: never ours to remove.
     const isTheirs = found !== undefined && runsOn(found.platform, platform)
     const image = isTheirs ? found : await this.#fetch(wanted, request.claimId, digest, exact)
-    this.#held.set(request.claimId, image.id)
+    this.#hold(request.claimId, image.id)
     request.say(`image ${text} is ${digest} for ${image.platform}`)
     return image
   }
@@ -145,7 +145,7 @@ export class Images {
     const { text, platform } = wanted
     await pulled.begin(exact)
     const image = await pullImage(engine, wanted, digest)
-    this.#held.set(claimId, image.id)
+    this.#hold(claimId, image.id)
     const [repo, tag] = this.#nameOf(image.id)
     const isOurs = image.tags.every((name) => name === `${repo}:${tag}`)
     if (isOurs) await engine.tag(image.id, repo, tag)
@@ -153,6 +153,10 @@ export class Images {
     const record = { reference: text, platform, digest, imageId: image.id }
     await pulled.end(exact, isOurs ? record : undefined)
     return image
+  }
+
+  #hold(claimId: string, imageId: string): void {
+    this.#held.set(claimId, new Set([...(this.#held.get(claimId) ?? []), imageId]))
   }
 
   /** Of an image that this agent has pulled: agents that share an engine have each their own. */

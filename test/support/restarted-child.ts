@@ -3,17 +3,18 @@ import { AttemptRig } from './attempt-rig.ts'
 
 /*
  * A process that runs one attempt and is killed in the middle of it:
- *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS_AS_JSON [untrusted]
+ *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS_AS_JSON [untrusted [SERVICES_AS_JSON]]
  * It writes one JSON document a line: `{ root, jobId, claimId, progress }` before each step, and
  * `{ line }` for every line that the job wrote. The deadline is renewed by whoever comes next.
  */
-const [, , peerId = '', steps = '[]', trust = 'trusted'] = process.argv
+const [, , peerId = '', steps = '[]', trust = 'trusted', services = ''] = process.argv
 const say = (document: unknown): void => {
   process.stdout.write(`${JSON.stringify(document)}\n`)
 }
 const rig = await AttemptRig.open({ peerId })
 const attempt = await rig.start({
   steps: JSON.parse(steps),
+  ...(services === '' ? {} : { spec: { services: JSON.parse(services) } }),
   trust: trust === 'untrusted' ? 'untrusted' : 'trusted',
   deadlineInMs: 25_000,
   onStep: async (progress) => {

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
 import type { AddressRange } from '../../../protocol/core/address-range.ts'
 
 /** What this process's own network namespace has. */
 export interface HostNetwork {
+  /** Whether this device has an address that others could reach. */
+  hasAddress(name: string): boolean
   interfaces(): Promise<ReadonlySet<string>>
   /** Where packets go that are not for everywhere else. */
   routes(): Promise<readonly AddressRange[]>
@@ -10,6 +13,7 @@ export interface HostNetwork {
 
 export function systemHostNetwork(): HostNetwork {
   return {
+    hasAddress: (name) => (networkInterfaces()[name] ?? []).some(({ family }) => family === 'IPv4'),
     interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
     routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8'))
   }

@@ -7,7 +7,7 @@ import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
 import type { Firewall, OnLost } from './firewall.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
-import { openingsFor } from './openings.ts'
+import { besideOpening, openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -20,7 +20,8 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
-  readonly firewall: Pick<Firewall, 'open' | 'close'>
+  /** Absent for a network that leads nowhere on a host whose rules this agent does not set. */
+  readonly firewall?: Pick<Firewall, 'open' | 'close'> | undefined
   readonly host: HostNetwork
 }
 
@@ -33,6 +34,8 @@ export interface JobNetworkOptions {
   /** Block that subnets are taken from. */
   readonly pool: string
   readonly nameServers: readonly string[]
+  /** For a job whose services are on it as well. */
+  readonly shared?: boolean | undefined
   /** The attempt must end: the rules cannot be proven any more. */
   readonly onLost: OnLost
 }
@@ -50,8 +53,8 @@ export class JobNetwork {
     this.#options = options
     this.name = options.name
     const { policy, nameServers } = options
-    this.nameServers = typeof policy === 'string' ? nameServers : NOBODY
-    this.bridge = bridgeOf(options.policy, options.claimId)
+    this.nameServers = typeof policy === 'string' && policy !== 'none' ? nameServers : NOBODY
+    this.bridge = bridgeOf(options.policy, options.claimId, parts.firewall !== undefined)
   }
 
   /** Before the container is made. Throws SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED. */
@@ -63,9 +66,10 @@ export class JobNetwork {
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
-    const { policy, nameServers, onLost } = this.#options
+    const { policy, nameServers, onLost, shared } = this.#options
     const openings = openingsFor(policy, this.bridge, nameServers)
-    await this.#parts.firewall.open(this.bridge, openings, onLost)
+    const beside = shared === true ? [besideOpening(this.bridge)] : []
+    await this.#parts.firewall?.open(this.bridge, [...openings, ...beside], onLost)
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
@@ -73,17 +77,18 @@ export class JobNetwork {
     const { engine, firewall } = this.#parts
     const claim = { 'runner-mesh.claim': this.#options.claimId }
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
-    await firewall.close(this.bridge)
+    await firewall?.close(this.bridge)
   }
 
   async #create(): Promise<NetworkBody> {
     const { engine, host } = this.#parts
-    const { name, labels, pool, claimId } = this.#options
+    const { name, labels, pool, claimId, policy } = this.#options
+    const closed = policy === 'none'
     const subnets = (await engine.networks({})).flatMap((each) => each.subnets)
     const taken = [...subnets.flatMap(blockOf), ...(await host.routes())]
     const seed = Number.parseInt(claimId.slice(0, 8), 16)
     for (const subnet of freeSubnets(pool, taken, seed, SUBNET_TRIES_MAX)) {
-      const body = networkBody({ name, bridge: this.bridge, subnet, labels })
+      const body = networkBody({ name, bridge: this.bridge, subnet, labels, closed })
       try {
         await engine.createNetwork(body)
         return body
@@ -112,6 +117,11 @@ export class JobNetwork {
     if (difference !== undefined) {
       const facts = { job: this.#options.jobId, difference: `its network's ${difference}` }
       throw new MeshError('SANDBOX_DIFFERS', facts)
+    }
+    // An engine that takes an option without a word may not act on it.
+    if (asked.Internal && host.hasAddress(this.bridge)) {
+      const cause = `the engine gave ${this.bridge} an address of this host's`
+      throw new MeshError('NETWORK_UNENFORCED', { cause })
     }
     if ((await host.interfaces()).has(this.bridge)) return
     // Rules in one network namespace say nothing about bridges in another.

@@ -31,6 +31,8 @@ export interface NetworkRequest {
   readonly claimId: string
   readonly name: string
   readonly onLost: OnLost
+  /** For a job whose services are on it as well. */
+  readonly shared?: boolean | undefined
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -78,6 +80,15 @@ export class JobNetworks {
     if (this.#unproven !== undefined) return undefined
     if (ability === undefined || !this.#options.offer.includes(ability)) return undefined
     return this.#network(policy as NetworkedPolicy, request, labels)
+  }
+
+  /**
+   * The network of a job with services that may reach nothing else. It has no way out and none to
+   * the host whatever rules there are; those that are in place must only let it be.
+   */
+  closed(request: Omit<NetworkRequest, 'onLost'>, labels: Labels): JobNetwork {
+    const onLost = (): void => undefined
+    return this.#network('none', { ...request, onLost }, labels)
   }
 
   /**

@@ -18,11 +18,23 @@ interface Ports {
 export interface Opening extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {
   readonly bridge: string
   readonly ports: Ports
+  /** Whatever else is on the bridge, whose address and ports are then of no meaning. */
+  readonly beside?: true
 }
 
 /** Equal for what opens the same. */
-export function openingKey({ bridge, address, prefix, protocol, ports }: Opening): string {
+export function openingKey({ bridge, address, prefix, protocol, ports, beside }: Opening): string {
+  if (beside === true) return `${bridge} beside`
   return `${bridge} ${address}/${prefix} ${protocol} ${ports.first}-${ports.last}`
+}
+
+/**
+ * For a job with services: kernels that show frames of one bridge to these rules would drop them.
+ * Whoever does not know `beside` opens an address that nobody has.
+ */
+export function besideOpening(bridge: string): Opening {
+  const nowhere = { address: '0.0.0.0', prefix: 32, protocol: 'tcp' } as const
+  return { bridge, ...nowhere, ports: { first: 0, last: 0 }, beside: true }
 }
 
 /**
@@ -34,7 +46,7 @@ export function openingsFor(
   bridge: string,
   nameServers: readonly string[]
 ): readonly Opening[] {
-  if (policy === 'open') return []
+  if (policy === 'open' || policy === 'none') return []
   const entries = policy === 'internet' ? nameServers.flatMap(dnsEntries) : allowEntries(policy)
   return disjoint(entries).map((entry) => ({ bridge, ...entry }))
 }

@@ -4,6 +4,9 @@ import type { Opening } from './openings.ts'
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
 
+/** Sets of openings: of places beyond the bridge, and of bridges that services are on. */
+export const SETS = ['allow4', 'same'] as const
+
 /*
  * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
  * final. Before the engine's rules, which let a job reach the host and all that is behind it.
@@ -31,6 +34,7 @@ const CHAINS = `
     ct state invalid drop
     meta nfproto ipv6 drop
     ct status dnat counter drop
+    iifname . oifname @same accept
     iifname "rmji*" goto internet
     iifname "rmja*" goto allow
     iifname "rmju*" goto open
@@ -73,19 +77,30 @@ export function rulesetText(openings: readonly Opening[]): string {
     '  set allow4 {',
     '    type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',
     '  }',
+    '  set same {',
+    '    type ifname . ifname;',
+    '  }',
     CHAINS,
     '}',
     ...elementText('add', openings)
   ].join('\n')
 }
 
-/** One statement, or none for nothing. */
+/** One statement for each set that has some. */
 export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]): string[] {
-  if (openings.length === 0) return []
-  return [`${verb} element ${TABLE} allow4 { ${openings.map(element).join(', ')} }`]
+  return SETS.flatMap((set) => {
+    const own = openings.filter((opening) => setOf(opening) === set)
+    if (own.length === 0) return []
+    return [`${verb} element ${TABLE} ${set} { ${own.map(element).join(', ')} }`]
+  })
 }
 
-function element({ bridge, address, prefix, protocol, ports: { first, last } }: Opening): string {
+function setOf({ beside }: Opening): (typeof SETS)[number] {
+  return beside === true ? 'same' : 'allow4'
+}
+
+function element({ bridge, address, prefix, protocol, ports: { first, last }, beside }: Opening) {
+  if (beside === true) return `"${bridge}" . "${bridge}"`
   const ports = first === last ? String(first) : `${first}-${last}`
   return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
-import type { Opening } from './openings.ts'
+import { besideOpening, type Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
+import { SETS } from './ruleset.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -21,7 +22,7 @@ export function parseTable(text: string): TableView {
 /** Handles and counts differ from one listing to the next; what a job may reach, by the jobs. */
 function stripped(object: Json): unknown {
   const set = object['set'] as Json | undefined
-  const isOurs = set?.['name'] === 'allow4'
+  const isOurs = hasOpenings(set)
   return JSON.parse(
     JSON.stringify(object, (key, value: unknown) => {
       if (key === 'handle' || key === 'packets' || key === 'bytes') return undefined
@@ -31,14 +32,20 @@ function stripped(object: Json): unknown {
 }
 
 function openingsOf(set: Json | undefined): readonly Opening[] {
-  if (set?.['name'] !== 'allow4') return []
+  if (set === undefined || !hasOpenings(set)) return []
+  const isBeside = set['name'] === 'same'
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
     const concat = element['concat'] as readonly unknown[] | undefined
     const [bridge, block, protocol, ports] = concat ?? []
     if (typeof bridge !== 'string' || !bridge.startsWith(BRIDGE_PREFIX)) return []
+    if (isBeside) return block === bridge ? [besideOpening(bridge)] : []
     if (protocol !== 'tcp' && protocol !== 'udp') return []
     return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports) }]
   })
+}
+
+function hasOpenings(set: Json | undefined): boolean {
+  return SETS.some((name) => name === set?.['name'])
 }
 
 /** The kernel lists a block of one address without its prefix. */

@@ -62,6 +62,7 @@ beforeEach(() => {
     close: async (bridge: string) => void closed.push(bridge)
   }
   const host = {
+    hasAddress: () => false,
     interfaces: async () => interfaces,
     routes: async () => [rangeOf('10.213.0.0/17')]
   }

@@ -31,6 +31,7 @@ beforeEach(() => {
     remove: async () => undefined
   }
   const host = {
+    hasAddress: () => false,
     interfaces: async () =>
       new Set(bodies.map(({ Options }) => Options['com.docker.network.bridge.name'] ?? '')),
     routes: async () => []
