@@ -137,7 +137,7 @@ export class AttemptRig {
         requireIsolation: parts.options.requireIsolation,
         name: 'rig',
         platforms: parts.options.platforms ?? [],
-        subnets: '10.214.0.0/16',
+        subnets: '10.215.0.0/16',
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
         runtimeOf: () => parts.options.other?.runtime
