@@ -15,3 +15,9 @@ export function explained(error: unknown, signal: AbortSignal, socket: string): 
   const words = cause.replace(/^\(HTTP code \d+\) [^-]*- /, '').trim()
   return new EngineError(words, status, { cause: error })
 }
+
+/** For a question that changes nothing: an engine that goes away while it is asked is away. */
+export function away(error: unknown, socket: string): MeshError {
+  if (error instanceof MeshError) return error
+  return new MeshError('ENGINE_UNREACHABLE', { socket, cause: causeOf(error) }, { cause: error })
+}

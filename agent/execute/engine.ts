@@ -4,7 +4,7 @@ import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { ENGINE_CALL_MS_MAX } from '../../protocol/core/limits.ts'
 import { converse } from './converse.ts'
 import { parseEvent } from './engine-events.ts'
-import { explained } from './engine-failure.ts'
+import { away, explained } from './engine-failure.ts'
 import { engineInfo, type InfoAnswer } from './engine-info.ts'
 import {
   type ContainerBody,
@@ -81,11 +81,12 @@ export class Engine {
     return new Engine(path, callMsMax)
   }
 
+  /** Throws ENGINE_UNREACHABLE where it says nothing of itself, whatever the reason. */
   async info(): Promise<EngineInfo> {
-    const [info, version] = await this.#call((abortSignal) =>
+    const asked = this.#call((abortSignal) =>
       Promise.all([this.#calls.info({ abortSignal }), this.#calls.version({ abortSignal })])
     )
-    return engineInfo(info, version)
+    return engineInfo(...(await asked.catch((error) => Promise.reject(away(error, this.socket)))))
   }
 
   /** Undefined where the image is not on this host. */

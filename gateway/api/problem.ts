@@ -18,8 +18,7 @@ export function headersOf(error: MeshError, route: string | undefined): Record<s
   if (status === 503) return { 'retry-after': String(RETRY_AFTER_S) }
   if (status === 429) return { 'retry-after': String(MINUTE_S) }
   if (status === 401 && route?.startsWith('/hooks/')) {
-    const scheme = route === hookPath('git') ? 'StandardWebhooks' : 'HMAC-SHA256'
-    return { 'www-authenticate': `${scheme} realm="runner-mesh"` }
+    return { 'www-authenticate': `${hookScheme(route)} realm="runner-mesh"` }
   }
   if (status === 401) {
     // RFC 6750: a request that brought no token gets no error code.
@@ -31,4 +30,9 @@ export function headersOf(error: MeshError, route: string | undefined): Record<s
     return { 'www-authenticate': `Bearer realm="runner-mesh", ${scope}` }
   }
   return {}
+}
+
+function hookScheme(route: string): string {
+  if (route === hookPath('git')) return 'StandardWebhooks'
+  return route === hookPath('gitlab') ? 'GitLab-Webhook' : 'HMAC-SHA256'
 }

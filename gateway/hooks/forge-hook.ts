@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { GitPush } from './git-push.ts'
 
 /** The Git servers whose deliveries are taken; the names that `forge` in gateway.yaml knows. */
-export const FORGES = ['git', 'gitea', 'forgejo', 'github'] as const
+export const FORGES = ['git', 'gitea', 'forgejo', 'github', 'gitlab'] as const
 
 export type ForgeName = (typeof FORGES)[number]
 

@@ -14,7 +14,7 @@ import {
 const FULL_NAME_CHARACTERS_MAX = 256
 
 /** A field that is shown or looked up, never needed: what is wrong with it must lose no push. */
-const optionalText = (charactersMax: number) =>
+export const optionalText = (charactersMax: number) =>
   z.string().max(charactersMax).regex(PRINTABLE).optional().catch(undefined)
 
 /** The part of `repository` that Gitea, Forgejo and GitHub have in common. */

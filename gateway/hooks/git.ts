@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { ForgeHook, Incoming } from './forge-hook.ts'
-import { headerOf } from './forge-hook.ts'
 import { gitPushSchema, parseGitPush } from './git-push.ts'
-import { secretProblem, WebhookSecret, webhookHeadersSchema } from './standard-webhook.ts'
+import {
+  secretProblem,
+  signedHeadersOf,
+  WebhookSecret,
+  webhookHeadersSchema
+} from './standard-webhook.ts'
 
 /** Bytes of a new secret (Standard Webhooks asks for 24 to 64). */
 const SECRET_BYTES = 32
@@ -41,10 +45,5 @@ export const gitHook: ForgeHook = {
 
 function verify(secret: WebhookSecret, incoming: Incoming, repository: string): string {
   const { headers, text, receivedAtMs } = incoming
-  const signed = {
-    id: headerOf(headers, 'webhook-id'),
-    timestamp: headerOf(headers, 'webhook-timestamp'),
-    signature: headerOf(headers, 'webhook-signature')
-  }
-  return secret.verify(signed, text, receivedAtMs, repository)
+  return secret.verify(signedHeadersOf(headers), text, receivedAtMs, repository)
 }

@@ -10,7 +10,7 @@ const EVENT_HEADERS = [
   { header: 'X-Forgejo-Event', sender: 'Forgejo', forge: 'forgejo' },
   { header: 'X-Gitea-Event', sender: 'Gitea', forge: 'gitea' },
   { header: 'X-Gogs-Event', sender: 'Gogs', forge: undefined },
-  { header: 'X-Gitlab-Event', sender: 'GitLab', forge: undefined },
+  { header: 'X-Gitlab-Event', sender: 'GitLab', forge: 'gitlab' },
   { header: 'X-GitHub-Event', sender: 'GitHub', forge: 'github' }
 ] as const
 

@@ -12,7 +12,7 @@ const SECRET_BYTES = 32
 const EVENT = /^[a-z][a-z0-9_]{0,63}$/
 
 export interface HmacHookOptions extends HmacSigning {
-  readonly forge: Exclude<ForgeName, 'git'>
+  readonly forge: Exclude<ForgeName, 'git' | 'gitlab'>
   /** As people write it. */
   readonly title: string
   /** Header that names the event. */

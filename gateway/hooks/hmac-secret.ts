@@ -19,12 +19,12 @@ const SECRET_CHARACTERS_MIN = 16
 const SECRET_CHARACTERS_MAX = 255
 
 const DIGEST = /^[0-9a-f]{64}$/
-const DELIVERY_ID = /^[\w-]{1,128}$/
+export const DELIVERY_ID = /^[\w-]{1,128}$/
 
 /** From the text of a secret file: its one line is the secret, as it stands in the hook's page. */
 export function hmacSecretOf(text: string, signing: HmacSigning): ReadSecret {
   const line = text.replace(/\r?\n$/, '')
-  const problem = problemOf(line)
+  const problem = secretLineProblem(line)
   if (problem !== undefined) return { kind: 'unusable', problem }
   return { kind: 'usable', secret: new HmacSecret(line, signing) }
 }
@@ -74,7 +74,8 @@ class HmacSecret implements HookSecret {
   }
 }
 
-function problemOf(line: string): string | undefined {
+/** What is wrong with a secret that is pasted into a hook's page. */
+export function secretLineProblem(line: string): string | undefined {
   if (/\p{Cc}/u.test(line)) return 'it must be one line without control characters'
   if (line !== line.trim()) return 'it starts or ends with a space, which hook pages may cut off'
   if (line.length < SECRET_CHARACTERS_MIN || line.length > SECRET_CHARACTERS_MAX) {

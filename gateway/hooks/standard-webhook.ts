@@ -1,8 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_AGE_S_MAX } from '../../protocol/core/limits.ts'
+import { headerOf } from './forge-hook.ts'
 
 /** The three headers of Standard Webhooks, as they came. */
 export interface WebhookHeaders {
@@ -22,6 +24,15 @@ const KEY_BYTES_MAX = 64
 // joins id, time and body with full stops.
 const ID = /^[\w-]{1,128}$/
 const SECONDS = /^\d{1,12}$/
+
+/** Those of a delivery. */
+export function signedHeadersOf(headers: IncomingHttpHeaders): WebhookHeaders {
+  return {
+    id: headerOf(headers, 'webhook-id'),
+    timestamp: headerOf(headers, 'webhook-timestamp'),
+    signature: headerOf(headers, 'webhook-signature')
+  }
+}
 
 /** For the API document only: what is wrong with them is a matter of the signature. */
 export const webhookHeadersSchema = z.object({

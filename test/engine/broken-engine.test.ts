@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Engine } from '../../agent/execute/engine.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import { AttemptRig, type RunningAttempt } from '../support/attempt-rig.ts'
@@ -41,6 +42,18 @@ const answer = (status: number, message = 'as it is'): Treatment => ({
 async function untilSaid(attempt: RunningAttempt, text: string): Promise<void> {
   await eventually(`the job says ${text}`, () => attempt.lines.some((line) => line.text === text))
 }
+
+// Seed 20261126 of test/chaos: an agent that started then called it an error of its own.
+test.each<[string, Treatment]>([
+  ['goes away in its answer', { kind: 'cut' }],
+  ['answers with an error', answer(500)],
+  ['does not answer', { kind: 'silence' }]
+])('an engine that %s as it is asked what it is, is unreachable', async (_, treatment) => {
+  treat(/GET .info/, treatment)
+  await expect(Engine.local(proxy.socket, CALL_MS_MAX).info()).rejects.toMatchObject({
+    code: 'ENGINE_UNREACHABLE'
+  })
+})
 
 describe('an engine that never answers', { timeout: TEST_MS }, () => {
   test.each([

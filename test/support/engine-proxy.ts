@@ -7,6 +7,8 @@ import type { Duplex } from 'node:stream'
 /** What becomes of a call; undefined lets it through. */
 export type Treatment =
   | { readonly kind: 'silence' }
+  /** The connection ends before an answer, as when the engine is stopped. */
+  | { readonly kind: 'cut' }
   | { readonly kind: 'answer'; readonly status: number; readonly message: string }
   /** Lets it through once the promise resolves. */
   | { readonly kind: 'hold'; readonly until: Promise<unknown> }
@@ -54,6 +56,10 @@ export class EngineProxy {
     this.calls.push(call)
     const treatment = this.treat(call)
     if (treatment?.kind === 'silence') return
+    if (treatment?.kind === 'cut') {
+      incoming.socket.destroy()
+      return
+    }
     if (treatment?.kind === 'answer') {
       outgoing.writeHead(treatment.status, { 'content-type': 'application/json' })
       outgoing.end(JSON.stringify({ message: treatment.message }))

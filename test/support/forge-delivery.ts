@@ -14,7 +14,7 @@ export const HMAC_VECTOR = {
   sha1: '01dc10d0c83e72ed246219cdd91669667fe2ca59'
 } as const
 
-export type HmacForge = Exclude<ForgeName, 'git'>
+export type HmacForge = Exclude<ForgeName, 'git' | 'gitlab'>
 
 export interface ForgePost {
   readonly method: 'POST'

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Repositories } from '../../../gateway/repositories.ts'
 import { forgePost } from '../../support/forge-delivery.ts'
 import { repositoryAt, repositoryOf } from '../../support/gateway-rig.ts'
+import { GITLAB_TOKEN, gitlabPost } from '../../support/gitlab-delivery.ts'
 import { HttpRig, type Post, pushBody, signedPost } from '../../support/http-rig.ts'
+import { VECTOR } from '../../support/standard-webhook.ts'
 
 let rig: HttpRig
 let token: { authorization: string }
@@ -12,8 +14,12 @@ beforeAll(async () => {
   const forges = (['gitea', 'forgejo', 'github'] as const).map((forge) =>
     repositoryOf(forge, `${forge}/kernel`, { url: `https://${forge}.example/team/kernel` })
   )
+  const gitlab = ['token', 'signed'].map((name, index) => {
+    const secret = name === 'token' ? GITLAB_TOKEN : VECTOR.secret
+    return repositoryOf('gitlab', name, { url: `https://gitlab${index}.example/${name}`, secret })
+  })
   rig = await HttpRig.make({
-    repositories: new Repositories([repositoryAt('team/kernel'), ...forges])
+    repositories: new Repositories([repositoryAt('team/kernel'), ...forges, ...gitlab])
   })
   token = await rig.bearer()
 })
@@ -118,6 +124,37 @@ test.each(['gitea', 'forgejo', 'github'] as const)(
   },
   60_000
 )
+
+test('no body and no header of a delivery of GitLab makes the gateway fail', async () => {
+  const nearGitlabPush = nearPush.chain((text) =>
+    fc
+      .record({
+        id: fc.oneof(fc.nat(), fc.jsonValue()),
+        path_with_namespace: fc.oneof(fc.constantFrom('token', 'signed'), fc.jsonValue())
+      })
+      .map((project) => JSON.stringify({ object_kind: 'push', ...JSON.parse(text), project }))
+  )
+  const names = ['x-gitlab-event', 'x-gitlab-token', 'idempotency-key', 'webhook-signature']
+  const changes = fc.dictionary(
+    fc.constantFrom(...names, 'webhook-id', 'webhook-timestamp', 'content-type'),
+    fc.oneof(printable, fc.constant(''))
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(nearGitlabPush, bodies),
+      changes,
+      fc.boolean(),
+      async (body, changed, signed) => {
+        const payload = body.toString()
+        const post = gitlabPost(payload, signed ? { secret: VECTOR.secret } : {})
+        const headers = { ...post.headers, ...changed }
+
+        expectAnswer(await rig.app.inject({ ...post, headers }))
+      }
+    ),
+    { numRuns: 500 }
+  )
+}, 60_000)
 
 test('no path and no query of the API makes the gateway fail', async () => {
   const paths = fc.oneof(

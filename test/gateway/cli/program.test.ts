@@ -101,7 +101,7 @@ test('repo add declares a repository and makes its secret, repo list shows it', 
   expect([schema, repositories.length]).toEqual(['gateway.repositories/1', 1])
 })
 
-test.each(['gitea', 'forgejo', 'github'] as const)(
+test.each(['gitea', 'forgejo', 'github', 'gitlab'] as const)(
   'repo add --forge %s makes a secret that fits it and says where its hook posts',
   async (forge) => {
     await gateway('id', '--authority', AUTHORITY)
@@ -129,7 +129,7 @@ test('repo add refuses a forge that is not known, and a secret that is none for 
   const empty = await gateway(...add, '--forge', 'github')
 
   expect(unknown.error).toBeInstanceOf(CommanderError)
-  expect(unknown.err).toContain('Allowed choices are git, gitea, forgejo, github')
+  expect(unknown.err).toContain('Allowed choices are git, gitea, forgejo, github, gitlab')
   expect(empty.error).toMatchObject({ code: 'KEY_INVALID' })
 })
 

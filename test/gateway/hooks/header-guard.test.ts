@@ -36,7 +36,9 @@ describe('a delivery at the path of another is refused with the right path', () 
     ['gitea', 'github', "it is GitHub's: set the hook's URL to /hooks/github"],
     ['git', 'gitea', "it is Gitea's: set the hook's URL to /hooks/gitea"],
     ['github', 'gogs', "it is Gogs's, which no path takes yet"],
-    ['gitea', 'gitlab', "it is GitLab's, which no path takes yet"],
+    ['gitea', 'gitlab', "it is GitLab's: set the hook's URL to /hooks/gitlab"],
+    ['gitlab', 'github', "it is GitHub's: set the hook's URL to /hooks/github"],
+    ['gitlab', 'none', 'it has no X-Gitlab-Event'],
     ['gitea', 'none', 'it has no X-Gitea-Event'],
     ['forgejo', 'git', 'it has no X-Forgejo-Event']
   ] as const)('/hooks/%s, headers of %s', (path, sender, problem) => {
