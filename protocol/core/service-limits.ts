@@ -2,7 +2,7 @@
  * Limits of what runs beside a job; docs/limits.md lists them with those of limits.ts.
  */
 
-/** Services of one job: each is a container with a lifeline, and all start before the first step. */
+/** Services of one job: each is a container with a lifeline, and the first step waits for all. */
 export const SERVICES_PER_JOB_MAX = 8
 /** Characters of a service's name: it is a label of a host name. */
 export const SERVICE_NAME_CHARACTERS_MAX = 63

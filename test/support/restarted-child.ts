@@ -3,7 +3,8 @@ import { AttemptRig } from './attempt-rig.ts'
 
 /*
  * A process that runs one attempt and is killed in the middle of it:
- *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS_AS_JSON [untrusted [SERVICES_AS_JSON]]
+ *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS_AS_JSON \
+ *     [TRUST [SERVICES_AS_JSON]]
  * It writes one JSON document a line: `{ root, jobId, claimId, progress }` before each step, and
  * `{ line }` for every line that the job wrote. The deadline is renewed by whoever comes next.
  */

@@ -52,8 +52,8 @@ export function openingsFor(
 }
 
 /**
- * Kernels refuse elements of a set that overlap. Blocks lie within one another or apart, so that each
- * keeps the ports that no block around it has.
+ * Kernels refuse elements of a set that overlap. Blocks lie within one another or apart, so that
+ * each keeps the ports that no block around it has.
  */
 function disjoint(entries: readonly AllowEntry[]): readonly Omit<Opening, 'bridge'>[] {
   const blocks = new Map<string, AllowEntry[]>()
