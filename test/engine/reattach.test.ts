@@ -158,7 +158,7 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     }
     const steps = [{ run: 'echo one; sleep 8; echo two' }]
     const isTime = (lines: readonly LoggedLine[]): boolean =>
-      lines.some(({ text }) => text === 'one')
+      ['one', 'clock | begun'].every((said) => lines.some(({ text }) => text === said))
     const dead = await killed(steps, isTime, 'trusted', [clock])
 
     const { result, lines, all, left } = await goOn(dead)
