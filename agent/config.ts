@@ -77,7 +77,9 @@ export const agentSettingsSchema = z.strictObject({
       pull: z.enum(['missing', 'always', 'never']).default('missing'),
       /** Per cent of the engine's disk in use: above it pulled images go, down to the other. */
       cleanAbove: percent.default(IMAGES_CLEAN_ABOVE_PERCENT),
-      cleanTo: percent.default(IMAGES_CLEAN_TO_PERCENT)
+      cleanTo: percent.default(IMAGES_CLEAN_TO_PERCENT),
+      /** File of the logins that every job's images may be pulled with. */
+      logins: z.string().startsWith('/').optional()
     })
     .refine(({ cleanAbove, cleanTo }) => cleanTo < cleanAbove, {
       path: ['cleanTo'],

@@ -7,6 +7,7 @@ import { ImageSweep } from './execute/image-sweep.ts'
 import { Images } from './execute/images.ts'
 import { peerSuffix } from './execute/peer-suffix.ts'
 import { PulledImages } from './execute/pulled-images.ts'
+import { readLogins } from './registry-logins.ts'
 
 export interface ImageParts {
   readonly engine: Engine
@@ -22,7 +23,8 @@ export interface ImageParts {
 
 export async function openImages({ engine, clock, log, settings, ...rest }: ImageParts) {
   const pulled = await PulledImages.open({ clock, log }, rest.path)
-  const options = { pull: settings.images.pull, owner: peerSuffix(rest.peerId) }
+  const logins = await readLogins(settings.images.logins)
+  const options = { pull: settings.images.pull, owner: peerSuffix(rest.peerId), logins }
   const images = new Images({ engine, pulled }, options)
   const disk = () => diskSpaceOf(rest.rootDir)
   const sweep = new ImageSweep({ images, pulled, disk, clock, log }, settings.images)

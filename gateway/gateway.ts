@@ -117,7 +117,7 @@ export class Gateway {
     const file = this.#parts.paths.secrets
     const keyFile = secretsKeyPath(this.#parts.paths, settings)
     const secrets = new SecretRoom(
-      { member: this.#member, self: key.peerId, log },
+      { member: this.#member, self: key.peerId, clock, log },
       { file, keyFile }
     )
     const { maskers } = secrets

@@ -7,7 +7,7 @@ import { secretNamesOf } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
-import { AttemptSecrets, NO_SECRETS } from './attempt-secrets.ts'
+import { AttemptSecrets, hasLogins, NO_SECRETS } from './attempt-secrets.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
@@ -110,10 +110,11 @@ export class AttemptRun {
         throw error
       }
     }
+    const released = orStopBoth(this.#release(signal))
     const [box, tree] = await Promise.allSettled([
-      orStopBoth(this.#box(signal)),
+      orStopBoth(this.#box(signal, released)),
       orStopBoth(this.#checkOut(signal)),
-      orStopBoth(this.#release(signal))
+      released
     ])
     this.#input.signal.throwIfAborted()
     // The one that failed first: the other was only stopped by it.
@@ -191,15 +192,22 @@ export class AttemptRun {
     return images
   }
 
-  async #box(signal: AbortSignal): Promise<{ sandbox: Sandbox; image: LocalImage }> {
+  async #box(
+    signal: AbortSignal,
+    released: Promise<unknown>
+  ): Promise<{ sandbox: Sandbox; image: LocalImage }> {
     const { images, sandboxOf } = this.#parts
     const { claimId } = this.#input
     this.#stage('image')
     const ground = await this.#parts.ground()
     const platform = this.#input.spec.platform ?? ground.platform
     const say = (text: string): void => this.#say(text)
-    const ensure = (reference: string): Promise<LocalImage> =>
-      images.ensure({ reference, claimId, platform, signal, say })
+    // Others are given to steps, which come later: the images need not wait for them.
+    if (hasLogins(this.#input.spec)) await released
+    const ensure = (reference: string): Promise<LocalImage> => {
+      const login = this.#secrets.loginFor(reference)
+      return images.ensure({ reference, claimId, platform, login, signal, say })
+    }
     const [image, services] = await this.#timed('image', async () => {
       const beside = new Map<string, LocalImage>()
       const own = await ensure(this.#input.spec.image)

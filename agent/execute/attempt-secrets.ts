@@ -1,4 +1,10 @@
 import { Masker } from '../../protocol/core/masker/masker.ts'
+import {
+  hiddenOf,
+  type RegistryLogin,
+  readLogin,
+  registryOf
+} from '../../protocol/core/registry-login.ts'
 import type { JobSpec, SecretRequest } from '../../protocol/core/run.ts'
 
 const LF = 10
@@ -23,7 +29,17 @@ export class AttemptSecrets {
   constructor(spec: Pick<JobSpec, 'secrets' | 'services'>, values: readonly SecretValue[]) {
     this.#spec = spec
     this.#values = new Map(values.map(({ name, value }) => [name, value]))
-    this.masker = new Masker([...this.#values.values()])
+    const isLogin = (name: string): boolean => this.#logins().some((each) => each.name === name)
+    const hidden = ([name, value]: readonly [string, Uint8Array]) =>
+      isLogin(name) ? hiddenOf(value) : [value]
+    this.masker = new Masker([...this.#values].flatMap(hidden))
+  }
+
+  /** Of the registry that an image of this name comes from; undefined where the job has none. */
+  loginFor(image: string): RegistryLogin | undefined {
+    const registry = registryOf(image)
+    const wanted = this.#logins().find((each) => each.registry === registry)
+    return wanted && readLogin(registry, this.#value(wanted.name))
   }
 
   /** `NAME=value` of those that are variables: for a step's own start, never the container's. */
@@ -50,7 +66,12 @@ export class AttemptSecrets {
   }
 
   #wanted(): NonNullable<JobSpec['secrets']> {
-    return this.#spec.secrets ?? []
+    return (this.#spec.secrets ?? []).filter(({ registry }) => registry === undefined)
+  }
+
+  /** For the engine and its registries alone: no step gets them. */
+  #logins(): NonNullable<JobSpec['secrets']> {
+    return (this.#spec.secrets ?? []).filter(({ registry }) => registry !== undefined)
   }
 
   #filesOf(requests: readonly SecretRequest[]): readonly SecretFile[] {
@@ -75,3 +96,13 @@ function textFileOf(value: Uint8Array): Uint8Array {
 }
 
 export const NO_SECRETS = new AttemptSecrets({}, [])
+
+/** True where images may be had with what the job's gateway gives alone. */
+export function hasLogins({ secrets = [] }: Pick<JobSpec, 'secrets'>): boolean {
+  return secrets.some(({ registry }) => registry !== undefined)
+}
+
+/** True where its steps get values: what they write may hold one. */
+export function hasValues({ secrets = [] }: Pick<JobSpec, 'secrets'>): boolean {
+  return secrets.some(({ registry }) => registry === undefined)
+}

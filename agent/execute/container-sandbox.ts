@@ -1,16 +1,18 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../protocol/core/errors.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { SecretFile } from './attempt-secrets.ts'
 import { Container, EVENT_LAG_MS_MAX } from './container.ts'
 import type { Engine } from './engine.ts'
-import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
+import type { ContainerBody, ContainerExec, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
 import { withHome } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
+import { OutputPace } from './output-pace.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
@@ -46,6 +48,7 @@ const FOLLOW_PAUSE_MS = 500
 
 export interface ContainerSandboxParts {
   readonly engine: Engine
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly log: Log
 }
 
@@ -70,6 +73,7 @@ export class ContainerSandbox implements Sandbox {
   readonly #log: Log
   readonly #options: ContainerSandboxOptions
   readonly #container: Container
+  readonly #pace: OutputPace
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
   #inFlight: Promise<unknown> = Promise.resolve()
   /** Bytes that steps wrote so far: together they are kept up to the size of a log. */
@@ -80,6 +84,7 @@ export class ContainerSandbox implements Sandbox {
     this.#engine = parts.engine
     this.#log = parts.log
     this.#options = options
+    this.#pace = new OutputPace(() => parts.clock.monotonicMs())
     const { jobId, name, image, body } = options
     this.#container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
   }
@@ -143,14 +148,11 @@ export class ContainerSandbox implements Sandbox {
     let end: ExecEnd
     try {
       end = await this.#container.exec({
+        ...this.#reading(step, { out: 0, err: 0 }),
         command: beginCommand(step.step, step.script, this.#written),
         env: withHome(step.env, profile.home),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
-        onOutput: (stream, bytes) => {
-          this.#written += bytes.length
-          step.onOutput(stream, bytes)
-        },
         onCreated: (id) => {
           execId = id
         },
@@ -270,21 +272,37 @@ export class ContainerSandbox implements Sandbox {
     seen: { out: number; err: number },
     signal: AbortSignal
   ): Promise<number | undefined> {
-    const onOutput: BegunStep['onOutput'] = (stream, bytes) => {
-      seen[stream] += bytes.length
-      this.#written += bytes.length
-      begun.onOutput(stream, bytes)
-    }
     const command = followCommand(begun.step, seen.out, seen.err)
     const { helper } = this.#options.profile
     const place = { env: [], user: helper, workdir: '/' }
     try {
-      const end = await this.#container.exec({ ...place, command, onOutput, signal })
+      const reading = this.#reading(begun, seen)
+      const end = await this.#container.exec({ ...place, ...reading, command, signal })
       return end.kind === 'exited' ? end.code : undefined
     } catch (error) {
       signal.throwIfAborted()
       this.#log.warn({ job: this.#options.jobId, err: error }, 'step not followed')
       return undefined
+    }
+  }
+
+  /** Counts what comes of a step, and lets it wait where that is too much at once. */
+  #reading(
+    step: BegunStep,
+    seen: { out: number; err: number }
+  ): Pick<ContainerExec, 'onOutput' | 'restMs'> {
+    return {
+      onOutput: (stream, bytes) => {
+        seen[stream] += bytes.length
+        this.#written += bytes.length
+        this.#pace.took(bytes)
+        step.onOutput(stream, bytes)
+      },
+      restMs: () => {
+        const ms = this.#pace.restMs()
+        if (ms > 0) step.onWait?.()
+        return ms
+      }
     }
   }
 

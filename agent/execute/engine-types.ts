@@ -48,8 +48,17 @@ export interface LocalImage {
   readonly entrypoint: readonly string[]
   readonly command: readonly string[]
   readonly workdir: string
-  /** `name:tag` by which it was loaded, pulled or named; what we pull has none. */
+  /** `name:tag` by which it was loaded, pulled or named. */
   readonly tags: readonly string[]
+  /** `name@digest` by which it was pulled. */
+  readonly digests: readonly string[]
+}
+
+/** What the engine shows a registry for us: this call's alone, never kept by the engine. */
+export interface EngineLogin {
+  readonly username: string
+  readonly password: string
+  readonly serveraddress: string
 }
 
 /** What a registry has under a tag or digest. */
@@ -58,6 +67,12 @@ export interface Distribution {
   readonly digest: string
   /** `os/arch[/variant]`; empty where the registry does not say. */
   readonly platforms: readonly string[]
+}
+
+/** How a registry is asked: until when, and who asks where it is not the engine itself. */
+export interface Asking {
+  readonly signal: AbortSignal
+  readonly login?: EngineLogin | undefined
 }
 
 export interface Mount {
@@ -169,6 +184,8 @@ export interface ExecRequest {
   readonly workdir: string
   readonly stdin?: Readable | undefined
   readonly onOutput: (stream: 'out' | 'err', bytes: Uint8Array) => void
+  /** Milliseconds for which to read nothing, asked after each chunk: it waits meanwhile. */
+  readonly restMs?: (() => number) | undefined
   /** The id that events name it by. */
   readonly onCreated?: (execId: string) => void
   readonly signal?: AbortSignal | undefined

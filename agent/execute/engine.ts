@@ -7,6 +7,7 @@ import { parseEvent } from './engine-events.ts'
 import { away, explained } from './engine-failure.ts'
 import { engineInfo, type InfoAnswer } from './engine-info.ts'
 import {
+  type Asking,
   type ContainerBody,
   type ContainerView,
   type Distribution,
@@ -21,9 +22,10 @@ import {
   type OwnedContainer,
   type OwnedThing
 } from './engine-types.ts'
+import { notStarted } from './exec-end.ts'
 import { FrameReader } from './frames.ts'
-import { imageConfig } from './image-config.ts'
 import { jsonLines } from './json-lines.ts'
+import { localImage } from './local-image.ts'
 import { type NetworkAnswer, networkPlaces, networkView } from './network-view.ts'
 import { followProgress } from './progress.ts'
 import { askRegistry, type Dial } from './registry-question.ts'
@@ -32,9 +34,6 @@ const DEFAULT_SOCKET = '/var/run/docker.sock'
 
 /** Milliseconds between two looks at a process that has closed its outputs and lives on. */
 const EXEC_POLL_MS_MAX = 500
-
-/** Characters of the engine's own words that are kept of a process that could not start. */
-const CAUSE_CHARACTERS_MAX = 1_000
 
 type Labels = Readonly<Record<string, string>>
 
@@ -94,25 +93,29 @@ export class Engine {
     const found = await this.#found((abortSignal) =>
       this.#docker.getImage(reference).inspect({ abortSignal } as object)
     )
-    if (found === undefined) return undefined
-    const { Os, Architecture, Variant } = found as typeof found & { Variant?: string }
-    const platform = [Os, Architecture, Variant].filter(Boolean).join('/')
-    return { id: found.Id, platform, tags: found.RepoTags ?? [], ...imageConfig(found.Config) }
+    return found && localImage(found)
   }
 
   /** What the registry has, asked with the engine's own access to it; limited by `signal` alone. */
-  async distribution(name: string, tag: string, signal: AbortSignal): Promise<Distribution> {
+  async distribution(name: string, tag: string, { signal, login }: Asking): Promise<Distribution> {
     const { modem } = this.#docker
     const dial: Dial = (request, done) => modem.dial(request, done)
-    return await this.#limited(() => askRegistry(dial, name, tag, signal), signal)
+    return await this.#limited(() => askRegistry(dial, { name, tag, login, signal }), signal)
   }
 
   /** Resolves once the image is here; limited by `signal` alone. */
-  async pull(name: string, tag: string, platform: string, signal: AbortSignal): Promise<void> {
+  async pull(name: string, tag: string, platform: string, asking: Asking): Promise<void> {
+    const { signal, login = {} } = asking
     const parts = { fromImage: name, tag, platform, abortSignal: signal }
     await this.#limited(async () => {
-      await followProgress(await this.#calls.createImage({}, parts))
+      await followProgress(await this.#calls.createImage(login, parts))
     }, signal)
+  }
+
+  /** The names that images have in this repository, `repo:tag`. */
+  async tagsIn(repository: string): Promise<readonly string[]> {
+    const found = await this.#listed({ reference: [repository] })
+    return found.flatMap(({ RepoTags }) => RepoTags ?? [])
   }
 
   /** Loads a docker-archive. */
@@ -242,11 +245,7 @@ export class Engine {
 
   /** Those that carry these labels, with or without a name, by their ids. */
   async images(labels: Labels): Promise<readonly string[]> {
-    const filters = { label: labelFilter(labels) }
-    const found = await this.#call((abortSignal) =>
-      this.#docker.listImages({ filters, abortSignal })
-    )
-    return found.map((one) => one.Id)
+    return (await this.#listed({ label: labelFilter(labels) })).map((one) => one.Id)
   }
 
   async volumes(labels: Labels): Promise<readonly OwnedThing[]> {
@@ -351,6 +350,10 @@ export class Engine {
     }
   }
 
+  async #listed(filters: Readonly<Record<string, string[]>>): Promise<Docker.ImageInfo[]> {
+    return await this.#call((abortSignal) => this.#docker.listImages({ filters, abortSignal }))
+  }
+
   async #found<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     try {
       return await this.#call(call)
@@ -386,10 +389,6 @@ export class Engine {
 /** True for an answer of the engine with this HTTP status. */
 export function isStatus(error: unknown, status: number): boolean {
   return error instanceof EngineError && error.status === status
-}
-
-function notStarted(cause: string): ExecEnd {
-  return { kind: 'not_started', cause: cause.slice(0, CAUSE_CHARACTERS_MAX) }
 }
 
 function labelFilter(labels: Labels): string[] {

@@ -10,6 +10,7 @@ import type { JobSpec } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
+import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
 import { asRunHere } from './emulated.ts'
@@ -227,7 +228,7 @@ export class Executor {
     }
     const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
-    const body = spec.secrets === undefined ? made : withSecretMounts(made, volume, userBase)
+    const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
     const services = this.#services(name, request, profile, ground, spec, images)
     const box = { jobId, name, image, profile, body, cleanUpMsMax, services, network }

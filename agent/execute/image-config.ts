@@ -1,7 +1,7 @@
 import type { LocalImage } from './engine-types.ts'
 
 /** What an image says of how it is run; engines leave out, or send null for, what is empty. */
-interface ImageConfigAnswer {
+export interface ImageConfigAnswer {
   readonly User?: string | undefined
   readonly Volumes?: Readonly<Record<string, unknown>> | null | undefined
   readonly Entrypoint?: string | readonly string[] | null | undefined
@@ -14,7 +14,7 @@ export type ImageConfig = Pick<
   'user' | 'volumes' | 'entrypoint' | 'command' | 'workdir'
 >
 
-export function imageConfig(answer: ImageConfigAnswer | undefined): ImageConfig {
+export function imageConfig(answer: ImageConfigAnswer | null | undefined): ImageConfig {
   const { User, Volumes, Entrypoint, Cmd, WorkingDir } = answer ?? {}
   return {
     user: User ?? '',

@@ -7,8 +7,9 @@ import {
 } from '../../protocol/core/image-limits.ts'
 import { IMAGE_PULL_MS_MAX } from '../../protocol/core/limits.ts'
 import { runsOn } from '../../protocol/core/platform.ts'
+import { type RegistryLogin, registryOf } from '../../protocol/core/registry-login.ts'
 import type { Engine } from './engine.ts'
-import { EngineError, type LocalImage } from './engine-types.ts'
+import { EngineError, type EngineLogin, type LocalImage } from './engine-types.ts'
 import type { ImageReference } from './image-reference.ts'
 
 const TOO_MANY_REQUESTS = 429
@@ -24,6 +25,8 @@ const NO_SUCH_IMAGE = new RegExp(
     'access( to the resource is|) denied',
     'unauthorized',
     'authentication required',
+    'no basic auth credentials',
+    'incorrect username or password',
     'invalid reference'
   ].join('|'),
   'i'
@@ -39,6 +42,8 @@ export interface Wanted {
   /** What the job runs on; the image may be for an older variant of it. */
   readonly platform: string
   readonly signal: AbortSignal
+  /** What its registry is shown; undefined for the engine's own access. */
+  readonly login: RegistryLogin | undefined
   /** Platform of the image that this host has by that name; undefined for none. */
   readonly elsewise: string | undefined
 }
@@ -47,10 +52,15 @@ export interface Wanted {
  * The digest that the tag stands for now. Throws IMAGE_UNAVAILABLE where there is no such image, or
  * none for the platform, before anything is fetched; IMAGE_PULL_FAILED where none can say now.
  */
-export async function resolveImage(engine: Engine, wanted: Wanted): Promise<string> {
+export async function resolveImage(
+  engine: Engine,
+  wanted: Wanted,
+  tag = wanted.reference.tag
+): Promise<string> {
   const { text, reference, platform } = wanted
+  const login = engineLogin(wanted)
   const found = await asked(wanted, IMAGE_RESOLVE_MS_MAX, (signal) =>
-    engine.distribution(reference.name, reference.tag, signal)
+    engine.distribution(reference.name, tag, { signal, login })
   )
   const { digest, platforms } = found
   // A registry that says nothing of platforms leaves that to the pull.
@@ -71,7 +81,7 @@ export async function pullImage(
     if (tries > 0) await sleep(IMAGE_PULL_PAUSE_MS, undefined, { signal: wanted.signal })
     try {
       await asked(wanted, IMAGE_PULL_MS_MAX, (signal) =>
-        engine.pull(reference.name, digest, platform, signal)
+        engine.pull(reference.name, digest, platform, { signal, login: engineLogin(wanted) })
       )
     } catch (error) {
       if (tries + 1 < IMAGE_PULL_TRIES_MAX && OTHER_PLATFORM.test(causeOf(error))) continue
@@ -86,7 +96,7 @@ export async function pullImage(
 
 /** One call, limited in time, whose failure is told as what it means for the job. */
 async function asked<T>(
-  { text, platform, signal, elsewise }: Wanted,
+  { text, platform, signal, elsewise, login }: Wanted,
   limitMs: number,
   call: (signal: AbortSignal) => Promise<T>
 ): Promise<T> {
@@ -99,7 +109,8 @@ async function asked<T>(
     const late = limit.aborted ? `no end after ${limitMs} ms` : causeOf(error)
     const local =
       elsewise === undefined ? '' : ` (here for ${elsewise}, the job runs on ${platform})`
-    const cause = `${late}${local}`
+    const as = login === undefined ? '' : ` (asked as ${login.user} of ${login.registry})`
+    const cause = `${late}${local}${as}`
     if (saysThereIsNone(error)) throw unavailable(text, cause, error)
     throw new MeshError('IMAGE_PULL_FAILED', { image: text, cause }, { cause: error })
   }
@@ -112,6 +123,13 @@ function saysThereIsNone(error: unknown): boolean {
   if (status !== undefined && status < 500) return status !== TOO_MANY_REQUESTS
   // Where a pull fails under way, its status was sent before, and older engines send 500 for all.
   return NO_SUCH_IMAGE.test(message)
+}
+
+/** Only for the registry that it is of: whatever else an image's name leads to gets nothing. */
+function engineLogin({ reference, login }: Wanted): EngineLogin | undefined {
+  if (login === undefined || registryOf(reference.name) !== login.registry) return undefined
+  const { user: username, password, registry: serveraddress } = login
+  return { username, password, serveraddress }
 }
 
 export function unavailable(image: string, cause: string, error?: unknown): MeshError {

@@ -1,4 +1,4 @@
-import { IMAGE_SWEEP_EVERY_MS } from '../../protocol/core/image-limits.ts'
+import { IMAGE_DROP_FAILURES_MAX, IMAGE_SWEEP_EVERY_MS } from '../../protocol/core/image-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { DiskSpace } from '../../protocol/host/disk-space.ts'
 import type { Log } from '../../protocol/host/log.ts'
@@ -6,7 +6,7 @@ import type { Images } from './images.ts'
 import type { PulledImages } from './pulled-images.ts'
 
 export interface ImageSweepParts {
-  readonly images: Pick<Images, 'drop'>
+  readonly images: Pick<Images, 'drop' | 'tidy'>
   readonly pulled: Pick<PulledImages, 'all'>
   /** The file system that the engine keeps images on. */
   readonly disk: () => Promise<DiskSpace>
@@ -55,14 +55,28 @@ export class ImageSweep {
     await this.#looking
   }
 
-  /** Gives the ids of what was removed. Throws what engine and system say. */
+  /**
+   * Gives the ids of what was removed. Throws what engine and system say of the disk, and of images
+   * once too many are left.
+   */
   async look(): Promise<readonly string[]> {
     const { images, pulled, disk, log } = this.#parts
     const removed: string[] = []
+    let failures = 0
+    await images.tidy().catch((error: unknown) => {
+      log.warn({ err: error }, 'images of earlier processes not removed')
+    })
     if (usedPercent(await disk()) <= this.#marks.cleanAbove) return removed
     for (const { imageId, reference } of pulled.all) {
       if (this.#isStopped) break
-      if (!(await images.drop(imageId))) continue
+      try {
+        if (!(await images.drop(imageId))) continue
+      } catch (error) {
+        failures += 1
+        if (failures >= IMAGE_DROP_FAILURES_MAX) throw error
+        log.warn({ image: reference, id: imageId, err: error }, 'image not removed')
+        continue
+      }
       removed.push(imageId)
       log.info({ image: reference, id: imageId }, 'image removed to make room')
       if (usedPercent(await disk()) <= this.#marks.cleanTo) break

@@ -14,6 +14,8 @@ const pulledSchema = z.strictObject({
   /** Of what the tag stood for then: an index, or one image's manifest. */
   digest: z.string(),
   imageId: z.string(),
+  /** True where a login was needed, or shown: others must show that they may have it. */
+  guarded: z.boolean().optional(),
   usedAtMs: z.number()
 })
 const fileSchema = z.strictObject({
@@ -78,6 +80,11 @@ export class PulledImages {
   /** The one that was pulled last: what a tag stood for before stays known until it is removed. */
   find(reference: string, platform: string): PulledImage | undefined {
     return this.#images.findLast((one) => one.reference === reference && one.platform === platform)
+  }
+
+  /** All such pulls, as `name@digest`. */
+  get fetching(): readonly string[] {
+    return this.#fetching
   }
 
   /** True where a pull of `name@digest` was begun, by an earlier process perhaps, and not ended. */

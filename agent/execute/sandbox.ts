@@ -9,10 +9,12 @@ export interface StepCommand {
   /** `NAME=value` */
   readonly env: readonly string[]
   readonly onOutput: (stream: 'out' | 'err', bytes: Uint8Array) => void
+  /** Called each time that the step has to wait with what it writes. */
+  readonly onWait?: (() => void) | undefined
 }
 
 /** A step that an agent before this one has begun. */
-export type BegunStep = Pick<StepCommand, 'step' | 'onOutput'>
+export type BegunStep = Pick<StepCommand, 'step' | 'onOutput' | 'onWait'>
 
 export type StepEnd =
   /** `oom`: the kernel ended a process of the job for memory while the step ran. */

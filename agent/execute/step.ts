@@ -1,5 +1,6 @@
 import { finishLines, NO_LINE, splitLines } from '../../protocol/core/log-line.ts'
 import type { Masker, MaskStream } from '../../protocol/core/masker/masker.ts'
+import { OUTPUT_BYTES_PER_S, OUTPUT_LINES_PER_S } from '../../protocol/core/output-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { StepSpec } from '../../protocol/core/run.ts'
 import type { AttemptInput, Resume } from './attempt.ts'
@@ -40,12 +41,12 @@ export async function runStep(
   const number = index + 1
   const lines = new StepLines(parts, number, begun?.logged ?? NOTHING_LOGGED)
   const detach = new AbortController()
-  const { onOutput } = lines
-  const command = { step: number, script: step.run, env: parts.env, onOutput }
+  const { onOutput, onWait } = lines
+  const reader = { step: number, onOutput, onWait }
   const ended =
     begun === undefined
-      ? sandbox.run(command, detach.signal)
-      : sandbox.follow({ step: number, onOutput }, detach.signal)
+      ? sandbox.run({ ...reader, script: step.run, env: parts.env }, detach.signal)
+      : sandbox.follow(reader, detach.signal)
   // Kept from being unhandled while something else ends the wait; the race below still sees it.
   ended.catch(() => undefined)
   const waiting = new Waiting(parts, ended)
@@ -141,6 +142,10 @@ class Waiting {
   }
 }
 
+const WAITS =
+  `the step writes more than ${OUTPUT_BYTES_PER_S} bytes or ${OUTPUT_LINES_PER_S} lines a second: ` +
+  'it waits until they are read'
+
 const NOTHING_LOGGED: Resume['logged'] = { out: 0, err: 0 }
 
 /** Turns what one step writes into lines of the log, in the order in which it came. */
@@ -152,6 +157,7 @@ class StepLines {
   readonly #masks: Readonly<Record<'out' | 'err', MaskStream>>
   #out = NO_LINE
   #err = NO_LINE
+  #waited = false
 
   constructor(parts: StepsParts, step: number, known: Resume['logged']) {
     this.#parts = parts
@@ -163,6 +169,12 @@ class StepLines {
   readonly onOutput = (stream: 'out' | 'err', bytes: Uint8Array): void => {
     this.#parts.onOutput()
     this.#take(stream, this.#masks[stream].push(bytes))
+  }
+
+  /** Said once: whoever wonders why the step is slow finds it where it began to be. */
+  readonly onWait = (): void => {
+    if (!this.#waited) this.#parts.input.log(this.#step, 'mesh', WAITS)
+    this.#waited = true
   }
 
   /** The last lines, where the step did not end them. */

@@ -43,6 +43,7 @@ export class SecretClient {
     const endMs = clock.bootMs() + SECRETS_WAIT_MS_MAX
     for (let tries = 0; ; tries += 1) {
       const answer = await this.#ask(order)
+      if (signal.aborted && typeof answer !== 'string') erase(answer)
       signal.throwIfAborted()
       if (typeof answer !== 'string') return answer
       const waitMs = backoffMs(tries, random.next(), BACKOFF)
@@ -73,16 +74,33 @@ export class SecretClient {
     nonce: string,
     reply: SecretsReply
   ): readonly ReleasedSecret[] | string {
-    if (reply.nonce !== nonce) return 'it answered another request'
     if (reply.kind === 'released') {
-      const names = new Set(reply.secrets.map(({ name }) => name))
-      const missing = order.names.find((name) => !names.has(name))
-      return missing === undefined ? reply.secrets : `it left out ${missing}`
+      const wrong = wrongIn(order, nonce, reply)
+      if (wrong !== undefined) erase(reply.secrets)
+      return wrong ?? reply.secrets
     }
+    if (reply.nonce !== nonce) return 'it answered another request'
     const { reason, name } = reply
     // A gateway that has just begun may not know the run, nor its register, for a moment.
     if (reason === 'unknown_job') return 'it does not know the job yet, or no quorum answers it'
     if (reason === 'not_holder') return 'it does not see the lease of this agent'
+    // Answers were lost, and those that it gave count for a minute.
+    if (reason === 'too_often') return 'it has released them too often within a minute'
     throw new MeshError('SECRET_REFUSED', { name: name === '' ? 'list' : name, reason })
   }
+}
+
+function wrongIn(
+  { names }: SecretOrder,
+  nonce: string,
+  reply: Extract<SecretsReply, { readonly kind: 'released' }>
+): string | undefined {
+  if (reply.nonce !== nonce) return 'it answered another request'
+  const released = new Set(reply.secrets.map(({ name }) => name))
+  const missing = names.find((name) => !released.has(name))
+  return missing && `it left out ${missing}`
+}
+
+function erase(secrets: readonly ReleasedSecret[]): void {
+  for (const { value } of secrets) value.fill(0)
 }

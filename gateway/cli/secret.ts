@@ -1,14 +1,19 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
-import { SECRET_RULES_MAX } from '../../protocol/core/secret-limits.ts'
+import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
+import { loginBytes } from '../../protocol/core/registry-login.ts'
+import {
+  REGISTRY_USER_CHARACTERS_MAX,
+  SECRET_RULES_MAX
+} from '../../protocol/core/secret-limits.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { makeStateFolder } from '../../protocol/host/durable-file.ts'
 import { globProblem } from '../../protocol/pipeline/glob.ts'
-import { secretNameProblem } from '../../protocol/pipeline/secrets.ts'
+import { secretNameProblem, secretRegistryProblem } from '../../protocol/pipeline/secrets.ts'
 import { loadGatewaySettings, secretsKeyPath } from '../config.ts'
-import { DEFAULT_EVENTS } from '../secrets/secret-rules.ts'
-import { SecretStore } from '../secrets/secret-store.ts'
+import { DEFAULT_EVENTS, KNOWN_EVENTS, type SecretRules } from '../secrets/secret-rules.ts'
+import { type SecretRecord, SecretStore } from '../secrets/secret-store.ts'
 import { readSecretValue } from '../secrets/secret-value.ts'
 import {
   type CommonOptions,
@@ -23,6 +28,10 @@ interface PlaceOptions extends CommonOptions {
 }
 
 interface SetOptions extends PlaceOptions {
+  readonly registry?: string
+  readonly user?: string
+  readonly event?: readonly string[]
+  readonly isolation?: IsolationLevel
   readonly branch?: readonly string[]
   readonly image?: readonly string[]
 }
@@ -39,12 +48,17 @@ function setCommand(secret: Command, around: Surroundings): void {
     .description('set a secret to what standard input holds; a running gateway takes it at once')
     .argument('<name>', 'as jobs name it, NPM_TOKEN')
     .requiredOption('--repo <name>', 'repository whose jobs may have it')
+    .option('--registry <host>', 'the value is a password of this registry, for pulling images')
+    .option('--user <name>', 'its user; with --registry')
+    .option('--event <names>', 'events whose runs may have it (default: push)', words)
     .option('--branch <pattern>', 'branch whose runs may have it; may be repeated', several)
     .option('--image <pattern>', 'image whose jobs may have it; may be repeated', several)
+    .addOption(isolationOption())
     .action(async (name: string, options: SetOptions) => {
       const context = contextOf(options, around)
       refuse(name, secretNameProblem(name))
       const rules = rulesOf(options)
+      const login = loginOf(options)
       const { store, repositories } = await opened(context, options)
       const { repo: repository } = options
       if (!repositories.includes(repository)) {
@@ -52,9 +66,15 @@ function setCommand(secret: Command, around: Surroundings): void {
       }
       const value = await readSecretValue(around.stdin, name)
       await makeStateFolder(context.paths.state)
-      const { version } = await store.set(systemClock(), { repository, name }, rules, value)
-      value.fill(0)
-      context.err(`secret ${name} of ${repository} set, version ${version}\n`)
+      const sealed = login === undefined ? value : loginBytes(login.user, value)
+      const place = { repository, name, registry: login?.registry }
+      try {
+        const { version } = await store.set(systemClock(), place, rules, sealed)
+        context.err(`secret ${name} of ${repository} set, version ${version}\n`)
+      } finally {
+        value.fill(0)
+        sealed.fill(0)
+      }
     })
 }
 
@@ -67,13 +87,10 @@ function listCommand(secret: Command, around: Surroundings): void {
       const { store } = await opened(context, options)
       const records = await store.list()
       if (context.json) {
-        const secrets = records.map(({ sealed: _sealed, ...shown }) => shown)
+        const secrets = records.map(({ sealed: _sealed, retired: _retired, ...shown }) => shown)
         return context.out(jsonText({ schema: 'gateway.secrets/1', secrets }))
       }
-      for (const { repository, name, version, branches, images, changedAt } of records) {
-        const rules = [branches.join(',') || 'all branches', images.join(',') || 'all images']
-        context.out(`${repository}   ${name}   v${version}   ${changedAt}   ${rules.join('   ')}\n`)
-      }
+      for (const record of records) context.out(`${shownOf(record)}\n`)
     })
 }
 
@@ -105,8 +122,51 @@ async function opened({ paths, env }: Context, options: CommonOptions) {
   return { store: new SecretStore({ file: paths.secrets, keyFile }), repositories }
 }
 
+function shownOf(record: SecretRecord): string {
+  const { repository, name, version, changedAt, registry } = record
+  const rules = [
+    record.events.join(','),
+    record.branches.join(',') || 'all branches',
+    record.images.join(',') || 'all images',
+    ...(record.isolation === undefined ? [] : [`isolation ${record.isolation}`]),
+    ...(registry === undefined ? [] : [`login of ${registry}`])
+  ]
+  return [repository, name, `v${version}`, changedAt, ...rules].join('   ')
+}
+
 /** Throws USAGE. */
-function rulesOf({ branch = [], image = [] }: SetOptions) {
+function loginOf({ registry, user }: SetOptions) {
+  if (registry === undefined && user === undefined) return undefined
+  if (registry === undefined) throw new MeshError('USAGE', { problem: '--user needs --registry' })
+  if (user === undefined) throw new MeshError('USAGE', { problem: '--registry needs --user' })
+  refuse(registry, secretRegistryProblem(registry))
+  // Of what stands before the colon in HTTP's own spelling.
+  const isUser = /^[\x21-\x39\x3b-\x7e]+$/.test(user) && user.length <= REGISTRY_USER_CHARACTERS_MAX
+  refuse(user, isUser ? undefined : 'is no user of a registry: it has no spaces and no colon')
+  return { registry, user }
+}
+
+/** Throws USAGE. */
+function eventsOf({ event = DEFAULT_EVENTS }: SetOptions): readonly string[] {
+  for (const each of event) {
+    const known = KNOWN_EVENTS.join(', ')
+    refuse(each, KNOWN_EVENTS.includes(each) ? undefined : `is no event: there are ${known}`)
+  }
+  return [...new Set(event)]
+}
+
+function isolationOption(): Option {
+  const what = 'the least that must keep the job apart from its host'
+  return new Option('--isolation <level>', what).choices(ISOLATION_LEVELS.slice(1))
+}
+
+function words(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(',').map((word) => word.trim())]
+}
+
+/** Throws USAGE. */
+function rulesOf(options: SetOptions): SecretRules {
+  const { branch = [], image = [] } = options
   for (const pattern of branch) refuse(pattern, globProblem(pattern))
   if (branch.length > SECRET_RULES_MAX || image.length > SECRET_RULES_MAX) {
     refuse('the rule', `has too many patterns: at most ${SECRET_RULES_MAX} are allowed`)
@@ -115,7 +175,8 @@ function rulesOf({ branch = [], image = [] }: SetOptions) {
     const isReference = /^[A-Za-z0-9*][\w.*/:@+-]*$/.test(pattern)
     refuse(pattern, isReference ? undefined : 'is no image pattern: write ghcr.io/team/*')
   }
-  return { events: DEFAULT_EVENTS, branches: branch, images: image }
+  const { isolation } = options
+  return { events: eventsOf(options), branches: branch, images: image, isolation }
 }
 
 function refuse(what: string, problem: string | undefined): void {

@@ -1,6 +1,7 @@
 import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { LogLine } from '../../protocol/core/log-line.ts'
 import { Masker } from '../../protocol/core/masker/masker.ts'
+import { hiddenOf } from '../../protocol/core/registry-login.ts'
 import {
   jobIndexOf,
   runIdOf,
@@ -14,7 +15,7 @@ import {
 } from '../../protocol/core/secret-limits.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { Lru } from '../../protocol/mesh/bounds/lru.ts'
-import type { SecretStore } from './secret-store.ts'
+import type { SealedValue, SecretRecord, SecretStore } from './secret-store.ts'
 
 export interface LogMaskersParts {
   readonly store: Pick<SecretStore, 'list' | 'value'>
@@ -77,21 +78,44 @@ export class LogMaskers {
   /** Of all that are set, or of none: one left out would be shown. A removed one is no more. */
   async #make(repository: string, names: readonly string[]): Promise<Masker> {
     const values: Buffer[] = []
+    const open = async (sealed: SealedValue): Promise<Buffer> => {
+      const value = await this.#parts.store.value(sealed)
+      values.push(value)
+      return value
+    }
     try {
+      const records = (await this.#parts.store.list()).filter((record) => {
+        return record.repository === repository && names.includes(record.name)
+      })
+      const hidden: Uint8Array[] = []
       let bytes = 0
-      for (const record of await this.#parts.store.list()) {
-        if (record.repository !== repository || !names.includes(record.name)) continue
-        const value = await this.#parts.store.value(record)
-        values.push(value)
+      for (const record of records) {
+        const value = await open(record)
         bytes += value.length
         // Nobody is given so many; their masker could take all of the gateway's memory.
         if (bytes > SECRETS_PER_JOB_BYTES_MAX) {
           throw new MeshError('SECRET_REFUSED', { name: record.name, reason: 'too_large' })
         }
+        hidden.push(...hiddenIn(record, value))
       }
-      return new Masker(values)
+      // A job that was running when it was set anew has the value before: as many as there is room.
+      for (const before of records.flatMap(retiredOf).toSorted((a, b) => b.version - a.version)) {
+        const value = await open(before)
+        bytes += value.length
+        if (bytes > SECRETS_PER_JOB_BYTES_MAX) break
+        hidden.push(...hiddenIn(before, value))
+      }
+      return new Masker(hidden)
     } finally {
       for (const value of values) value.fill(0)
     }
   }
+}
+
+function retiredOf({ repository, name, retired = [] }: SecretRecord): readonly SealedValue[] {
+  return retired.map((before) => ({ repository, name, ...before }))
+}
+
+function hiddenIn({ registry }: SealedValue, value: Uint8Array): readonly Uint8Array[] {
+  return registry === undefined ? [value] : hiddenOf(value)
 }

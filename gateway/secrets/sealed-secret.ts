@@ -9,8 +9,10 @@ const TAG_BYTES = 16
 export interface SecretPlace {
   readonly repository: string
   readonly name: string
-  /** Counts from 1 with every `set`: an older value put back does not pass for the newer one. */
+  /** No two sealed values of one file have the same: an older one does not pass for the newer. */
   readonly version: number
+  /** Of a login: the registry's host, which alone may see it. */
+  readonly registry?: string | undefined
 }
 
 /** Nonce, tag and ciphertext as base64. Nonces are random: 2^32 of them are safe under one key. */
@@ -41,6 +43,7 @@ export function openSecret(key: Uint8Array, place: SecretPlace, text: string): B
 }
 
 /** As JSON: no two places have the same bytes, whatever is in their names. */
-function placeBytes({ repository, name, version }: SecretPlace): Buffer {
-  return Buffer.from(JSON.stringify([repository, 'repository', name, version]))
+function placeBytes({ repository, name, version, registry }: SecretPlace): Buffer {
+  const kind = registry === undefined ? ['repository'] : ['registry', registry]
+  return Buffer.from(JSON.stringify([repository, ...kind, name, version]))
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../protocol/core/ports.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { Member } from '../../protocol/mesh/member.ts'
@@ -9,6 +10,7 @@ export interface SecretRoomParts {
   readonly member: Pick<Member, 'board' | 'readJob' | 'roster'>
   /** Peer id of this gateway. */
   readonly self: string
+  readonly clock: Pick<Clock, 'bootMs' | 'monotonicMs'>
   readonly log: Log
 }
 
@@ -17,7 +19,7 @@ export class SecretRoom {
   readonly service: SecretService
   readonly maskers: LogMaskers
 
-  constructor({ member, self, log }: SecretRoomParts, files: SecretFiles) {
+  constructor({ member, self, clock, log }: SecretRoomParts, files: SecretFiles) {
     const store = new SecretStore(files)
     const sealedOf = (runId: string): SealedAnnouncement | undefined => {
       const sealed = member.board.run(runId)?.sealed
@@ -32,7 +34,10 @@ export class SecretRoom {
         return found?.roles.includes('agent') === true
       },
       readJob: (job) => member.readJob(job),
+      isolationOf: (peer) =>
+        member.board.agent(peer, clock.bootMs())?.advertisement.isolation.offered,
       onReleased: (job) => this.maskers.forget(job),
+      clock,
       log
     })
   }

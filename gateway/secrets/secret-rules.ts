@@ -1,3 +1,4 @@
+import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
 import { matchesGlob } from '../../protocol/pipeline/glob.ts'
 
@@ -6,10 +7,14 @@ export interface SecretRules {
   readonly events: readonly string[]
   readonly branches: readonly string[]
   readonly images: readonly string[]
+  /** The least that keeps the job apart from its host; undefined allows whatever a host gives. */
+  readonly isolation?: IsolationLevel | undefined
 }
 
 /** What a secret is for where nothing else is said. */
 export const DEFAULT_EVENTS: readonly string[] = ['push']
+/** What a run can come of: a push of a tag is one of its own. */
+export const KNOWN_EVENTS: readonly string[] = ['push', 'tag']
 
 /** What of a run its secrets depend on. */
 export interface SecretRun extends Pick<Manifest, 'trust'> {
@@ -17,6 +22,7 @@ export interface SecretRun extends Pick<Manifest, 'trust'> {
 }
 
 const BRANCH_PREFIX = 'refs/heads/'
+const TAG_PREFIX = 'refs/tags/'
 
 /** Which rule keeps a secret from this job; undefined where none does. */
 export function ruleAgainst(
@@ -26,9 +32,18 @@ export function ruleAgainst(
 ): 'untrusted' | 'event' | 'branch' | 'image' | undefined {
   // Whatever a secret's own rules say: strangers' code gets none.
   if (trust !== 'trusted') return 'untrusted'
-  if (!rules.events.includes(origin.event)) return 'event'
+  if (!rules.events.includes(eventOf(origin))) return 'event'
   if (!allows(rules.branches, branchOf(origin.ref))) return 'branch'
   return allows(rules.images, image) ? undefined : 'image'
+}
+
+/** True where the job gets as much as is wanted. */
+export function isKeptApart({ isolation }: Pick<SecretRules, 'isolation'>, given: IsolationLevel) {
+  return ISOLATION_LEVELS.indexOf(given) >= ISOLATION_LEVELS.indexOf(isolation ?? 'runc')
+}
+
+function eventOf({ event, ref }: SecretRun['origin']): string {
+  return event === 'push' && ref.startsWith(TAG_PREFIX) ? 'tag' : event
 }
 
 function allows(patterns: readonly string[], name: string | undefined): boolean {

@@ -1,15 +1,18 @@
 import { codeOf } from '../../protocol/core/errors.ts'
+import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { JobState } from '../../protocol/core/job.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
 import {
   imagesGiven,
   type JobSpec,
   jobIndexOf,
   runIdOf,
   type SealedAnnouncement,
-  secretNamesOf
+  secretRequestsOf
 } from '../../protocol/core/run.ts'
 import {
   SECRET_ATTEMPTS_COUNTED_MAX,
+  SECRET_RELEASES_EVERY_MS,
   SECRET_RELEASES_MAX,
   SECRETS_PER_JOB_BYTES_MAX
 } from '../../protocol/core/secret-limits.ts'
@@ -23,7 +26,7 @@ import {
   type SecretsReply,
   type SecretsRequest
 } from '../../protocol/wire/secrets-codec.ts'
-import { ruleAgainst } from './secret-rules.ts'
+import { isKeptApart, ruleAgainst } from './secret-rules.ts'
 import type { SecretRecord, SecretStore } from './secret-store.ts'
 
 export type LeaseRead =
@@ -42,9 +45,21 @@ export interface SecretServiceParts {
   readonly sealedOf: (runId: string) => SealedAnnouncement | undefined
   /** The job's register, from a quorum of its witnesses now. Rejects where none answers. */
   readonly readJob: (job: string) => Promise<LeaseRead>
+  /**
+   * What this agent says that it keeps the job apart by, in what it signed last; undefined where
+   * nothing of it is known yet.
+   */
+  readonly isolationOf: (peer: string) => IsolationLevel | undefined
   /** Told of every release, before the values are on their way. */
   readonly onReleased: (job: string) => void
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly log: Log
+}
+
+/** What one attempt was given since then. */
+interface Releases {
+  readonly sinceMs: number
+  readonly count: number
 }
 
 type Refused = { readonly reason: SecretRefusal; readonly name: string }
@@ -56,7 +71,7 @@ type Refused = { readonly reason: SecretRefusal; readonly name: string }
 export class SecretService {
   readonly #parts: SecretServiceParts
   /** Releases by job and epoch. */
-  readonly #releases = new Lru<string, number>(SECRET_ATTEMPTS_COUNTED_MAX)
+  readonly #releases = new Lru<string, Releases>(SECRET_ATTEMPTS_COUNTED_MAX)
 
   constructor(parts: SecretServiceParts) {
     this.#parts = parts
@@ -65,9 +80,11 @@ export class SecretService {
   /** The handler of PROTOCOLS.secrets: only members get through to it. */
   readonly handle = async (remote: string, body: Uint8Array): Promise<Uint8Array> => {
     const reply = await this.answer(remote, decodeSecretsRequest(body, remote))
-    const bytes = encodeSecretsReply(reply)
-    if (reply.kind === 'released') for (const { value } of reply.secrets) value.fill(0)
-    return bytes
+    try {
+      return encodeSecretsReply(reply)
+    } finally {
+      if (reply.kind === 'released') erase(reply.secrets)
+    }
   }
 
   async answer(remote: string, request: SecretsRequest): Promise<SecretsReply> {
@@ -98,13 +115,21 @@ export class SecretService {
     if (sealed === undefined || spec === undefined) return refused('unknown_job')
     const standing = await this.#standing(remote, request, sealed)
     if (standing !== 'holder') return refused(standing)
-    const records = await this.#allowed(request, sealed, spec)
+    const records = await this.#allowed(remote, request, sealed, spec)
     if ('reason' in records) return records
-    const key = `${job} ${epoch}`
-    const count = (this.#releases.get(key) ?? 0) + 1
-    if (count > SECRET_RELEASES_MAX) return refused('too_often')
-    this.#releases.set(key, count)
+    if (!this.#mayRelease(`${job} ${epoch}`)) return refused('too_often')
     return await this.#values(records)
+  }
+
+  /** Within a time, not for good: an answer that never arrived was one, too. */
+  #mayRelease(key: string): boolean {
+    const nowMs = this.#parts.clock.monotonicMs()
+    const before = this.#releases.get(key)
+    const isOver = before === undefined || nowMs - before.sinceMs >= SECRET_RELEASES_EVERY_MS
+    const { sinceMs, count } = isOver ? { sinceMs: nowMs, count: 0 } : before
+    if (count >= SECRET_RELEASES_MAX) return false
+    this.#releases.set(key, { sinceMs, count: count + 1 })
+    return true
   }
 
   /** Read anew each time: what gossip last said may be an hour old on a cut-off gateway. */
@@ -124,26 +149,40 @@ export class SecretService {
   }
 
   async #allowed(
+    remote: string,
     { names }: SecretsRequest,
     { announcement: { manifest } }: SealedAnnouncement,
     spec: JobSpec
   ): Promise<Refused | readonly SecretRecord[]> {
-    const named = new Set(secretNamesOf(spec))
     const records = await this.#parts.store.list()
     const allowed: SecretRecord[] = []
     for (const name of new Set(names)) {
-      if (!named.has(name)) return refused('unnamed', name)
+      const wanted = secretRequestsOf(spec).filter((each) => each.name === name)
+      if (wanted.length === 0) return refused('unnamed', name)
       const record = records.find((each) => {
         return each.repository === manifest.repository && each.name === name
       })
       if (record === undefined) return refused('unset', name)
-      const rule = imagesGiven(spec, name)
-        .map((image) => ruleAgainst(record, manifest, image))
-        .find((each) => each !== undefined)
+      // Never a variable, nor for another host: else whoever writes pipelines could send it there.
+      if (wanted.some(({ registry }) => record.registry !== registry)) {
+        return refused('registry', name)
+      }
+      const rule =
+        imagesGiven(spec, name)
+          .map((image) => ruleAgainst(record, manifest, image))
+          .find((each) => each !== undefined) ?? this.#isolationAgainst(record, remote)
       if (rule !== undefined) return refused(rule, name)
       allowed.push(record)
     }
     return allowed
+  }
+
+  #isolationAgainst(record: SecretRecord, peer: string): 'isolation' | 'unknown_job' | undefined {
+    if (record.isolation === undefined) return undefined
+    const given = this.#parts.isolationOf(peer)
+    // It will be heard of within a minute: such an answer is asked for again.
+    if (given === undefined) return 'unknown_job'
+    return isKeptApart(record, given) ? undefined : 'isolation'
   }
 
   async #values(records: readonly SecretRecord[]): Promise<Refused | readonly ReleasedSecret[]> {
@@ -156,15 +195,22 @@ export class SecretService {
         bytes += value.length
         secrets.push({ name, value })
       } catch (error) {
+        erase(secrets)
         const facts = { name, repository, code: codeOf(error) }
         this.#parts.log.error(facts, 'secret not readable')
         return refused('unreadable', name)
       }
     }
-    return bytes > SECRETS_PER_JOB_BYTES_MAX ? refused('too_large') : secrets
+    if (bytes <= SECRETS_PER_JOB_BYTES_MAX) return secrets
+    erase(secrets)
+    return refused('too_large')
   }
 }
 
 function refused(reason: SecretRefusal, name = ''): Refused {
   return { reason, name }
+}
+
+function erase(secrets: readonly ReleasedSecret[]): void {
+  for (const { value } of secrets) value.fill(0)
 }

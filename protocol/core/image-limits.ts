@@ -19,3 +19,5 @@ export const IMAGES_CLEAN_TO_PERCENT = 70
  * Milliseconds between two looks at the engine's disk: below its mark a pull has minutes of room.
  */
 export const IMAGE_SWEEP_EVERY_MS = 60_000
+/** Images that one look may fail to remove: an engine that takes none away is asked again later. */
+export const IMAGE_DROP_FAILURES_MAX = 8

@@ -33,11 +33,13 @@ export interface StepSpec {
   readonly timeoutMs: number | undefined
 }
 
-/** One secret that a job wants: a variable of that name, or a file in memory. */
+/** One secret that a job wants: a variable of that name, a file in memory, or a login. */
 export interface SecretRequest {
   readonly name: string
   /** Below `/run/secrets`; undefined makes it a variable. */
   readonly file: string | undefined
+  /** Host of the registry that images are pulled from with it; its steps do not get it. */
+  readonly registry?: string | undefined
 }
 
 /** What runs beside the steps of a job, in a container of its own on the job's network. */
@@ -85,10 +87,17 @@ export interface JobSpec {
   readonly services?: readonly ServiceSpec[] | undefined
 }
 
+/** Of the job and of its services. */
+export function secretRequestsOf({
+  secrets = [],
+  services = []
+}: Pick<JobSpec, 'secrets' | 'services'>): readonly SecretRequest[] {
+  return [...secrets, ...services.flatMap((service) => service.secrets)]
+}
+
 /** Of the job and of its services, each once. */
 export function secretNamesOf(spec: Pick<JobSpec, 'secrets' | 'services'>): readonly string[] {
-  const requests = [...(spec.secrets ?? []), ...(spec.services ?? []).flatMap((s) => s.secrets)]
-  return [...new Set(requests.map(({ name }) => name))]
+  return [...new Set(secretRequestsOf(spec).map(({ name }) => name))]
 }
 
 /** The images whose programs get to see this secret. */

@@ -7,8 +7,11 @@ const REFUSALS: Readonly<Record<string, string>> = {
   event: 'its rules do not allow the event of this run',
   branch: 'its rules do not allow this branch: see `gateway secret list`',
   image: 'its rules do not allow the image of this job: see `gateway secret list`',
+  registry:
+    'it is not a login for the registry that the job names it for, or one without `registry`',
+  isolation: 'the job does not ask for the isolation that it is set for, or its host offers none',
   unreadable: 'the gateway cannot read it: see its log',
-  too_often: 'it has been released too often for this attempt',
+  too_often: 'it has been released too often for this attempt: it is asked again later',
   too_large: 'the secrets of this job are too large together'
 }
 

@@ -11,7 +11,13 @@ import { envNameProblem } from './environment.ts'
 import { globProblem } from './glob.ts'
 import { network } from './network.ts'
 import { parseCpu, parseDuration, parseSize } from './quantity.ts'
-import { secretFileProblem, secretNameProblem, secretRequests, secretsProblem } from './secrets.ts'
+import {
+  secretFileProblem,
+  secretNameProblem,
+  secretRegistryProblem,
+  secretRequests,
+  secretsProblem
+} from './secrets.ts'
 import { services, tooManySecrets } from './services.ts'
 import { names, quantity, text } from './shapes.ts'
 import {
@@ -30,7 +36,10 @@ const image = text(imageProblem)
 const secretNames = z.array(text(secretNameProblem)).max(SECRETS_PER_JOB_MAX)
 const secretFiles = names(
   text(secretNameProblem),
-  z.strictObject({ file: text(secretFileProblem).optional() }),
+  z.strictObject({
+    file: text(secretFileProblem).optional(),
+    registry: text(secretRegistryProblem).optional()
+  }),
   SECRETS_PER_JOB_MAX
 )
 // Not a union: that would say of each mistake only that it is neither of two things.

@@ -1,5 +1,6 @@
+import { registryProblem } from '../core/registry-login.ts'
 import type { SecretRequest } from '../core/run.ts'
-import { SECRET_NAME_CHARACTERS_MAX } from '../core/secret-limits.ts'
+import { REGISTRY_CHARACTERS_MAX, SECRET_NAME_CHARACTERS_MAX } from '../core/secret-limits.ts'
 import { envNameProblem } from './environment.ts'
 import type { Check } from './text.ts'
 
@@ -22,12 +23,25 @@ export const secretFileProblem: Check = (path) => {
   return `is no place for a secret: write ${SECRETS_INSIDE}/NAME, with letters, digits, . _ and -`
 }
 
+/** What is wrong with the registry of a login, with the way out. */
+export const secretRegistryProblem: Check = (host) => {
+  if (host.length <= REGISTRY_CHARACTERS_MAX) return registryProblem(host)
+  return `is too long: at most ${REGISTRY_CHARACTERS_MAX} characters are allowed`
+}
+
+interface SecretDocument {
+  readonly file?: string | undefined
+  readonly registry?: string | undefined
+}
+
 /** Of `secrets` in a job, a list of names or a map of them, one entry each. */
 export function secretRequests(
-  document: readonly string[] | Readonly<Record<string, { readonly file?: string | undefined }>>
+  document: readonly string[] | Readonly<Record<string, SecretDocument>>
 ): readonly SecretRequest[] {
   if (Array.isArray(document)) return document.map((name) => ({ name, file: undefined }))
-  return Object.entries(document).map(([name, { file }]) => ({ name, file }))
+  return Object.entries(document).map(([name, { file, registry }]) => {
+    return { name, file, ...(registry === undefined ? {} : { registry }) }
+  })
 }
 
 /** What is wrong with them together, with the way out. */
@@ -36,9 +50,12 @@ export function secretsProblem(
   env: Readonly<Record<string, unknown>>
 ): string | undefined {
   const seen = new Set<string>()
-  for (const { name, file } of secrets) {
+  for (const { name, file, registry } of secrets) {
     if (Object.hasOwn(env, name)) return `has ${name}, which \`env\` sets too: remove one of them`
-    for (const each of file === undefined ? [name] : [name, file]) {
+    if (file !== undefined && registry !== undefined) {
+      return `has ${name} as a file and as a login: remove one of them`
+    }
+    for (const each of [name, file, registry].filter((one) => one !== undefined)) {
       if (seen.has(each)) return `has ${each} twice: remove one`
       seen.add(each)
     }

@@ -1,5 +1,10 @@
+import { registryProblem } from '../core/registry-login.ts'
 import type { SecretRequest } from '../core/run.ts'
-import { SECRET_NAME_CHARACTERS_MAX, SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
+import {
+  REGISTRY_CHARACTERS_MAX,
+  SECRET_NAME_CHARACTERS_MAX,
+  SECRETS_PER_JOB_MAX
+} from '../core/secret-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { refuse } from './fields.ts'
@@ -15,7 +20,8 @@ export function writeSecrets(
   secrets: readonly SecretRequest[]
 ): void {
   const checked = distinct(secrets.map(checkedRequest))
-  writer.list(field, 'secrets', SECRETS_PER_JOB_MAX, checked, (inner, { name, file }) => {
+  writer.list(field, 'secrets', SECRETS_PER_JOB_MAX, checked, (inner, { name, file, registry }) => {
+    inner.optionalLine(3, 'registry', registry, REGISTRY_CHARACTERS_MAX)
     inner.optionalLine(2, 'secret file', file, FILE_CHARACTERS_MAX)
     inner.line(1, 'secret name', name, SECRET_NAME_CHARACTERS_MAX)
   })
@@ -23,28 +29,32 @@ export function writeSecrets(
 
 export function readSecrets(reader: FieldReader, field: number): readonly SecretRequest[] {
   return distinct(
-    reader.list(field, 'secrets', SECRETS_PER_JOB_MAX, (inner) =>
-      checkedRequest({
-        name: inner.line(1, 'secret name', SECRET_NAME_CHARACTERS_MAX),
-        file: inner.optionalLine(2, 'secret file', FILE_CHARACTERS_MAX)
-      })
-    )
+    reader.list(field, 'secrets', SECRETS_PER_JOB_MAX, (inner) => {
+      const name = inner.line(1, 'secret name', SECRET_NAME_CHARACTERS_MAX)
+      const file = inner.optionalLine(2, 'secret file', FILE_CHARACTERS_MAX)
+      const registry = inner.optionalLine(3, 'registry', REGISTRY_CHARACTERS_MAX)
+      return checkedRequest({ name, file, ...(registry === undefined ? {} : { registry }) })
+    })
   )
 }
 
 function checkedRequest(request: SecretRequest): SecretRequest {
-  const { name, file } = request
+  const { name, file, registry } = request
   if (!NAME.test(name)) refuse('secrets', `has the name ${JSON.stringify(name)}`)
   if (file !== undefined && !FILE.test(file)) {
     refuse('secrets', `has the file ${JSON.stringify(file)}`)
   }
+  if (registry === undefined) return request
+  if (file !== undefined) refuse('secrets', `has ${JSON.stringify(name)} as file and as login`)
+  const problem = registryProblem(registry)
+  if (problem !== undefined) refuse('secrets', `has ${JSON.stringify(registry)}, which ${problem}`)
   return request
 }
 
 function distinct(requests: readonly SecretRequest[]): readonly SecretRequest[] {
   const seen = new Set<string>()
-  for (const { name, file } of requests) {
-    for (const each of file === undefined ? [name] : [name, file]) {
+  for (const { name, file, registry } of requests) {
+    for (const each of [name, file, registry].filter((one) => one !== undefined)) {
       if (seen.has(each)) refuse('secrets', `has ${JSON.stringify(each)} twice`)
       seen.add(each)
     }

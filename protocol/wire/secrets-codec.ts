@@ -37,7 +37,7 @@ export interface ReleasedSecret {
   readonly value: Uint8Array
 }
 
-/** `not_holder` and `unknown_job` may be otherwise a moment later; the others stay. */
+/** `not_holder`, `unknown_job` and `too_often` may be otherwise later; the others stay. */
 export type SecretRefusal =
   | 'not_holder'
   | 'unknown_job'
@@ -47,6 +47,8 @@ export type SecretRefusal =
   | 'event'
   | 'branch'
   | 'image'
+  | 'registry'
+  | 'isolation'
   | 'unreadable'
   | 'too_often'
   | 'too_large'
@@ -75,7 +77,9 @@ const refusals = names<SecretRefusal, wire.SecretRefusal>('reason', {
   unreadable: wire.SecretRefusal.SECRET_REFUSAL_UNREADABLE,
   too_often: wire.SecretRefusal.SECRET_REFUSAL_TOO_OFTEN,
   too_large: wire.SecretRefusal.SECRET_REFUSAL_TOO_LARGE,
-  untrusted: wire.SecretRefusal.SECRET_REFUSAL_UNTRUSTED
+  untrusted: wire.SecretRefusal.SECRET_REFUSAL_UNTRUSTED,
+  registry: wire.SecretRefusal.SECRET_REFUSAL_REGISTRY,
+  isolation: wire.SecretRefusal.SECRET_REFUSAL_ISOLATION
 })
 
 const requests = messageCodec<SecretsRequest, wire.SecretsRequest>({

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { hostLimits } from '../../agent/execute/host-limits.ts'
 import { AttemptLog } from '../../agent/logs/attempt-log.ts'
 import { LOG_BYTES_MAX, LOG_LINE_BYTES_MAX } from '../../protocol/core/limits.ts'
+import { OUTPUT_BURST_LINES, OUTPUT_LINES_PER_S } from '../../protocol/core/output-limits.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { LogStore } from '../../protocol/store/log-store.ts'
@@ -90,6 +91,23 @@ describe('a stranger that takes all that there is', { timeout: TEST_MS }, () => 
     expect(kept.lastLine).toMatch(/^the log is cut at \d+ bytes; left out here: \d+ lines/)
   })
 
+  test('of whoever reads it: it is read slowly, to its last line, and a neighbour runs', async () => {
+    const lines = OUTPUT_BURST_LINES + 6 * OUTPUT_LINES_PER_S
+    const startedMs = performance.now()
+    const run = `yes | head -n ${lines}; echo last`
+    const attempt = await rig.start({ steps: [{ run }], spec: WIDE })
+    await eventually('it has to wait', () => attempt.lines.some(({ text }) => isWait(text)))
+    await expectNeighbourRuns()
+    const result = await attempt.result
+
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(performance.now() - startedMs).toBeGreaterThan(5_000)
+    const said = attempt.lines.filter(({ stream }) => stream === 'out')
+    expect(said.length).toBe(lines + 1)
+    expect(said.at(-1)?.text).toBe('last')
+    expect(attempt.lines.filter(({ text }) => isWait(text)).length).toBe(1)
+  })
+
   test('in one line without an end: it is cut, and the job goes on', async () => {
     const run = `head -c ${16 * MIB} /dev/zero | tr '\\0' x; echo; echo last`
     const { lines } = await rig.run({ steps: [{ run }] })
@@ -99,6 +117,10 @@ describe('a stranger that takes all that there is', { timeout: TEST_MS }, () => 
     expect(lines.at(-1)?.text).toBe('last')
   })
 })
+
+function isWait(text: string): boolean {
+  return text.startsWith('the step writes more than')
+}
 
 /** The agent's own log of one attempt, over a spool of this test's own. */
 async function keptLog() {

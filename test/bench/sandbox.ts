@@ -122,7 +122,7 @@ async function ours({ engine, image, ground, root }: Bench): Promise<number> {
   const body = containerBody(STANDARD, request, ground.host)
   const limits = { cleanUpMsMax: CLEAN_UP_MS_MAX }
   const box = new ContainerSandbox(
-    { engine, log: silentLog() },
+    { engine, clock, log: silentLog() },
     { jobId, name, image, profile: STANDARD, body, ...limits }
   )
   const { signal } = new AbortController()

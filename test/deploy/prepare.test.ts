@@ -8,7 +8,8 @@ import { temporaryFolder } from '../support/store-folder.ts'
 
 /* `check` says what is missing and changes nothing: run as a user of the host, never as root. */
 
-const SCRIPT = resolve(import.meta.dirname, '../../deploy/prepare.sh')
+const DEPLOY = resolve(import.meta.dirname, '../../deploy')
+const SCRIPTS = ['prepare.sh', 'packages.sh']
 const NOBODY = 65_534
 /** What a Debian user has: no sbin in it. */
 const USER_PATH = `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`
@@ -19,7 +20,7 @@ beforeEach(async () => {
   dir = await temporaryFolder()
   await chmod(dir, 0o755)
   await mkdir(join(dir, 'deploy'), { mode: 0o755 })
-  await copyFile(SCRIPT, join(dir, 'deploy', 'prepare.sh'))
+  for (const name of SCRIPTS) await copyFile(join(DEPLOY, name), join(dir, 'deploy', name))
 })
 
 /** Something that answers as a container engine does, on a socket of that mode. */

@@ -2,10 +2,13 @@ import { execFile, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { Engine } from '../../agent/execute/engine.ts'
+import { busyboxRoot } from '../../deploy/base-image.ts'
 import { BASE_IMAGE } from '../../deploy/demo/pipeline.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { E2eMesh } from '../support/e2e-mesh.ts'
+import { ImageRegistry } from '../support/image-registry.ts'
 
 const GATEWAY_MAIN = resolve(import.meta.dirname, '..', '..', 'dist', 'gateway', 'main.js')
 const TEST_MS = 180_000
@@ -27,10 +30,13 @@ function secret(input: string, ...args: readonly string[]): string {
   return stderr
 }
 
-const pipeline = (secrets: string, ...steps: readonly string[]): string => {
+const pipeline = (secrets: string, ...steps: readonly string[]): string =>
+  pipelineIn(BASE_IMAGE, secrets, ...steps)
+
+const pipelineIn = (image: string, secrets: string, ...steps: readonly string[]): string => {
   const listed = steps.map((step) => `      - run: ${JSON.stringify(step)}`).join('\n')
   const job = `  job:\n    secrets: ${secrets}\n    resources: { cpu: 0.25, memory: 64MiB }\n    steps:\n`
-  return `defaults: { image: '${BASE_IMAGE}', timeout: 2m }\njobs:\n${job}${listed}\n`
+  return `defaults: { image: '${image}', timeout: 2m }\njobs:\n${job}${listed}\n`
 }
 
 /** Files of the whole mesh, its agents' and its gateway's, that hold the text. */
@@ -106,3 +112,37 @@ test(
   },
   TEST_MS
 )
+
+test(
+  'a login pulls what a job names it for, and a job without one does not get that image',
+  async () => {
+    const registry = await ImageRegistry.open({ user: 'ci', password: canary })
+    onTestFinished(() => registry.close())
+    const entries = await busyboxRoot()
+    const wish = { platform: 'linux/amd64', entries: [...entries, markOf(registry.host)] }
+    const { digest, imageId } = await registry.push('team/private', wish, '1')
+    onTestFinished(async () => void (await Engine.local(undefined).removeImage(imageId)))
+    const image = `${registry.host}/team/private:1`
+    const login = ['--registry', registry.host, '--user', 'ci']
+    secret(canary, 'set', 'PULL', '--repo', e2e.repository.name, ...login)
+
+    const named = `{ PULL: { registry: '${registry.host}' } }`
+    const begun = await e2e.push(pipelineIn(image, named, 'env; echo ran'), 'with')
+    expect(await e2e.ended(begun.id, 1)).toMatchObject([{ state: 'succeeded' }])
+    const log = await e2e.log(`${begun.id}.0`)
+    expect(log).toContain(`image ${image} is ${digest}`)
+    expect(log).toContain('ran')
+    expect(await holding(canary)).toBe('')
+
+    const without = await e2e.push(pipelineIn(image, '[]', 'echo ran'), 'without')
+    expect(await e2e.ended(without.id, 1)).toMatchObject([
+      { state: 'errored', reason: 'image_unavailable' }
+    ])
+  },
+  TEST_MS
+)
+
+/** Makes the image one that no other test has. */
+function markOf(text: string) {
+  return { kind: 'file', path: 'mark', mode: 0o644, bytes: Buffer.from(text) } as const
+}

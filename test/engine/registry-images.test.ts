@@ -71,7 +71,11 @@ async function images(pull: PullPolicy = 'missing', file = `${names}.json`, aske
       signal: AbortSignal.timeout(TEST_MS),
       say: (line) => said.push(line)
     })
-  return { ensure, said, pulled }
+  const drop = async (imageId: string): Promise<boolean> => {
+    for (const at of said.keys()) here.release(`claim-${at}`)
+    return await here.drop(imageId)
+  }
+  return { ensure, drop, said, pulled }
 }
 
 const idOf = (image: Pushed | undefined): string => image?.imageId ?? 'none'
@@ -116,7 +120,7 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
   test('that another agent pulls just then for another platform is fetched after it', async () => {
     const { digest, images: both } = await push([AMD64, ARM64], 'first')
     const exact = `${registry.host}/${name}@${digest}`
-    const limit = AbortSignal.timeout(TEST_MS)
+    const limit = { signal: AbortSignal.timeout(TEST_MS) }
     await engine.pull(`${registry.host}/${name}`, digest, ARM64, limit)
     const proxy = await EngineProxy.open(engine.socket)
     try {
@@ -138,17 +142,20 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
 
   test('that its owner has pulled by that digest is used, and stays theirs', async () => {
     const { digest, images: both } = await push([AMD64], 'first')
-    const limit = AbortSignal.timeout(TEST_MS)
+    const limit = { signal: AbortSignal.timeout(TEST_MS) }
     await engine.pull(`${registry.host}/${name}`, digest, AMD64, limit)
-    const { ensure, pulled } = await images()
+    const { ensure, drop } = await images()
 
     expect((await ensure()).id).toBe(idOf(both[0]))
-    expect(pulled.all).toEqual([])
+    // Only the name that this agent gave it goes with this agent's use.
+    expect(await drop(idOf(both[0]))).toBe(false)
+    const exact = `${registry.host}/${name}@${digest}`
+    expect(await engine.image(exact)).toMatchObject({ id: idOf(both[0]), tags: [] })
   })
 
   test('whose pull a killed agent left in the middle is in nobody’s way', async () => {
     const { digest, images: both } = await push([AMD64, ARM64], 'first')
-    const limit = AbortSignal.timeout(TEST_MS)
+    const limit = { signal: AbortSignal.timeout(TEST_MS) }
     const before = await images()
     await before.pulled.begin(`${registry.host}/${name}@${digest}`)
     await engine.pull(`${registry.host}/${name}`, digest, ARM64, limit)

@@ -48,7 +48,9 @@ beforeAll(async () => {
     isAgent: () => true,
     sealedOf: () => sealed,
     readJob,
+    isolationOf: () => undefined,
     onReleased: () => undefined,
+    clock,
     log: silentLog()
   })
   const prepare = (node: { handle: (protocol: string, handler: typeof service.handle) => void }) =>

@@ -41,7 +41,7 @@ export async function containerMaker(engine: Engine, profile: Profile): Promise<
       ground.host
     )
     const options = { jobId, name, image: image ?? never(), profile, body, cleanUpMsMax: 30_000 }
-    const sandbox = new ContainerSandbox({ engine, log: silentLog() }, options)
+    const sandbox = new ContainerSandbox({ engine, clock, log: silentLog() }, options)
     return {
       sandbox,
       exists: async () => {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -20,6 +20,11 @@ export interface Pushed {
   readonly imageId: string
 }
 
+export interface Login {
+  readonly user: string
+  readonly password: string
+}
+
 type Wish = Pick<ImageParts, 'platform' | 'entries'>
 
 /** Debian's docker-registry on a port of loopback, which engines ask without TLS. */
@@ -27,24 +32,31 @@ export class ImageRegistry {
   /** `127.0.0.1:PORT`, to be put before an image's name. */
   readonly host: string
   readonly #dir: string
+  readonly #access: Readonly<Record<string, string>>
   #process: ChildProcess | undefined
 
-  private constructor(host: string, dir: string) {
+  private constructor(host: string, dir: string, login: Login | undefined) {
     this.host = host
     this.#dir = dir
+    const basic = Buffer.from(`${login?.user}:${login?.password}`).toString('base64')
+    this.#access = login === undefined ? {} : { authorization: `Basic ${basic}` }
   }
 
-  static async open(): Promise<ImageRegistry> {
+  /** With a login, nobody else is given anything. */
+  static async open(login?: Login): Promise<ImageRegistry> {
     const host = `127.0.0.1:${await freePort()}`
     const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-registry-'))
+    const passwords = join(dir, 'htpasswd')
     const config = {
       version: 0.1,
       log: { level: 'error' },
       storage: { filesystem: { rootdirectory: join(dir, 'data') } },
-      http: { addr: host }
+      http: { addr: host },
+      ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: passwords } } })
     }
     await writeFile(join(dir, 'config.yml'), JSON.stringify(config))
-    const registry = new ImageRegistry(host, dir)
+    if (login !== undefined) await writeFile(passwords, `${login.user}:${hashed(login.password)}\n`)
+    const registry = new ImageRegistry(host, dir, login)
     await registry.start()
     return registry
   }
@@ -59,7 +71,7 @@ export class ImageRegistry {
     })
     await eventually('the registry answers', async () => {
       if (failure !== undefined) throw failure
-      return await fetch(`http://${this.host}/v2/`).then(
+      return await fetch(`http://${this.host}/v2/`, { headers: this.#access }).then(
         ({ ok }) => ok,
         () => false
       )
@@ -132,7 +144,7 @@ export class ImageRegistry {
   }
 
   async #sizeOf(name: string, digest: string): Promise<string> {
-    const headers = { accept: MANIFEST }
+    const headers = { accept: MANIFEST, ...this.#access }
     const url = `http://${this.host}/v2/${name}/manifests/${digest}`
     const answer = await fetch(url, { method: 'HEAD', headers })
     return answer.headers.get('content-length') ?? ''
@@ -140,11 +152,17 @@ export class ImageRegistry {
 
   async #call(method: string, path: string, body?: Buffer, type?: string): Promise<Response> {
     const url = new URL(path, `http://${this.host}`)
-    const headers = type === undefined ? {} : { 'content-type': type }
+    const headers = { ...this.#access, ...(type === undefined ? {} : { 'content-type': type }) }
     const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) })
     if (!answer.ok) throw new Error(`${method} ${url.pathname}: ${await answer.text()}`)
     return answer
   }
+}
+
+/** As a registry's file of passwords has it: bcrypt, which the C library knows and not Node. */
+function hashed(password: string): string {
+  const script = 'print crypt($ENV{PASSWORD}, q($2b$04$abcdefghijklmnopqrstuu))'
+  return execFileSync('perl', ['-e', script], { env: { PASSWORD: password }, encoding: 'utf8' })
 }
 
 function digestOf(bytes: Buffer): string {

@@ -23,6 +23,26 @@ test('variables go into the environment and files do not', () => {
   expect(secrets.masker.text('hunter22 -----BEGIN-----')).toBe('*** ***')
 })
 
+test('a login is for images of its registry, for no step, and both parts of it are masked', () => {
+  const pull = { name: 'PULL', file: undefined, registry: 'registry.example:5000' }
+  const value = Buffer.from('ci:hunter22')
+  const secrets = new AttemptSecrets({ secrets: [pull] }, [{ name: 'PULL', value }])
+
+  expect([secrets.env(), secrets.files()]).toEqual([[], []])
+  expect(secrets.loginFor('registry.example:5000/team/tool:1')).toEqual({
+    registry: 'registry.example:5000',
+    user: 'ci',
+    password: 'hunter22'
+  })
+  for (const other of ['registry.example/team/tool', 'team/tool', 'registry.example:5001/tool']) {
+    expect(secrets.loginFor(other)).toBeUndefined()
+  }
+  const basic = value.toString('base64')
+  expect(secrets.masker.text(`hunter22 ci:hunter22 ${basic.slice(0, -1)}`)).not.toMatch(
+    /hunter|Y2k6/
+  )
+})
+
 test('a file of several lines ends with a line end, one of a single line is the bare value', () => {
   const textOf = (text: string): string => {
     const files = new AttemptSecrets({ secrets: [{ name: 'KEY', file: '/run/secrets/k' }] }, [

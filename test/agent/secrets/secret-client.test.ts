@@ -31,7 +31,7 @@ function rig(...answers: readonly Answer[]) {
 
 const released: Answer = ({ nonce }) => ({ nonce, kind: 'released', secrets: [token] })
 const refused =
-  (reason: 'not_holder' | 'unknown_job' | 'branch'): Answer =>
+  (reason: 'not_holder' | 'unknown_job' | 'branch' | 'too_often'): Answer =>
   ({ nonce }) => ({ nonce, kind: 'refused', reason, name: 'TOKEN' })
 
 /** Lets waits pass until the work has an end. */
@@ -68,6 +68,7 @@ test('a refusal is not asked again', async () => {
 test.each([
   ['is away', []],
   ['does not see the lease', [refused('not_holder')]],
+  ['has released too often just now', [refused('too_often')]],
   ['answers another request', [(): SecretsReply => ({ ...released({} as never), nonce: 'x' })]],
   [
     'leaves one out',
@@ -90,4 +91,24 @@ test('an attempt that is over waits no longer', async () => {
   stop.abort('cancelled')
 
   await expect(passed(clock, waiting)).rejects.toBe('cancelled')
+})
+
+test('what comes for an attempt that is over, or not whole, is erased', async () => {
+  const stop = new AbortController()
+  const values = [Buffer.from('hunter22'), Buffer.from('hunter23')]
+  const give =
+    (name: string, value: Buffer | undefined): Answer =>
+    ({ nonce }) => ({
+      nonce,
+      kind: 'released',
+      secrets: [{ name, value: value ?? Buffer.from('') }]
+    })
+  const late: Answer = (request) => {
+    stop.abort('cancelled')
+    return give('TOKEN', values[1])(request)
+  }
+  const { clock, released: work } = rig(give('OTHER', values[0]), late)
+
+  await expect(passed(clock, work(stop.signal))).rejects.toBe('cancelled')
+  expect(values.map((value) => value.every((byte) => byte === 0))).toEqual([true, true])
 })

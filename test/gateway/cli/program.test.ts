@@ -221,7 +221,7 @@ test('a secret is set from standard input, listed without its value, and removed
   expect(set.err).toBe('secret NPM_TOKEN of team/kernel set, version 1\n')
   const listed = await gateway('secret', 'list')
   expect(listed.out).toMatch(
-    /^team\/kernel {3}NPM_TOKEN {3}v1 {3}\S+ {3}main {3}ghcr.io\/team\/\*\n$/
+    /^team\/kernel {3}NPM_TOKEN {3}v1 {3}\S+ {3}push {3}main {3}ghcr.io\/team\/\*\n$/
   )
   const json = JSON.parse((await gateway('secret', 'list', '--json')).out)
   expect(json.secrets).toMatchObject([{ name: 'NPM_TOKEN', branches: ['main'], events: ['push'] }])
@@ -232,6 +232,47 @@ test('a secret is set from standard input, listed without its value, and removed
   expect((await gateway('secret', 'remove', 'NPM_TOKEN', ...repo)).error).toMatchObject({
     code: 'SECRET_UNKNOWN'
   })
+})
+
+test('a login of a registry is set with its user, and listed by its registry', async () => {
+  const secretFile = join(folder.dir, 'hook')
+  const url = 'https://git.example/team/kernel.git'
+  await gateway('id', '--authority', AUTHORITY)
+  await gateway('repo', 'add', 'team/kernel', '--url', url, '--secret-file', secretFile)
+  const set = ['secret', 'set', 'PULL', '--repo', 'team/kernel'] as const
+  const login = [
+    '--registry',
+    'registry.example:5000',
+    '--user',
+    'ci',
+    '--event',
+    'push,tag',
+    '--isolation',
+    'userns'
+  ] as const
+
+  expect((await gatewayWith('hunter22\n', ...set, ...login)).error).toBeUndefined()
+  const listed = (await gateway('secret', 'list')).out
+  expect(listed).toContain(
+    'push,tag   all branches   all images   isolation userns   login of registry.example:5000'
+  )
+  expect(listed).not.toContain('hunter22')
+  const text = await readFile(join(state, 'secrets.json'), 'utf8')
+  expect(text).not.toMatch(/hunter22|"ci"/)
+})
+
+test.each([
+  [['--registry', 'registry.example'], '--registry needs --user'],
+  [['--user', 'ci'], '--user needs --registry'],
+  [['--registry', 'https://registry.example', '--user', 'ci'], 'is no registry'],
+  [['--registry', 'registry.example', '--user', 'c:i'], 'no colon'],
+  [['--event', 'push,pull_request'], 'there are push, tag']
+])('a secret with %j is refused', async (args, words) => {
+  const set = ['secret', 'set', 'PULL', '--repo', 'team/kernel']
+  const said = await gatewayWith('hunter22', ...set, ...args)
+
+  expect(said.error).toMatchObject({ code: 'USAGE' })
+  expect(String(said.error)).toContain(words)
 })
 
 test('a secret of a repository that is not declared, or with a wrong name, is refused', async () => {

@@ -27,14 +27,21 @@ async function rig() {
     const rules = { events: ['push'], branches: [], images: [] }
     await store.set(new FakeClock(), place, rules, Buffer.from(value))
   }
+  const setLogin = async (value: string): Promise<void> => {
+    const rules = { events: ['push'], branches: [], images: [] }
+    const login = { ...place, registry: 'registry.example' }
+    await store.set(new FakeClock(), login, rules, Buffer.from(value))
+  }
   const said: unknown[] = []
   const stream = { write: (text: string) => void said.push(JSON.parse(text)) }
   const log = createLog({ name: 'gateway', level: 'warn', stream })
   const sealedOf = (runId: string) => (runId === sealed.announcement.runId ? sealed : undefined)
   const maskers = new LogMaskers({ store, sealedOf, log })
+  /** As after a start of the gateway. */
+  const anew = () => new LogMaskers({ store: new SecretStore(files), sealedOf, log })
   const textOf = async (job: string, text: string): Promise<string | undefined> =>
     (await maskers.masked(job, [line(text)]))?.[0]?.text
-  return { set, remove: () => store.remove(place), maskers, textOf, said, files }
+  return { set, setLogin, remove: () => store.remove(place), maskers, anew, textOf, said, files }
 }
 
 test('lines of a job are masked with the secrets that it names, and of no other job', async () => {
@@ -105,4 +112,29 @@ test('values that are too large together to be released are not made a masker of
 
   expect(await textOf(first, 'a line')).toBeUndefined()
   expect(said).toEqual([expect.objectContaining({ code: 'SECRET_REFUSED' })])
+})
+
+test('a gateway that started again masks what a job was given before the value changed', async () => {
+  const { set, anew } = await rig()
+  await set('hunter22')
+  await set('correct horse')
+
+  const lines = await anew().masked(first, [line('hunter22 and correct horse')])
+  expect(lines?.map(({ text }) => text)).toEqual(['*** and ***'])
+})
+
+test('the password of a login is masked by itself, too', async () => {
+  const { setLogin, textOf } = await rig()
+  await setLogin('ci:hunter22')
+
+  expect(await textOf(first, 'a hunter22 b ci:hunter22')).toBe('a *** b ***')
+})
+
+test('values before the last one hold nothing back where there is no room for them', async () => {
+  const { set, anew } = await rig()
+  await set('hunter22')
+  await set('y'.repeat(SECRETS_PER_JOB_BYTES_MAX - 4))
+
+  const lines = await anew().masked(first, [line('hunter22')])
+  expect(lines?.map(({ text }) => text)).toEqual(['hunter22'])
 })

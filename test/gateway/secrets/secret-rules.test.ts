@@ -19,12 +19,16 @@ test('a run that is not trusted never has it, whatever its own rules say', () =>
   expect(ruleAgainst(open, at('refs/heads/main', 'untrusted'), 'alpine')).toBe('untrusted')
 })
 
-test('an event that it is not for does not have it', () => {
+test('an event that it is not for does not have it, and a tag is an event of its own', () => {
   expect(ruleAgainst({ ...open, events: [] }, at('refs/heads/main'), 'alpine')).toBe('event')
+  expect(ruleAgainst(open, at('refs/tags/v1'), 'alpine')).toBe('event')
+  const tags = { ...open, events: ['tag'] }
+  expect(ruleAgainst(tags, at('refs/tags/v1'), 'alpine')).toBeUndefined()
+  expect(ruleAgainst(tags, at('refs/heads/v1'), 'alpine')).toBe('event')
 })
 
 test('branches are patterns over the whole name, and a tag is no branch', () => {
-  const rules = { ...open, branches: ['main', 'release/*'] }
+  const rules = { ...open, events: ['push', 'tag'], branches: ['main', 'release/*'] }
   expect(ruleAgainst(rules, at('refs/heads/release/1'), 'alpine')).toBeUndefined()
   expect(ruleAgainst(rules, at('refs/heads/release/1/x'), 'alpine')).toBe('branch')
   expect(ruleAgainst(rules, at('refs/heads/mainly'), 'alpine')).toBe('branch')

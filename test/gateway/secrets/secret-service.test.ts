@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest'
 import { type LeaseRead, SecretService } from '../../../gateway/secrets/secret-service.ts'
 import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
+import type { IsolationLevel } from '../../../protocol/core/isolation.ts'
 import type { SealedAnnouncement } from '../../../protocol/core/run.ts'
-import { SECRET_RELEASES_MAX } from '../../../protocol/core/secret-limits.ts'
+import {
+  SECRET_BYTES_MAX,
+  SECRET_RELEASES_EVERY_MS,
+  SECRET_RELEASES_MAX,
+  SECRETS_PER_JOB_BYTES_MAX
+} from '../../../protocol/core/secret-limits.ts'
 import type { Trust } from '../../../protocol/core/trust.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import {
@@ -10,6 +16,7 @@ import {
   encodeSecretsRequest,
   type SecretsRequest
 } from '../../../protocol/wire/secrets-codec.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { claimed, completed, jobLife, sealedRun } from '../../support/run-life.ts'
 
 const PIPELINE =
@@ -31,6 +38,9 @@ interface Wish {
   readonly isAgent?: boolean
   readonly isOurs?: boolean
   readonly trust?: Trust
+  readonly isolation?: IsolationLevel
+  readonly run?: SealedAnnouncement
+  readonly opened?: (name: string) => string
 }
 
 function ofTrust(trust: Trust): SealedAnnouncement {
@@ -44,25 +54,30 @@ function rig(wish: Wish = {}) {
   const said: string[] = []
   const note = (facts: object, text: string): void => void said.push(JSON.stringify([facts, text]))
   const values: Buffer[] = []
+  const clock = new FakeClock()
+  const opened = wish.opened ?? ((name) => `value of ${name}`)
   const service = new SecretService({
     store: {
       list: async () => wish.records ?? [record('NPM_TOKEN'), record('OTHER')],
       value: async ({ name }) => {
-        const value = Buffer.from(`value of ${name}`)
+        const value = Buffer.from(opened(name))
         values.push(value)
         return value
       }
     },
     isAgent: () => wish.isAgent ?? true,
-    sealedOf: () => (wish.isOurs === false ? undefined : ofTrust(wish.trust ?? 'trusted')),
+    sealedOf: () =>
+      wish.isOurs === false ? undefined : (wish.run ?? ofTrust(wish.trust ?? 'trusted')),
     readJob: async () => {
       if (read instanceof Error) throw read
       return read
     },
+    isolationOf: () => wish.isolation,
     onReleased: () => undefined,
+    clock,
     log: { info: note, warn: note, error: note, debug: note } as never
   })
-  return { service, said, values }
+  return { service, said, values, clock }
 }
 
 const asked: SecretsRequest = {
@@ -133,12 +148,78 @@ test('a secret that is unset, of another repository, or against its rules is ref
   expect(await reasonOf({ ...only({}), trust: 'untrusted' })).toBe('untrusted')
 })
 
-test('an epoch gets its secrets a bounded number of times, and the next one again', async () => {
-  const { service, said } = rig()
+test('a secret for kept-apart jobs waits for what its host says, and takes its word', async () => {
+  const records = [record('NPM_TOKEN', { isolation: 'gvisor' })]
+
+  // Not heard yet, by a gateway that has just begun say: asked for again.
+  expect(await reasonOf({ records })).toBe('unknown_job')
+  expect(await reasonOf({ records, isolation: 'userns' })).toBe('isolation')
+  expect(await reasonOf({ records, isolation: 'gvisor' })).toBe('released')
+  expect(await reasonOf({ records, isolation: 'vm' })).toBe('released')
+  expect(await reasonOf({ records: [record('NPM_TOKEN')] })).toBe('released')
+})
+
+test('a login is given for its own registry, and never as a variable', async () => {
+  const registry = 'registry.example:5000'
+  const asks = async (wanted: string | undefined, kept: string | undefined) => {
+    const { announcement } = sealed
+    const { jobs } = announcement.manifest
+    const secrets = [{ name: 'NPM_TOKEN', file: undefined, registry: wanted }]
+    const manifest = {
+      ...announcement.manifest,
+      jobs: jobs.map((job) => ({ ...job, secrets }))
+    }
+    const run = { ...sealed, announcement: { ...announcement, manifest } }
+    return await reasonOf({ run, records: [record('NPM_TOKEN', { registry: kept })] })
+  }
+
+  expect(await asks(registry, registry)).toBe('released')
+  expect(await asks(undefined, registry)).toBe('registry')
+  expect(await asks('evil.example', registry)).toBe('registry')
+  expect(await asks(registry, undefined)).toBe('registry')
+})
+
+test('an epoch gets its secrets so many times a minute, and a minute later again', async () => {
+  const { service, said, clock } = rig()
   for (let times = 0; times < SECRET_RELEASES_MAX; times += 1) {
     expect((await service.answer(HOLDER, asked)).kind).toBe('released')
   }
 
   expect(await service.answer(HOLDER, asked)).toMatchObject({ reason: 'too_often' })
+  await clock.advance(SECRET_RELEASES_EVERY_MS - 1)
+  expect(await service.answer(HOLDER, asked)).toMatchObject({ reason: 'too_often' })
+  await clock.advance(1)
+  expect((await service.answer(HOLDER, asked)).kind).toBe('released')
   expect(said.join()).not.toContain('value of')
+})
+
+const both = { ...asked, names: ['NPM_TOKEN', 'OTHER'] }
+const isErased = (value: Buffer): boolean => value.every((byte) => byte === 0)
+
+test('values that were opened before another one is refused are erased', async () => {
+  const { service, values } = rig({
+    opened: (name) => {
+      if (name === 'OTHER') throw new Error('no key')
+      return 'hunter22'
+    }
+  })
+
+  expect(await service.answer(HOLDER, both)).toMatchObject({ reason: 'unreadable' })
+  expect(values.map(isErased)).toEqual([true])
+})
+
+test('values that are too large together are erased', async () => {
+  const { service, values } = rig({
+    opened: (name) => (name === 'OTHER' ? 'xxxx' : 'x'.repeat(SECRETS_PER_JOB_BYTES_MAX))
+  })
+
+  expect(await service.answer(HOLDER, both)).toMatchObject({ reason: 'too_large' })
+  expect(values.map(isErased)).toEqual([true, true])
+})
+
+test('a value that cannot be sent is erased', async () => {
+  const { service, values } = rig({ opened: () => 'x'.repeat(SECRET_BYTES_MAX + 1) })
+
+  await expect(service.handle(HOLDER, encodeSecretsRequest(asked))).rejects.toThrow('value')
+  expect(values.map(isErased)).toEqual([true])
 })

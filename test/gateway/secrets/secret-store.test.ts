@@ -2,7 +2,11 @@ import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { SecretStore } from '../../../gateway/secrets/secret-store.ts'
-import { SECRETS_PER_REPOSITORY_MAX } from '../../../protocol/core/secret-limits.ts'
+import {
+  SECRET_RETIRED_MAX,
+  SECRET_RETIRED_MS_MAX,
+  SECRETS_PER_REPOSITORY_MAX
+} from '../../../protocol/core/secret-limits.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { temporaryFolder } from '../../support/gateway-rig.ts'
 
@@ -111,4 +115,54 @@ test('a repository has a limit of secrets, and others are not counted', async ()
   await expect(store.set(clock, place, rules, value)).rejects.toMatchObject({ code: 'OVERLOADED' })
   await store.set(clock, { ...place, repository: 'team/other' }, rules, value)
   await store.set(clock, { ...place, name: 'S_7' }, rules, value)
+})
+
+test('no version is given twice, not to a secret that was removed in between', async () => {
+  const first = await store.set(clock, place, rules, value)
+  await store.remove(place)
+  const second = await store.set(clock, place, rules, Buffer.from('another one'))
+  const other = await store.set(clock, { ...place, name: 'OTHER' }, rules, value)
+
+  expect([first, second, other].map(({ version }) => version)).toEqual([1, 2, 3])
+  // What was sealed before is not taken for what is there now.
+  const text = await readFile(file, 'utf8')
+  await writeFile(file, text.replace(second.sealed, first.sealed))
+  await expect(valueUnder('NPM_TOKEN')).rejects.toMatchObject({ code: 'SECRET_UNREADABLE' })
+})
+
+test('a login does not open for another registry, nor as what is no login', async () => {
+  await store.set(clock, { ...place, registry: 'registry.example' }, rules, value)
+  expect(await valueUnder('NPM_TOKEN')).toBe(value.toString())
+  const text = await readFile(file, 'utf8')
+  const changed = ['evil.example', undefined].map((registry) => {
+    const { secrets, highest } = JSON.parse(text)
+    return JSON.stringify({ secrets: [{ ...secrets[0], registry }], highest })
+  })
+  for (const each of changed) {
+    await writeFile(file, each)
+    await expect(valueUnder('NPM_TOKEN')).rejects.toMatchObject({ code: 'SECRET_UNREADABLE' })
+  }
+})
+
+test('a file of an earlier gateway goes on after its highest version', async () => {
+  const sealed = { ...place, ...rules, changedAt: '2026-01-01T00:00:00.000Z', sealed: '' }
+  const secrets = [4, 9, 2].map((version) => ({ ...sealed, name: `S_${version}`, version }))
+  await writeFile(file, JSON.stringify({ secrets }), { mode: 0o600 })
+  await writeFile(keyFile, Buffer.alloc(32, 1), { mode: 0o600 })
+
+  expect((await store.set(clock, place, rules, value)).version).toBe(10)
+})
+
+test('the values before the last one are kept for a time, and not for ever', async () => {
+  const valuesOf = (count: number) => Array.from({ length: count }, (_, index) => `value ${index}`)
+  for (const each of valuesOf(SECRET_RETIRED_MAX + 2)) {
+    await store.set(clock, place, rules, Buffer.from(each))
+  }
+  const retired = (await store.list())[0]?.retired ?? []
+  const opened = retired.map((each) => store.value({ ...place, ...each }))
+
+  expect((await Promise.all(opened)).map(String)).toEqual(valuesOf(SECRET_RETIRED_MAX + 1).slice(1))
+  await clock.advance(SECRET_RETIRED_MS_MAX)
+  const last = await store.set(clock, place, rules, value)
+  expect(last.retired?.map(({ version }) => version)).toEqual([last.version - 1])
 })

@@ -53,14 +53,26 @@ const networks: fc.Arbitrary<NetworkPolicy> = fc.oneof(
 )
 
 const secretRequests = fc.uniqueArray(
-  fc.record({
-    name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
-    file: option(fc.stringMatching(/^[a-z0-9_][a-z0-9._-]{0,10}$/).map((x) => `/run/secrets/${x}`))
-  }),
+  fc.oneof(
+    fc.record({
+      name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
+      file: option(
+        fc.stringMatching(/^[a-z0-9_][a-z0-9._-]{0,10}$/).map((x) => `/run/secrets/${x}`)
+      )
+    }),
+    fc.record({
+      name: fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/),
+      file: fc.constant(undefined),
+      registry: fc.constantFrom('docker.io', 'localhost:5000', 'registry.example')
+    })
+  ),
   {
     minLength: 1,
     maxLength: 3,
-    comparator: (a, b) => a.name === b.name || (a.file !== undefined && a.file === b.file)
+    comparator: (a, b) =>
+      a.name === b.name ||
+      (a.file !== undefined && a.file === b.file) ||
+      ('registry' in a && 'registry' in b && a.registry === b.registry)
   }
 )
 
@@ -270,7 +282,15 @@ export const secretsReplies: fc.Arbitrary<SecretsReply> = fc.oneof(
   fc.record({
     nonce: ids,
     kind: fc.constant('refused'),
-    reason: fc.constantFrom('not_holder', 'unknown_job', 'unset', 'unnamed', 'too_large'),
+    reason: fc.constantFrom(
+      'not_holder',
+      'unknown_job',
+      'unset',
+      'unnamed',
+      'registry',
+      'isolation',
+      'too_large'
+    ),
     name: fc.oneof(fc.constant(''), secretNames)
   })
 )
