@@ -47,13 +47,13 @@ export type HostProblemsParts = Pick<AgentParts, 'host' | 'key'> & {
   readonly disk: Pick<DiskWatch, 'problem'>
   readonly book: Pick<RosterBook, 'current'>
   readonly store: Pick<MeshStore, 'syncs'>
-  readonly networks?: Pick<JobNetworks, 'lost'> | undefined
+  readonly networks?: Pick<JobNetworks, 'lost' | 'unnamed'> | undefined
 }
 
 /** What is wrong with the host itself, as health lines. */
 export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
   const { disk, host, networks } = parts
-  const problems = [...host.problems, ...networkProblems(networks?.lost)]
+  const problems = [...host.problems, ...networkProblems(networks)]
   const lines = problems.map(({ part, found, fix }) => {
     return { code: `HOST_${part.toUpperCase()}`, message: `${part}: ${found}`, fix }
   })

@@ -104,7 +104,7 @@ class FollowPrinter {
     }
     this.#startedAtMs ??= Date.parse(data.at)
     console.out(renderLogLines([data], this.#startedAtMs, this.#style, console, this.#step))
-    this.#step = data.step
+    if (data.step !== 0) this.#step = data.step
   }
 
   #end({ job, whole }: Extract<LogEvent, { kind: 'end' }>['data']): void {

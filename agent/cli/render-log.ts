@@ -38,7 +38,8 @@ export function renderLogLines(
   return lines
     .map((line) => {
       const heading = line.step === before ? '' : renderHeading(line.step, style, console)
-      before = line.step
+      // The mesh speaks in the middle of a step, too: it goes on behind that.
+      if (line.step !== 0) before = line.step
       return heading + renderLine(line, startedAtMs, style, console)
     })
     .join('')

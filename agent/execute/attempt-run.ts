@@ -8,6 +8,7 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
 import { AttemptSecrets, hasLogins, NO_SECRETS } from './attempt-secrets.ts'
+import type { JobVoice } from './egress/journal.ts'
 import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
@@ -37,6 +38,7 @@ export interface AttemptParts {
   readonly sandboxOf: (
     image: LocalImage,
     ground: Ground,
+    voice: JobVoice,
     services: ReadonlyMap<string, LocalImage>
   ) => Sandbox
   /** The name of the container of one of its services. */
@@ -66,6 +68,11 @@ export class AttemptRun {
   #hostTree: Promise<unknown> = Promise.resolve()
   #secrets = NO_SECRETS
   #serviceLog: ServiceLog | undefined
+  /** Nothing of the job runs before its secrets are there, so that it is never asked too early. */
+  readonly #voice: JobVoice = {
+    say: (text) => this.#say(text),
+    mask: (text) => this.#secrets.masker.text(text)
+  }
 
   constructor(parts: AttemptParts, input: AttemptInput) {
     this.#parts = parts
@@ -169,12 +176,14 @@ export class AttemptRun {
     const found = await engine.inspect(containerName)
     const image = await engine.image(String(found?.config['Image'] ?? ''))
     if (image === undefined) throw new SandboxDied(found?.exitCode)
-    const sandbox = sandboxOf(image, ground, await this.#imagesOfServices())
+    const services = await this.#imagesOfServices()
+    const sandbox = sandboxOf(image, ground, this.#voice, services)
     this.#sandbox = sandbox
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
-    await sandbox.attach(clock.wallMs() - agoMs)
+    // First: what the job does from here on is told without them.
     await this.#release(this.#input.signal)
+    await sandbox.attach(clock.wallMs() - agoMs)
     sandbox.resumeServices(this.#hooks())
     return { sandbox, image }
   }
@@ -217,7 +226,7 @@ export class AttemptRun {
       return [own, beside] as const
     })
     signal.throwIfAborted()
-    const sandbox = sandboxOf(image, ground, services)
+    const sandbox = sandboxOf(image, ground, this.#voice, services)
     this.#sandbox = sandbox
     this.#stage('create')
     this.#creating = true

@@ -9,7 +9,7 @@ import type { Engine } from './engine.ts'
 import type { ContainerBody, ContainerExec, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
-import { withHome } from './job-environment.ts'
+import { withHome, withNetwork } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { OutputPace } from './output-pace.ts'
@@ -63,7 +63,7 @@ export interface ContainerSandboxOptions {
   /** Absent for a job without any. */
   readonly services?: Services | undefined
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?: Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'remove'> | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -140,7 +140,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
-    const { profile, image } = this.#options
+    const { profile, image, network } = this.#options
     const { watch } = this.#container
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
@@ -150,7 +150,7 @@ export class ContainerSandbox implements Sandbox {
       end = await this.#container.exec({
         ...this.#reading(step, { out: 0, err: 0 }),
         command: beginCommand(step.step, step.script, this.#written),
-        env: withHome(step.env, profile.home),
+        env: withHome(withNetwork(step.env, network?.env), profile.home),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onCreated: (id) => {

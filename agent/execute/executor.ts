@@ -3,7 +3,7 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
-import { abilityFor } from '../../protocol/core/network.ts'
+import { abilitiesFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
@@ -13,6 +13,7 @@ import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import { SERVICE_LABEL } from './engine-events.ts'
@@ -78,6 +79,20 @@ export interface ExecutorOptions {
 /** An attempt that its network can end as well. */
 interface Bound extends AttemptInput {
   readonly onLost: OnLost
+}
+
+interface Voiced extends Bound {
+  readonly voice: JobVoice
+}
+
+/** What a job's services are made of, beside their specs. */
+interface Beside {
+  readonly name: string
+  readonly request: SandboxRequest
+  readonly profile: Profile
+  readonly ground: Ground
+  readonly images: ReadonlyMap<string, LocalImage>
+  readonly env: () => readonly string[]
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -189,7 +204,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground, services) => this.#sandbox(name, bound, image, ground, services),
+        sandboxOf: (image, ground, voice, services) =>
+          this.#sandbox(name, { ...bound, voice }, image, ground, services),
         serviceContainer: (service) => serviceContainer(name, service),
         clear: () => this.clear(input.claimId)
       },
@@ -200,7 +216,7 @@ export class Executor {
 
   #sandbox(
     name: string,
-    input: Bound,
+    input: Voiced,
     image: LocalImage,
     ground: Ground,
     images: ReadonlyMap<string, LocalImage>
@@ -230,18 +246,15 @@ export class Executor {
     const { userBase } = ground.host
     const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    const services = this.#services(name, request, profile, ground, spec, images)
+    const env = (): readonly string[] => network?.env ?? []
+    const services = this.#services({ name, request, profile, ground, images, env }, spec)
     const box = { jobId, name, image, profile, body, cleanUpMsMax, services, network }
     return new ContainerSandbox(this.#parts, box)
   }
 
   #services(
-    name: string,
-    job: SandboxRequest,
-    profile: Profile,
-    { host }: Ground,
-    { services = [] }: JobSpec,
-    images: ReadonlyMap<string, LocalImage>
+    { name, request: job, profile, ground, images, env }: Beside,
+    { services = [] }: JobSpec
   ): Services | undefined {
     const { jobId, network } = job
     if (services.length === 0 || network === undefined) return undefined
@@ -258,27 +271,28 @@ export class Executor {
           resources: spec.resources,
           volume: `${job.volume}-${spec.name}`
         }
-        const body = serviceBody(profile, request, spec, host)
+        const body = serviceBody(profile, request, spec, ground.host)
         const box = serviceContainer(name, spec.name)
-        return new Service(engine, { jobId, name: box, spec, image, profile, body })
+        return new Service(engine, { jobId, name: box, spec, image, profile, body, env })
       })
     )
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Bound): JobNetwork | undefined {
-    const { jobId, epoch, claimId, spec, onLost } = input
-    const wanted = abilityFor(spec.network)
-    const shared = spec.services !== undefined
-    if (wanted === undefined && !shared) return undefined
+  #network(name: string, input: Voiced): JobNetwork | undefined {
+    const { jobId, epoch, claimId, spec, onLost, voice } = input
+    const abilities = abilitiesFor(spec.network)
+    const beside = (spec.services ?? []).map((service) => service.name)
+    if (abilities.length === 0 && beside.length === 0) return undefined
     const { networks } = this.#parts
     const { peerId, storeId, subnets } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost, shared }
-    if (wanted === undefined) return closedNetwork(this.#parts, request, labels, subnets)
+    const request = { jobId, claimId, name, onLost, voice, beside }
+    if (abilities.length === 0) return closedNetwork(this.#parts, request, labels, subnets)
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
+    const wanted = abilities.join(' and ')
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
   }
 

@@ -36,6 +36,16 @@ export function withHome(env: readonly string[], home: string | undefined): read
   return [...env, `HOME=${home}`]
 }
 
+/** A variable of the job's own stays as it is. */
+export function withNetwork(
+  env: readonly string[],
+  network: readonly string[] = []
+): readonly string[] {
+  const nameOf = (entry: string): string => entry.slice(0, entry.indexOf('='))
+  const own = new Set(env.map(nameOf))
+  return [...network.filter((entry) => !own.has(nameOf(entry))), ...env]
+}
+
 function after(text: string, prefix: string): string {
   return text.startsWith(prefix) ? text.slice(prefix.length) : ''
 }

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
 import type { Platform } from '../../protocol/core/advertisement.ts'
+import { EGRESS_PORT } from '../../protocol/core/egress-limits.ts'
 import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { Engine } from '../execute/engine.ts'
@@ -169,11 +170,25 @@ function gitProblems(version: string): readonly HostProblem[] {
   return [{ part: 'git', blocking: true, found: 'git cannot be run', fix }]
 }
 
+/** What keeps jobs from a network, or from hosts by their names alone. */
+export interface NetworkLacks {
+  readonly lost: string | undefined
+  readonly unnamed: string | undefined
+}
+
 /** A host whose owner wants rules for networks, and that cannot prove them. */
-export function networkProblems(cause: string | undefined): readonly HostProblem[] {
-  if (cause === undefined) return []
+export function networkProblems(lacks: NetworkLacks | undefined): readonly HostProblem[] {
+  const cause = lacks?.lost
+  if (cause === undefined) return nameProblems(lacks?.unnamed)
   const found = `no job gets a network here: ${cause}`
   const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'
+  return [{ part: 'network', blocking: false, found, fix }]
+}
+
+function nameProblems(cause: string | undefined): readonly HostProblem[] {
+  if (cause === undefined) return []
+  const found = `no job reaches hosts by their names here: ${cause}`
+  const fix = `leave TCP port ${EGRESS_PORT} free for the proxies of jobs`
   return [{ part: 'network', blocking: false, found, fix }]
 }
 

@@ -4,8 +4,10 @@
 
 /** Entries of one job's `network.allow`: each is an element of a kernel set, and a line to read. */
 export const NETWORK_ALLOW_MAX = 64
-/** Characters of one such entry; the longest, an address range with ports and protocol, has 33. */
-export const NETWORK_ENTRY_CHARACTERS_MAX = 40
+/** Characters of one such entry: the longest name of a host, `*.` before it, ports behind it. */
+export const NETWORK_ENTRY_CHARACTERS_MAX = 267
+/** Characters of a host's name without its final dot: what the DNS can carry. */
+export const HOST_NAME_CHARACTERS_MAX = 253
 /** Name servers of a job: as many as a C library asks. */
 export const NAME_SERVERS_MAX = 3
 /** Bits of the subnet that one job's network gets: 62 addresses, for a job and its services. */

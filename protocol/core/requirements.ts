@@ -1,7 +1,7 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
 import { footprintOf } from './footprint.ts'
 import { type Isolation, lacksIsolation } from './isolation.ts'
-import { abilityFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
+import { abilitiesFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
 import type { Trust } from './trust.ts'
@@ -100,8 +100,9 @@ function unmetLabels(
 }
 
 function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[]): Unmet[] {
-  const wanted = abilityFor(policy)
-  if (wanted === undefined || offered.includes(wanted)) return []
+  const lacking = abilitiesFor(policy).filter((ability) => !offered.includes(ability))
+  if (lacking.length === 0) return []
+  const wanted = lacking.join(', ')
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
 }

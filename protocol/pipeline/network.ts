@@ -1,12 +1,13 @@
+import { domainToASCII } from 'node:url'
 import { z } from 'zod'
-import { formatAllowEntry, parseAllowEntry } from '../core/allow-entry.ts'
+import { canonicalEntry, parseAllowEntry } from '../core/allow-entry.ts'
 import { NETWORK_ALLOW_MAX } from '../core/network-limits.ts'
 import { nearest } from './suggestion.ts'
 
 type RawIssue = z.core.$ZodRawIssue
 
-const WORDS = ['none', 'internet', 'open'] as const
-const FORMS = '`none`, `internet`, `open` or a map with `allow`'
+const WORDS = ['none', 'internet', 'open', 'audit'] as const
+const FORMS = '`none`, `internet`, `open`, `audit` or a map with `allow`'
 
 const word = z.unknown().transform((input, context) => {
   const known = WORDS.find((each) => each === input)
@@ -17,11 +18,21 @@ const word = z.unknown().transform((input, context) => {
 
 /** One entry, in its canonical form whatever way it is written. */
 const entry = z.string().transform((text, context) => {
-  const parsed = parseAllowEntry(text)
-  if (parsed.kind === 'entry') return formatAllowEntry(parsed.entry)
-  context.issues.push({ code: 'custom', input: text, message: parsed.text })
+  const ascii = asciiOf(text)
+  const canonical = canonicalEntry(ascii)
+  if (canonical !== undefined) return canonical
+  const parsed = parseAllowEntry(ascii)
+  const message = parsed.kind === 'problem' ? parsed.text : 'cannot be read'
+  context.issues.push({ code: 'custom', input: text, message })
   return z.NEVER
 })
+
+/** A name with other letters than ASCII's as the DNS has it; all else as it is. */
+function asciiOf(text: string): string {
+  const [, wildcard = '', name = '', rest = ''] = /^(\*\.)?([^:/]*)(.*)$/s.exec(text) ?? []
+  // What is ASCII is not touched: `0x7f.1` would become an address.
+  return /^[\0-\x7f]*$/.test(name) ? text : `${wildcard}${domainToASCII(name)}${rest}`
+}
 
 const list = z.strictObject({
   allow: z

@@ -28,7 +28,7 @@ import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
 
 /** Of all that there are, each once. */
-const NETWORKS_MAX = 3
+const NETWORKS_MAX = 4
 
 const states = names<AgentState, wire.AgentState>('state', {
   starting: wire.AgentState.AGENT_STATE_STARTING,
@@ -41,7 +41,8 @@ const states = names<AgentState, wire.AgentState>('state', {
 const abilities = names<NetworkAbility, wire.NetworkAbility>('networks', {
   internet: wire.NetworkAbility.NETWORK_ABILITY_INTERNET,
   private: wire.NetworkAbility.NETWORK_ABILITY_PRIVATE,
-  open: wire.NetworkAbility.NETWORK_ABILITY_OPEN
+  open: wire.NetworkAbility.NETWORK_ABILITY_OPEN,
+  names: wire.NetworkAbility.NETWORK_ABILITY_NAMES
 })
 
 const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {

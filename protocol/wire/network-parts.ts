@@ -11,7 +11,13 @@ import { refuse } from './fields.ts'
 import { numbered } from './numbered.ts'
 
 /** As `announcement.proto` numbers them. */
-const kinds = numbered<NetworkKind>('network', { none: 1, internet: 2, open: 3, allow: 4 })
+const kinds = numbered<NetworkKind>('network', {
+  none: 1,
+  internet: 2,
+  open: 3,
+  allow: 4,
+  audit: 5
+})
 
 export function writeNetworkKind(writer: FieldWriter, policy: NetworkPolicy): void {
   writer.name(10, networkKind(policy), kinds)

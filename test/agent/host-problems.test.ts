@@ -2,14 +2,19 @@ import { expect, test } from 'vitest'
 import { type HostProblemsParts, hostProblems } from '../../agent/agent-parts.ts'
 import { ROSTER } from '../support/control-parts.ts'
 
-function codesOf(isSlow: boolean, roles: readonly ('agent' | 'witness')[], lost?: string) {
+function codesOf(
+  isSlow: boolean,
+  roles: readonly ('agent' | 'witness')[],
+  lost?: string,
+  unnamed?: string
+) {
   const members = ROSTER.roster.members.map((member) => ({ ...member, roles }))
   const roster = { ...ROSTER, roster: { ...ROSTER.roster, members } }
   const parts = {
     host: { problems: [] },
     key: { peerId: 'peer-onyx' },
     disk: { problem: undefined },
-    networks: { lost },
+    networks: { lost, unnamed },
     book: { current: () => roster },
     store: { syncs: () => ({ p99Ms: 1_480, syncs: 300, isSlow }) }
   }
@@ -36,4 +41,15 @@ test('a host whose rules for job networks are lost says so for as long as they a
     code: 'HOST_NETWORK',
     message: 'network: no job gets a network here: Operation not permitted'
   })
+})
+
+test('a host whose jobs reach no host by its name says so, unless there is no network at all', () => {
+  expect(codesOf(false, ['agent'], undefined, 'EADDRINUSE')).toMatchObject([
+    {
+      code: 'HOST_NETWORK',
+      message: 'network: no job reaches hosts by their names here: EADDRINUSE',
+      fix: 'leave TCP port 4480 free for the proxies of jobs'
+    }
+  ])
+  expect(codesOf(false, ['agent'], 'lost', 'EADDRINUSE')).toHaveLength(1)
 })

@@ -13,7 +13,16 @@ await Promise.all(
   TCP_PORTS.map((port) => new Promise((resolve) => server().listen(port, '0.0.0.0', resolve)))
 )
 
-/** A name server that knows one address, 1.2.3.4, and gives it for every name. */
+/**
+ * A name server that gives the address that a name spells, as `ip-10-9-9-9.example`, and 1.2.3.4 for
+ * all others.
+ */
+const addressOf = (question) => {
+  const label = question.subarray(13, 13 + question[12]).toString('latin1')
+  const spelled = /^ip-(\d+)-(\d+)-(\d+)-(\d+)$/.exec(label)
+  return spelled === null ? [1, 2, 3, 4] : spelled.slice(1).map(Number)
+}
+
 const names = createSocket('udp4')
 names.on('message', (question, from) => {
   const answer = Buffer.alloc(ANSWER_BYTES)
@@ -22,7 +31,7 @@ names.on('message', (question, from) => {
   answer.writeUInt16BE(1, 4)
   answer.writeUInt32BE(1, 6)
   answer.writeUInt16BE(4, 10)
-  answer.set([1, 2, 3, 4], 12)
+  answer.set(addressOf(question), 12)
   const end = question.indexOf(0, 12) + 5
   const isAddress = question.readUInt16BE(end - 4) === 1
   const head = Buffer.from(question.subarray(0, end))

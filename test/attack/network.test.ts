@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
-import type { NetworkAbility, NetworkPolicy } from '../../protocol/core/network.ts'
+import type { NetworkPolicy, OfferedNetwork } from '../../protocol/core/network.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { NetworkBed, WORLD } from './network-bed.ts'
@@ -222,7 +222,10 @@ describe('the rules of a host', { timeout: TEST_MS }, () => {
       [...(small.networks?.offer ?? [])]
     ]
     broken = false
-    await eventually('they are offered again', () => small.networks?.offer.length === OFFER.length)
+    await eventually(
+      'they are offered again',
+      () => small.networks?.offer.length === OFFER.length + 1
+    )
     await small.close()
 
     expect(result).toMatchObject({
@@ -260,7 +263,7 @@ describe('the rules of a host', { timeout: TEST_MS }, () => {
 })
 
 describe('a host that offers less than a job needs', { timeout: TEST_MS }, () => {
-  test.each<readonly [string, readonly NetworkAbility[] | undefined, NetworkPolicy]>([
+  test.each<readonly [string, readonly OfferedNetwork[] | undefined, NetworkPolicy]>([
     ['nothing', undefined, 'internet'],
     ['public addresses', ['internet'], 'open'],
     ['public addresses', ['internet'], { allow: ['10.9.9.9:80'] }]

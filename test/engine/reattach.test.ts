@@ -37,7 +37,7 @@ async function killed(
   services: readonly ServiceSpec[] = []
 ): Promise<Killed> {
   const peerId = `test-${randomBytes(8).toString('hex')}`
-  const beside = services.length === 0 ? [] : [JSON.stringify(services)]
+  const beside = services.length === 0 ? [] : [JSON.stringify({ services })]
   const words = [peerId, JSON.stringify(steps), trust, ...beside]
   const child = spawn('node', ['--import', 'tsx', CHILD, ...words], {
     stdio: ['ignore', 'pipe', 'inherit']

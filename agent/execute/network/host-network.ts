@@ -9,13 +9,19 @@ export interface HostNetwork {
   interfaces(): Promise<ReadonlySet<string>>
   /** Where packets go that are not for everywhere else. */
   routes(): Promise<readonly AddressRange[]>
+  /** Every IPv4 address that is this host's now. */
+  addresses(): ReadonlySet<string>
 }
 
 export function systemHostNetwork(): HostNetwork {
   return {
     hasAddress: (name) => (networkInterfaces()[name] ?? []).some(({ family }) => family === 'IPv4'),
     interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
-    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8'))
+    routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8')),
+    addresses: () => {
+      const found = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+      return new Set(found.filter(({ family }) => family === 'IPv4').map((each) => each.address))
+    }
   }
 }
 

@@ -1,13 +1,15 @@
 import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
+import type { EgressProxy } from '../egress/egress-proxy.ts'
+import { proxyVariables } from '../egress/variables.ts'
 import type { Engine } from '../engine.ts'
 import { EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
 import type { Firewall, OnLost } from './firewall.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
-import { besideOpening, openingsFor } from './openings.ts'
+import { besideOpening, hostOpening, type Opening, openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -22,7 +24,7 @@ export interface JobNetworkParts {
   readonly engine: NetworkEngine
   /** Absent for a network that leads nowhere on a host whose rules this agent does not set. */
   readonly firewall?: Pick<Firewall, 'open' | 'close'> | undefined
-  readonly host: HostNetwork
+  readonly host: Pick<HostNetwork, 'interfaces' | 'routes' | 'hasAddress'>
 }
 
 export interface JobNetworkOptions {
@@ -34,8 +36,10 @@ export interface JobNetworkOptions {
   /** Block that subnets are taken from. */
   readonly pool: string
   readonly nameServers: readonly string[]
-  /** For a job whose services are on it as well. */
-  readonly shared?: boolean | undefined
+  /** Names of the job's services, which are on it as well. */
+  readonly beside?: readonly string[] | undefined
+  /** For a policy that goes by names of hosts, and for no other. */
+  readonly proxy?: Pick<EgressProxy, 'listen' | 'close'> | undefined
   /** The attempt must end: the rules cannot be proven any more. */
   readonly onLost: OnLost
 }
@@ -45,6 +49,8 @@ export class JobNetwork {
   readonly name: string
   readonly bridge: string
   readonly nameServers: readonly string[]
+  /** Variables of the job's steps, `NAME=value`; none before it was opened or adopted. */
+  env: readonly string[] = []
   readonly #parts: JobNetworkParts
   readonly #options: JobNetworkOptions
 
@@ -53,7 +59,8 @@ export class JobNetwork {
     this.#options = options
     this.name = options.name
     const { policy, nameServers } = options
-    this.nameServers = typeof policy === 'string' && policy !== 'none' ? nameServers : NOBODY
+    const hasServers = policy === 'internet' || policy === 'open'
+    this.nameServers = hasServers ? nameServers : NOBODY
     this.bridge = bridgeOf(options.policy, options.claimId, parts.firewall !== undefined)
   }
 
@@ -61,20 +68,40 @@ export class JobNetwork {
   async open(): Promise<void> {
     const body = await this.#create()
     await this.#readBack(body)
-    await this.adopt()
+    await this.#enforce(false)
   }
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
-    const { policy, nameServers, onLost, shared } = this.#options
+    await this.#enforce(true)
+  }
+
+  async #enforce(isResumed: boolean): Promise<void> {
+    const { policy, nameServers, onLost, beside: names = [] } = this.#options
     const openings = openingsFor(policy, this.bridge, nameServers)
-    const beside = shared === true ? [besideOpening(this.bridge)] : []
-    await this.#parts.firewall?.open(this.bridge, [...openings, ...beside], onLost)
+    const proxy = await this.#listen(isResumed)
+    const beside = names.length > 0 ? [besideOpening(this.bridge)] : []
+    await this.#parts.firewall?.open(this.bridge, [...openings, ...proxy, ...beside], onLost)
+  }
+
+  /** Opens the way to the proxy, which listens by then: else another's server could be there. */
+  async #listen(isResumed: boolean): Promise<readonly Opening[]> {
+    const { proxy, policy, claimId } = this.#options
+    if (proxy === undefined) return []
+    const [made] = await this.#parts.engine.networks({ 'runner-mesh.claim': claimId })
+    const [subnet] = made?.subnets ?? []
+    if (subnet === undefined) throw this.#failed('get a proxy', 'its network is gone')
+    const place = await proxy.listen(subnet, isResumed).catch((error: unknown) => {
+      throw this.#failed('get a proxy', causeOf(error))
+    })
+    this.env = proxyVariables(place, policy, this.#options.beside)
+    return [hostOpening(this.bridge, place.address, place.port)]
   }
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
   async remove(): Promise<void> {
     const { engine, firewall } = this.#parts
+    this.#options.proxy?.close()
     const claim = { 'runner-mesh.claim': this.#options.claimId }
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
     await firewall?.close(this.bridge)

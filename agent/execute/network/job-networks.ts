@@ -1,25 +1,30 @@
 import { randomBytes } from 'node:crypto'
 import {
-  abilityFor,
+  abilitiesFor,
   type NetworkAbility,
-  type NetworkPolicy
+  type NetworkPolicy,
+  needsProxy,
+  type OfferedNetwork
 } from '../../../protocol/core/network.ts'
 import { NETWORK_PROOF_EVERY_MS } from '../../../protocol/core/network-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
+import { type EgressParts, EgressProxy } from '../egress/egress-proxy.ts'
+import type { JobVoice } from '../egress/journal.ts'
 import type { NetworkedPolicy } from './bridge.ts'
 import type { Firewall, OnLost } from './firewall.ts'
 import { JobNetwork, type JobNetworkParts, networkCause } from './job-network.ts'
 
 export interface JobNetworksParts extends JobNetworkParts {
   readonly firewall: Firewall
+  readonly egress: EgressParts
   readonly clock: Clock
   readonly log: Log
 }
 
 export interface JobNetworksOptions {
   /** What the owner offers. */
-  readonly offer: readonly NetworkAbility[]
+  readonly offer: readonly OfferedNetwork[]
   /** Block that subnets are taken from, as `10.213.0.0/16`. */
   readonly subnets: string
   /** Addresses of what jobs ask for names. */
@@ -31,9 +36,13 @@ export interface NetworkRequest {
   readonly claimId: string
   readonly name: string
   readonly onLost: OnLost
-  /** For a job whose services are on it as well. */
-  readonly shared?: boolean | undefined
+  /** Names of the job's services, which are on it as well. */
+  readonly beside?: readonly string[] | undefined
+  /** What its proxy says in the job's log. */
+  readonly voice: JobVoice
 }
+
+const SILENT: JobVoice = { say: () => undefined, mask: (text) => text }
 
 type Labels = Readonly<Record<string, string>>
 
@@ -42,6 +51,7 @@ export class JobNetworks {
   readonly #parts: JobNetworksParts
   readonly #options: JobNetworksOptions
   #unproven: string | undefined = 'it was not tried yet'
+  #unnamed: string | undefined = 'it was not tried yet'
   #onChange: () => void = () => undefined
   #disarm: (() => void) | undefined
   #isStopped = false
@@ -54,7 +64,14 @@ export class JobNetworks {
 
   /** Nothing until the rules are proven, and while they are lost. */
   get offer(): readonly NetworkAbility[] {
-    return this.lost === undefined ? this.#options.offer : []
+    if (this.lost !== undefined) return []
+    const { offer } = this.#options
+    return this.#unnamed === undefined ? [...offer, 'names'] : offer
+  }
+
+  /** Why no job gets hosts by their names here; undefined where they do, or are not offered. */
+  get unnamed(): string | undefined {
+    return this.#options.offer.includes('internet') ? this.#unnamed : undefined
   }
 
   /** Why the host's rules cannot be proven now; undefined where they can. */
@@ -76,9 +93,10 @@ export class JobNetworks {
     request: NetworkRequest,
     labels: Labels
   ): JobNetwork | undefined {
-    const ability = abilityFor(policy)
-    if (this.#unproven !== undefined) return undefined
-    if (ability === undefined || !this.#options.offer.includes(ability)) return undefined
+    const abilities = abilitiesFor(policy)
+    if (this.#unproven !== undefined || abilities.length === 0) return undefined
+    const offer = [...this.#options.offer, ...(this.#unnamed === undefined ? ['names'] : [])]
+    if (!abilities.every((ability) => offer.includes(ability))) return undefined
     return this.#network(policy as NetworkedPolicy, request, labels)
   }
 
@@ -92,30 +110,40 @@ export class JobNetworks {
   }
 
   /**
-   * Puts the rules in place, and makes and removes one network as jobs get them; where that fails,
-   * again every NETWORK_PROOF_EVERY_MS until it does not. Resolves after the first try.
+   * Puts the rules in place, and makes and removes networks as jobs get them, one with a proxy
+   * where names are offered; what fails is tried again every NETWORK_PROOF_EVERY_MS.
+   * Resolves after the first try.
    */
   async prove(peerId: string): Promise<void> {
+    this.#unproven = await this.#cause(() => this.#try(peerId, 'internet'))
+    if (this.#options.offer.includes('internet')) {
+      const named = (): Promise<void> => this.#try(peerId, 'audit')
+      this.#unnamed = this.#unproven ?? (await this.#cause(named))
+    }
+    this.#onChange()
+    if (this.#isStopped || (this.#unproven === undefined && this.unnamed === undefined)) return
+    const again = (): void => void this.prove(peerId)
+    this.#disarm = this.#parts.clock.arm(NETWORK_PROOF_EVERY_MS, again)
+  }
+
+  async #cause(work: () => Promise<void>): Promise<string | undefined> {
     try {
-      await this.#try(peerId)
-      this.#unproven = undefined
-      this.#onChange()
+      await work()
+      return undefined
     } catch (error) {
-      this.#unproven = networkCause(error)
       this.#parts.log.warn({ err: error }, 'networks of jobs not proven')
-      if (this.#isStopped) return
-      const again = (): void => void this.prove(peerId)
-      this.#disarm = this.#parts.clock.arm(NETWORK_PROOF_EVERY_MS, again)
+      return networkCause(error)
     }
   }
 
-  async #try(peerId: string): Promise<void> {
+  async #try(peerId: string, policy: NetworkedPolicy): Promise<void> {
     await this.#parts.firewall.check()
     const claimId = randomBytes(16).toString('hex')
     const name = `runner-mesh-trial-${claimId.slice(0, 8)}`
     const labels = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
     const onLost = (): void => undefined
-    const trial = this.#network('internet', { jobId: 'trial', claimId, name, onLost }, labels)
+    const request = { jobId: 'trial', claimId, name, onLost, voice: SILENT }
+    const trial = this.#network(policy, request, labels)
     try {
       await trial.open()
     } finally {
@@ -132,6 +160,9 @@ export class JobNetworks {
 
   #network(policy: NetworkedPolicy, request: NetworkRequest, labels: Labels): JobNetwork {
     const { subnets: pool, nameServers } = this.#options
-    return new JobNetwork(this.#parts, { ...request, policy, labels, pool, nameServers })
+    const { voice, ...own } = request
+    const { egress } = this.#parts
+    const proxy = needsProxy(policy) ? new EgressProxy(egress, { policy, voice }) : undefined
+    return new JobNetwork(this.#parts, { ...own, policy, labels, pool, nameServers, proxy })
   }
 }

@@ -1,6 +1,8 @@
-import type { NetworkAbility } from '../../../protocol/core/network.ts'
+import type { OfferedNetwork } from '../../../protocol/core/network.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
+import { systemDial } from '../egress/dial.ts'
+import { systemNames } from '../egress/names.ts'
 import type { Engine } from '../engine.ts'
 import { Firewall } from './firewall.ts'
 import { systemHostNetwork } from './host-network.ts'
@@ -11,7 +13,7 @@ import type { RuleTable } from './rule-table.ts'
 export interface NetworkSettings {
   /** Whether this agent may set rules of its host, and by what. */
   readonly rules: 'off' | 'nft'
-  readonly offer: readonly NetworkAbility[]
+  readonly offer: readonly OfferedNetwork[]
   readonly subnets: string
   readonly dns: readonly string[]
 }
@@ -37,8 +39,10 @@ export async function openNetworks(
   const host = systemHostNetwork()
   const firewall = new Firewall({ table, host, clock, log })
   const { offer, subnets, dns } = settings
+  const ownAddresses = (): ReadonlySet<string> => host.addresses()
+  const egress = { names: systemNames(dns), ownAddresses, dial: systemDial }
   const networks = new JobNetworks(
-    { engine, firewall, host, clock, log },
+    { engine, firewall, host, egress, clock, log },
     { offer, subnets, nameServers: dns }
   )
   await networks.prove(peerId)

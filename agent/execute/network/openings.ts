@@ -18,14 +18,24 @@ interface Ports {
 export interface Opening extends Pick<AllowEntry, 'address' | 'prefix' | 'protocol'> {
   readonly bridge: string
   readonly ports: Ports
+  /** Of the host itself, which no list opens; absent for what is beyond it. */
+  readonly host?: true
   /** Whatever else is on the bridge, whose address and ports are then of no meaning. */
   readonly beside?: true
 }
 
 /** Equal for what opens the same. */
-export function openingKey({ bridge, address, prefix, protocol, ports, beside }: Opening): string {
+export function openingKey(opening: Opening): string {
+  const { bridge, address, prefix, protocol, ports, host, beside } = opening
   if (beside === true) return `${bridge} beside`
-  return `${bridge} ${address}/${prefix} ${protocol} ${ports.first}-${ports.last}`
+  const where = host === true ? ' of the host' : ''
+  return `${bridge} ${address}/${prefix} ${protocol} ${ports.first}-${ports.last}${where}`
+}
+
+/** The one place of the host that a job may reach: its own proxy. */
+export function hostOpening(bridge: string, address: string, port: number): Opening {
+  const ports = { first: port, last: port }
+  return { bridge, address, prefix: 32, protocol: 'tcp', ports, host: true }
 }
 
 /**

@@ -4,8 +4,8 @@ import type { Opening } from './openings.ts'
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
 
-/** Sets of openings: of places beyond the bridge, and of bridges that services are on. */
-export const SETS = ['allow4', 'same'] as const
+/** Sets of openings: of places beyond the host, of the host itself, of bridges with services. */
+export const SETS = ['allow4', 'hostok', 'same'] as const
 
 /*
  * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
@@ -22,6 +22,7 @@ const CHAINS = `
     type filter hook input priority ${PRIORITY}; policy accept;
     iifname != "rmj*" accept
     ct state established,related accept
+    iifname . ip daddr . meta l4proto . th dport @hostok accept
     counter drop
   }
   chain forward {
@@ -77,6 +78,9 @@ export function rulesetText(openings: readonly Opening[]): string {
     '  set allow4 {',
     '    type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',
     '  }',
+    '  set hostok {',
+    '    type ifname . ipv4_addr . inet_proto . inet_service;',
+    '  }',
     '  set same {',
     '    type ifname . ifname;',
     '  }',
@@ -95,14 +99,17 @@ export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]
   })
 }
 
-function setOf({ beside }: Opening): (typeof SETS)[number] {
-  return beside === true ? 'same' : 'allow4'
+function setOf({ host, beside }: Opening): (typeof SETS)[number] {
+  if (beside === true) return 'same'
+  return host === true ? 'hostok' : 'allow4'
 }
 
-function element({ bridge, address, prefix, protocol, ports: { first, last }, beside }: Opening) {
+function element({ bridge, address, prefix, protocol, ports, host, beside }: Opening) {
   if (beside === true) return `"${bridge}" . "${bridge}"`
-  const ports = first === last ? String(first) : `${first}-${last}`
-  return `"${bridge}" . ${address}/${prefix} . ${protocol} . ${ports}`
+  const { first, last } = ports
+  // A set of single places takes no blocks.
+  const block = host === true ? address : `${address}/${prefix}`
+  return `"${bridge}" . ${block} . ${protocol} . ${first === last ? first : `${first}-${last}`}`
 }
 
 function isRule(line: string): boolean {

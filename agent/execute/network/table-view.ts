@@ -34,13 +34,14 @@ function stripped(object: Json): unknown {
 function openingsOf(set: Json | undefined): readonly Opening[] {
   if (set === undefined || !hasOpenings(set)) return []
   const isBeside = set['name'] === 'same'
+  const where = set['name'] === 'hostok' ? ({ host: true } as const) : {}
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
     const concat = element['concat'] as readonly unknown[] | undefined
     const [bridge, block, protocol, ports] = concat ?? []
     if (typeof bridge !== 'string' || !bridge.startsWith(BRIDGE_PREFIX)) return []
     if (isBeside) return block === bridge ? [besideOpening(bridge)] : []
     if (protocol !== 'tcp' && protocol !== 'udp') return []
-    return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports) }]
+    return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports), ...where }]
   })
 }
 

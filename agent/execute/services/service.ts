@@ -7,7 +7,7 @@ import type { Engine } from '../engine.ts'
 import type { ContainerBody, ExecEnd, LocalImage } from '../engine-types.ts'
 import { BUSYBOX_INSIDE } from '../guard.ts'
 import { runHelper } from '../helper-process.ts'
-import { withHome } from '../job-environment.ts'
+import { withHome, withNetwork } from '../job-environment.ts'
 import type { Leftover } from '../removal.ts'
 import { SandboxDied } from '../sandbox.ts'
 import type { Profile } from '../sandbox-profile.ts'
@@ -40,6 +40,8 @@ export interface ServiceOptions {
   readonly image: LocalImage
   readonly profile: Profile
   readonly body: ContainerBody
+  /** Variables of the job's network, `NAME=value`; its own are over them. */
+  readonly env: () => readonly string[]
 }
 
 export type OnOutput = (stream: 'out' | 'err', bytes: Uint8Array) => void
@@ -83,7 +85,7 @@ export class Service {
     onOutput: OnOutput,
     signal: AbortSignal
   ): Promise<string> {
-    const { image, spec, profile } = this.#options
+    const { image, spec } = this.#options
     const user = this.#user()
     await this.#prepare(user, signal)
     for (const { path, value } of files) {
@@ -93,10 +95,9 @@ export class Service {
     }
     const words = [...image.entrypoint, ...(spec.command ?? image.command)]
     if (words.length === 0) throw this.notReady('its image says nothing to run: give a `command`')
-    const env = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)
     const { workdir } = image
     const command = serveCommand(words)
-    const place = { command, env: withHome(env, profile.home), user, workdir, onOutput, signal }
+    const place = { command, env: this.#env(), user, workdir, onOutput, signal }
     return await this.#ended(await this.#container.exec(place))
   }
 
@@ -113,9 +114,8 @@ export class Service {
 
   /** The exit code of a command of the job's own words, run as the service is. */
   async ask(command: readonly string[], signal: AbortSignal): Promise<number | undefined> {
-    const { image, spec, profile } = this.#options
-    const env = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)
-    const place = { env: withHome(env, profile.home), user: this.#user(), workdir: image.workdir }
+    const { image } = this.#options
+    const place = { env: this.#env(), user: this.#user(), workdir: image.workdir }
     const onOutput = (): void => undefined
     const end = await this.#container.exec({ ...place, command, onOutput, signal })
     return end.kind === 'exited' ? end.code : undefined
@@ -162,6 +162,12 @@ export class Service {
     if (watch.oomKills === 0) return `ended with exit code ${end.code}`
     const mib = Math.floor(this.spec.resources.memoryBytes / 1_048_576)
     return `ended: it needed more than its ${mib} MiB of memory, raise its resources.memory`
+  }
+
+  #env(): readonly string[] {
+    const { spec, profile, env } = this.#options
+    const own = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)
+    return withHome(withNetwork(own, env()), profile.home)
   }
 
   #user(): string {

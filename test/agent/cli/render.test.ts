@@ -198,3 +198,12 @@ test('what the mesh says among the lines is marked, also without UTF-8', () => {
     '> pulling image x\n'
   )
 })
+
+test('what the mesh says in the middle of a step gives the step no second heading', () => {
+  const of = (step: number, text: string) => ({ ...line(text), step })
+  const said = { ...line('network: allowed'), step: 0, stream: 'mesh' } as const
+  const person = { timestamps: false, person: true }
+  const shown = renderLogLines([of(1, 'a'), said, of(1, 'b')], 0, person, plain)
+
+  expect(shown.match(/▸ .*/g)).toEqual(['▸ step 1', '▸ network: allowed'])
+})

@@ -33,6 +33,14 @@ test('a network that the host does not enforce is unmet, whatever else it offers
   expect(fits(wants({ allow: ['10.0.0.1:80'] }), offers('internet', 'open'))).toEqual([
     { requirement: 'enforced network', wanted: 'private', offered: 'internet, open' }
   ])
+  const named = { allow: ['a.example:443'] }
+  expect(fits(wants(named), offers('internet', 'names'))).toEqual([])
+  expect(fits(wants(named), offers('internet'))).toEqual([
+    { requirement: 'enforced network', wanted: 'names', offered: 'internet' }
+  ])
+  expect(fits(wants('audit'), offers())).toEqual([
+    { requirement: 'enforced network', wanted: 'internet, names', offered: 'none' }
+  ])
 })
 
 test('a job that needs nothing special fits an agent with room', () => {

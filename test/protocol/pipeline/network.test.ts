@@ -15,7 +15,7 @@ function wordsOf({ message }: { readonly message: string }): string {
   return message.replace(/^PIPELINE_INVALID: /, '')
 }
 
-test.each(['none', 'internet', 'open'])('the network %s is taken', (network) => {
+test.each(['none', 'internet', 'open', 'audit'])('the network %s is taken', (network) => {
   expect(networkOf(network)).toBe(network)
 })
 
@@ -23,6 +23,14 @@ test('an allow list is kept in canonical form, each entry once', () => {
   expect(
     networkOf("{ allow: ['10.1.2.0/24:5432/tcp', '10.1.2.0/24:5432', '1.1.1.1:53/udp'] }")
   ).toEqual({ allow: ['10.1.2.0/24:5432', '1.1.1.1:53/udp'] })
+})
+
+test('names of hosts are kept in canonical form, other letters as the DNS has them', () => {
+  const list =
+    "['Deb.Debian.org.:80', '*.M\u00fcnchen.example:443-444', 'b\u00fccher.example:443/tcp']"
+  expect(networkOf(`{ allow: ${list} }`)).toEqual({
+    allow: ['deb.debian.org:80', '*.xn--mnchen-3ya.example:443-444', 'xn--bcher-kva.example:443']
+  })
 })
 
 test('what the defaults say is taken where the job says nothing, and nothing else is none', () => {
@@ -45,9 +53,12 @@ test.each([
   ['{}', 'jobs.build.network.allow: is missing: add a list'],
   ['{ alow: [] }', '4:16: jobs.build.network.alow: unknown key `alow`: did you mean `allow`?'],
   [
-    "{ allow: ['1.1.1.1:53', 'a.example:443'] }",
-    '4:38: jobs.build.network.allow[1]: "a.example:443" names a host'
+    "{ allow: ['1.1.1.1:53', 'localhost:443'] }",
+    '4:38: jobs.build.network.allow[1]: "localhost:443" names no host'
   ],
+  // Full-width digits are an address by the rules of the DNS for other letters.
+  ["{ allow: ['\uff11\uff12\uff17.1:443'] }", 'is never reachable'],
+  ["{ allow: ['a\u3002b/c:443'] }", 'is no address with a port'],
   ['{ allow: [80] }', '4:24: jobs.build.network.allow[0]: expected text, found the number 80']
 ])('%s is refused with its place', (network, message) => {
   expect(networkOf(network)).toEqual([expect.stringContaining(message)])

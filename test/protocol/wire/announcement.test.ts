@@ -133,7 +133,8 @@ describe('an announcement is refused', () => {
     'with a job name of two lines': withJob({ name: 'a\nb' }),
     'with a network that is not offered': withJob({ network: 'host' as JobSpec['network'] }),
     'with an allow list of nothing': withJob({ network: { allow: [] } }),
-    'with a host name in its allow list': withJob({ network: { allow: ['a.example:443'] } }),
+    'with a host name in another spelling': withJob({ network: { allow: ['A.example:443'] } }),
+    'with no host name in its allow list': withJob({ network: { allow: ['127.1:443'] } }),
     'with an entry in another spelling': withJob({ network: { allow: ['10.0.0.1/32:443'] } }),
     'with too many entries': withJob({
       network: {

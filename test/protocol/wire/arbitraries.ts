@@ -3,6 +3,7 @@ import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
+import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
 import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin, ServiceSpec } from '../../../protocol/core/run.ts'
@@ -11,7 +12,7 @@ import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
-import { allowEntries } from '../../support/arbitrary-network.ts'
+import { allowEntries, nameEntries } from '../../support/arbitrary-network.ts'
 import {
   blobs,
   boots,
@@ -48,8 +49,13 @@ const variables = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), fc.constant
 const timeouts = fc.integer({ min: 1, max: 86_400_000 })
 
 const networks: fc.Arbitrary<NetworkPolicy> = fc.oneof(
-  fc.constantFrom('none', 'internet', 'open'),
-  fc.record({ allow: fc.array(allowEntries.map(formatAllowEntry), { minLength: 1, maxLength: 4 }) })
+  fc.constantFrom('none', 'internet', 'open', 'audit'),
+  fc.record({
+    allow: fc.array(
+      fc.oneof(allowEntries.map(formatAllowEntry), nameEntries.map(formatNameEntry)),
+      { minLength: 1, maxLength: 4 }
+    )
+  })
 )
 
 const secretRequests = fc.uniqueArray(
@@ -205,7 +211,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
   state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
   version: names,
   platforms: some(fc.record({ name: names, native: fc.boolean() })),
-  networks: fc.subarray(['internet', 'private', 'open']),
+  networks: fc.subarray(['internet', 'private', 'open', 'names']),
   labels: dictionaries,
   isolation: fc.record({ offered: levels, required: option(levels) }),
   capacity: capacities,

@@ -18,7 +18,10 @@ let change: Partial<NetworkView>
 let interfaces: Set<string>
 let opened: (readonly [string, readonly string[]])[]
 let closed: string[]
+let proxied: string[]
+let place: { readonly address: string; readonly port: number } | undefined
 let network: JobNetwork
+let named: JobNetwork
 
 function viewOf(body: NetworkBody): NetworkView {
   return {
@@ -67,13 +70,24 @@ beforeEach(() => {
     routes: async () => [rangeOf('10.213.0.0/17')]
   }
   const labels = { 'runner-mesh.peer': 'p', 'runner-mesh.claim': CLAIM }
-  network = new JobNetwork(
-    { engine, firewall, host },
-    {
-      ...{ jobId: 'J.0', claimId: CLAIM, name: 'runner-mesh-j.0', policy: POLICY, labels },
-      ...{ pool: '10.213.0.0/16', nameServers: ['1.1.1.1'], onLost: () => undefined }
-    }
-  )
+  const parts = { engine, firewall, host }
+  const options = {
+    ...{ jobId: 'J.0', claimId: CLAIM, name: 'runner-mesh-j.0', policy: POLICY, labels },
+    ...{ pool: '10.213.0.0/16', nameServers: ['1.1.1.1'], onLost: () => undefined }
+  }
+  network = new JobNetwork(parts, options)
+  proxied = []
+  place = { address: '10.213.9.1', port: 4480 }
+  const proxy = {
+    listen: async (subnet: string, isResumed?: boolean) => {
+      proxied.push(`${isResumed === true ? 'resumed' : 'begun'} in ${subnet}`)
+      if (place === undefined) throw new Error('listen EADDRINUSE')
+      return place
+    },
+    close: () => void proxied.push('closed')
+  }
+  const policy = { allow: ['a.example:443', ...POLICY.allow] }
+  named = new JobNetwork(parts, { ...options, policy, proxy })
 })
 
 describe("a job's network", () => {
@@ -131,5 +145,52 @@ describe("a job's network", () => {
 
     expect(made).toEqual([])
     expect(closed).toEqual([BRIDGE, BRIDGE])
+  })
+})
+
+describe('the network of a job with names', () => {
+  test('has a proxy on its bridge before the way to it is open, and its steps know where', async () => {
+    await named.open()
+
+    expect(proxied).toEqual([`begun in ${made[0]?.subnets[0]}`])
+    expect(opened).toEqual([
+      [
+        BRIDGE,
+        [`${BRIDGE} 1.2.3.4/32 tcp 80-80`, `${BRIDGE} 10.213.9.1/32 tcp 4480-4480 of the host`]
+      ]
+    ])
+    const direct = 'localhost,127.0.0.1,::1,1.2.3.4'
+    expect(named.env).toEqual([
+      'HTTP_PROXY=http://10.213.9.1:4480',
+      'http_proxy=http://10.213.9.1:4480',
+      'HTTPS_PROXY=http://10.213.9.1:4480',
+      'https_proxy=http://10.213.9.1:4480',
+      `NO_PROXY=${direct}`,
+      `no_proxy=${direct}`
+    ])
+  })
+
+  test('gets its proxy again where another process had opened it', async () => {
+    await named.open()
+    await named.adopt()
+    expect(proxied.at(-1)).toBe(`resumed in ${made[0]?.subnets[0]}`)
+    expect(opened).toHaveLength(2)
+  })
+
+  test('opens nothing where its proxy cannot listen, or its network is gone', async () => {
+    await expect(named.adopt()).rejects.toThrow('its network is gone')
+    place = undefined
+    await expect(named.open()).rejects.toMatchObject({
+      code: 'SANDBOX_FAILED',
+      message: expect.stringContaining('EADDRINUSE')
+    })
+    expect([opened, named.env]).toEqual([[], []])
+  })
+
+  test('ends its proxy before its bridge goes', async () => {
+    await named.open()
+    await named.remove()
+    expect(proxied.at(-1)).toBe('closed')
+    expect(made).toEqual([])
   })
 })

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { NetworkBody } from '../../../../agent/execute/engine-types.ts'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
 import { JobNetworks } from '../../../../agent/execute/network/job-networks.ts'
@@ -7,7 +7,13 @@ import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 const OFFER = ['internet'] as const
-const REQUEST = { jobId: 'J.0', claimId: '0a'.repeat(16), name: 'j', onLost: () => undefined }
+const WITH_NAMES = ['internet', 'names']
+const VOICE = { say: () => undefined, mask: (text: string) => text }
+const REQUEST = {
+  ...{ jobId: 'J.0', claimId: '0a'.repeat(16), name: 'j', onLost: () => undefined },
+  voice: VOICE
+}
+const NAMED = { allow: ['a.example:443'] }
 
 let broken: boolean
 let bodies: NetworkBody[]
@@ -17,6 +23,13 @@ let networks: JobNetworks
 
 beforeEach(() => {
   ;[broken, bodies, changes, clock] = [true, [], [], new FakeClock()]
+  networks = networksIn('127.213.0.0/16')
+})
+
+afterEach(() => networks.stop())
+
+/** What proxies listen on is the first address of a subnet of the pool. */
+function networksIn(subnets: string): JobNetworks {
   let isMade = false
   const table = {
     rules: 7,
@@ -46,10 +59,18 @@ beforeEach(() => {
   }
   const log = silentLog()
   const firewall = new Firewall({ table, host, clock, log })
-  const options = { offer: OFFER, subnets: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
-  networks = new JobNetworks({ engine, firewall, host, clock, log }, options)
-  networks.onChange(() => changes.push(networks.offer))
-})
+  const options = { offer: OFFER, subnets, nameServers: ['1.1.1.1'] }
+  const egress = {
+    names: { resolve: async () => [] },
+    ownAddresses: () => new Set<string>(),
+    dial: () => {
+      throw new Error('nobody is called')
+    }
+  }
+  const made = new JobNetworks({ engine, firewall, host, egress, clock, log }, options)
+  made.onChange(() => changes.push(made.offer))
+  return made
+}
 
 function viewOf(body: NetworkBody) {
   return {
@@ -65,7 +86,7 @@ test('nothing is offered before the rules are proven, and then what the owner of
   broken = false
   await networks.prove('peer')
 
-  expect([networks.offer, networks.lost, changes]).toEqual([OFFER, undefined, [OFFER]])
+  expect([networks.offer, networks.lost, changes]).toEqual([WITH_NAMES, undefined, [WITH_NAMES]])
   expect(networks.networkOf('internet', REQUEST, {})).toBeDefined()
   expect(bodies).toEqual([])
 })
@@ -78,12 +99,34 @@ test('a proof that fails is tried again until it does not', async () => {
 
   broken = false
   await clock.advance(NETWORK_PROOF_EVERY_MS)
-  expect([networks.offer, networks.lost]).toEqual([OFFER, undefined])
-  expect(changes.at(-1)).toEqual(OFFER)
+  expect([networks.offer, networks.lost]).toEqual([WITH_NAMES, undefined])
+  expect(changes.at(-1)).toEqual(WITH_NAMES)
 })
 
 test('nothing is proven any more once the agent stops', async () => {
   await networks.prove('peer')
   networks.stop()
   expect(clock.armed()).toBe(0)
+})
+
+test('a host that cannot run a proxy where jobs would find it offers no names, and says why', async () => {
+  broken = false
+  networks = networksIn('192.0.2.0/24')
+  await networks.prove('peer')
+
+  expect([networks.offer, networks.lost]).toEqual([OFFER, undefined])
+  expect(networks.unnamed).toContain('EADDRNOTAVAIL')
+  expect(networks.networkOf('internet', REQUEST, {})).toBeDefined()
+  expect(networks.networkOf(NAMED, REQUEST, {})).toBeUndefined()
+  expect(networks.networkOf('audit', REQUEST, {})).toBeUndefined()
+  expect(bodies).toEqual([])
+  expect(clock.armed()).toBe(1)
+})
+
+test('names are for lists that have some, and for audits', async () => {
+  broken = false
+  await networks.prove('peer')
+  for (const policy of [NAMED, 'audit'] as const) {
+    expect(networks.networkOf(policy, REQUEST, {})?.nameServers).toEqual(['240.0.0.1'])
+  }
 })

@@ -66,6 +66,19 @@ test('its rules are counted as the kernel counts them', () => {
   expect(RULES).toBe(rules.length)
 })
 
+test('of the host a job reaches what is opened to its own bridge, and nothing else', () => {
+  expect(chain('input').slice(2)).toEqual([
+    'ct state established,related accept',
+    'iifname . ip daddr . meta l4proto . th dport @hostok accept',
+    'counter drop'
+  ])
+  const proxy = { ...one, ports: { first: 4480, last: 4480 }, host: true } as const
+  expect(elementText('add', [proxy, one])).toEqual([
+    'add element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80 }',
+    'add element inet runner_mesh hostok { "rmja00000000" . 1.2.3.4 . tcp . 4480 }'
+  ])
+})
+
 test('no openings are no statement, several are one', () => {
   expect(elementText('add', [])).toEqual([])
   const range = { ...one, protocol: 'udp' as const, ports: { first: 80, last: 90 } }

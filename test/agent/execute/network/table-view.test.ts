@@ -10,18 +10,19 @@ interface Listed {
   handle?: number
   elem?: unknown
   verdict?: string
+  set?: string
   same?: unknown
 }
 
 function listing(parts: Listed) {
-  const { same, packets = 0, handle = 3, elem, verdict = 'drop' } = parts
+  const { packets = 0, handle = 3, elem, verdict = 'drop', set: name = 'allow4', same } = parts
   const match = { match: { op: '==', left: { ct: { key: 'state' } }, right: 'invalid' } }
   const counter = { counter: { packets, bytes: packets * 60 } }
   return JSON.stringify({
     nftables: [
       { metainfo: { version: '1.0.6', json_schema_version: 1 } },
       { table: { family: 'inet', name: 'runner_mesh', handle } },
-      { set: { ...OF, name: 'allow4', handle, flags: ['interval'], elem } },
+      { set: { ...OF, name, handle, flags: ['interval'], elem } },
       { set: { ...OF, name: 'same', handle, elem: same } },
       { chain: { ...OF, name: 'input', handle, hook: 'input', prio: -10, policy: 'accept' } },
       { rule: { ...OF, chain: 'input', handle, expr: [match, counter, { [verdict]: null }] } }
@@ -47,6 +48,11 @@ test('elements are read as they are written', () => {
     'rmja0a1b2c3d 1.2.3.4/32 tcp 80-80',
     'rmja0a1b2c3d 10.0.0.0/8 udp 1-9'
   ])
+  const elem = [{ concat: ['rmja0a1b2c3d', '10.213.0.1', 'tcp', 4480] }]
+  expect(parseTable(listing({ elem, set: 'hostok' })).openings.map(openingKey)).toEqual([
+    'rmja0a1b2c3d 10.213.0.1/32 tcp 4480-4480 of the host'
+  ])
+  expect(parseTable(listing({ elem, set: 'special4' })).openings).toEqual([])
 })
 
 test('an element of no bridge of a job is not passed on to a command', () => {

@@ -1,0 +1,30 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { endIdle, type IdleLimits } from './idle.ts'
+
+/** Bytes both ways until both have ended, one of them fails, or nothing comes any more. */
+export function tunnel(client: Duplex, upstream: Socket, head: Buffer, limits: IdleLimits): void {
+  const both = [client, upstream] as const
+  const end = (): void => {
+    for (const stream of both) stream.destroy()
+  }
+  for (const stream of both) stream.on('error', end)
+  // Closed without an end, the other one would wait for the time-out.
+  client.once('close', () => upstream.destroySoon())
+  upstream.once('close', () => (client as Socket).destroySoon())
+  if (head.length > 0) upstream.write(head)
+  client.pipe(upstream)
+  upstream.pipe(client)
+  endIdle(both, limits)
+}
+
+/** The whole of an answer to CONNECT that opens nothing. */
+export function refuseTunnel(client: Duplex, status: string, text: string): void {
+  const body = `${text}\n`
+  client.on('error', () => undefined)
+  client.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}` +
+      `\r\nConnection: close\r\n\r\n${body}`,
+    () => client.destroy()
+  )
+}
