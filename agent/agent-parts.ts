@@ -73,6 +73,10 @@ export function offerOf({ host, settings, networks }: AgentParts): Offer {
       return networks?.offer ?? []
     },
     isolation: host.isolation,
+    // Known once it was tried.
+    get builder() {
+      return host.offersBuilder()
+    },
     capacity: host.capacity
   }
 }

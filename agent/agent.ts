@@ -118,7 +118,8 @@ export class Agent implements Supervised {
         requireIsolation: settings.isolation.require,
         name: settings.name,
         platforms: host.platforms,
-        subnets: settings.network.subnets
+        subnets: settings.network.subnets,
+        offersBuilder: host.offersBuilder
       }
     )
     this.#lifeline = lifelineOf(parts)
@@ -300,6 +301,7 @@ export class Agent implements Supervised {
       labels: settings.labels,
       networks: this.#parts.networks?.offer ?? [],
       isolation: host.isolation,
+      builder: host.offersBuilder(),
       capacity: host.capacity,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,

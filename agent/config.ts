@@ -71,6 +71,8 @@ export const agentSettingsSchema = z.strictObject({
       require: z.enum(['userns', 'gvisor', 'vm']).optional()
     })
     .default({}),
+  /** Whether trusted jobs may build images here, which opens more of this host's kernel to them. */
+  builder: z.enum(['off', 'offer']).default('off'),
   images: z
     .strictObject({
       /** When an image is asked for at its registry. */

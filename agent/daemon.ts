@@ -18,6 +18,7 @@ import { Engine } from './execute/engine.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
+import { tryBuilder } from './probe/builder-trial.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryRuntimes } from './probe/runtimes.ts'
@@ -64,6 +65,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       settings: probeSettings(paths, settings),
       trial: () => tryProfile(trialParts),
       others: () => provenPlatforms(trialParts),
+      tryBuilder: settings.builder === 'offer' ? () => tryBuilder(trialParts) : undefined,
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
     })
     const book = await RosterBook.open(paths.rosters, authority, clock)

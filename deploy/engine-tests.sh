@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests on a real engine need beside deploy/prepare.sh: emulators that containers reach, a
-# busybox for another platform, and an image registry. Safe to run again.
+# busybox for another platform, an image registry, and a builder of images. Safe to run again.
 #   sh deploy/engine-tests.sh
 # Exit 78 with the way out where something is missing that this user cannot install.
 set -eu
@@ -15,9 +15,12 @@ FOREIGN=node_modules/.cache/runner-mesh/busybox-arm64
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]; }
 
 needed_packages() {
-  for package in qemu-user-static binfmt-support docker-registry; do
+  for package in qemu-user-static binfmt-support docker-registry buildah; do
     installed "$package" || printf '%s ' "$package"
   done
+  # A registry on another machine, as a job sees it, and the rules that let the job reach it.
+  needs nft nftables
+  needs ip iproute2
 }
 
 system_packages() {

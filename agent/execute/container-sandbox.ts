@@ -9,7 +9,7 @@ import type { Engine } from './engine.ts'
 import type { ContainerBody, ContainerExec, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
-import { withHome, withNetwork } from './job-environment.ts'
+import { withDefaults } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { OutputPace } from './output-pace.ts'
@@ -150,7 +150,7 @@ export class ContainerSandbox implements Sandbox {
       end = await this.#container.exec({
         ...this.#reading(step, { out: 0, err: 0 }),
         command: beginCommand(step.step, step.script, this.#written),
-        env: withHome(withNetwork(step.env, network?.env), profile.home),
+        env: withDefaults(step.env, [...profile.env, ...(network?.env ?? [])]),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
         onCreated: (id) => {

@@ -27,8 +27,7 @@ import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
 import { chooseProfile } from './profile-choice.ts'
-import { STANDARD } from './profile-standard.ts'
-import { STRICT } from './profile-strict.ts'
+import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import {
   containerBody,
@@ -74,6 +73,8 @@ export interface ExecutorOptions {
   readonly cleanUpMsMax?: number | undefined
   /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
   readonly runtimeOf?: (spec: JobSpec) => string | undefined
+  /** Whether jobs that build images may run here; none may where it is absent. */
+  readonly offersBuilder?: () => boolean
 }
 
 /** An attempt that its network can end as well. */
@@ -237,6 +238,7 @@ export class Executor {
       leaseDir: resolve(deadline.dir),
       busybox,
       guard: ground.guard,
+      users: ground.users,
       resources: spec.resources,
       imageVolumes: imageVolumes(jobId, image),
       network: network && { mode: network.name, dns: network.nameServers },
@@ -259,6 +261,8 @@ export class Executor {
     const { jobId, network } = job
     if (services.length === 0 || network === undefined) return undefined
     const { engine } = this.#parts
+    // What opens a builder's box is for the build alone.
+    const ours = profile.name === 'builder' ? PROFILES.strict : profile
     return new Services(
       services.map((spec) => {
         const image = images.get(spec.name)
@@ -271,9 +275,9 @@ export class Executor {
           resources: spec.resources,
           volume: `${job.volume}-${spec.name}`
         }
-        const body = serviceBody(profile, request, spec, ground.host)
+        const body = serviceBody(ours, request, spec, ground.host)
         const box = serviceContainer(name, spec.name)
-        return new Service(engine, { jobId, name: box, spec, image, profile, body, env })
+        return new Service(engine, { jobId, name: box, spec, image, profile: ours, body, env })
       })
     )
   }
@@ -297,11 +301,22 @@ export class Executor {
   }
 
   /** Asked again although the claim has asked: the engine may be another since. */
-  #profile({ manifest }: AttemptInput, { isolation: offered }: Ground): Profile {
+  #profile({ jobId, manifest, spec }: AttemptInput, { isolation: offered }: Ground): Profile {
     const required = this.#options.requireIsolation
-    const choice = chooseProfile(manifest.trust, { offered, required })
-    if (choice.kind === 'profile') return choice.name === 'strict' ? STRICT : STANDARD
-    throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
+    const choice = chooseProfile(manifest.trust, { offered, required }, spec)
+    switch (choice.kind) {
+      case 'refused':
+        throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
+      case 'stranger_builds':
+        throw new MeshError('BUILDER_REFUSED', { job: jobId })
+      case 'profile':
+        if (choice.name !== 'builder' || this.#options.offersBuilder?.() === true) {
+          return PROFILES[choice.name]
+        }
+        throw new MeshError('BUILDER_LACKING', { job: jobId })
+      default:
+        return choice satisfies never
+    }
   }
 
   /**

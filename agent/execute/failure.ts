@@ -61,6 +61,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'URL_REFUSED':
     case 'SECRET_REFUSED':
     case 'SERVICE_NOT_READY':
+    case 'BUILDER_REFUSED':
       return { kind: 'final', reason }
     case 'WORKSPACE_FETCH_FAILED':
       // The commit is good: its job must not end for the disk of one host.
@@ -69,6 +70,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'IMAGE_PULL_FAILED':
     case 'NETWORK_NOT_OFFERED':
     case 'ISOLATION_LACKING':
+    case 'BUILDER_LACKING':
     case 'IMAGE_PULL_FORBIDDEN':
     case 'SANDBOX_FAILED':
     case 'SECRETS_UNAVAILABLE':
@@ -94,14 +96,20 @@ const SOURCE_CODES: ReadonlySet<string> = new Set([
   'SECRETS_UNAVAILABLE'
 ])
 
+/** What somebody does not want to run here. */
+const POLICY_CODES: ReadonlySet<string> = new Set([
+  'ISOLATION_LACKING',
+  'SECRET_REFUSED',
+  'BUILDER_REFUSED',
+  'BUILDER_LACKING'
+])
+
 function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code?.startsWith('IMAGE_') === true) return 'image_unavailable'
   if (code === 'SERVICE_NOT_READY') return 'service_not_ready'
   if (code !== undefined && SOURCE_CODES.has(code)) return 'source_unavailable'
-  return code === 'ISOLATION_LACKING' || code === 'SECRET_REFUSED'
-    ? 'policy_refused'
-    : 'sandbox_failed'
+  return code !== undefined && POLICY_CODES.has(code) ? 'policy_refused' : 'sandbox_failed'
 }
 
 function isDiskFull(error: unknown): boolean {

@@ -6,9 +6,11 @@ import type { EngineInfo } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
+import { BUILDER_USERS } from './profile-builder.ts'
 import { plainRuntime } from './runtime.ts'
 import type { SandboxHost } from './sandbox-profile.ts'
 import { isolationOf, userNamespaceOf } from './user-namespace.ts'
+import { layUsers } from './users.ts'
 
 /** Folder beside the workspaces that containers mount the guard from. */
 export const GROUND_DIR = '.sandbox'
@@ -17,6 +19,8 @@ export const GROUND_DIR = '.sandbox'
 export interface Ground {
   /** Path of the guard. */
   readonly guard: string
+  /** Path of the users of builders. */
+  readonly users: string
   readonly platform: string
   readonly host: SandboxHost
   readonly isolation: IsolationLevel
@@ -25,10 +29,12 @@ export interface Ground {
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
   // Ours alone: what a stranger's commit lays out must not be found by other users of this host.
   await mkdir(workspaces, { recursive: true, mode: 0o700 })
-  const guard = await layGuard(join(workspaces, GROUND_DIR))
+  const dir = join(workspaces, GROUND_DIR)
+  const [guard, users] = await Promise.all([layGuard(dir), layUsers(dir, BUILDER_USERS)])
   const info = await engine.info()
   const isolation = isolationOf(info)
-  return { guard, platform: nativePlatform(info), host: await sandboxHost(info), isolation }
+  const host = await sandboxHost(info)
+  return { guard, users, platform: nativePlatform(info), host, isolation }
 }
 
 /** What a profile has to know of this host. */

@@ -1,7 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { GUARD_AHEAD_MS_MAX } from '../../protocol/core/limits.ts'
+import { layFile } from './laid-file.ts'
 
 /** Where the sandbox's own things are inside a container; images do not use this name. */
 export const INSIDE = '/.runner-mesh'
@@ -74,14 +72,5 @@ export const OWN_CLOCK_GUARD_COMMAND: readonly string[] = [...GUARD_COMMAND, 'ow
 
 /** Writes the guard where containers mount it from, and gives its path. */
 export async function layGuard(dir: string): Promise<string> {
-  await mkdir(dir, { recursive: true })
-  const hash = createHash('sha256').update(GUARD_SCRIPT).digest('hex').slice(0, 8)
-  // A name of its own for each version: a shell reads its script while it runs it.
-  const path = join(dir, `guard-${hash}.sh`)
-  // And of each write: attempts that begin together would rename each other's away.
-  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
-  await writeFile(temporary, GUARD_SCRIPT)
-  await chmod(temporary, 0o555)
-  await rename(temporary, path)
-  return path
+  return await layFile(dir, { stem: 'guard', ending: '.sh', text: GUARD_SCRIPT, mode: 0o555 })
 }

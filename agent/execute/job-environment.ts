@@ -30,20 +30,14 @@ export function jobEnvironment(input: Described, agent: string, platform: string
   return Object.entries(all).map(([name, value]) => `${name}=${value}`)
 }
 
-/** Where `home` is given: users without an entry in the image's `/etc/passwd` would get `/`. */
-export function withHome(env: readonly string[], home: string | undefined): readonly string[] {
-  if (home === undefined || env.some((entry) => entry.startsWith('HOME='))) return env
-  return [...env, `HOME=${home}`]
-}
-
-/** A variable of the job's own stays as it is. */
-export function withNetwork(
+/** `env` with those of `defaults` whose names it does not set; both of `NAME=value`. */
+export function withDefaults(
   env: readonly string[],
-  network: readonly string[] = []
+  defaults: readonly string[]
 ): readonly string[] {
-  const nameOf = (entry: string): string => entry.slice(0, entry.indexOf('='))
-  const own = new Set(env.map(nameOf))
-  return [...network.filter((entry) => !own.has(nameOf(entry))), ...env]
+  const nameOf = (entry: string): string => entry.split('=', 1)[0] ?? ''
+  const set = new Set(env.map(nameOf))
+  return [...env, ...defaults.filter((entry) => !set.has(nameOf(entry)))]
 }
 
 function after(text: string, prefix: string): string {

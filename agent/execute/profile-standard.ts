@@ -1,4 +1,5 @@
 import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { SECCOMP_OPTION } from './seccomp-filter.ts'
 
 /** Enough for apt, apk and npm as root; never NET_RAW, MKNOD, SYS_* or NET_ADMIN. */
 const CAPABILITIES = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID']
@@ -12,8 +13,9 @@ export const STANDARD: Profile = {
   guard: '0:0',
   helper: '0:0',
   user: undefined,
-  home: undefined,
+  env: [],
   capabilities: CAPABILITIES,
+  seccomp: SECCOMP_OPTION,
   readOnlyRoot: false,
   volumes: () => [{ suffix: '', target: WORKSPACE_INSIDE }]
 }

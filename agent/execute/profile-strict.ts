@@ -1,12 +1,13 @@
 import { LOG_BYTES_MAX } from '../../protocol/core/limits.ts'
 import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
+import { SECCOMP_OPTION } from './seccomp-filter.ts'
 import { RECORD_INSIDE } from './step-record.ts'
 import type { Volume } from './volume.ts'
 
-const JOB = 10_001
+export const JOB = 10_001
 /** Neither root nor the job's: only its own user, or root, could signal it or trace it. */
 const GUARD = 10_002
-const HOME_INSIDE = '/home/job'
+export const HOME_INSIDE = '/home/job'
 /** Sockets and numbers of processes; nothing large belongs there. */
 const RUN_BYTES = 16_777_216
 
@@ -22,8 +23,9 @@ export const STRICT: Profile = {
   guard: numbered(GUARD),
   helper: numbered(JOB),
   user: numbered(JOB),
-  home: HOME_INSIDE,
+  env: [`HOME=${HOME_INSIDE}`],
   capabilities: [],
+  seccomp: SECCOMP_OPTION,
   readOnlyRoot: true,
   volumes: ({ resources: { memoryBytes }, imageVolumes = [] }) => {
     const ours = [

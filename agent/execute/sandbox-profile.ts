@@ -10,10 +10,10 @@ import {
 } from './guard.ts'
 import type { HostLimits } from './host-limits.ts'
 import type { ProfileName } from './profile-choice.ts'
-import { SECCOMP_OPTION } from './seccomp-filter.ts'
+import { USERS_INSIDE } from './users.ts'
 import { type Volume, volumeMount } from './volume.ts'
 
-/** A container is gone on with only by what would have made it: `strict` or `standard`. */
+/** A container is gone on with only by what would have made it: `strict`, `standard`, `builder`. */
 export const PROFILE_LABEL = 'runner-mesh.profile'
 
 /** Where a job's source is, and where its steps start. */
@@ -64,6 +64,8 @@ export interface SandboxRequest {
   readonly leaseDir: string
   readonly busybox: string
   readonly guard: string
+  /** Of a profile with users of its own. */
+  readonly users?: string | undefined
   readonly resources: Resources
   /** Absent for a job without one. */
   readonly network?: SandboxNetwork | undefined
@@ -100,8 +102,13 @@ export interface Profile {
   readonly helper: string
   /** Runs the steps, whatever the image says; undefined where the image's own user does. */
   readonly user: string | undefined
-  readonly home: string | undefined
+  /** `NAME=value` for steps whose job does not set NAME itself. */
+  readonly env: readonly string[]
   readonly capabilities: readonly string[]
+  /** The filter of system calls, as `SecurityOpt` takes it. */
+  readonly seccomp: string
+  /** True where the job's own users stand in place of the image's; absent leaves those. */
+  readonly ownUsers?: boolean
   readonly readOnlyRoot: boolean
   /** Volumes beside that of the workspace, by their place in the container. */
   readonly volumes: (request: SandboxRequest) => readonly Volume[]
@@ -145,7 +152,7 @@ export function containerBody(
       ...limits(request.resources, host),
       ...separation(request.network ?? NO_NETWORK),
       ...runtimeOf(request, host),
-      Mounts: mounts(request, profile.volumes(request), host),
+      Mounts: mounts(profile, request, host),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
       AutoRemove: false
@@ -160,7 +167,7 @@ function privileges(profile: Profile, host: SandboxHost): Record<string, unknown
     CapDrop: ['ALL'],
     CapAdd: profile.capabilities,
     // Without ours the engine's own filter applies, which is as open as the engine is old.
-    SecurityOpt: ['no-new-privileges:true', SECCOMP_OPTION, ...apparmor],
+    SecurityOpt: ['no-new-privileges:true', profile.seccomp, ...apparmor],
     MaskedPaths: [...MASKED_PATHS, ...throttlePaths(host.cpus)],
     ReadonlyRootfs: profile.readOnlyRoot,
     Devices: [],
@@ -223,11 +230,8 @@ function runtimeOf(request: SandboxRequest, host: SandboxHost): Record<string, u
 }
 
 /** Ours only; a bind mount never comes from a job's own words. */
-function mounts(
-  request: SandboxRequest,
-  volumes: readonly Volume[],
-  host: SandboxHost
-): readonly Mount[] {
+function mounts(profile: Profile, request: SandboxRequest, host: SandboxHost): readonly Mount[] {
+  const { users } = request
   const labels = sandboxLabels(request)
   const bind = (Source: string, Target: string): Mount => ({
     Type: 'bind',
@@ -239,7 +243,10 @@ function mounts(
     bind(request.leaseDir, LEASE_INSIDE),
     bind(request.busybox, BUSYBOX_INSIDE),
     bind(request.guard, GUARD_INSIDE),
-    ...volumes.map((each) => volumeMount(each, request.volume, labels, host.userBase))
+    ...(profile.ownUsers === true && users !== undefined ? [bind(users, USERS_INSIDE)] : []),
+    ...profile
+      .volumes(request)
+      .map((each) => volumeMount(each, request.volume, labels, host.userBase))
   ]
 }
 

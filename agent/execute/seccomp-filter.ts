@@ -98,7 +98,7 @@ interface Condition {
   readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_LT' | 'SCMP_CMP_GT' | 'SCMP_CMP_MASKED_EQ'
 }
 
-interface Rule {
+export interface Rule {
   readonly names: readonly string[]
   readonly action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO'
   readonly args?: readonly Condition[]
@@ -117,13 +117,14 @@ const CLONE_NAMESPACES = 0x7e02_0000
 /** personality(2): Linux as it is, 32 bits, and what asks which one it is. */
 const PERSONALITIES = [0x0, 0x0008, 0x2_0000, 0x2_0008, 0xffff_ffff]
 
-const allowed = (...names: string[]): Rule => ({ names, action: 'SCMP_ACT_ALLOW' })
+export const allowed = (...names: string[]): Rule => ({ names, action: 'SCMP_ACT_ALLOW' })
 
-const when = (name: string, args: readonly Condition[]): Rule => {
+export const when = (name: string, args: readonly Condition[]): Rule => {
   return { names: [name], action: 'SCMP_ACT_ALLOW', args }
 }
 
-const RULES: readonly Rule[] = [
+/** What jobs may call. */
+export const RULES: readonly Rule[] = [
   allowed(...FILES, ...MEMORY, ...PROCESSES, ...SIGNALS, ...TIME, ...WAITING),
   allowed(...SOCKETS, ...BETWEEN_PROCESSES, 'getrandom'),
   when('socket', [{ index: 0, value: AF_ALG, op: 'SCMP_CMP_LT' }]),
@@ -144,9 +145,14 @@ const ARCHITECTURES = [
 ]
 
 /** What `SecurityOpt` takes: the API wants the text, not a path. */
-export const SECCOMP_OPTION = `seccomp=${JSON.stringify({
-  defaultAction: 'SCMP_ACT_ERRNO',
-  defaultErrnoRet: EPERM,
-  archMap: ARCHITECTURES,
-  syscalls: RULES
-})}`
+export function seccompOption(rules: readonly Rule[]): string {
+  const filter = {
+    defaultAction: 'SCMP_ACT_ERRNO',
+    defaultErrnoRet: EPERM,
+    archMap: ARCHITECTURES,
+    syscalls: rules
+  }
+  return `seccomp=${JSON.stringify(filter)}`
+}
+
+export const SECCOMP_OPTION = seccompOption(RULES)

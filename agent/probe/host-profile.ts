@@ -6,7 +6,7 @@ import type { OfferedRuntime } from '../execute/runtime.ts'
 export interface HostProblem {
   /**
    * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `network`,
-   * `clock`, `platforms`.
+   * `clock`, `platforms`, `builder`.
    */
   readonly part: string
   /** True where no job may be claimed while it lasts. */
@@ -40,6 +40,8 @@ export interface HostProfile {
    * in `problems` and `platforms` when it resolves.
    */
   readonly trial: () => Promise<void>
+  /** Whether jobs may build images here: false until `trial` has shown that they can. */
+  readonly offersBuilder: () => boolean
   /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
   readonly runtimes: readonly OfferedRuntime[]
   /**

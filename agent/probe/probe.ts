@@ -28,6 +28,8 @@ export interface ProbeParts {
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
   readonly others: () => Promise<ProvenPlatforms>
+  /** What keeps jobs from building images here; absent where the owner does not offer it. */
+  readonly tryBuilder?: (() => Promise<HostProblem | undefined>) | undefined
 }
 
 /**
@@ -70,13 +72,14 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
 
 /** What they show is added to `problems` and `platforms`. */
 function trialsOf(
-  { trial, others, tryRuntimes }: ProbeParts,
+  { trial, others, tryRuntimes, tryBuilder }: ProbeParts,
   problems: HostProblem[],
   platforms: Platform[],
   isHopeless: boolean
-): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying'> {
+): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying' | 'offersBuilder'> {
   const runtimes: OfferedRuntime[] = []
   let trying = 0
+  let offersBuilder = false
   const during = async (work: () => Promise<void>): Promise<void> => {
     if (isHopeless) return
     trying += 1
@@ -87,6 +90,7 @@ function trialsOf(
   return {
     runtimes,
     isTrying: () => trying > 0,
+    offersBuilder: () => offersBuilder,
     trial: () =>
       during(async () => {
         const shown = await trial()
@@ -95,6 +99,10 @@ function trialsOf(
         const found = await others()
         platforms.push(...found.platforms)
         problems.push(...found.problems)
+        if (tryBuilder === undefined) return
+        const refused = await tryBuilder()
+        if (refused !== undefined) problems.push(refused)
+        offersBuilder = refused === undefined
       }),
     tryRuntimes: (killBudgetMs, signal) =>
       during(async () => {

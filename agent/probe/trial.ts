@@ -10,7 +10,7 @@ import { peerSuffix } from '../execute/peer-suffix.ts'
 import { STANDARD } from '../execute/profile-standard.ts'
 import { differences } from '../execute/read-back.ts'
 import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
-import { containerBody } from '../execute/sandbox-profile.ts'
+import { containerBody, type Profile } from '../execute/sandbox-profile.ts'
 import { Stopwatch } from '../execute/stopwatch.ts'
 import type { HostProblem } from './host-profile.ts'
 
@@ -66,11 +66,12 @@ export async function tryProfile(parts: TrialParts): Promise<HostProblem | undef
 export async function trialBody(
   { engine, peerId, busybox }: TrialParts,
   imageId: string,
-  script: string
+  script: string,
+  profile: Profile = STANDARD
 ): Promise<ContainerBody> {
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
   const request = { ...ours, imageId, leaseDir: '', busybox, guard: '', resources: TRIAL_RESOURCES }
-  const body = containerBody(STANDARD, request, await sandboxHost(await engine.info()))
+  const body = containerBody(profile, request, await sandboxHost(await engine.info()))
   const { Mounts, ...rest } = body.HostConfig
   return {
     ...body,
@@ -101,7 +102,7 @@ async function trial(
 }
 
 /** `runner-mesh-<what>-<first 8 hex of SHA-256(peerId)>` */
-export function trialName(what: 'trial' | 'proof', peerId: string): string {
+export function trialName(what: 'trial' | 'proof' | 'builder', peerId: string): string {
   return `runner-mesh-${what}-${peerSuffix(peerId)}`
 }
 

@@ -23,6 +23,8 @@ export interface LocalMeshOptions {
   readonly gatewayWitness?: boolean
   /** YAML lines of `capacity:` and labels for each agent. */
   readonly capacity?: { readonly cpu: number; readonly memory: string; readonly jobs: number }
+  /** Further lines of `agent.yaml`, by the agent's name. */
+  readonly settings?: Readonly<Record<string, readonly string[]>>
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -274,6 +276,7 @@ async function writeAgentSettings(agent: LocalPart, options: LocalMeshOptions): 
       `capacity: { cpu: ${cpu}, memory: ${memory}, jobs: ${jobs} }`,
       `labels: { host: ${agent.name} }`,
       `gossip: ${options.gossip ?? true}`,
+      ...(options.settings?.[agent.name] ?? []),
       ''
     ].join('\n')
   )

@@ -30,6 +30,8 @@ export interface Advertisement {
   /** Networks that this host enforces and offers; without one, jobs with network `none` only. */
   readonly networks: readonly NetworkAbility[]
   readonly isolation: Isolation
+  /** Whether jobs that build images may run here; absent is no. */
+  readonly builder?: boolean | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

@@ -9,8 +9,8 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`; for lacking
-   * room `free slot` and so on.
+   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`, `builder`;
+   * for lacking room `free slot` and so on.
    */
   readonly requirement: string
   readonly wanted: string
@@ -20,7 +20,7 @@ export interface Unmet {
 /** The part of an advertisement that never changes with load. */
 export type Offer = Pick<
   Advertisement,
-  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks'
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'builder'
 >
 
 /** A job with what its run says of it. */
@@ -36,7 +36,8 @@ export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetAmounts(spec, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(trust, offer.isolation),
-    ...unmetNetwork(spec.network, offer.networks)
+    ...unmetNetwork(spec.network, offer.networks),
+    ...unmetBuilder({ spec, trust }, offer.builder)
   ]
 }
 
@@ -105,6 +106,13 @@ function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[])
   const wanted = lacking.join(', ')
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
+}
+
+function unmetBuilder({ spec, trust }: Wanted, offered = false): Unmet[] {
+  // A stranger's runs nowhere: whoever comes first ends it and says so, and none waits for it.
+  if (spec.builder !== true || trust !== 'trusted' || offered) return []
+  const wanted = 'images built in a user namespace'
+  return [{ requirement: 'builder', wanted, offered: 'none' }]
 }
 
 // The owner's wish, not the job's: told so, whoever reads it knows where to turn.

@@ -83,6 +83,8 @@ export interface JobSpec {
   readonly steps: readonly StepSpec[]
   /** At most SECRETS_PER_JOB_MAX, no name and no file twice; absent is none. */
   readonly secrets?: readonly SecretRequest[] | undefined
+  /** Builds images, in a user namespace of its own; absent is no. */
+  readonly builder?: boolean | undefined
   /** At most SERVICES_PER_JOB_MAX, no name twice; absent is none. */
   readonly services?: readonly ServiceSpec[] | undefined
 }

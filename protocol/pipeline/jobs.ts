@@ -38,7 +38,8 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     network: job.network ?? defaults?.network ?? 'none',
     steps: job.steps.map(stepSpec),
     ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets }),
-    ...(services.length === 0 ? {} : { services })
+    ...(services.length === 0 ? {} : { services }),
+    ...(job.builder === true ? { builder: true } : {})
   }
 }
 

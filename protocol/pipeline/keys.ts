@@ -37,6 +37,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'timeout',
       'on_loss',
       'network',
+      'builder',
       'secrets',
       'services',
       'steps'

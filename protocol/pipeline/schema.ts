@@ -69,6 +69,7 @@ const jobKeys = z.strictObject({
   timeout: duration.optional(),
   on_loss: z.enum(['retry', 'error']).optional(),
   network: network.optional(),
+  builder: z.boolean().optional(),
   secrets: secrets.optional(),
   services: services.optional(),
   steps: z.array(step).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)

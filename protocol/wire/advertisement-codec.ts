@@ -69,6 +69,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
+    builder: ad.builder === true,
     capacity: capacity(ad.capacity),
     free: capacity(ad.free)
   }),
@@ -79,6 +80,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     networks: list(message.networks, NETWORKS_MAX, 'networks', abilities.fromWire),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
+    ...(message.builder ? { builder: true } : {}),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -100,6 +102,7 @@ type Converted =
   | 'networks'
   | 'labels'
   | 'isolation'
+  | 'builder'
   | 'capacity'
   | 'free'
   | 'platforms'

@@ -40,6 +40,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   checkedSecrets(spec)
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
   writer.flag(14, 'emulation', spec.emulation === 'forbid')
   writeSecrets(writer, 13, spec.secrets ?? [])
@@ -63,7 +64,8 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     ...fields,
     network: readNetworkAllow(reader, kind),
     ...(secrets.length === 0 ? {} : { secrets }),
-    ...(services.length === 0 ? {} : { services })
+    ...(services.length === 0 ? {} : { services }),
+    ...(reader.flag(17, 'builder') ? { builder: true } : {})
   }
   return checkedSecrets(spec)
 }

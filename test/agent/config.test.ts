@@ -47,6 +47,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
       dns: ['1.1.1.1', '9.9.9.9']
     },
     isolation: {},
+    builder: 'off',
     images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
     gossip: true,
     lifeline: 'own',
@@ -70,6 +71,7 @@ test.each<[keyof AgentSettings, string, [string, string] | undefined, unknown]>(
   ['lifeline', 'external', ['MESH_LIFELINE', 'external'], 'external'],
   ['logLevel', 'debug', ['MESH_LOG_LEVEL', 'debug'], 'debug'],
   ['labels', '{ site: lab }', undefined, { site: 'lab' }],
+  ['builder', 'offer', undefined, 'offer'],
   ['isolation', '{ require: userns }', undefined, { require: 'userns' }],
   ['capacity', '{ jobs: 2 }', undefined, { jobs: 2 }]
 ])(

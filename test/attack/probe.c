@@ -153,6 +153,10 @@ static long mount_groups(void) {
   if (mount("none", "/tmp", "cgroup", 0, "rdma") == 0) return 0;
   return mount("none", "/tmp", "cgroup2", 0, NULL);
 }
+/* The magic number that mount(2) once began with: the kernel drops all that it covers. */
+static long mount_magic(void) { return mount("none", "/tmp", "tmpfs", 0xC0ED0000ul, NULL); }
+/* Without what lies on it: its masks. */
+static long bind_proc(void) { return mount("/proc", "/tmp", NULL, MS_BIND, NULL); }
 static long bind_root(void) { return mount("/", "/tmp", NULL, MS_BIND, NULL); }
 static long remount_proc(void) {
   return mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL);
@@ -366,6 +370,18 @@ static long owner(void) {
   return chown("/tmp/owned", OTHER, OTHER);
 }
 static long user(void) { return setresuid(OTHER, OTHER, OTHER); }
+/* An answer alone does not say that it was done. */
+static void groups(void) {
+  gid_t wanted[2] = {OTHER, OTHER + 1};
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    if (syscall(SYS_setgroups, 2, wanted) < 0) say("groups", word(errno));
+    else say("groups", getgroups(0, NULL) == 2 ? "OPEN" : "pretended");
+    _exit(0);
+  }
+  waitpid(child, NULL, 0);
+}
 static long low_port(void) {
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(80)};
   return bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&any, sizeof any);
@@ -386,7 +402,8 @@ static const struct row ROWS[] = {
   {"ptrace", trace_me}, {"ptrace_guard", trace}, {"process_vm", read_memory},
   {"pidfd_getfd", steal_file}, {"kcmp", compare}, {"guard_memory", guard_memory},
   {"mount", mount_memory}, {"mount_proc", mount_proc}, {"mount_cgroup", mount_groups},
-  {"bind_mount", bind_root}, {"remount_proc", remount_proc}, {"umount", unmount},
+  {"mount_magic", mount_magic},
+  {"bind_mount", bind_root}, {"bind_proc", bind_proc}, {"remount_proc", remount_proc}, {"umount", unmount},
   {"pivot_root", pivot}, {"chroot", root_change}, {"open_tree", tree}, {"move_mount", move},
   {"fsopen", new_file_system}, {"mount_setattr", mount_flags}, {"open_by_handle", by_handle},
   {"name_to_handle", handle_of},
@@ -425,6 +442,7 @@ static int all(void) {
     else say(BOX_ROWS[i].name, "absent");
   }
   guard_signals();
+  groups();
   setuid_file();
   status_line("capabilities", "CapEff");
   status_line("bounding_set", "CapBnd");

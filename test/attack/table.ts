@@ -79,7 +79,9 @@ export const FILES: readonly Row[] = [
   row('mount', 'mount a tmpfs'),
   row('mount_proc', 'mount another `/proc`'),
   row('mount_cgroup', 'mount control groups'),
+  row('mount_magic', 'mount a tmpfs by the old magic number'),
   row('bind_mount', 'bind mount of the root'),
+  row('bind_proc', 'bind mount of `/proc` without its masks'),
   row('remount_proc', 'make `/proc/sys` writable'),
   row('umount', 'take a mask off `/proc`'),
   row('pivot_root', '`pivot_root`'),
@@ -160,6 +162,7 @@ export const CONTAINED: readonly Row[] = [
 export const ORDINARY: readonly Row[] = [
   less(row('chown', 'give a file away', 'OPEN'), 'EPERM'),
   less(row('setuid', 'become another user', 'OPEN'), 'EPERM'),
+  less(row('groups', 'change its groups', 'OPEN'), 'EPERM'),
   less(row('root_file', 'write to `/`', 'OPEN'), 'EROFS'),
   row('fifo', 'make a named pipe', 'OPEN'),
   // By settings that engines give a container's network, from 20.10 on.

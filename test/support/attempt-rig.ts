@@ -87,6 +87,8 @@ export interface RigOptions {
   /** Of another engine than this host's usual one. */
   readonly socket?: string
   readonly requireIsolation?: IsolationLevel
+  /** Whether its jobs may build images. */
+  readonly builder?: boolean
   /** Networks of its jobs; without them there are none. */
   readonly networks?: Omit<NetworkSettings, 'rules'>
   /** In place of this host's own. */
@@ -140,7 +142,8 @@ export class AttemptRig {
         subnets: '10.215.0.0/16',
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
-        runtimeOf: () => parts.options.other?.runtime
+        runtimeOf: () => parts.options.other?.runtime,
+        offersBuilder: () => parts.options.builder === true
       }
     )
   }

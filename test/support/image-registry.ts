@@ -27,43 +27,57 @@ export interface Login {
 
 type Wish = Pick<ImageParts, 'platform' | 'entries'>
 
-/** Debian's docker-registry on a port of loopback, which engines ask without TLS. */
+/** Where a registry is, other than by itself on loopback. */
+export interface RegistryPlace {
+  readonly address?: string
+  /** What it is started by, as `ip netns exec NAME`. */
+  readonly through?: readonly string[]
+  /** Folder of another one's images. */
+  readonly data?: string
+}
+
+/** Debian's docker-registry, by default on a port of loopback, which engines ask without TLS. */
 export class ImageRegistry {
   /** `127.0.0.1:PORT`, to be put before an image's name. */
   readonly host: string
+  /** Folder of its images. */
+  readonly data: string
   readonly #dir: string
   readonly #access: Readonly<Record<string, string>>
+  readonly #through: readonly string[]
   #process: ChildProcess | undefined
 
-  private constructor(host: string, dir: string, login: Login | undefined) {
+  private constructor(host: string, dir: string, login: Login | undefined, place: RegistryPlace) {
     this.host = host
+    this.data = place.data ?? join(dir, 'data')
     this.#dir = dir
+    this.#through = place.through ?? []
     const basic = Buffer.from(`${login?.user}:${login?.password}`).toString('base64')
     this.#access = login === undefined ? {} : { authorization: `Basic ${basic}` }
   }
 
   /** With a login, nobody else is given anything. */
-  static async open(login?: Login): Promise<ImageRegistry> {
-    const host = `127.0.0.1:${await freePort()}`
+  static async open(login?: Login, place: RegistryPlace = {}): Promise<ImageRegistry> {
+    const host = `${place.address ?? '127.0.0.1'}:${await freePort()}`
     const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-registry-'))
+    const registry = new ImageRegistry(host, dir, login, place)
     const passwords = join(dir, 'htpasswd')
     const config = {
       version: 0.1,
       log: { level: 'error' },
-      storage: { filesystem: { rootdirectory: join(dir, 'data') } },
+      storage: { filesystem: { rootdirectory: registry.data } },
       http: { addr: host },
       ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: passwords } } })
     }
     await writeFile(join(dir, 'config.yml'), JSON.stringify(config))
     if (login !== undefined) await writeFile(passwords, `${login.user}:${hashed(login.password)}\n`)
-    const registry = new ImageRegistry(host, dir, login)
     await registry.start()
     return registry
   }
 
   async start(): Promise<void> {
-    const args = ['serve', join(this.#dir, 'config.yml')]
-    const child = spawn('docker-registry', args, { stdio: 'ignore' })
+    const [program = '', ...args] = [...this.#through, 'docker-registry', 'serve']
+    const child = spawn(program, [...args, join(this.#dir, 'config.yml')], { stdio: 'ignore' })
     this.#process = child
     let failure: unknown
     child.on('error', (error) => {

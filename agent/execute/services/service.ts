@@ -7,7 +7,7 @@ import type { Engine } from '../engine.ts'
 import type { ContainerBody, ExecEnd, LocalImage } from '../engine-types.ts'
 import { BUSYBOX_INSIDE } from '../guard.ts'
 import { runHelper } from '../helper-process.ts'
-import { withHome, withNetwork } from '../job-environment.ts'
+import { withDefaults } from '../job-environment.ts'
 import type { Leftover } from '../removal.ts'
 import { SandboxDied } from '../sandbox.ts'
 import type { Profile } from '../sandbox-profile.ts'
@@ -167,7 +167,7 @@ export class Service {
   #env(): readonly string[] {
     const { spec, profile, env } = this.#options
     const own = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)
-    return withHome(withNetwork(own, env()), profile.home)
+    return withDefaults(own, [...profile.env, ...env()])
   }
 
   #user(): string {

@@ -42,6 +42,8 @@ describe('an attempt that failed before its job’s own commands', () => {
     ['the registry is away', pulling('connection refused'), job('image_unavailable')],
     ['the disk is full of images', pulling('no space left on device'), host('image_unavailable')],
     ['the engine isolates too little', new MeshError('ISOLATION_LACKING'), job('policy_refused')],
+    ['it builds, and nobody trusts it', new MeshError('BUILDER_REFUSED'), final('policy_refused')],
+    ['it builds, and not here', new MeshError('BUILDER_LACKING'), job('policy_refused')],
     [
       'its source fills its own memory, and no disk of ours',
       new MeshError('SOURCE_TOO_LARGE', {}, { cause: new Error('tar: No space left on device') }),

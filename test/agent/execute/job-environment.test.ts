@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest'
-import { withNetwork } from '../../../agent/execute/job-environment.ts'
+import { withDefaults } from '../../../agent/execute/job-environment.ts'
 
-test('variables of the network are there beside those of the job, which stay as they are', () => {
-  const network = ['HTTP_PROXY=http://10.213.0.1:4480', 'http_proxy=http://10.213.0.1:4480']
-  expect(withNetwork(['CI=true', 'http_proxy=http://mine:1'], network)).toEqual([
-    'HTTP_PROXY=http://10.213.0.1:4480',
+test('what a profile and a network set is there unless the job says otherwise', () => {
+  const defaults = ['HOME=/home/job', 'HTTP_PROXY=http://10.213.0.1:4480', 'http_proxy=http://x:1']
+
+  expect(withDefaults([], defaults)).toEqual(defaults)
+  expect(withDefaults(['CI=true', 'http_proxy=http://mine:1'], defaults)).toEqual([
     'CI=true',
-    'http_proxy=http://mine:1'
+    'http_proxy=http://mine:1',
+    'HOME=/home/job',
+    'HTTP_PROXY=http://10.213.0.1:4480'
   ])
-  expect(withNetwork(['CI=true'])).toEqual(['CI=true'])
+})
+
+test('a longer name is another name, and a variable may be empty', () => {
+  expect(withDefaults(['HOMES=x', 'A='], ['HOME=/', 'A=b'])).toEqual(['HOMES=x', 'A=', 'HOME=/'])
 })

@@ -31,3 +31,13 @@ test('no untrusted job is root of the host, whatever is offered and required', (
     expect(choice).not.toEqual({ kind: 'profile', name: 'standard' })
   }
 })
+
+test.each(ISOLATION_LEVELS)('a builder of images on %s is for trusted runs alone', (offered) => {
+  for (const required of [undefined, ...ISOLATION_LEVELS]) {
+    const isolation = { offered, required }
+    const chosen = { kind: 'profile', name: 'builder' }
+    expect(chooseProfile('trusted', isolation, { builder: true })).toEqual(chosen)
+    const refused = { kind: 'stranger_builds' }
+    expect(chooseProfile('untrusted', isolation, { builder: true })).toEqual(refused)
+  }
+})

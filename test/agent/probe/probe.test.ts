@@ -68,6 +68,7 @@ beforeEach(async () => {
   state = await temporaryFolder()
 })
 
+const NO_BUILDER = { part: 'builder', blocking: false, found: 'no namespace', fix: 'x' }
 const untried = (): Promise<never> => Promise.reject(new Error('nothing is to be tried'))
 
 function probe(change: Partial<EngineInfo> = {}, settings: Partial<ProbeSettings> = {}) {
@@ -242,4 +243,24 @@ test('all that is wrong is found in one look', async () => {
     'seccomp',
     'busybox'
   ])
+})
+
+test.each<[string, (() => Promise<HostProblem | undefined>) | undefined, boolean, number]>([
+  ['the owner does not offer it', undefined, false, 0],
+  ['nothing stands against it', () => Promise.resolve(undefined), true, 0],
+  ['its trial fails', () => Promise.resolve(NO_BUILDER), false, 1]
+])('whether images may be built is known after the trial: %s', async (_, tryBuilder, may, said) => {
+  const host = await probeHost({
+    engine: { info: async () => ({ ...INFO, kernel: release() }) },
+    settings: { capacity: {}, state, busybox: '/bin/busybox' },
+    trial: () => Promise.resolve(undefined),
+    others: () => Promise.resolve({ platforms: [], problems: [] }),
+    tryRuntimes: untried,
+    tryBuilder
+  })
+
+  expect(host.offersBuilder()).toBe(false)
+  await host.trial()
+  expect(host.offersBuilder()).toBe(may)
+  expect(host.problems.filter((problem) => problem === NO_BUILDER)).toHaveLength(said)
 })

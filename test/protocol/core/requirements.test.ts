@@ -158,3 +158,17 @@ test('an untrusted job fits only where the isolation is what the owner wants for
   expect(fits(trusted(), sampleAd({ isolation }))).toEqual([])
   expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd())).toEqual([])
 })
+
+test('a trusted job that builds images fits only where that is offered', () => {
+  const job = trusted(sampleSpec({ builder: true }))
+  expect(fits(job, sampleAd())).toEqual([
+    { requirement: 'builder', wanted: 'images built in a user namespace', offered: 'none' }
+  ])
+  expect(fits(job, sampleAd({ builder: true }))).toEqual([])
+  expect(fits(trusted(), sampleAd({ builder: true }))).toEqual([])
+})
+
+test('an untrusted job that builds images waits for no host: whoever comes first refuses it', () => {
+  const job = { spec: sampleSpec({ builder: true }), trust: 'untrusted' } as const
+  expect(fits(job, sampleAd())).toEqual([])
+})

@@ -55,6 +55,7 @@ const jobs = fc.record({
       fc.record({ allow: fc.constant(['10.1.2.0/24:80-90', '1.1.1.1:53/udp']) })
     )
   ),
+  builder: maybe(fc.boolean()),
   steps: fc.array(steps, { minLength: 1, maxLength: 4 })
 })
 
@@ -70,9 +71,9 @@ function entryOf(job: Job): object {
     cpu: job.cpu === undefined ? undefined : job.cpu / 1_000,
     memory: job.memory?.[0]
   }
-  const { image, platform, emulation, labels: wanted, env, network } = job
+  const { image, platform, emulation, labels: wanted, env, network, builder } = job
   return {
-    ...{ image, platform, emulation, labels: wanted, env, network, resources },
+    ...{ image, platform, emulation, labels: wanted, env, network, builder, resources },
     on_loss: job.onLoss,
     timeout: job.timeout?.[0],
     steps: job.steps.map((step) => ({ ...step, timeout: step.timeout?.[0] }))
@@ -96,7 +97,8 @@ function specOf(job: Job, index: number, timeout: number | undefined): JobSpec {
       name: name ?? expect.any(String),
       run,
       timeoutMs: stepTimeout?.[1]
-    }))
+    })),
+    ...(job.builder === true ? { builder: true } : {})
   }
 }
 

@@ -4,7 +4,7 @@ import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
-import type { NetworkPolicy } from '../../../protocol/core/network.ts'
+import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin, ServiceSpec } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -127,12 +127,14 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
     secrets: option(secretRequests),
-    services: option(services)
+    services: option(services),
+    builder: option(fc.constant(true))
   })
-  .map(({ secrets, services, ...spec }) => ({
+  .map(({ secrets, services, builder, ...spec }) => ({
     ...spec,
     ...(secrets === undefined ? {} : { secrets }),
-    ...(services === undefined ? {} : { services })
+    ...(services === undefined ? {} : { services }),
+    ...(builder === undefined ? {} : { builder })
   }))
 
 export const manifests: fc.Arbitrary<Manifest> = fc
@@ -203,25 +205,28 @@ const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
 const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
 
-export const advertisements: fc.Arbitrary<Advertisement> = fc.record({
-  peerId: peerIds,
-  name: names,
-  boot: boots,
-  sequence: counts,
-  state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
-  version: names,
-  platforms: some(fc.record({ name: names, native: fc.boolean() })),
-  networks: fc.subarray(['internet', 'private', 'open', 'names']),
-  labels: dictionaries,
-  isolation: fc.record({ offered: levels, required: option(levels) }),
-  capacity: capacities,
-  free: capacities,
-  diskFreeBytes: counts,
-  engine: fc.oneof(fc.constant(''), names),
-  jobs: some(jobIds),
-  sentAtMs: counts,
-  leaving: fc.boolean()
-})
+export const advertisements: fc.Arbitrary<Advertisement> = fc
+  .record({
+    peerId: peerIds,
+    name: names,
+    boot: boots,
+    sequence: counts,
+    state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
+    version: names,
+    platforms: some(fc.record({ name: names, native: fc.boolean() })),
+    networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open', 'names']),
+    labels: dictionaries,
+    isolation: fc.record({ offered: levels, required: option(levels) }),
+    builder: option(fc.constant(true)),
+    capacity: capacities,
+    free: capacities,
+    diskFreeBytes: counts,
+    engine: fc.oneof(fc.constant(''), names),
+    jobs: some(jobIds),
+    sentAtMs: counts,
+    leaving: fc.boolean()
+  })
+  .map(({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder }))
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 
