@@ -300,6 +300,7 @@ export class Agent implements Supervised {
       platforms: host.platforms,
       labels: settings.labels,
       networks: this.#parts.networks?.offer ?? [],
+      networkRules: this.#parts.networks?.rules,
       isolation: host.isolation,
       builder: host.offersBuilder(),
       capacity: host.capacity,

@@ -39,7 +39,7 @@ const subnets = z.string().refine(isPool, 'use a block of private addresses: 10.
 /** What the owner lets jobs have of this host's network; nothing unless the owner says so. */
 const networkSchema = z
   .strictObject({
-    rules: z.enum(['off', 'nft']).default('off'),
+    rules: z.enum(['off', 'auto', 'nft', 'iptables', 'holder']).default('off'),
     offer: z
       .array(z.enum(['internet', 'private', 'open']))
       .max(3)

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { PROCESS_END_MS_MAX } from '../protocol/core/limits.ts'
 import { RUNTIME_CALL_MS_MAX } from '../protocol/core/runtime-limits.ts'
 import { systemClock } from '../protocol/host/clock.ts'
@@ -15,10 +16,13 @@ import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Engine } from './execute/engine.ts'
+import { GROUND_DIR } from './execute/ground.ts'
+import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
+import { tryNetwork } from './probe/network-trial.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
 import { tryRuntimes } from './probe/runtimes.ts'
@@ -56,8 +60,10 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
-    networks = await openNetworks({ engine, clock, log, peerId }, settings.network)
     const trialParts = { engine, peerId, busybox }
+    const kits = join(workspaces, GROUND_DIR)
+    const tryOut = (network: JobNetwork) => tryNetwork(trialParts, network)
+    networks = await openNetworks({ engine, clock, log, peerId, tryOut, kits }, settings.network)
     const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
     const runtimes = { engine: patient, peerId, busybox, workspaces, clock }
     const host = await probeHost({

@@ -12,6 +12,7 @@ needed_packages() {
   needs_compiler
   # Rules for the networks of jobs, and namespaces for a world that they are tried in.
   needs nft nftables
+  needs iptables iptables
   needs ip iproute2
 }
 

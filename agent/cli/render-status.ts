@@ -89,6 +89,12 @@ function platformsOf({ platforms }: PeerView): string {
   return names.join(', ') || '-'
 }
 
+/** What jobs may have there, and by what they are kept to it. */
+function networksOf({ networks }: PeerView): string {
+  if (networks === null || networks.offered.length === 0) return 'none'
+  return `${networks.offered.join(', ')} (${networks.rules ?? '-'})`
+}
+
 function labelsCell(peer: PeerView): string {
   const labels = Object.entries(peer.labels).map(([name, value]) => `${name}=${value}`)
   return labels.join(' ') || (peer.roles.includes('gateway') ? 'gateway' : '-')
@@ -139,6 +145,7 @@ export function renderPeer(view: PeerView): string {
     ['free', freeCell(peer)],
     ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],
     ['engine', peer.engine ?? '-'],
+    ['networks', networksOf(peer)],
     ['jobs', peer.jobs.join(' ') || '-'],
     ['round trip', peer.roundTripMs === null ? '-' : `${peer.roundTripMs.toFixed(1)} ms`],
     ['last seen', peer.lastSeenMs === null ? '-' : prettyMs(peer.lastSeenMs)],

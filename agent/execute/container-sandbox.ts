@@ -63,7 +63,9 @@ export interface ContainerSandboxOptions {
   /** Absent for a job without any. */
   readonly services?: Services | undefined
   /** Absent for a job without one. */
-  readonly network?: Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'remove'> | undefined
+  readonly network?:
+    | Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'prove' | 'remove'>
+    | undefined
 }
 
 /** A sandbox that is one container of the engine, with volumes of its own. */
@@ -102,6 +104,13 @@ export class ContainerSandbox implements Sandbox {
     const { services } = this.#options
     const both = [this.#container.start(), ...(services === undefined ? [] : [services.start()])]
     await orAbort(this.#flown(settled(both)), signal)
+    const { network, profile, image } = this.#options
+    const user = profile.user ?? (image.user || '0')
+    await network?.prove(async (command) => {
+      const call = { command, user, signal }
+      const { end, said } = await runHelper((request) => this.#container.exec(request), call)
+      return { code: end.kind === 'exited' ? end.code : undefined, said }
+    })
   }
 
   async unpack(archive: Readable, signal: AbortSignal): Promise<void> {
@@ -258,10 +267,10 @@ export class ContainerSandbox implements Sandbox {
 
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
-    await this.#options.network?.open()
-    const { services } = this.#options
+    const { network, body, services } = this.#options
+    const made = await network?.open(body)
     await settled([
-      this.#container.create(),
+      this.#container.create(made),
       ...(services === undefined ? [] : [services.create()])
     ])
   }

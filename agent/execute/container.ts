@@ -36,15 +36,18 @@ export class Container {
   /** Signals that we sent: what is seen beyond them is somebody else's. */
   #signals = 0
   #id: string | undefined
+  #body: ContainerBody
 
   constructor(engine: Engine, options: ContainerOptions) {
     this.name = options.name
     this.#engine = engine
     this.#options = options
-    const { Labels } = options.body
-    const claim = { 'runner-mesh.claim': Labels['runner-mesh.claim'] ?? '' }
-    const service = Labels[SERVICE_LABEL]
-    const labels = service === undefined ? claim : { ...claim, [SERVICE_LABEL]: service }
+    this.#body = options.body
+    const { 'runner-mesh.claim': claim = '', [PROFILE_LABEL]: made = '' } = options.body.Labels
+    // Others of the same claim end as well: what holds its network, say.
+    const service = options.body.Labels[SERVICE_LABEL]
+    const ours = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
+    const labels = service === undefined ? ours : { ...ours, [SERVICE_LABEL]: service }
     this.watch = new ContainerWatch(engine, labels)
   }
 
@@ -53,9 +56,13 @@ export class Container {
     return this.#id !== undefined
   }
 
-  /** In place of a namesake of ours. Throws SANDBOX_FAILED where that is somebody else's. */
-  async create(): Promise<void> {
-    const { name, platform, body } = this.#options
+  /**
+   * In place of a namesake of ours, and of `body` in place of what it was to be made of. Throws
+   * SANDBOX_FAILED where that is somebody else's.
+   */
+  async create(body: ContainerBody = this.#options.body): Promise<void> {
+    const { name, platform } = this.#options
+    this.#body = body
     for (let tries = 1; ; tries++) {
       try {
         this.#id = await this.#engine.create(name, platform, body)
@@ -69,10 +76,10 @@ export class Container {
 
   /** Compares what was made with what was asked. Throws SANDBOX_FAILED, SANDBOX_DIFFERS. */
   async readBack(): Promise<void> {
-    const { jobId, body } = this.#options
+    const { jobId } = this.#options
     const stored = await this.#engine.inspect(this.#reference())
     if (stored === undefined) throw this.failed('exist', 'it was removed as soon as it was made')
-    const [first, ...more] = differences(body, stored)
+    const [first, ...more] = differences(this.#body, stored)
     if (first === undefined) return
     const others = more.length === 0 ? '' : `, and ${more.length} fields more`
     throw new MeshError('SANDBOX_DIFFERS', { job: jobId, difference: `${first}${others}` })

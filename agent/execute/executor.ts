@@ -27,10 +27,12 @@ import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
 import { chooseProfile } from './profile-choice.ts'
+import { HOLDER } from './profile-holder.ts'
 import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import {
   containerBody,
+  PROFILE_LABEL,
   type Profile,
   type SandboxRequest,
   sandboxLabels
@@ -93,7 +95,7 @@ interface Beside {
   readonly profile: Profile
   readonly ground: Ground
   readonly images: ReadonlyMap<string, LocalImage>
-  readonly env: () => readonly string[]
+  readonly network: JobNetwork | undefined
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -174,10 +176,12 @@ export class Executor {
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
-    // Services are gone on with by their job's container, or not at all.
-    const jobs = found.filter(({ labels }) => labels[SERVICE_LABEL] === undefined)
+    // Others of the same claim end with it: services, and what holds a network.
+    const boxes = found.filter(
+      ({ labels }) => labels[PROFILE_LABEL] !== HOLDER && labels[SERVICE_LABEL] === undefined
+    )
     return await Promise.all(
-      jobs.map(async ({ labels, running, created }) => {
+      boxes.map(async ({ labels, running, created }) => {
         const jobId = labels['runner-mesh.job'] ?? ''
         const claimId = labels['runner-mesh.claim'] ?? ''
         const deadlineMs = await readDeadline(join(leases, leaseName(jobId, claimId)))
@@ -241,24 +245,22 @@ export class Executor {
       users: ground.users,
       resources: spec.resources,
       imageVolumes: imageVolumes(jobId, image),
-      network: network && { mode: network.name, dns: network.nameServers },
       runtime: this.#options.runtimeOf?.(spec)
     }
     const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
     const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
-    const env = (): readonly string[] => network?.env ?? []
-    const services = this.#services({ name, request, profile, ground, images, env }, spec)
+    const services = this.#services({ name, request, profile, ground, images, network }, spec)
     const box = { jobId, name, image, profile, body, cleanUpMsMax, services, network }
     return new ContainerSandbox(this.#parts, box)
   }
 
   #services(
-    { name, request: job, profile, ground, images, env }: Beside,
+    { name, request: job, profile, ground, images, network }: Beside,
     { services = [] }: JobSpec
   ): Services | undefined {
-    const { jobId, network } = job
+    const { jobId } = job
     if (services.length === 0 || network === undefined) return undefined
     const { engine } = this.#parts
     // What opens a builder's box is for the build alone.
@@ -269,15 +271,22 @@ export class Executor {
         if (image === undefined) throw new MeshError('BUG', { problem: `no image of ${spec.name}` })
         const request = {
           ...job,
-          network,
           imageId: image.id,
           imageVolumes: imageVolumes(jobId, image),
           resources: spec.resources,
           volume: `${job.volume}-${spec.name}`
         }
-        const body = serviceBody(ours, request, spec, ground.host)
+        const body = serviceBody(ours, request, spec, ground.host, network)
         const box = serviceContainer(name, spec.name)
-        return new Service(engine, { jobId, name: box, spec, image, profile: ours, body, env })
+        return new Service(engine, {
+          jobId,
+          name: box,
+          spec,
+          image,
+          profile: ours,
+          body,
+          env: () => network.env
+        })
       })
     )
   }
@@ -291,8 +300,11 @@ export class Executor {
     const { networks } = this.#parts
     const { peerId, storeId, subnets } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost, voice, beside }
-    if (abilities.length === 0) return closedNetwork(this.#parts, request, labels, subnets)
+    const runtime = this.#options.runtimeOf?.(spec)
+    const request = { jobId, claimId, name, onLost, voice, runtime, beside }
+    if (abilities.length === 0) {
+      return closedNetwork(this.#parts.engine, request, labels, subnets)
+    }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'

@@ -67,19 +67,9 @@ export interface SandboxRequest {
   /** Of a profile with users of its own. */
   readonly users?: string | undefined
   readonly resources: Resources
-  /** Absent for a job without one. */
-  readonly network?: SandboxNetwork | undefined
   /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
   readonly runtime?: string | undefined
 }
-
-/** `none`, or the network of one job; `dns` is what it asks for names, however the host does. */
-export interface SandboxNetwork {
-  readonly mode: string
-  readonly dns: readonly string[]
-}
-
-const NO_NETWORK: SandboxNetwork = { mode: 'none', dns: [] }
 
 export interface SandboxHost {
   readonly cgroup: 1 | 2
@@ -150,7 +140,7 @@ export function containerBody(
     HostConfig: {
       ...privileges(profile, host),
       ...limits(request.resources, host),
-      ...separation(request.network ?? NO_NETWORK),
+      ...separation(),
       ...runtimeOf(request, host),
       Mounts: mounts(profile, request, host),
       LogConfig: { Type: 'none', Config: {} },
@@ -204,13 +194,13 @@ function ulimit(Name: string, soft: number, Hard: number): Record<string, unknow
   return { Name, Soft: Math.min(soft, Hard), Hard }
 }
 
-function separation({ mode, dns }: SandboxNetwork): Record<string, unknown> {
+function separation(): Record<string, unknown> {
   return {
-    NetworkMode: mode,
-    // Without servers of its own a container asks the host's, from the host's own place.
-    Dns: dns,
+    // Of a job with a network: whatever opens it says so in its place (see Gate).
+    NetworkMode: 'none',
+    Dns: [],
     DnsOptions: [],
-    DnsSearch: dns.length === 0 ? [] : ['.'],
+    DnsSearch: [],
     ExtraHosts: [],
     Links: null,
     IpcMode: 'private',

@@ -189,7 +189,9 @@ export function networkProblems(lacks: NetworkLacks | undefined): readonly HostP
   const cause = lacks?.lost
   if (cause === undefined) return nameProblems(lacks?.unnamed)
   const found = `no job gets a network here: ${cause}`
-  const fix = 'install nftables and give the agent CAP_NET_ADMIN, or set network.rules to off'
+  const fix =
+    'install nftables or iptables and give the agent CAP_NET_ADMIN, or set network.rules to ' +
+    '`holder` or `off`'
   return [{ part: 'network', blocking: false, found, fix }]
 }
 

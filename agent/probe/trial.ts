@@ -102,7 +102,7 @@ async function trial(
 }
 
 /** `runner-mesh-<what>-<first 8 hex of SHA-256(peerId)>` */
-export function trialName(what: 'trial' | 'proof' | 'builder', peerId: string): string {
+export function trialName(what: 'trial' | 'proof' | 'builder' | 'network', peerId: string): string {
   return `runner-mesh-${what}-${peerSuffix(peerId)}`
 }
 

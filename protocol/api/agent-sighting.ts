@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Capacity } from '../core/advertisement.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
+import { NETWORK_ABILITIES, NETWORK_RULES } from '../core/network.ts'
 import type { AgentView } from '../core/observation.ts'
 
 export const agentStateSchema = z.enum([
@@ -31,6 +32,13 @@ export const agentSightingShape = {
     .strictObject({ offered: levelSchema, required: levelSchema.nullable() })
     .nullable()
     .describe('of jobs from the host; `required` is asked for untrusted ones'),
+  networks: z
+    .strictObject({
+      offered: z.array(z.enum(NETWORK_ABILITIES)),
+      rules: z.enum(NETWORK_RULES).nullable()
+    })
+    .nullable()
+    .describe('that jobs may have there; `rules` is what keeps them to it'),
   capacity: capacitySchema.nullable(),
   free: capacitySchema.nullable(),
   diskFreeBytes: z.number().int().nullable(),
@@ -57,6 +65,8 @@ export function agentSighting(
     platforms: ad?.platforms.map(({ name, native }) => ({ name, native })) ?? [],
     labels: { ...ad?.labels },
     isolation: ad === undefined ? null : isolationDocument(ad.isolation),
+    networks:
+      ad === undefined ? null : { offered: [...ad.networks], rules: ad.networkRules ?? null },
     capacity: ad === undefined ? null : capacityDocument(ad.capacity),
     free: ad === undefined ? null : capacityDocument(ad.free),
     diskFreeBytes: ad?.diskFreeBytes ?? null,

@@ -1,7 +1,7 @@
 import type { AgentState } from './agent-state.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
-import type { NetworkAbility } from './network.ts'
+import type { NetworkAbility, NetworkRules } from './network.ts'
 
 export interface Platform {
   /** `os/arch[/variant]`, as in `linux/arm64`. */
@@ -29,6 +29,8 @@ export interface Advertisement {
   readonly labels: Readonly<Record<string, string>>
   /** Networks that this host enforces and offers; without one, jobs with network `none` only. */
   readonly networks: readonly NetworkAbility[]
+  /** What keeps jobs to them; absent where nothing is proven. */
+  readonly networkRules?: NetworkRules | undefined
   readonly isolation: Isolation
   /** Whether jobs that build images may run here; absent is no. */
   readonly builder?: boolean | undefined

@@ -14,8 +14,10 @@ export const NAME_SERVERS_MAX = 3
 export const JOB_SUBNET_BITS = 26
 /** Subnets that are tried for one job's network: others of this host may take them meanwhile. */
 export const SUBNET_TRIES_MAX = 16
-/** Milliseconds that one run of `nft` may take; it answers in a few. */
-export const NFT_CALL_MS_MAX = 10_000
+/** Milliseconds that one run of `nft` or `iptables` may take; they answer in a few. */
+export const RULES_CALL_MS_MAX = 10_000
+/** Seconds that `iptables` waits for others of this host that change rules; less than a run takes. */
+export const RULES_WAIT_S = 5
 /**
  * Milliseconds between two looks at the host's rules while a job has a network: for so long a
  * `flush ruleset` of somebody else stays unseen.

@@ -21,7 +21,12 @@ export type NetworkKind = 'none' | 'internet' | 'open' | 'audit' | 'allow'
 export type OfferedNetwork = 'internet' | 'private' | 'open'
 
 /** What a host enforces and its owner offers; `names` where a proxy goes by names of hosts. */
-export type NetworkAbility = OfferedNetwork | 'names'
+export const NETWORK_ABILITIES = ['internet', 'private', 'open', 'names'] as const
+export type NetworkAbility = (typeof NETWORK_ABILITIES)[number]
+
+/** How a host keeps jobs to their policies: whose rules its kernel has been told. */
+export const NETWORK_RULES = ['nft', 'iptables', 'holder'] as const
+export type NetworkRules = (typeof NETWORK_RULES)[number]
 
 export function networkKind(policy: NetworkPolicy): NetworkKind {
   return typeof policy === 'string' ? policy : 'allow'

@@ -8,7 +8,7 @@ import {
   PLATFORMS_MAX,
   RENEW_ITEMS_MAX
 } from '../core/limits.ts'
-import type { NetworkAbility } from '../core/network.ts'
+import type { NetworkAbility, NetworkRules } from '../core/network.ts'
 import { messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
@@ -45,6 +45,12 @@ const abilities = names<NetworkAbility, wire.NetworkAbility>('networks', {
   names: wire.NetworkAbility.NETWORK_ABILITY_NAMES
 })
 
+const rules = names<NetworkRules, wire.NetworkRules>('networkRules', {
+  nft: wire.NetworkRules.NETWORK_RULES_NFT,
+  iptables: wire.NetworkRules.NETWORK_RULES_IPTABLES,
+  holder: wire.NetworkRules.NETWORK_RULES_HOLDER
+})
+
 const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
   runc: wire.IsolationLevel.ISOLATION_LEVEL_RUNC,
   userns: wire.IsolationLevel.ISOLATION_LEVEL_USERNS,
@@ -67,6 +73,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
     state: states.toWire(ad.state),
     networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
+    ...(ad.networkRules === undefined ? {} : { networkRules: rules.toWire(ad.networkRules) }),
     labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationToWire(ad.isolation),
     builder: ad.builder === true,
@@ -78,6 +85,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
     state: states.fromWire(message.state),
     networks: list(message.networks, NETWORKS_MAX, 'networks', abilities.fromWire),
+    networkRules:
+      message.networkRules === undefined ? undefined : rules.fromWire(message.networkRules),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
     ...(message.builder ? { builder: true } : {}),
@@ -100,6 +109,7 @@ type Converted =
   | 'boot'
   | 'state'
   | 'networks'
+  | 'networkRules'
   | 'labels'
   | 'isolation'
   | 'builder'

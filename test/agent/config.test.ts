@@ -132,7 +132,7 @@ test.each<[string, string | RegExp]>([
   ['listen: [/ip4/10.0.0.7/udp/1]', ':1:10: listen.0: use /ip4/ADDRESS/tcp/PORT'],
   ['announce: [10.0.0.7]', 'announce.0: use /ip4/ADDRESS/tcp/PORT'],
   ['busybox: busybox', ':1:10: busybox:'],
-  ['network: { rules: iptables }', ':1:19: network.rules:'],
+  ['network: { rules: pf }', ':1:19: network.rules:'],
   ['network: { offer: [lan] }', 'network.offer.0:'],
   ['network: { subnets: 8.8.0.0/16 }', 'network.subnets: use a block of private addresses'],
   ['network: { subnets: 10.0.0.0/27 }', 'network.subnets: use a block of private addresses'],

@@ -18,7 +18,12 @@ import { NetworkBed, WORLD } from './network-bed.ts'
 
 const SET_UP_MS = 120_000
 const TEST_MS = 90_000
-const NETWORKS = { offer: ['internet'], subnets: '10.213.0.0/16', dns: [WORLD.lan] } as const
+const NETWORKS = {
+  rules: 'nft',
+  offer: ['internet'],
+  subnets: '10.213.0.0/16',
+  dns: [WORLD.lan]
+} as const
 const CHILD = resolve(import.meta.dirname, '..', 'support', 'restarted-child.ts')
 
 /** The bed's name server knows the address that such a name spells. */

@@ -1,14 +1,23 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Backend } from '../../agent/execute/network/iptables.ts'
 import { BASE_IMAGE } from '../../deploy/base-image.ts'
 
 const run = promisify(execFile)
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
 const NEIGHBOUR_PORT = 80
+const PROGRAMS = ['iptables', 'ip6tables'] as const
+
+/** The ways of `iptables` into the kernel that this host has. */
+export const IPTABLES = (['nft', 'legacy'] as const).filter((backend) =>
+  existsSync(`/usr/sbin/iptables-${backend}`)
+)
 
 /** Addresses that only this bed has: each is one route of the host's to a namespace of its own. */
 export const WORLD = {
@@ -33,6 +42,7 @@ export class NetworkBed {
   readonly #wire: string
   #world: ChildProcess | undefined
   #host: Server | undefined
+  #datagrams: Socket | undefined
   #neighbour = ''
   hostPort = 0
   neighbourPort = 0
@@ -63,12 +73,13 @@ export class NetworkBed {
     return lasting.map(([, , address = '']) => address)
   }
 
-  /** What a container of the engine's own, on a bridge without our rules, says. */
-  async underDefaults(script: string): Promise<string> {
+  /** What a container of the engine's own says, on a bridge without our rules, with `/programs`. */
+  async underDefaults(script: string, programs?: string): Promise<string> {
     const name = `runner-mesh-bed-${process.pid}-plain`
     await tool('docker', ['network', 'create', '--subnet', '10.214.0.0/26', name])
     try {
-      const args = ['run', '--rm', '--network', name, BASE_IMAGE, 'sh', '-c', script]
+      const mount = programs === undefined ? [] : ['--volume', `${programs}:/programs:ro`]
+      const args = ['run', '--rm', '--network', name, ...mount, BASE_IMAGE, 'sh', '-c', script]
       return (await tool('docker', args)).stdout
     } finally {
       await tool('docker', ['network', 'rm', name])
@@ -79,10 +90,17 @@ export class NetworkBed {
     this.#world?.kill('SIGKILL')
     this.#host?.closeAllConnections()
     this.#host?.close()
+    this.#datagrams?.close()
     if (this.#neighbour !== '') await tool('docker', ['rm', '-f', this.#neighbour]).catch(ignore)
     await tool('ip', ['link', 'del', this.#wire]).catch(ignore)
     await tool('ip', ['netns', 'del', this.#name]).catch(ignore)
+    await this.clearRules()
+  }
+
+  /** As a host is that never had an agent, whatever its rules were set by. */
+  async clearRules(): Promise<void> {
     await tool('nft', ['delete', 'table', 'inet', 'runner_mesh']).catch(ignore)
+    for (const backend of IPTABLES) for (const name of PROGRAMS) await clearChains(name, backend)
   }
 
   async #wireUp(): Promise<void> {
@@ -111,6 +129,11 @@ export class NetworkBed {
     this.#host.listen(0, '0.0.0.0')
     await once(this.#host, 'listening')
     this.hostPort = (this.#host.address() as AddressInfo).port
+    const datagrams = createSocket('udp4')
+    this.#datagrams = datagrams
+    datagrams.on('message', (_, from) => datagrams.send('host\n', from.port, from.address))
+    datagrams.bind(this.hostPort, '0.0.0.0')
+    await once(datagrams, 'listening')
     const serve = 'mkdir /tmp/w && echo here >/tmp/w/index.html && exec httpd -f -p 80 -h /tmp/w'
     const publish = ['--publish', `0.0.0.0::${NEIGHBOUR_PORT}`]
     const made = await tool('docker', ['run', '-d', ...publish, BASE_IMAGE, 'sh', '-c', serve])
@@ -118,6 +141,22 @@ export class NetworkBed {
     const { stdout } = await tool('docker', ['port', this.#neighbour, String(NEIGHBOUR_PORT)])
     this.neighbourPort = Number(/:(\d+)\s*$/m.exec(stdout)?.[1])
   }
+}
+
+/** Ours alone, and what leads into them, in one step. */
+async function clearChains(name: string, backend: Backend): Promise<void> {
+  const { stdout } = await tool(`${name}-${backend}-save`, ['-t', 'filter'])
+  const chains = [...stdout.matchAll(/^:(RUNNER-MESH-\S+)/gm)].map(([, chain]) => chain ?? '')
+  if (chains.length === 0) return
+  const hooks = [...stdout.matchAll(/^-A ((?!RUNNER-MESH)\S+ .*RUNNER-MESH.*)$/gm)]
+  const lines = [
+    ...hooks.map(([, rule]) => `-D ${rule}`),
+    ...chains.map((chain) => `-F ${chain}`),
+    ...chains.map((chain) => `-X ${chain}`)
+  ]
+  const restore = run(`${name}-${backend}-restore`, ['-w', '5', '--noflush'], { env: { PATH } })
+  restore.child.stdin?.end(['*filter', ...lines, 'COMMIT', ''].join('\n'))
+  await restore
 }
 
 async function tool(name: string, args: readonly string[]): Promise<{ readonly stdout: string }> {

@@ -170,25 +170,24 @@ async function placesOf(attempt: RunningAttempt, name: string) {
 }
 
 describe('a service under the rules of a host', { timeout: TEST_MS }, () => {
-  test.each(['none', 'internet'] as const)(
-    'is reached under %s, the host is not',
-    async (network) => {
-      const subnets = '10.213.0.0/16'
-      const ruled = await AttemptRig.open({
-        networks: { offer: ['internet'], subnets, dns: ['1.1.1.1'] }
+  test.each([
+    ['none', 'nft'],
+    ['internet', 'nft'],
+    ['internet', 'iptables']
+  ] as const)('is reached under %s by %s, the host is not', async (network, rules) => {
+    const settings = { offer: ['internet'], subnets: '10.213.0.0/16', dns: ['1.1.1.1'] } as const
+    const ruled = await AttemptRig.open({ networks: { ...settings, rules } })
+    try {
+      const places = ['own 80', ...hostAddresses().map((address) => `${address} ${port}`)]
+      const { result, lines } = await ruled.run({
+        spec: { network, services: [service('own', listen, LISTENING)] },
+        steps: [{ run: tries(places) }]
       })
-      try {
-        const places = ['own 80', ...hostAddresses().map((address) => `${address} ${port}`)]
-        const { result, lines } = await ruled.run({
-          spec: { network, services: [service('own', listen, LISTENING)] },
-          steps: [{ run: tries(places) }]
-        })
-        expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
-        expect(opens(lines)).toEqual(['open own'])
-        expect(await ruled.left()).toEqual([])
-      } finally {
-        await ruled.close()
-      }
+      expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+      expect(opens(lines)).toEqual(['open own'])
+      expect(await ruled.left()).toEqual([])
+    } finally {
+      await ruled.close()
     }
-  )
+  })
 })

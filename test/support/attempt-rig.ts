@@ -12,11 +12,15 @@ import type { SecretValue } from '../../agent/execute/attempt-secrets.ts'
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
+import { GROUND_DIR } from '../../agent/execute/ground.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
+import { HOLDER_IMAGE_LABEL } from '../../agent/execute/network/holder-gate.ts'
+import type { JobNetwork } from '../../agent/execute/network/job-network.ts'
 import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
+import { tryNetwork } from '../../agent/probe/network-trial.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
@@ -89,9 +93,9 @@ export interface RigOptions {
   readonly requireIsolation?: IsolationLevel
   /** Whether its jobs may build images. */
   readonly builder?: boolean
-  /** Networks of its jobs; without them there are none. */
-  readonly networks?: Omit<NetworkSettings, 'rules'>
-  /** In place of this host's own. */
+  /** Networks of its jobs, by nft where nothing else is said; without them there are none. */
+  readonly networks?: Omit<NetworkSettings, 'rules'> & Partial<Pick<NetworkSettings, 'rules'>>
+  /** In place of this host's own, whatever the rules. */
   readonly table?: RuleTable
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
   /** Socket of another engine than this host's own, and the runtime of each job there. */
@@ -163,7 +167,7 @@ export class AttemptRig {
       )
     }
     const peerId = options.peerId ?? `test-${randomBytes(8).toString('hex')}`
-    const networks = await networksOf(engine, peerId, options)
+    const networks = await networksOf(engine, peerId, root, options)
     return new AttemptRig({ engine, git, root, commit, images, options, networks, peerId })
   }
 
@@ -244,6 +248,8 @@ export class AttemptRig {
     for (const { name } of await this.engine.containers(mine)) await this.engine.remove(name)
     for (const { name } of await this.engine.volumes(mine)) await this.engine.removeVolume(name)
     for (const { id } of await this.engine.networks(mine)) await this.engine.removeNetwork(id)
+    const ofHolders = { [HOLDER_IMAGE_LABEL]: this.peerId }
+    for (const id of await this.engine.images(ofHolders)) await this.engine.removeImage(id)
     this.networks?.stop()
     await this.git.stop()
     await rm(this.root, { recursive: true, force: true })
@@ -293,10 +299,14 @@ export class AttemptRig {
 async function networksOf(
   engine: Engine,
   peerId: string,
+  root: string,
   { networks: settings, table }: RigOptions
 ): Promise<JobNetworks | undefined> {
   if (settings === undefined) return undefined
-  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table }
+  const trial = { engine, peerId, busybox: '/bin/busybox' }
+  const tryOut = (network: JobNetwork) => tryNetwork(trial, network)
+  const kits = join(root, 'workspaces', GROUND_DIR)
+  const parts = { engine, clock: systemClock(), log: silentLog(), peerId, table, tryOut, kits }
   const networks = await openNetworks(parts, { rules: 'nft', ...settings })
   if (networks?.lost === undefined) return networks
   networks.stop()

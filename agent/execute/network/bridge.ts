@@ -4,10 +4,10 @@ import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 export const BRIDGE_PREFIX = 'rmj'
 
 /**
- * Of bridges that this agent sets no rules for, and that lead nowhere without any: the rules of
- * another agent of this host would drop what goes from one of a job's containers to the next.
+ * Of bridges that lead nowhere, so that no rules are for them: those of this host's agents would
+ * drop what goes from one container on such a bridge to the next.
  */
-const UNRULED_PREFIX = 'rms'
+const CLOSED_PREFIX = 'rms'
 
 /** `none` is the network of a job with services: they reach one another, and nothing else. */
 export type NetworkedPolicy = NetworkPolicy
@@ -16,8 +16,8 @@ export type NetworkedPolicy = NetworkPolicy
  * Name of a claim's bridge. Its fourth letter is the policy, so that the rules for it are there
  * before the bridge is; Linux takes 15 characters.
  */
-export function bridgeOf(policy: NetworkedPolicy, claimId: string, isRuled = true): string {
-  const prefix = isRuled ? BRIDGE_PREFIX : UNRULED_PREFIX
+export function bridgeOf(policy: NetworkedPolicy, claimId: string): string {
+  const prefix = policy === 'none' ? CLOSED_PREFIX : BRIDGE_PREFIX
   return `${prefix}${letterOf(policy)}${claimId.slice(0, 8)}`
 }
 

@@ -1,12 +1,24 @@
-import type { Engine } from '../engine.ts'
+import type { JobVoice } from '../egress/journal.ts'
+import { type Gate, onNetwork } from './gate.ts'
 import { systemHostNetwork } from './host-network.ts'
-import { JobNetwork } from './job-network.ts'
-import type { JobNetworks, NetworkRequest } from './job-networks.ts'
+import { JobNetwork, type NetworkEngine } from './job-network.ts'
 
-export interface ClosedNetworkParts {
-  readonly engine: Engine
-  /** Absent where this host enforces no networks. */
-  readonly networks?: JobNetworks | undefined
+export interface ClosedNetworkRequest {
+  readonly jobId: string
+  readonly claimId: string
+  readonly name: string
+  readonly voice: JobVoice
+}
+
+const nothing = (): Promise<void> => Promise.resolve()
+
+/** Where there is no way out, nothing has to stand. */
+const NO_GATE: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'> = {
+  open: (network, body) => Promise.resolve(onNetwork(body, network)),
+  adopt: nothing,
+  prove: nothing,
+  leave: nothing,
+  close: nothing
 }
 
 /**
@@ -14,20 +26,15 @@ export interface ClosedNetworkParts {
  * whether its owner lets the agent set rules or not. `pool` is the block that its subnet is of.
  */
 export function closedNetwork(
-  { engine, networks }: ClosedNetworkParts,
-  request: Omit<NetworkRequest, 'onLost'>,
+  engine: NetworkEngine,
+  { voice: _silent, ...request }: ClosedNetworkRequest,
   labels: Readonly<Record<string, string>>,
   pool: string
 ): JobNetwork {
-  if (networks !== undefined && networks.lost === undefined) return networks.closed(request, labels)
-  const parts = { engine, host: systemHostNetwork() }
   const onLost = (): void => undefined
-  return new JobNetwork(parts, {
-    ...request,
-    policy: 'none',
-    labels,
-    pool,
-    nameServers: [],
-    onLost
-  })
+  const own = { policy: 'none', labels, pool, nameServers: [], onLost } as const
+  return new JobNetwork(
+    { engine, gate: NO_GATE, host: systemHostNetwork() },
+    { ...request, ...own }
+  )
 }

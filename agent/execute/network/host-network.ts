@@ -1,11 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { networkInterfaces } from 'node:os'
 import type { AddressRange } from '../../../protocol/core/address-range.ts'
 
 /** What this process's own network namespace has. */
 export interface HostNetwork {
-  /** Whether this device has an address that others could reach. */
-  hasAddress(name: string): boolean
   interfaces(): Promise<ReadonlySet<string>>
   /** Where packets go that are not for everywhere else. */
   routes(): Promise<readonly AddressRange[]>
@@ -15,19 +13,21 @@ export interface HostNetwork {
 
 export function systemHostNetwork(): HostNetwork {
   return {
-    hasAddress: (name) => (networkInterfaces()[name] ?? []).some(({ family }) => family === 'IPv4'),
     interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
     routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8')),
-    addresses: () => {
-      const found = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
-      return new Set(found.filter(({ family }) => family === 'IPv4').map((each) => each.address))
-    }
+    addresses: () => parseAddresses(readFileSync('/proc/self/net/fib_trie', 'utf8'))
   }
 }
 
 export function parseInterfaces(text: string): ReadonlySet<string> {
   const names = text.split('\n').map((line) => /^\s*([^:\s]+):/.exec(line)?.[1])
   return new Set(names.filter((name) => name !== undefined))
+}
+
+/** An address is a line of its own, what it is for the next. */
+export function parseAddresses(text: string): ReadonlySet<string> {
+  const found = [...text.matchAll(/\|-- ([\d.]+)\n\s+\/32 host LOCAL/g)]
+  return new Set(found.map(([, address = '']) => address))
 }
 
 /**

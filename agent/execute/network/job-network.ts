@@ -1,12 +1,18 @@
-import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
+import {
+  type AddressRange,
+  formatAddress,
+  parseAddress,
+  rangeOf
+} from '../../../protocol/core/address-range.ts'
 import { causeOf, MeshError } from '../../../protocol/core/errors.ts'
 import { SUBNET_TRIES_MAX } from '../../../protocol/core/network-limits.ts'
 import type { EgressProxy } from '../egress/egress-proxy.ts'
 import { proxyVariables } from '../egress/variables.ts'
 import type { Engine } from '../engine.ts'
-import { EngineError, type NetworkBody } from '../engine-types.ts'
+import { type ContainerBody, EngineError, type NetworkBody } from '../engine-types.ts'
 import { bridgeOf, type NetworkedPolicy } from './bridge.ts'
-import type { Firewall, OnLost } from './firewall.ts'
+import type { OnLost } from './firewall.ts'
+import type { Gate, Guarded, RunInside } from './gate.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
 import { besideOpening, hostOpening, type Opening, openingsFor } from './openings.ts'
@@ -22,9 +28,8 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
-  /** Absent for a network that leads nowhere on a host whose rules this agent does not set. */
-  readonly firewall?: Pick<Firewall, 'open' | 'close'> | undefined
-  readonly host: Pick<HostNetwork, 'interfaces' | 'routes' | 'hasAddress'>
+  readonly gate: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'>
+  readonly host: Pick<HostNetwork, 'interfaces' | 'routes' | 'addresses'>
 }
 
 export interface JobNetworkOptions {
@@ -53,6 +58,9 @@ export class JobNetwork {
   env: readonly string[] = []
   readonly #parts: JobNetworkParts
   readonly #options: JobNetworkOptions
+  #gateway = ''
+  /** What opens the way to its proxy. */
+  #place: readonly Opening[] = []
 
   constructor(parts: JobNetworkParts, options: JobNetworkOptions) {
     this.#parts = parts
@@ -61,27 +69,34 @@ export class JobNetwork {
     const { policy, nameServers } = options
     const hasServers = policy === 'internet' || policy === 'open'
     this.nameServers = hasServers ? nameServers : NOBODY
-    this.bridge = bridgeOf(options.policy, options.claimId, parts.firewall !== undefined)
+    this.bridge = bridgeOf(options.policy, options.claimId)
   }
 
-  /** Before the container is made. Throws SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED. */
-  async open(): Promise<void> {
-    const body = await this.#create()
-    await this.#readBack(body)
-    await this.#enforce(false)
+  /** Of the host on its bridge; '' before it is made. */
+  get gateway(): string {
+    return this.#gateway
+  }
+
+  /**
+   * Before the container is made: what it is to be made of in place of `body`. Throws
+   * SANDBOX_FAILED, SANDBOX_DIFFERS, NETWORK_UNENFORCED.
+   */
+  async open(body: ContainerBody): Promise<ContainerBody> {
+    const made = await this.#create()
+    await this.#readBack(made)
+    this.#place = await this.#listen(false)
+    return await this.#parts.gate.open(this.#guarded(), body)
   }
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(): Promise<void> {
-    await this.#enforce(true)
+    this.#place = await this.#listen(true)
+    await this.#parts.gate.adopt(this.#guarded())
   }
 
-  async #enforce(isResumed: boolean): Promise<void> {
-    const { policy, nameServers, onLost, beside: names = [] } = this.#options
-    const openings = openingsFor(policy, this.bridge, nameServers)
-    const proxy = await this.#listen(isResumed)
-    const beside = names.length > 0 ? [besideOpening(this.bridge)] : []
-    await this.#parts.firewall?.open(this.bridge, [...openings, ...proxy, ...beside], onLost)
+  /** Once the container runs, before anything of the job does. Throws NETWORK_UNENFORCED. */
+  async prove(run: RunInside): Promise<void> {
+    await this.#parts.gate.prove(this.#guarded(), run)
   }
 
   /** Opens the way to the proxy, which listens by then: else another's server could be there. */
@@ -100,11 +115,23 @@ export class JobNetwork {
 
   /** Once no container is on it. May be called again, and where there is nothing to remove. */
   async remove(): Promise<void> {
-    const { engine, firewall } = this.#parts
+    const { engine, gate } = this.#parts
     this.#options.proxy?.close()
     const claim = { 'runner-mesh.claim': this.#options.claimId }
+    await gate.leave(this.#guarded())
     for (const { id } of await engine.networks(claim)) await engine.removeNetwork(id)
-    await firewall?.close(this.bridge)
+    await gate.close(this.#guarded())
+  }
+
+  #guarded(): Guarded {
+    const { jobId, name, policy, labels, onLost, beside = [] } = this.#options
+    const { bridge, gateway, nameServers } = this
+    const openings = [
+      ...openingsFor(policy, bridge, this.#options.nameServers),
+      ...this.#place,
+      ...(beside.length > 0 ? [besideOpening(bridge)] : [])
+    ]
+    return { jobId, name, bridge, gateway, policy, openings, nameServers, labels, onLost }
   }
 
   async #create(): Promise<NetworkBody> {
@@ -118,6 +145,8 @@ export class JobNetwork {
       const body = networkBody({ name, bridge: this.bridge, subnet, labels, closed })
       try {
         await engine.createNetwork(body)
+        // Engines take the first one for themselves.
+        this.#gateway = formatAddress(rangeOf(subnet).first + 1)
         return body
       } catch (error) {
         // Another agent of this engine was faster, or a network that is none of ours.
@@ -146,8 +175,9 @@ export class JobNetwork {
       throw new MeshError('SANDBOX_DIFFERS', facts)
     }
     // An engine that takes an option without a word may not act on it.
-    if (asked.Internal && host.hasAddress(this.bridge)) {
-      const cause = `the engine gave ${this.bridge} an address of this host's`
+    const block = asked.IPAM.Config.flatMap(({ Subnet }) => blockOf(Subnet))
+    if (asked.Internal && [...host.addresses()].some((each) => isIn(each, block))) {
+      const cause = `the engine gave this host an address on ${this.bridge}`
       throw new MeshError('NETWORK_UNENFORCED', { cause })
     }
     if ((await host.interfaces()).has(this.bridge)) return
@@ -169,6 +199,11 @@ function blockOf(subnet: string): AddressRange[] {
   const size = 2 ** (32 - Number(prefix))
   const first = address - (address % size)
   return [{ first, last: first + size - 1 }]
+}
+
+function isIn(text: string, blocks: readonly AddressRange[]): boolean {
+  const address = parseAddress(text) ?? Number.NaN
+  return blocks.some(({ first, last }) => first <= address && address <= last)
 }
 
 /** What a network that could not be had says of itself, for a health line. */

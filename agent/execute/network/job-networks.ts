@@ -3,6 +3,7 @@ import {
   abilitiesFor,
   type NetworkAbility,
   type NetworkPolicy,
+  type NetworkRules,
   needsProxy,
   type OfferedNetwork
 } from '../../../protocol/core/network.ts'
@@ -12,11 +13,23 @@ import type { Log } from '../../../protocol/host/log.ts'
 import { type EgressParts, EgressProxy } from '../egress/egress-proxy.ts'
 import type { JobVoice } from '../egress/journal.ts'
 import type { NetworkedPolicy } from './bridge.ts'
-import type { Firewall, OnLost } from './firewall.ts'
+import type { OnLost } from './firewall.ts'
+import type { Gate } from './gate.ts'
 import { JobNetwork, type JobNetworkParts, networkCause } from './job-network.ts'
 
-export interface JobNetworksParts extends JobNetworkParts {
-  readonly firewall: Firewall
+/** One way to keep jobs to their policies. */
+export interface Way {
+  readonly rules: NetworkRules
+  /** What of an owner's offer it can keep. */
+  readonly keeps: readonly OfferedNetwork[]
+  readonly gate: Gate
+}
+
+export interface JobNetworksParts extends Omit<JobNetworkParts, 'gate'> {
+  /** In the order of their trial; the first that proves itself is taken. */
+  readonly ways: readonly Way[]
+  /** Opens it, and rejects where a container on it gets where it must not; see tryNetwork. */
+  readonly tryOut: (network: JobNetwork) => Promise<void>
   readonly egress: EgressParts
   readonly clock: Clock
   readonly log: Log
@@ -36,6 +49,8 @@ export interface NetworkRequest {
   readonly claimId: string
   readonly name: string
   readonly onLost: OnLost
+  /** The runtime that the job asks for; absent for the plain one. */
+  readonly runtime?: string | undefined
   /** Names of the job's services, which are on it as well. */
   readonly beside?: readonly string[] | undefined
   /** What its proxy says in the job's log. */
@@ -50,7 +65,9 @@ type Labels = Readonly<Record<string, string>>
 export class JobNetworks {
   readonly #parts: JobNetworksParts
   readonly #options: JobNetworksOptions
-  #unproven: string | undefined = 'it was not tried yet'
+  #way: Way | undefined
+  /** Why the ways before the one that was taken were not, or all of them. */
+  #failed = 'it was not tried yet'
   #unnamed: string | undefined = 'it was not tried yet'
   #onChange: () => void = () => undefined
   #disarm: (() => void) | undefined
@@ -59,14 +76,14 @@ export class JobNetworks {
   constructor(parts: JobNetworksParts, options: JobNetworksOptions) {
     this.#parts = parts
     this.#options = options
-    parts.firewall.onChange(() => this.#onChange())
+    for (const { gate } of parts.ways) gate.onChange(() => this.#onChange())
   }
 
   /** Nothing until the rules are proven, and while they are lost. */
   get offer(): readonly NetworkAbility[] {
+    const offered = this.#offered()
     if (this.lost !== undefined) return []
-    const { offer } = this.#options
-    return this.#unnamed === undefined ? [...offer, 'names'] : offer
+    return this.#unnamed === undefined ? [...offered, 'names'] : offered
   }
 
   /** Why no job gets hosts by their names here; undefined where they do, or are not offered. */
@@ -76,7 +93,12 @@ export class JobNetworks {
 
   /** Why the host's rules cannot be proven now; undefined where they can. */
   get lost(): string | undefined {
-    return this.#unproven ?? this.#parts.firewall.lost
+    return this.#way === undefined ? this.#failed : this.#way.gate.lost
+  }
+
+  /** What the host's kernel was told by; undefined before it is proven. */
+  get rules(): NetworkRules | undefined {
+    return this.#way?.rules
   }
 
   /** Called when `lost` and `offer` change; one listener. */
@@ -93,59 +115,78 @@ export class JobNetworks {
     request: NetworkRequest,
     labels: Labels
   ): JobNetwork | undefined {
+    const way = this.#way
     const abilities = abilitiesFor(policy)
-    if (this.#unproven !== undefined || abilities.length === 0) return undefined
-    const offer = [...this.#options.offer, ...(this.#unnamed === undefined ? ['names'] : [])]
+    if (way === undefined || abilities.length === 0) return undefined
+    const offer = [...this.#offered(), ...(this.#unnamed === undefined ? ['names'] : [])]
     if (!abilities.every((ability) => offer.includes(ability))) return undefined
-    return this.#network(policy as NetworkedPolicy, request, labels)
+    // A runtime with a network stack of its own sends past what its namespace was told.
+    if (way.rules === 'holder' && request.runtime !== undefined) return undefined
+    // A holder's namespace is its job's alone: what is beside it would be on the bridge without.
+    if (way.rules === 'holder' && (request.beside ?? []).length > 0) return undefined
+    return this.#network(way, policy as NetworkedPolicy, request, labels)
   }
 
   /**
-   * The network of a job with services that may reach nothing else. It has no way out and none to
-   * the host whatever rules there are; those that are in place must only let it be.
-   */
-  closed(request: Omit<NetworkRequest, 'onLost'>, labels: Labels): JobNetwork {
-    const onLost = (): void => undefined
-    return this.#network('none', { ...request, onLost }, labels)
-  }
-
-  /**
-   * Puts the rules in place, and makes and removes networks as jobs get them, one with a proxy
-   * where names are offered; what fails is tried again every NETWORK_PROOF_EVERY_MS.
-   * Resolves after the first try.
+   * Puts the rules in place, and makes, tries and removes networks as jobs get them: one way after
+   * the other until one is proven, and with a proxy where names are offered. What fails is tried
+   * again every NETWORK_PROOF_EVERY_MS until it does not. Resolves after the first round.
    */
   async prove(peerId: string): Promise<void> {
-    this.#unproven = await this.#cause(() => this.#try(peerId, 'internet'))
+    // Not another one later: jobs may be on the networks of the first.
+    this.#way ??= await this.#choose(peerId)
+    const way = this.#way
     if (this.#options.offer.includes('internet')) {
-      const named = (): Promise<void> => this.#try(peerId, 'audit')
-      this.#unnamed = this.#unproven ?? (await this.#cause(named))
+      const named = (): Promise<string | undefined> =>
+        way === undefined ? Promise.resolve(this.#failed) : this.#cause(way, peerId, 'audit')
+      this.#unnamed = await named()
     }
     this.#onChange()
-    if (this.#isStopped || (this.#unproven === undefined && this.unnamed === undefined)) return
+    if (this.#isStopped || (way !== undefined && this.unnamed === undefined)) return
     const again = (): void => void this.prove(peerId)
     this.#disarm = this.#parts.clock.arm(NETWORK_PROOF_EVERY_MS, again)
   }
 
-  async #cause(work: () => Promise<void>): Promise<string | undefined> {
+  async #choose(peerId: string): Promise<Way | undefined> {
+    const failed: string[] = []
+    for (const way of this.#parts.ways) {
+      const cause = await this.#cause(way, peerId, 'internet')
+      if (cause === undefined) {
+        this.#parts.log.info({ rules: way.rules, failed }, 'networks of jobs proven')
+        return way
+      }
+      failed.push(`${way.rules}: ${cause}`)
+    }
+    this.#failed = failed.join('; ')
+    return undefined
+  }
+
+  async #cause(way: Way, peerId: string, policy: NetworkedPolicy): Promise<string | undefined> {
     try {
-      await work()
+      await this.#try(way, peerId, policy)
       return undefined
     } catch (error) {
-      this.#parts.log.warn({ err: error }, 'networks of jobs not proven')
+      this.#parts.log.warn({ rules: way.rules, err: error }, 'networks of jobs not proven')
       return networkCause(error)
     }
   }
 
-  async #try(peerId: string, policy: NetworkedPolicy): Promise<void> {
-    await this.#parts.firewall.check()
+  /** What the owner offers and its way can keep. */
+  #offered(): readonly OfferedNetwork[] {
+    const keeps = this.#way?.keeps ?? []
+    return this.#options.offer.filter((ability) => keeps.includes(ability))
+  }
+
+  async #try(way: Way, peerId: string, policy: NetworkedPolicy): Promise<void> {
+    await way.gate.check()
     const claimId = randomBytes(16).toString('hex')
     const name = `runner-mesh-trial-${claimId.slice(0, 8)}`
     const labels = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
     const onLost = (): void => undefined
     const request = { jobId: 'trial', claimId, name, onLost, voice: SILENT }
-    const trial = this.#network(policy, request, labels)
+    const trial = this.#network(way, policy, request, labels)
     try {
-      await trial.open()
+      await this.#parts.tryOut(trial)
     } finally {
       await trial.remove()
     }
@@ -155,14 +196,20 @@ export class JobNetworks {
   stop(): void {
     this.#isStopped = true
     this.#disarm?.()
-    this.#parts.firewall.stop()
+    for (const { gate } of this.#parts.ways) gate.stop()
   }
 
-  #network(policy: NetworkedPolicy, request: NetworkRequest, labels: Labels): JobNetwork {
+  #network(
+    { gate }: Way,
+    policy: NetworkedPolicy,
+    request: NetworkRequest,
+    labels: Labels
+  ): JobNetwork {
+    const { engine, host, egress } = this.#parts
     const { subnets: pool, nameServers } = this.#options
     const { voice, ...own } = request
-    const { egress } = this.#parts
     const proxy = needsProxy(policy) ? new EgressProxy(egress, { policy, voice }) : undefined
-    return new JobNetwork(this.#parts, { ...own, policy, labels, pool, nameServers, proxy })
+    const options = { ...own, policy, labels, pool, nameServers, proxy }
+    return new JobNetwork({ engine, host, gate }, options)
   }
 }

@@ -6,8 +6,11 @@ import { SETS } from './ruleset.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** What `nft -j list table` says of our table. Throws where the text is not what it writes. */
-export function parseTable(text: string): TableView {
+/**
+ * What `nft -j list table` says of our table, with openings of devices that begin with `prefix`.
+ * Throws where the text is not what it writes.
+ */
+export function parseTable(text: string, prefix: string = BRIDGE_PREFIX): TableView {
   const { nftables } = JSON.parse(text) as { readonly nftables: readonly Json[] }
   const objects = nftables.filter((object) => !('metainfo' in object))
   const bare = objects.map((object) => stripped(object))
@@ -15,7 +18,7 @@ export function parseTable(text: string): TableView {
   return {
     fingerprint,
     rules: objects.filter((object) => 'rule' in object).length,
-    openings: objects.flatMap((object) => openingsOf(object['set'] as Json | undefined))
+    openings: objects.flatMap((object) => openingsOf(object['set'] as Json | undefined, prefix))
   }
 }
 
@@ -31,16 +34,25 @@ function stripped(object: Json): unknown {
   )
 }
 
-function openingsOf(set: Json | undefined): readonly Opening[] {
+/** By its number where a host has no `/etc/protocols`. */
+const PROTOCOLS = new Map<unknown, Opening['protocol']>([
+  ['tcp', 'tcp'],
+  ['udp', 'udp'],
+  [6, 'tcp'],
+  [17, 'udp']
+])
+
+function openingsOf(set: Json | undefined, prefix: string): readonly Opening[] {
   if (set === undefined || !hasOpenings(set)) return []
   const isBeside = set['name'] === 'same'
   const where = set['name'] === 'hostok' ? ({ host: true } as const) : {}
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
     const concat = element['concat'] as readonly unknown[] | undefined
-    const [bridge, block, protocol, ports] = concat ?? []
-    if (typeof bridge !== 'string' || !bridge.startsWith(BRIDGE_PREFIX)) return []
+    const [bridge, block, number, ports] = concat ?? []
+    const protocol = PROTOCOLS.get(number)
+    if (typeof bridge !== 'string' || !bridge.startsWith(prefix)) return []
     if (isBeside) return block === bridge ? [besideOpening(bridge)] : []
-    if (protocol !== 'tcp' && protocol !== 'udp') return []
+    if (protocol === undefined) return []
     return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports), ...where }]
   })
 }

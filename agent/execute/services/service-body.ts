@@ -1,6 +1,8 @@
 import type { ServiceSpec } from '../../../protocol/core/run.ts'
 import { SERVICE_LABEL } from '../engine-events.ts'
 import type { ContainerBody } from '../engine-types.ts'
+import { onNetwork } from '../network/gate.ts'
+import type { JobNetwork } from '../network/job-network.ts'
 import {
   containerBody,
   type Profile,
@@ -17,15 +19,16 @@ import { withSecretMounts } from '../secret-mounts.ts'
  */
 export function serviceBody(
   profile: Profile,
-  request: SandboxRequest & { readonly network: NonNullable<SandboxRequest['network']> },
+  request: SandboxRequest,
   service: ServiceSpec,
-  host: SandboxHost
+  host: SandboxHost,
+  network: Pick<JobNetwork, 'name' | 'nameServers'>
 ): ContainerBody {
-  const made = containerBody(withoutWorkspace(profile), request, host)
+  const made = onNetwork(containerBody(withoutWorkspace(profile), request, host), network)
   const body: ContainerBody = {
     ...made,
     Labels: { ...made.Labels, [SERVICE_LABEL]: service.name },
-    NetworkingConfig: { EndpointsConfig: { [request.network.mode]: { Aliases: [service.name] } } }
+    NetworkingConfig: { EndpointsConfig: { [network.name]: { Aliases: [service.name] } } }
   }
   return service.secrets.length === 0 ? body : withSecretMounts(body, request.volume, host.userBase)
 }

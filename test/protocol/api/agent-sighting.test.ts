@@ -20,6 +20,7 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: null },
+    networks: { offered: [], rules: null },
     capacity: { cpu: 4, memoryBytes: 2 ** 33, jobs: 4 },
     free: { cpu: 1.5, memoryBytes: 2 ** 30, jobs: 3 },
     diskFreeBytes: 2 ** 30,

@@ -4,7 +4,11 @@ import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
-import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
+import {
+  NETWORK_RULES,
+  type NetworkAbility,
+  type NetworkPolicy
+} from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { JobSpec, Manifest, RunOrigin, ServiceSpec } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
@@ -215,6 +219,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     version: names,
     platforms: some(fc.record({ name: names, native: fc.boolean() })),
     networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open', 'names']),
+    networkRules: option(fc.constantFrom(...NETWORK_RULES)),
     labels: dictionaries,
     isolation: fc.record({ offered: levels, required: option(levels) }),
     builder: option(fc.constant(true)),

@@ -5,15 +5,13 @@ const CLAIM = '0a1b2c3d'.repeat(4)
 
 test("a bridge's name says its policy, and fits what Linux takes", () => {
   expect(bridgeOf('internet', CLAIM)).toBe('rmji0a1b2c3d')
-  expect(bridgeOf('none', CLAIM)).toBe('rmjn0a1b2c3d')
   expect(bridgeOf('open', CLAIM)).toBe('rmju0a1b2c3d')
   expect(bridgeOf({ allow: ['1.2.3.4:80'] }, CLAIM)).toBe('rmja0a1b2c3d')
   expect(bridgeOf('internet', CLAIM).length).toBeLessThan(16)
   expect(bridgeOf('internet', CLAIM).startsWith(BRIDGE_PREFIX)).toBe(true)
 })
 
-test('a bridge without rules of this agent has a name that no rules are for', () => {
-  const name = bridgeOf('none', CLAIM, false)
-  expect(name).toBe('rmsn0a1b2c3d')
-  expect(name.startsWith(BRIDGE_PREFIX)).toBe(false)
+test('a bridge that leads nowhere has a name that no rules are for', () => {
+  expect(bridgeOf('none', CLAIM)).toBe('rmsn0a1b2c3d')
+  expect(bridgeOf('none', CLAIM).startsWith(BRIDGE_PREFIX)).toBe(false)
 })

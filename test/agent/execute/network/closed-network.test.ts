@@ -1,8 +1,13 @@
 import { expect, test } from 'vitest'
-import type { NetworkBody, NetworkView } from '../../../../agent/execute/engine-types.ts'
+import type {
+  ContainerBody,
+  NetworkBody,
+  NetworkView
+} from '../../../../agent/execute/engine-types.ts'
 import { JobNetwork } from '../../../../agent/execute/network/job-network.ts'
 
 const CLAIM = '0a1b2c3d'.repeat(4)
+const BODY = {} as ContainerBody
 const INHIBIT = 'com.docker.network.bridge.inhibit_ipv4'
 
 /** A network that leads nowhere, of an engine that changes what it is asked for by `change`. */
@@ -19,21 +24,27 @@ function closed(change: Partial<NetworkView> = {}, hasAddress = false) {
     networks: async () => made,
     removeNetwork: async () => made.splice(0).length > 0
   }
+  /** As an engine gives it to the host that makes the bridge. */
+  const taken = (): string =>
+    (made[0]?.subnets[0] ?? '').replace(/(\d+)\/26$/, (_, last) => `${Number(last) + 1}`)
   const host = {
     interfaces: async () => new Set(['rmsn0a1b2c3d']),
-    hasAddress: () => hasAddress,
+    addresses: () => new Set(['127.0.0.1', ...(hasAddress ? [taken()] : [])]),
     routes: async () => []
   }
+  const nothing = (): Promise<void> => Promise.resolve()
+  const rest = { adopt: nothing, prove: nothing, leave: nothing, close: nothing }
+  const gate = { ...rest, open: async () => BODY }
   const labels = { 'runner-mesh.claim': CLAIM }
   const onLost = (): void => undefined
   const own = { jobId: 'J.0', claimId: CLAIM, name: 'n', policy: 'none' as const, labels, onLost }
   const options = { ...own, pool: '10.213.0.0/16', nameServers: ['1.1.1.1'] }
-  return { made, network: new JobNetwork({ engine, host }, options) }
+  return { made, network: new JobNetwork({ engine, host, gate }, options) }
 }
 
-test('a network without rules leads nowhere, and asks names of nobody', async () => {
+test('a closed network leads nowhere, and asks names of nobody', async () => {
   const { made, network } = closed()
-  await network.open()
+  await network.open(BODY)
   expect(network.bridge).toBe('rmsn0a1b2c3d')
   expect(network.nameServers).toEqual(['240.0.0.1'])
   expect(made).toMatchObject([{ internal: true, options: { [INHIBIT]: 'true' } }])
@@ -42,9 +53,9 @@ test('a network without rules leads nowhere, and asks names of nobody', async ()
 })
 
 test('an engine that gives its bridge an address all the same is not believed', async () => {
-  await expect(closed({}, true).network.open()).rejects.toMatchObject({
+  await expect(closed({}, true).network.open(BODY)).rejects.toMatchObject({
     code: 'NETWORK_UNENFORCED',
-    message: expect.stringContaining("an address of this host's")
+    message: expect.stringContaining('this host an address on rmsn0a1b2c3d')
   })
 })
 
@@ -52,5 +63,5 @@ test.each([
   ['leads out', { internal: false }],
   ['has lost the option', { options: { 'com.docker.network.bridge.name': 'rmsn0a1b2c3d' } }]
 ])('a network that %s is refused', async (_what, change) => {
-  await expect(closed(change).network.open()).rejects.toMatchObject({ code: 'SANDBOX_DIFFERS' })
+  await expect(closed(change).network.open(BODY)).rejects.toMatchObject({ code: 'SANDBOX_DIFFERS' })
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import {
+  parseAddresses,
   parseInterfaces,
   parseRoutes,
   systemHostNetwork
@@ -27,4 +28,24 @@ test('routes are read as blocks, without those for everywhere else', () => {
 test("this process's own namespace has a loopback", async () => {
   expect(await systemHostNetwork().interfaces()).toContain('lo')
   expect(Array.isArray(await systemHostNetwork().routes())).toBe(true)
+})
+
+test("addresses are the host's own, each once, and no networks", () => {
+  const text = [
+    'Main:',
+    '  +-- 0.0.0.0/0 3 0 5',
+    '     |-- 10.0.0.0',
+    '        /24 link UNICAST',
+    '        |-- 10.0.0.7',
+    '           /32 host LOCAL',
+    '        |-- 10.0.0.255',
+    '           /32 link BROADCAST',
+    '     |-- 127.0.0.0',
+    '        /8 host LOCAL',
+    'Local:',
+    '        |-- 10.0.0.7',
+    '           /32 host LOCAL',
+    ''
+  ].join('\n')
+  expect([...parseAddresses(text)]).toEqual(['10.0.0.7'])
 })

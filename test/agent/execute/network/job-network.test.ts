@@ -1,15 +1,18 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
+  type ContainerBody,
   EngineError,
   type NetworkBody,
   type NetworkView
 } from '../../../../agent/execute/engine-types.ts'
+import type { Guarded } from '../../../../agent/execute/network/gate.ts'
 import { JobNetwork } from '../../../../agent/execute/network/job-network.ts'
-import { type Opening, openingKey } from '../../../../agent/execute/network/openings.ts'
+import { openingKey } from '../../../../agent/execute/network/openings.ts'
 import { rangeOf } from '../../../../protocol/core/address-range.ts'
 
 const CLAIM = '0a1b2c3d'.repeat(4)
 const BRIDGE = 'rmja0a1b2c3d'
+const BODY = { HostConfig: { Mounts: [] } } as unknown as ContainerBody
 const POLICY = { allow: ['1.2.3.4:80'] }
 
 let made: NetworkView[]
@@ -59,18 +62,25 @@ beforeEach(() => {
       return made.length < before
     }
   }
-  const firewall = {
-    open: async (bridge: string, openings: readonly Opening[]) =>
-      void opened.push([bridge, openings.map(openingKey)]),
-    close: async (bridge: string) => void closed.push(bridge)
+  const gate = {
+    open: async ({ bridge, openings }: Guarded, body: ContainerBody) => {
+      opened.push([bridge, openings.map(openingKey)])
+      return body
+    },
+    adopt: async ({ bridge, openings }: Guarded) => {
+      opened.push([bridge, openings.map(openingKey)])
+    },
+    prove: async () => undefined,
+    leave: async () => void closed.push(`leave ${made.length}`),
+    close: async ({ bridge }: Guarded) => void closed.push(bridge)
   }
   const host = {
-    hasAddress: () => false,
     interfaces: async () => interfaces,
-    routes: async () => [rangeOf('10.213.0.0/17')]
+    routes: async () => [rangeOf('10.213.0.0/17')],
+    addresses: () => new Set<string>()
   }
   const labels = { 'runner-mesh.peer': 'p', 'runner-mesh.claim': CLAIM }
-  const parts = { engine, firewall, host }
+  const parts = { engine, gate, host }
   const options = {
     ...{ jobId: 'J.0', claimId: CLAIM, name: 'runner-mesh-j.0', policy: POLICY, labels },
     ...{ pool: '10.213.0.0/16', nameServers: ['1.1.1.1'], onLost: () => undefined }
@@ -92,7 +102,7 @@ beforeEach(() => {
 
 describe("a job's network", () => {
   test('is a bridge whose name says its policy, in a subnet that no route of the host has', async () => {
-    await network.open()
+    await network.open(BODY)
 
     expect(made).toMatchObject([{ name: 'runner-mesh-j.0', ipv6: false, attachable: false }])
     expect(made[0]?.options['com.docker.network.bridge.name']).toBe(BRIDGE)
@@ -102,12 +112,12 @@ describe("a job's network", () => {
 
   test('gets another subnet where somebody was faster, but not for ever', async () => {
     refusals = 15
-    await network.open()
+    await network.open(BODY)
     expect(made).toHaveLength(1)
 
     await network.remove()
     refusals = 16
-    await expect(network.open()).rejects.toMatchObject({ code: 'SANDBOX_FAILED' })
+    await expect(network.open(BODY)).rejects.toMatchObject({ code: 'SANDBOX_FAILED' })
     expect(made).toEqual([])
   })
 
@@ -118,7 +128,7 @@ describe("a job's network", () => {
     ['option com.docker.network.bridge.name', { options: {} }]
   ])('opens nothing where the engine made its %s otherwise', async (name, made) => {
     change = made
-    await expect(network.open()).rejects.toMatchObject({
+    await expect(network.open(BODY)).rejects.toMatchObject({
       code: 'SANDBOX_DIFFERS',
       message: expect.stringContaining(`its network's ${name} is`)
     })
@@ -127,30 +137,31 @@ describe("a job's network", () => {
 
   test('opens nothing where its bridge is in another namespace than the rules', async () => {
     interfaces.delete(BRIDGE)
-    await expect(network.open()).rejects.toMatchObject({ code: 'NETWORK_UNENFORCED' })
+    await expect(network.open(BODY)).rejects.toMatchObject({ code: 'NETWORK_UNENFORCED' })
     expect(opened).toEqual([])
   })
 
   test('opens nothing where another network has its claim', async () => {
-    await network.open()
+    await network.open(BODY)
     opened = []
-    await expect(network.open()).rejects.toThrow('the engine has 2 of this claim')
+    await expect(network.open(BODY)).rejects.toThrow('the engine has 2 of this claim')
     expect(opened).toEqual([])
   })
 
   test('is gone after its removal, which may be called again', async () => {
-    await network.open()
+    await network.open(BODY)
     await network.remove()
     await network.remove()
 
     expect(made).toEqual([])
-    expect(closed).toEqual([BRIDGE, BRIDGE])
+    // Whatever holds it is gone before it is, and its rules only after it.
+    expect(closed).toEqual(['leave 1', BRIDGE, 'leave 0', BRIDGE])
   })
 })
 
 describe('the network of a job with names', () => {
   test('has a proxy on its bridge before the way to it is open, and its steps know where', async () => {
-    await named.open()
+    await named.open(BODY)
 
     expect(proxied).toEqual([`begun in ${made[0]?.subnets[0]}`])
     expect(opened).toEqual([
@@ -171,7 +182,7 @@ describe('the network of a job with names', () => {
   })
 
   test('gets its proxy again where another process had opened it', async () => {
-    await named.open()
+    await named.open(BODY)
     await named.adopt()
     expect(proxied.at(-1)).toBe(`resumed in ${made[0]?.subnets[0]}`)
     expect(opened).toHaveLength(2)
@@ -180,7 +191,7 @@ describe('the network of a job with names', () => {
   test('opens nothing where its proxy cannot listen, or its network is gone', async () => {
     await expect(named.adopt()).rejects.toThrow('its network is gone')
     place = undefined
-    await expect(named.open()).rejects.toMatchObject({
+    await expect(named.open(BODY)).rejects.toMatchObject({
       code: 'SANDBOX_FAILED',
       message: expect.stringContaining('EADDRINUSE')
     })
@@ -188,7 +199,7 @@ describe('the network of a job with names', () => {
   })
 
   test('ends its proxy before its bridge goes', async () => {
-    await named.open()
+    await named.open(BODY)
     await named.remove()
     expect(proxied.at(-1)).toBe('closed')
     expect(made).toEqual([])

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { NetworkBody } from '../../../../agent/execute/engine-types.ts'
+import type { ContainerBody, NetworkBody } from '../../../../agent/execute/engine-types.ts'
 import { Firewall } from '../../../../agent/execute/network/firewall.ts'
+import type { JobNetwork } from '../../../../agent/execute/network/job-network.ts'
 import { JobNetworks } from '../../../../agent/execute/network/job-networks.ts'
+import { RulesGate } from '../../../../agent/execute/network/rules-gate.ts'
 import { NETWORK_PROOF_EVERY_MS } from '../../../../protocol/core/network-limits.ts'
 import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
@@ -14,6 +16,8 @@ const REQUEST = {
   voice: VOICE
 }
 const NAMED = { allow: ['a.example:443'] }
+
+const BODY = { HostConfig: { Mounts: [] } } as unknown as ContainerBody
 
 let broken: boolean
 let bodies: NetworkBody[]
@@ -44,10 +48,10 @@ function networksIn(subnets: string): JobNetworks {
     remove: async () => undefined
   }
   const host = {
-    hasAddress: () => false,
     interfaces: async () =>
       new Set(bodies.map(({ Options }) => Options['com.docker.network.bridge.name'] ?? '')),
-    routes: async () => []
+    routes: async () => [],
+    addresses: () => new Set<string>()
   }
   const engine = {
     createNetwork: async (body: NetworkBody) => {
@@ -67,7 +71,10 @@ function networksIn(subnets: string): JobNetworks {
       throw new Error('nobody is called')
     }
   }
-  const made = new JobNetworks({ engine, firewall, host, egress, clock, log }, options)
+  const keeps = ['internet', 'private', 'open'] as const
+  const ways = [{ rules: 'nft' as const, keeps, gate: new RulesGate(firewall) }]
+  const tryOut = async (network: JobNetwork) => void (await network.open(BODY))
+  const made = new JobNetworks({ engine, ways, host, tryOut, egress, clock, log }, options)
   made.onChange(() => changes.push(made.offer))
   return made
 }
@@ -94,7 +101,7 @@ test('nothing is offered before the rules are proven, and then what the owner of
 test('a proof that fails is tried again until it does not', async () => {
   await networks.prove('peer')
   await clock.advance(5 * NETWORK_PROOF_EVERY_MS)
-  expect([networks.offer, networks.lost]).toEqual([[], 'nft is not installed'])
+  expect([networks.offer, networks.lost]).toEqual([[], 'nft: nft is not installed'])
   expect(networks.networkOf('internet', REQUEST, {})).toBeUndefined()
 
   broken = false

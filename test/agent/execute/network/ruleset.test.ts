@@ -94,8 +94,8 @@ test('what is beside a job on its bridge is let through before any policy, and n
   expect(beside).toBeGreaterThan(rules.indexOf('meta nfproto ipv6 drop'))
   expect(beside).toBeLessThan(rules.findIndex((rule) => rule.includes('goto')))
   expect(rules.some((rule) => rule.includes('rmjn'))).toBe(false)
-  expect(elementText('add', [besideOpening('rmjn00000000'), one])).toEqual([
+  expect(elementText('add', [besideOpening('rmji00000000'), one])).toEqual([
     'add element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80 }',
-    'add element inet runner_mesh same { "rmjn00000000" . "rmjn00000000" }'
+    'add element inet runner_mesh same { "rmji00000000" . "rmji00000000" }'
   ])
 })

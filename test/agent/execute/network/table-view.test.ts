@@ -55,6 +55,13 @@ test('elements are read as they are written', () => {
   expect(parseTable(listing({ elem, set: 'special4' })).openings).toEqual([])
 })
 
+test('a protocol is known by its number, too, where a host has no names of them', () => {
+  const elem = [{ concat: ['rmja0a1b2c3d', '1.2.3.4', 17, 53] }]
+  expect(parseTable(listing({ elem })).openings.map(openingKey)).toEqual([
+    'rmja0a1b2c3d 1.2.3.4/32 udp 53-53'
+  ])
+})
+
 test('an element of no bridge of a job is not passed on to a command', () => {
   const elem = [{ concat: ['eth0" }; flush ruleset; #', '1.2.3.4', 'tcp', 80] }]
   expect(parseTable(listing({ elem })).openings).toEqual([])
@@ -65,8 +72,8 @@ test('text that is no listing throws', () => {
 })
 
 test('bridges with services are read as they are written, and make no other rules', () => {
-  const same = [{ concat: ['rmjn0a1b2c3d', 'rmjn0a1b2c3d'] }, { concat: ['rmjn0a1b2c3d', 'eth0'] }]
+  const same = [{ concat: ['rmji0a1b2c3d', 'rmji0a1b2c3d'] }, { concat: ['rmji0a1b2c3d', 'eth0'] }]
   const view = parseTable(listing({ same }))
-  expect(view.openings).toEqual([besideOpening('rmjn0a1b2c3d')])
+  expect(view.openings).toEqual([besideOpening('rmji0a1b2c3d')])
   expect(view.fingerprint).toBe(parseTable(listing({})).fingerprint)
 })

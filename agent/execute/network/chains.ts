@@ -1,0 +1,148 @@
+import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+import { BRIDGE_PREFIX } from './bridge.ts'
+import type { FilterView } from './filter-view.ts'
+import type { Opening } from './openings.ts'
+
+/** What bridges may reach beside their policy, one rule each. */
+export const LIST = 'RUNNER-MESH-LIST'
+/** What of the host they may reach: each its own proxy. */
+export const HOST = 'RUNNER-MESH-HOST'
+export const IN = 'RUNNER-MESH-IN'
+const FROM = 'RUNNER-MESH-FROM'
+const INTERNET = 'RUNNER-MESH-INTERNET'
+const ALLOW = 'RUNNER-MESH-ALLOW'
+const MAIL = 'RUNNER-MESH-MAIL'
+const OPEN = 'RUNNER-MESH-OPEN'
+const TO = 'RUNNER-MESH-TO'
+
+/** Chains of the host's that ours are hooked into; no other is changed. */
+const PLACES = ['INPUT', 'FORWARD', 'DOCKER-USER'] as const
+
+const MINE = `${BRIDGE_PREFIX}+`
+/** In their order at the top of a chain of the host's. */
+export const HOOKS = {
+  input: [`-i ${MINE} -j ${IN}`],
+  forward: [`-i ${MINE} -j ${FROM}`, `-o ${MINE} -j ${TO}`]
+} as const
+
+export type Family = 'IPv4' | 'IPv6'
+type Chains = readonly (readonly [name: string, rules: readonly string[]])[]
+
+const ANSWERS = '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN'
+const BRIDGED = '-m physdev --physdev-is-bridged -j RETURN'
+const MAIL_PORT = '-p tcp -m tcp --dport 25'
+
+/**
+ * RETURN leaves the packet to the host's own rules, as `accept` of a table of nft's does. Policies
+ * are gone to (`-g`): with `-j` their RETURN would come back to FROM, and fall into its last rule.
+ */
+const CHAINS: Readonly<Record<Family, Chains>> = {
+  IPv4: [
+    [IN, [ANSWERS, `-g ${HOST}`]],
+    [HOST, ['-j DROP']],
+    [
+      FROM,
+      [
+        // Never leaves its bridge: from a job to its services.
+        BRIDGED,
+        ANSWERS,
+        '-m conntrack --ctstate INVALID -j DROP',
+        // A port that a neighbour has published, whichever address of the host it was asked at.
+        '-m conntrack --ctstate DNAT -j DROP',
+        `-i ${BRIDGE_PREFIX}i+ -g ${INTERNET}`,
+        `-i ${BRIDGE_PREFIX}a+ -g ${ALLOW}`,
+        `-i ${BRIDGE_PREFIX}u+ -g ${OPEN}`,
+        '-j DROP'
+      ]
+    ],
+    [
+      INTERNET,
+      [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), `${MAIL_PORT} -j DROP`]
+    ],
+    [ALLOW, [`-d ${LINK_LOCAL} -j DROP`, `${MAIL_PORT} -g ${MAIL}`, `-g ${LIST}`]],
+    // Whoever writes the job writes the list: mail goes to addresses that are not public alone.
+    [MAIL, [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), '-j DROP']],
+    [OPEN, [`-d ${LINK_LOCAL} -j DROP`]],
+    [LIST, ['-j DROP']],
+    [TO, [BRIDGED, ANSWERS, '-j DROP']]
+  ],
+  IPv6: [IN, FROM, TO].map((name) => [name, ['-j DROP']])
+}
+
+/** Names of our chains in a family. */
+export function chainsOf(family: Family): readonly string[] {
+  return CHAINS[family].map(([name]) => name)
+}
+
+/** Rules that a family has once all are in place, with its hooks and without openings. */
+export function rulesOf(family: Family): number {
+  const own = CHAINS[family].reduce((sum, [, rules]) => sum + rules.length, 0)
+  return own + HOOKS.input.length + HOOKS.forward.length
+}
+
+/**
+ * Our chains and hooks in place of what `found` has of them, as one input of `iptables-restore
+ * --noflush`: a chain that is declared is emptied, and all of it is there at once.
+ */
+export function restoreText(
+  family: Family,
+  found: FilterView,
+  openings: readonly Opening[]
+): string {
+  const chains = CHAINS[family]
+  const stale = PLACES.flatMap((place) => {
+    return found
+      .rulesOf(place)
+      .filter(isHook)
+      .map((rule) => `-D ${place} ${rule}`)
+  })
+  return text([
+    ...chains.map(([name]) => `:${name} - [0:0]`),
+    ...chains.flatMap(([name, rules]) => [
+      ...openings.filter((each) => chainOf(each) === name).map(appended),
+      ...rules.map((rule) => `-A ${name} ${rule}`)
+    ]),
+    ...stale,
+    ...hooksAt('INPUT', HOOKS.input),
+    ...hooksAt('FORWARD', HOOKS.forward),
+    // The engine puts its jump to this one back to the top with each network that it makes.
+    ...(found.has('DOCKER-USER') ? hooksAt('DOCKER-USER', HOOKS.forward) : [])
+  ])
+}
+
+/** Before the last rule of each list, which drops. */
+export function addText(openings: readonly Opening[]): string {
+  return text(openings.map((each) => `-I ${chainOf(each)} 1 ${openingRule(each)}`))
+}
+
+export function removeText(openings: readonly Opening[]): string {
+  return text(openings.map((each) => `-D ${chainOf(each)} ${openingRule(each)}`))
+}
+
+function chainOf({ host }: Opening): string {
+  return host === true ? HOST : LIST
+}
+
+function appended(opening: Opening): string {
+  return `-A ${chainOf(opening)} ${openingRule(opening)}`
+}
+
+function hooksAt(place: string, hooks: readonly string[]): readonly string[] {
+  return hooks.map((hook, index) => `-I ${place} ${index + 1} ${hook}`)
+}
+
+function isHook(rule: string): boolean {
+  const hooks: readonly string[] = [...HOOKS.input, ...HOOKS.forward]
+  return hooks.includes(rule)
+}
+
+function openingRule({ bridge, address, prefix, protocol, ports }: Opening): string {
+  const { first, last } = ports
+  const range = first === last ? String(first) : `${first}:${last}`
+  const to = `-d ${address}/${prefix} -i ${bridge}`
+  return `${to} -p ${protocol} -m ${protocol} --dport ${range} -j RETURN`
+}
+
+function text(lines: readonly string[]): string {
+  return ['*filter', ...lines, 'COMMIT', ''].join('\n')
+}
