@@ -14,6 +14,8 @@ import type { Engine } from './execute/engine.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
+import type { HostDoor } from './policy/host-door.ts'
+import { hostPolicyOf } from './policy/policy-settings.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { networkProblems } from './probe/probe.ts'
 
@@ -28,6 +30,8 @@ export interface AgentParts {
   readonly host: HostProfile
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined
+  /** Closed outside its owner's hours, and while the host is busy. */
+  readonly door: HostDoor
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock
@@ -73,6 +77,7 @@ export function offerOf({ host, settings, networks }: AgentParts): Offer {
       return networks?.offer ?? []
     },
     isolation: host.isolation,
+    policy: hostPolicyOf(settings.policy),
     // Known once it was tried.
     get builder() {
       return host.offersBuilder()

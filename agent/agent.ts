@@ -2,8 +2,7 @@ import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
 import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
-import type { Capacity } from '../protocol/core/advertisement.ts'
-import { freeOf } from '../protocol/core/capacity.ts'
+import { freeOf, NO_ROOM } from '../protocol/core/capacity.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import { SECRETS_REQUEST_MS_MAX } from '../protocol/core/secret-limits.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -61,7 +60,6 @@ const GREET_AFTER_MS = 1_200
 const LOG_REQUEST_MS_MAX = 10_000
 /** Time that feeds get to bring the last lines to the gateway when the agent stops. */
 const FEED_GRACE_MS = 3_000
-const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 
 /** One agent, put together: the only place that knows all of its rooms. */
 export class Agent implements Supervised {
@@ -146,6 +144,7 @@ export class Agent implements Supervised {
       secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
+      isOpen: () => parts.door.closing === undefined,
       onHeld: (change) => this.#life.tell(change)
     })
     const { isTrying } = host
@@ -172,18 +171,14 @@ export class Agent implements Supervised {
       this.#advertiser.changed()
       this.#claimer.consider()
     })
-    this.#lifeline.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
-    this.#parts.disk.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
-    this.#parts.networks?.onChange(() => {
-      this.#advertiser.changed()
-      this.#claimer.consider()
-    })
+    const { disk, door, networks } = this.#parts
+    for (const part of [this.#lifeline, disk, networks, door]) {
+      part?.onChange(() => {
+        this.#advertiser.changed()
+        this.#claimer.consider()
+      })
+    }
+    door.start()
     await this.#lifeline.start()
     const candidates = await removeLeftovers(this.#recovery())
     this.#claimer.expect(candidates)
@@ -213,6 +208,7 @@ export class Agent implements Supervised {
     this.#leaving = true
     this.#life.tell({ kind: 'drain' })
     this.#quit.abort()
+    this.#parts.door.stop()
     await this.#claimer.stop()
     await this.#reaper.stop()
     this.#parts.networks?.stop()
@@ -232,6 +228,7 @@ export class Agent implements Supervised {
   async abandon(): Promise<void> {
     this.#failed.abort()
     this.#quit.abort()
+    this.#parts.door.stop()
     this.#claimer.quit()
     this.#advertiser.silence()
     this.#parts.networks?.stop()
@@ -290,22 +287,19 @@ export class Agent implements Supervised {
   }
 
   async #statement(): Promise<Statement> {
-    const { settings, host, key } = this.#parts
+    const { settings, host, key, door } = this.#parts
+    const { closing } = door
     return {
       peerId: key.peerId,
       name: settings.name,
       boot: this.#member.boot,
       state: this.#life.state,
       version: VERSION,
-      platforms: host.platforms,
-      labels: settings.labels,
-      networks: this.#parts.networks?.offer ?? [],
+      ...offerOf(this.#parts),
       networkRules: this.#parts.networks?.rules,
-      isolation: host.isolation,
-      builder: host.offersBuilder(),
-      capacity: host.capacity,
+      closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
-      free: this.#hasRoom ? freeOf(this.#claimer.ledger) : NO_ROOM,
+      free: this.#hasRoom && closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
       engine: host.engine.version,
       jobs: this.#claimer.heldJobs
@@ -344,6 +338,7 @@ export class Agent implements Supervised {
       problems: () => [
         ...this.#lifeline.problems(),
         ...hostProblems(this.#parts),
+        ...this.#parts.door.problems(),
         ...this.#claimer.problems(),
         ...keyLines(this.#member.sharedKeys())
       ],

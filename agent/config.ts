@@ -10,6 +10,8 @@ import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
 import { JOB_SUBNET_BITS, NAME_SERVERS_MAX } from '../protocol/core/network-limits.ts'
 import { isNeverReachable } from '../protocol/core/special-ranges.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
+import { policySchema } from './policy/policy-settings.ts'
+import { sizeSchema } from './size-setting.ts'
 
 /** Networks that nobody routes: an owner may give them to jobs. */
 const PRIVATE = ['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.168.0.0/16']
@@ -23,13 +25,6 @@ export const nameSchema = z
   .regex(MEMBER_NAME, 'use letters, digits, dot, dash and underscore')
 
 export const addressSchema = z.string().regex(MEMBER_ADDRESS, 'use /ip4/ADDRESS/tcp/PORT')
-
-const size = z.union([z.number().int().positive(), z.string()]).transform((value, context) => {
-  const bytes = typeof value === 'number' ? value : parseSize(value)
-  if (bytes !== undefined) return bytes
-  context.addIssue({ code: 'custom', message: 'use a size such as 512MiB or 8GiB' })
-  return z.NEVER
-})
 
 const percent = z.number().int().min(1).max(99)
 const nameServer = z.string().refine(isReachable, 'use an IPv4 address that a job may reach')
@@ -59,7 +54,7 @@ export const agentSettingsSchema = z.strictObject({
   capacity: z
     .strictObject({
       cpu: z.number().positive().max(4_096).optional(),
-      memory: size.optional(),
+      memory: sizeSchema.optional(),
       jobs: z.number().int().positive().max(1_024).optional()
     })
     .default({}),
@@ -88,6 +83,8 @@ export const agentSettingsSchema = z.strictObject({
       message: 'use less than cleanAbove'
     })
     .prefault({}),
+  /** What the owner of this host lets run here, and when. */
+  policy: policySchema,
   gossip: z.boolean().default(true),
   /** Who starts the guardian: this agent, or a unit of its own. */
   lifeline: z.enum(['own', 'external']).default('own'),
@@ -131,22 +128,4 @@ function isPool(text: string): boolean {
   const range = blockRange(number, Number(prefix))
   if (range === undefined || Number(prefix) > JOB_SUBNET_BITS) return false
   return PRIVATE.some((block) => holdsRange(rangeOf(block), range))
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  TB: 1e12,
-  KIB: 2 ** 10,
-  MIB: 2 ** 20,
-  GIB: 2 ** 30,
-  TIB: 2 ** 40
-}
-
-function parseSize(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?i?B)$/i.exec(text.trim())
-  const unit = UNITS[match?.[2]?.toUpperCase() ?? '']
-  return match === null || unit === undefined ? undefined : Math.floor(Number(match[1]) * unit)
 }

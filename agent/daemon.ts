@@ -21,6 +21,7 @@ import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
+import { openDoor } from './policy/open-door.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
 import { tryNetwork } from './probe/network-trial.ts'
 import { probeHost } from './probe/probe.ts'
@@ -89,6 +90,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       images,
       host,
       networks,
+      door: openDoor({ clock, log }, settings.policy),
       book,
       invites,
       clock,

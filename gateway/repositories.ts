@@ -1,6 +1,6 @@
 import { MeshError } from '../protocol/core/errors.ts'
+import { matchesGlob } from '../protocol/core/glob.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
-import { matchesGlob } from '../protocol/pipeline/glob.ts'
 import { type GatewaySettings, type RepositorySettings, secretPath } from './config.ts'
 import { cloneKey } from './hooks/clone-url.ts'
 import type { ForgeName, HookSecret, NamedRepository } from './hooks/forge-hook.ts'

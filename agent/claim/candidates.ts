@@ -1,11 +1,13 @@
 import type { Capacity } from '../../protocol/core/advertisement.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
+import { jobOriginOf, refusalsOf } from '../../protocol/core/host-policy.ts'
 import { CLAIM_RANK_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, rankOf } from '../../protocol/core/placement.ts'
 import type { Digest } from '../../protocol/core/ports.ts'
 import { fits, lacksRoom, type Offer } from '../../protocol/core/requirements.ts'
+import type { Manifest } from '../../protocol/core/run.ts'
 
 /** From this many of the oldest jobs a freed agent picks: not all freed agents the same one. */
 const OLDEST_CHOICES = 3
@@ -64,6 +66,16 @@ export function watchable(
   return [...jobs.slice(from), ...jobs.slice(0, from)]
 }
 
+/**
+ * True where the agent's owner does not take the job, by what its gateway has signed. Asked right
+ * before a claim: the owner has the last word, whatever a board or an advertisement says.
+ */
+export function isRefused({ spec }: BoardJob, manifest: Manifest, { policy }: Offer): boolean {
+  if (policy === undefined) return false
+  const signed = { spec: manifest.jobs[spec.index] ?? spec, trust: manifest.trust }
+  return refusalsOf({ ...signed, origin: jobOriginOf(manifest) }, policy).length > 0
+}
+
 /** Milliseconds to wait before a claim: the best placed agent goes first, the next ones follow. */
 export function waitMs(
   job: BoardJob,
@@ -72,7 +84,8 @@ export function waitMs(
   parts: { readonly digest: Digest; readonly claimDelayMs: number; readonly draw: () => number }
 ): number {
   const lastHolder = job.state?.lease?.holder ?? job.state?.history.at(-1)?.holder
-  const placing = { jobId: job.jobId, spec: job.spec, trust: job.trust, lastHolder }
+  const { jobId, spec, trust, origin } = job
+  const placing = { jobId, spec, trust, origin, lastHolder }
   // Without gossip nobody hears anybody: everyone is first then, and the register decides.
   const others = agents.filter((view) => view.advertisement.peerId !== own.peerId)
   const alone = others.every((view) => view.observed === 'offline')

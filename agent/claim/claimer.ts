@@ -1,11 +1,11 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import { freeOf, type Ledger, release, reserve } from '../../protocol/core/capacity.ts'
+import { freeOf, type Ledger, NO_ROOM, release, reserve } from '../../protocol/core/capacity.ts'
 import { causeOf } from '../../protocol/core/errors.ts'
 import { footprintOf } from '../../protocol/core/footprint.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
-import { claimable, type Own, waitMs, watchable } from './candidates.ts'
+import { claimable, isRefused, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'
@@ -18,8 +18,10 @@ import { type Problem, Rests } from './rests.ts'
 export interface ClaimerParts extends HolderParts {
   /** What this agent offers: fixed by its probe but for `networks`, which may go and come. */
   readonly offer: Offer
-  /** True while new jobs may be claimed. */
+  /** True while new jobs may be claimed, and those of others ended that nobody can run again. */
   mayClaim(): boolean
+  /** False while the owner lets no new job begin here: outside the hours, or on a busy host. */
+  isOpen(): boolean
   /** A job was taken or has ended: state and room have changed. */
   onHeld(change: { readonly kind: 'job_taken' | 'job_ended'; readonly jobId: string }): void
 }
@@ -154,7 +156,8 @@ export class Claimer {
 
   #own(): Own {
     const { registers, offer } = this.#parts
-    return { peerId: registers.peerId, offer, free: freeOf(this.#ledger) }
+    const free = this.#parts.isOpen() ? freeOf(this.#ledger) : NO_ROOM
+    return { peerId: registers.peerId, offer, free }
   }
 
   #waitMs(job: BoardJob): number {
@@ -213,6 +216,10 @@ export class Claimer {
     if (job === undefined || !this.#mayClaim(jobId)) return
     const phase = job.state?.phase ?? 'queued'
     if (phase !== 'queued' && phase !== 'leased') return
+    const { board } = this.#parts.registers
+    const manifest = board.run(job.runId)?.sealed.announcement.manifest
+    if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
+    if (!this.#parts.isOpen()) return this.#noRoom(job)
     // Room is set aside before the claim: two claims in flight must never share one slot.
     const reservation = reserve(this.#ledger, jobId, footprintOf(job.spec))
     if (reservation.kind !== 'reserved') return this.#noRoom(job)

@@ -37,7 +37,7 @@ export function renderStatus(
 function peerRow(peer: PeerView, console: Console, form: StatusForm): string[] {
   return [
     peer.self ? `${peer.name} *` : peer.name,
-    console.paint(colourOf(peer.state), peer.state),
+    stateCell(peer, console),
     jobsCell(peer),
     platformCell(peer),
     labelsCell(peer),
@@ -72,9 +72,28 @@ function colourOf(state: PeerView['state']): Colour {
   return state === 'offline' ? 'dim' : 'yellow'
 }
 
+/** One that is closed is up, and takes nothing. */
+function stateCell({ state, closing }: PeerView, console: Console): string {
+  const isUp = state === 'idle' || state === 'busy'
+  if (!isUp || closing === null) return console.paint(colourOf(state), state)
+  return console.paint('yellow', state === 'idle' ? 'closed' : `${state}, closed`)
+}
+
 function jobsCell(peer: PeerView): string {
   if (peer.capacity === null) return '-'
   return `${peer.jobsRunning ?? '?'}/${peer.capacity.jobs}`
+}
+
+/** What its owner takes; nothing where that is everything. */
+function policyRows({ policy }: PeerView): [string, string][] {
+  if (policy === null) return []
+  const { pinned, trustedOnly, ...lists } = policy
+  const parts = Object.entries(lists)
+    .filter(([, patterns]) => patterns.length > 0)
+    .map(([name, patterns]) => `${name} ${patterns.join(' ')}`)
+  if (pinned) parts.push('images by digest only')
+  if (trustedOnly) parts.push('no untrusted runs')
+  return [['takes only', parts.join('; ')]]
 }
 
 function platformCell(peer: PeerView): string {
@@ -138,9 +157,11 @@ export function renderPeer(view: PeerView): string {
     ['peer', peer.peerId],
     ['roles', peer.roles.join(' ')],
     ['state', peer.state],
+    ...(peer.closing === null ? [] : [['closed', peer.closing.text] as [string, string]]),
     ['addresses', peer.addresses.join(' ') || '-'],
     ['platforms', platformsOf(peer)],
     ['labels', labelsCell(peer)],
+    ...policyRows(peer),
     ['capacity', capacity],
     ['free', freeCell(peer)],
     ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],

@@ -1,6 +1,6 @@
+import { matchesGlob } from '../../protocol/core/glob.ts'
 import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
-import { matchesGlob } from '../../protocol/pipeline/glob.ts'
 
 /** Which runs and jobs may have a secret; an empty list of branches or images allows them all. */
 export interface SecretRules {

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import type { Capacity } from '../core/advertisement.ts'
+import type { Closing } from '../core/closing.ts'
+import type { HostPolicy } from '../core/host-policy.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
 import { NETWORK_ABILITIES, NETWORK_RULES } from '../core/network.ts'
 import type { AgentView } from '../core/observation.ts'
@@ -22,6 +24,22 @@ export const capacitySchema = z.strictObject({
 
 const levelSchema = z.enum(ISOLATION_LEVELS)
 
+const patternsSchema = z.array(z.string())
+
+const policySchema = z
+  .strictObject({
+    repositories: patternsSchema,
+    refs: patternsSchema,
+    events: patternsSchema,
+    authors: patternsSchema,
+    images: patternsSchema,
+    registries: patternsSchema,
+    pinned: z.boolean(),
+    trustedOnly: z.boolean()
+  })
+  .nullable()
+  .describe("what the agent's owner takes; an empty list takes all, as null does")
+
 /** What one member knows of an agent: its state as seen from here, and what it advertises. */
 export const agentSightingShape = {
   state: agentStateSchema,
@@ -39,6 +57,11 @@ export const agentSightingShape = {
     })
     .nullable()
     .describe('that jobs may have there; `rules` is what keeps them to it'),
+  policy: policySchema,
+  closing: z
+    .strictObject({ by: z.enum(['hours', 'load']), text: z.string() })
+    .nullable()
+    .describe('why no new job begins there for now, though the agent is up'),
   capacity: capacitySchema.nullable(),
   free: capacitySchema.nullable(),
   diskFreeBytes: z.number().int().nullable(),
@@ -67,6 +90,8 @@ export function agentSighting(
     isolation: ad === undefined ? null : isolationDocument(ad.isolation),
     networks:
       ad === undefined ? null : { offered: [...ad.networks], rules: ad.networkRules ?? null },
+    policy: policyDocument(ad?.policy),
+    closing: closingDocument(ad?.closing),
     capacity: ad === undefined ? null : capacityDocument(ad.capacity),
     free: ad === undefined ? null : capacityDocument(ad.free),
     diskFreeBytes: ad?.diskFreeBytes ?? null,
@@ -80,6 +105,24 @@ export function agentSighting(
 
 function isolationDocument({ offered, required }: Isolation) {
   return { offered, required: required ?? null }
+}
+
+function policyDocument(policy: HostPolicy | undefined): AgentSighting['policy'] {
+  if (policy === undefined) return null
+  const { repositories, refs, events, authors, images, registries, ...flags } = policy
+  return {
+    repositories: [...repositories],
+    refs: [...refs],
+    events: [...events],
+    authors: [...authors],
+    images: [...images],
+    registries: [...registries],
+    ...flags
+  }
+}
+
+function closingDocument(closing: Closing | undefined): AgentSighting['closing'] {
+  return closing === undefined ? null : { by: closing.by, text: closing.text }
 }
 
 function capacityDocument({ cpuMilli, memoryBytes, jobs }: Capacity) {

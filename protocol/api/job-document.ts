@@ -20,7 +20,7 @@ export function jobContext(sources: Sources): JobContext {
   const queue = board
     .openJobs()
     .filter((job) => (job.state?.phase ?? 'queued') === 'queued')
-    .map(({ jobId, spec, trust }) => ({ jobId, spec, trust }))
+    .map(({ jobId, spec, trust, origin }) => ({ jobId, spec, trust, origin }))
   const agents = board.agents(clock.bootMs())
   return { board, roster: sources.roster(), agents, queue, wallMs: clock.wallMs() }
 }

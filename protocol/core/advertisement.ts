@@ -1,4 +1,6 @@
 import type { AgentState } from './agent-state.ts'
+import type { Closing } from './closing.ts'
+import type { HostPolicy } from './host-policy.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
 import type { NetworkAbility, NetworkRules } from './network.ts'
@@ -32,6 +34,10 @@ export interface Advertisement {
   /** What keeps jobs to them; absent where nothing is proven. */
   readonly networkRules?: NetworkRules | undefined
   readonly isolation: Isolation
+  /** Undefined where the host's owner takes whatever fits. */
+  readonly policy: HostPolicy | undefined
+  /** Set while the owner's hours or the host's load keep new jobs away. */
+  readonly closing: Closing | undefined
   /** Whether jobs that build images may run here; absent is no. */
   readonly builder?: boolean | undefined
   readonly capacity: Capacity

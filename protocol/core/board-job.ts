@@ -1,3 +1,4 @@
+import type { JobOrigin } from './host-policy.ts'
 import type { JobState } from './job.ts'
 import type { Stage } from './messages.ts'
 import type { JobSpec } from './run.ts'
@@ -9,6 +10,7 @@ export interface BoardJob {
   readonly runId: string
   readonly spec: JobSpec
   readonly trust: Trust
+  readonly origin: JobOrigin
   /** Undefined while the job's register is not known to be created: queued. */
   readonly state: JobState | undefined
   /** Of the register that the job has now: its run's, or where a stop-sign has sent it. */

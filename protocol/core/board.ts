@@ -1,5 +1,6 @@
 import type { Advertisement } from './advertisement.ts'
 import type { BoardJob } from './board-job.ts'
+import { jobOriginOf } from './host-policy.ts'
 import { isTerminal, type JobState } from './job.ts'
 import {
   formatCursor,
@@ -73,11 +74,13 @@ export class Board {
       this.#drop(runId, known)
     }
     if (!this.#makeRoom()) return false
+    const { trust } = manifest
+    const origin = jobOriginOf(manifest)
     const jobs = manifest.jobs.map((spec, index): BoardJob => {
       const state = undefined
       const fresh = { state, stage: undefined, changedAtMs: wallMs, holderSinceMs: undefined }
-      const { trust } = manifest
-      return { jobId: jobIdOf(runId, index), runId, spec, trust, witnessEpoch, ...fresh }
+      const jobId = jobIdOf(runId, index)
+      return { jobId, runId, spec, trust, origin, witnessEpoch, ...fresh }
     })
     this.#runs.set(runId, { sealed, firstSeenMs: wallMs, jobs, open: jobs.length })
     this.#order.add({ issuedAtMs, runId })

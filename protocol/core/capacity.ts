@@ -14,6 +14,8 @@ export type Reservation =
   | { readonly kind: 'held'; readonly ledger: Ledger }
   | { readonly kind: 'full'; readonly ledger: Ledger }
 
+export const NO_ROOM: Capacity = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
+
 export function ledgerOf(capacity: Capacity): Ledger {
   return { capacity, held: new Map() }
 }

@@ -1,7 +1,7 @@
 import { QUEUE_AHEAD_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import { isCandidate } from './placement.ts'
-import { fits, type Unmet, type Wanted } from './requirements.ts'
+import { fits, POLICY, type Unmet, type Wanted } from './requirements.ts'
 
 export type ConditionKind =
   | 'no_agent'
@@ -52,6 +52,8 @@ export function conditionOf(
 
 function noMatch(job: Wanted, agents: readonly AgentView[]): Condition {
   const lacks = agents.map((view) => ({ view, unmet: fits(job, view.advertisement) }))
+  const refusing = lacks.filter(({ unmet }) => unmet.every(isPolicy))
+  if (refusing.length > 0) return refused(refusing)
   // An agent that is gone is a poor hint: it counts only among those that lack equally little.
   lacks.sort(
     (a, b) =>
@@ -66,12 +68,43 @@ function noMatch(job: Wanted, agents: readonly AgentView[]): Condition {
       'it will not resolve by itself'
     return { kind: 'no_match', line, resolves: false, closest: { peerId, name, unmet }, ahead: 0 }
   }
-  const wants = unmet.map((each) => phrase(each, each.wanted)).join(', ')
-  const offers = unmet.map((each) => phrase(each, each.offered)).join(', ')
+  const lacking = unmet.filter((each) => !isPolicy(each))
+  const wants = lacking.map((each) => phrase(each, each.wanted)).join(', ')
+  const offers = lacking.map((each) => phrase(each, each.offered)).join(', ')
+  const owner = lacking.length < unmet.length ? `; its owner does not take ${refusals(unmet)}` : ''
   const line =
-    `no agent fits; closest is ${name} with ${offers}, but the job needs ${wants}; ` +
+    `no agent fits; closest is ${name} with ${offers}, but the job needs ${wants}${owner}; ` +
     'it will not resolve by itself'
   return { kind: 'no_match', line, resolves: false, closest: { peerId, name, unmet }, ahead: 0 }
+}
+
+interface Lacking {
+  readonly view: AgentView
+  readonly unmet: readonly Unmet[]
+}
+
+/** Only the owners of hosts stand in the way: whoever reads it knows whom to ask. */
+function refused(refusing: readonly Lacking[]): Condition {
+  const names = refusing.map(({ view, unmet }) => {
+    return `${view.advertisement.name} does not take ${refusals(unmet)}`
+  })
+  const whose = names.length === 1 ? "its owner's policy" : "their owners' policies"
+  const line = `no agent takes it: ${listed(names)} (${whose}); it will not resolve by itself`
+  const [first] = refusing
+  const { peerId, name } = first?.view.advertisement ?? { peerId: '', name: '' }
+  const closest = { peerId, name, unmet: first?.unmet ?? [] }
+  return { kind: 'no_match', line, resolves: false, closest, ahead: 0 }
+}
+
+function isPolicy({ requirement }: Unmet): boolean {
+  return requirement === POLICY
+}
+
+function refusals(unmet: readonly Unmet[]): string {
+  return unmet
+    .filter(isPolicy)
+    .map(({ wanted }) => wanted)
+    .join(' and ')
 }
 
 /** True where the job would fit somewhere, but for its word on emulation. */
@@ -81,11 +114,12 @@ function isForbidden(job: Wanted, agents: readonly AgentView[]): boolean {
 }
 
 function unavailable(fitting: readonly AgentView[]): Condition {
-  const states = fitting.map((view) => `${view.advertisement.name} is ${view.observed}`)
+  const states = fitting.map(stateOf)
   // Who paused, drained or stopped an agent must undo it; the rest passes.
-  const resolves = fitting.some(
-    (view) => view.observed === 'starting' || view.observed === 'suspect'
-  )
+  const resolves = fitting.some(({ observed, advertisement }) => {
+    if (observed === 'idle' || observed === 'busy') return advertisement.closing !== undefined
+    return observed === 'starting' || observed === 'suspect'
+  })
   const outlook = resolves ? 'it starts when one is back' : 'it will not resolve by itself'
   const line = `no agent that fits takes jobs: ${listed(states)}; ${outlook}`
   return { kind: 'unavailable', line, resolves, closest: undefined, ahead: 0 }
@@ -104,13 +138,17 @@ function awaiting(
     const line = `a claim is due from ${names}${ahead > 0 ? `, ${aheadText(ahead)}` : ''}`
     return { kind: 'awaiting_claim', line, ...common }
   }
-  const closed = fitting
-    .filter((view) => !takesJobs(view))
-    .map((view) => `${view.advertisement.name} is ${view.observed}`)
+  const closed = fitting.filter((view) => !takesJobs(view)).map(stateOf)
   const names = listed(open.map((view) => view.advertisement.name))
   const others = closed.length > 0 ? `, ${listed(closed)}` : ''
   const line = `no room on ${names}${others}; ${aheadText(ahead)}, it starts when room is free`
   return { kind: 'no_capacity', line, ...common }
+}
+
+function stateOf({ advertisement, observed }: AgentView): string {
+  const { name, closing } = advertisement
+  const isUp = observed === 'idle' || observed === 'busy'
+  return `${name} is ${isUp && closing !== undefined ? `closed (${closing.text})` : observed}`
 }
 
 function countAhead(

@@ -32,5 +32,6 @@ export function observe(sighting: Sighting, nowMs: number): ObservedState {
 
 /** True for an agent that takes new jobs, as far as this observer knows. */
 export function takesJobs(view: AgentView): boolean {
-  return view.observed === 'idle' || view.observed === 'busy'
+  const isUp = view.observed === 'idle' || view.observed === 'busy'
+  return isUp && view.advertisement.closing === undefined
 }

@@ -1,5 +1,6 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
 import { footprintOf } from './footprint.ts'
+import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
 import { type Isolation, lacksIsolation } from './isolation.ts'
 import { abilitiesFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
@@ -10,7 +11,7 @@ import type { Trust } from './trust.ts'
 export interface Unmet {
   /**
    * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`, `builder`;
-   * for lacking room `free slot` and so on.
+   * for lacking room `free slot` and so on; `policy` for what the agent's owner does not take.
    */
   readonly requirement: string
   readonly wanted: string
@@ -20,24 +21,27 @@ export interface Unmet {
 /** The part of an advertisement that never changes with load. */
 export type Offer = Pick<
   Advertisement,
-  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'builder'
+  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'policy' | 'builder'
 >
 
 /** A job with what its run says of it. */
 export interface Wanted {
   readonly spec: JobSpec
   readonly trust: Trust
+  readonly origin: JobOrigin
 }
 
 /** What the agent lacks to ever run the job; empty when it fits. */
-export function fits({ spec, trust }: Wanted, offer: Offer): readonly Unmet[] {
+export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
+  const { spec, trust } = wanted
   return [
     ...unmetPlatform(spec, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(trust, offer.isolation),
     ...unmetNetwork(spec.network, offer.networks),
-    ...unmetBuilder({ spec, trust }, offer.builder)
+    ...unmetPolicy(wanted, offer.policy),
+    ...unmetBuilder(wanted, offer.builder)
   ]
 }
 
@@ -106,6 +110,16 @@ function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[])
   const wanted = lacking.join(', ')
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
+}
+
+/** The requirement that no host can be set up for: its owner says no. */
+export const POLICY = 'policy'
+
+function unmetPolicy(wanted: Wanted, policy: HostPolicy | undefined): Unmet[] {
+  if (policy === undefined) return []
+  return refusalsOf(wanted, policy).map((refused) => {
+    return { requirement: POLICY, wanted: refused, offered: 'refused by its owner' }
+  })
 }
 
 function unmetBuilder({ spec, trust }: Wanted, offered = false): Unmet[] {

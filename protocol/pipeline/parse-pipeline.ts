@@ -1,7 +1,7 @@
+import { matchesGlob } from '../core/glob.ts'
 import { PIPELINE_JOBS_BYTES_MAX } from '../core/limits.ts'
 import type { JobSpec, ManifestError } from '../core/run.ts'
 import { readDocument } from './document.ts'
-import { matchesGlob } from './glob.ts'
 import { problemsOf } from './issues.ts'
 import { jobSpecs } from './jobs.ts'
 import { inOrder, type Problem, toManifestError } from './problem.ts'

@@ -9,7 +9,7 @@ import {
   RENEW_ITEMS_MAX
 } from '../core/limits.ts'
 import type { NetworkAbility, NetworkRules } from '../core/network.ts'
-import { messageCodec } from './codec.ts'
+import { loose, messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
   bytesOf,
@@ -20,9 +20,17 @@ import {
   lineOrNone,
   list,
   need,
+  optional,
   peerId
 } from './fields.ts'
 import * as wire from './generated/gossip.ts'
+import {
+  closingFromWire,
+  closingToWire,
+  HOST_POLICY_LIMITS,
+  policyFromWire,
+  policyToWire
+} from './host-policy-parts.ts'
 import { checkLabel } from './job-spec-parts.ts'
 import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
@@ -65,21 +73,25 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     platforms: PLATFORMS_MAX,
     labels: LABELS_MAX,
     jobs: RENEW_ITEMS_MAX,
-    networks: NETWORKS_MAX
+    networks: NETWORKS_MAX,
+    policy: HOST_POLICY_LIMITS
   },
   bytesMax: GOSSIP_BYTES_MAX,
-  toWire: (ad) => ({
-    ...same(ad),
-    boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
-    state: states.toWire(ad.state),
-    networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
-    ...(ad.networkRules === undefined ? {} : { networkRules: rules.toWire(ad.networkRules) }),
-    labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
-    isolation: isolationToWire(ad.isolation),
-    builder: ad.builder === true,
-    capacity: capacity(ad.capacity),
-    free: capacity(ad.free)
-  }),
+  toWire: (ad) =>
+    loose<wire.Advertisement>({
+      ...same(ad),
+      boot: bytesOf(ad.boot, BOOT_BYTES, 'boot'),
+      state: states.toWire(ad.state),
+      networks: list(ad.networks, NETWORKS_MAX, 'networks', abilities.toWire),
+      networkRules: optional(ad.networkRules, rules.toWire),
+      labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
+      isolation: isolationToWire(ad.isolation),
+      builder: ad.builder === true,
+      policy: optional(ad.policy, policyToWire),
+      closing: optional(ad.closing, closingToWire),
+      capacity: capacity(ad.capacity),
+      free: capacity(ad.free)
+    }),
   fromWire: (message) => ({
     ...same(message),
     boot: hexOf(message.boot, BOOT_BYTES, 'boot'),
@@ -89,6 +101,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       message.networkRules === undefined ? undefined : rules.fromWire(message.networkRules),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
+    policy: optional(message.policy, policyFromWire),
+    closing: optional(message.closing, closingFromWire),
     ...(message.builder ? { builder: true } : {}),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
@@ -112,6 +126,8 @@ type Converted =
   | 'networkRules'
   | 'labels'
   | 'isolation'
+  | 'policy'
+  | 'closing'
   | 'builder'
   | 'capacity'
   | 'free'

@@ -15,6 +15,8 @@ const STATEMENT: Statement = {
   networks: [],
   labels: {},
   isolation: { offered: 'runc', required: undefined },
+  policy: undefined,
+  closing: undefined,
   capacity: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
   free: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
   diskFreeBytes: 1,

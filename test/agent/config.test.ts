@@ -49,6 +49,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     isolation: {},
     builder: 'off',
     images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
+    policy: { pinned: false, untrusted: 'take' },
     gossip: true,
     lifeline: 'own',
     logLevel: 'info'
@@ -67,6 +68,7 @@ test.each<[keyof AgentSettings, string, [string, string] | undefined, unknown]>(
   ['engine', '/run/other.sock', ['MESH_ENGINE', '/run/other.sock'], '/run/other.sock'],
   ['busybox', '/opt/busybox', ['MESH_BUSYBOX', '/opt/busybox'], '/opt/busybox'],
   ['images', '{ pull: never, cleanAbove: 50, cleanTo: 9 }', undefined, NEVER],
+  ['policy', '{ untrusted: refuse }', undefined, { pinned: false, untrusted: 'refuse' }],
   ['gossip', 'false', ['MESH_GOSSIP', 'false'], false],
   ['lifeline', 'external', ['MESH_LIFELINE', 'external'], 'external'],
   ['logLevel', 'debug', ['MESH_LOG_LEVEL', 'debug'], 'debug'],

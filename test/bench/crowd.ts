@@ -37,6 +37,7 @@ const OFFER = {
   networks: [],
   labels: {},
   isolation: { offered: 'runc' as const, required: undefined },
+  policy: undefined,
   capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, jobs: SLOTS }
 }
 
@@ -218,7 +219,8 @@ class CrowdAgent {
       engine: '',
       jobs: this.#claimer.heldJobs,
       sentAtMs: 0,
-      leaving: false
+      leaving: false,
+      closing: undefined
     }
   }
 }
@@ -242,6 +244,7 @@ function claimerOf(scene: Scene, registers: Registers, onHeld: () => void): Clai
     offer: OFFER,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     mayClaim: () => true,
+    isOpen: () => true,
     onHeld
   })
 }

@@ -144,7 +144,8 @@ export class SimAgent {
       engine: '',
       jobs: [],
       sentAtMs: 0,
-      leaving: false
+      leaving: false,
+      closing: undefined
     } as const
     board().foldAdvertisement(body, process.nowMs)
     network.gossip(process, { kind: 'advertisement', body })

@@ -177,6 +177,7 @@ function offerOf(slots: number) {
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: {},
     isolation: { offered: 'runc' as const, required: undefined },
+    policy: undefined,
     networks: [],
     capacity
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
+import type { JobOrigin } from '../../protocol/core/host-policy.ts'
 import type { JobOpBody, JobState, Outcome } from '../../protocol/core/job.ts'
 import { reduceJob } from '../../protocol/core/job-reducer.ts'
 import type { LinkState } from '../../protocol/core/observation.ts'
@@ -28,6 +29,14 @@ export function sampleSpec(patch: Partial<JobSpec> = {}): JobSpec {
   }
 }
 
+export const SAMPLE_ORIGIN: JobOrigin = {
+  repository: 'team/kernel',
+  url: 'https://git.example/team/kernel',
+  event: 'push',
+  ref: 'refs/heads/main',
+  author: 'lena'
+}
+
 const ROOM: Capacity = { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 2 }
 
 export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
@@ -42,6 +51,8 @@ export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
     networks: [],
     labels: {},
     isolation: { offered: 'runc', required: undefined },
+    policy: undefined,
+    closing: undefined,
     capacity: ROOM,
     free: ROOM,
     diskFreeBytes: 100 * GIB,

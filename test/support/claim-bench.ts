@@ -6,8 +6,10 @@ import type { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import type { Survivor } from '../../agent/execute/executor.ts'
 import type { OwnedClaims } from '../../agent/execute/reaping.ts'
 import type { AttemptLog } from '../../agent/logs/attempt-log.ts'
+import type { HostPolicy } from '../../protocol/core/host-policy.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { Offer } from '../../protocol/core/requirements.ts'
 import type { JobSpec, Manifest, SealedAnnouncement } from '../../protocol/core/run.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import type { AttemptRecord, AttemptStore } from '../../protocol/store/attempt-store.ts'
@@ -132,13 +134,14 @@ export class MemoryAttempts implements AttemptStore {
 
 export interface ClaimBench {
   readonly claimer: Claimer
+  readonly offer: Offer
   readonly attempts: OpenAttempts
   readonly records: MemoryAttempts
   /** One an attempt, in the order in which they were opened. */
   readonly deadlines: RecordingDeadline[]
   /** Set: what happens to lease folders. */
   readonly folders: { openTrouble: Error | undefined; removeTrouble: Error | undefined }
-  order: { mayClaim: boolean }
+  order: { mayClaim: boolean; isOpen: boolean; policy: HostPolicy | undefined }
   readonly changes: string[]
 }
 
@@ -150,6 +153,7 @@ export function claimBench(
     readonly peerId: string
     readonly jobs?: number
     readonly requireIsolation?: IsolationLevel
+    readonly policy?: HostPolicy
     readonly boot?: string
     /** Those of the process before. */
     readonly records?: MemoryAttempts
@@ -160,9 +164,19 @@ export function claimBench(
   const changes: string[] = []
   const deadlines: RecordingDeadline[] = []
   const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
-  const order = { mayClaim: true }
+  const order: ClaimBench['order'] = { mayClaim: true, isOpen: true, policy: options.policy }
   const registers = mesh.member(options.peerId, options.boot ?? '0123456789abcdef', clock)
   const log = silentLog()
+  const offer: Offer = {
+    platforms: [{ name: 'linux/amd64', native: true }],
+    networks: [],
+    labels: {},
+    isolation: { offered: 'runc', required: options.requireIsolation },
+    get policy() {
+      return order.policy
+    },
+    capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
+  }
   let ids = 0
   const claimer = new Claimer({
     registers,
@@ -189,18 +203,13 @@ export function claimBench(
       deadlines.push(deadline)
       return deadline as unknown as DeadlineFile
     },
-    offer: {
-      platforms: [{ name: 'linux/amd64', native: true }],
-      networks: [],
-      labels: {},
-      isolation: { offered: 'runc', required: options.requireIsolation },
-      capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
-    },
+    offer,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     mayClaim: () => order.mayClaim,
+    isOpen: () => order.isOpen,
     onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
   })
-  return { claimer, attempts, records, deadlines, folders, order, changes }
+  return { claimer, offer, attempts, records, deadlines, folders, order, changes }
 }
 
 /** Its process is killed: it neither renews nor gives anything back. */

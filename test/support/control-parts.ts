@@ -50,6 +50,8 @@ export function advertisement(name: string, more: Partial<Advertisement> = {}): 
     networks: [],
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: undefined },
+    policy: undefined,
+    closing: undefined,
     capacity: { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 4 },
     free: { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 4 },
     diskFreeBytes: GIB,

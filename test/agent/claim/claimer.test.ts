@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { isRefused } from '../../../agent/claim/candidates.ts'
+import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import { claimBench, killBench, runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { OneRegister } from '../../support/one-register.ts'
@@ -15,6 +17,17 @@ beforeEach(() => {
   mesh = new OneRegister()
   clock = new FakeClock()
 })
+
+const TAKES_ALL: HostPolicy = {
+  repositories: [],
+  refs: [],
+  events: [],
+  authors: [],
+  images: [],
+  registries: [],
+  pinned: false,
+  trustedOnly: false
+}
 
 type Bench = ReturnType<typeof claimBench>
 const bench = (peerId: string, jobs = 2): Bench => claimBench(mesh, clock, { peerId, jobs })
@@ -43,6 +56,49 @@ describe('an agent with room', () => {
     onyx.attempts.end(0)
     await until(clock, () => held(onyx) === 3)
     expect(mesh.states.size).toBe(3)
+  })
+
+  test("leaves jobs to others that its own owner does not take, whatever anybody's board says", async () => {
+    mesh.addRun(runWith(RUN, 1))
+    const policy = { ...TAKES_ALL, repositories: ['other/*'] }
+    const choosy = claimBench(mesh, clock, { peerId: 'onyx', policy })
+    choosy.claimer.consider()
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect([held(choosy), mesh.states.size]).toEqual([0, 0])
+
+    const plain = bench('basalt')
+    plain.claimer.consider()
+    await until(clock, () => held(plain) === 1)
+  })
+
+  test('asks its owner again right before a claim, whatever made it a candidate', async () => {
+    mesh.addRun(runWith(RUN, 1))
+    const onyx = bench('onyx')
+    onyx.claimer.consider()
+    onyx.order.policy = { ...TAKES_ALL, authors: ['nobody'] }
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect([held(onyx), mesh.states.size]).toEqual([0, 0])
+  })
+
+  test('claims nothing while its owner has closed it, what runs goes on, and all goes on once it opens', async () => {
+    mesh.addRun(runWith(RUN, 2))
+    const onyx = bench('onyx', 1)
+    onyx.claimer.consider()
+    await until(clock, () => held(onyx) === 1)
+
+    onyx.order.isOpen = false
+    onyx.claimer.consider()
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect(onyx.claimer.heldJobs).toEqual([onyx.attempts.inputs[0]?.jobId])
+    onyx.attempts.end(0)
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect([held(onyx), onyx.claimer.heldJobs]).toEqual([1, []])
+    const [first] = onyx.attempts.inputs
+    expect(mesh.states.get(first?.jobId ?? '')?.phase).toBe('succeeded')
+
+    onyx.order.isOpen = true
+    onyx.claimer.consider()
+    await until(clock, () => held(onyx) === 2)
   })
 
   test('leaves untrusted jobs to others where its owner wants more for them than it has', async () => {
@@ -220,4 +276,27 @@ describe('stopping', () => {
     await until(clock, () => held(basalt) === 1)
     expect(basalt.attempts.inputs[0]).toMatchObject({ epoch: 2, attempt: 1, givenBack: 1 })
   })
+})
+
+test('right before a claim the owner is asked about what the gateway has signed, not the board', () => {
+  const { manifest } = runWith(RUN, 1).announcement
+  mesh.addRun(runWith(RUN, 1))
+  const job = mesh.member('onyx', '0123456789abcdef', clock).board.job(JOB)
+  if (job === undefined) throw new Error('the job is on the board')
+  // A board that was led to show another repository, image and trust.
+  const told = {
+    ...job,
+    spec: { ...job.spec, image: 'docker.io/library/good' },
+    origin: { ...job.origin, repository: 'good' }
+  }
+  const { offer } = bench('onyx')
+  const takes = (policy: Partial<HostPolicy>, signed = manifest): boolean =>
+    !isRefused(told, signed, { ...offer, policy: { ...TAKES_ALL, ...policy } })
+
+  expect(takes({ repositories: ['good'] })).toBe(false)
+  expect(takes({ repositories: ['team'] })).toBe(true)
+  expect(takes({ images: ['docker.io/library/good'] })).toBe(false)
+  expect(takes({ images: ['docker.io/library/x'] })).toBe(true)
+  expect(takes({ trustedOnly: true })).toBe(true)
+  expect(takes({ trustedOnly: true }, { ...manifest, trust: 'untrusted' })).toBe(false)
 })

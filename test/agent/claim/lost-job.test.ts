@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { waitMs } from '../../../agent/claim/candidates.ts'
 import type { BoardJob } from '../../../protocol/core/board-job.ts'
-import { sampleRun, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
+import { SAMPLE_ORIGIN, sampleRun, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
 import { claimBench, GIB, killBench, runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { claim, create, jobAfter, release } from '../../support/job-ops.ts'
@@ -107,6 +107,32 @@ describe('a job whose holder is lost', () => {
     expect(mesh.states.get(JOB)?.outcome?.reason).toBe('agent_lost')
     expect(onyx.attempts.inputs.map(({ jobId }) => jobId)).not.toContain(JOB)
   })
+
+  test('is left by an agent that its owner has closed, until it opens', async () => {
+    await kill(await holder())
+    const onyx = bench('onyx')
+    onyx.order.isOpen = false
+    mesh.tellBoards(clock)
+    onyx.claimer.consider()
+    expect(await seconds(80, onyx, () => onyx.attempts.inputs.length > 0)).toBe(false)
+
+    onyx.order.isOpen = true
+    onyx.claimer.consider()
+
+    expect(await seconds(3, onyx, () => onyx.attempts.inputs.length === 1)).toBe(true)
+  })
+
+  test('on its last attempt is ended by an agent that its owner has closed', async () => {
+    mesh.attemptsMax = 1
+    await kill(await holder())
+    const onyx = bench('onyx')
+    onyx.order.isOpen = false
+    mesh.tellBoards(clock)
+    onyx.claimer.consider()
+
+    expect(await seconds(80, onyx, () => phase() === 'errored')).toBe(true)
+    expect(onyx.attempts.inputs).toEqual([])
+  })
 })
 
 describe('a job that only the lost host fits', () => {
@@ -158,6 +184,7 @@ describe('the turn of an agent', () => {
     networks: [],
     labels: {},
     isolation: { offered: 'runc' as const, required: undefined },
+    policy: undefined,
     capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: 2 }
   }
 
@@ -168,6 +195,7 @@ describe('the turn of an agent', () => {
       runId,
       spec: sampleSpec(),
       trust: 'trusted',
+      origin: SAMPLE_ORIGIN,
       state,
       witnessEpoch: 1,
       stage: undefined,

@@ -69,6 +69,28 @@ test('platforms that are only emulated are told apart', () => {
   )
 })
 
+test('a host that is closed is told apart, and what its owner takes is in its full view', () => {
+  const [peer] = statusView(controlParts()).peers
+  if (peer === undefined) throw new Error('there is a peer')
+  const closing = { by: 'hours', text: "its owner's hours begin Mon 20:00 (UTC)" } as const
+  const lists = { refs: [], events: [], authors: [], images: [], registries: [] }
+  const policy = { repositories: ['team/*'], ...lists, pinned: true, trustedOnly: true }
+  const rows = (state: typeof peer.state) => {
+    const peers = [{ ...peer, state, closing }]
+    return renderStatus({ ...statusView(controlParts()), peers }, plain)
+  }
+
+  expect(rows('idle')).toMatch(/^onyx \* {3}closed /m)
+  expect(rows('busy')).toMatch(/^onyx \* {3}busy, closed /m)
+  expect(rows('offline')).toMatch(/^onyx \* {3}offline /m)
+  const full = renderPeer({ ...peer, closing, policy })
+  expect(full).toContain("closed      its owner's hours begin Mon 20:00 (UTC)\n")
+  expect(full).toContain(
+    'takes only  repositories team/*; images by digest only; no untrusted runs\n'
+  )
+  expect(renderPeer(peer)).not.toContain('takes only')
+})
+
 test('a queued job says why in its last column', () => {
   const row = renderJobs([job({ why: 'no agent fits' })], plain).split('\n')[1] ?? ''
 

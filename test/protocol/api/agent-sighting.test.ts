@@ -21,6 +21,8 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     labels: { site: 'lab' },
     isolation: { offered: 'runc', required: null },
     networks: { offered: [], rules: null },
+    policy: null,
+    closing: null,
     capacity: { cpu: 4, memoryBytes: 2 ** 33, jobs: 4 },
     free: { cpu: 1.5, memoryBytes: 2 ** 30, jobs: 3 },
     diskFreeBytes: 2 ** 30,
@@ -41,4 +43,24 @@ test.each([
   expect(schema.parse(sighting)).toEqual(sighting)
   expect(sighting).toMatchObject({ state, jobsRunning: null, capacity: null, lastSeenMs: null })
   expect([sighting.platforms, sighting.jobs, sighting.labels]).toEqual([[], [], {}])
+})
+
+test("an agent's policy is shown as it is advertised, and why it is closed", () => {
+  const policy = {
+    repositories: ['team/*'],
+    refs: [],
+    events: [],
+    authors: [],
+    images: [],
+    registries: ['docker.io'],
+    pinned: false,
+    trustedOnly: true
+  }
+  const closing = { by: 'load', text: 'it is busy' } as const
+  const board = new Board()
+  board.foldAdvertisement(advertisement('onyx', { policy, closing }), 0)
+
+  const sighting = agentSighting(board.agent('peer-onyx', 0), undefined, 0)
+
+  expect(schema.parse(sighting)).toMatchObject({ policy, closing })
 })

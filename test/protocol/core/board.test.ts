@@ -4,7 +4,13 @@ import { Board } from '../../../protocol/core/board.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
 import { parseCursor } from '../../../protocol/core/job-filter.ts'
 import type { Stage } from '../../../protocol/core/messages.ts'
-import { SampleJob, sampleAd, sampleRun, sampleSpec } from '../../support/arbitrary-board.ts'
+import {
+  SAMPLE_ORIGIN,
+  SampleJob,
+  sampleAd,
+  sampleRun,
+  sampleSpec
+} from '../../support/arbitrary-board.ts'
 
 const RUN = 'AAAAAAAAAA'
 const STEP: Stage = { name: 'step', step: 1, steps: 2 }
@@ -34,6 +40,7 @@ test('a run comes with its jobs, queued until their registers are known', () => 
     runId: RUN,
     spec: { ...twoJobs[1], index: 1 },
     trust: 'trusted',
+    origin: SAMPLE_ORIGIN,
     state: undefined,
     witnessEpoch: 1,
     stage: undefined,

@@ -1,18 +1,20 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Condition, conditionOf, type QueuedJob } from '../../../protocol/core/conditions.ts'
+import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import { QUEUE_AHEAD_MAX } from '../../../protocol/core/limits.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
 import {
   arbitraryAgents,
   arbitrarySpec,
   GIB,
+  SAMPLE_ORIGIN,
   sampleSpec,
   sampleView
 } from '../../support/arbitrary-board.ts'
 
 const job = (patch: Partial<JobSpec> = {}, jobId = 'R.0'): QueuedJob => {
-  return { jobId, spec: sampleSpec(patch), trust: 'trusted' }
+  return { jobId, spec: sampleSpec(patch), trust: 'trusted', origin: SAMPLE_ORIGIN }
 }
 const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
 const onyx = sampleView({ peerId: 'p1', name: 'onyx', labels: { gpu: 'a4000' } })
@@ -159,4 +161,56 @@ test('where an owner wants more for untrusted jobs than the engine gives, the li
       "(asked of untrusted jobs by the agent's owner); it will not resolve by itself"
   })
   expect(conditionOf(job(), agents, []).kind).toBe('awaiting_claim')
+})
+
+const POLICY: HostPolicy = {
+  repositories: [],
+  refs: [],
+  events: [],
+  authors: [],
+  images: [],
+  registries: [],
+  pinned: false,
+  trustedOnly: false
+}
+
+test('where only the owners of hosts stand in the way it says whose policy refuses what', () => {
+  const others = sampleView({ name: 'onyx', policy: { ...POLICY, repositories: ['other/*'] } })
+  const [trusting, waits] = [
+    sampleView({ name: 'basalt', policy: { ...POLICY, trustedOnly: true, refs: ['release/*'] } }),
+    { ...job(), trust: 'untrusted' } as const
+  ]
+  expect(conditionOf(job(), [others], [])).toMatchObject({ kind: 'no_match', resolves: false })
+  expect(conditionOf(job(), [others], []).line).toBe(
+    "no agent takes it: onyx does not take repository team/kernel (its owner's policy); " +
+      'it will not resolve by itself'
+  )
+  expect(conditionOf(waits, [others, trusting], []).line).toBe(
+    'no agent takes it: onyx does not take repository team/kernel, basalt does not take ' +
+      "ref refs/heads/main and untrusted runs (their owners' policies); it will not resolve by itself"
+  )
+  expect(conditionOf(job(), [others, sampleView({ name: 'quartz' })], []).kind).toBe(
+    'awaiting_claim'
+  )
+})
+
+test('an agent that lacks something and whose owner refuses the job says both', () => {
+  const view = sampleView({ name: 'onyx', policy: { ...POLICY, registries: ['quay.io'] } })
+  expect(conditionOf(job({ labels: { gpu: 'h100' } }), [view], []).line).toBe(
+    'no agent fits; closest is onyx with no gpu, but the job needs gpu=h100; its owner does not ' +
+      'take registry docker.io; it will not resolve by itself'
+  )
+})
+
+test('a host that is closed says why, and that it passes', () => {
+  const closing = { by: 'hours', text: "its owner's hours begin Mon 20:00 (UTC)" } as const
+  const closed = sampleView({ name: 'onyx', closing })
+  expect(conditionOf(job(), [closed], [])).toMatchObject({ kind: 'unavailable', resolves: true })
+  expect(conditionOf(job(), [closed], []).line).toBe(
+    "no agent that fits takes jobs: onyx is closed (its owner's hours begin Mon 20:00 (UTC)); " +
+      'it starts when one is back'
+  )
+  const gone = sampleView({ name: 'onyx', closing, leaving: true })
+  expect(conditionOf(job(), [gone], [])).toMatchObject({ resolves: false })
+  expect(conditionOf(job(), [gone], []).line).toContain('onyx is offline')
 })

@@ -12,6 +12,7 @@ import {
   arbitraryAgents,
   arbitrarySpec,
   GIB,
+  SAMPLE_ORIGIN,
   sampleAd,
   sampleSpec,
   sampleView
@@ -23,6 +24,7 @@ const placing = (jobId: string, lastHolder?: string) => ({
   jobId,
   spec: sampleSpec(),
   trust: 'trusted' as const,
+  origin: SAMPLE_ORIGIN,
   lastHolder
 })
 const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
@@ -47,7 +49,7 @@ test('agents that lack a requirement, room or an open state have no rank', () =>
 test('all agents agree on the order, in whatever order they learned of each other', () => {
   fc.assert(
     fc.property(arbitrarySpec, arbitraryAgents, fc.string(), (spec, agents, jobId) => {
-      const job = { jobId, spec, trust: 'trusted' as const, lastHolder: undefined }
+      const job = { ...placing(jobId), spec }
       const order = rankAgents(job, agents, digest)
       expect(rankAgents(job, agents.toReversed(), digest)).toEqual(order)
 

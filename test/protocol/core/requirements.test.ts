@@ -14,12 +14,13 @@ import {
   arbitraryAgents,
   arbitrarySpec,
   GIB,
+  SAMPLE_ORIGIN,
   sampleAd,
   sampleSpec
 } from '../../support/arbitrary-board.ts'
 
 const trusted = (patch: Partial<JobSpec> = {}): Wanted => {
-  return { spec: sampleSpec(patch), trust: 'trusted' }
+  return { spec: sampleSpec(patch), trust: 'trusted', origin: SAMPLE_ORIGIN }
 }
 test('a network that the host does not enforce is unmet, whatever else it offers', () => {
   const wants = (network: NetworkPolicy) => trusted({ network })
@@ -148,7 +149,7 @@ test('cores are shown without a unit', () => {
 
 test('an untrusted job fits only where the isolation is what the owner wants for such', () => {
   const isolation = { offered: 'runc', required: 'userns' } as const
-  expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd({ isolation }))).toEqual([
+  expect(fits({ ...trusted(), trust: 'untrusted' }, sampleAd({ isolation }))).toEqual([
     {
       requirement: 'isolation',
       wanted: "userns (asked of untrusted jobs by the agent's owner)",
@@ -156,7 +157,7 @@ test('an untrusted job fits only where the isolation is what the owner wants for
     }
   ])
   expect(fits(trusted(), sampleAd({ isolation }))).toEqual([])
-  expect(fits({ spec: sampleSpec(), trust: 'untrusted' }, sampleAd())).toEqual([])
+  expect(fits({ ...trusted(), trust: 'untrusted' }, sampleAd())).toEqual([])
 })
 
 test('a trusted job that builds images fits only where that is offered', () => {
@@ -169,6 +170,6 @@ test('a trusted job that builds images fits only where that is offered', () => {
 })
 
 test('an untrusted job that builds images waits for no host: whoever comes first refuses it', () => {
-  const job = { spec: sampleSpec({ builder: true }), trust: 'untrusted' } as const
+  const job = { ...trusted({ builder: true }), trust: 'untrusted' } as const
   expect(fits(job, sampleAd())).toEqual([])
 })

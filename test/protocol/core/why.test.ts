@@ -3,7 +3,7 @@ import type { BoardJob } from '../../../protocol/core/board-job.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
 import type { AgentView } from '../../../protocol/core/observation.ts'
 import { reasonOf, whyOf } from '../../../protocol/core/why.ts'
-import { SampleJob, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
+import { SAMPLE_ORIGIN, SampleJob, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
 
 const agents = [
   sampleView({ peerId: 'p1', name: 'onyx' }),
@@ -17,6 +17,7 @@ function boardJob(state: JobState | undefined): BoardJob {
     runId: 'R',
     spec: sampleSpec(),
     trust: 'trusted',
+    origin: SAMPLE_ORIGIN,
     state,
     witnessEpoch: 1,
     stage: undefined,

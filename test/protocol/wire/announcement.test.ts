@@ -77,6 +77,70 @@ describe("libp2p's own envelope", () => {
   })
 })
 
+/** The bytes with `extra` at the end of the first message that the field numbers lead to. */
+function withField(bytes: Uint8Array, path: readonly number[], extra: Uint8Array): Uint8Array {
+  const [field, ...rest] = path
+  if (field === undefined) return Buffer.concat([bytes, extra])
+  const tag = (field << 3) | 2
+  for (let at = 0; at < bytes.length; ) {
+    const from = at
+    const [found, afterTag] = varint(bytes, at)
+    const [value, afterValue] = varint(bytes, afterTag)
+    at = (found & 7) === 2 ? afterValue + value : afterValue
+    if (found !== tag) continue
+    const inner = withField(bytes.subarray(afterValue, at), rest, extra)
+    const head = Uint8Array.of(...spelled(tag), ...spelled(inner.length))
+    return Buffer.concat([bytes.subarray(0, from), head, inner, bytes.subarray(at)])
+  }
+  throw new Error(`no field ${field}`)
+}
+
+function varint(bytes: Uint8Array, from: number): [number, number] {
+  let value = 0
+  for (let at = from, unit = 1; ; at += 1, unit *= 128) {
+    const byte = bytes[at] ?? 0
+    value += (byte & 127) * unit
+    if (byte < 128) return [value, at + 1]
+  }
+}
+
+function spelled(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...spelled(value >>> 7)]
+}
+
+describe('a field that this version does not know, signed by the gateway, is refused', () => {
+  async function signedWith(path: readonly number[], extra: Uint8Array): Promise<Uint8Array> {
+    const { bytes } = sealAnnouncement(GATEWAY, ANNOUNCEMENT)
+    const { payload } = await RecordEnvelope.openAndCertify(bytes, DOMAIN)
+    const changed = withField(payload.subarray(), path, extra)
+    const record = {
+      domain: DOMAIN,
+      codec: Buffer.from('/runner-mesh/announcement/1'),
+      marshal: () => changed,
+      equals: () => false
+    }
+    return (await RecordEnvelope.seal(record, GATEWAY.privateKey)).marshal()
+  }
+
+  const places: Record<string, readonly number[]> = {
+    'the announcement': [],
+    'its manifest': [8],
+    'the origin': [8, 1],
+    'a job': [8, 7],
+    'the resources of a job': [8, 7, 5],
+    'a step': [8, 7, 11]
+  }
+  test.each(Object.entries(places))('in %s', async (_name, path) => {
+    const nothing = await signedWith(path, Uint8Array.of())
+    expect(openAnnouncement(nothing).announcement).toStrictEqual(ANNOUNCEMENT)
+    // A number, and a text under two bytes of tag: what would have to be obeyed, or says more.
+    for (const extra of [Uint8Array.of(0x78, 1), Uint8Array.of(0xc2, 0x0c, 1, 0x61)]) {
+      const bytes = await signedWith(path, extra)
+      expect(refusal(() => openAnnouncement(bytes))).toMatch(/^ANNOUNCEMENT_INVALID.*another way/)
+    }
+  })
+})
+
 describe('an announcement is refused', () => {
   test('when another peer signed it, at sealing and at opening', async () => {
     expect(refusal(() => sealAnnouncement(OTHER, ANNOUNCEMENT))).toMatch(/in the name of/)

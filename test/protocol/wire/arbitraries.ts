@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
+import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
@@ -209,6 +210,19 @@ const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
 const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
 
+const patterns = some(fc.constantFrom('*', 'team/**', 'https://git.example/ä*', 'docker.io/*/a'))
+
+const policies: fc.Arbitrary<HostPolicy> = fc.record({
+  repositories: patterns,
+  refs: patterns,
+  events: patterns,
+  authors: patterns,
+  images: patterns,
+  registries: patterns,
+  pinned: fc.boolean(),
+  trustedOnly: fc.boolean()
+})
+
 export const advertisements: fc.Arbitrary<Advertisement> = fc
   .record({
     peerId: peerIds,
@@ -222,6 +236,8 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     networkRules: option(fc.constantFrom(...NETWORK_RULES)),
     labels: dictionaries,
     isolation: fc.record({ offered: levels, required: option(levels) }),
+    policy: option(policies),
+    closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),
     builder: option(fc.constant(true)),
     capacity: capacities,
     free: capacities,

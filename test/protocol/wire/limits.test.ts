@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
+import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
+import {
+  HOST_POLICY_BYTES_MAX,
+  HOST_POLICY_PATTERNS_MAX
+} from '../../../protocol/core/host-policy-limits.ts'
 import {
   FRAME_BYTES_MAX,
   GOSSIP_BYTES_MAX,
@@ -10,7 +15,12 @@ import {
   SYNC_ITEMS_MAX
 } from '../../../protocol/core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../../../protocol/core/messages.ts'
+import {
+  decodeAdvertisement,
+  encodeAdvertisement
+} from '../../../protocol/wire/advertisement-codec.ts'
 import { decodeFrame, encodeFrame } from '../../../protocol/wire/frame.ts'
+import * as wire from '../../../protocol/wire/generated/gossip.ts'
 import { decodeJobsMessage, encodeJobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { decodeLogRequest, encodeLogRequest } from '../../../protocol/wire/log-codec.ts'
@@ -20,6 +30,7 @@ import {
   encodeRegisterReply,
   encodeRegisterRequest
 } from '../../../protocol/wire/register-codec.ts'
+import { sampleAd } from '../../support/arbitrary-board.ts'
 import { MESSAGES } from './message-table.ts'
 import { BOOT, CLAIM_ID, HASH, JOB_ID } from './samples.ts'
 
@@ -42,6 +53,39 @@ test.each(MESSAGES.map((kind) => [kind.name, kind] as const))(
     expect(codeThrown(() => kind.decode(bytes))).toBe('MESSAGE_TOO_LARGE')
   }
 )
+
+describe('the largest policy of a host fits, one byte or pattern more is refused:', () => {
+  const lists = { repositories: [], refs: [], events: [], authors: [], images: [], registries: [] }
+  const policyOf = (more: Partial<HostPolicy>): HostPolicy => {
+    return { ...lists, pinned: true, trustedOnly: true, ...more }
+  }
+  const encoded = (more: Partial<HostPolicy>) => {
+    const ad = sampleAd({ peerId: GATEWAY, policy: policyOf(more) })
+    expect(decodeAdvertisement(encodeAdvertisement(ad))).toEqual(ad)
+  }
+  const long = (count: number): string[] => new Array<string>(count).fill('\u00e4'.repeat(128))
+
+  test('bytes, of all its patterns together', () => {
+    const half = { authors: long(4), images: long(3) }
+    const rest = 'a'.repeat(HOST_POLICY_BYTES_MAX - 7 * 256)
+    encoded({ ...half, refs: [rest] })
+    expect(codeThrown(() => encoded({ ...half, refs: [rest], events: ['a'] }))).toBe(
+      'MESSAGE_INVALID'
+    )
+  })
+
+  test('patterns of one list, when it is sent and when it is read', () => {
+    const most = new Array<string>(HOST_POLICY_PATTERNS_MAX).fill('a')
+    encoded({ refs: most, authors: most })
+    expect(codeThrown(() => encoded({ refs: [...most, 'a'] }))).toBe('MESSAGE_INVALID')
+    const { policy: _none, ...bare } = wire.Advertisement.decode(
+      encodeAdvertisement(sampleAd({ peerId: GATEWAY }))
+    )
+    const policy = { ...policyOf({}), ...lists, refs: [...most, 'a'] }
+    const bytes = wire.Advertisement.encode({ ...bare, policy })
+    expect(codeThrown(() => decodeAdvertisement(bytes))).toBe('MESSAGE_INVALID')
+  })
+})
 
 describe('the largest register message fits, one entry more is refused:', () => {
   const ann = { gateway: GATEWAY, gwSeq: Number.MAX_SAFE_INTEGER, annHash: HASH }

@@ -19,6 +19,8 @@ function advertisementOf(mesh: MemoryMembers, index: number, sequence = 1): Adve
     networks: [],
     labels: {},
     isolation: { offered: 'runc', required: undefined },
+    policy: undefined,
+    closing: undefined,
     capacity,
     free: capacity,
     diskFreeBytes: 1_000_000,

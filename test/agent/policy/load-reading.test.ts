@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest'
+import { memoryOf, readLoad } from '../../../agent/policy/load-reading.ts'
+
+test('memory is what could be had without swapping', () => {
+  const text = 'MemTotal:       65843200 kB\nMemFree:         1024 kB\nMemAvailable:    2048 kB\n'
+  expect(memoryOf(text)).toEqual({ availableBytes: 2_097_152, totalBytes: 65_843_200 * 1_024 })
+})
+
+test('a kernel that does not say it is no idle host', () => {
+  expect(() => memoryOf('MemTotal: 1 kB\n')).toThrow('/proc/meminfo has no MemAvailable')
+})
+
+test('this host has a load', () => {
+  const load = readLoad()
+  expect(load.average).toBeGreaterThanOrEqual(0)
+  expect(load.cores).toBeGreaterThan(0)
+  expect(load.availableBytes).toBeGreaterThan(0)
+  expect(load.availableBytes).toBeLessThanOrEqual(load.totalBytes)
+})

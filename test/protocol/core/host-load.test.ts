@@ -1,0 +1,38 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type HostLoad, loadBreach } from '../../../protocol/core/host-load.ts'
+
+const GIB = 2 ** 30
+const load = (average: number, availableGib = 32): HostLoad => {
+  return { average, cores: 4, availableBytes: availableGib * GIB, totalBytes: 64 * GIB }
+}
+const LIMITS = { perCore: 0.5, freeMemoryBytes: 16 * GIB }
+
+test('a host is closed above its load, and opens well below it', () => {
+  expect(loadBreach(LIMITS, load(2), false)).toBeUndefined()
+  expect(loadBreach(LIMITS, load(2.1), false)).toBe('average')
+  expect(loadBreach(LIMITS, load(1.7), true)).toBe('average')
+  expect(loadBreach(LIMITS, load(1.6), true)).toBeUndefined()
+})
+
+test('a host is closed below its free memory, and opens well above it', () => {
+  expect(loadBreach(LIMITS, load(0, 16), false)).toBeUndefined()
+  expect(loadBreach(LIMITS, load(0, 15.9), false)).toBe('memory')
+  expect(loadBreach(LIMITS, load(0, 19.9), true)).toBe('memory')
+  expect(loadBreach(LIMITS, load(0, 20), true)).toBeUndefined()
+})
+
+test('a limit that is not named limits nothing', () => {
+  expect(loadBreach({ perCore: 1, freeMemoryBytes: undefined }, load(0, 0), true)).toBeUndefined()
+  expect(loadBreach({ perCore: undefined, freeMemoryBytes: 1 }, load(1e6), true)).toBeUndefined()
+})
+
+test('an idle host opens again, whatever its limits, as long as it has that much memory', () => {
+  const amounts = fc.integer({ min: 1, max: 64 })
+  fc.assert(
+    fc.property(fc.double({ min: 0.01, max: 64, noNaN: true }), amounts, (perCore, freeGib) => {
+      const limits = { perCore, freeMemoryBytes: freeGib * GIB }
+      expect(loadBreach(limits, load(0, 64), true)).toBeUndefined()
+    })
+  )
+})
