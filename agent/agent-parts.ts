@@ -10,6 +10,7 @@ import type { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
 import type { AgentSettings } from './config.ts'
+import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
@@ -27,6 +28,7 @@ export interface AgentParts {
   readonly store: MeshStore
   readonly engine: Engine
   readonly images: Images
+  readonly disks: Disks
   readonly host: HostProfile
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined

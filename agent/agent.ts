@@ -38,6 +38,7 @@ import { Renewer } from './claim/renewer.ts'
 import type { ControlParts } from './control/parts.ts'
 import { ControlServer } from './control/server.ts'
 import { DeadlineFile } from './execute/deadline-file.ts'
+import { diskLimitOf } from './execute/disk/disk-control.ts'
 import { Executor } from './execute/executor.ts'
 import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
@@ -106,7 +107,7 @@ export class Agent implements Supervised {
       }
     )
     this.#executor = new Executor(
-      { engine, images: parts.images, clock, log, networks: parts.networks },
+      { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -297,6 +298,7 @@ export class Agent implements Supervised {
       version: VERSION,
       ...offerOf(this.#parts),
       networkRules: this.#parts.networks?.rules,
+      diskLimit: diskLimitOf(host.disk()),
       closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom && closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,

@@ -55,6 +55,7 @@ export const agentSettingsSchema = z.strictObject({
     .strictObject({
       cpu: z.number().positive().max(4_096).optional(),
       memory: sizeSchema.optional(),
+      disk: sizeSchema.optional(),
       jobs: z.number().int().positive().max(1_024).optional()
     })
     .default({}),
@@ -81,6 +82,14 @@ export const agentSettingsSchema = z.strictObject({
     .refine(({ cleanAbove, cleanTo }) => cleanTo < cleanAbove, {
       path: ['cleanTo'],
       message: 'use less than cleanAbove'
+    })
+    .prefault({}),
+  disk: z
+    .strictObject({
+      /** `soft`: no file systems of their own for jobs, even where they could have them. */
+      limit: z.enum(['auto', 'soft']).default('auto'),
+      /** Where those file systems lie; in the state folder when absent. */
+      folder: z.string().startsWith('/').optional()
     })
     .prefault({}),
   /** What the owner of this host lets run here, and when. */

@@ -15,6 +15,7 @@ import { loadKey, openDaemonStore, readAuthority } from '../protocol/mesh/member
 import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
+import { Disks, type DisksOptions, type DisksParts } from './execute/disk/disks.ts'
 import { Engine } from './execute/engine.ts'
 import { GROUND_DIR } from './execute/ground.ts'
 import type { JobNetwork } from './execute/network/job-network.ts'
@@ -23,6 +24,8 @@ import { openNetworks } from './execute/network/open-networks.ts'
 import { openImages } from './image-parts.ts'
 import { openDoor } from './policy/open-door.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
+import { tryDisk } from './probe/disk-trial.ts'
+import type { HostProfile } from './probe/host-profile.ts'
 import { tryNetwork } from './probe/network-trial.ts'
 import { probeHost } from './probe/probe.ts'
 import { provenPlatforms } from './probe/proven-platforms.ts'
@@ -61,6 +64,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
+    const volumes = volumesFolder(paths, settings)
     const trialParts = { engine, peerId, busybox }
     const kits = join(workspaces, GROUND_DIR)
     const tryOut = (network: JobNetwork) => tryNetwork(trialParts, network)
@@ -71,6 +75,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
       engine,
       settings: probeSettings(paths, settings),
       trial: () => tryProfile(trialParts),
+      tryDisk: () => tryDisk({ ...trialParts, folder: volumes, limit: settings.disk.limit }),
       others: () => provenPlatforms(trialParts),
       tryBuilder: settings.builder === 'offer' ? () => tryBuilder(trialParts) : undefined,
       tryRuntimes: (budgetMs, signal) => tryRuntimes(runtimes, budgetMs, signal)
@@ -79,25 +84,11 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { rootDir } = host.engine
     const imageParts = { engine, clock, log, settings, peerId, path: paths.images, rootDir }
     const { images, sweep } = await openImages(imageParts)
+    const disks = disksOf({ clock, log }, host, { folder: volumes, paths: [rootDir, paths.state] })
     const invites = await InviteBook.open(paths.invites, clock)
-    const parts = {
-      paths,
-      settings,
-      log,
-      key,
-      store,
-      engine,
-      images,
-      host,
-      networks,
-      door: openDoor({ clock, log }, settings.policy),
-      book,
-      invites,
-      clock,
-      disk,
-      onFailure
-    }
-    const agent = new Agent(parts)
+    const door = openDoor({ clock, log }, settings.policy)
+    const made = { images, disks, host, networks, door, book, invites, clock, disk, onFailure }
+    const agent = new Agent({ paths, settings, log, key, store, engine, ...made })
     const orders = new SignalOrders()
     sweep.start()
     try {
@@ -117,10 +108,24 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   }
 }
 
+function disksOf(
+  parts: DisksParts,
+  { capacity, disk: control }: HostProfile,
+  places: Pick<DisksOptions, 'folder' | 'paths'>
+): Disks {
+  return new Disks(parts, { capacity, control, ...places })
+}
+
 function probeSettings(paths: StatePaths, settings: AgentSettings) {
-  const { cpu, memory, jobs } = settings.capacity
+  const { cpu, memory, disk, jobs } = settings.capacity
   const cpuMilli = cpu === undefined ? undefined : Math.round(cpu * 1_000)
-  const capacity = { cpuMilli, memoryBytes: memory, jobs }
+  const capacity = { cpuMilli, memoryBytes: memory, diskBytes: disk, jobs }
   const requireIsolation = settings.isolation.require
-  return { capacity, requireIsolation, state: paths.state, busybox: settings.busybox }
+  const { busybox } = settings
+  const { folder: volumes } = settings.disk
+  return { capacity, requireIsolation, state: paths.state, volumes, busybox }
+}
+
+function volumesFolder({ state }: StatePaths, { disk }: AgentSettings): string {
+  return disk.folder ?? join(state, 'volumes')
 }

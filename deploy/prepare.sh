@@ -30,6 +30,9 @@ npm_packages() {
 needed_packages() {
   needs git git
   busybox_static || printf 'busybox-static '
+  # File systems of a fixed size for jobs: without them their limit of disk is soft.
+  needs mkfs.ext4 e2fsprogs
+  needs losetup util-linux
   # Whose engine it is does not matter where one answers, or would answer others.
   if [ "$(engine_state)" = silent ]; then
     needs dockerd docker.io

@@ -34,7 +34,8 @@ export function claimable(
     const { state } = job
     const isFree = (state?.phase ?? 'queued') === 'queued' || over.get(job.jobId) === state?.epoch
     if (taken.has(job.jobId) || !isFree) return false
-    return fits(job, own.offer).length === 0 && lacksRoom(job.spec, own.free).length === 0
+    const room = { free: own.free, capacity: own.offer.capacity }
+    return fits(job, own.offer).length === 0 && lacksRoom(job.spec, room).length === 0
   })
   const lost = jobs.filter((job) => job.state?.phase === 'leased')
   const queued = jobs.filter((job) => job.state?.phase !== 'leased')

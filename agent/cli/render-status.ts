@@ -151,6 +151,7 @@ export function renderPeer(view: PeerView): string {
     peer.capacity === null
       ? '-'
       : `${peer.capacity.cpu} cpu, ${prettyBytes(peer.capacity.memoryBytes, { binary: true })}, ` +
+        `${prettyBytes(peer.capacity.diskBytes, { binary: true })} of disk, ` +
         `${count(peer.capacity.jobs, 'job')}`
   const rows: [string, string][] = [
     ['name', peer.name],
@@ -165,6 +166,7 @@ export function renderPeer(view: PeerView): string {
     ['capacity', capacity],
     ['free', freeCell(peer)],
     ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],
+    ['disk limit', peer.diskLimit ?? '-'],
     ['engine', peer.engine ?? '-'],
     ['networks', networksOf(peer)],
     ['jobs', peer.jobs.join(' ') || '-'],

@@ -2,9 +2,12 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { Resources } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { SecretFile } from './attempt-secrets.ts'
 import { Container, EVENT_LAG_MS_MAX } from './container.ts'
+import { BoxDisk } from './disk/box-disk.ts'
+import type { JobDisk } from './disk/job-disk.ts'
 import type { Engine } from './engine.ts'
 import type { ContainerBody, ContainerExec, ExecEnd, LocalImage } from './engine-types.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
@@ -13,6 +16,7 @@ import { withDefaults } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { OutputPace } from './output-pace.ts'
+import { pidsRefused } from './pids-events.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
@@ -24,7 +28,7 @@ import {
 } from './sandbox.ts'
 import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import { secretFileCommand } from './secret-mounts.ts'
-import type { RunInJob, Services } from './services/services.ts'
+import { inContainer, Services } from './services/services.ts'
 import { settled } from './settled.ts'
 import {
   beginCommand,
@@ -42,6 +46,8 @@ const KILL_REASON_MS_MAX = 1_000
 const KILLED = 137
 /** Milliseconds for the SIGTERM of a box whose guard cannot send it. */
 const TERM_MS_MAX = 2_000
+/** Milliseconds for a question about its disk. */
+const ASK_MS_MAX = 10_000
 /** Times in a row that a look at what a begun step left may fail. */
 const FOLLOW_TRIES_MAX = 5
 const FOLLOW_PAUSE_MS = 500
@@ -62,6 +68,9 @@ export interface ContainerSandboxOptions {
   readonly cleanUpMsMax: number
   /** Absent for a job without any. */
   readonly services?: Services | undefined
+  /** Absent where all that it writes is in memory, and counted as such. */
+  readonly disk?: JobDisk | undefined
+  readonly resources: Resources
   /** Absent for a job without one. */
   readonly network?:
     | Pick<JobNetwork, 'name' | 'env' | 'open' | 'adopt' | 'prove' | 'remove'>
@@ -75,6 +84,8 @@ export class ContainerSandbox implements Sandbox {
   readonly #log: Log
   readonly #options: ContainerSandboxOptions
   readonly #container: Container
+  readonly #services: Services
+  readonly #disk: BoxDisk
   readonly #pace: OutputPace
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
   #inFlight: Promise<unknown> = Promise.resolve()
@@ -86,24 +97,23 @@ export class ContainerSandbox implements Sandbox {
     this.#engine = parts.engine
     this.#log = parts.log
     this.#options = options
+    this.#services = options.services ?? new Services([])
     this.#pace = new OutputPace(() => parts.clock.monotonicMs())
-    const { jobId, name, image, body } = options
-    this.#container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
+    const { jobId, name, image, body, resources, disk } = options
+    const container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
+    this.#container = container
+    this.#disk = new BoxDisk({ jobId, resources, container, ask: this.#ask, log: parts.log }, disk)
   }
 
   async create(signal: AbortSignal): Promise<void> {
-    const container = this.#container
-    const made = Promise.all([container.watch.start(), this.#flown(this.#create())])
-    await orAbort(
-      made.then(() => container.readBack()),
-      signal
-    )
+    const { watch } = this.#container
+    const made = Promise.all([watch.start(), this.#flown(this.#create())])
+    const compared = made.then(() => this.#container.readBack())
+    await orAbort(compared, signal)
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { services } = this.#options
-    const both = [this.#container.start(), ...(services === undefined ? [] : [services.start()])]
-    await orAbort(this.#flown(settled(both)), signal)
+    await orAbort(this.#flown(this.#start()), signal)
     const { network, profile, image } = this.#options
     const user = profile.user ?? (image.user || '0')
     await network?.prove(async (command) => {
@@ -131,21 +141,19 @@ export class ContainerSandbox implements Sandbox {
       signal.throwIfAborted()
       if (codeOf(error) === 'SOURCE_TOO_LARGE' || error instanceof SandboxDied) throw error
       const died = await this.#container.death()
+      this.#disk.throwIfBreached(error)
       if (died !== undefined) throw new SandboxDied(died.exitCode, { cause: error })
       throw error
     }
   }
 
   async serve(hooks: ServiceHooks, signal: AbortSignal): Promise<void> {
-    const { services, profile } = this.#options
-    if (services === undefined) return
-    const place = { env: [], user: profile.helper, workdir: '/', onOutput: () => undefined }
-    const inJob: RunInJob = (request) => this.#container.exec({ ...place, ...request })
-    await this.#orDeath(services.serve(inJob, hooks, signal), signal)
+    const inJob = inContainer(this.#container, this.#options.profile.helper)
+    await this.#orDeath(this.#services.serve(inJob, hooks, signal), signal)
   }
 
   resumeServices(hooks: ServiceHooks): void {
-    this.#options.services?.resume(hooks)
+    this.#services.resume(hooks)
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
@@ -153,6 +161,7 @@ export class ContainerSandbox implements Sandbox {
     const { watch } = this.#container
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
+    const refusedBefore = await this.#pidsRefused()
     let execId = ''
     let end: ExecEnd
     try {
@@ -179,13 +188,17 @@ export class ContainerSandbox implements Sandbox {
         ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
       )
     }
-    return await this.#judged(end.code, execId, oom)
+    const judged = await this.#judged(end.code, execId, oom)
+    if (judged.kind !== 'exited' || judged.code === 0 || judged.oom) return judged
+    const pidsFull = (await this.#pidsRefused()) > refusedBefore
+    return { ...judged, ...(pidsFull ? { pidsFull } : {}) }
   }
 
   async attach(since: number): Promise<void> {
     const from = (since / 1_000).toFixed(3)
     await this.#container.attach(from)
-    await this.#options.services?.attach(from)
+    await this.#services.attach(from)
+    this.#disk.watch()
     await this.#options.network?.adopt()
   }
 
@@ -226,14 +239,16 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async close(): Promise<void> {
+    this.#disk.unwatch()
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, body, services, network, cleanUpMsMax } = this.#options
+    const { jobId, name, body, network, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#container.remove() },
-      ...(services?.leftovers() ?? []),
+      ...this.#services.leftovers(),
       ...volumesOf(body).map((volume) => {
         return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
       }),
+      { what: `the disk of ${name}`, remove: () => this.#disk.remove() },
       ...(network === undefined
         ? []
         : [{ what: `network ${network.name}`, remove: () => network.remove() }])
@@ -242,18 +257,19 @@ export class ContainerSandbox implements Sandbox {
       await confirmGone(jobId, leftovers, cleanUpMsMax)
     } finally {
       await this.#container.watch.stop()
-      await services?.close()
+      await this.#services.close()
     }
   }
 
   async #unpack(archive: Readable, signal: AbortSignal): Promise<void> {
-    const { image, profile, body } = this.#options
+    const { image, profile, body, resources } = this.#options
     const { watch } = this.#container
     const before = watch.oomKills
     const isShort = (): boolean => watch.oomKills > before
     const parts = {
       profile,
       body,
+      resources,
       imageUser: image.user,
       helper: (command: readonly string[], user: string, stdin?: Readable) =>
         this.#helper(command, user, signal, stdin),
@@ -267,12 +283,24 @@ export class ContainerSandbox implements Sandbox {
 
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
-    const { network, body, services } = this.#options
-    const made = await network?.open(body)
-    await settled([
-      this.#container.create(made),
-      ...(services === undefined ? [] : [services.create()])
-    ])
+    const { network, body } = this.#options
+    const [asked] = await Promise.all([network?.open(body), this.#disk.open()])
+    await settled([this.#container.create(asked), this.#services.create()])
+  }
+
+  async #start(): Promise<void> {
+    await settled([this.#container.start(), this.#services.start()])
+    await this.#disk.started()
+  }
+
+  /** In a box that may have neither time nor a process to spare. */
+  readonly #ask = async (command: readonly string[]): Promise<string> => {
+    const signal = AbortSignal.timeout(ASK_MS_MAX)
+    return await this.#helper(command, this.#options.profile.helper, signal)
+  }
+
+  async #pidsRefused(): Promise<number> {
+    return await pidsRefused(await this.#container.pid())
   }
 
   /** Copies what a begun step left from `seen` on; gives the copier's exit code, if it had one. */
@@ -339,13 +367,17 @@ export class ContainerSandbox implements Sandbox {
       const died = await this.#death(oom)
       if (died !== undefined) return died
     }
-    return { kind: 'exited', code, oom: oom() }
+    const isOom = oom()
+    const diskFull = !isOom && (await this.#disk.isFull(WORKSPACE_INSIDE))
+    return { kind: 'exited', code, oom: isOom, ...(diskFull ? { diskFull } : {}) }
   }
 
   /** Undefined while the container runs. */
   async #death(oom: () => boolean): Promise<StepEnd | undefined> {
     const died = await this.#container.death()
-    return died && { ...died, oom: oom() }
+    if (died === undefined) return undefined
+    const { breach } = this.#disk
+    return breach === undefined ? { ...died, oom: oom() } : { kind: 'over_disk', breach }
   }
 
   async #helper(

@@ -116,6 +116,21 @@ export class Container {
     await this.#engine.kill(this.#reference(), 'SIGTERM')
   }
 
+  async kill(): Promise<void> {
+    this.#signals += 1
+    await this.#engine.kill(this.#reference(), 'SIGKILL')
+  }
+
+  /** Bytes that were written to its own layer. Rejects where it is gone. */
+  async layerBytes(): Promise<number> {
+    return await this.#engine.layerBytes(this.#reference())
+  }
+
+  /** Of its process 1 on the host; 0 where none runs. */
+  async pid(): Promise<number> {
+    return (await this.#engine.inspect(this.#reference()))?.pid ?? 0
+  }
+
   /** True where a signal was sent that was not ours. */
   async wasStopped(): Promise<boolean> {
     const { watch } = this

@@ -3,9 +3,10 @@ import Docker from 'dockerode'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { ENGINE_CALL_MS_MAX } from '../../protocol/core/limits.ts'
 import { converse } from './converse.ts'
+import type { Calls } from './engine-calls.ts'
 import { parseEvent } from './engine-events.ts'
 import { away, explained } from './engine-failure.ts'
-import { engineInfo, type InfoAnswer } from './engine-info.ts'
+import { engineInfo } from './engine-info.ts'
 import {
   type Asking,
   type ContainerBody,
@@ -26,7 +27,7 @@ import { notStarted } from './exec-end.ts'
 import { FrameReader } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
 import { localImage } from './local-image.ts'
-import { type NetworkAnswer, networkPlaces, networkView } from './network-view.ts'
+import { networkPlaces, networkView } from './network-view.ts'
 import { followProgress } from './progress.ts'
 import { askRegistry, type Dial } from './registry-question.ts'
 
@@ -36,22 +37,6 @@ const DEFAULT_SOCKET = '/var/run/docker.sock'
 const EXEC_POLL_MS_MAX = 500
 
 type Labels = Readonly<Record<string, string>>
-
-interface CallOptions {
-  readonly abortSignal: AbortSignal
-  readonly [option: string]: unknown
-}
-
-/** The calls whose types lag behind what dockerode takes. */
-interface Calls {
-  info(options: CallOptions): Promise<InfoAnswer>
-  version(options: CallOptions): Promise<Docker.DockerVersion>
-  importImage(archive: Readable, options: CallOptions): Promise<NodeJS.ReadableStream>
-  createImage(auth: object, options: CallOptions): Promise<NodeJS.ReadableStream>
-  getEvents(options: CallOptions): Promise<NodeJS.ReadableStream>
-  listNetworks(options: CallOptions): Promise<readonly NetworkAnswer[]>
-  listVolumes(options: CallOptions): Promise<{ Volumes: Docker.VolumeInspectInfo[] | null }>
-}
 
 /**
  * The container engine of this host, over its local socket. Calls reject with ENGINE_UNREACHABLE
@@ -177,6 +162,17 @@ export class Engine {
       mounts: found.Mounts.map(({ Destination }) => Destination),
       networks: networkPlaces(found.NetworkSettings.Networks)
     }
+  }
+
+  /**
+   * Bytes that a container wrote beside its volumes: the engine walks its files. Rejects where it
+   * does not exist.
+   */
+  async layerBytes(container: string): Promise<number> {
+    const found = await this.#call((abortSignal) =>
+      this.#docker.getContainer(container).inspect({ size: true, abortSignal } as object)
+    )
+    return (found as typeof found & { readonly SizeRw?: number }).SizeRw ?? 0
   }
 
   /** Signals process 1. False where it no longer runs. */

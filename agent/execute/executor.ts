@@ -13,6 +13,8 @@ import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import { leaseName, readDeadline } from './deadline-file.ts'
+import type { Disks } from './disk/disks.ts'
+import type { JobDisk } from './disk/job-disk.ts'
 import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
@@ -35,7 +37,8 @@ import {
   PROFILE_LABEL,
   type Profile,
   type SandboxRequest,
-  sandboxLabels
+  sandboxLabels,
+  WORKSPACE_INSIDE
 } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
 import { Service } from './services/service.ts'
@@ -50,6 +53,8 @@ export interface ExecutorParts {
   readonly log: Log
   /** Absent where this host enforces no networks. */
   readonly networks?: JobNetworks | undefined
+  /** Absent where nobody looks at what jobs write. */
+  readonly disks?: Disks | undefined
 }
 
 export interface ExecutorOptions {
@@ -133,7 +138,8 @@ export class Executor {
     this.#live.set(name, input)
     try {
       const spec = asRunHere(input.spec, this.#options.platforms)
-      return await this.#attempt(name, { ...input, spec })
+      const resources = this.#parts.disks?.resourcesOf(spec.resources) ?? spec.resources
+      return await this.#attempt(name, { ...input, spec: { ...spec, resources } })
     } finally {
       this.#live.delete(name)
       this.#parts.images.release(input.claimId)
@@ -164,7 +170,8 @@ export class Executor {
       return claims
     }
     const limits = { owned: withLive, limitMs: REAP_MS_MAX }
-    return await reap({ engine, peerId, workspaces, leases, ...limits })
+    const { disks } = this.#parts
+    return await reap({ engine, disks, peerId, workspaces, leases, ...limits })
   }
 
   /** Removes what a trial of this engine has left, and gives the containers' names. */
@@ -231,6 +238,8 @@ export class Executor {
     const volume = `${name}-${claimId.slice(0, 8)}`
     const network = this.#network(volume, input)
     const profile = this.#profile(input, ground)
+    const places = imageVolumes(jobId, image)
+    const disk = this.#disk(input, profile, places, ground.host.userBase)
     const request: SandboxRequest = {
       imageId: image.id,
       jobId,
@@ -244,7 +253,8 @@ export class Executor {
       guard: ground.guard,
       users: ground.users,
       resources: spec.resources,
-      imageVolumes: imageVolumes(jobId, image),
+      imageVolumes: places,
+      disk: disk?.volume,
       runtime: this.#options.runtimeOf?.(spec)
     }
     const made = containerBody(profile, request, ground.host)
@@ -252,8 +262,9 @@ export class Executor {
     const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
     const services = this.#services({ name, request, profile, ground, images, network }, spec)
-    const box = { jobId, name, image, profile, body, cleanUpMsMax, services, network }
-    return new ContainerSandbox(this.#parts, box)
+    const { resources } = spec
+    const own = { jobId, name, image, profile, body, cleanUpMsMax, disk, resources }
+    return new ContainerSandbox(this.#parts, { ...own, services, network })
   }
 
   #services(
@@ -274,6 +285,7 @@ export class Executor {
           imageId: image.id,
           imageVolumes: imageVolumes(jobId, image),
           resources: spec.resources,
+          disk: undefined,
           volume: `${job.volume}-${spec.name}`
         }
         const body = serviceBody(ours, request, spec, ground.host, network)
@@ -289,6 +301,19 @@ export class Executor {
         })
       })
     )
+  }
+
+  /** None for a box that writes to memory alone. */
+  #disk(
+    { claimId, spec }: Bound,
+    { readOnlyRoot }: Profile,
+    places: readonly string[],
+    owner: number
+  ): JobDisk | undefined {
+    if (readOnlyRoot) return undefined
+    const bytes = spec.resources.diskBytes ?? 0
+    const at = { workspace: WORKSPACE_INSIDE, imageVolumes: places }
+    return this.#parts.disks?.diskOf({ claimId, bytes, owner, ...at })
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */

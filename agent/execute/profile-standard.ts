@@ -17,5 +17,5 @@ export const STANDARD: Profile = {
   capabilities: CAPABILITIES,
   seccomp: SECCOMP_OPTION,
   readOnlyRoot: false,
-  volumes: () => [{ suffix: '', target: WORKSPACE_INSIDE }]
+  volumes: ({ disk }) => [{ suffix: '', target: WORKSPACE_INSIDE, disk }]
 }

@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Disks } from './disk/disks.ts'
 import type { Engine } from './engine.ts'
 import { GROUND_DIR } from './ground.ts'
 import { confirmGone, type Leftover } from './removal.ts'
@@ -7,7 +8,10 @@ import { confirmGone, type Leftover } from './removal.ts'
 /** Ids of the claims whose things somebody still owns. Asked anew before each removal. */
 export type OwnedClaims = () => Promise<ReadonlySet<string>>
 
-type TrialThings = Pick<Engine, 'containers' | 'images' | 'remove' | 'removeImage'>
+type TrialThings = Pick<
+  Engine,
+  'containers' | 'images' | 'volumes' | 'remove' | 'removeImage' | 'removeVolume'
+>
 type Things = Pick<
   Engine,
   'containers' | 'networks' | 'volumes' | 'remove' | 'removeNetwork' | 'removeVolume'
@@ -18,6 +22,7 @@ export const TRIAL_LABEL = 'runner-mesh.trial'
 
 export interface ReapingParts {
   readonly engine: Things
+  readonly disks?: Pick<Disks, 'reap'> | undefined
   /** Told by its labels: several agents may share one engine. */
   readonly peerId: string
   readonly workspaces: string
@@ -30,8 +35,9 @@ export interface ReapingParts {
 type Labels = Readonly<Record<string, string>>
 
 /**
- * Removes containers, networks, volumes, sources and lease folders of this agent that nobody owns,
- * and gives the containers' names. Throws SANDBOX_FAILED with what is left, once all else is gone.
+ * Removes containers, volumes, disks, networks, sources and lease folders of this agent that
+ * nobody owns, and gives the containers' names. Throws SANDBOX_FAILED with what is left, once all
+ * else is gone.
  */
 export async function reap(parts: ReapingParts): Promise<string[]> {
   const { engine, peerId, workspaces, limitMs } = parts
@@ -52,6 +58,8 @@ export async function reap(parts: ReapingParts): Promise<string[]> {
     const volume = { what: `volume ${name}`, remove: () => engine.removeVolume(name) }
     await confirm(labels, volume, limitMs).catch(onFailure)
   }
+  // Behind the volumes, which are mounted of them.
+  failures.push(...((await parts.disks?.reap(isOwned)) ?? []))
   for (const { id, name, labels } of await engine.networks(mine)) {
     if (await isOwned(claimOf(labels))) continue
     const network = { what: `network ${name}`, remove: () => engine.removeNetwork(id) }
@@ -77,6 +85,9 @@ export async function reapTrials(engine: TrialThings, peerId: string): Promise<s
   const onLeft = (): void => undefined
   for (const { id, name } of await engine.containers(labels)) {
     await engine.remove(id).then(() => gone.push(name), onLeft)
+  }
+  for (const { name } of await engine.volumes(labels)) {
+    await engine.removeVolume(name).then(onLeft, onLeft)
   }
   for (const id of await engine.images(labels)) await engine.removeImage(id).then(onLeft, onLeft)
   return gone

@@ -1,5 +1,6 @@
 import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
+import type { DiskVolume } from './disk/job-disk.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
 import {
   BUSYBOX_INSIDE,
@@ -67,6 +68,8 @@ export interface SandboxRequest {
   /** Of a profile with users of its own. */
   readonly users?: string | undefined
   readonly resources: Resources
+  /** Absent where nothing keeps what it writes to the disk to a size. */
+  readonly disk?: DiskVolume | undefined
   /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
   readonly runtime?: string | undefined
 }
@@ -142,6 +145,7 @@ export function containerBody(
       ...limits(request.resources, host),
       ...separation(),
       ...runtimeOf(request, host),
+      ...layerQuota(profile, request),
       Mounts: mounts(profile, request, host),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
@@ -217,6 +221,12 @@ function separation(): Record<string, unknown> {
 function runtimeOf(request: SandboxRequest, host: SandboxHost): Record<string, unknown> {
   const runtime = request.runtime ?? host.runtime
   return runtime === undefined ? {} : { Runtime: runtime }
+}
+
+/** Engines whose quota was not tried refuse the field, whatever is in it. */
+function layerQuota(profile: Profile, { disk }: SandboxRequest): Record<string, unknown> {
+  if (profile.readOnlyRoot || disk?.kind !== 'quota') return {}
+  return { StorageOpt: { size: String(disk.bytes) } }
 }
 
 /** Ours only; a bind mount never comes from a job's own words. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { SecretFile } from './attempt-secrets.ts'
+import type { DiskBreach } from './disk/disk-watchdog.ts'
 
 /** One step's process. */
 export interface StepCommand {
@@ -18,10 +19,20 @@ export type BegunStep = Pick<StepCommand, 'step' | 'onOutput' | 'onWait'>
 
 export type StepEnd =
   /** `oom`: the kernel ended a process of the job for memory while the step ran. */
-  | { readonly kind: 'exited'; readonly code: number; readonly oom: boolean }
+  | {
+      readonly kind: 'exited'
+      readonly code: number
+      readonly oom: boolean
+      /** True where its workspace is full, and the step failed. */
+      readonly diskFull?: boolean | undefined
+      /** True where the step failed, and was refused a process more. */
+      readonly pidsFull?: boolean | undefined
+    }
   | { readonly kind: 'not_started'; readonly cause: string }
   /** The whole sandbox ended under the step; `exitCode` is its process 1's, where known. */
   | { readonly kind: 'died'; readonly exitCode: number | undefined; readonly oom: boolean }
+  /** Ended by us for the disk that it took. */
+  | { readonly kind: 'over_disk'; readonly breach: DiskBreach }
   /** Somebody else had the sandbox stopped: however the step ended, it is no verdict. */
   | { readonly kind: 'stopped' }
   /** Begun by an agent that died, and nobody knows how it went on. */

@@ -1,7 +1,9 @@
 import type { StepResult } from '../../protocol/core/job.ts'
+import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { StepSpec } from '../../protocol/core/run.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptResult } from './attempt.ts'
+import type { DiskBreach } from './disk/disk-watchdog.ts'
 import { GUARD_EXITS } from './guard.ts'
 import { interruption, notRun, stoppedByOthers, type Verdict } from './outcome.ts'
 import type { StepEnd } from './sandbox.ts'
@@ -68,11 +70,12 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
     exitCode: number | undefined,
     verdict: Omit<Verdict, 'steps'> | undefined
   ): Judged => ({ kind: 'judged', result: { name, state, exitCode, durationMs: ms }, verdict })
-  const exited = ({ code, oom }: Extract<StepEnd, { kind: 'exited' }>): Judged => {
+  const exited = (how: Extract<StepEnd, { kind: 'exited' }>): Judged => {
+    const { code } = how
     if (code === 0 && !isTerminated(parts)) return done('succeeded', 0, undefined)
     const cut = endedByLease(parts)
     if (cut !== undefined) return cut
-    return done('failed', code, oom ? outOfMemory(parts, name, code) : failed(name, code))
+    return done('failed', code, failed(parts, name, how))
   }
   switch (end.kind) {
     case 'timed_out':
@@ -83,6 +86,9 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
     case 'died':
       if (end.oom) return done('failed', end.exitCode, outOfMemory(parts, name, end.exitCode))
       return interruption(isOver(parts) ? GUARD_EXITS.expired : end.exitCode, true)
+    case 'over_disk':
+      if (end.breach.kind === 'floor') return diskOfHost(end.breach)
+      return endedByLease(parts) ?? done('failed', undefined, overDisk(parts, name, undefined))
     case 'unknown':
       return unknownEnd()
     case 'stopped':
@@ -109,8 +115,15 @@ function isOver({ clock, input }: StepsParts): boolean {
   return clock.bootMs() >= input.deadlineMs()
 }
 
-function failed(name: string, exitCode: number): Omit<Verdict, 'steps'> {
-  const message = `step "${name}" exited ${exitCode}`
+function failed(
+  parts: StepsParts,
+  name: string,
+  { code: exitCode, oom, diskFull, pidsFull }: Extract<StepEnd, { kind: 'exited' }>
+): Omit<Verdict, 'steps'> {
+  if (oom) return outOfMemory(parts, name, exitCode)
+  if (diskFull === true) return overDisk(parts, name, exitCode)
+  const refused = `; it was refused a process more: a job may have ${PIDS_MAX}`
+  const message = `step "${name}" exited ${exitCode}${pidsFull === true ? refused : ''}`
   return { state: 'failed', reason: 'exit_code', exitCode, message }
 }
 
@@ -124,6 +137,31 @@ function outOfMemory(
     `step "${name}" needed more than the job's ${mib} MiB of memory: ` +
     'raise resources.memory, or use less'
   return { state: 'failed', reason: 'oom_killed', exitCode, message }
+}
+
+function overDisk(
+  parts: StepsParts,
+  name: string,
+  exitCode: number | undefined
+): Omit<Verdict, 'steps'> {
+  const mib = Math.floor((parts.input.spec.resources.diskBytes ?? 0) / 1_048_576)
+  const message = `step "${name}" filled the job's ${mib} MiB of disk: raise resources.disk, or write less`
+  return { state: 'failed', reason: 'disk_limit', exitCode, message }
+}
+
+/** No fault of the job, which was within its limit: the host has promised more than it has. */
+function diskOfHost({ usedBytes, freeBytes }: Extract<DiskBreach, { kind: 'floor' }>): Interrupted {
+  const mib = (bytes: number): number => Math.floor(bytes / 1_048_576)
+  const message =
+    `the host had ${mib(freeBytes)} MiB of disk left, and this job, with ${mib(usedBytes)} MiB, ` +
+    'took most of all'
+  return {
+    kind: 'interrupted',
+    reason: 'sandbox_failed',
+    userCodeRan: true,
+    message,
+    fault: 'host'
+  }
 }
 
 function timedOut(name: string, cut: StepCut): Omit<Verdict, 'steps'> {

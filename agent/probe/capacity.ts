@@ -1,5 +1,6 @@
 import type { Capacity } from '../../protocol/core/advertisement.ts'
 import { formatBytes, formatCpu } from '../../protocol/core/requirements.ts'
+import { JOB_DISK_PERCENT } from '../../protocol/core/volume-limits.ts'
 import type { CapacitySettings, HostProblem } from './host-profile.ts'
 
 /**
@@ -11,6 +12,8 @@ const MIB = 1_048_576
 export interface HostSize {
   readonly cpus: number
   readonly memoryBytes: number
+  /** Free on the engine's disk. */
+  readonly diskBytes: number
 }
 
 /**
@@ -25,6 +28,8 @@ export function capacityOf(
   const cpuMilli = settings.cpuMilli ?? cpuMilliMax
   const memoryBytes =
     settings.memoryBytes ?? Math.floor((size.memoryBytes * MEMORY_SHARE) / MIB) * MIB
+  const diskBytes =
+    settings.diskBytes ?? Math.floor((size.diskBytes * JOB_DISK_PERCENT) / 100 / MIB) * MIB
   const problems = [
     ...above('cpu', cpuMilli, cpuMilliMax, formatCpu),
     ...above('memory', memoryBytes, size.memoryBytes, formatBytes)
@@ -32,6 +37,8 @@ export function capacityOf(
   const capacity = {
     cpuMilli: Math.min(cpuMilli, cpuMilliMax),
     memoryBytes: Math.min(memoryBytes, size.memoryBytes),
+    // Not cut to what is free now: images that go make room, and a full disk is told elsewhere.
+    diskBytes,
     jobs: settings.jobs ?? Math.max(1, size.cpus)
   }
   return { capacity, problems }

@@ -1,5 +1,6 @@
 import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
 import type { Isolation } from '../../protocol/core/isolation.ts'
+import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { OfferedRuntime } from '../execute/runtime.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
@@ -40,6 +41,8 @@ export interface HostProfile {
    * in `problems` and `platforms` when it resolves.
    */
   readonly trial: () => Promise<void>
+  /** What keeps jobs to their disk: whoever looks, until `trial` has shown more. */
+  readonly disk: () => DiskControl
   /** Whether jobs may build images here: false until `trial` has shown that they can. */
   readonly offersBuilder: () => boolean
   /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
@@ -60,6 +63,7 @@ export interface HostProfile {
 export interface CapacitySettings {
   readonly cpuMilli?: number | undefined
   readonly memoryBytes?: number | undefined
+  readonly diskBytes?: number | undefined
   readonly jobs?: number | undefined
 }
 
@@ -67,6 +71,8 @@ export interface ProbeSettings {
   readonly capacity: CapacitySettings
   readonly requireIsolation?: Isolation['required']
   readonly state: string
+  /** Where file systems of a fixed size will lie; the state folder when absent. */
+  readonly volumes?: string | undefined
   /** Path of the static busybox, usually `/bin/busybox`. */
   readonly busybox: string
 }

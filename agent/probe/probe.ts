@@ -4,6 +4,7 @@ import type { Platform } from '../../protocol/core/advertisement.ts'
 import { EGRESS_PORT } from '../../protocol/core/egress-limits.ts'
 import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
+import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
@@ -11,6 +12,7 @@ import { classOf, type OfferedRuntime } from '../execute/runtime.ts'
 import { isolationOf } from '../execute/user-namespace.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
+import type { DiskShown } from './disk-trial.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
 import type { ProvenPlatforms } from './proven-platforms.ts'
 import type { RuntimesShown } from './runtimes.ts'
@@ -26,6 +28,8 @@ export interface ProbeParts {
   readonly trial: () => Promise<HostProblem | undefined>
   /** What the engine's other runtimes give; see tryRuntimes. */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<RuntimesShown>
+  /** What keeps jobs to their disk here; see tryDisk. */
+  readonly tryDisk: () => Promise<DiskShown>
   /** What runs here beside the engine's own platform; see provenPlatforms. */
   readonly others: () => Promise<ProvenPlatforms>
   /** What keeps jobs from building images here; absent where the owner does not offer it. */
@@ -42,7 +46,8 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   const [version, busybox] = await Promise.all([gitVersion(), busyboxProblem(settings.busybox)])
   const size = {
     cpus: Math.min(cpus().length, info.cpus),
-    memoryBytes: Math.min(totalmem(), info.memoryBytes)
+    memoryBytes: Math.min(totalmem(), info.memoryBytes),
+    diskBytes: await freeBytes(settings.volumes ?? settings.state, info.rootDir)
   }
   const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
@@ -72,12 +77,13 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
 
 /** What they show is added to `problems` and `platforms`. */
 function trialsOf(
-  { trial, others, tryRuntimes, tryBuilder }: ProbeParts,
+  { trial, others, tryDisk, tryRuntimes, tryBuilder }: ProbeParts,
   problems: HostProblem[],
   platforms: Platform[],
   isHopeless: boolean
-): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying' | 'offersBuilder'> {
+): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying' | 'disk' | 'offersBuilder'> {
   const runtimes: OfferedRuntime[] = []
+  let disk: DiskControl = 'watch'
   let trying = 0
   let offersBuilder = false
   const during = async (work: () => Promise<void>): Promise<void> => {
@@ -90,12 +96,16 @@ function trialsOf(
   return {
     runtimes,
     isTrying: () => trying > 0,
+    disk: () => disk,
     offersBuilder: () => offersBuilder,
     trial: () =>
       during(async () => {
         const shown = await trial()
         if (shown !== undefined) problems.push(shown)
         if (shown?.blocking === true) return
+        const { control, problems: why } = await tryDisk()
+        disk = control
+        problems.push(...why)
         const found = await others()
         platforms.push(...found.platforms)
         problems.push(...found.problems)

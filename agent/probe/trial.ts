@@ -101,8 +101,10 @@ async function trial(
   return { part: 'seccomp', blocking: true, found, fix: FILTER_FIX }
 }
 
+type TrialName = 'trial' | 'proof' | 'builder' | 'network' | 'disk'
+
 /** `runner-mesh-<what>-<first 8 hex of SHA-256(peerId)>` */
-export function trialName(what: 'trial' | 'proof' | 'builder' | 'network', peerId: string): string {
+export function trialName(what: TrialName, peerId: string): string {
   return `runner-mesh-${what}-${peerSuffix(peerId)}`
 }
 

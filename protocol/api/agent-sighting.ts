@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Capacity } from '../core/advertisement.ts'
+import { type Advertisement, type Capacity, DISK_LIMITS } from '../core/advertisement.ts'
 import type { Closing } from '../core/closing.ts'
 import type { HostPolicy } from '../core/host-policy.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
@@ -19,6 +19,7 @@ export const agentStateSchema = z.enum([
 export const capacitySchema = z.strictObject({
   cpu: z.number().describe('cores'),
   memoryBytes: z.number().int(),
+  diskBytes: z.number().int().describe('of the engine, for what jobs write; 0 where not said'),
   jobs: z.number().int()
 })
 
@@ -65,6 +66,10 @@ export const agentSightingShape = {
   capacity: capacitySchema.nullable(),
   free: capacitySchema.nullable(),
   diskFreeBytes: z.number().int().nullable(),
+  diskLimit: z
+    .enum(DISK_LIMITS)
+    .nullable()
+    .describe('what keeps a job to its disk: a full file system, somebody who looks, or nobody'),
   engine: z.string().nullable(),
   roundTripMs: z.number().nullable(),
   lastSeenMs: z.number().int().nullable().describe('milliseconds since the last sign of life'),
@@ -92,15 +97,20 @@ export function agentSighting(
       ad === undefined ? null : { offered: [...ad.networks], rules: ad.networkRules ?? null },
     policy: policyDocument(ad?.policy),
     closing: closingDocument(ad?.closing),
-    capacity: ad === undefined ? null : capacityDocument(ad.capacity),
-    free: ad === undefined ? null : capacityDocument(ad.free),
-    diskFreeBytes: ad?.diskFreeBytes ?? null,
+    ...roomDocument(ad),
     engine: ad?.engine ?? null,
     roundTripMs: link?.rttMs ?? null,
     lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
     version: ad?.version ?? null,
     jobs: [...(ad?.jobs ?? [])]
   }
+}
+
+function roomDocument(ad: Advertisement | undefined) {
+  if (ad === undefined) return { capacity: null, free: null, diskFreeBytes: null, diskLimit: null }
+  const { capacity, free, diskFreeBytes, diskLimit } = ad
+  const sizes = { capacity: capacityDocument(capacity), free: capacityDocument(free) }
+  return { ...sizes, diskFreeBytes, diskLimit }
 }
 
 function isolationDocument({ offered, required }: Isolation) {
@@ -125,6 +135,6 @@ function closingDocument(closing: Closing | undefined): AgentSighting['closing']
   return closing === undefined ? null : { by: closing.by, text: closing.text }
 }
 
-function capacityDocument({ cpuMilli, memoryBytes, jobs }: Capacity) {
-  return { cpu: cpuMilli / 1_000, memoryBytes, jobs }
+function capacityDocument({ cpuMilli, memoryBytes, diskBytes, jobs }: Capacity) {
+  return { cpu: cpuMilli / 1_000, memoryBytes, diskBytes, jobs }
 }

@@ -14,9 +14,18 @@ export interface Platform {
 export interface Capacity {
   readonly cpuMilli: number
   readonly memoryBytes: number
+  /** Of the engine's disk, for what jobs write; 0 where it is not said. */
+  readonly diskBytes: number
   /** How many jobs may run side by side. */
   readonly jobs: number
 }
+
+/**
+ * What keeps a job to its disk: `hard`, a file system that is full then; `soft`, somebody who looks
+ * every few seconds; `none`, nobody, in versions that did not know of it.
+ */
+export const DISK_LIMITS = ['none', 'soft', 'hard'] as const
+export type DiskLimit = (typeof DISK_LIMITS)[number]
 
 /** What an agent is and has free; gossiped on change and every 30 s +- 20 %. */
 export interface Advertisement {
@@ -34,6 +43,7 @@ export interface Advertisement {
   /** What keeps jobs to them; absent where nothing is proven. */
   readonly networkRules?: NetworkRules | undefined
   readonly isolation: Isolation
+  readonly diskLimit: DiskLimit
   /** Undefined where the host's owner takes whatever fits. */
   readonly policy: HostPolicy | undefined
   /** Set while the owner's hours or the host's load keep new jobs away. */

@@ -31,7 +31,7 @@ export const ISOLATION_ERRORS = {
     400,
     false,
     (f) =>
-      `the source does not fit into the ${f['mib']} MiB of the job's memory, where jobs of profiles strict and ` +
-      'builder have their workspace: raise resources.memory'
+      `the source does not fit into the ${f['mib']} MiB of ${f['of']} that the job's workspace is ` +
+      `in: raise resources.${f['of']}`
   )
 } as const satisfies Record<string, ErrorKind>

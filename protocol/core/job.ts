@@ -20,6 +20,7 @@ export type Reason =
   | 'exit_code'
   | 'timed_out'
   | 'oom_killed'
+  | 'disk_limit'
   | 'agent_lost'
   | 'image_unavailable'
   | 'step_not_started'

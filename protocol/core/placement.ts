@@ -1,4 +1,5 @@
 import type { Advertisement } from './advertisement.ts'
+import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
 import { CLAIM_RANK_MAX, EMULATED_WEIGHT, PLACEMENT_ROOM_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
@@ -62,7 +63,7 @@ export function isCandidate(job: Wanted, view: AgentView): boolean {
   return (
     takesJobs(view) &&
     fits(job, advertisement).length === 0 &&
-    lacksRoom(job.spec, advertisement.free).length === 0
+    lacksRoom(job.spec, advertisement).length === 0
   )
 }
 
@@ -71,12 +72,13 @@ export function isCandidate(job: Wanted, view: AgentView): boolean {
  * burst spreads by room, and a fraction of that where the platform is only emulated.
  */
 export function weightOf(spec: JobSpec, advertisement: Advertisement): number {
-  const { free } = advertisement
+  const { free, capacity } = advertisement
   const { cpuMilli, memoryBytes } = footprintOf(spec)
   const room = Math.min(
     free.jobs,
     free.cpuMilli / Math.max(1, cpuMilli),
     free.memoryBytes / Math.max(1, memoryBytes),
+    free.diskBytes / Math.max(1, diskOf(spec.resources, capacity)),
     PLACEMENT_ROOM_MAX
   )
   const native = platformFor(spec, advertisement.platforms)?.native === true

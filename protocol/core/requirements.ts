@@ -1,4 +1,5 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
+import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
 import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
 import { type Isolation, lacksIsolation } from './isolation.ts'
@@ -10,8 +11,9 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `label KEY`, `isolation`, `enforced network`, `builder`;
-   * for lacking room `free slot` and so on; `policy` for what the agent's owner does not take.
+   * `platform`, `slot`, `cpu`, `memory`, `disk`, `label KEY`, `isolation`, `enforced network`,
+   * `builder`; for lacking room `free slot` and so on; `policy` for what the agent's owner does not
+   * take.
    */
   readonly requirement: string
   readonly wanted: string
@@ -36,7 +38,7 @@ export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
   const { spec, trust } = wanted
   return [
     ...unmetPlatform(spec, offer.platforms),
-    ...unmetAmounts(spec, offer.capacity, ''),
+    ...unmetAmounts(spec, offer.capacity, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(trust, offer.isolation),
     ...unmetNetwork(spec.network, offer.networks),
@@ -46,9 +48,12 @@ export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
 }
 
 /** What is missing to run the job now beside those held; empty when there is room. */
-export function lacksRoom(spec: JobSpec, free: Capacity): readonly Unmet[] {
-  return unmetAmounts(spec, free, 'free ')
+export function lacksRoom(spec: JobSpec, { free, capacity }: Room): readonly Unmet[] {
+  return unmetAmounts(spec, free, capacity, 'free ')
 }
+
+/** What an agent has left, of what it has. */
+export type Room = Pick<Advertisement, 'free' | 'capacity'>
 
 type PlatformWish = Pick<JobSpec, 'platform' | 'emulation'>
 
@@ -74,8 +79,14 @@ function unmetPlatform(wish: PlatformWish, platforms: readonly Platform[]): Unme
   return [{ requirement: 'platform', wanted, offered: offered.join(', ') || 'none' }]
 }
 
-function unmetAmounts(spec: JobSpec, has: Capacity, prefix: '' | 'free '): Unmet[] {
+function unmetAmounts(
+  spec: JobSpec,
+  has: Capacity,
+  capacity: Capacity,
+  prefix: '' | 'free '
+): Unmet[] {
   const { cpuMilli, memoryBytes } = footprintOf(spec)
+  const diskBytes = diskOf(spec.resources, capacity)
   const unmet: Unmet[] = []
   if (has.jobs < 1) {
     unmet.push({ requirement: `${prefix}slot`, wanted: '1', offered: String(has.jobs) })
@@ -87,6 +98,10 @@ function unmetAmounts(spec: JobSpec, has: Capacity, prefix: '' | 'free '): Unmet
   if (has.memoryBytes < memoryBytes) {
     const [wanted, offered] = [formatBytes(memoryBytes), formatBytes(has.memoryBytes)]
     unmet.push({ requirement: `${prefix}memory`, wanted, offered })
+  }
+  if (has.diskBytes < diskBytes) {
+    const [wanted, offered] = [formatBytes(diskBytes), formatBytes(has.diskBytes)]
+    unmet.push({ requirement: `${prefix}disk`, wanted, offered })
   }
   return unmet
 }

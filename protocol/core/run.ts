@@ -24,6 +24,8 @@ export interface Resources {
   /** Thousandths of a core. */
   readonly cpuMilli: number
   readonly memoryBytes: number
+  /** Of what it writes to the disk; absent, its host decides: see diskOf. */
+  readonly diskBytes?: number | undefined
 }
 
 export interface StepSpec {

@@ -29,7 +29,8 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     emulation: job.emulation ?? 'allow',
     resources: {
       cpuMilli: job.resources?.cpu ?? CPU_MILLI_DEFAULT,
-      memoryBytes: job.resources?.memory ?? MEMORY_BYTES_DEFAULT
+      memoryBytes: job.resources?.memory ?? MEMORY_BYTES_DEFAULT,
+      diskBytes: job.resources?.disk
     },
     labels: job.labels ?? {},
     env: job.env ?? {},

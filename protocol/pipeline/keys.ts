@@ -11,6 +11,7 @@ export type Context =
   | 'resources'
   | 'secret'
   | 'service'
+  | 'service.resources'
   | 'ready'
   | 'network'
   | 'step'
@@ -54,12 +55,13 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'cache'
     ]
   },
-  resources: { built: ['cpu', 'memory'], later: ['disk', 'pids', 'gpu'] },
+  resources: { built: ['cpu', 'memory', 'disk'], later: ['pids', 'gpu'] },
   secret: { built: ['file'], later: [] },
   service: {
     built: ['image', 'env', 'secrets', 'command', 'resources', 'ready'],
     later: []
   },
+  'service.resources': { built: ['cpu', 'memory'], later: [] },
   ready: { built: ['port', 'command', 'timeout'], later: [] },
   network: { built: ['allow'], later: [] },
   step: { built: ['name', 'run', 'timeout'], later: ['always'] }
@@ -100,6 +102,7 @@ const PLACES: Readonly<Record<Context, string>> = {
   resources: 'in `resources`',
   secret: 'in a secret',
   service: 'in a service',
+  'service.resources': 'in `resources` of a service',
   ready: 'in `ready`',
   network: 'in `network`',
   step: 'in a step'
@@ -120,7 +123,7 @@ const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])
   [['jobs', '*', 'resources'], 'resources'],
   [['jobs', '*', 'secrets', '*'], 'secret'],
   [['jobs', '*', 'services', '*'], 'service'],
-  [['jobs', '*', 'services', '*', 'resources'], 'resources'],
+  [['jobs', '*', 'services', '*', 'resources'], 'service.resources'],
   [['jobs', '*', 'services', '*', 'secrets', '*'], 'secret'],
   [['jobs', '*', 'services', '*', 'ready'], 'ready'],
   [['defaults', 'network'], 'network'],

@@ -6,6 +6,7 @@ import {
   MEMORY_BYTES_MIN
 } from '../core/limits.ts'
 import { formatBytes, formatCpu } from '../core/requirements.ts'
+import { JOB_DISK_BYTES_MAX, JOB_DISK_BYTES_MIN } from '../core/volume-limits.ts'
 
 /** A value in its unit, or what is wrong with the way out. */
 export type Quantity =
@@ -31,8 +32,17 @@ export function parseDuration(input: unknown): Quantity {
 
 const DURATION = /^(?=[0-9])(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?$/
 
-/** `512MiB`, `4GiB`, `1.5GiB`, `500MB` to bytes, rounded down. */
-export function parseSize(input: unknown): Quantity {
+/** `512MiB`, `4GiB`, `1.5GiB`, `500MB` to bytes of memory, rounded down. */
+export function parseMemory(input: unknown): Quantity {
+  return parseSize(input, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)
+}
+
+/** Likewise, to bytes of disk. */
+export function parseDisk(input: unknown): Quantity {
+  return parseSize(input, JOB_DISK_BYTES_MIN, JOB_DISK_BYTES_MAX)
+}
+
+function parseSize(input: unknown, least: number, most: number): Quantity {
   if (typeof input === 'number') return problem('has no unit: write it as in 512MiB or 4GiB')
   const match = typeof input === 'string' ? SIZE.exec(input) : null
   const [, amount = '', unit = ''] = match ?? []
@@ -41,11 +51,11 @@ export function parseSize(input: unknown): Quantity {
     return problem('is no size: write it as in 512MiB, 4GiB or 500MB')
   }
   const bytes = Math.floor(Number(amount) * factor)
-  if (bytes < MEMORY_BYTES_MIN) {
-    return problem(`is too little: at least ${formatBytes(MEMORY_BYTES_MIN)} is allowed`)
+  if (bytes < least) {
+    return problem(`is too little: at least ${formatBytes(least)} is allowed`)
   }
-  if (bytes > MEMORY_BYTES_MAX) {
-    return problem(`is too much: at most ${formatBytes(MEMORY_BYTES_MAX)} is allowed`)
+  if (bytes > most) {
+    return problem(`is too much: at most ${formatBytes(most)} is allowed`)
   }
   return { kind: 'value', value: bytes }
 }

@@ -10,7 +10,7 @@ import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import { envNameProblem } from './environment.ts'
 import { globProblem } from './glob.ts'
 import { network } from './network.ts'
-import { parseCpu, parseDuration, parseSize } from './quantity.ts'
+import { parseCpu, parseDisk, parseDuration, parseMemory } from './quantity.ts'
 import {
   secretFileProblem,
   secretNameProblem,
@@ -62,7 +62,11 @@ const jobKeys = z.strictObject({
   platform: text(platformProblem).optional(),
   emulation: z.enum(['allow', 'forbid']).optional(),
   resources: z
-    .strictObject({ cpu: quantity(parseCpu).optional(), memory: quantity(parseSize).optional() })
+    .strictObject({
+      cpu: quantity(parseCpu).optional(),
+      memory: quantity(parseMemory).optional(),
+      disk: quantity(parseDisk).optional()
+    })
     .optional(),
   labels: names(text(labelKeyProblem), text(labelValueProblem), LABELS_MAX).optional(),
   env: names(text(envNameProblem), text(envValueProblem), ENV_ENTRIES_MAX).optional(),

@@ -11,7 +11,7 @@ import {
   SERVICES_PER_JOB_MAX
 } from '../core/service-limits.ts'
 import { envNameProblem } from './environment.ts'
-import { parseCpu, parseDuration, parseSize } from './quantity.ts'
+import { parseCpu, parseDuration, parseMemory } from './quantity.ts'
 import { secretFileProblem, secretNameProblem, secretRequests, secretsProblem } from './secrets.ts'
 import { names, quantity, text } from './shapes.ts'
 import { type Check, envValueProblem, imageProblem } from './text.ts'
@@ -69,7 +69,10 @@ const service = z
     ).optional(),
     command: words.optional(),
     resources: z
-      .strictObject({ cpu: quantity(parseCpu).optional(), memory: quantity(parseSize).optional() })
+      .strictObject({
+        cpu: quantity(parseCpu).optional(),
+        memory: quantity(parseMemory).optional()
+      })
       .optional(),
     ready: ready.optional()
   })

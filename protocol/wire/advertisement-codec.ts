@@ -1,4 +1,4 @@
-import type { Advertisement, Capacity, Platform } from '../core/advertisement.ts'
+import type { Advertisement, Capacity, DiskLimit, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
 import type { Isolation, IsolationLevel } from '../core/isolation.ts'
 import {
@@ -66,6 +66,12 @@ const levels = names<IsolationLevel, wire.IsolationLevel>('isolation', {
   vm: wire.IsolationLevel.ISOLATION_LEVEL_VM
 })
 
+const diskLimits = names<DiskLimit, wire.DiskLimit>('diskLimit', {
+  none: wire.DiskLimit.DISK_LIMIT_NONE,
+  soft: wire.DiskLimit.DISK_LIMIT_SOFT,
+  hard: wire.DiskLimit.DISK_LIMIT_HARD
+})
+
 const advertisements = messageCodec<Advertisement, wire.Advertisement>({
   what: 'advertisement',
   generated: wire.Advertisement,
@@ -86,6 +92,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       networkRules: optional(ad.networkRules, rules.toWire),
       labels: toPairs(ad.labels, LABELS_MAX, 'labels', checkLabel),
       isolation: isolationToWire(ad.isolation),
+      diskLimit: diskLimits.toWire(ad.diskLimit),
       builder: ad.builder === true,
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
@@ -101,6 +108,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       message.networkRules === undefined ? undefined : rules.fromWire(message.networkRules),
     labels: fromPairs(message.labels, LABELS_MAX, 'labels', checkLabel),
     isolation: isolationFromWire(need(message.isolation, 'isolation')),
+    diskLimit: diskLimits.fromWire(message.diskLimit),
     policy: optional(message.policy, policyFromWire),
     closing: optional(message.closing, closingFromWire),
     ...(message.builder ? { builder: true } : {}),
@@ -126,6 +134,7 @@ type Converted =
   | 'networkRules'
   | 'labels'
   | 'isolation'
+  | 'diskLimit'
   | 'policy'
   | 'closing'
   | 'builder'
@@ -171,6 +180,7 @@ function capacity(value: Capacity): wire.Capacity {
   return {
     cpuMilli: count(value.cpuMilli, 'cpuMilli'),
     memoryBytes: count(value.memoryBytes, 'memoryBytes'),
+    diskBytes: count(value.diskBytes, 'diskBytes'),
     jobs: count(value.jobs, 'jobs', RENEW_ITEMS_MAX)
   }
 }

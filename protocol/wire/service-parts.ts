@@ -1,5 +1,5 @@
 import { ENV_ENTRIES_MAX, IMAGE_CHARACTERS_MAX } from '../core/limits.ts'
-import type { SecretRequest, ServiceReadiness, ServiceSpec } from '../core/run.ts'
+import type { Resources, SecretRequest, ServiceReadiness, ServiceSpec } from '../core/run.ts'
 import {
   SERVICE_COMMAND_BYTES_MAX,
   SERVICE_COMMAND_WORDS_MAX,
@@ -37,7 +37,7 @@ export function readServices(reader: FieldReader): readonly ServiceSpec[] {
 function writeService(writer: FieldWriter, service: ServiceSpec): void {
   const env = toPairs(service.env, ENV_ENTRIES_MAX, 'service env', checkVariable)
   writer.message(7, service.ready, writeReadiness)
-  writer.message(6, service.resources, writeResources)
+  writer.message(6, withoutDisk(service.resources), writeResources)
   writeSecrets(writer, 5, files(service.secrets))
   writeWords(writer, 4, 'service command', service.command)
   writer.list(3, 'service env', ENV_ENTRIES_MAX, env, writePair)
@@ -52,7 +52,7 @@ function readService(reader: FieldReader): ServiceSpec {
     env: readPairs(reader, 3, 'service env', ENV_ENTRIES_MAX, checkVariable),
     command: readWords(reader, 4, 'service command'),
     secrets: files(readSecrets(reader, 5)),
-    resources: reader.message(6, 'service resources', readResources),
+    resources: withoutDisk(reader.message(6, 'service resources', readResources)),
     ready: reader.message(7, 'service ready', readReadiness)
   }
 }
@@ -110,6 +110,11 @@ function checkedWords(
 
 function name(value: string): string {
   return NAME.test(value) ? value : refuse('service name', `is ${JSON.stringify(value)}`)
+}
+
+/** Nobody would keep to it. */
+function withoutDisk(resources: Resources): Resources {
+  return resources.diskBytes === undefined ? resources : refuse('service resources', 'name a disk')
 }
 
 /** A variable of a service would be one that every process of its image sees and prints. */

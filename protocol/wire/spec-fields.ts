@@ -5,6 +5,7 @@ import {
   NAME_CHARACTERS_MAX
 } from '../core/limits.ts'
 import type { Resources } from '../core/run.ts'
+import { JOB_DISK_BYTES_MAX } from '../core/volume-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { CHARACTER_BYTES_MAX, line, refuse, textBytes } from './fields.ts'
@@ -15,6 +16,7 @@ import { fromPairs, type PairCheck, type WirePair } from './pairs.ts'
 const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 
 export function writeResources(writer: FieldWriter, resources: Resources): void {
+  writer.optionalCount(3, 'diskBytes', resources.diskBytes, JOB_DISK_BYTES_MAX, 1)
   writer.count(2, 'memoryBytes', resources.memoryBytes, MEMORY_BYTES_MAX, 1)
   writer.count(1, 'cpuMilli', resources.cpuMilli, CPU_MILLI_MAX, 1)
 }
@@ -22,7 +24,8 @@ export function writeResources(writer: FieldWriter, resources: Resources): void 
 export function readResources(reader: FieldReader): Resources {
   return {
     cpuMilli: reader.count(1, 'cpuMilli', CPU_MILLI_MAX, 1),
-    memoryBytes: reader.count(2, 'memoryBytes', MEMORY_BYTES_MAX, 1)
+    memoryBytes: reader.count(2, 'memoryBytes', MEMORY_BYTES_MAX, 1),
+    diskBytes: reader.optionalCount(3, 'diskBytes', JOB_DISK_BYTES_MAX, 1)
   }
 }
 

@@ -15,10 +15,11 @@ const STATEMENT: Statement = {
   networks: [],
   labels: {},
   isolation: { offered: 'runc', required: undefined },
+  diskLimit: 'soft',
   policy: undefined,
   closing: undefined,
-  capacity: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
-  free: { cpuMilli: 1_000, memoryBytes: 1, jobs: 1 },
+  capacity: { cpuMilli: 1_000, memoryBytes: 1, diskBytes: 1, jobs: 1 },
+  free: { cpuMilli: 1_000, memoryBytes: 1, diskBytes: 1, jobs: 1 },
   diskFreeBytes: 1,
   engine: '20.10',
   jobs: []

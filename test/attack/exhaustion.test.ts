@@ -91,6 +91,49 @@ describe('a stranger that takes all that there is', { timeout: TEST_MS }, () => 
     expect(kept.lastLine).toMatch(/^the log is cut at \d+ bytes; left out here: \d+ lines/)
   })
 
+  test('of the disk: it ends for that, and a neighbour writes meanwhile', async () => {
+    const disks = await AttemptRig.open({ disk: 'loop' })
+    onTestFinished(() => disks.close())
+    const spec = { resources: { ...WIDE.resources, diskBytes: 64 * MIB } }
+    const run = 'echo ready; while :; do cat /dev/zero >fill || sleep 1; done'
+    const write = 'dd if=/dev/zero of=mine bs=1M count=16 2>/dev/null && wc -c <mine'
+    const hog = await disks.start({ steps: [{ run, timeoutMs: 8_000 }], spec })
+    await untilSaid(hog, 'ready')
+    const { result, lines } = await disks.run({ steps: [{ run: write }], spec })
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(lines.map(({ text }) => text)).toContain(String(16 * MIB))
+
+    expect(await hog.result).toMatchObject({ outcome: { state: 'failed', reason: 'timed_out' } })
+    const once = await disks.run({ steps: [{ run: 'cat /dev/zero >fill' }], spec })
+    expect(once.result).toMatchObject({ outcome: { state: 'failed', reason: 'disk_limit' } })
+    expect(await disks.left()).toEqual([])
+  })
+
+  test('of processes, and fails for it: its message says so', async () => {
+    // The shell of the base image gives up where it cannot fork.
+    const run = 'i=0; while [ $i -lt 600 ]; do sleep 30 & i=$((i + 1)); done'
+    const { result } = await rig.run({ steps: [{ run }], spec: WIDE })
+
+    expect(result).toMatchObject({
+      outcome: {
+        state: 'failed',
+        reason: 'exit_code',
+        message: expect.stringContaining('refused a process more: a job may have 512')
+      }
+    })
+    expect(await rig.left()).toEqual([])
+  })
+
+  test('of time, and answers no SIGTERM: it is killed soon after its limit', async () => {
+    const run = "trap '' TERM; echo ready; while :; do sleep 1; done"
+    const startedMs = performance.now()
+    const { result } = await rig.run({ steps: [{ run, timeoutMs: 1_000 }] })
+
+    expect(result).toMatchObject({ outcome: { state: 'failed', reason: 'timed_out' } })
+    expect(performance.now() - startedMs).toBeLessThan(15_000)
+    expect(await rig.left()).toEqual([])
+  })
+
   test('of whoever reads it: it is read slowly, to its last line, and a neighbour runs', async () => {
     const lines = OUTPUT_BURST_LINES + 6 * OUTPUT_LINES_PER_S
     const startedMs = performance.now()

@@ -37,8 +37,9 @@ const OFFER = {
   networks: [],
   labels: {},
   isolation: { offered: 'runc' as const, required: undefined },
+  diskLimit: 'soft' as const,
   policy: undefined,
-  capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, jobs: SLOTS }
+  capacity: { cpuMilli: 8_000, memoryBytes: 8 * GIB, diskBytes: 80 * GIB, jobs: SLOTS }
 }
 
 export interface CrowdReport {

@@ -120,7 +120,7 @@ async function ours({ engine, image, ground, root }: Bench): Promise<number> {
   const files = { leaseDir: lease.dir, busybox: '/bin/busybox', guard: ground.guard, volume }
   const request = { ...who, ...files, imageId: image.id, resources: RESOURCES }
   const body = containerBody(STANDARD, request, ground.host)
-  const limits = { cleanUpMsMax: CLEAN_UP_MS_MAX }
+  const limits = { resources: RESOURCES, cleanUpMsMax: CLEAN_UP_MS_MAX }
   const box = new ContainerSandbox(
     { engine, clock, log: silentLog() },
     { jobId, name, image, profile: STANDARD, body, ...limits }

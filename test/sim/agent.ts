@@ -141,6 +141,7 @@ export class SimAgent {
       ...this.#offer,
       free: freeOf(this.#ledger),
       diskFreeBytes: 0,
+      diskLimit: 'soft',
       engine: '',
       jobs: [],
       sentAtMs: 0,

@@ -172,7 +172,12 @@ export class SimNode {
 const GIB = 1_073_741_824
 
 function offerOf(slots: number) {
-  const capacity: Capacity = { cpuMilli: slots * 1_000, memoryBytes: slots * GIB, jobs: slots }
+  const capacity: Capacity = {
+    cpuMilli: slots * 1_000,
+    memoryBytes: slots * GIB,
+    diskBytes: slots * GIB,
+    jobs: slots
+  }
   return {
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: {},

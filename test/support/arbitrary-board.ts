@@ -37,7 +37,7 @@ export const SAMPLE_ORIGIN: JobOrigin = {
   author: 'lena'
 }
 
-const ROOM: Capacity = { cpuMilli: 4_000, memoryBytes: 8 * GIB, jobs: 2 }
+const ROOM: Capacity = { cpuMilli: 4_000, memoryBytes: 8 * GIB, diskBytes: 40 * GIB, jobs: 2 }
 
 export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
   return {
@@ -51,6 +51,7 @@ export function sampleAd(patch: Partial<Advertisement> = {}): Advertisement {
     networks: [],
     labels: {},
     isolation: { offered: 'runc', required: undefined },
+    diskLimit: 'soft',
     policy: undefined,
     closing: undefined,
     capacity: ROOM,
@@ -190,7 +191,8 @@ const labels = fc.dictionary(
 )
 const amounts = {
   cpuMilli: fc.integer({ min: 0, max: 8_000 }),
-  memoryBytes: fc.integer({ min: 0, max: 8 * GIB })
+  memoryBytes: fc.integer({ min: 0, max: 8 * GIB }),
+  diskBytes: fc.integer({ min: 0, max: 40 * GIB })
 }
 
 export const arbitraryCapacity: fc.Arbitrary<Capacity> = fc.record({

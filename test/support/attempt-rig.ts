@@ -10,6 +10,10 @@ import type {
 } from '../../agent/execute/attempt.ts'
 import type { SecretValue } from '../../agent/execute/attempt-secrets.ts'
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
+import type { DiskControl } from '../../agent/execute/disk/disk-control.ts'
+import type { DiskSpace } from '../../agent/execute/disk/disk-watchdog.ts'
+import { Disks } from '../../agent/execute/disk/disks.ts'
+import { LoopVolumes } from '../../agent/execute/disk/loop-volumes.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
 import { GROUND_DIR } from '../../agent/execute/ground.ts'
@@ -97,6 +101,10 @@ export interface RigOptions {
   readonly networks?: Omit<NetworkSettings, 'rules'> & Partial<Pick<NetworkSettings, 'rules'>>
   /** In place of this host's own, whatever the rules. */
   readonly table?: RuleTable
+  /** What keeps its jobs to their disk; nobody looks where absent. */
+  readonly disk?: DiskControl
+  /** A disk of its own for the watchdog to look at, in place of the engine's. */
+  readonly space?: () => Promise<DiskSpace>
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
   /** Socket of another engine than this host's own, and the runtime of each job there. */
   readonly other?: { readonly socket: string; readonly runtime: string }
@@ -133,7 +141,14 @@ export class AttemptRig {
     const engine = engineOf(parts.options) ?? this.engine
     const { networks } = this
     this.executor = new Executor(
-      { engine, images: parts.images(engine), clock: this.#clock, log: silentLog(), networks },
+      {
+        engine,
+        images: parts.images(engine),
+        clock: this.#clock,
+        log: silentLog(),
+        networks,
+        disks: this.#disks(parts.options)
+      },
       {
         peerId: this.peerId,
         storeId: 'test-store',
@@ -150,6 +165,19 @@ export class AttemptRig {
         offersBuilder: () => parts.options.builder === true
       }
     )
+  }
+
+  /** Where file systems of a fixed size are. */
+  get volumes(): string {
+    return join(this.root, 'volumes')
+  }
+
+  #disks({ disk, space }: RigOptions): Disks | undefined {
+    if (disk === undefined) return undefined
+    const parts = { clock: this.#clock, log: silentLog(), space }
+    const capacity = { cpuMilli: 2_000, memoryBytes: 2 ** 32, diskBytes: 2 ** 30, jobs: 2 }
+    const paths = [tmpdir()]
+    return new Disks(parts, { capacity, control: () => disk, folder: this.volumes, paths })
   }
 
   static async open(options: RigOptions = {}): Promise<AttemptRig> {
@@ -248,6 +276,8 @@ export class AttemptRig {
     for (const { name } of await this.engine.containers(mine)) await this.engine.remove(name)
     for (const { name } of await this.engine.volumes(mine)) await this.engine.removeVolume(name)
     for (const { id } of await this.engine.networks(mine)) await this.engine.removeNetwork(id)
+    const volumes = new LoopVolumes(this.volumes)
+    for (const claim of await volumes.claims()) await volumes.remove(claim)
     const ofHolders = { [HOLDER_IMAGE_LABEL]: this.peerId }
     for (const id of await this.engine.images(ofHolders)) await this.engine.removeImage(id)
     this.networks?.stop()

@@ -175,7 +175,12 @@ export function claimBench(
     get policy() {
       return order.policy
     },
-    capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: options.jobs ?? 2 }
+    capacity: {
+      cpuMilli: 4_000,
+      memoryBytes: 4 * GIB,
+      diskBytes: 40 * GIB,
+      jobs: options.jobs ?? 2
+    }
   }
   let ids = 0
   const claimer = new Claimer({

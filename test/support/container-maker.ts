@@ -40,7 +40,8 @@ export async function containerMaker(engine: Engine, profile: Profile): Promise<
       { ...request, ...rest, busybox: '/bin/busybox' },
       ground.host
     )
-    const options = { jobId, name, image: image ?? never(), profile, body, cleanUpMsMax: 30_000 }
+    const limits = { resources, cleanUpMsMax: 30_000 }
+    const options = { jobId, name, image: image ?? never(), profile, body, ...limits }
     const sandbox = new ContainerSandbox({ engine, clock, log: silentLog() }, options)
     return {
       sandbox,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { causeOf } from '../../../protocol/core/errors.ts'
 import { SERVICE_ASK_EVERY_MS, SERVICE_ASK_MS_MAX } from '../../../protocol/core/service-limits.ts'
+import type { Container } from '../container.ts'
 import type { ContainerExec, ExecEnd } from '../engine-types.ts'
 import { BUSYBOX_INSIDE } from '../guard.ts'
 import type { Leftover } from '../removal.ts'
@@ -13,6 +14,12 @@ const CONNECT_SECONDS = '2'
 
 /** A process in the job's own container, as whoever helps there. */
 export type RunInJob = (request: Pick<ContainerExec, 'command' | 'signal'>) => Promise<ExecEnd>
+
+/** As `user`, with no variables; what it says is of no interest. */
+export function inContainer(container: Pick<Container, 'exec'>, user: string): RunInJob {
+  const place = { env: [], user, workdir: '/', onOutput: () => undefined }
+  return (request) => container.exec({ ...place, ...request })
+}
 
 /** All that runs beside the steps of one job. */
 export class Services {

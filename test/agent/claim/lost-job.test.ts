@@ -185,7 +185,7 @@ describe('the turn of an agent', () => {
     labels: {},
     isolation: { offered: 'runc' as const, required: undefined },
     policy: undefined,
-    capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, jobs: 2 }
+    capacity: { cpuMilli: 4_000, memoryBytes: 4 * GIB, diskBytes: 40 * GIB, jobs: 2 }
   }
 
   function waitOf(peerId: string, state: BoardJob['state']): number {

@@ -50,7 +50,8 @@ test('one peer in full names its identity and what it has', () => {
   if (peer === undefined) throw new Error('there is a peer')
 
   expect(renderPeer(peer)).toContain('peer        peer-onyx\n')
-  expect(renderPeer(peer)).toContain('capacity    4 cpu, 8 GiB, 4 jobs\n')
+  expect(renderPeer(peer)).toContain('capacity    4 cpu, 8 GiB, 80 GiB of disk, 4 jobs\n')
+  expect(renderPeer(peer)).toContain('disk limit  soft\n')
 })
 
 test('platforms that are only emulated are told apart', () => {

@@ -21,7 +21,7 @@ async function ended(end: StepEnd, atMs: number, terminate?: AbortSignal): Promi
     spec: {
       steps: [{ name: 'test', run: 'x', timeoutMs: undefined }],
       timeoutMs: 60_000,
-      resources: { cpuMilli: 1_000, memoryBytes: 2 ** 30 }
+      resources: { cpuMilli: 1_000, memoryBytes: 2 ** 30, diskBytes: 2 ** 30 }
     },
     signal: new AbortController().signal,
     terminate,
@@ -96,5 +96,46 @@ describe('a box that was stopped or killed under a step', () => {
     expect(await ended({ kind: 'died', exitCode: 137, oom: true }, 100)).toMatchObject({
       verdict: { state: 'failed', reason: 'oom_killed' }
     })
+  })
+})
+
+describe('a step that took what its job may have of the disk', () => {
+  const limit = { kind: 'over_disk', breach: { kind: 'limit', usedBytes: 2 ** 31 } } as const
+  const exited = { kind: 'exited', code: 1, oom: false } as const
+
+  test.each<[string, StepEnd, number | undefined]>([
+    ['and was ended for it', limit, undefined],
+    ['and failed in a workspace that is full', { ...exited, diskFull: true }, 1]
+  ])('%s: the job says so, with the way out', async (_, end, exitCode) => {
+    expect(await ended(end, 100)).toMatchObject({
+      verdict: {
+        state: 'failed',
+        reason: 'disk_limit',
+        exitCode,
+        message:
+          'step "test" filled the job\'s 1024 MiB of disk: raise resources.disk, or write less'
+      }
+    })
+  })
+
+  test('says nothing of it once the lease is over', async () => {
+    expect(await ended(limit, DEADLINE_MS)).toMatchObject({ reason: 'lease_lost' })
+  })
+
+  test('gives the job back where it was the host that had too little', async () => {
+    const breach = { kind: 'floor', usedBytes: 2 ** 29, freeBytes: 2 ** 20 } as const
+    expect(await ended({ kind: 'over_disk', breach }, 100)).toMatchObject({
+      kind: 'interrupted',
+      reason: 'sandbox_failed',
+      fault: 'host',
+      message: 'the host had 1 MiB of disk left, and this job, with 512 MiB, took most of all'
+    })
+  })
+})
+
+test('a step that failed and was refused a process says so, and keeps its exit code', async () => {
+  const end = { kind: 'exited', code: 2, oom: false, pidsFull: true } as const
+  expect(await ended(end, 100)).toMatchObject({
+    verdict: { reason: 'exit_code', exitCode: 2, message: expect.stringContaining('may have 512') }
   })
 })

@@ -3,7 +3,7 @@ import { capacityOf } from '../../../agent/probe/capacity.ts'
 
 const GIB = 2 ** 30
 const MIB = 2 ** 20
-const HOST = { cpus: 8, memoryBytes: 32 * GIB }
+const HOST = { cpus: 8, memoryBytes: 32 * GIB, diskBytes: 100 * GIB }
 
 test('an owner who says nothing offers all cores, most of the memory and a job a core', () => {
   const { capacity, problems } = capacityOf(HOST, {})
@@ -13,6 +13,8 @@ test('an owner who says nothing offers all cores, most of the memory and a job a
   // A tenth stays for the host itself, in whole mebibytes.
   expect(capacity.memoryBytes).toBe(Math.floor((32 * GIB * 0.9) / MIB) * MIB)
   expect(capacity.memoryBytes).toBeLessThan(29 * GIB)
+  // A fifth of what is free stays for images.
+  expect(capacity.diskBytes).toBe(80 * GIB)
 })
 
 test("the owner's figures count, each by itself", () => {
@@ -23,7 +25,7 @@ test("the owner's figures count, each by itself", () => {
 })
 
 test('agents that share a host divide it: together they offer what it has, and nothing is wrong', () => {
-  const half = { cpuMilli: 4_000, memoryBytes: 14 * GIB, jobs: 4 }
+  const half = { cpuMilli: 4_000, memoryBytes: 14 * GIB, diskBytes: 40 * GIB, jobs: 4 }
   const offers = [capacityOf(HOST, half), capacityOf(HOST, half)]
 
   expect(offers.map(({ capacity }) => capacity)).toEqual([half, half])
@@ -31,11 +33,11 @@ test('agents that share a host divide it: together they offer what it has, and n
 })
 
 test('more than the host has is a problem with a way out, and is not offered', () => {
-  const wish = { cpuMilli: 16_000, memoryBytes: 64 * GIB, jobs: 2 }
+  const wish = { cpuMilli: 16_000, memoryBytes: 64 * GIB, diskBytes: 50 * GIB, jobs: 2 }
 
   const { capacity, problems } = capacityOf(HOST, wish)
 
-  expect(capacity).toEqual({ cpuMilli: 8_000, memoryBytes: 32 * GIB, jobs: 2 })
+  expect(capacity).toEqual({ ...wish, cpuMilli: 8_000, memoryBytes: 32 * GIB })
   expect(problems.map(({ part, blocking, found }) => [part, blocking, found])).toEqual([
     ['capacity', false, 'capacity.cpu is 16, this host has 8'],
     ['capacity', false, 'capacity.memory is 64GiB, this host has 32GiB']
@@ -44,5 +46,5 @@ test('more than the host has is a problem with a way out, and is not offered', (
 })
 
 test('a host without a whole core still runs one job', () => {
-  expect(capacityOf({ cpus: 0, memoryBytes: GIB }, {}).capacity.jobs).toBe(1)
+  expect(capacityOf({ cpus: 0, memoryBytes: GIB, diskBytes: GIB }, {}).capacity.jobs).toBe(1)
 })

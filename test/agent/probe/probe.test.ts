@@ -75,7 +75,7 @@ function probe(change: Partial<EngineInfo> = {}, settings: Partial<ProbeSettings
   return probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release(), ...change }) },
     // Without a busybox there is nothing to start.
-    ...{ trial: untried, others: untried, tryRuntimes: untried },
+    ...{ trial: untried, others: untried, tryDisk: untried, tryRuntimes: untried },
     // The shell of this host: any program that is no busybox.
     settings: { capacity: {}, state, busybox: '/bin/sh', ...settings }
   })
@@ -125,7 +125,14 @@ test('without an engine there is nothing to probe', async () => {
   const settings = { capacity: {}, state, busybox: '/bin/sh' }
 
   const engine = { info: () => Promise.reject(gone) }
-  const parts = { engine, settings, trial: untried, others: untried, tryRuntimes: untried }
+  const parts = {
+    engine,
+    settings,
+    trial: untried,
+    others: untried,
+    tryDisk: untried,
+    tryRuntimes: untried
+  }
   await expect(probeHost(parts)).rejects.toBe(gone)
 })
 
@@ -179,6 +186,7 @@ test.each<[string, Set<string>, number]>([
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial,
     others: untried,
+    tryDisk: untried,
     tryRuntimes: untried
   })
 
@@ -200,6 +208,7 @@ test('what the other runtimes show is offered, or a problem, once they were trie
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial: untried,
     others: untried,
+    tryDisk: untried,
     tryRuntimes: async () => {
       await answered.promise
       return { offered, problems: [refused] }
@@ -217,22 +226,26 @@ test('what the other runtimes show is offered, or a problem, once they were trie
 
 test('what else runs here is tried once the trial has shown nothing that keeps jobs away', async () => {
   const arm = { name: 'linux/arm64/v8', native: false }
+  const soft = { part: 'disk', blocking: false, found: 'nobody looks', fix: 'look' }
   const weak = { part: 'platforms', blocking: false, found: 'riscv64 fails', fix: 'reinstall it' }
   const host = await probeHost({
     engine: { info: async () => ({ ...INFO, kernel: release() }) },
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial: async () => undefined,
     others: async () => ({ platforms: [arm], problems: [weak] }),
+    tryDisk: async () => ({ control: 'loop', problems: [soft] }),
     tryRuntimes: untried
   })
   const { platforms } = host
   expect(platforms).toEqual([{ name: 'linux/amd64', native: true }])
+  expect(host.disk()).toBe('watch')
 
   await host.trial()
 
   // The same list: whoever took it before the trial offers what that has shown.
   expect(platforms).toEqual([{ name: 'linux/amd64', native: true }, arm])
   expect(host.problems).toContain(weak)
+  expect([host.disk(), host.problems.includes(soft)]).toEqual(['loop', true])
 })
 
 test('all that is wrong is found in one look', async () => {
@@ -255,6 +268,7 @@ test.each<[string, (() => Promise<HostProblem | undefined>) | undefined, boolean
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial: () => Promise.resolve(undefined),
     others: () => Promise.resolve({ platforms: [], problems: [] }),
+    tryDisk: async () => ({ control: 'watch', problems: [] }),
     tryRuntimes: untried,
     tryBuilder
   })

@@ -8,7 +8,7 @@ const schema = z.strictObject(agentSightingShape)
 
 test('an agent that was heard is what it advertised, in cores and bytes', () => {
   const board = new Board()
-  const free = { cpuMilli: 1_500, memoryBytes: 2 ** 30, jobs: 3 }
+  const free = { cpuMilli: 1_500, memoryBytes: 2 ** 30, diskBytes: 2 ** 32, jobs: 3 }
   board.foldAdvertisement(advertisement('onyx', { state: 'busy', jobs: ['x.0'], free }), 1_000)
 
   const sighting = agentSighting(board.agent('peer-onyx', 4_000), { rttMs: 3.2 }, 4_000)
@@ -23,8 +23,9 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     networks: { offered: [], rules: null },
     policy: null,
     closing: null,
-    capacity: { cpu: 4, memoryBytes: 2 ** 33, jobs: 4 },
-    free: { cpu: 1.5, memoryBytes: 2 ** 30, jobs: 3 },
+    diskLimit: 'soft',
+    capacity: { cpu: 4, memoryBytes: 2 ** 33, diskBytes: 80 * 2 ** 30, jobs: 4 },
+    free: { cpu: 1.5, memoryBytes: 2 ** 30, diskBytes: 2 ** 32, jobs: 3 },
     diskFreeBytes: 2 ** 30,
     engine: '20.10',
     roundTripMs: 3.2,

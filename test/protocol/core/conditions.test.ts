@@ -16,7 +16,7 @@ import {
 const job = (patch: Partial<JobSpec> = {}, jobId = 'R.0'): QueuedJob => {
   return { jobId, spec: sampleSpec(patch), trust: 'trusted', origin: SAMPLE_ORIGIN }
 }
-const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
+const FULL = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, jobs: 0 }
 const onyx = sampleView({ peerId: 'p1', name: 'onyx', labels: { gpu: 'a4000' } })
 const basalt = sampleView({ peerId: 'p2', name: 'basalt', state: 'busy', free: FULL })
 

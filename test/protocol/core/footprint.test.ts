@@ -32,9 +32,10 @@ test('an agent that has room for a job has it for all of its services, too', () 
       const parts = [spec, ...(spec.services ?? [])].map(({ resources }) => resources)
       const cpu = parts.reduce((sum, { cpuMilli }) => sum + cpuMilli, 0)
       const memory = parts.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)
+      const whole = { ...has, diskBytes: 2 ** 40, jobs: 1 }
       const fitsAll = has.cpuMilli >= cpu && has.memoryBytes >= memory
-      expect(lacksRoom(spec, { ...has, jobs: 1 }).length === 0).toBe(fitsAll)
-      const { kind } = reserve(ledgerOf({ ...has, jobs: 1 }), 'a', footprintOf(spec))
+      expect(lacksRoom(spec, { free: whole, capacity: whole }).length === 0).toBe(fitsAll)
+      const { kind } = reserve(ledgerOf(whole), 'a', footprintOf(spec))
       expect(kind).toBe(fitsAll ? 'reserved' : 'full')
     })
   )
@@ -43,7 +44,7 @@ test('an agent that has room for a job has it for all of its services, too', () 
 test('what jobs with services hold is given back whole', () => {
   fc.assert(
     fc.property(fc.array(specs, { maxLength: 4 }), (jobs) => {
-      const capacity = { cpuMilli: 100_000, memoryBytes: 2 ** 38, jobs: 4 }
+      const capacity = { cpuMilli: 100_000, memoryBytes: 2 ** 38, diskBytes: 2 ** 40, jobs: 4 }
       let ledger = ledgerOf(capacity)
       for (const [index, spec] of jobs.entries()) {
         ledger = reserve(ledger, `j${index}`, footprintOf(spec)).ledger

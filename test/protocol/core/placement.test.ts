@@ -27,7 +27,7 @@ const placing = (jobId: string, lastHolder?: string) => ({
   origin: SAMPLE_ORIGIN,
   lastHolder
 })
-const FULL = { cpuMilli: 0, memoryBytes: 0, jobs: 0 }
+const FULL = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, jobs: 0 }
 
 test('agents that lack a requirement, room or an open state have no rank', () => {
   const agents = [
@@ -85,7 +85,8 @@ test('equal agents get equal shares', () => {
 })
 
 test('an agent with three times the room gets three quarters', () => {
-  const room = (jobs: number) => ({ cpuMilli: 64_000, memoryBytes: 64 * GIB, jobs })
+  const size = { cpuMilli: 64_000, memoryBytes: 64 * GIB, diskBytes: 640 * GIB }
+  const room = (jobs: number) => ({ ...size, jobs })
   const agents = [
     sampleView({ peerId: 'large', capacity: room(9), free: room(9) }),
     sampleView({ peerId: 'small', capacity: room(3), free: room(3) })
@@ -103,13 +104,16 @@ test('a native agent is first for nearly every job that another could only emula
 })
 
 test('the weight is how many jobs of this size fit, by the scarcest resource', () => {
-  const spec = sampleSpec({ resources: { cpuMilli: 500, memoryBytes: GIB } })
-  const free = (cpuMilli: number, memory: number, jobs: number) =>
-    weightOf(spec, sampleAd({ free: { cpuMilli, memoryBytes: memory * GIB, jobs } }))
-  expect(free(4_000, 64, 64)).toBe(8)
-  expect(free(64_000, 5, 64)).toBe(5)
-  expect(free(64_000, 64, 2)).toBe(2)
-  expect(free(1_000_000, 1_000, 1_000)).toBe(64)
+  const resources = { cpuMilli: 500, memoryBytes: GIB, diskBytes: 2 * GIB }
+  const free = (cpuMilli: number, memory: number, disk: number, jobs: number) => {
+    const room = { cpuMilli, memoryBytes: memory * GIB, diskBytes: disk * GIB, jobs }
+    return weightOf(sampleSpec({ resources }), sampleAd({ free: room }))
+  }
+  expect(free(4_000, 64, 128, 64)).toBe(8)
+  expect(free(64_000, 5, 128, 64)).toBe(5)
+  expect(free(64_000, 64, 6, 64)).toBe(3)
+  expect(free(64_000, 64, 128, 2)).toBe(2)
+  expect(free(1_000_000, 1_000, 2_000, 1_000)).toBe(64)
 })
 
 test('the last holder comes last, and still comes', () => {

@@ -46,38 +46,41 @@ test('a network that the host does not enforce is unmet, whatever else it offers
 
 test('a job that needs nothing special fits an agent with room', () => {
   expect(fits(trusted(), sampleAd())).toEqual([])
-  expect(lacksRoom(sampleSpec(), sampleAd().free)).toEqual([])
+  expect(lacksRoom(sampleSpec(), sampleAd())).toEqual([])
 })
 
 test('every unmet requirement is named with what is wanted and what is offered', () => {
   const spec = sampleSpec({
     platform: 'linux/riscv64',
-    resources: { cpuMilli: 64_000, memoryBytes: 512 * GIB },
+    resources: { cpuMilli: 64_000, memoryBytes: 512 * GIB, diskBytes: 41 * GIB },
     labels: { site: 'lab-2', gpu: 'h100' }
   })
   expect(fits(trusted(spec), sampleAd({ labels: { site: 'lab-1' } }))).toEqual([
     { requirement: 'platform', wanted: 'linux/riscv64', offered: 'linux/amd64' },
     { requirement: 'cpu', wanted: '64', offered: '4' },
     { requirement: 'memory', wanted: '512GiB', offered: '8GiB' },
+    { requirement: 'disk', wanted: '41GiB', offered: '40GiB' },
     { requirement: 'label site', wanted: 'lab-2', offered: 'lab-1' },
     { requirement: 'label gpu', wanted: 'h100', offered: 'none' }
   ])
 })
 
 test('an agent fits by its capacity; what is taken now only lacks room', () => {
-  const busy = sampleAd({ free: { cpuMilli: 500, memoryBytes: GIB / 2, jobs: 0 } })
+  const busy = sampleAd({ free: { cpuMilli: 500, memoryBytes: GIB / 2, diskBytes: GIB, jobs: 0 } })
   expect(fits(trusted(), busy)).toEqual([])
-  expect(lacksRoom(sampleSpec(), busy.free)).toEqual([
+  expect(lacksRoom(sampleSpec(), busy)).toEqual([
     { requirement: 'free slot', wanted: '1', offered: '0' },
     { requirement: 'free cpu', wanted: '1', offered: '0.5' },
-    { requirement: 'free memory', wanted: '1GiB', offered: '512MiB' }
+    { requirement: 'free memory', wanted: '1GiB', offered: '512MiB' },
+    { requirement: 'free disk', wanted: '10GiB', offered: '1GiB' }
   ])
 })
 
 test('exactly enough is enough', () => {
   const { capacity } = sampleAd()
-  const { cpuMilli, memoryBytes } = capacity
-  expect(fits(trusted({ resources: { cpuMilli, memoryBytes } }), sampleAd())).toEqual([])
+  const { cpuMilli, memoryBytes, diskBytes } = capacity
+  const resources = { cpuMilli, memoryBytes, diskBytes }
+  expect(fits(trusted({ resources }), sampleAd())).toEqual([])
 })
 
 test('a job without a platform takes a native one only', () => {

@@ -8,7 +8,7 @@ const utf8 = new TextEncoder()
 function fileWith(context: Context, key: string, value: unknown): string {
   const step = { run: 'make' }
   const secret = { file: '/run/secrets/a' }
-  const service = { image: 'postgres:17', ready: {} }
+  const service = { image: 'postgres:17', resources: {}, ready: {} }
   const job = {
     image: 'debian:13',
     resources: {},
@@ -27,6 +27,7 @@ function fileWith(context: Context, key: string, value: unknown): string {
     resources: job.resources,
     secret,
     service,
+    'service.resources': service.resources,
     ready: service.ready,
     network: job.network,
     step

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseCpu, parseDuration, parseSize } from '../../../protocol/pipeline/quantity.ts'
+import { parseCpu, parseDuration, parseMemory } from '../../../protocol/pipeline/quantity.ts'
 
 const value = (amount: number) => ({ kind: 'value', value: amount })
 
@@ -45,7 +45,7 @@ test.each([
   ['8000KiB', 8_192_000],
   ['4 GiB', 4_294_967_296]
 ])('the size %s', (text, bytes) => {
-  expect(parseSize(text)).toEqual(value(bytes))
+  expect(parseMemory(text)).toEqual(value(bytes))
 })
 
 test.each([
@@ -62,7 +62,7 @@ test.each([
   ['100TiB', 'is too much: at most 16TiB'],
   ['999999999999999TiB', 'is too much']
 ])('%j is refused as a size: %s', (input, problem) => {
-  expect(parseSize(input)).toEqual({ kind: 'problem', text: expect.stringContaining(problem) })
+  expect(parseMemory(input)).toEqual({ kind: 'problem', text: expect.stringContaining(problem) })
 })
 
 test.each([
@@ -103,7 +103,7 @@ test('every thousandth of a core is kept exactly', () => {
 test('whatever is written gives a whole positive number or a problem, and never throws', () => {
   fc.assert(
     fc.property(fc.oneof(fc.anything(), fc.stringMatching(/^[0-9.hmsGiBM]{0,9}$/)), (input) => {
-      for (const parse of [parseDuration, parseSize, parseCpu]) {
+      for (const parse of [parseDuration, parseMemory, parseCpu]) {
         const parsed = parse(input)
         if (parsed.kind === 'problem') continue
         expect(Number.isSafeInteger(parsed.value) && parsed.value > 0).toBe(true)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Advertisement } from '../../../protocol/core/advertisement.ts'
+import { type Advertisement, DISK_LIMITS } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
@@ -124,7 +124,9 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     image: fc.constantFrom('alpine:3.20', 'registry.example:5000/a/b@sha256:00'),
     platform: option(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
     emulation: fc.constantFrom('allow', 'forbid'),
-    resources,
+    resources: fc
+      .tuple(resources, option(fc.integer({ min: 1, max: 2 ** 44 })))
+      .map(([own, diskBytes]) => ({ ...own, diskBytes })),
     labels: dictionaries,
     env: fc.dictionary(variables, texts, { maxKeys: 4 }),
     timeoutMs: timeouts,
@@ -208,7 +210,12 @@ export const rosterHints = fc.record({ version: counts, witnessEpoch: counts })
 
 const levels = fc.constantFrom(...ISOLATION_LEVELS)
 
-const capacities = fc.record({ cpuMilli: counts, memoryBytes: counts, jobs: fc.nat(256) })
+const capacities = fc.record({
+  cpuMilli: counts,
+  memoryBytes: counts,
+  diskBytes: counts,
+  jobs: fc.nat(256)
+})
 
 const patterns = some(fc.constantFrom('*', 'team/**', 'https://git.example/ä*', 'docker.io/*/a'))
 
@@ -236,6 +243,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     networkRules: option(fc.constantFrom(...NETWORK_RULES)),
     labels: dictionaries,
     isolation: fc.record({ offered: levels, required: option(levels) }),
+    diskLimit: fc.constantFrom(...DISK_LIMITS),
     policy: option(policies),
     closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),
     builder: option(fc.constant(true)),

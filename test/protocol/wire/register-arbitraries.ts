@@ -43,7 +43,13 @@ export const ballots: fc.Arbitrary<Ballot> = fc.oneof(
   { arbitrary: fc.record({ round: positive, peer: peerIds, boot: boots }), weight: 5 }
 )
 
-const reasons = fc.constantFrom<Reason>('completed', 'exit_code', 'oom_killed', 'quarantined')
+const reasons = fc.constantFrom<Reason>(
+  'completed',
+  'exit_code',
+  'oom_killed',
+  'disk_limit',
+  'quarantined'
+)
 const exitCodes = option(fc.constantFrom(0, 1, 255, 0xff_ff_ff_ff))
 
 export const outcomes: fc.Arbitrary<Outcome> = fc.record({

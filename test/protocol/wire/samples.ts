@@ -96,7 +96,7 @@ export function announcementBy(key: MeshKey): Announcement {
           image: 'alpine:3.20',
           platform: undefined,
           emulation: 'allow',
-          resources: { cpuMilli: 1_000, memoryBytes: 2_147_483_648 },
+          resources: { cpuMilli: 1_000, memoryBytes: 2_147_483_648, diskBytes: undefined },
           labels: {},
           env: { CI: 'true' },
           timeoutMs: 3_600_000,

@@ -7,7 +7,7 @@ import { MemoryMembers } from '../../../support/memory-members.ts'
 
 function advertisementOf(mesh: MemoryMembers, index: number, sequence = 1): Advertisement {
   const member = mesh.member(index)
-  const capacity = { cpuMilli: 4_000, memoryBytes: 8_589_934_592, jobs: 4 }
+  const capacity = { cpuMilli: 4_000, memoryBytes: 2 ** 33, diskBytes: 2 ** 36, jobs: 4 }
   return {
     peerId: member.peerId,
     name: `host-${index}`,
@@ -19,6 +19,7 @@ function advertisementOf(mesh: MemoryMembers, index: number, sequence = 1): Adve
     networks: [],
     labels: {},
     isolation: { offered: 'runc', required: undefined },
+    diskLimit: 'soft',
     policy: undefined,
     closing: undefined,
     capacity,
