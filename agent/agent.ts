@@ -120,6 +120,7 @@ export class Agent implements Supervised {
         runtimes: (now) => host.isolation.shownBy(now),
         name: settings.name,
         platforms: host.platforms,
+        subnets: settings.network.subnets,
         offersBuilder: host.offersBuilder
       }
     )

@@ -1,6 +1,7 @@
 import { MeshError } from '../../protocol/core/errors.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
+import { SERVICE_LABEL } from './engine-events.ts'
 import type { ContainerBody, ContainerExec, ExecEnd } from './engine-types.ts'
 import { mustBeAsAsked } from './read-back.ts'
 import { SandboxDied } from './sandbox.ts'
@@ -44,7 +45,9 @@ export class Container {
     this.#body = options.body
     const { 'runner-mesh.claim': claim = '', [PROFILE_LABEL]: made = '' } = options.body.Labels
     // Others of the same claim end as well: what holds its network, say.
-    const labels = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
+    const service = options.body.Labels[SERVICE_LABEL]
+    const ours = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
+    const labels = service === undefined ? ours : { ...ours, [SERVICE_LABEL]: service }
     this.watch = new ContainerWatch(engine, labels)
   }
 

@@ -6,6 +6,7 @@ import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { abilitiesFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { FoundContainer } from '../../protocol/core/recovery.ts'
+import type { JobSpec } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
@@ -17,26 +18,33 @@ import type { JobDisk } from './disk/job-disk.ts'
 import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
+import { SERVICE_LABEL } from './engine-events.ts'
 import type { EngineSettings, LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
 import { jobBox } from './job-box.ts'
+import { closedNetwork } from './network/closed-network.ts'
 import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
 import { HOLDER } from './profile-holder.ts'
+import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import type { OfferedRuntime } from './runtime.ts'
 import {
   containerBody,
   PROFILE_LABEL,
   type Profile,
+  type SandboxRequest,
   sandboxLabels,
   WORKSPACE_INSIDE
 } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
+import { Service } from './services/service.ts'
+import { serviceBody } from './services/service-body.ts'
+import { Services } from './services/services.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -63,6 +71,8 @@ export interface ExecutorOptions {
   readonly requireIsolation?: IsolationLevel | undefined
   /** What runs here, and how. */
   readonly platforms: readonly Platform[]
+  /** Block that the networks of services are taken from where a job has no other. */
+  readonly subnets: string
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
@@ -84,6 +94,16 @@ interface Voiced extends Bound {
   readonly voice: JobVoice
   /** The runtime of the container that there is already. */
   readonly runsIn: string | undefined
+}
+
+/** What a job's services are made of, beside their specs. */
+interface Beside {
+  readonly name: string
+  readonly request: SandboxRequest
+  readonly profile: Profile
+  readonly ground: Ground
+  readonly images: ReadonlyMap<string, LocalImage>
+  readonly network: JobNetwork | undefined
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -166,8 +186,10 @@ export class Executor {
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
-    // Another of the same claim holds a network, and ends with it.
-    const boxes = found.filter(({ labels }) => labels[PROFILE_LABEL] !== HOLDER)
+    // Others of the same claim end with it: services, and what holds a network.
+    const boxes = found.filter(
+      ({ labels }) => labels[PROFILE_LABEL] !== HOLDER && labels[SERVICE_LABEL] === undefined
+    )
     return await Promise.all(
       boxes.map(async ({ labels, running, created }) => {
         const jobId = labels['runner-mesh.job'] ?? ''
@@ -197,8 +219,9 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground, voice, runsIn) =>
-          this.#sandbox(name, { ...bound, voice, runsIn }, image, ground),
+        sandboxOf: (image, ground, voice, services, runsIn) =>
+          this.#sandbox(name, { ...bound, voice, runsIn }, image, ground, services),
+        serviceContainer: (service) => serviceContainer(name, service),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -206,7 +229,13 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(name: string, input: Voiced, image: LocalImage, ground: Ground): ContainerSandbox {
+  #sandbox(
+    name: string,
+    input: Voiced,
+    image: LocalImage,
+    ground: Ground,
+    images: ReadonlyMap<string, LocalImage>
+  ): ContainerSandbox {
     const { peerId, storeId, busybox, requireIsolation: required } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
@@ -223,33 +252,67 @@ export class Executor {
     const network = this.#network(volume, input, runtime)
     const places = imageVolumes(jobId, image)
     const disk = this.#disk(input, profile, places, ground.host.userBase)
-    const made = containerBody(
-      profile,
-      {
-        imageId: image.id,
-        jobId,
-        epoch,
-        claimId,
-        peerId,
-        storeId,
-        volume,
-        leaseDir: resolve(deadline.dir),
-        busybox,
-        guard: ground.guard,
-        users: ground.users,
-        resources: spec.resources,
-        imageVolumes: places,
-        disk: disk?.volume,
-        runtime
-      },
-      ground.host
-    )
+    const request: SandboxRequest = {
+      imageId: image.id,
+      jobId,
+      epoch,
+      claimId,
+      peerId,
+      storeId,
+      volume,
+      leaseDir: resolve(deadline.dir),
+      busybox,
+      guard: ground.guard,
+      users: ground.users,
+      resources: spec.resources,
+      imageVolumes: places,
+      disk: disk?.volume,
+      runtime
+    }
+    const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
     const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
+    const services = this.#services({ name, request, profile, ground, images, network }, spec)
     const { resources } = spec
-    const box = { jobId, name, image, profile, body, cleanUpMsMax, network, disk, resources }
-    return new ContainerSandbox(this.#parts, box)
+    const own = { jobId, name, image, profile, body, cleanUpMsMax, disk, resources }
+    return new ContainerSandbox(this.#parts, { ...own, services, network })
+  }
+
+  #services(
+    { name, request: job, profile, ground, images, network }: Beside,
+    { services = [] }: JobSpec
+  ): Services | undefined {
+    const { jobId } = job
+    if (services.length === 0 || network === undefined) return undefined
+    const { engine } = this.#parts
+    // What opens a builder's box is for the build alone.
+    const ours = profile.name === 'builder' ? PROFILES.strict : profile
+    return new Services(
+      services.map((spec) => {
+        const image = images.get(spec.name)
+        if (image === undefined) throw new MeshError('BUG', { problem: `no image of ${spec.name}` })
+        const request = {
+          ...job,
+          imageId: image.id,
+          imageVolumes: imageVolumes(jobId, image),
+          resources: spec.resources,
+          disk: undefined,
+          volume: `${job.volume}-${spec.name}`
+        }
+        const body = serviceBody(ours, request, spec, ground.host, network)
+        const box = serviceContainer(name, spec.name)
+        return new Service(engine, {
+          jobId,
+          name: box,
+          spec,
+          image,
+          profile: ours,
+          body,
+          env: () => network.env
+        })
+      })
+    )
   }
 
   /** None for a box that writes to memory alone. */
@@ -269,11 +332,15 @@ export class Executor {
   #network(name: string, input: Voiced, runtime: string | undefined): JobNetwork | undefined {
     const { jobId, epoch, claimId, spec, onLost, voice } = input
     const abilities = abilitiesFor(spec.network)
-    if (abilities.length === 0) return undefined
+    const beside = (spec.services ?? []).map((service) => service.name)
+    if (abilities.length === 0 && beside.length === 0) return undefined
     const { networks } = this.#parts
-    const { peerId, storeId } = this.#options
+    const { peerId, storeId, subnets } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const request = { jobId, claimId, name, onLost, voice, runtime }
+    const request = { jobId, claimId, name, onLost, voice, runtime, beside }
+    if (abilities.length === 0) {
+      return closedNetwork(this.#parts.engine, request, labels, subnets)
+    }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
@@ -288,4 +355,9 @@ export class Executor {
   async #prepare(): Promise<Ground> {
     return await layGround(this.#parts.engine, this.#options.workspaces)
   }
+}
+
+/** Beside that of its job. */
+function serviceContainer(name: string, service: string): string {
+  return `${name}-${service}`
 }

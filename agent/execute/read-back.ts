@@ -28,13 +28,26 @@ export function mustBeAsAsked(
  * engine takes fields that it does not know without a word: unseen, a limit would just be missing.
  */
 export function differences(asked: ContainerBody, stored: ContainerView): readonly string[] {
-  const { HostConfig, Labels, Image: _byEngine, Env: _merged, ...config } = asked
+  const { HostConfig, Labels, Image: _byEngine, Env: _merged, NetworkingConfig, ...config } = asked
   return [
     ...compareFields('Config', config, stored.config),
     ...compareFields('Config.Labels', Labels, stored.labels),
     ...compareFields('HostConfig', HostConfig, stored.hostConfig),
+    ...lackingNames(NetworkingConfig?.EndpointsConfig ?? {}, stored.networks),
     ...(HostConfig['ReadonlyRootfs'] === true ? unasked(HostConfig.Mounts, stored.mounts) : [])
   ]
+}
+
+/** Engines add names of their own to those that were asked. */
+function lackingNames(
+  asked: NonNullable<ContainerBody['NetworkingConfig']>['EndpointsConfig'],
+  stored: ContainerView['networks']
+): string[] {
+  return Object.entries(asked).flatMap(([network, { Aliases }]) => {
+    const aliases = stored[network]?.aliases ?? []
+    if (Aliases.every((alias) => aliases.includes(alias))) return []
+    return [`Networks.${network}.Aliases is ${show(aliases)}, asked ${show(Aliases)}`]
+  })
 }
 
 /** What an image declares as a volume is nowhere among what was asked, and lies on the disk. */

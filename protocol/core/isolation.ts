@@ -33,7 +33,7 @@ export interface Isolation {
 /** A job, as far as its isolation depends on it. */
 export interface IsolationWish {
   readonly trust: Trust
-  readonly spec: Pick<JobSpec, 'isolation' | 'network' | 'labels' | 'builder'>
+  readonly spec: Pick<JobSpec, 'isolation' | 'network' | 'labels' | 'builder' | 'services'>
 }
 
 export type Granted =
@@ -71,8 +71,9 @@ export function isolationFor(job: IsolationWish, isolation: Isolation): Granted 
 }
 
 /** What no trial has shown of runtimes. */
-function barOf({ network, builder }: IsolationWish['spec']): Lacking['barredBy'] {
-  if (network !== 'none') return 'network'
+function barOf({ network, builder, services }: IsolationWish['spec']): Lacking['barredBy'] {
+  // Services are reached by a network, also where that leads nowhere else.
+  if (network !== 'none' || (services ?? []).length > 0) return 'network'
   return builder === true ? 'builder' : undefined
 }
 

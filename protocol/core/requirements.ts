@@ -1,5 +1,6 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
 import { diskOf } from './capacity.ts'
+import { footprintOf } from './footprint.ts'
 import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
 import {
   ENGINE_INSIDE,
@@ -90,7 +91,7 @@ function unmetAmounts(
   capacity: Capacity,
   prefix: '' | 'free '
 ): Unmet[] {
-  const { cpuMilli, memoryBytes } = spec.resources
+  const { cpuMilli, memoryBytes } = footprintOf(spec)
   const diskBytes = diskOf(spec.resources, capacity)
   const unmet: Unmet[] = []
   if (has.jobs < 1) {

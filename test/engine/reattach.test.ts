@@ -7,6 +7,8 @@ import { describe, expect, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { Engine } from '../../agent/execute/engine.ts'
 import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
+import { BASE_IMAGE } from '../../deploy/base-image.ts'
+import type { ServiceSpec } from '../../protocol/core/run.ts'
 import type { Trust } from '../../protocol/core/trust.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import { AttemptRig, type LoggedLine, type RigOptions } from '../support/attempt-rig.ts'
@@ -31,10 +33,12 @@ interface Killed {
 async function killed(
   steps: readonly { readonly run: string }[],
   isTime: (lines: readonly LoggedLine[]) => boolean,
-  trust: Trust = 'trusted'
+  trust: Trust = 'trusted',
+  services: readonly ServiceSpec[] = []
 ): Promise<Killed> {
   const peerId = `test-${randomBytes(8).toString('hex')}`
-  const words = [peerId, JSON.stringify(steps), trust]
+  const beside = services.length === 0 ? [] : [JSON.stringify({ services })]
+  const words = [peerId, JSON.stringify(steps), trust, ...beside]
   const child = spawn('node', ['--import', 'tsx', CHILD, ...words], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -136,6 +140,33 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     expect(containers[0]).toBe(containers[1])
     expect(texts(all)).toEqual(numbered('line', 40))
     expect(result).toMatchObject({ outcome: { state: 'failed', exitCode: 7 } })
+    expect(left).toEqual([])
+  })
+
+  test('goes on with its services, which run on and are heard again', async () => {
+    const command = ['sh', '-c', 'echo begun; while :; do echo "at $(date +%s)"; sleep 0.5; done']
+    const ready = { port: undefined, command: ['true'], timeoutMs: 30_000 }
+    const resources = { cpuMilli: 500, memoryBytes: 33_554_432 }
+    const clock = {
+      name: 'clock',
+      image: BASE_IMAGE,
+      env: {},
+      secrets: [],
+      command,
+      resources,
+      ready
+    }
+    const steps = [{ run: 'echo one; sleep 8; echo two' }]
+    const isTime = (lines: readonly LoggedLine[]): boolean =>
+      ['one', 'clock | begun'].every((said) => lines.some(({ text }) => text === said))
+    const dead = await killed(steps, isTime, 'trusted', [clock])
+
+    const { result, lines, all, left } = await goOn(dead)
+
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(texts(all).filter((text) => text === 'clock | begun')).toHaveLength(1)
+    expect(texts(lines).some((text) => text.startsWith('clock | at '))).toBe(true)
+    expect(lines.some(({ text }) => text.startsWith('service clock runs on'))).toBe(true)
     expect(left).toEqual([])
   })
 

@@ -159,6 +159,7 @@ export class AttemptRig {
         requireIsolation: parts.options.requireIsolation,
         name: 'rig',
         platforms: parts.options.platforms ?? [],
+        subnets: '10.215.0.0/16',
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
         runtimes: () => parts.options.other?.runtimes ?? [],

@@ -44,7 +44,10 @@ export interface Gate {
 }
 
 /** The same container on a network of its own. */
-export function onNetwork(body: ContainerBody, { name, nameServers }: Guarded): ContainerBody {
+export function onNetwork(
+  body: ContainerBody,
+  { name, nameServers }: Pick<Guarded, 'name' | 'nameServers'>
+): ContainerBody {
   // Without servers of its own a container asks the host's, from the host's own place.
   const own = { NetworkMode: name, Dns: nameServers, DnsSearch: ['.'] }
   return { ...body, HostConfig: { ...body.HostConfig, ...own } }

@@ -72,6 +72,21 @@ test('a builder of images is for the plain runtime: no trial has shown one in an
   expect(granted).toMatchObject({ by: 'engine' })
 })
 
+test('a runtime gives nothing to a job with services, which it reaches by a network', () => {
+  const isolation = { offered: 'runc', levels: ['gvisor'], required: undefined } as const
+  const service = {
+    name: 'db',
+    image: 'db:1',
+    env: {},
+    secrets: [],
+    command: [],
+    resources: { cpuMilli: 1_000, memoryBytes: 1 },
+    ready: { timeoutMs: 1_000 }
+  }
+  const job = wish({ isolation: 'gvisor', services: [service] })
+  expect(isolationFor(job, isolation)).toMatchObject({ kind: 'lacking', barredBy: 'network' })
+})
+
 test('an engine inside is for runtimes that contain one, never for the plain one or gVisor', () => {
   const job = wish({ labels: { docker: 'dind' } })
   const on = (...levels: IsolationLevel[]) =>
