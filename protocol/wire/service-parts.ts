@@ -113,8 +113,10 @@ function name(value: string): string {
 }
 
 /** Nobody would keep to it. */
-function withoutDisk(resources: Resources): Resources {
-  return resources.diskBytes === undefined ? resources : refuse('service resources', 'name a disk')
+function withoutDisk({ cpuMilli, memoryBytes, diskBytes }: Resources): Resources {
+  return diskBytes === undefined
+    ? { cpuMilli, memoryBytes }
+    : refuse('service resources', 'name a disk')
 }
 
 /** A variable of a service would be one that every process of its image sees and prints. */
