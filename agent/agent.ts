@@ -86,8 +86,9 @@ export class Agent implements Supervised {
 
   constructor(parts: AgentParts) {
     this.#parts = parts
-    const { paths, settings, log, key, store, engine, host, book, clock } = parts
+    const { paths, settings, log, key, store, engine, host, book, clock, onFailure } = parts
     const random = this.#random
+    const { listen, announce, gossip } = settings
     const isDiskLow = (): boolean => parts.disk.isLow
     this.#member = new Member(
       {
@@ -99,14 +100,9 @@ export class Agent implements Supervised {
         log,
         door: parts.invites,
         isDiskLow,
-        onFailure: parts.onFailure
+        onFailure
       },
-      {
-        listen: settings.listen,
-        announce: settings.announce,
-        gossip: settings.gossip,
-        boot: random.id(8)
-      }
+      { listen, announce, gossip, boot: random.id(8) }
     )
     this.#executor = new Executor(
       { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },

@@ -81,7 +81,7 @@ test('a runtime gives nothing to a job with services, which it reaches by a netw
     secrets: [],
     command: [],
     resources: { cpuMilli: 1_000, memoryBytes: 1 },
-    ready: { timeoutMs: 1_000 }
+    ready: { port: undefined, command: [], timeoutMs: 1_000 }
   }
   const job = wish({ isolation: 'gvisor', services: [service] })
   expect(isolationFor(job, isolation)).toMatchObject({ kind: 'lacking', barredBy: 'network' })
