@@ -1,6 +1,7 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { freeOf, type Ledger, NO_ROOM, release, reserve } from '../../protocol/core/capacity.ts'
 import { causeOf } from '../../protocol/core/errors.ts'
+import { footprintOf } from '../../protocol/core/footprint.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
@@ -15,7 +16,7 @@ import type { Candidate } from './recovery.ts'
 import { type Problem, Rests } from './rests.ts'
 
 export interface ClaimerParts extends HolderParts {
-  /** What this agent offers: fixed by its probe but for `networks`, which may go and come. */
+  /** What this agent offers: `networks`, `isolation` and its label for engines go and come. */
   readonly offer: Offer
   /** True while new jobs may be claimed, and those of others ended that nobody can run again. */
   mayClaim(): boolean
@@ -220,7 +221,7 @@ export class Claimer {
     if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
     if (!this.#parts.isOpen()) return this.#noRoom(job)
     // Room is set aside before the claim: two claims in flight must never share one slot.
-    const reservation = reserve(this.#ledger, jobId, job.spec.resources)
+    const reservation = reserve(this.#ledger, jobId, footprintOf(job.spec))
     if (reservation.kind !== 'reserved') return this.#noRoom(job)
     this.#ledger = reservation.ledger
     this.#over.delete(jobId)

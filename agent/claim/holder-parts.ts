@@ -1,5 +1,5 @@
 import type { JobState } from '../../protocol/core/job.ts'
-import type { JobSpec, SealedAnnouncement } from '../../protocol/core/run.ts'
+import { type JobSpec, type SealedAnnouncement, secretNamesOf } from '../../protocol/core/run.ts'
 import type { AttemptProgress, AttemptStore } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
@@ -53,6 +53,6 @@ export interface WonClaim {
 
 /** What its gateway is asked for. */
 export function orderOf({ jobId, claimId, spec, sealed, state }: WonClaim): SecretOrder {
-  const names = (spec.secrets ?? []).map(({ name }) => name)
+  const names = secretNamesOf(spec)
   return { gateway: sealed.announcement.gateway, job: jobId, epoch: state.epoch, claimId, names }
 }

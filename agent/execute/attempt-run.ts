@@ -1,7 +1,9 @@
 import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
+import { footprintOf } from '../../protocol/core/footprint.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import { secretNamesOf } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
@@ -15,7 +17,8 @@ import type { Images } from './images.ts'
 import { jobEnvironment } from './job-environment.ts'
 import { errored, interruption, outcomeOf } from './outcome.ts'
 import { confirmGone } from './removal.ts'
-import { type Sandbox, SandboxDied } from './sandbox.ts'
+import { type Sandbox, SandboxDied, type ServiceHooks } from './sandbox.ts'
+import { ServiceLog } from './services/service-log.ts'
 import { runSteps } from './steps.ts'
 import { Stopwatch } from './stopwatch.ts'
 import type { Workspace } from './workspace.ts'
@@ -31,7 +34,16 @@ export interface AttemptParts {
   readonly termGraceMs: number
   readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
-  readonly sandboxOf: (image: LocalImage, ground: Ground, voice: JobVoice) => Sandbox
+  /** `services` by their names; `runsIn` is the runtime of the container that is there already. */
+  readonly sandboxOf: (
+    image: LocalImage,
+    ground: Ground,
+    voice: JobVoice,
+    services: ReadonlyMap<string, LocalImage>,
+    runsIn?: string
+  ) => Sandbox
+  /** The name of the container of one of its services. */
+  readonly serviceContainer: (service: string) => string
   /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
   readonly clear: () => Promise<void>
 }
@@ -56,6 +68,7 @@ export class AttemptRun {
   #beforeMs = 0
   #hostTree: Promise<unknown> = Promise.resolve()
   #secrets = NO_SECRETS
+  #serviceLog: ServiceLog | undefined
   /** Nothing of the job runs before its secrets are there, so that it is never asked too early. */
   readonly #voice: JobVoice = {
     say: (text) => this.#say(text),
@@ -120,23 +133,41 @@ export class AttemptRun {
       await box.value.sandbox.hand(file, this.#input.signal)
       file.value.fill(0)
     }
+    if (this.#input.spec.services !== undefined) await this.#serve(box.value.sandbox)
     return box.value
+  }
+
+  async #serve(sandbox: Sandbox): Promise<void> {
+    await this.#timed('services', () => sandbox.serve(this.#hooks(), this.#input.signal))
+  }
+
+  /** Once the secrets are known: what services write is masked as well. */
+  #hooks(): ServiceHooks {
+    const { masker } = this.#secrets
+    const log = new ServiceLog(masker, this.#input.log)
+    this.#serviceLog = log
+    return {
+      files: (service) => this.#secrets.serviceFiles(service),
+      output: (service, stream, bytes) => log.take(service, stream, bytes),
+      ended: (service) => log.finish(service),
+      say: (text) => this.#say(masker.text(text))
+    }
   }
 
   /** Asked for by every agent that runs steps: nothing of them is kept over a restart. */
   async #release(signal: AbortSignal): Promise<void> {
     const { spec, releaseSecrets } = this.#input
-    if (spec.secrets === undefined) return
+    if (secretNamesOf(spec).length === 0) return
     this.#secrets = new AttemptSecrets(spec, await releaseSecrets(signal))
   }
 
   /** The job's time counts from here: getting image and source is ours, with limits of its own. */
   #firstStep(): AttemptProgress {
     const nowMs = this.#parts.clock.bootMs()
-    const { timeoutMs, resources } = this.#input.spec
+    const { timeoutMs } = this.#input.spec
     const startedMs = Math.round(nowMs - this.#stopwatch.ms())
     const times = { startedMs, stepStartedMs: nowMs, jobEndMs: nowMs + timeoutMs }
-    return { step: 0, ...times, results: [], resources }
+    return { step: 0, ...times, results: [], resources: footprintOf(this.#input.spec) }
   }
 
   /** The container that an agent before this one started. */
@@ -146,14 +177,30 @@ export class AttemptRun {
     const found = await engine.inspect(containerName)
     const image = await engine.image(String(found?.config['Image'] ?? ''))
     if (image === undefined) throw new SandboxDied(found?.exitCode)
-    const sandbox = sandboxOf(image, ground, this.#voice)
+    const runsIn = String(found?.hostConfig['Runtime'] ?? '')
+    const services = await this.#imagesOfServices()
+    const sandbox = sandboxOf(image, ground, this.#voice, services, runsIn)
     this.#sandbox = sandbox
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
     // First: what the job does from here on is told without them.
     await this.#release(this.#input.signal)
     await sandbox.attach(clock.wallMs() - agoMs)
+    sandbox.resumeServices(this.#hooks())
     return { sandbox, image }
+  }
+
+  /** Of the containers of an earlier agent. Throws SandboxDied where one is gone. */
+  async #imagesOfServices(): Promise<ReadonlyMap<string, LocalImage>> {
+    const { engine, serviceContainer } = this.#parts
+    const images = new Map<string, LocalImage>()
+    for (const { name } of this.#input.spec.services ?? []) {
+      const found = await engine.inspect(serviceContainer(name))
+      const image = await engine.image(String(found?.config['Image'] ?? ''))
+      if (image === undefined) throw new SandboxDied(found?.exitCode)
+      images.set(name, image)
+    }
+    return images
   }
 
   async #box(
@@ -162,19 +209,26 @@ export class AttemptRun {
   ): Promise<{ sandbox: Sandbox; image: LocalImage }> {
     const { images, sandboxOf } = this.#parts
     const { claimId } = this.#input
-    const reference = this.#input.spec.image
     this.#stage('image')
     const ground = await this.#parts.ground()
     const platform = this.#input.spec.platform ?? ground.platform
     const say = (text: string): void => this.#say(text)
-    // Others are given to steps, which come later: the image need not wait for them.
+    // Others are given to steps, which come later: the images need not wait for them.
     if (hasLogins(this.#input.spec)) await released
-    const login = this.#secrets.loginFor(reference)
-    const image = await this.#timed('image', () =>
-      images.ensure({ reference, claimId, platform, login, signal, say })
-    )
+    const ensure = (reference: string): Promise<LocalImage> => {
+      const login = this.#secrets.loginFor(reference)
+      return images.ensure({ reference, claimId, platform, login, signal, say })
+    }
+    const [image, services] = await this.#timed('image', async () => {
+      const beside = new Map<string, LocalImage>()
+      const own = await ensure(this.#input.spec.image)
+      for (const { name, image: wanted } of this.#input.spec.services ?? []) {
+        beside.set(name, await ensure(wanted))
+      }
+      return [own, beside] as const
+    })
     signal.throwIfAborted()
-    const sandbox = sandboxOf(image, ground, this.#voice)
+    const sandbox = sandboxOf(image, ground, this.#voice, services)
     this.#sandbox = sandbox
     this.#stage('create')
     this.#creating = true
@@ -246,13 +300,16 @@ export class AttemptRun {
     if (error instanceof SandboxDied) return interruption(error.exitCode, userCodeRan)
     const failure = failureOf(error, this.#creating)
     const message = causeOf(error)
-    if (!userCodeRan && failure.kind === 'final') {
+    const isOver = this.#parts.clock.bootMs() >= this.#input.deadlineMs()
+    // The guard of a service may be seen before the job's: no fault of the service.
+    const isVerdict = failure.reason !== 'service_not_ready' || !isOver
+    if (!userCodeRan && failure.kind === 'final' && isVerdict) {
       return { kind: 'verdict', verdict: errored(spec, failure.reason, message) }
     }
     this.#parts.log.error({ job, epoch, err: error }, 'attempt interrupted')
     // A guard or a guardian has taken the box away by now, though our own timer may be late: taken
     // for the box's failure, a host that is too slow to renew would end the job for good.
-    if (this.#parts.clock.bootMs() >= this.#input.deadlineMs()) {
+    if (isOver) {
       return { kind: 'interrupted', reason: 'lease_lost', userCodeRan, message }
     }
     // Hosts that all fail at it would else pass one job round for ever.
@@ -269,6 +326,7 @@ export class AttemptRun {
     const { workspace, cleanUpMsMax } = this.#parts
     const { jobId, deadline } = this.#input
     await this.#hostTree
+    this.#serviceLog?.close()
     const box = this.#boxes()
     const gone = (what: string, remove: () => Promise<void>): Promise<void> =>
       confirmGone(jobId, [{ what, remove }], cleanUpMsMax)

@@ -5,7 +5,7 @@ import {
   readLogin,
   registryOf
 } from '../../protocol/core/registry-login.ts'
-import type { JobSpec } from '../../protocol/core/run.ts'
+import type { JobSpec, SecretRequest } from '../../protocol/core/run.ts'
 
 const LF = 10
 
@@ -23,10 +23,10 @@ export interface SecretFile {
 /** The secrets of one attempt: how steps get them, and how what they write hides them. */
 export class AttemptSecrets {
   readonly masker: Masker
-  readonly #spec: Pick<JobSpec, 'secrets'>
+  readonly #spec: Pick<JobSpec, 'secrets' | 'services'>
   readonly #values: ReadonlyMap<string, Uint8Array>
 
-  constructor(spec: Pick<JobSpec, 'secrets'>, values: readonly SecretValue[]) {
+  constructor(spec: Pick<JobSpec, 'secrets' | 'services'>, values: readonly SecretValue[]) {
     this.#spec = spec
     this.#values = new Map(values.map(({ name, value }) => [name, value]))
     const isLogin = (name: string): boolean => this.#logins().some((each) => each.name === name)
@@ -51,9 +51,13 @@ export class AttemptSecrets {
 
   /** Copies, which whoever hands them over erases. */
   files(): readonly SecretFile[] {
-    return this.#wanted().flatMap(({ name, file }) =>
-      file === undefined ? [] : [{ path: file, value: textFileOf(this.#value(name)) }]
-    )
+    return this.#filesOf(this.#wanted())
+  }
+
+  /** Likewise, of one of the job's services. */
+  serviceFiles(service: string): readonly SecretFile[] {
+    const spec = this.#spec.services?.find(({ name }) => name === service)
+    return this.#filesOf(spec?.secrets ?? [])
   }
 
   /** Overwrites the values; copies that are text stay until their memory is used again. */
@@ -68,6 +72,12 @@ export class AttemptSecrets {
   /** For the engine and its registries alone: no step gets them. */
   #logins(): NonNullable<JobSpec['secrets']> {
     return (this.#spec.secrets ?? []).filter(({ registry }) => registry !== undefined)
+  }
+
+  #filesOf(requests: readonly SecretRequest[]): readonly SecretFile[] {
+    return requests.flatMap(({ name, file }) =>
+      file === undefined ? [] : [{ path: file, value: textFileOf(this.#value(name)) }]
+    )
   }
 
   #value(name: string): Uint8Array {

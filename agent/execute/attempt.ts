@@ -6,7 +6,14 @@ import type { SecretValue } from './attempt-secrets.ts'
 import type { DeadlineFile } from './deadline-file.ts'
 
 /** What is timed: each once, in milliseconds; `first_line` counts from the first step's exec. */
-export type PhaseName = 'image' | 'checkout' | 'create' | 'start' | 'source' | 'first_line'
+export type PhaseName =
+  | 'image'
+  | 'checkout'
+  | 'create'
+  | 'start'
+  | 'source'
+  | 'services'
+  | 'first_line'
 
 export type LogStream = 'out' | 'err' | 'mesh'
 

@@ -22,11 +22,14 @@ import {
   type BegunStep,
   type Sandbox,
   SandboxDied,
+  type ServiceHooks,
   type StepCommand,
   type StepEnd
 } from './sandbox.ts'
 import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import { secretFileCommand } from './secret-mounts.ts'
+import { inContainer, Services } from './services/services.ts'
+import { settled } from './settled.ts'
 import {
   beginCommand,
   exitCodeCommand,
@@ -63,6 +66,8 @@ export interface ContainerSandboxOptions {
   readonly profile: Profile
   readonly body: ContainerBody
   readonly cleanUpMsMax: number
+  /** Absent for a job without any. */
+  readonly services?: Services | undefined
   /** Absent where all that it writes is in memory, and counted as such. */
   readonly disk?: JobDisk | undefined
   readonly resources: Resources
@@ -79,6 +84,7 @@ export class ContainerSandbox implements Sandbox {
   readonly #log: Log
   readonly #options: ContainerSandboxOptions
   readonly #container: Container
+  readonly #services: Services
   readonly #disk: BoxDisk
   readonly #pace: OutputPace
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
@@ -91,21 +97,19 @@ export class ContainerSandbox implements Sandbox {
     this.#engine = parts.engine
     this.#log = parts.log
     this.#options = options
+    this.#services = options.services ?? new Services([])
     this.#pace = new OutputPace(() => parts.clock.monotonicMs())
     const { jobId, name, image, body, resources, disk } = options
     const container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
     this.#container = container
-    const ask = this.#ask
-    this.#disk = new BoxDisk({ jobId, resources, container, ask, log: parts.log }, disk)
+    this.#disk = new BoxDisk({ jobId, resources, container, ask: this.#ask, log: parts.log }, disk)
   }
 
   async create(signal: AbortSignal): Promise<void> {
-    const container = this.#container
-    const made = Promise.all([container.watch.start(), this.#flown(this.#create())])
-    await orAbort(
-      made.then(() => container.readBack()),
-      signal
-    )
+    const { watch } = this.#container
+    const made = Promise.all([watch.start(), this.#flown(this.#create())])
+    const compared = made.then(() => this.#container.readBack())
+    await orAbort(compared, signal)
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -135,12 +139,21 @@ export class ContainerSandbox implements Sandbox {
       await work
     } catch (error) {
       signal.throwIfAborted()
-      if (codeOf(error) === 'SOURCE_TOO_LARGE') throw error
+      if (codeOf(error) === 'SOURCE_TOO_LARGE' || error instanceof SandboxDied) throw error
       const died = await this.#container.death()
       this.#disk.throwIfBreached(error)
       if (died !== undefined) throw new SandboxDied(died.exitCode, { cause: error })
       throw error
     }
+  }
+
+  async serve(hooks: ServiceHooks, signal: AbortSignal): Promise<void> {
+    const inJob = inContainer(this.#container, this.#options.profile.helper)
+    await this.#orDeath(this.#services.serve(inJob, hooks, signal), signal)
+  }
+
+  resumeServices(hooks: ServiceHooks): void {
+    this.#services.resume(hooks)
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
@@ -170,10 +183,8 @@ export class ContainerSandbox implements Sandbox {
       throw error
     }
     if (end.kind === 'not_started') {
-      return (
-        (await this.#death(oom)) ??
-        ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
-      )
+      const wasStopped = this.#container.wasStopped.bind(this.#container)
+      return (await this.#death(oom)) ?? ((await wasStopped()) ? { kind: 'stopped' } : end)
     }
     const judged = await this.#judged(end.code, execId, oom)
     if (judged.kind !== 'exited' || judged.code === 0 || judged.oom) return judged
@@ -182,9 +193,12 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async attach(since: number): Promise<void> {
-    await this.#container.attach((since / 1_000).toFixed(3))
+    const from = (since / 1_000).toFixed(3)
+    await this.#container.attach(from)
+    const { network, body } = this.#options
+    await this.#container.compareAdopted((await network?.adopt(body)) ?? body)
+    await this.#services.attach(from)
     this.#disk.watch()
-    await this.#options.network?.adopt()
   }
 
   async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {
@@ -229,6 +243,7 @@ export class ContainerSandbox implements Sandbox {
     const { jobId, name, body, network, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#container.remove() },
+      ...this.#services.leftovers(),
       ...volumesOf(body).map((volume) => {
         return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
       }),
@@ -241,6 +256,7 @@ export class ContainerSandbox implements Sandbox {
       await confirmGone(jobId, leftovers, cleanUpMsMax)
     } finally {
       await this.#container.watch.stop()
+      await this.#services.close()
     }
   }
 
@@ -268,11 +284,11 @@ export class ContainerSandbox implements Sandbox {
     // First: a container is never on a bridge whose rules are not there.
     const { network, body } = this.#options
     const [asked] = await Promise.all([network?.open(body), this.#disk.open()])
-    await this.#container.create(asked)
+    await settled([this.#container.create(asked), this.#services.create()])
   }
 
   async #start(): Promise<void> {
-    await this.#container.start()
+    await settled([this.#container.start(), this.#services.start()])
     await this.#disk.started()
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from './engine.ts'
+import { SERVICE_LABEL } from './engine-events.ts'
 import type { EngineEvent } from './engine-types.ts'
 
 /** Milliseconds before the event stream is asked for again after it broke. */
@@ -112,6 +113,8 @@ export class ContainerWatch {
 
   #take(event: EngineEvent): void {
     this.#since = event.time
+    // A job's services have its claim as well, and end without it.
+    if (event.service !== this.#labels[SERVICE_LABEL]) return
     if (event.action === 'oom') this.oomKills += 1
     else if (event.action === 'exec_create') this.#execs.add(event.execId)
     else if (event.action === 'exec_die') this.#execEnds.add(event.execId)

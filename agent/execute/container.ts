@@ -1,8 +1,9 @@
 import { MeshError } from '../../protocol/core/errors.ts'
 import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
+import { SERVICE_LABEL } from './engine-events.ts'
 import type { ContainerBody, ContainerExec, ExecEnd } from './engine-types.ts'
-import { differences } from './read-back.ts'
+import { mustBeAsAsked } from './read-back.ts'
 import { SandboxDied } from './sandbox.ts'
 import { PROFILE_LABEL } from './sandbox-profile.ts'
 import { untilDeath } from './until-death.ts'
@@ -44,7 +45,9 @@ export class Container {
     this.#body = options.body
     const { 'runner-mesh.claim': claim = '', [PROFILE_LABEL]: made = '' } = options.body.Labels
     // Others of the same claim end as well: what holds its network, say.
-    const labels = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
+    const service = options.body.Labels[SERVICE_LABEL]
+    const ours = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
+    const labels = service === undefined ? ours : { ...ours, [SERVICE_LABEL]: service }
     this.watch = new ContainerWatch(engine, labels)
   }
 
@@ -76,10 +79,7 @@ export class Container {
     const { jobId } = this.#options
     const stored = await this.#engine.inspect(this.#reference())
     if (stored === undefined) throw this.failed('exist', 'it was removed as soon as it was made')
-    const [first, ...more] = differences(this.#body, stored)
-    if (first === undefined) return
-    const others = more.length === 0 ? '' : `, and ${more.length} fields more`
-    throw new MeshError('SANDBOX_DIFFERS', { job: jobId, difference: `${first}${others}` })
+    mustBeAsAsked('SANDBOX_DIFFERS', jobId, this.#body, stored)
   }
 
   async start(): Promise<void> {
@@ -97,6 +97,16 @@ export class Container {
     this.#id = found?.id
     await this.watch.start(since)
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
+  }
+
+  /**
+   * Compares what was attached with what it would be made of now: its label says what it was made
+   * by, but what holds is what the engine has. Throws ADOPTION_DIFFERS, SandboxDied.
+   */
+  async compareAdopted(body: ContainerBody): Promise<void> {
+    const stored = await this.#engine.inspect(this.#reference())
+    if (stored === undefined) throw new SandboxDied(undefined)
+    mustBeAsAsked('ADOPTION_DIFFERS', this.#options.jobId, body, stored)
   }
 
   /** Ends with the container, whatever the engine says of its processes then. */

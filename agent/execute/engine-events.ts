@@ -1,5 +1,8 @@
 import type { EngineEvent } from './engine-types.ts'
 
+/** On a service's container: its name. Events carry the labels of their containers. */
+export const SERVICE_LABEL = 'runner-mesh.service'
+
 const ACTIONS: ReadonlySet<string> = new Set([
   'oom',
   'die',
@@ -31,6 +34,7 @@ export function parseEvent(document: unknown): EngineEvent | undefined {
     execId: attributes['execID'] ?? '',
     exitCode: number('exitCode'),
     signal: number('signal'),
+    service: attributes[SERVICE_LABEL],
     // Nanoseconds are beyond 2**53 and came rounded: going on from there repeats an event at worst.
     time: (timeNano / 1e9).toFixed(6)
   }

@@ -36,6 +36,9 @@ export interface EngineInfo {
   readonly defaultRuntime: string
 }
 
+/** What its owner may change by starting it again. */
+export type EngineSettings = Pick<EngineInfo, 'security' | 'rootDir' | 'version' | 'runtimes'>
+
 export interface LocalImage {
   readonly id: string
   /** `os/arch[/variant]` */
@@ -44,6 +47,10 @@ export interface LocalImage {
   readonly user: string
   /** Folders that it declares as volumes. */
   readonly volumes: readonly string[]
+  /** What it runs, and where, if nothing else is said. */
+  readonly entrypoint: readonly string[]
+  readonly command: readonly string[]
+  readonly workdir: string
   /** `name:tag` by which it was loaded, pulled or named. */
   readonly tags: readonly string[]
   /** `name@digest` by which it was pulled. */
@@ -96,6 +103,10 @@ export interface ContainerBody {
   readonly Cmd: readonly string[]
   readonly Env: readonly string[]
   readonly Labels: Readonly<Record<string, string>>
+  /** Names on a network that is not the host's own, by the network's name. */
+  readonly NetworkingConfig?: {
+    readonly EndpointsConfig: Readonly<Record<string, { readonly Aliases: readonly string[] }>>
+  }
   readonly Healthcheck: { readonly Test: readonly string[] }
   readonly StopSignal: string
   readonly StopTimeout: number
@@ -116,6 +127,13 @@ export interface ContainerView {
   readonly hostConfig: Readonly<Record<string, unknown>>
   /** Where something is mounted that the engine manages, whoever asked for it. */
   readonly mounts: readonly string[]
+  /** By the network's name; `address` is '' while it does not run. */
+  readonly networks: Readonly<Record<string, NetworkPlace>>
+}
+
+export interface NetworkPlace {
+  readonly address: string
+  readonly aliases: readonly string[]
 }
 
 export interface OwnedThing {
@@ -193,6 +211,8 @@ export interface EngineEvent {
   readonly exitCode: number | undefined
   /** Number of the signal, of `kill`. */
   readonly signal: number | undefined
+  /** The service whose container it is of; absent for a job's own. */
+  readonly service?: string | undefined
   /** When it happened, as the engine wants it back to go on from there. */
   readonly time: string
 }

@@ -27,7 +27,7 @@ import { notStarted } from './exec-end.ts'
 import { FrameReader } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
 import { localImage } from './local-image.ts'
-import { networkView } from './network-view.ts'
+import { networkPlaces, networkView } from './network-view.ts'
 import { followProgress } from './progress.ts'
 import { askRegistry, type Dial } from './registry-question.ts'
 
@@ -159,7 +159,8 @@ export class Engine {
       labels: found.Config.Labels,
       config: { ...found.Config },
       hostConfig: { ...found.HostConfig },
-      mounts: found.Mounts.map(({ Destination }) => Destination)
+      mounts: found.Mounts.map(({ Destination }) => Destination),
+      networks: networkPlaces(found.NetworkSettings.Networks)
     }
   }
 

@@ -18,26 +18,33 @@ import type { JobDisk } from './disk/job-disk.ts'
 import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
-import type { LocalImage } from './engine-types.ts'
+import { SERVICE_LABEL } from './engine-events.ts'
+import type { EngineSettings, LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
+import { jobBox } from './job-box.ts'
+import { closedNetwork } from './network/closed-network.ts'
 import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
-import { chooseProfile } from './profile-choice.ts'
 import { HOLDER } from './profile-holder.ts'
 import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
+import type { OfferedRuntime } from './runtime.ts'
 import {
   containerBody,
   PROFILE_LABEL,
   type Profile,
+  type SandboxRequest,
   sandboxLabels,
   WORKSPACE_INSIDE
 } from './sandbox-profile.ts'
 import { withSecretMounts } from './secret-mounts.ts'
+import { Service } from './services/service.ts'
+import { serviceBody } from './services/service-body.ts'
+import { Services } from './services/services.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -64,14 +71,16 @@ export interface ExecutorOptions {
   readonly requireIsolation?: IsolationLevel | undefined
   /** What runs here, and how. */
   readonly platforms: readonly Platform[]
+  /** Block that the networks of services are taken from where a job has no other. */
+  readonly subnets: string
   /** What jobs see as RUNNER_MESH_AGENT; the peer id when absent. */
   readonly name?: string | undefined
   /** Time between SIGTERM and SIGKILL; TERM_GRACE_MS when absent. */
   readonly termGraceMs?: number | undefined
   /** Within which a sandbox must be confirmed gone; CLEAN_UP_MS_MAX when absent. */
   readonly cleanUpMsMax?: number | undefined
-  /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
-  readonly runtimeOf?: (spec: JobSpec) => string | undefined
+  /** Runtimes that have shown what they are on this engine; none where absent. */
+  readonly runtimes?: ((engine: EngineSettings) => readonly OfferedRuntime[]) | undefined
   /** Whether jobs that build images may run here; none may where it is absent. */
   readonly offersBuilder?: () => boolean
 }
@@ -83,6 +92,18 @@ interface Bound extends AttemptInput {
 
 interface Voiced extends Bound {
   readonly voice: JobVoice
+  /** The runtime of the container that there is already. */
+  readonly runsIn: string | undefined
+}
+
+/** What a job's services are made of, beside their specs. */
+interface Beside {
+  readonly name: string
+  readonly request: SandboxRequest
+  readonly profile: Profile
+  readonly ground: Ground
+  readonly images: ReadonlyMap<string, LocalImage>
+  readonly network: JobNetwork | undefined
 }
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
@@ -165,8 +186,10 @@ export class Executor {
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
-    // Another of the same claim holds a network, and ends with it.
-    const boxes = found.filter(({ labels }) => labels[PROFILE_LABEL] !== HOLDER)
+    // Others of the same claim end with it: services, and what holds a network.
+    const boxes = found.filter(
+      ({ labels }) => labels[PROFILE_LABEL] !== HOLDER && labels[SERVICE_LABEL] === undefined
+    )
     return await Promise.all(
       boxes.map(async ({ labels, running, created }) => {
         const jobId = labels['runner-mesh.job'] ?? ''
@@ -196,8 +219,9 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground, voice) =>
-          this.#sandbox(name, { ...bound, voice }, image, ground),
+        sandboxOf: (image, ground, voice, services, runsIn) =>
+          this.#sandbox(name, { ...bound, voice, runsIn }, image, ground, services),
+        serviceContainer: (service) => serviceContainer(name, service),
         clear: () => this.clear(input.claimId)
       },
       bound
@@ -205,41 +229,90 @@ export class Executor {
     return await run.run()
   }
 
-  #sandbox(name: string, input: Voiced, image: LocalImage, ground: Ground): ContainerSandbox {
-    const { peerId, storeId, busybox } = this.#options
+  #sandbox(
+    name: string,
+    input: Voiced,
+    image: LocalImage,
+    ground: Ground,
+    images: ReadonlyMap<string, LocalImage>
+  ): ContainerSandbox {
+    const { peerId, storeId, busybox, requireIsolation: required } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
-    const network = this.#network(volume, input)
-    const profile = this.#profile(input, ground)
+    const shown = this.#options.runtimes?.(ground.engine) ?? []
+    const job = { jobId, trust: input.manifest.trust, spec }
+    const offersBuilder = this.#options.offersBuilder?.() === true
+    const { profile, runtime } = jobBox(job, {
+      ground,
+      required,
+      shown,
+      offersBuilder,
+      runsIn: input.runsIn
+    })
+    const network = this.#network(volume, input, runtime)
     const places = imageVolumes(jobId, image)
     const disk = this.#disk(input, profile, places, ground.host.userBase)
-    const made = containerBody(
-      profile,
-      {
-        imageId: image.id,
-        jobId,
-        epoch,
-        claimId,
-        peerId,
-        storeId,
-        volume,
-        leaseDir: resolve(deadline.dir),
-        busybox,
-        guard: ground.guard,
-        users: ground.users,
-        resources: spec.resources,
-        imageVolumes: places,
-        disk: disk?.volume,
-        runtime: this.#options.runtimeOf?.(spec)
-      },
-      ground.host
-    )
+    const request: SandboxRequest = {
+      imageId: image.id,
+      jobId,
+      epoch,
+      claimId,
+      peerId,
+      storeId,
+      volume,
+      leaseDir: resolve(deadline.dir),
+      busybox,
+      guard: ground.guard,
+      users: ground.users,
+      resources: spec.resources,
+      imageVolumes: places,
+      disk: disk?.volume,
+      runtime
+    }
+    const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
     const body = hasValues(spec) ? withSecretMounts(made, volume, userBase) : made
     const cleanUpMsMax = this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX
+    const services = this.#services({ name, request, profile, ground, images, network }, spec)
     const { resources } = spec
-    const box = { jobId, name, image, profile, body, cleanUpMsMax, network, disk, resources }
-    return new ContainerSandbox(this.#parts, box)
+    const own = { jobId, name, image, profile, body, cleanUpMsMax, disk, resources }
+    return new ContainerSandbox(this.#parts, { ...own, services, network })
+  }
+
+  #services(
+    { name, request: job, profile, ground, images, network }: Beside,
+    { services = [] }: JobSpec
+  ): Services | undefined {
+    const { jobId } = job
+    if (services.length === 0 || network === undefined) return undefined
+    const { engine } = this.#parts
+    // What opens a builder's box is for the build alone.
+    const ours = profile.name === 'builder' ? PROFILES.strict : profile
+    return new Services(
+      services.map((spec) => {
+        const image = images.get(spec.name)
+        if (image === undefined) throw new MeshError('BUG', { problem: `no image of ${spec.name}` })
+        const request = {
+          ...job,
+          imageId: image.id,
+          imageVolumes: imageVolumes(jobId, image),
+          resources: spec.resources,
+          disk: undefined,
+          volume: `${job.volume}-${spec.name}`
+        }
+        const body = serviceBody(ours, request, spec, ground.host, network)
+        const box = serviceContainer(name, spec.name)
+        return new Service(engine, {
+          jobId,
+          name: box,
+          spec,
+          image,
+          profile: ours,
+          body,
+          env: () => network.env
+        })
+      })
+    )
   }
 
   /** None for a box that writes to memory alone. */
@@ -256,39 +329,23 @@ export class Executor {
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Voiced): JobNetwork | undefined {
+  #network(name: string, input: Voiced, runtime: string | undefined): JobNetwork | undefined {
     const { jobId, epoch, claimId, spec, onLost, voice } = input
     const abilities = abilitiesFor(spec.network)
-    if (abilities.length === 0) return undefined
+    const beside = (spec.services ?? []).map((service) => service.name)
+    if (abilities.length === 0 && beside.length === 0) return undefined
     const { networks } = this.#parts
-    const { peerId, storeId } = this.#options
+    const { peerId, storeId, subnets } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const runtime = this.#options.runtimeOf?.(spec)
-    const request = { jobId, claimId, name, onLost, voice, runtime }
+    const request = { jobId, claimId, name, onLost, voice, runtime, beside }
+    if (abilities.length === 0) {
+      return closedNetwork(this.#parts.engine, request, labels, subnets)
+    }
     const network = networks?.networkOf(spec.network, request, labels)
     if (network !== undefined) return network
     const offered = networks?.offer.join(', ') || 'none'
     const wanted = abilities.join(' and ')
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
-  }
-
-  /** Asked again although the claim has asked: the engine may be another since. */
-  #profile({ jobId, manifest, spec }: AttemptInput, { isolation: offered }: Ground): Profile {
-    const required = this.#options.requireIsolation
-    const choice = chooseProfile(manifest.trust, { offered, required }, spec)
-    switch (choice.kind) {
-      case 'refused':
-        throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
-      case 'stranger_builds':
-        throw new MeshError('BUILDER_REFUSED', { job: jobId })
-      case 'profile':
-        if (choice.name !== 'builder' || this.#options.offersBuilder?.() === true) {
-          return PROFILES[choice.name]
-        }
-        throw new MeshError('BUILDER_LACKING', { job: jobId })
-      default:
-        return choice satisfies never
-    }
   }
 
   /**
@@ -298,4 +355,9 @@ export class Executor {
   async #prepare(): Promise<Ground> {
     return await layGround(this.#parts.engine, this.#options.workspaces)
   }
+}
+
+/** Beside that of its job. */
+function serviceContainer(name: string, service: string): string {
+  return `${name}-${service}`
 }

@@ -60,12 +60,14 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'IMAGE_UNAVAILABLE':
     case 'URL_REFUSED':
     case 'SECRET_REFUSED':
+    case 'SERVICE_NOT_READY':
     case 'BUILDER_REFUSED':
       return { kind: 'final', reason }
     case 'WORKSPACE_FETCH_FAILED':
       // The commit is good: its job must not end for the disk of one host.
       if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
+    case 'ADOPTION_DIFFERS':
     case 'IMAGE_PULL_FAILED':
     case 'NETWORK_NOT_OFFERED':
     case 'ISOLATION_LACKING':
@@ -106,6 +108,7 @@ const POLICY_CODES: ReadonlySet<string> = new Set([
 function reasonOf(error: unknown): Reason {
   const code = codeOf(error)
   if (code?.startsWith('IMAGE_') === true) return 'image_unavailable'
+  if (code === 'SERVICE_NOT_READY') return 'service_not_ready'
   if (code !== undefined && SOURCE_CODES.has(code)) return 'source_unavailable'
   return code !== undefined && POLICY_CODES.has(code) ? 'policy_refused' : 'sandbox_failed'
 }

@@ -1,4 +1,5 @@
 import type { LocalImage } from './engine-types.ts'
+import { type ImageConfigAnswer, imageConfig } from './image-config.ts'
 
 /** The answer to `GET /images/{name}/json`, as far as it matters here. */
 interface Answer {
@@ -8,7 +9,7 @@ interface Answer {
   readonly Variant?: string | undefined
   readonly RepoTags?: readonly string[] | null | undefined
   readonly RepoDigests?: readonly string[] | null | undefined
-  readonly Config?: { readonly User?: string; readonly Volumes?: object | null | undefined } | null
+  readonly Config?: ImageConfigAnswer | null
 }
 
 export function localImage(found: Answer): LocalImage {
@@ -16,9 +17,8 @@ export function localImage(found: Answer): LocalImage {
   return {
     id,
     platform: [Os, Architecture, Variant].filter(Boolean).join('/'),
-    user: Config?.User ?? '',
-    volumes: Object.keys(Config?.Volumes ?? {}),
     tags: RepoTags ?? [],
-    digests: RepoDigests ?? []
+    digests: RepoDigests ?? [],
+    ...imageConfig(Config)
   }
 }

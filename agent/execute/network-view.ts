@@ -1,4 +1,4 @@
-import type { NetworkView } from './engine-types.ts'
+import type { NetworkPlace, NetworkView } from './engine-types.ts'
 
 /** What the engine says of a network, as far as it matters here. */
 export interface NetworkAnswer {
@@ -28,4 +28,20 @@ export function networkView(answer: NetworkAnswer): NetworkView {
     options: answer.Options ?? {},
     labels: answer.Labels ?? {}
   }
+}
+
+/** Where a container is on its networks, as its inspection says. */
+export function networkPlaces(
+  answer: Readonly<Record<string, PlaceAnswer>> | undefined
+): Readonly<Record<string, NetworkPlace>> {
+  const places = Object.entries(answer ?? {}).map(
+    ([name, { IPAddress, Aliases }]) =>
+      [name, { address: IPAddress ?? '', aliases: Aliases ?? [] }] as const
+  )
+  return Object.fromEntries(places)
+}
+
+interface PlaceAnswer {
+  readonly IPAddress?: string | undefined
+  readonly Aliases?: readonly string[] | null | undefined
 }

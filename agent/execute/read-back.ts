@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { MeshError } from '../../protocol/core/errors.ts'
 import type { ContainerBody, ContainerView, Mount } from './engine-types.ts'
 
 /** Characters of a text that an error still shows whole: an image's digest is one. */
@@ -7,17 +8,46 @@ const TEXT_CHARACTERS_MAX = 128
 const TEXT_CHARACTERS_SHOWN = 32
 
 /**
+ * Throws SANDBOX_DIFFERS for a container that was just made, and ADOPTION_DIFFERS for one that an
+ * agent before this one made: that one is no fault of this host.
+ */
+export function mustBeAsAsked(
+  code: 'SANDBOX_DIFFERS' | 'ADOPTION_DIFFERS',
+  job: string,
+  asked: ContainerBody,
+  stored: ContainerView
+): void {
+  const [first, ...more] = differences(asked, stored)
+  if (first === undefined) return
+  const others = more.length === 0 ? '' : `, and ${more.length} fields more`
+  throw new MeshError(code, { job, difference: `${first}${others}` })
+}
+
+/**
  * What the engine stored otherwise than it was asked, as `HostConfig.PidsLimit is 0, asked 512`. An
  * engine takes fields that it does not know without a word: unseen, a limit would just be missing.
  */
 export function differences(asked: ContainerBody, stored: ContainerView): readonly string[] {
-  const { HostConfig, Labels, Image: _byEngine, Env: _merged, ...config } = asked
+  const { HostConfig, Labels, Image: _byEngine, Env: _merged, NetworkingConfig, ...config } = asked
   return [
     ...compareFields('Config', config, stored.config),
     ...compareFields('Config.Labels', Labels, stored.labels),
     ...compareFields('HostConfig', HostConfig, stored.hostConfig),
+    ...lackingNames(NetworkingConfig?.EndpointsConfig ?? {}, stored.networks),
     ...(HostConfig['ReadonlyRootfs'] === true ? unasked(HostConfig.Mounts, stored.mounts) : [])
   ]
+}
+
+/** Engines add names of their own to those that were asked. */
+function lackingNames(
+  asked: NonNullable<ContainerBody['NetworkingConfig']>['EndpointsConfig'],
+  stored: ContainerView['networks']
+): string[] {
+  return Object.entries(asked).flatMap(([network, { Aliases }]) => {
+    const aliases = stored[network]?.aliases ?? []
+    if (Aliases.every((alias) => aliases.includes(alias))) return []
+    return [`Networks.${network}.Aliases is ${show(aliases)}, asked ${show(Aliases)}`]
+  })
 }
 
 /** What an image declares as a volume is nowhere among what was asked, and lies on the disk. */

@@ -49,8 +49,18 @@ export class SandboxDied extends Error {
   }
 }
 
+/** What the services of a box tell whoever runs it; each names the service first. */
+export interface ServiceHooks {
+  /** Secrets that it gets as files; erased once they are there. */
+  readonly files: (service: string) => readonly SecretFile[]
+  readonly output: (service: string, stream: 'out' | 'err', bytes: Uint8Array) => void
+  readonly ended: (service: string) => void
+  /** For people, in the job's log. */
+  readonly say: (text: string) => void
+}
+
 /**
- * The box of one attempt. Called in this order: `create`, `start`, `unpack` once, `run` for one
+ * The box of one attempt. Called in this order: `create`, `start`, `unpack` once, `serve`, `run` for one
  * step after the other, and `close` on every path, whichever call came last and whatever it threw.
  * `terminate` may be called beside any of them; it does nothing where nothing runs.
  */
@@ -73,11 +83,19 @@ export interface Sandbox {
    * SANDBOX_FAILED.
    */
   hand(file: SecretFile, signal: AbortSignal): Promise<void>
+  /**
+   * Starts what runs beside the steps and resolves once it is ready for them. Throws SandboxDied,
+   * SERVICE_NOT_READY.
+   */
+  serve(hooks: ServiceHooks, signal: AbortSignal): Promise<void>
+  /** In place of `serve` after `attach`. */
+  resumeServices(hooks: ServiceHooks): void
   /** Resolves at the end of the step; rejects with the signal's reason when that aborts first. */
   run(step: StepCommand, signal: AbortSignal): Promise<StepEnd>
   /**
    * In place of `create`, `start` and `unpack`: takes on a box that an agent before this one made;
-   * `since` is the wall clock, milliseconds, from which on its events count. Throws SandboxDied.
+   * `since` is the wall clock, milliseconds, from which on its events count. Throws SandboxDied,
+   * ADOPTION_DIFFERS.
    */
   attach(since: number): Promise<void>
   /**

@@ -1,4 +1,5 @@
 import { LOG_BYTES_MAX } from '../../protocol/core/limits.ts'
+import { SERVICE_LOG_BYTES_MAX } from '../../protocol/core/service-limits.ts'
 import { BUSYBOX_INSIDE, INSIDE } from './guard.ts'
 
 /**
@@ -30,24 +31,32 @@ const KEEP = [
  * `/bin/sh -c BEGIN BUSYBOX PREFIX BLOCKS SCRIPT`, for whatever shell the image has. The step's own
  * shell is a child, so that its end can be written down; SIGTERM is for it alone.
  */
-const BEGIN = [
-  '# One start a step: a request of a dead agent may still be on its way.',
-  '[ ! -e "$1.o" ] || exit 125',
-  'if "$0" mkfifo "$1.o" "$1.e" 2>/dev/null; then',
-  `  "$0" sh -c '${KEEP.replaceAll("'", `'\\''`)}' "$0" "$1" "$2" &`,
-  '  # This shell would say which signal ended the step, even into the outputs of the step if it',
-  '  # were the one to open them.',
-  '  exec 2>/dev/null',
-  '  trap : HUP INT TERM',
-  '  echo "$$" >"$1.pid"',
-  '  (exec /bin/sh -e -c "$3" >"$1.o" 2>"$1.e")',
-  '  code=$?',
-  '  echo "$code" >"$1.code"',
-  '  exit "$code"',
-  'fi',
-  '# Nothing can be kept here: the step runs all the same.',
-  'exec /bin/sh -e -c "$3"'
-].join('\n')
+const BEGIN = beginning('exec /bin/sh -e -c "$3"')
+
+/** `busybox sh -c SERVE BUSYBOX PREFIX BLOCKS WORD...`: an image of a service may have no shell. */
+const SERVE = beginning('shift 2; exec "$@"')
+
+/** `exec` ends in the program that is run: what it writes, and how it ends, is kept. */
+function beginning(exec: string): string {
+  return [
+    '# One start a step: a request of a dead agent may still be on its way.',
+    '[ ! -e "$1.o" ] || exit 125',
+    'if "$0" mkfifo "$1.o" "$1.e" 2>/dev/null; then',
+    `  "$0" sh -c '${KEEP.replaceAll("'", `'\\''`)}' "$0" "$1" "$2" &`,
+    '  # This shell would say which signal ended the step, even into the outputs of the step if it',
+    '  # were the one to open them.',
+    '  exec 2>/dev/null',
+    '  trap : HUP INT TERM',
+    '  echo "$$" >"$1.pid"',
+    `  (exec >"$1.o" 2>"$1.e"; ${exec})`,
+    '  code=$?',
+    '  echo "$code" >"$1.code"',
+    '  exit "$code"',
+    'fi',
+    '# Nothing can be kept here: the step runs all the same.',
+    exec
+  ].join('\n')
+}
 
 /** Exit code of `followCommand` for a step that never began, or that nothing is kept of. */
 export const NOTHING_KEPT = 3
@@ -92,6 +101,17 @@ const FOLLOW = [
 export function beginCommand(step: number, script: string, spentBytes: number): readonly string[] {
   const blocks = Math.ceil(Math.max(0, LOG_BYTES_MAX - spentBytes) / BLOCK_BYTES)
   return ['/bin/sh', '-c', BEGIN, BUSYBOX_INSIDE, prefixOf(step), String(blocks), script]
+}
+
+/** The same of a service, whose words go on behind it; it is the one step of its container. */
+export function serveCommand(words: readonly string[]): readonly string[] {
+  const blocks = String(SERVICE_LOG_BYTES_MAX / BLOCK_BYTES)
+  return [BUSYBOX_INSIDE, 'sh', '-c', SERVE, BUSYBOX_INSIDE, prefixOf(1), blocks, ...words]
+}
+
+/** How much a step has left of its outputs, one number a line. */
+export function sizesCommand(step: number): readonly string[] {
+  return [BUSYBOX_INSIDE, 'stat', '-c', '%s', `${prefixOf(step)}.out`, `${prefixOf(step)}.err`]
 }
 
 /** To be run as root: the job's own user may have made its files unreadable. */

@@ -2,7 +2,12 @@ import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { LogLine } from '../../protocol/core/log-line.ts'
 import { Masker } from '../../protocol/core/masker/masker.ts'
 import { hiddenOf } from '../../protocol/core/registry-login.ts'
-import { jobIndexOf, runIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
+import {
+  jobIndexOf,
+  runIdOf,
+  type SealedAnnouncement,
+  secretNamesOf
+} from '../../protocol/core/run.ts'
 import {
   LOG_MASKERS_MAX,
   LOG_REFUSALS_SAID_MAX,
@@ -36,8 +41,8 @@ export class LogMaskers {
     const spec = manifest?.jobs[jobIndexOf(job) ?? -1]
     // Whether it names secrets is not known: as good as one that cannot be read.
     if (manifest === undefined || spec === undefined) return undefined
-    if (spec.secrets === undefined || spec.secrets.length === 0) return lines
-    const names = spec.secrets.map(({ name }) => name)
+    const names = secretNamesOf(spec)
+    if (names.length === 0) return lines
     const masker = await this.#masker(job, manifest.repository, names)
     return masker && lines.map((line) => ({ ...line, text: masker.text(line.text) }))
   }

@@ -3,10 +3,12 @@ import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import {
+  imagesGiven,
   type JobSpec,
   jobIndexOf,
   runIdOf,
-  type SealedAnnouncement
+  type SealedAnnouncement,
+  secretRequestsOf
 } from '../../protocol/core/run.ts'
 import {
   SECRET_ATTEMPTS_COUNTED_MAX,
@@ -152,20 +154,23 @@ export class SecretService {
     { announcement: { manifest } }: SealedAnnouncement,
     spec: JobSpec
   ): Promise<Refused | readonly SecretRecord[]> {
-    const named = new Map(spec.secrets?.map((each) => [each.name, each]))
     const records = await this.#parts.store.list()
     const allowed: SecretRecord[] = []
     for (const name of new Set(names)) {
-      const wanted = named.get(name)
-      if (wanted === undefined) return refused('unnamed', name)
+      const wanted = secretRequestsOf(spec).filter((each) => each.name === name)
+      if (wanted.length === 0) return refused('unnamed', name)
       const record = records.find((each) => {
         return each.repository === manifest.repository && each.name === name
       })
       if (record === undefined) return refused('unset', name)
       // Never a variable, nor for another host: else whoever writes pipelines could send it there.
-      if (record.registry !== wanted.registry) return refused('registry', name)
+      if (wanted.some(({ registry }) => record.registry !== registry)) {
+        return refused('registry', name)
+      }
       const rule =
-        ruleAgainst(record, manifest, spec.image) ?? this.#isolationAgainst(record, remote)
+        imagesGiven(spec, name)
+          .map((image) => ruleAgainst(record, manifest, image))
+          .find((each) => each !== undefined) ?? this.#isolationAgainst(record, remote)
       if (rule !== undefined) return refused(rule, name)
       allowed.push(record)
     }

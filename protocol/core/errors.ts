@@ -5,6 +5,7 @@ import { JOIN_ERRORS } from './join-errors.ts'
 import { NETWORK_ERRORS } from './network-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
 import { SECRET_ERRORS } from './secret-errors.ts'
+import { SERVICE_ERRORS } from './service-errors.ts'
 import { STORAGE_ERRORS } from './storage-errors.ts'
 
 export type { ErrorKind, ExitCode, Facts } from './error-kind.ts'
@@ -318,6 +319,7 @@ export const MESH_ERRORS = {
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
   // command line
   ...ISOLATION_ERRORS,
+  ...SERVICE_ERRORS,
   ...CONTROL_ERRORS,
   USAGE: kind(2, 400, false, (f) => `${f['problem']}`),
   BUG: kind(70, 500, false, (f) => `internal error: ${f['problem']}; please report it`)

@@ -38,7 +38,7 @@ export interface JobOrigin {
 
 /** What a policy is asked about. */
 export interface PolicyQuestion {
-  readonly spec: Pick<JobSpec, 'image'>
+  readonly spec: Pick<JobSpec, 'image' | 'services'>
   readonly trust: Trust
   readonly origin: JobOrigin
 }
@@ -60,7 +60,9 @@ export function refusalsOf(job: PolicyQuestion, policy: HostPolicy): readonly st
     refused.push(origin.author === '' ? 'pushes without an author' : author(origin.author))
   }
   if (policy.trustedOnly && trust !== 'trusted') refused.push('untrusted runs')
-  return [...refused, ...imageRefusals(spec.image, policy)]
+  // What runs beside the job runs here as well.
+  const images = [spec.image, ...(spec.services ?? []).map(({ image }) => image)]
+  return [...new Set([...refused, ...images.flatMap((image) => imageRefusals(image, policy))])]
 }
 
 function takesRepository(patterns: readonly string[], { repository, url }: JobOrigin): boolean {

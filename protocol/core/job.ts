@@ -24,6 +24,7 @@ export type Reason =
   | 'agent_lost'
   | 'image_unavailable'
   | 'step_not_started'
+  | 'service_not_ready'
   | 'source_unavailable'
   | 'sandbox_failed'
   | 'policy_refused'

@@ -1,5 +1,6 @@
 import type { Advertisement } from './advertisement.ts'
 import { diskOf } from './capacity.ts'
+import { footprintOf } from './footprint.ts'
 import { CLAIM_RANK_MAX, EMULATED_WEIGHT, PLACEMENT_ROOM_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import type { Digest } from './ports.ts'
@@ -72,10 +73,11 @@ export function isCandidate(job: Wanted, view: AgentView): boolean {
  */
 export function weightOf(spec: JobSpec, advertisement: Advertisement): number {
   const { free, capacity } = advertisement
+  const { cpuMilli, memoryBytes } = footprintOf(spec)
   const room = Math.min(
     free.jobs,
-    free.cpuMilli / Math.max(1, spec.resources.cpuMilli),
-    free.memoryBytes / Math.max(1, spec.resources.memoryBytes),
+    free.cpuMilli / Math.max(1, cpuMilli),
+    free.memoryBytes / Math.max(1, memoryBytes),
     free.diskBytes / Math.max(1, diskOf(spec.resources, capacity)),
     PLACEMENT_ROOM_MAX
   )

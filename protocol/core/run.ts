@@ -1,3 +1,4 @@
+import type { AskedLevel } from './isolation.ts'
 import type { SignedOp } from './job.ts'
 import type { NetworkPolicy } from './network.ts'
 import type { Trust } from './trust.ts'
@@ -44,6 +45,29 @@ export interface SecretRequest {
   readonly registry?: string | undefined
 }
 
+/** What runs beside the steps of a job, in a container of its own on the job's network. */
+export interface ServiceSpec {
+  /** A DNS label: the job reaches it by this name. */
+  readonly name: string
+  readonly image: string
+  readonly env: Readonly<Record<string, string>>
+  /** Files alone, in memory; none is ever among its variables. */
+  readonly secrets: readonly SecretRequest[]
+  /** In place of the image's own arguments; undefined leaves those. */
+  readonly command: readonly string[] | undefined
+  readonly resources: Resources
+  readonly ready: ServiceReadiness
+}
+
+/** When the first step may begin: with neither port nor command as soon as its process runs. */
+export interface ServiceReadiness {
+  /** TCP, of the service, asked from the job's place. */
+  readonly port: number | undefined
+  /** Run in the service; ready once it exits 0. */
+  readonly command: readonly string[] | undefined
+  readonly timeoutMs: number
+}
+
 /** One entry of the pipeline, complete: an agent needs nothing else to run it. */
 export interface JobSpec {
   readonly index: number
@@ -59,11 +83,35 @@ export interface JobSpec {
   readonly timeoutMs: number
   readonly onLoss: 'retry' | 'error'
   readonly network: NetworkPolicy
+  /** The least that keeps it apart from its host; absent takes what the host gives. */
+  readonly isolation?: AskedLevel | undefined
   readonly steps: readonly StepSpec[]
   /** At most SECRETS_PER_JOB_MAX, no name and no file twice; absent is none. */
   readonly secrets?: readonly SecretRequest[] | undefined
   /** Builds images, in a user namespace of its own; absent is no. */
   readonly builder?: boolean | undefined
+  /** At most SERVICES_PER_JOB_MAX, no name twice; absent is none. */
+  readonly services?: readonly ServiceSpec[] | undefined
+}
+
+/** Of the job and of its services. */
+export function secretRequestsOf({
+  secrets = [],
+  services = []
+}: Pick<JobSpec, 'secrets' | 'services'>): readonly SecretRequest[] {
+  return [...secrets, ...services.flatMap((service) => service.secrets)]
+}
+
+/** Of the job and of its services, each once. */
+export function secretNamesOf(spec: Pick<JobSpec, 'secrets' | 'services'>): readonly string[] {
+  return [...new Set(secretRequestsOf(spec).map(({ name }) => name))]
+}
+
+/** The images whose programs get to see this secret. */
+export function imagesGiven(spec: JobSpec, secret: string): readonly string[] {
+  const isNamed = ({ secrets = [] }: Pick<JobSpec, 'secrets'>): boolean =>
+    secrets.some(({ name }) => name === secret)
+  return [spec, ...(spec.services ?? [])].filter(isNamed).map(({ image }) => image)
 }
 
 /** Why a run has no jobs: shown to the user as it is. */

@@ -1,6 +1,7 @@
 import { CPU_MILLI_DEFAULT, JOB_TIMEOUT_MS_DEFAULT, MEMORY_BYTES_DEFAULT } from '../core/limits.ts'
 import type { JobSpec, StepSpec } from '../core/run.ts'
 import type { JobDocument, PipelineDocument, StepDocument } from './schema.ts'
+import { serviceSpecs } from './services.ts'
 import { nameOfScript } from './text.ts'
 
 /** One job for each entry, complete with all defaults, in the order of the file. */
@@ -19,6 +20,7 @@ interface Entry {
 }
 
 function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
+  const services = serviceSpecs(job.services ?? {})
   return {
     index,
     name,
@@ -36,7 +38,9 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     onLoss: job.on_loss ?? 'retry',
     network: job.network ?? defaults?.network ?? 'none',
     steps: job.steps.map(stepSpec),
+    ...(job.isolation === undefined ? {} : { isolation: job.isolation }),
     ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets }),
+    ...(services.length === 0 ? {} : { services }),
     ...(job.builder === true ? { builder: true } : {})
   }
 }

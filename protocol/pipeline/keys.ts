@@ -10,6 +10,9 @@ export type Context =
   | 'job'
   | 'resources'
   | 'secret'
+  | 'service'
+  | 'service.resources'
+  | 'ready'
   | 'network'
   | 'step'
 
@@ -35,8 +38,10 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'timeout',
       'on_loss',
       'network',
+      'isolation',
       'builder',
       'secrets',
+      'services',
       'steps'
     ],
     later: [
@@ -45,7 +50,6 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'prefer',
       'fallback_after',
       'priority',
-      'services',
       'retry',
       'concurrency',
       'artifacts',
@@ -54,6 +58,12 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
   },
   resources: { built: ['cpu', 'memory', 'disk'], later: ['pids', 'gpu'] },
   secret: { built: ['file'], later: [] },
+  service: {
+    built: ['image', 'env', 'secrets', 'command', 'resources', 'ready'],
+    later: []
+  },
+  'service.resources': { built: ['cpu', 'memory'], later: [] },
+  ready: { built: ['port', 'command', 'timeout'], later: [] },
   network: { built: ['allow'], later: [] },
   step: { built: ['name', 'run', 'timeout'], later: ['always'] }
 }
@@ -92,6 +102,9 @@ const PLACES: Readonly<Record<Context, string>> = {
   job: 'in a job',
   resources: 'in `resources`',
   secret: 'in a secret',
+  service: 'in a service',
+  'service.resources': 'in `resources` of a service',
+  ready: 'in `ready`',
   network: 'in `network`',
   step: 'in a step'
 }
@@ -110,6 +123,10 @@ const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])
   [['jobs', '*'], 'job'],
   [['jobs', '*', 'resources'], 'resources'],
   [['jobs', '*', 'secrets', '*'], 'secret'],
+  [['jobs', '*', 'services', '*'], 'service'],
+  [['jobs', '*', 'services', '*', 'resources'], 'service.resources'],
+  [['jobs', '*', 'services', '*', 'secrets', '*'], 'secret'],
+  [['jobs', '*', 'services', '*', 'ready'], 'ready'],
   [['defaults', 'network'], 'network'],
   [['jobs', '*', 'network'], 'network'],
   [['jobs', '*', 'steps', '[]'], 'step']

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ASKED_LEVELS } from '../core/isolation.ts'
 import {
   BRANCH_GLOBS_MAX,
   ENV_ENTRIES_MAX,
@@ -10,7 +11,7 @@ import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import { envNameProblem } from './environment.ts'
 import { globProblem } from './glob.ts'
 import { network } from './network.ts'
-import { parseCpu, parseDisk, parseDuration, parseMemory, type Quantity } from './quantity.ts'
+import { parseCpu, parseDisk, parseDuration, parseMemory } from './quantity.ts'
 import {
   secretFileProblem,
   secretNameProblem,
@@ -18,8 +19,9 @@ import {
   secretRequests,
   secretsProblem
 } from './secrets.ts'
+import { services, tooManySecrets } from './services.ts'
+import { names, quantity, text } from './shapes.ts'
 import {
-  type Check,
   envValueProblem,
   imageProblem,
   jobNameProblem,
@@ -72,13 +74,18 @@ const jobKeys = z.strictObject({
   timeout: duration.optional(),
   on_loss: z.enum(['retry', 'error']).optional(),
   network: network.optional(),
+  isolation: z.enum(ASKED_LEVELS).optional(),
   builder: z.boolean().optional(),
   secrets: secrets.optional(),
+  services: services.optional(),
   steps: z.array(step).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)
 })
 const job = jobKeys.superRefine((found, context) => {
   const message = secretsProblem(found.secrets ?? [], found.env ?? {})
   if (message !== undefined) context.addIssue({ code: 'custom', message, path: ['secrets'] })
+  const tooMany = tooManySecrets(found.secrets ?? [], found.services ?? {})
+  if (tooMany !== undefined)
+    context.addIssue({ code: 'custom', message: tooMany, path: ['services'] })
 })
 
 const push = z.strictObject({
@@ -108,25 +115,3 @@ export const pipelineSchema = z.strictObject({
 export type PipelineDocument = z.output<typeof pipelineSchema>
 export type JobDocument = z.output<typeof job>
 export type StepDocument = z.output<typeof step>
-
-function text(check: Check) {
-  return z.string().superRefine((value, context) => {
-    const message = check(value)
-    if (message !== undefined) context.addIssue({ code: 'custom', message, input: value })
-  })
-}
-
-function quantity(parse: (input: unknown) => Quantity) {
-  return z.unknown().transform((input, context) => {
-    const parsed = parse(input)
-    if (parsed.kind === 'value') return parsed.value
-    context.issues.push({ code: 'custom', input, message: parsed.text })
-    return z.NEVER
-  })
-}
-
-function names<Value extends z.ZodType>(key: z.ZodString, value: Value, max: number) {
-  return z.record(key, value).refine((entries) => Object.keys(entries).length <= max, {
-    message: `has too many entries: at most ${max} are allowed`
-  })
-}

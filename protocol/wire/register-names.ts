@@ -52,7 +52,8 @@ export const reasons = numbered<Reason>('reason', {
   lease_lost: 14,
   log_limit: 15,
   quarantined: 16,
-  disk_limit: 17
+  disk_limit: 17,
+  service_not_ready: 18
 })
 
 export const stepStates = numbered<StepResult['state']>('step state', {

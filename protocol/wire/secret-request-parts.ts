@@ -9,24 +9,27 @@ import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { refuse } from './fields.ts'
 
-const FIELD = 13
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** Never a path out of the folder that is in memory: elsewhere a value would be on a disk. */
 const FILE = /^\/run\/secrets\/[A-Za-z0-9_][A-Za-z0-9._-]*$/
 const FILE_CHARACTERS_MAX = '/run/secrets/'.length + SECRET_NAME_CHARACTERS_MAX
 
-export function writeSecrets(writer: FieldWriter, secrets: readonly SecretRequest[]): void {
+export function writeSecrets(
+  writer: FieldWriter,
+  field: number,
+  secrets: readonly SecretRequest[]
+): void {
   const checked = distinct(secrets.map(checkedRequest))
-  writer.list(FIELD, 'secrets', SECRETS_PER_JOB_MAX, checked, (inner, { name, file, registry }) => {
+  writer.list(field, 'secrets', SECRETS_PER_JOB_MAX, checked, (inner, { name, file, registry }) => {
     inner.optionalLine(3, 'registry', registry, REGISTRY_CHARACTERS_MAX)
     inner.optionalLine(2, 'secret file', file, FILE_CHARACTERS_MAX)
     inner.line(1, 'secret name', name, SECRET_NAME_CHARACTERS_MAX)
   })
 }
 
-export function readSecrets(reader: FieldReader): readonly SecretRequest[] {
+export function readSecrets(reader: FieldReader, field: number): readonly SecretRequest[] {
   return distinct(
-    reader.list(FIELD, 'secrets', SECRETS_PER_JOB_MAX, (inner) => {
+    reader.list(field, 'secrets', SECRETS_PER_JOB_MAX, (inner) => {
       const name = inner.line(1, 'secret name', SECRET_NAME_CHARACTERS_MAX)
       const file = inner.optionalLine(2, 'secret file', FILE_CHARACTERS_MAX)
       const registry = inner.optionalLine(3, 'registry', REGISTRY_CHARACTERS_MAX)

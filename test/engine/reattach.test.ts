@@ -7,6 +7,8 @@ import { describe, expect, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { Engine } from '../../agent/execute/engine.ts'
 import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
+import { BASE_IMAGE } from '../../deploy/base-image.ts'
+import type { ServiceSpec } from '../../protocol/core/run.ts'
 import type { Trust } from '../../protocol/core/trust.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import { AttemptRig, type LoggedLine, type RigOptions } from '../support/attempt-rig.ts'
@@ -31,10 +33,12 @@ interface Killed {
 async function killed(
   steps: readonly { readonly run: string }[],
   isTime: (lines: readonly LoggedLine[]) => boolean,
-  trust: Trust = 'trusted'
+  trust: Trust = 'trusted',
+  services: readonly ServiceSpec[] = []
 ): Promise<Killed> {
   const peerId = `test-${randomBytes(8).toString('hex')}`
-  const words = [peerId, JSON.stringify(steps), trust]
+  const beside = services.length === 0 ? [] : [JSON.stringify({ services })]
+  const words = [peerId, JSON.stringify(steps), trust, ...beside]
   const child = spawn('node', ['--import', 'tsx', CHILD, ...words], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -139,6 +143,33 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     expect(left).toEqual([])
   })
 
+  test('goes on with its services, which run on and are heard again', async () => {
+    const command = ['sh', '-c', 'echo begun; while :; do echo "at $(date +%s)"; sleep 0.5; done']
+    const ready = { port: undefined, command: ['true'], timeoutMs: 30_000 }
+    const resources = { cpuMilli: 500, memoryBytes: 33_554_432 }
+    const clock = {
+      name: 'clock',
+      image: BASE_IMAGE,
+      env: {},
+      secrets: [],
+      command,
+      resources,
+      ready
+    }
+    const steps = [{ run: 'echo one; sleep 8; echo two' }]
+    const isTime = (lines: readonly LoggedLine[]): boolean =>
+      ['one', 'clock | begun'].every((said) => lines.some(({ text }) => text === said))
+    const dead = await killed(steps, isTime, 'trusted', [clock])
+
+    const { result, lines, all, left } = await goOn(dead)
+
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(texts(all).filter((text) => text === 'clock | begun')).toHaveLength(1)
+    expect(texts(lines).some((text) => text.startsWith('clock | at '))).toBe(true)
+    expect(lines.some(({ text }) => text.startsWith('service clock runs on'))).toBe(true)
+    expect(left).toEqual([])
+  })
+
   test('that was made by another profile than it would be now is not gone on with', async () => {
     const dead = await killed([{ run: counting(100) }], (lines) => lines.length >= 5)
     const manifest = { ...dead.begun.manifest, trust: 'untrusted' } as const
@@ -146,6 +177,18 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     const { result, left } = await goOn({ ...dead, begun: { ...dead.begun, manifest } })
 
     expect(result).toMatchObject({ kind: 'interrupted', userCodeRan: true })
+    expect(left).toEqual([])
+  })
+
+  test('that is not as it would be made now is removed, and its lease given back', async () => {
+    const dead = await killed([{ run: counting(100) }], (lines) => lines.length >= 5)
+    const resources = { ...dead.begun.spec.resources, memoryBytes: 96 * 1_048_576 }
+    const spec = { ...dead.begun.spec, resources }
+
+    const { result, left } = await goOn({ ...dead, begun: { ...dead.begun, spec } })
+
+    expect(result).toMatchObject({ kind: 'interrupted', fault: 'job', userCodeRan: true })
+    expect(result).toHaveProperty('message', expect.stringMatching(/HostConfig.Memory is 67108864/))
     expect(left).toEqual([])
   })
 

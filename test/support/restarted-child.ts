@@ -1,17 +1,19 @@
 import '../../protocol/host/node20.ts'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
+import type { ServiceSpec } from '../../protocol/core/run.ts'
 import { AttemptRig, type RigOptions } from './attempt-rig.ts'
 
-/** Networks of its host, and which one the job has. */
+/** Networks of its host, and what of its spec is another than usual. */
 export interface ChildNetwork {
-  readonly networks: NonNullable<RigOptions['networks']>
-  readonly network: NetworkPolicy
+  readonly networks?: RigOptions['networks']
+  readonly network?: NetworkPolicy
+  readonly services?: readonly ServiceSpec[]
 }
 
 /*
  * A process that runs one attempt and is killed in the middle of it:
- *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS [TRUST [NETWORK]]
- * STEPS and NETWORK are JSON, TRUST is `trusted` or `untrusted`.
+ *   node --import tsx test/support/restarted-child.ts PEER_ID STEPS [TRUST [MORE]]
+ * STEPS and MORE are JSON, TRUST is `trusted` or `untrusted`.
  * It writes one JSON document a line: `{ root, jobId, claimId, progress }` before each step, and
  * `{ line }` for every line that the job wrote. The deadline is renewed by whoever comes next.
  */
@@ -20,13 +22,12 @@ const given = more === undefined ? undefined : (JSON.parse(more) as ChildNetwork
 const say = (document: unknown): void => {
   process.stdout.write(`${JSON.stringify(document)}\n`)
 }
-const rig = await AttemptRig.open(
-  given === undefined ? { peerId } : { peerId, networks: given.networks }
-)
+const { networks, ...spec } = given ?? {}
+const rig = await AttemptRig.open({ peerId, ...(networks === undefined ? {} : { networks }) })
 const attempt = await rig.start({
   steps: JSON.parse(steps),
   trust: trust === 'untrusted' ? 'untrusted' : 'trusted',
-  ...(given === undefined ? {} : { spec: { network: given.network } }),
+  spec,
   deadlineInMs: 25_000,
   onStep: async (progress) => {
     const { root } = rig

@@ -29,6 +29,7 @@ export type Family = 'IPv4' | 'IPv6'
 type Chains = readonly (readonly [name: string, rules: readonly string[]])[]
 
 const ANSWERS = '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN'
+const BRIDGED = '-m physdev --physdev-is-bridged -j RETURN'
 const MAIL_PORT = '-p tcp -m tcp --dport 25'
 
 /**
@@ -42,6 +43,8 @@ const CHAINS: Readonly<Record<Family, Chains>> = {
     [
       FROM,
       [
+        // Never leaves its bridge: from a job to its services.
+        BRIDGED,
         ANSWERS,
         '-m conntrack --ctstate INVALID -j DROP',
         // A port that a neighbour has published, whichever address of the host it was asked at.
@@ -61,7 +64,7 @@ const CHAINS: Readonly<Record<Family, Chains>> = {
     [MAIL, [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), '-j DROP']],
     [OPEN, [`-d ${LINK_LOCAL} -j DROP`]],
     [LIST, ['-j DROP']],
-    [TO, [ANSWERS, '-j DROP']]
+    [TO, [BRIDGED, ANSWERS, '-j DROP']]
   ],
   IPv6: [IN, FROM, TO].map((name) => [name, ['-j DROP']])
 }

@@ -32,8 +32,8 @@ export interface Gate {
   check(): Promise<void>
   /** Before the container is made: what it is to be made of in place of `body`. */
   open(network: Guarded, body: ContainerBody): Promise<ContainerBody>
-  /** In place of `open`, where a process before this one has opened it. */
-  adopt(network: Guarded): Promise<void>
+  /** In place of `open`, where a process before this one has opened it: gives the same. */
+  adopt(network: Guarded, body: ContainerBody): Promise<ContainerBody>
   /** Once the container runs, before anything of the job does. */
   prove(network: Guarded, run: RunInside): Promise<void>
   /** Once the container is gone, before the network goes. May be called again. */
@@ -44,7 +44,10 @@ export interface Gate {
 }
 
 /** The same container on a network of its own. */
-export function onNetwork(body: ContainerBody, { name, nameServers }: Guarded): ContainerBody {
+export function onNetwork(
+  body: ContainerBody,
+  { name, nameServers }: Pick<Guarded, 'name' | 'nameServers'>
+): ContainerBody {
   // Without servers of its own a container asks the host's, from the host's own place.
   const own = { NetworkMode: name, Dns: nameServers, DnsSearch: ['.'] }
   return { ...body, HostConfig: { ...body.HostConfig, ...own } }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { RULES_WAIT_S } from '../../../protocol/core/network-limits.ts'
 import { addText, type Family, removeText, restoreText, rulesOf } from './chains.ts'
 import { type FilterView, parseFilter, viewOf } from './filter-view.ts'
+import type { Opening } from './openings.ts'
 import type { RuleTable } from './rule-table.ts'
 import { runTool } from './rule-tool.ts'
 
@@ -35,14 +36,21 @@ export function iptablesTable(backend?: Backend): RuleTable {
     list: async () => viewOf(await look()),
     lay: async (openings) => {
       for (const [family, view] of await look()) {
-        await restore(family, restoreText(family, view, openings))
+        await restore(family, restoreText(family, view, listed(openings)))
       }
     },
     add: async (openings) => {
-      if (openings.length > 0) await restore('IPv4', addText(openings))
+      const own = listed(openings)
+      if (own.length > 0) await restore('IPv4', addText(own))
     },
     remove: async (openings) => {
-      if (openings.length > 0) await restore('IPv4', removeText(openings))
+      const own = listed(openings)
+      if (own.length > 0) await restore('IPv4', removeText(own))
     }
   }
+}
+
+/** What is beside a job on its bridge needs no rule of its own here. */
+function listed(openings: readonly Opening[]): readonly Opening[] {
+  return openings.filter(({ beside }) => beside !== true)
 }

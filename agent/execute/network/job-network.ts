@@ -15,7 +15,7 @@ import type { OnLost } from './firewall.ts'
 import type { Gate, Guarded, RunInside } from './gate.ts'
 import type { HostNetwork } from './host-network.ts'
 import { networkBody, networkDifferences } from './network-body.ts'
-import { hostOpening, type Opening, openingsFor } from './openings.ts'
+import { besideOpening, hostOpening, type Opening, openingsFor } from './openings.ts'
 import { freeSubnets } from './subnets.ts'
 
 /**
@@ -29,7 +29,7 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
   readonly gate: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'>
-  readonly host: Pick<HostNetwork, 'interfaces' | 'routes'>
+  readonly host: Pick<HostNetwork, 'interfaces' | 'routes' | 'addresses'>
 }
 
 export interface JobNetworkOptions {
@@ -41,6 +41,8 @@ export interface JobNetworkOptions {
   /** Block that subnets are taken from. */
   readonly pool: string
   readonly nameServers: readonly string[]
+  /** Names of the job's services, which are on it as well. */
+  readonly beside?: readonly string[] | undefined
   /** For a policy that goes by names of hosts, and for no other. */
   readonly proxy?: Pick<EgressProxy, 'listen' | 'close'> | undefined
   /** The attempt must end: the rules cannot be proven any more. */
@@ -87,9 +89,9 @@ export class JobNetwork {
   }
 
   /** In place of `open`, where a process before this one has opened it. */
-  async adopt(): Promise<void> {
+  async adopt(body: ContainerBody): Promise<ContainerBody> {
     this.#place = await this.#listen(true)
-    await this.#parts.gate.adopt(this.#guarded())
+    return await this.#parts.gate.adopt(this.#guarded(), body)
   }
 
   /** Once the container runs, before anything of the job does. Throws NETWORK_UNENFORCED. */
@@ -107,7 +109,7 @@ export class JobNetwork {
     const place = await proxy.listen(subnet, isResumed).catch((error: unknown) => {
       throw this.#failed('get a proxy', causeOf(error))
     })
-    this.env = proxyVariables(place, policy)
+    this.env = proxyVariables(place, policy, this.#options.beside)
     return [hostOpening(this.bridge, place.address, place.port)]
   }
 
@@ -122,20 +124,25 @@ export class JobNetwork {
   }
 
   #guarded(): Guarded {
-    const { jobId, name, policy, labels, onLost } = this.#options
+    const { jobId, name, policy, labels, onLost, beside = [] } = this.#options
     const { bridge, gateway, nameServers } = this
-    const openings = [...openingsFor(policy, bridge, this.#options.nameServers), ...this.#place]
+    const openings = [
+      ...openingsFor(policy, bridge, this.#options.nameServers),
+      ...this.#place,
+      ...(beside.length > 0 ? [besideOpening(bridge)] : [])
+    ]
     return { jobId, name, bridge, gateway, policy, openings, nameServers, labels, onLost }
   }
 
   async #create(): Promise<NetworkBody> {
     const { engine, host } = this.#parts
-    const { name, labels, pool, claimId } = this.#options
+    const { name, labels, pool, claimId, policy } = this.#options
+    const closed = policy === 'none'
     const subnets = (await engine.networks({})).flatMap((each) => each.subnets)
     const taken = [...subnets.flatMap(blockOf), ...(await host.routes())]
     const seed = Number.parseInt(claimId.slice(0, 8), 16)
     for (const subnet of freeSubnets(pool, taken, seed, SUBNET_TRIES_MAX)) {
-      const body = networkBody({ name, bridge: this.bridge, subnet, labels })
+      const body = networkBody({ name, bridge: this.bridge, subnet, labels, closed })
       try {
         await engine.createNetwork(body)
         // Engines take the first one for themselves.
@@ -167,6 +174,12 @@ export class JobNetwork {
       const facts = { job: this.#options.jobId, difference: `its network's ${difference}` }
       throw new MeshError('SANDBOX_DIFFERS', facts)
     }
+    // An engine that takes an option without a word may not act on it.
+    const block = asked.IPAM.Config.flatMap(({ Subnet }) => blockOf(Subnet))
+    if (asked.Internal && [...host.addresses()].some((each) => isIn(each, block))) {
+      const cause = `the engine gave this host an address on ${this.bridge}`
+      throw new MeshError('NETWORK_UNENFORCED', { cause })
+    }
     if ((await host.interfaces()).has(this.bridge)) return
     // Rules in one network namespace say nothing about bridges in another.
     const cause = `the engine made ${this.bridge} in another network namespace than this agent's`
@@ -186,6 +199,11 @@ function blockOf(subnet: string): AddressRange[] {
   const size = 2 ** (32 - Number(prefix))
   const first = address - (address % size)
   return [{ first, last: first + size - 1 }]
+}
+
+function isIn(text: string, blocks: readonly AddressRange[]): boolean {
+  const address = parseAddress(text) ?? Number.NaN
+  return blocks.some(({ first, last }) => first <= address && address <= last)
 }
 
 /** What a network that could not be had says of itself, for a health line. */

@@ -51,6 +51,8 @@ export interface NetworkRequest {
   readonly onLost: OnLost
   /** The runtime that the job asks for; absent for the plain one. */
   readonly runtime?: string | undefined
+  /** Names of the job's services, which are on it as well. */
+  readonly beside?: readonly string[] | undefined
   /** What its proxy says in the job's log. */
   readonly voice: JobVoice
 }
@@ -120,6 +122,8 @@ export class JobNetworks {
     if (!abilities.every((ability) => offer.includes(ability))) return undefined
     // A runtime with a network stack of its own sends past what its namespace was told.
     if (way.rules === 'holder' && request.runtime !== undefined) return undefined
+    // A holder's namespace is its job's alone: what is beside it would be on the bridge without.
+    if (way.rules === 'holder' && (request.beside ?? []).length > 0) return undefined
     return this.#network(way, policy as NetworkedPolicy, request, labels)
   }
 

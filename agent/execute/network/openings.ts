@@ -20,10 +20,14 @@ export interface Opening extends Pick<AllowEntry, 'address' | 'prefix' | 'protoc
   readonly ports: Ports
   /** Of the host itself, which no list opens; absent for what is beyond it. */
   readonly host?: true
+  /** Whatever else is on the bridge, whose address and ports are then of no meaning. */
+  readonly beside?: true
 }
 
 /** Equal for what opens the same. */
-export function openingKey({ bridge, address, prefix, protocol, ports, host }: Opening): string {
+export function openingKey(opening: Opening): string {
+  const { bridge, address, prefix, protocol, ports, host, beside } = opening
+  if (beside === true) return `${bridge} beside`
   const where = host === true ? ' of the host' : ''
   return `${bridge} ${address}/${prefix} ${protocol} ${ports.first}-${ports.last}${where}`
 }
@@ -35,6 +39,15 @@ export function hostOpening(bridge: string, address: string, port: number): Open
 }
 
 /**
+ * For a job with services: kernels that show frames of one bridge to these rules would drop them.
+ * Whoever does not know `beside` opens an address that nobody has.
+ */
+export function besideOpening(bridge: string): Opening {
+  const nowhere = { address: '0.0.0.0', prefix: 32, protocol: 'tcp' } as const
+  return { bridge, ...nowhere, ports: { first: 0, last: 0 }, beside: true }
+}
+
+/**
  * What a job's bridge may reach beside what its policy says: its list, or with `internet` the
  * owner's name servers, which may be in the owner's own network.
  */
@@ -43,7 +56,7 @@ export function openingsFor(
   bridge: string,
   nameServers: readonly string[]
 ): readonly Opening[] {
-  if (policy === 'open') return []
+  if (policy === 'open' || policy === 'none') return []
   const entries = policy === 'internet' ? nameServers.flatMap(dnsEntries) : allowEntries(policy)
   return disjoint(entries).map((entry) => ({ bridge, ...entry }))
 }

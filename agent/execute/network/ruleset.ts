@@ -4,8 +4,8 @@ import type { Opening } from './openings.ts'
 /** Ours alone; nothing else on the host is read or changed. */
 export const TABLE = 'inet runner_mesh'
 
-/** Sets of openings: of places beyond the host, and of the host itself. */
-export const SETS = ['allow4', 'hostok'] as const
+/** Sets of openings: of places beyond the host, of the host itself, of bridges with services. */
+export const SETS = ['allow4', 'hostok', 'same'] as const
 
 /*
  * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
@@ -35,6 +35,7 @@ const CHAINS = `
     ct state invalid drop
     meta nfproto ipv6 drop
     ct status dnat counter drop
+    iifname . oifname @same accept
     iifname "rmji*" goto internet
     iifname "rmja*" goto allow
     iifname "rmju*" goto open
@@ -80,6 +81,9 @@ export function rulesetText(openings: readonly Opening[]): string {
     '  set hostok {',
     '    type ifname . ipv4_addr . inet_proto . inet_service;',
     '  }',
+    '  set same {',
+    '    type ifname . ifname;',
+    '  }',
     CHAINS,
     '}',
     ...elementText('add', openings)
@@ -95,11 +99,13 @@ export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]
   })
 }
 
-function setOf({ host }: Opening): (typeof SETS)[number] {
+function setOf({ host, beside }: Opening): (typeof SETS)[number] {
+  if (beside === true) return 'same'
   return host === true ? 'hostok' : 'allow4'
 }
 
-function element({ bridge, address, prefix, protocol, ports, host }: Opening): string {
+function element({ bridge, address, prefix, protocol, ports, host, beside }: Opening) {
+  if (beside === true) return `"${bridge}" . "${bridge}"`
   const { first, last } = ports
   // A set of single places takes no blocks.
   const block = host === true ? address : `${address}/${prefix}`

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
-import type { Opening } from './openings.ts'
+import { besideOpening, type Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
 import { SETS } from './ruleset.ts'
 
@@ -44,12 +44,14 @@ const PROTOCOLS = new Map<unknown, Opening['protocol']>([
 
 function openingsOf(set: Json | undefined, prefix: string): readonly Opening[] {
   if (set === undefined || !hasOpenings(set)) return []
+  const isBeside = set['name'] === 'same'
   const where = set['name'] === 'hostok' ? ({ host: true } as const) : {}
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
     const concat = element['concat'] as readonly unknown[] | undefined
     const [bridge, block, number, ports] = concat ?? []
     const protocol = PROTOCOLS.get(number)
     if (typeof bridge !== 'string' || !bridge.startsWith(prefix)) return []
+    if (isBeside) return block === bridge ? [besideOpening(bridge)] : []
     if (protocol === undefined) return []
     return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports), ...where }]
   })

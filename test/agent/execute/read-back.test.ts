@@ -47,7 +47,8 @@ function stored(config: Fields = {}, hostConfig: Fields = {}, labels: Fields = {
     labels: { maker: 'the image', ...Labels, ...labels } as Record<string, string>,
     config: { ...rest, Hostname: 'x', Env: ['PATH=/bin'], Image: 'sha256:2', ...config },
     hostConfig: { ...HostConfig, Isolation: '', CpuRealtimePeriod: 0, ...hostConfig },
-    mounts: HostConfig.Mounts.map(({ Target }) => Target)
+    mounts: HostConfig.Mounts.map(({ Target }) => Target),
+    networks: {}
   }
 }
 

@@ -169,3 +169,13 @@ test('a host takes a job only where each of its rules alone would', () => {
     })
   )
 })
+
+test('an image that a service runs in is asked about as the own one of the job', () => {
+  const ready = { port: undefined, command: undefined, timeoutMs: 1 }
+  const rest = { env: {}, secrets: [], command: undefined, ready }
+  const resources = { cpuMilli: 1, memoryBytes: 1 }
+  const db = { name: 'db', image: 'quay.io/team/db:1', resources, ...rest }
+  const question = job({}, { spec: { image: 'alpine:3.20', services: [db] } })
+  expect(refused({ registries: ['docker.io'] }, question)).toEqual(['registry quay.io'])
+  expect(refused({ registries: ['docker.io', 'quay.io'] }, question)).toEqual([])
+})

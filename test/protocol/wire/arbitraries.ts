@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { type Advertisement, DISK_LIMITS } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
-import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
+import { ASKED_LEVELS, ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
 import {
@@ -11,7 +11,7 @@ import {
   type NetworkPolicy
 } from '../../../protocol/core/network.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
-import type { JobSpec, Manifest, RunOrigin } from '../../../protocol/core/run.ts'
+import type { JobSpec, Manifest, RunOrigin, ServiceSpec } from '../../../protocol/core/run.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
 import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
@@ -87,29 +87,62 @@ const secretRequests = fc.uniqueArray(
   }
 )
 
+const resources = fc.record({
+  cpuMilli: fc.integer({ min: 1, max: 64_000 }),
+  memoryBytes: fc.integer({ min: 1, max: 2 ** 44 })
+})
+const commands = option(
+  fc.array(
+    fc.string({ minLength: 1, maxLength: 5 }).filter((x) => !x.includes('\0')),
+    {
+      minLength: 1,
+      maxLength: 3
+    }
+  )
+)
+
+const services: fc.Arbitrary<readonly ServiceSpec[]> = fc.uniqueArray(
+  fc.record({
+    name: fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?$/),
+    image: fc.constantFrom('postgres:17', 'registry.example:5000/a/b@sha256:00'),
+    env: fc.dictionary(variables, texts, { maxKeys: 4 }),
+    command: commands,
+    secrets: secretRequests.map((requests) => requests.filter(({ file }) => file !== undefined)),
+    resources,
+    ready: fc.record({
+      port: option(fc.integer({ min: 1, max: 65_535 })),
+      command: commands,
+      timeoutMs: fc.integer({ min: 1, max: 600_000 })
+    })
+  }),
+  { minLength: 1, maxLength: 3, selector: ({ name }) => name }
+)
+
 const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
   .record({
     name: names,
     image: fc.constantFrom('alpine:3.20', 'registry.example:5000/a/b@sha256:00'),
     platform: option(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
     emulation: fc.constantFrom('allow', 'forbid'),
-    resources: fc.record({
-      cpuMilli: fc.integer({ min: 1, max: 64_000 }),
-      memoryBytes: fc.integer({ min: 1, max: 2 ** 44 }),
-      diskBytes: fc.option(fc.integer({ min: 1, max: 2 ** 44 }), { nil: undefined })
-    }),
+    resources: fc
+      .tuple(resources, option(fc.integer({ min: 1, max: 2 ** 44 })))
+      .map(([own, diskBytes]) => ({ ...own, diskBytes })),
     labels: dictionaries,
     env: fc.dictionary(variables, texts, { maxKeys: 4 }),
     timeoutMs: timeouts,
     onLoss: fc.constantFrom('retry', 'error'),
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
+    isolation: option(fc.constantFrom(...ASKED_LEVELS)),
     secrets: option(secretRequests),
+    services: option(services),
     builder: option(fc.constant(true))
   })
-  .map(({ secrets, builder, ...spec }) => ({
+  .map(({ secrets, services, isolation, builder, ...spec }) => ({
     ...spec,
+    ...(isolation === undefined ? {} : { isolation }),
     ...(secrets === undefined ? {} : { secrets }),
+    ...(services === undefined ? {} : { services }),
     ...(builder === undefined ? {} : { builder })
   }))
 
@@ -211,7 +244,11 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open', 'names']),
     networkRules: option(fc.constantFrom(...NETWORK_RULES)),
     labels: dictionaries,
-    isolation: fc.record({ offered: levels, required: option(levels) }),
+    isolation: fc
+      .tuple(levels, option(levels), fc.subarray([...ISOLATION_LEVELS]))
+      .map(([offered, required, shown]) => {
+        return { offered, required, ...(shown.length === 0 ? {} : { levels: shown }) }
+      }),
     diskLimit: fc.constantFrom(...DISK_LIMITS),
     policy: option(policies),
     closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),

@@ -10,3 +10,8 @@ test("a bridge's name says its policy, and fits what Linux takes", () => {
   expect(bridgeOf('internet', CLAIM).length).toBeLessThan(16)
   expect(bridgeOf('internet', CLAIM).startsWith(BRIDGE_PREFIX)).toBe(true)
 })
+
+test('a bridge that leads nowhere has a name that no rules are for', () => {
+  expect(bridgeOf('none', CLAIM)).toBe('rmsn0a1b2c3d')
+  expect(bridgeOf('none', CLAIM).startsWith(BRIDGE_PREFIX)).toBe(false)
+})

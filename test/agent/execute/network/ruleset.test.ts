@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { besideOpening } from '../../../../agent/execute/network/openings.ts'
 import { elementText, RULES, rulesetText } from '../../../../agent/execute/network/ruleset.ts'
 
 const one = {
@@ -84,5 +85,17 @@ test('no openings are no statement, several are one', () => {
   expect(elementText('delete', [one, range])).toEqual([
     'delete element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80, ' +
       '"rmja00000000" . 1.2.3.4/32 . udp . 80-90 }'
+  ])
+})
+
+test('what is beside a job on its bridge is let through before any policy, and nothing else', () => {
+  const rules = chain('from_job')
+  const beside = rules.indexOf('iifname . oifname @same accept')
+  expect(beside).toBeGreaterThan(rules.indexOf('meta nfproto ipv6 drop'))
+  expect(beside).toBeLessThan(rules.findIndex((rule) => rule.includes('goto')))
+  expect(rules.some((rule) => rule.includes('rmjn'))).toBe(false)
+  expect(elementText('add', [besideOpening('rmji00000000'), one])).toEqual([
+    'add element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80 }',
+    'add element inet runner_mesh same { "rmji00000000" . "rmji00000000" }'
   ])
 })

@@ -1,18 +1,21 @@
 import { expect, test } from 'vitest'
-import { openingKey } from '../../../../agent/execute/network/openings.ts'
+import { besideOpening, openingKey } from '../../../../agent/execute/network/openings.ts'
 import { parseTable } from '../../../../agent/execute/network/table-view.ts'
 
 const OF = { family: 'inet', table: 'runner_mesh' }
 
 /** As nft 1.0.6 writes a table, in short. */
-function listing(parts: {
+interface Listed {
   packets?: number
   handle?: number
   elem?: unknown
   verdict?: string
   set?: string
-}) {
-  const { packets = 0, handle = 3, elem, verdict = 'drop', set: name = 'allow4' } = parts
+  same?: unknown
+}
+
+function listing(parts: Listed) {
+  const { packets = 0, handle = 3, elem, verdict = 'drop', set: name = 'allow4', same } = parts
   const match = { match: { op: '==', left: { ct: { key: 'state' } }, right: 'invalid' } }
   const counter = { counter: { packets, bytes: packets * 60 } }
   return JSON.stringify({
@@ -20,6 +23,7 @@ function listing(parts: {
       { metainfo: { version: '1.0.6', json_schema_version: 1 } },
       { table: { family: 'inet', name: 'runner_mesh', handle } },
       { set: { ...OF, name, handle, flags: ['interval'], elem } },
+      { set: { ...OF, name: 'same', handle, elem: same } },
       { chain: { ...OF, name: 'input', handle, hook: 'input', prio: -10, policy: 'accept' } },
       { rule: { ...OF, chain: 'input', handle, expr: [match, counter, { [verdict]: null }] } }
     ]
@@ -65,4 +69,11 @@ test('an element of no bridge of a job is not passed on to a command', () => {
 
 test('text that is no listing throws', () => {
   expect(() => parseTable('no')).toThrow()
+})
+
+test('bridges with services are read as they are written, and make no other rules', () => {
+  const same = [{ concat: ['rmji0a1b2c3d', 'rmji0a1b2c3d'] }, { concat: ['rmji0a1b2c3d', 'eth0'] }]
+  const view = parseTable(listing({ same }))
+  expect(view.openings).toEqual([besideOpening('rmji0a1b2c3d')])
+  expect(view.fingerprint).toBe(parseTable(listing({})).fingerprint)
 })
