@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PROCESS_END_MS_MAX } from '../protocol/core/limits.ts'
 import { RUNTIME_CALL_MS_MAX } from '../protocol/core/runtime-limits.ts'
@@ -21,6 +22,7 @@ import { GROUND_DIR } from './execute/ground.ts'
 import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
+import { peerSuffix } from './execute/peer-suffix.ts'
 import { openImages } from './image-parts.ts'
 import { openDoor } from './policy/open-door.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
@@ -64,7 +66,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { busybox } = settings
     const { peerId } = key
     const { workspaces } = paths
-    const volumes = volumesFolder(paths, settings)
+    const volumes = volumesFolder(paths, settings, peerId)
     const trialParts = { engine, peerId, busybox }
     const kits = join(workspaces, GROUND_DIR)
     const tryOut = (network: JobNetwork) => tryNetwork(trialParts, network)
@@ -84,7 +86,10 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const { rootDir } = host.engine
     const imageParts = { engine, clock, log, settings, peerId, path: paths.images, rootDir }
     const { images, sweep } = await openImages(imageParts)
-    const disks = disksOf({ clock, log }, host, { folder: volumes, paths: [rootDir, paths.state] })
+    const disks = disksOf({ clock, log }, host, {
+      folder: volumes,
+      paths: [...(await watched(volumes)), rootDir, paths.state]
+    })
     const invites = await InviteBook.open(paths.invites, clock)
     const door = openDoor({ clock, log }, settings.policy)
     const made = { images, disks, host, networks, door, book, invites, clock, disk, onFailure }
@@ -126,6 +131,16 @@ function probeSettings(paths: StatePaths, settings: AgentSettings) {
   return { capacity, requireIsolation, state: paths.state, volumes, busybox }
 }
 
-function volumesFolder({ state }: StatePaths, { disk }: AgentSettings): string {
-  return disk.folder ?? join(state, 'volumes')
+/** Of this agent alone: another one with the same setting would take ours for left behind. */
+function volumesFolder({ state }: StatePaths, { disk }: AgentSettings, peerId: string): string {
+  return disk.folder === undefined ? join(state, 'volumes') : join(disk.folder, peerSuffix(peerId))
+}
+
+/** On a disk of its own perhaps, which fills up by itself; its trial says why it cannot be used. */
+async function watched(volumes: string): Promise<readonly string[]> {
+  const made = mkdir(volumes, { recursive: true, mode: 0o700 })
+  return await made.then(
+    () => [volumes],
+    () => []
+  )
 }

@@ -1,5 +1,5 @@
 import { DISK_FULL } from '../../protocol/core/error-kind.ts'
-import { causeOf, codeOf } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import { GitError } from '../../protocol/host/git.ts'
 import type { Fault } from './attempt.ts'
@@ -49,20 +49,31 @@ const OVER_LIMIT = /out of memory|file too large|file size limit/i
 /** Errors within errors that are looked at for a full disk. */
 const CAUSES_MAX = 5
 
+/** The job's own, on every host. */
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  'SOURCE_TOO_LARGE',
+  'IMAGE_UNAVAILABLE',
+  'URL_REFUSED',
+  'SECRET_REFUSED',
+  'SERVICE_NOT_READY',
+  'BUILDER_REFUSED'
+])
+
+/** How an engine begins to tell what it could not write; what a registry says comes behind a word. */
+const ENGINE_WRITING = /^(failed to register layer|(write|open|mkdir|mknod|sync|link|symlink) \/)/i
+
+/** What the other side of a fetch has said. */
+const REMOTE_LINES = /^remote: .*$/gim
+
 /** `creating` tells that the engine was asked to make the container. */
 export function failureOf(error: unknown, creating: boolean): Failure {
   const reason = reasonOf(error)
   const fault = (of: Fault): Failure => ({ kind: 'fault', fault: of, reason })
-  // First: its cause is a full disk as well, and not the host's.
-  if (codeOf(error) === 'SOURCE_TOO_LARGE') return { kind: 'final', reason }
+  const code = codeOf(error)
+  // First: what the job's author or a registry has said is repeated in them, a full disk too.
+  if (code !== undefined && FINAL_CODES.has(code)) return { kind: 'final', reason }
   if (isDiskFull(error)) return fault('host')
-  switch (codeOf(error)) {
-    case 'IMAGE_UNAVAILABLE':
-    case 'URL_REFUSED':
-    case 'SECRET_REFUSED':
-    case 'SERVICE_NOT_READY':
-    case 'BUILDER_REFUSED':
-      return { kind: 'final', reason }
+  switch (code) {
     case 'WORKSPACE_FETCH_FAILED':
       // The commit is good: its job must not end for the disk of one host.
       if (isUnwritten(error)) return fault('host')
@@ -79,6 +90,12 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     default:
       break
   }
+  return refused(error, creating, reason)
+}
+
+/** What an engine, or this host, has said beside that. */
+function refused(error: unknown, creating: boolean, reason: Reason): Failure {
+  const fault = (of: Fault): Failure => ({ kind: 'fault', fault: of, reason })
   const status = error instanceof EngineError ? error.status : undefined
   if (status === undefined || status >= 500) return fault('host')
   // Somebody made room just then; elsewhere, or at the next try, it is pulled.
@@ -113,8 +130,17 @@ function reasonOf(error: unknown): Reason {
   return code !== undefined && POLICY_CODES.has(code) ? 'policy_refused' : 'sandbox_failed'
 }
 
+/**
+ * Never by what our own errors say: names of images and files are in them, which a stranger chose,
+ * and a host that believes him takes no jobs for a while.
+ */
 function isDiskFull(error: unknown): boolean {
-  return causes(error).some((each) => DISK_FULL.test(each.message))
+  const isPull = codeOf(error) === 'IMAGE_PULL_FAILED'
+  return causes(error).some((each) => {
+    if (each instanceof MeshError) return false
+    if (each instanceof GitError) return DISK_FULL.test(each.stderr.replace(REMOTE_LINES, ''))
+    return DISK_FULL.test(each.message) && (!isPull || ENGINE_WRITING.test(each.message))
+  })
 }
 
 function isUnwritten(error: unknown): boolean {

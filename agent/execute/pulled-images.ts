@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { causeOf } from '../../protocol/core/errors.ts'
 import { IMAGE_USE_GRAIN_MS, PULLED_IMAGES_MAX } from '../../protocol/core/image-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import { hubFree } from '../../protocol/core/registry-login.ts'
 import { writeDurable } from '../../protocol/host/durable-file.ts'
 import type { Log } from '../../protocol/host/log.ts'
 
@@ -89,7 +90,8 @@ export class PulledImages {
 
   /** True where a pull of `name@digest` was begun, by an earlier process perhaps, and not ended. */
   isFetching(exact: string): boolean {
-    return this.#fetching.includes(exact)
+    // By whatever name for the hub: its aliases would give away what somebody's login pulls.
+    return this.#fetching.some((one) => hubFree(one) === hubFree(exact))
   }
 
   /** Written down before this resolves, and so before anything of it is in the engine. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { starsIn } from '../../protocol/core/glob.ts'
 import { type HostHours, parseHours } from '../../protocol/core/host-hours.ts'
 import type { LoadLimits } from '../../protocol/core/host-load.ts'
 import type { HostPolicy } from '../../protocol/core/host-policy.ts'
@@ -6,7 +7,8 @@ import {
   HOST_HOURS_MAX,
   HOST_LOAD_PER_CORE_MAX,
   HOST_POLICY_BYTES_MAX,
-  HOST_POLICY_PATTERNS_MAX
+  HOST_POLICY_PATTERNS_MAX,
+  HOST_POLICY_STARS_MAX
 } from '../../protocol/core/host-policy-limits.ts'
 import { sizeSchema } from '../size-setting.ts'
 import {
@@ -73,6 +75,11 @@ export const policySchema = z
       const message =
         zone === undefined ? 'name the zone of the hours, as in Europe/Berlin' : 'it needs hours'
       context.addIssue({ code: 'custom', path: ['zone'], message })
+    }
+    const stars = starsIn(Object.values(listsOf(policy)).flat())
+    if (stars > HOST_POLICY_STARS_MAX) {
+      const message = `its patterns have ${stars} stars, at most ${HOST_POLICY_STARS_MAX} are allowed`
+      context.addIssue({ code: 'custom', message })
     }
     const bytes = bytesOf(policy)
     if (bytes <= HOST_POLICY_BYTES_MAX) return

@@ -18,6 +18,11 @@ export function matchesGlob(pattern: string, name: string): boolean {
   return ends(last ?? '', reached, name)
 }
 
+/** What patterns cost to match: a `*` or `**` may lead to every place of a name. */
+export function starsIn(patterns: readonly string[]): number {
+  return patterns.reduce((sum, pattern) => sum + (pattern.match(/\*+/g)?.length ?? 0), 0)
+}
+
 /** From the first star on; `isSegment` where a segment begins there. */
 function partsOf(rest: string, isSegment: boolean): string[] {
   const parts = rest.match(/(?<![^/])\*\*\/|\*\*|\*|[^*]+/g) ?? []

@@ -5,6 +5,12 @@ export const HOST_POLICY_PATTERNS_MAX = 32
  * every member hears 33 a second.
  */
 export const HOST_POLICY_BYTES_MAX = 2_048
+/**
+ * Stars in all patterns of a host's policy. What a pattern costs grows with its stars times the
+ * length of the name, a ref of 2 048 characters say, and every member asks it for every job: 2 048
+ * bytes of stars held up whoever placed a run of 64 jobs for twenty seconds.
+ */
+export const HOST_POLICY_STARS_MAX = 128
 /** Hours in which a host takes jobs, `Mon-Fri 20:00-06:00` being one of them. */
 export const HOST_HOURS_MAX = 16
 /** Milliseconds between two looks at the hours and the load of a host. */

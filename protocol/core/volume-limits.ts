@@ -14,6 +14,8 @@ export const JOB_DISK_PERCENT = 80
 export const DISK_LOOK_EVERY_MS = 2_000
 /** Milliseconds between two counts of what each job has written: the engine walks its files. */
 export const DISK_COUNT_EVERY_MS = 15_000
+/** Milliseconds for what one job has written: whoever takes longer counts as the largest. */
+export const DISK_COUNT_MS_MAX = 10_000
 /** Bytes by which the free disk shrinks until it is counted at once. */
 export const DISK_COUNT_BYTES = 268_435_456
 /** Bytes of the engine's disk that stay free: below, the job that has written most is ended. */

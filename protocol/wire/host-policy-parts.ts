@@ -1,6 +1,11 @@
 import type { Closing } from '../core/closing.ts'
+import { starsIn } from '../core/glob.ts'
 import type { HostPolicy } from '../core/host-policy.ts'
-import { HOST_POLICY_BYTES_MAX, HOST_POLICY_PATTERNS_MAX } from '../core/host-policy-limits.ts'
+import {
+  HOST_POLICY_BYTES_MAX,
+  HOST_POLICY_PATTERNS_MAX,
+  HOST_POLICY_STARS_MAX
+} from '../core/host-policy-limits.ts'
 import { GLOB_CHARACTERS_MAX, NAME_CHARACTERS_MAX } from '../core/limits.ts'
 import { line, list, refuse } from './fields.ts'
 import * as wire from './generated/gossip.ts'
@@ -37,6 +42,10 @@ function checked(policy: Policy): wire.HostPolicy {
   const bytes = Buffer.byteLength(Object.values(lists).flat().join(''))
   if (bytes > HOST_POLICY_BYTES_MAX) {
     refuse('policy', `has ${bytes} bytes, at most ${HOST_POLICY_BYTES_MAX} are allowed`)
+  }
+  const stars = starsIn(Object.values(lists).flat())
+  if (stars > HOST_POLICY_STARS_MAX) {
+    refuse('policy', `has ${stars} stars, at most ${HOST_POLICY_STARS_MAX} are allowed`)
   }
   return { ...lists, pinned: policy.pinned, trustedOnly: policy.trustedOnly }
 }

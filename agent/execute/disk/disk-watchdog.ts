@@ -3,6 +3,7 @@ import type { Clock } from '../../../protocol/core/ports.ts'
 import {
   DISK_COUNT_BYTES,
   DISK_COUNT_EVERY_MS,
+  DISK_COUNT_MS_MAX,
   DISK_FLOOR_BYTES,
   DISK_FLOOR_PARTS_MIN,
   DISK_LOOK_EVERY_MS
@@ -100,11 +101,13 @@ export class DiskWatchdog {
     await Promise.all(
       [...this.#boxes].map(async (box) => {
         try {
-          const usedBytes = await box.usedBytes()
+          const usedBytes = await this.#inTime(box.usedBytes())
           if (usedBytes > box.limitBytes) this.#end(box, { kind: 'limit', usedBytes })
           else within.set(box, usedBytes)
         } catch (error) {
-          // A box that ends just now, or one that is too busy: the floor is still there.
+          // A box that ends just now; or one that does not want to be counted, which must not leave
+          // the others to make room for it.
+          within.set(box, Number.POSITIVE_INFINITY)
           this.#parts.log.debug({ job: box.jobId, err: error }, 'disk of a job not counted')
         }
       })
@@ -121,7 +124,19 @@ export class DiskWatchdog {
     if (largest === undefined || largest[1] < DISK_COUNT_BYTES) return
     this.#madeRoomAtMs = nowMs
     const [box, usedBytes] = largest
-    this.#end(box, { kind: 'floor', usedBytes, freeBytes })
+    const known = Number.isFinite(usedBytes) ? usedBytes : box.limitBytes
+    this.#end(box, { kind: 'floor', usedBytes: known, freeBytes })
+  }
+
+  /** A job that writes very many files makes its count last; the others' must not wait for it. */
+  async #inTime(counting: Promise<number>): Promise<number> {
+    let disarm = (): void => undefined
+    const late = new Promise<never>((_, reject) => {
+      disarm = this.#parts.clock.arm(DISK_COUNT_MS_MAX, () =>
+        reject(new Error('it takes too long'))
+      )
+    })
+    return await Promise.race([counting, late]).finally(() => disarm())
   }
 
   #end(box: WatchedBox, breach: DiskBreach): void {

@@ -9,6 +9,7 @@ import {
 import {
   DISK_COUNT_BYTES,
   DISK_COUNT_EVERY_MS,
+  DISK_COUNT_MS_MAX,
   DISK_FLOOR_BYTES,
   DISK_LOOK_EVERY_MS
 } from '../../../protocol/core/volume-limits.ts'
@@ -118,6 +119,25 @@ test('a job that cannot be counted keeps no other one from it, and is counted ag
   expect(large.breaches).toHaveLength(1)
   expect(gone.counts).toBeGreaterThan(1)
   expect(gone.breaches).toEqual([])
+})
+
+test('a job that cannot be counted makes room before those that can', async () => {
+  const [hidden, honest] = [watched(-1), watched(GIB / 2)]
+  freeBytes = GIB / 2
+  await clock.advance(DISK_COUNT_EVERY_MS)
+
+  expect(hidden.breaches).toMatchObject([{ kind: 'floor', usedBytes: GIB }])
+  expect(honest.breaches).toEqual([])
+})
+
+test('so does one that never answers, and nobody waits for it', async () => {
+  const [slow, honest] = [watched(0), watched(GIB / 2)]
+  slow.usedBytes = () => new Promise(() => undefined)
+  freeBytes = GIB / 2
+  await clock.advance(DISK_COUNT_EVERY_MS + DISK_COUNT_MS_MAX)
+
+  expect(slow.breaches).toMatchObject([{ kind: 'floor' }])
+  expect(honest.breaches).toEqual([])
 })
 
 test('a box that is let go is looked at no more, and without any nothing is', async () => {

@@ -40,7 +40,36 @@ describe('an attempt that failed before its job’s own commands', () => {
     ['there is no such image', new MeshError('IMAGE_UNAVAILABLE'), final('image_unavailable')],
     ['the owner forbids a pull', new MeshError('IMAGE_PULL_FORBIDDEN'), job('image_unavailable')],
     ['the registry is away', pulling('connection refused'), job('image_unavailable')],
-    ['the disk is full of images', pulling('no space left on device'), host('image_unavailable')],
+    [
+      'the disk is full of images',
+      pulling('write /var/lib/docker/tmp/x: no space left on device'),
+      host('image_unavailable')
+    ],
+    [
+      'an image does not fit on the disk',
+      pulling('failed to register layer: write /a: no space left on device'),
+      host('image_unavailable')
+    ],
+    [
+      'a registry says that its disk is full',
+      pulling('unknown: write /a: no space left on device'),
+      job('image_unavailable')
+    ],
+    [
+      'an image is called as a full disk is',
+      new MeshError('IMAGE_UNAVAILABLE', { image: 'a:enospc', cause: 'EDQUOT' }),
+      final('image_unavailable')
+    ],
+    [
+      'the owner forbids a pull of one that is',
+      new MeshError('IMAGE_PULL_FORBIDDEN', { image: 'a:enospc' }),
+      job('image_unavailable')
+    ],
+    [
+      'a file in the source is called as a full disk is',
+      new MeshError('SANDBOX_FAILED', { cause: 'tar: ENOSPC: Permission denied' }),
+      job('sandbox_failed')
+    ],
     [
       'an earlier agent made it otherwise',
       new MeshError('ADOPTION_DIFFERS'),
@@ -93,6 +122,7 @@ describe('an attempt that failed before its job’s own commands', () => {
     "remote: Repository not found.\nfatal: repository 'https://h/x.git/' not found",
     "fatal: could not read Username for 'https://h': terminal prompts disabled",
     'git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.',
+    'remote: no space left on device\nfatal: remote error: x',
     'error: invalid path ../x',
     'fatal: Out of memory, malloc failed\nfatal: early EOF'
   ])('for good, as git says: %s', (stderr) => {

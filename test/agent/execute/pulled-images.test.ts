@@ -125,3 +125,14 @@ test('what was used longest ago is forgotten where there is too much', async () 
   expect(book.find('i1', 'linux/amd64')).toBeDefined()
   expect(book.all.at(-1)?.reference).toBe('new')
 })
+
+test('an image that is being pulled is so by each of its names at the hub', async () => {
+  const book = await open()
+  const digest = `sha256:${'d'.repeat(64)}`
+  await book.begin(`team/private@${digest}`)
+
+  for (const name of ['team/private', 'docker.io/team/private', 'index.docker.io/team/private']) {
+    expect(book.isFetching(`${name}@${digest}`)).toBe(true)
+  }
+  expect(book.isFetching(`other.example/team/private@${digest}`)).toBe(false)
+})

@@ -88,6 +88,7 @@ test.each([
   ['{ repositories: ["https://h/a/../b"] }', 'it can match no URL'],
   [`{ repositories: [${'a'.repeat(257)}] }`, 'it is too long: at most 256 characters'],
   [`{ repositories: ${many(33, 'a')} }`, 'policy.repositories:'],
+  [`{ refs: ${many(17, 'refs/**a**a**a**a**a**a**a**a')} }`, 'have 136 stars, at most 128'],
   [
     `{ authors: ${many(9, 'a'.repeat(256))} }`,
     'its patterns have 2304 bytes together, at most 2048'

@@ -3,7 +3,8 @@ import { codeOf } from '../../../protocol/core/errors.ts'
 import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import {
   HOST_POLICY_BYTES_MAX,
-  HOST_POLICY_PATTERNS_MAX
+  HOST_POLICY_PATTERNS_MAX,
+  HOST_POLICY_STARS_MAX
 } from '../../../protocol/core/host-policy-limits.ts'
 import {
   FRAME_BYTES_MAX,
@@ -72,6 +73,12 @@ describe('the largest policy of a host fits, one byte or pattern more is refused
     expect(codeThrown(() => encoded({ ...half, refs: [rest], events: ['a'] }))).toBe(
       'MESSAGE_INVALID'
     )
+  })
+
+  test('stars, of all its patterns together', () => {
+    const most = ['*a'.repeat(HOST_POLICY_STARS_MAX)]
+    encoded({ refs: most })
+    expect(codeThrown(() => encoded({ refs: most, authors: ['**'] }))).toBe('MESSAGE_INVALID')
   })
 
   test('patterns of one list, when it is sent and when it is read', () => {
