@@ -59,7 +59,7 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   'BUILDER_REFUSED'
 ])
 
-/** How an engine begins to tell what it could not write; what a registry says comes behind a word. */
+/** How an engine tells what it could not write; what a registry says comes behind a word. */
 const ENGINE_WRITING = /^(failed to register layer|(write|open|mkdir|mknod|sync|link|symlink) \/)/i
 
 /** What the other side of a fetch has said. */
