@@ -1,4 +1,5 @@
 import type { MeshError } from '../protocol/core/errors.ts'
+import { containsEngines, ENGINE_INSIDE, type Isolation } from '../protocol/core/isolation.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Offer } from '../protocol/core/requirements.ts'
 import { SYNC_SLOW_MS } from '../protocol/core/sync-limits.ts'
@@ -9,6 +10,7 @@ import type { InviteBook } from '../protocol/mesh/joining/invite-book.ts'
 import type { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
+import type { Registers } from './claim/ports.ts'
 import type { AgentSettings } from './config.ts'
 import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
@@ -17,6 +19,7 @@ import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { HostDoor } from './policy/host-door.ts'
 import { hostPolicyOf } from './policy/policy-settings.ts'
+import { EngineWatch } from './probe/engine-watch.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { networkProblems } from './probe/probe.ts'
 
@@ -70,15 +73,20 @@ export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
 }
 
 /** What its claims go by. */
-export function offerOf({ host, settings, networks }: AgentParts): Offer {
+export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'>): Offer {
+  const { host, settings, networks } = parts
   return {
     platforms: host.platforms,
-    labels: settings.labels,
+    get labels() {
+      return labelsOf(settings.labels, host.isolation)
+    },
     // Asked each time: there are none while the host's rules are lost.
     get networks() {
       return networks?.offer ?? []
     },
-    isolation: host.isolation,
+    get isolation() {
+      return host.isolation.now
+    },
     policy: hostPolicyOf(settings.policy),
     // Known once it was tried.
     get builder() {
@@ -86,6 +94,27 @@ export function offerOf({ host, settings, networks }: AgentParts): Offer {
     },
     capacity: host.capacity
   }
+}
+
+/** `onChange` is told that this host offers something else than it did. */
+export function engineWatchOf(
+  { engine, host, clock, log }: AgentParts,
+  registers: Pick<Registers, 'profile'>,
+  onChange: () => void
+): EngineWatch {
+  const { isolation } = host
+  const tryRuntimes = (signal: AbortSignal) =>
+    host.tryRuntimes(registers.profile().killBudgetMs, signal)
+  return new EngineWatch({ engine, isolation, tryRuntimes, onChange, clock, log })
+}
+
+/** The owner's, and what only a trial can give. */
+function labelsOf(
+  own: Readonly<Record<string, string>>,
+  isolation: Isolation
+): Readonly<Record<string, string>> {
+  const { label, value } = ENGINE_INSIDE
+  return containsEngines(isolation) ? { ...own, [label]: value } : own
 }
 
 /** A witness that answers late costs each job whose quorum needs it (lease-protocol 5, F23). */

@@ -28,7 +28,7 @@ import {
 } from '../protocol/wire/secrets-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
-import { type AgentParts, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
+import { type AgentParts, engineWatchOf, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
 import { Claimer } from './claim/claimer.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
@@ -50,6 +50,7 @@ import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
 import { agentOrders } from './orders.ts'
+import type { EngineWatch } from './probe/engine-watch.ts'
 import { SecretClient } from './secrets/secret-client.ts'
 import { type StartParts, settleIn } from './settling.ts'
 import type { Supervised } from './supervise.ts'
@@ -74,6 +75,7 @@ export class Agent implements Supervised {
   readonly #feeds: Feeds
   readonly #claimer: Claimer
   readonly #lifeline: Lifeline
+  readonly #engineWatch: EngineWatch
   readonly #reaper: Reaper
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
@@ -84,8 +86,9 @@ export class Agent implements Supervised {
 
   constructor(parts: AgentParts) {
     this.#parts = parts
-    const { paths, settings, log, key, store, engine, host, book, clock } = parts
+    const { paths, settings, log, key, store, engine, host, book, clock, onFailure } = parts
     const random = this.#random
+    const { listen, announce, gossip } = settings
     const isDiskLow = (): boolean => parts.disk.isLow
     this.#member = new Member(
       {
@@ -97,14 +100,9 @@ export class Agent implements Supervised {
         log,
         door: parts.invites,
         isDiskLow,
-        onFailure: parts.onFailure
+        onFailure
       },
-      {
-        listen: settings.listen,
-        announce: settings.announce,
-        gossip: settings.gossip,
-        boot: random.id(8)
-      }
+      { listen, announce, gossip, boot: random.id(8) }
     )
     this.#executor = new Executor(
       { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },
@@ -115,6 +113,7 @@ export class Agent implements Supervised {
         leases: paths.leases,
         busybox: settings.busybox,
         requireIsolation: settings.isolation.require,
+        runtimes: (now) => host.isolation.shownBy(now),
         name: settings.name,
         platforms: host.platforms,
         subnets: settings.network.subnets,
@@ -130,6 +129,7 @@ export class Agent implements Supervised {
     const logs = new AttemptLogs({ spool, feeds: this.#feeds, clock, log })
     const registers = untilFailed(this.#member, this.#failed.signal)
     this.#registers = registers
+    this.#engineWatch = engineWatchOf(parts, registers, () => this.#offerChanged())
     this.#claimer = new Claimer({
       registers,
       clock,
@@ -169,15 +169,11 @@ export class Agent implements Supervised {
     this.#member.on(() => this.#claimer.consider())
     this.#life.onChange(() => {
       log.info({ state: this.#life.state }, 'state changed')
-      this.#advertiser.changed()
-      this.#claimer.consider()
+      this.#offerChanged()
     })
     const { disk, door, networks } = this.#parts
     for (const part of [this.#lifeline, disk, networks, door]) {
-      part?.onChange(() => {
-        this.#advertiser.changed()
-        this.#claimer.consider()
-      })
+      part?.onChange(() => this.#offerChanged())
     }
     door.start()
     await this.#lifeline.start()
@@ -212,6 +208,7 @@ export class Agent implements Supervised {
     this.#parts.door.stop()
     await this.#claimer.stop()
     await this.#reaper.stop()
+    this.#engineWatch.stop()
     this.#parts.networks?.stop()
     await this.#lifeline.stop()
     await this.#feeds.stop(FEED_GRACE_MS)
@@ -232,12 +229,18 @@ export class Agent implements Supervised {
     this.#parts.door.stop()
     this.#claimer.quit()
     this.#advertiser.silence()
+    this.#engineWatch.stop()
     this.#parts.networks?.stop()
     const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline, this.#reaper]
     await Promise.all(rooms.map((room) => room.stop()))
     await this.#feeds.stop(0)
     await this.#claimer.drain()
     await this.#spool.close()
+  }
+
+  #offerChanged(): void {
+    this.#advertiser.changed()
+    this.#claimer.consider()
   }
 
   /** What is claimed here can be ended and written down. */
@@ -261,7 +264,7 @@ export class Agent implements Supervised {
   }
 
   #startParts(): StartParts {
-    const { host } = this.#parts
+    const { host, log } = this.#parts
     return {
       recovery: this.#recovery(),
       life: this.#life,
@@ -269,7 +272,11 @@ export class Agent implements Supervised {
       host,
       hasQuorum: () => this.#member.health().hasQuorum,
       killBudgetMs: () => this.#registers.profile().killBudgetMs,
-      onRuntimes: () => this.#parts.log.info({ runtimes: host.runtimes }, 'runtimes tried')
+      onRuntimes: () => {
+        log.info({ runtimes: host.isolation.runtimes }, 'runtimes tried')
+        this.#offerChanged()
+        this.#engineWatch.start()
+      }
     }
   }
 
@@ -289,7 +296,6 @@ export class Agent implements Supervised {
 
   async #statement(): Promise<Statement> {
     const { settings, host, key, door } = this.#parts
-    const { closing } = door
     return {
       peerId: key.peerId,
       name: settings.name,
@@ -299,9 +305,9 @@ export class Agent implements Supervised {
       ...offerOf(this.#parts),
       networkRules: this.#parts.networks?.rules,
       diskLimit: diskLimitOf(host.disk()),
-      closing,
+      closing: door.closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
-      free: this.#hasRoom && closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,
+      free: this.#hasRoom && door.closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,
       diskFreeBytes: await host.diskFreeBytes(),
       engine: host.engine.version,
       jobs: this.#claimer.heldJobs

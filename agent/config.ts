@@ -5,6 +5,7 @@ import {
   IMAGES_CLEAN_ABOVE_PERCENT,
   IMAGES_CLEAN_TO_PERCENT
 } from '../protocol/core/image-limits.ts'
+import { ENGINE_INSIDE } from '../protocol/core/isolation.ts'
 import { NAME_CHARACTERS_MAX } from '../protocol/core/limits.ts'
 import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
 import { JOB_SUBNET_BITS, NAME_SERVERS_MAX } from '../protocol/core/network-limits.ts'
@@ -59,7 +60,13 @@ export const agentSettingsSchema = z.strictObject({
       jobs: z.number().int().positive().max(1_024).optional()
     })
     .default({}),
-  labels: z.record(nameSchema, z.string().max(NAME_CHARACTERS_MAX)).default({}),
+  labels: z
+    .record(nameSchema, z.string().max(NAME_CHARACTERS_MAX))
+    .refine((labels) => !Object.hasOwn(labels, ENGINE_INSIDE.label), {
+      path: [ENGINE_INSIDE.label],
+      message: 'cannot be set: an agent has it while a trial shows a runtime for such jobs'
+    })
+    .default({}),
   network: networkSchema,
   isolation: z
     .strictObject({

@@ -17,5 +17,6 @@ needed_packages() {
 }
 
 sh deploy/prepare.sh
+sh deploy/engines.sh
 install_packages "$(needed_packages)"
 exec npx vitest run --project attack "$@"

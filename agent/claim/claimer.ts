@@ -16,7 +16,7 @@ import type { Candidate } from './recovery.ts'
 import { type Problem, Rests } from './rests.ts'
 
 export interface ClaimerParts extends HolderParts {
-  /** What this agent offers: fixed by its probe but for `networks`, which may go and come. */
+  /** What this agent offers: `networks`, `isolation` and its label for engines go and come. */
   readonly offer: Offer
   /** True while new jobs may be claimed, and those of others ended that nobody can run again. */
   mayClaim(): boolean

@@ -1,5 +1,6 @@
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
+import { formatIsolation } from '../../protocol/core/isolation.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
 import type { PeerView, StatusView } from '../control/contract.ts'
 import type { Colour, Console } from './console.ts'
@@ -108,6 +109,14 @@ function platformsOf({ platforms }: PeerView): string {
   return names.join(', ') || '-'
 }
 
+/** `runc; without a network also gvisor`, and the least that its owner wants for strangers. */
+function isolationOf({ isolation }: PeerView): string {
+  if (isolation === null) return '-'
+  const { required } = isolation
+  const wish = required === null ? '' : `; ${required} required for untrusted jobs`
+  return `${formatIsolation({ ...isolation, required: undefined })}${wish}`
+}
+
 /** What jobs may have there, and by what they are kept to it. */
 function networksOf({ networks }: PeerView): string {
   if (networks === null || networks.offered.length === 0) return 'none'
@@ -161,6 +170,7 @@ export function renderPeer(view: PeerView): string {
     ...(peer.closing === null ? [] : [['closed', peer.closing.text] as [string, string]]),
     ['addresses', peer.addresses.join(' ') || '-'],
     ['platforms', platformsOf(peer)],
+    ['isolation', isolationOf(peer)],
     ['labels', labelsCell(peer)],
     ...policyRows(peer),
     ['capacity', capacity],

@@ -34,12 +34,13 @@ export interface AttemptParts {
   readonly termGraceMs: number
   readonly cleanUpMsMax: number
   readonly ground: () => Promise<Ground>
-  /** `services` by their names, for those of the job. */
+  /** `services` by their names; `runsIn` is the runtime of the container that is there already. */
   readonly sandboxOf: (
     image: LocalImage,
     ground: Ground,
     voice: JobVoice,
-    services: ReadonlyMap<string, LocalImage>
+    services: ReadonlyMap<string, LocalImage>,
+    runsIn?: string
   ) => Sandbox
   /** The name of the container of one of its services. */
   readonly serviceContainer: (service: string) => string
@@ -176,8 +177,9 @@ export class AttemptRun {
     const found = await engine.inspect(containerName)
     const image = await engine.image(String(found?.config['Image'] ?? ''))
     if (image === undefined) throw new SandboxDied(found?.exitCode)
+    const runsIn = String(found?.hostConfig['Runtime'] ?? '')
     const services = await this.#imagesOfServices()
-    const sandbox = sandboxOf(image, ground, this.#voice, services)
+    const sandbox = sandboxOf(image, ground, this.#voice, services, runsIn)
     this.#sandbox = sandbox
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)

@@ -183,10 +183,8 @@ export class ContainerSandbox implements Sandbox {
       throw error
     }
     if (end.kind === 'not_started') {
-      return (
-        (await this.#death(oom)) ??
-        ((await this.#container.wasStopped()) ? { kind: 'stopped' } : end)
-      )
+      const wasStopped = this.#container.wasStopped.bind(this.#container)
+      return (await this.#death(oom)) ?? ((await wasStopped()) ? { kind: 'stopped' } : end)
     }
     const judged = await this.#judged(end.code, execId, oom)
     if (judged.kind !== 'exited' || judged.code === 0 || judged.oom) return judged
@@ -197,9 +195,10 @@ export class ContainerSandbox implements Sandbox {
   async attach(since: number): Promise<void> {
     const from = (since / 1_000).toFixed(3)
     await this.#container.attach(from)
+    const { network, body } = this.#options
+    await this.#container.compareAdopted((await network?.adopt(body)) ?? body)
     await this.#services.attach(from)
     this.#disk.watch()
-    await this.#options.network?.adopt()
   }
 
   async follow(begun: BegunStep, signal: AbortSignal): Promise<StepEnd> {

@@ -3,7 +3,7 @@ import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import { SERVICE_LABEL } from './engine-events.ts'
 import type { ContainerBody, ContainerExec, ExecEnd } from './engine-types.ts'
-import { differences } from './read-back.ts'
+import { mustBeAsAsked } from './read-back.ts'
 import { SandboxDied } from './sandbox.ts'
 import { PROFILE_LABEL } from './sandbox-profile.ts'
 import { untilDeath } from './until-death.ts'
@@ -79,10 +79,7 @@ export class Container {
     const { jobId } = this.#options
     const stored = await this.#engine.inspect(this.#reference())
     if (stored === undefined) throw this.failed('exist', 'it was removed as soon as it was made')
-    const [first, ...more] = differences(this.#body, stored)
-    if (first === undefined) return
-    const others = more.length === 0 ? '' : `, and ${more.length} fields more`
-    throw new MeshError('SANDBOX_DIFFERS', { job: jobId, difference: `${first}${others}` })
+    mustBeAsAsked('SANDBOX_DIFFERS', jobId, this.#body, stored)
   }
 
   async start(): Promise<void> {
@@ -100,6 +97,16 @@ export class Container {
     this.#id = found?.id
     await this.watch.start(since)
     if (found?.running !== true) throw new SandboxDied(found?.exitCode)
+  }
+
+  /**
+   * Compares what was attached with what it would be made of now: its label says what it was made
+   * by, but what holds is what the engine has. Throws ADOPTION_DIFFERS, SandboxDied.
+   */
+  async compareAdopted(body: ContainerBody): Promise<void> {
+    const stored = await this.#engine.inspect(this.#reference())
+    if (stored === undefined) throw new SandboxDied(undefined)
+    mustBeAsAsked('ADOPTION_DIFFERS', this.#options.jobId, body, stored)
   }
 
   /** Ends with the container, whatever the engine says of its processes then. */

@@ -24,6 +24,7 @@ export interface InfoAnswer {
 interface RuntimeAnswer {
   /** Empty for a shim that the engine finds by `runtimeType`. */
   readonly path?: string
+  readonly runtimeArgs?: readonly string[] | null
   /** Absent before Engine 23. */
   readonly runtimeType?: string
 }
@@ -60,7 +61,10 @@ export function engineInfo(info: InfoAnswer, version: VersionAnswer): EngineInfo
 /** Sorted: the engine gives them in another order each time. */
 function runtimesOf(answers: Readonly<Record<string, RuntimeAnswer>>): readonly EngineRuntime[] {
   return Object.entries(answers)
-    .map(([name, { path, runtimeType }]) => ({ name, program: path || runtimeType || '' }))
+    .map(([name, { path, runtimeType, runtimeArgs }]) => {
+      const program = path || runtimeType || ''
+      return { name, program, ...(runtimeArgs?.length ? { args: runtimeArgs } : {}) }
+    })
     .sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 

@@ -36,6 +36,9 @@ export interface EngineInfo {
   readonly defaultRuntime: string
 }
 
+/** What its owner may change by starting it again. */
+export type EngineSettings = Pick<EngineInfo, 'security' | 'rootDir' | 'version' | 'runtimes'>
+
 export interface LocalImage {
   readonly id: string
   /** `os/arch[/variant]` */

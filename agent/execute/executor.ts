@@ -19,19 +19,20 @@ import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import { SERVICE_LABEL } from './engine-events.ts'
-import type { LocalImage } from './engine-types.ts'
+import type { EngineSettings, LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
+import { jobBox } from './job-box.ts'
 import { closedNetwork } from './network/closed-network.ts'
 import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
-import { chooseProfile } from './profile-choice.ts'
 import { HOLDER } from './profile-holder.ts'
 import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
+import type { OfferedRuntime } from './runtime.ts'
 import {
   containerBody,
   PROFILE_LABEL,
@@ -78,8 +79,8 @@ export interface ExecutorOptions {
   readonly termGraceMs?: number | undefined
   /** Within which a sandbox must be confirmed gone; CLEAN_UP_MS_MAX when absent. */
   readonly cleanUpMsMax?: number | undefined
-  /** The runtime that a job asks for, by name; the plain one where it is undefined or absent. */
-  readonly runtimeOf?: (spec: JobSpec) => string | undefined
+  /** Runtimes that have shown what they are on this engine; none where absent. */
+  readonly runtimes?: ((engine: EngineSettings) => readonly OfferedRuntime[]) | undefined
   /** Whether jobs that build images may run here; none may where it is absent. */
   readonly offersBuilder?: () => boolean
 }
@@ -91,6 +92,8 @@ interface Bound extends AttemptInput {
 
 interface Voiced extends Bound {
   readonly voice: JobVoice
+  /** The runtime of the container that there is already. */
+  readonly runsIn: string | undefined
 }
 
 /** What a job's services are made of, beside their specs. */
@@ -216,8 +219,8 @@ export class Executor {
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
         cleanUpMsMax: this.#options.cleanUpMsMax ?? CLEAN_UP_MS_MAX,
-        sandboxOf: (image, ground, voice, services) =>
-          this.#sandbox(name, { ...bound, voice }, image, ground, services),
+        sandboxOf: (image, ground, voice, services, runsIn) =>
+          this.#sandbox(name, { ...bound, voice, runsIn }, image, ground, services),
         serviceContainer: (service) => serviceContainer(name, service),
         clear: () => this.clear(input.claimId)
       },
@@ -233,11 +236,20 @@ export class Executor {
     ground: Ground,
     images: ReadonlyMap<string, LocalImage>
   ): ContainerSandbox {
-    const { peerId, storeId, busybox } = this.#options
+    const { peerId, storeId, busybox, requireIsolation: required } = this.#options
     const { jobId, epoch, claimId, spec, deadline } = input
     const volume = `${name}-${claimId.slice(0, 8)}`
-    const network = this.#network(volume, input)
-    const profile = this.#profile(input, ground)
+    const shown = this.#options.runtimes?.(ground.engine) ?? []
+    const job = { jobId, trust: input.manifest.trust, spec }
+    const offersBuilder = this.#options.offersBuilder?.() === true
+    const { profile, runtime } = jobBox(job, {
+      ground,
+      required,
+      shown,
+      offersBuilder,
+      runsIn: input.runsIn
+    })
+    const network = this.#network(volume, input, runtime)
     const places = imageVolumes(jobId, image)
     const disk = this.#disk(input, profile, places, ground.host.userBase)
     const request: SandboxRequest = {
@@ -255,7 +267,7 @@ export class Executor {
       resources: spec.resources,
       imageVolumes: places,
       disk: disk?.volume,
-      runtime: this.#options.runtimeOf?.(spec)
+      runtime
     }
     const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
@@ -317,7 +329,7 @@ export class Executor {
   }
 
   /** The claim has asked already; but a job never runs with less than it says, nor with more. */
-  #network(name: string, input: Voiced): JobNetwork | undefined {
+  #network(name: string, input: Voiced, runtime: string | undefined): JobNetwork | undefined {
     const { jobId, epoch, claimId, spec, onLost, voice } = input
     const abilities = abilitiesFor(spec.network)
     const beside = (spec.services ?? []).map((service) => service.name)
@@ -325,7 +337,6 @@ export class Executor {
     const { networks } = this.#parts
     const { peerId, storeId, subnets } = this.#options
     const labels = sandboxLabels({ jobId, epoch, claimId, peerId, storeId })
-    const runtime = this.#options.runtimeOf?.(spec)
     const request = { jobId, claimId, name, onLost, voice, runtime, beside }
     if (abilities.length === 0) {
       return closedNetwork(this.#parts.engine, request, labels, subnets)
@@ -335,25 +346,6 @@ export class Executor {
     const offered = networks?.offer.join(', ') || 'none'
     const wanted = abilities.join(' and ')
     throw new MeshError('NETWORK_NOT_OFFERED', { job: jobId, wanted, offered })
-  }
-
-  /** Asked again although the claim has asked: the engine may be another since. */
-  #profile({ jobId, manifest, spec }: AttemptInput, { isolation: offered }: Ground): Profile {
-    const required = this.#options.requireIsolation
-    const choice = chooseProfile(manifest.trust, { offered, required }, spec)
-    switch (choice.kind) {
-      case 'refused':
-        throw new MeshError('ISOLATION_LACKING', { offered, required: choice.lacking })
-      case 'stranger_builds':
-        throw new MeshError('BUILDER_REFUSED', { job: jobId })
-      case 'profile':
-        if (choice.name !== 'builder' || this.#options.offersBuilder?.() === true) {
-          return PROFILES[choice.name]
-        }
-        throw new MeshError('BUILDER_LACKING', { job: jobId })
-      default:
-        return choice satisfies never
-    }
   }
 
   /**

@@ -67,6 +67,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       // The commit is good: its job must not end for the disk of one host.
       if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
+    case 'ADOPTION_DIFFERS':
     case 'IMAGE_PULL_FAILED':
     case 'NETWORK_NOT_OFFERED':
     case 'ISOLATION_LACKING':

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Engine } from './engine.ts'
-import type { EngineInfo } from './engine-types.ts'
+import type { EngineInfo, EngineSettings } from './engine-types.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
@@ -23,7 +23,10 @@ export interface Ground {
   readonly users: string
   readonly platform: string
   readonly host: SandboxHost
+  /** What every job gets from the engine itself. */
   readonly isolation: IsolationLevel
+  /** What the engine is now: it may have been started anew since its runtimes were tried. */
+  readonly engine: EngineSettings
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
@@ -34,7 +37,7 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   const info = await engine.info()
   const isolation = isolationOf(info)
   const host = await sandboxHost(info)
-  return { guard, users, platform: nativePlatform(info), host, isolation }
+  return { guard, users, platform: nativePlatform(info), host, isolation, engine: info }
 }
 
 /** What a profile has to know of this host. */

@@ -1,10 +1,27 @@
 import { createHash } from 'node:crypto'
+import { MeshError } from '../../protocol/core/errors.ts'
 import type { ContainerBody, ContainerView, Mount } from './engine-types.ts'
 
 /** Characters of a text that an error still shows whole: an image's digest is one. */
 const TEXT_CHARACTERS_MAX = 128
 /** Of a longer one; enough to see what it is. */
 const TEXT_CHARACTERS_SHOWN = 32
+
+/**
+ * Throws SANDBOX_DIFFERS for a container that was just made, and ADOPTION_DIFFERS for one that an
+ * agent before this one made: that one is no fault of this host.
+ */
+export function mustBeAsAsked(
+  code: 'SANDBOX_DIFFERS' | 'ADOPTION_DIFFERS',
+  job: string,
+  asked: ContainerBody,
+  stored: ContainerView
+): void {
+  const [first, ...more] = differences(asked, stored)
+  if (first === undefined) return
+  const others = more.length === 0 ? '' : `, and ${more.length} fields more`
+  throw new MeshError(code, { job, difference: `${first}${others}` })
+}
 
 /**
  * What the engine stored otherwise than it was asked, as `HostConfig.PidsLimit is 0, asked 512`. An

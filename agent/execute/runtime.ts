@@ -1,8 +1,16 @@
+import {
+  ASKED_LEVELS,
+  type AskedLevel,
+  type IsolationLevel
+} from '../../protocol/core/isolation.ts'
+
 /** A runtime that an engine names in its answer to `GET /info`. */
 export interface EngineRuntime {
   readonly name: string
   /** Its program, or the kind of its shim; '' where the engine does not say. */
   readonly program: string
+  /** What the engine starts it with; absent where it does not say. */
+  readonly args?: readonly string[] | undefined
 }
 
 /** Runtimes that put more between a job and this host's kernel than `runc` does. */
@@ -24,11 +32,7 @@ const CLASS_WORDS: readonly (readonly [RegExp, RuntimeClass])[] = [
   [/(^|[./_-])sysbox/, 'sysbox']
 ]
 
-/** What may be asked for, each stronger than those before. */
-const LEVELS = ['userns', 'gvisor', 'vm'] as const
-export type RuntimeLevel = (typeof LEVELS)[number]
-
-const LEVEL_OF: Readonly<Record<RuntimeClass, RuntimeLevel>> = {
+const LEVEL_OF: Readonly<Record<RuntimeClass, AskedLevel>> = {
   // The host's kernel, but root in the box is nobody outside of it.
   sysbox: 'userns',
   gvisor: 'gvisor',
@@ -47,12 +51,17 @@ export function classOf({ name, program }: EngineRuntime): RuntimeClass | undefi
  * costs least; undefined where none does: the job is refused then, never given less.
  */
 export function runtimeFor(
-  level: RuntimeLevel,
+  level: IsolationLevel,
   offered: readonly OfferedRuntime[]
 ): string | undefined {
-  const enough = LEVELS.slice(LEVELS.indexOf(level))
+  const enough = level === 'runc' ? ASKED_LEVELS : ASKED_LEVELS.slice(ASKED_LEVELS.indexOf(level))
   const found = enough.map((each) => offered.find((one) => LEVEL_OF[one.class] === each))
   return found.find((one) => one !== undefined)?.name
+}
+
+/** What these runtimes give, weakest first, each once. */
+export function levelsOf(offered: readonly OfferedRuntime[]): readonly AskedLevel[] {
+  return ASKED_LEVELS.filter((level) => offered.some((one) => LEVEL_OF[one.class] === level))
 }
 
 /**

@@ -40,6 +40,18 @@ const MASKED_PATHS = [
   '/sys/firmware'
 ] as const
 
+/**
+ * What engines add by themselves where nothing is said. Said all the same: an engine that adds less
+ * would differ in its read-back from what was asked.
+ */
+const READONLY_PATHS = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger'
+] as const
+
 const SHM_BYTES = 67_108_864
 const OPEN_FILES_SOFT = 4_096
 const OPEN_FILES_HARD = 65_536
@@ -163,6 +175,7 @@ function privileges(profile: Profile, host: SandboxHost): Record<string, unknown
     // Without ours the engine's own filter applies, which is as open as the engine is old.
     SecurityOpt: ['no-new-privileges:true', profile.seccomp, ...apparmor],
     MaskedPaths: [...MASKED_PATHS, ...throttlePaths(host.cpus)],
+    ReadonlyPaths: READONLY_PATHS,
     ReadonlyRootfs: profile.readOnlyRoot,
     Devices: [],
     DeviceCgroupRules: [],

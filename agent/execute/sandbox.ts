@@ -94,7 +94,8 @@ export interface Sandbox {
   run(step: StepCommand, signal: AbortSignal): Promise<StepEnd>
   /**
    * In place of `create`, `start` and `unpack`: takes on a box that an agent before this one made;
-   * `since` is the wall clock, milliseconds, from which on its events count. Throws SandboxDied.
+   * `since` is the wall clock, milliseconds, from which on its events count. Throws SandboxDied,
+   * ADOPTION_DIFFERS.
    */
   attach(since: number): Promise<void>
   /**

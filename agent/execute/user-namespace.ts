@@ -26,7 +26,7 @@ export function userNamespaceOf({
   return security.has('userns') && base > 0 ? { kind: 'remap', base } : undefined
 }
 
-/** gVisor and machines are not offered: no probe has shown that the guard works there. */
+/** What each container gets that asks for no runtime. */
 export function isolationOf(info: Pick<EngineInfo, 'security' | 'rootDir'>): IsolationLevel {
   return userNamespaceOf(info) === undefined ? 'runc' : 'userns'
 }

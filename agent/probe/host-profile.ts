@@ -1,7 +1,7 @@
 import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
 import type { Isolation } from '../../protocol/core/isolation.ts'
 import type { DiskControl } from '../execute/disk/disk-control.ts'
-import type { OfferedRuntime } from '../execute/runtime.ts'
+import type { HostIsolation } from './host-isolation.ts'
 
 /** Something that keeps this host from running jobs well, with the way out. */
 export interface HostProblem {
@@ -32,7 +32,7 @@ export interface HostProfile {
   readonly platforms: readonly Platform[]
   readonly capacity: Capacity
   readonly engine: EngineFacts
-  readonly isolation: Isolation
+  readonly isolation: HostIsolation
   /** Version of git, '' where it is missing. */
   readonly git: string
   readonly problems: readonly HostProblem[]
@@ -45,12 +45,11 @@ export interface HostProfile {
   readonly disk: () => DiskControl
   /** Whether jobs may build images here: false until `trial` has shown that they can. */
   readonly offersBuilder: () => boolean
-  /** Runtimes with more than `runc` gives, that have shown it: none until they were tried. */
-  readonly runtimes: readonly OfferedRuntime[]
   /**
-   * Tries the engine's other runtimes: `runtimes` and `problems` say what that shows when it
-   * resolves. Within `killBudgetMs` the lifeline must end what runs there. Takes its time, and is no
-   * condition for a job that asks for none. Never rejects; an abort of `signal` shows nothing.
+   * Tries the engine's other runtimes: `isolation` and `problems` say what that shows when it
+   * resolves, and nothing of an earlier one any more. Within `killBudgetMs` the lifeline must end
+   * what runs there. Takes its time, and is no condition for a job that asks for none. Never
+   * rejects; an abort of `signal` shows nothing.
    */
   readonly tryRuntimes: (killBudgetMs: number, signal: AbortSignal) => Promise<void>
   /** True while a trial's containers are in use. */

@@ -1,3 +1,5 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { causeOf } from '../../protocol/core/errors.ts'
 import { RUNTIME_LINGER_MS_MAX } from '../../protocol/core/runtime-limits.ts'
@@ -9,25 +11,37 @@ const POLL_MS = 100
 const FORCE_FACTOR = 4
 
 /**
- * Containers of a trial, and what their runtime has left of them on this host: a start that failed
- * leaves gVisor's processes behind, for as long as nobody ends them.
+ * Containers of trials, and what their runtime has left of them on this host: a start that failed
+ * leaves gVisor's processes behind, for as long as nobody ends them. Each is noted in a folder
+ * before it starts, so that an agent that is killed in the middle leaves its next process word of
+ * them: the engine knows nothing of such processes once their container is gone.
  */
 export class Leftovers {
   readonly #engine: Pick<Engine, 'remove'>
-  readonly #containers: string[] = []
+  readonly #dir: string
 
-  constructor(engine: Pick<Engine, 'remove'>) {
+  constructor(engine: Pick<Engine, 'remove'>, dir: string) {
     this.#engine = engine
+    this.#dir = dir
   }
 
-  add(container: string): void {
-    this.#containers.push(container)
+  /** Before it is started. Rejects where it cannot be noted. */
+  async add(container: string): Promise<void> {
+    await mkdir(this.#dir, { recursive: true })
+    await writeFile(join(this.#dir, container), '')
   }
 
-  /** Removes all of it. Says what did not go by itself; undefined for nothing. Never rejects. */
+  /**
+   * Removes all that is noted. Says what did not go by itself; undefined for nothing. Never
+   * rejects; what could not be ended stays noted.
+   */
   async clear(): Promise<string | undefined> {
     const words: string[] = []
-    for (const container of this.#containers) words.push(...(await this.#clear(container)))
+    for (const container of await readdir(this.#dir).catch(() => [])) {
+      words.push(...(await this.#clear(container)))
+      if (processesOf(container).length > 0) continue
+      await rm(join(this.#dir, container), { force: true }).catch(() => undefined)
+    }
     return words.length === 0 ? undefined : words.join('; ')
   }
 

@@ -2,17 +2,17 @@ import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import { EGRESS_PORT } from '../../protocol/core/egress-limits.ts'
-import { type Isolation, lacksIsolation } from '../../protocol/core/isolation.ts'
+import { type Isolation, isolationFor } from '../../protocol/core/isolation.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
-import { classOf, type OfferedRuntime } from '../execute/runtime.ts'
-import { isolationOf } from '../execute/user-namespace.ts'
+import { classOf } from '../execute/runtime.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { DiskShown } from './disk-trial.ts'
+import { HostIsolation } from './host-isolation.ts'
 import type { EngineFacts, HostProblem, HostProfile, ProbeSettings } from './host-profile.ts'
 import type { ProvenPlatforms } from './proven-platforms.ts'
 import type { RuntimesShown } from './runtimes.ts'
@@ -51,10 +51,9 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   }
   const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
-  const isolation = { offered: isolationOf(info), required: settings.requireIsolation }
+  const isolation = new HostIsolation(info, settings.requireIsolation)
   const problems: HostProblem[] = [
     ...engineProblems(info, release()),
-    ...isolationProblems(isolation),
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
     ...capacityProblems,
@@ -63,26 +62,33 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
   const isHopeless = problems.some(({ part }) => part === 'seccomp' || part === 'busybox')
   const platforms: Platform[] = [{ name: nativePlatform(info), native: true }]
-  return {
+  const trials = trialsOf(parts, { problems, platforms, isolation }, isHopeless)
+  const engineFacts = factsOf(info)
+  const looked = {
     platforms,
     capacity,
-    engine: factsOf(info),
+    engine: engineFacts,
     isolation,
     git: version,
-    diskFreeBytes,
-    problems,
-    ...trialsOf(parts, problems, platforms, isHopeless)
+    diskFreeBytes
   }
+  // Not spread: `problems` is asked anew each time.
+  return Object.assign(trials, looked)
 }
 
-/** What they show is added to `problems` and `platforms`. */
+interface Shown {
+  readonly problems: HostProblem[]
+  readonly platforms: Platform[]
+  readonly isolation: HostIsolation
+}
+
+/** What they show is added to `shown`. */
 function trialsOf(
   { trial, others, tryDisk, tryRuntimes, tryBuilder }: ProbeParts,
-  problems: HostProblem[],
-  platforms: Platform[],
+  { problems, platforms, isolation }: Shown,
   isHopeless: boolean
-): Pick<HostProfile, 'trial' | 'runtimes' | 'tryRuntimes' | 'isTrying' | 'disk' | 'offersBuilder'> {
-  const runtimes: OfferedRuntime[] = []
+): Pick<HostProfile, 'problems' | 'trial' | 'tryRuntimes' | 'isTrying' | 'disk' | 'offersBuilder'> {
+  let ofRuntimes: readonly HostProblem[] = []
   let disk: DiskControl = 'watch'
   let trying = 0
   let offersBuilder = false
@@ -94,7 +100,10 @@ function trialsOf(
     })
   }
   return {
-    runtimes,
+    // What is lacking now may be shown by a runtime later, and the other way round.
+    get problems() {
+      return [...problems, ...isolationProblems(isolation), ...ofRuntimes]
+    },
     isTrying: () => trying > 0,
     disk: () => disk,
     offersBuilder: () => offersBuilder,
@@ -117,8 +126,8 @@ function trialsOf(
     tryRuntimes: (killBudgetMs, signal) =>
       during(async () => {
         const shown = await tryRuntimes(killBudgetMs, signal)
-        problems.push(...shown.problems)
-        runtimes.push(...shown.offered)
+        ofRuntimes = shown.problems
+        isolation.shown(shown.offered)
       })
   }
 }
@@ -163,13 +172,16 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
 }
 
 function isolationProblems(isolation: Isolation): readonly HostProblem[] {
-  const level = lacksIsolation('untrusted', isolation)
-  if (level === undefined) return []
+  const spec = { network: 'none', labels: {} } as const
+  const granted = isolationFor({ trust: 'untrusted', spec }, isolation)
+  if (granted.kind === 'granted') return []
+  const { least: level } = granted
   const found = `untrusted jobs are not taken: they get ${isolation.offered} here, not ${level}`
   const fix =
     level === 'userns'
       ? 'set userns-remap in the daemon.json of the engine, or take isolation.require out of agent.yaml'
-      : 'set isolation.require to userns in agent.yaml: no agent of this version offers more'
+      : 'register a runtime that gives it with the engine (docs/operating.md), or set ' +
+        'isolation.require to userns in agent.yaml'
   return [{ part: 'isolation', blocking: false, found, fix }]
 }
 

@@ -16,7 +16,7 @@ import type { EngineRuntime, RuntimeClass } from '../execute/runtime.ts'
 import { hostProcesses } from '../lifeline/first-process.ts'
 import { Guardian } from '../lifeline/guardian.ts'
 import { LeaseFolders } from '../lifeline/lease-folders.ts'
-import { Leftovers } from './leftovers.ts'
+import type { Leftovers } from './leftovers.ts'
 import { LOOK, pretence, seenKernel } from './runtime-identity.ts'
 
 const POLL_MS = 50
@@ -39,6 +39,7 @@ export interface RuntimeTrialParts {
   readonly labels: Readonly<Record<string, string>>
   /** Folder for this trial's lease folders, and no others. */
   readonly leases: string
+  readonly leftovers: Leftovers
   /** Name of the containers. */
   readonly name: string
   /** A container as jobs get them in this runtime, guard included, with that lease folder. */
@@ -71,18 +72,14 @@ async function half(
   claim: string,
   work: (parts: HalfParts) => Promise<string | undefined>
 ): Promise<string | undefined> {
-  const leftovers = new Leftovers(parts.engine)
   const lease = await DeadlineFile.create(parts.leases, TRIAL_JOB, claim, parts.clock)
-  const refused = await work({ ...parts, lease, leftovers }).catch(causeOf)
-  const left = await leftovers.clear()
+  const refused = await work({ ...parts, lease }).catch(causeOf)
+  const left = await parts.leftovers.clear()
   await lease.remove()
   return [refused, left].filter((said) => said !== undefined).join('; ') || undefined
 }
 
-type HalfParts = RuntimeTrialParts & {
-  readonly lease: DeadlineFile
-  readonly leftovers: Leftovers
-}
+type HalfParts = RuntimeTrialParts & { readonly lease: DeadlineFile }
 
 /** The guard ends its container itself, by a clock that is not the host's. */
 async function tryGuard(
@@ -156,7 +153,7 @@ async function started(parts: HalfParts, body: ContainerBody): Promise<string> {
   const { engine, lease, clock, name, platform, leftovers } = parts
   await lease.write(clock.bootMs() + RUNTIME_LEASE_MS)
   const id = await engine.create(name, platform, body)
-  leftovers.add(id)
+  await leftovers.add(id)
   const stored = await engine.inspect(id)
   const [difference] = stored === undefined ? ['it is gone'] : differences(body, stored)
   if (difference !== undefined) throw new Error(difference)

@@ -13,6 +13,7 @@ import { reapTrials, TRIAL_LABEL } from '../execute/reaping.ts'
 import { classOf, type EngineRuntime, type OfferedRuntime } from '../execute/runtime.ts'
 import { containerBody } from '../execute/sandbox-profile.ts'
 import type { HostProblem } from './host-profile.ts'
+import { Leftovers } from './leftovers.ts'
 import { type Candidate, tryRuntime } from './runtime-trial.ts'
 import { EMPTY_ROOT, TRIAL_RESOURCES } from './trial.ts'
 
@@ -58,12 +59,15 @@ export async function tryRuntimes(
   const { engine, peerId } = parts
   const offered: OfferedRuntime[] = []
   const problems: HostProblem[] = []
+  const leftovers = new Leftovers(engine, join(parts.workspaces, GROUND_DIR, 'trial-containers'))
   try {
+    // Of an agent that was killed in a trial: also where its runtime has been taken out since.
+    await leftovers.clear()
     const info = await engine.info()
     const candidates = candidatesOf(info.runtimes)
     if (candidates.length === 0) return { offered, problems }
     await reapTrials(engine, peerId)
-    const trial = await prepared(parts, info)
+    const trial = await prepared(parts, info, leftovers)
     for (const [index, candidate] of candidates.slice(0, RUNTIMES_TRIED_MAX).entries()) {
       if (signal.aborted) break
       const open = { ...trial(candidate, index), killBudgetMs }
@@ -84,7 +88,7 @@ export async function tryRuntimes(
   return signal.aborted ? { offered: [], problems: [] } : { offered, problems }
 }
 
-async function prepared(parts: RuntimesParts, info: EngineInfo) {
+async function prepared(parts: RuntimesParts, info: EngineInfo, leftovers: Leftovers) {
   const { engine, peerId, busybox, clock, workspaces } = parts
   const labels = { [TRIAL_LABEL]: peerId }
   const imageId = await engine.importRoot(Readable.from([EMPTY_ROOT]), labels)
@@ -102,7 +106,7 @@ async function prepared(parts: RuntimesParts, info: EngineInfo) {
     // Of its own: where one hangs, the engine may keep its container's name.
     const name = `runner-mesh-trial-${suffix}-${index}`
     const place = { leases: leasesOf(parts), name, labels }
-    return { engine, clock, kernel: info.kernel, platform, bodyOf, ...place }
+    return { engine, clock, kernel: info.kernel, platform, bodyOf, leftovers, ...place }
   }
 }
 

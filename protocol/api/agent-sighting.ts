@@ -48,9 +48,13 @@ export const agentSightingShape = {
   platforms: z.array(z.strictObject({ name: z.string(), native: z.boolean() })),
   labels: z.record(z.string(), z.string()),
   isolation: z
-    .strictObject({ offered: levelSchema, required: levelSchema.nullable() })
+    .strictObject({
+      offered: levelSchema.describe('what each job gets'),
+      levels: z.array(levelSchema).describe('what jobs without a network may have beside that'),
+      required: levelSchema.nullable().describe('asked for untrusted jobs')
+    })
     .nullable()
-    .describe('of jobs from the host; `required` is asked for untrusted ones'),
+    .describe('of jobs from the host'),
   networks: z
     .strictObject({
       offered: z.array(z.enum(NETWORK_ABILITIES)),
@@ -113,8 +117,8 @@ function roomDocument(ad: Advertisement | undefined) {
   return { ...sizes, diskFreeBytes, diskLimit }
 }
 
-function isolationDocument({ offered, required }: Isolation) {
-  return { offered, required: required ?? null }
+function isolationDocument({ offered, levels = [], required }: Isolation) {
+  return { offered, levels: [...levels], required: required ?? null }
 }
 
 function policyDocument(policy: HostPolicy | undefined): AgentSighting['policy'] {

@@ -2,13 +2,23 @@ import { type ErrorKind, kind } from './error-kind.ts'
 
 /** What keeps a job apart from its host is not enough; part of MESH_ERRORS. */
 export const ISOLATION_ERRORS = {
+  ADOPTION_DIFFERS: kind(
+    1,
+    500,
+    false,
+    (f) =>
+      `the container of ${f['job']}, made before this agent's start, is not as it would be made ` +
+      `now (${f['difference']}): it is removed, and its lease given back; drain an agent before ` +
+      'its settings or its version change'
+  ),
   ISOLATION_LACKING: kind(
     1,
     403,
     false,
     (f) =>
-      `an untrusted job needs ${f['required']} here (isolation.require in agent.yaml), and the ` +
-      `engine gives ${f['offered']}: set it up for that, and start the agent again`
+      `the job needs isolation ${f['required']}, by its own word or by isolation.require in ` +
+      `agent.yaml, and this host gives ${f['offered']}: it goes back to the queue; set the engine ` +
+      'up for that, or ask for less'
   ),
   BUILDER_REFUSED: kind(
     1,

@@ -2,7 +2,13 @@ import type { Advertisement, Capacity, Platform } from './advertisement.ts'
 import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
 import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
-import { type Isolation, lacksIsolation } from './isolation.ts'
+import {
+  ENGINE_INSIDE,
+  formatIsolation,
+  type Isolation,
+  isolationFor,
+  wantsEngine
+} from './isolation.ts'
 import { abilitiesFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
 import type { JobSpec } from './run.ts'
@@ -35,12 +41,12 @@ export interface Wanted {
 
 /** What the agent lacks to ever run the job; empty when it fits. */
 export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
-  const { spec, trust } = wanted
+  const { spec } = wanted
   return [
     ...unmetPlatform(spec, offer.platforms),
     ...unmetAmounts(spec, offer.capacity, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
-    ...unmetIsolation(trust, offer.isolation),
+    ...unmetIsolation(wanted, offer),
     ...unmetNetwork(spec.network, offer.networks),
     ...unmetPolicy(wanted, offer.policy),
     ...unmetBuilder(wanted, offer.builder)
@@ -144,12 +150,38 @@ function unmetBuilder({ spec, trust }: Wanted, offered = false): Unmet[] {
   return [{ requirement: 'builder', wanted, offered: 'none' }]
 }
 
-// The owner's wish, not the job's: told so, whoever reads it knows where to turn.
-function unmetIsolation(trust: Trust, isolation: Isolation): Unmet[] {
-  const level = lacksIsolation(trust, isolation)
-  if (level === undefined) return []
-  const wanted = `${level} (asked of untrusted jobs by the agent's owner)`
-  return [{ requirement: 'isolation', wanted, offered: isolation.offered }]
+function unmetIsolation(job: Wanted, { isolation, platforms, labels }: Offer): Unmet[] {
+  const granted = isolationFor(job, isolation)
+  if (granted.kind === 'granted') {
+    return granted.by === 'engine' ? [] : unmetNative(job.spec, platforms, granted.level)
+  }
+  // Told by the label already.
+  const { label } = ENGINE_INSIDE
+  if (
+    wantsEngine(job.spec) &&
+    granted.barredBy === undefined &&
+    labelOf(labels, label) === undefined
+  )
+    return []
+  const what = wantsEngine(job.spec) ? 'an engine inside' : granted.least
+  const bar = granted.barredBy === undefined ? '' : ` with a ${granted.barredBy}`
+  // The owner's wish, not the job's: told so, whoever reads it knows where to turn.
+  const asker = granted.asker === 'owner' ? " (asked of untrusted jobs by the agent's owner)" : ''
+  const wanted = `${what}${bar}${asker}`
+  return [{ requirement: 'isolation', wanted, offered: formatIsolation(isolation) }]
+}
+
+/** A kernel of its own knows no emulator, and the programs of no other platform. */
+function unmetNative(
+  spec: JobSpec,
+  platforms: readonly Platform[],
+  level: Isolation['offered']
+): Unmet[] {
+  const chosen = platformFor(spec, platforms)
+  const own = platforms.find((platform) => platform.native)
+  if (chosen === undefined || chosen === own) return []
+  const wanted = `${chosen.name} in ${level}`
+  return [{ requirement: 'platform', wanted, offered: `${own?.name ?? 'none'} in ${level}` }]
 }
 
 // A label named `constructor` must not find what every object inherits.

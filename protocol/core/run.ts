@@ -1,3 +1,4 @@
+import type { AskedLevel } from './isolation.ts'
 import type { SignedOp } from './job.ts'
 import type { NetworkPolicy } from './network.ts'
 import type { Trust } from './trust.ts'
@@ -82,6 +83,8 @@ export interface JobSpec {
   readonly timeoutMs: number
   readonly onLoss: 'retry' | 'error'
   readonly network: NetworkPolicy
+  /** The least that keeps it apart from its host; absent takes what the host gives. */
+  readonly isolation?: AskedLevel | undefined
   readonly steps: readonly StepSpec[]
   /** At most SECRETS_PER_JOB_MAX, no name and no file twice; absent is none. */
   readonly secrets?: readonly SecretRequest[] | undefined

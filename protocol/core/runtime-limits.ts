@@ -1,5 +1,8 @@
 /* The numbers of the trial of an engine's runtimes (gVisor, Kata, sysbox). */
 
+/** Milliseconds between two looks whether the engine still has what its runtimes have shown. */
+export const ENGINE_LOOK_EVERY_MS = 20_000
+
 /** Runtimes of an engine that are tried at a start: each costs two containers. */
 export const RUNTIMES_TRIED_MAX = 6
 /**

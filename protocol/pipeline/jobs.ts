@@ -38,6 +38,7 @@ function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
     onLoss: job.on_loss ?? 'retry',
     network: job.network ?? defaults?.network ?? 'none',
     steps: job.steps.map(stepSpec),
+    ...(job.isolation === undefined ? {} : { isolation: job.isolation }),
     ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets }),
     ...(services.length === 0 ? {} : { services }),
     ...(job.builder === true ? { builder: true } : {})

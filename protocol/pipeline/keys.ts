@@ -38,6 +38,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'timeout',
       'on_loss',
       'network',
+      'isolation',
       'builder',
       'secrets',
       'services',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ASKED_LEVELS } from '../core/isolation.ts'
 import {
   BRANCH_GLOBS_MAX,
   ENV_ENTRIES_MAX,
@@ -73,6 +74,7 @@ const jobKeys = z.strictObject({
   timeout: duration.optional(),
   on_loss: z.enum(['retry', 'error']).optional(),
   network: network.optional(),
+  isolation: z.enum(ASKED_LEVELS).optional(),
   builder: z.boolean().optional(),
   secrets: secrets.optional(),
   services: services.optional(),

@@ -1,6 +1,6 @@
 import type { Advertisement, Capacity, DiskLimit, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
-import type { Isolation, IsolationLevel } from '../core/isolation.ts'
+import { ISOLATION_LEVELS, type Isolation, type IsolationLevel } from '../core/isolation.ts'
 import {
   GOSSIP_BYTES_MAX,
   LABELS_MAX,
@@ -37,6 +37,7 @@ import { fromPairs, toPairs } from './pairs.ts'
 
 /** Of all that there are, each once. */
 const NETWORKS_MAX = 4
+const LEVELS_MAX = ISOLATION_LEVELS.length
 
 const states = names<AgentState, wire.AgentState>('state', {
   starting: wire.AgentState.AGENT_STATE_STARTING,
@@ -80,7 +81,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     labels: LABELS_MAX,
     jobs: RENEW_ITEMS_MAX,
     networks: NETWORKS_MAX,
-    policy: HOST_POLICY_LIMITS
+    policy: HOST_POLICY_LIMITS,
+    isolation: { levels: LEVELS_MAX }
   },
   bytesMax: GOSSIP_BYTES_MAX,
   toWire: (ad) =>
@@ -164,16 +166,25 @@ function platform(value: Platform): wire.Platform {
   return { name: line(value.name, NAME_CHARACTERS_MAX, 'platform'), native: value.native }
 }
 
-function isolationToWire({ offered, required }: Isolation): wire.Isolation {
-  const own = { offered: levels.toWire(offered) }
+function isolationToWire(isolation: Isolation): wire.Isolation {
+  const { offered, required } = isolation
+  const shown = list(inOrder(isolation.levels ?? []), LEVELS_MAX, 'levels', levels.toWire)
+  const own = { offered: levels.toWire(offered), levels: shown }
   return required === undefined ? own : { ...own, required: levels.toWire(required) }
 }
 
-function isolationFromWire({ offered, required }: wire.Isolation): Isolation {
+function isolationFromWire({ offered, required, levels: shown }: wire.Isolation): Isolation {
   return {
     offered: levels.fromWire(offered),
-    required: required === undefined ? undefined : levels.fromWire(required)
+    required: required === undefined ? undefined : levels.fromWire(required),
+    // Absent is none: what an agent does not say that it has is not there.
+    ...(shown.length === 0 ? {} : { levels: list(shown, LEVELS_MAX, 'levels', levels.fromWire) })
   }
+}
+
+/** Each once, weakest first: of two orders one would not be canonical. */
+function inOrder(shown: readonly IsolationLevel[]): readonly IsolationLevel[] {
+  return ISOLATION_LEVELS.filter((level) => shown.includes(level))
 }
 
 function capacity(value: Capacity): wire.Capacity {

@@ -80,6 +80,11 @@ export class FieldReader {
     return names.nameOf(this.count(field, names.field))
   }
 
+  optionalName<Name extends string>(field: number, names: Numbered<Name>): Name | undefined {
+    const number = this.optionalCount(field, names.field)
+    return number === undefined ? undefined : names.nameOf(number)
+  }
+
   /** Raw bytes as lower-case hex. */
   hex(field: number, name: string, size: number): string {
     const length = this.#lengthOf(field, name)

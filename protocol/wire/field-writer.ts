@@ -92,6 +92,14 @@ export class FieldWriter {
     this.#tag(field << 3)
   }
 
+  optionalName<Name extends string>(
+    field: number,
+    value: Name | undefined,
+    names: Numbered<Name>
+  ): void {
+    if (value !== undefined) this.name(field, value, names)
+  }
+
   /** Lower-case hex as raw bytes. */
   hex(field: number, name: string, hex: string, size: number): void {
     if (hex.length !== size * 2) refuse(name, `is not ${size * 2} hex digits`)

@@ -1,3 +1,4 @@
+import type { AskedLevel } from '../core/isolation.ts'
 import {
   ENV_ENTRIES_MAX,
   IMAGE_CHARACTERS_MAX,
@@ -36,12 +37,16 @@ import {
 /** As `announcement.proto` numbers them. */
 const onLosses = numbered<JobSpec['onLoss']>('onLoss', { retry: 1, error: 2 })
 
+/** As `gossip.proto` numbers them, too. */
+const asked = numbered<AskedLevel>('isolation', { userns: 2, gvisor: 3, vm: 4 })
+
 export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   checkedSecrets(spec)
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
   writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
+  writer.optionalName(15, spec.isolation, asked)
   writer.flag(14, 'emulation', spec.emulation === 'forbid')
   writeSecrets(writer, 13, spec.secrets ?? [])
   writeServices(writer, spec.services ?? [])
@@ -59,10 +64,11 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
 }
 
 export function readJobSpec(reader: FieldReader): JobSpec {
-  const { network: kind, secrets, services, ...fields } = readFields(reader)
+  const { network: kind, secrets, services, isolation, ...fields } = readFields(reader)
   const spec: JobSpec = {
     ...fields,
     network: readNetworkAllow(reader, kind),
+    ...(isolation === undefined ? {} : { isolation }),
     ...(secrets.length === 0 ? {} : { secrets }),
     ...(services.length === 0 ? {} : { services }),
     ...(reader.flag(17, 'builder') ? { builder: true } : {})
@@ -86,7 +92,8 @@ function readFields(reader: FieldReader) {
     steps: reader.list(11, 'steps', STEPS_PER_JOB_MAX, readStep),
     services: readServices(reader),
     secrets: readSecrets(reader, 13),
-    emulation: reader.flag(14, 'emulation') ? 'forbid' : 'allow'
+    emulation: reader.flag(14, 'emulation') ? 'forbid' : 'allow',
+    isolation: reader.optionalName(15, asked)
   } as const
 }
 

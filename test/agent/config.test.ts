@@ -150,6 +150,7 @@ test.each<[string, string | RegExp]>([
   ['logLevel: loud', ':1:11: logLevel:'],
   ['isolation: { require: runc }', 'isolation.require:'],
   ['labels: { "a b": c }', 'labels'],
+  ['labels: { docker: dind }', 'labels.docker: cannot be set'],
   [`labels: { a: ${'x'.repeat(101)} }`, ':1:14: labels.a:']
 ])('a wrong setting is refused with its line: %s', async (text, where) => {
   const said = await problem({ text: `${text}\n` })

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AttemptRig } from '../support/attempt-rig.ts'
+import { eventually } from '../support/eventually.ts'
 
 const TEST_MS = 30_000
 const MIB = 1_048_576
@@ -60,6 +62,23 @@ describe('a job', { timeout: TEST_MS }, () => {
     // The guard, the step's shell, and what keeps the step's outputs.
     expect(Number(processes)).toBeLessThan(12)
     expect([kcore, interrupts]).toEqual(['0', '0'])
+  })
+
+  test('can write to none of the paths that are only for reading, on an engine that stores them', async () => {
+    const paths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+    const attempt = await rig.start({ steps: [{ run: 'cat /proc/self/mounts; sleep 2' }] })
+    const isSaid = (): boolean => attempt.lines.some(({ text }) => text.includes('/proc/sys '))
+    await eventually('it has looked', isSaid, 20_000)
+    const stored = await rig.engine.inspect(rig.executor.containerName(attempt.input.jobId))
+    await attempt.result
+
+    expect(stored?.hostConfig['ReadonlyPaths']).toEqual(paths)
+    const mounted = attempt.lines.map(({ text }) => text.split(' '))
+    for (const path of paths) {
+      const [, , , options = ''] = mounted.find(([, place]) => place === path) ?? []
+      // What this kernel lacks cannot be written either.
+      expect(existsSync(path) ? options.split(',')[0] : 'ro', path).toBe('ro')
+    }
   })
 
   test('has at most its number of processes', async () => {

@@ -180,6 +180,18 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     expect(left).toEqual([])
   })
 
+  test('that is not as it would be made now is removed, and its lease given back', async () => {
+    const dead = await killed([{ run: counting(100) }], (lines) => lines.length >= 5)
+    const resources = { ...dead.begun.spec.resources, memoryBytes: 96 * 1_048_576 }
+    const spec = { ...dead.begun.spec, resources }
+
+    const { result, left } = await goOn({ ...dead, begun: { ...dead.begun, spec } })
+
+    expect(result).toMatchObject({ kind: 'interrupted', fault: 'job', userCodeRan: true })
+    expect(result).toHaveProperty('message', expect.stringMatching(/HostConfig.Memory is 67108864/))
+    expect(left).toEqual([])
+  })
+
   test('whose step ended meanwhile is not run again, and its later steps are', async () => {
     const steps = [{ run: `echo begin; sleep 1; ${counting(5, ':')}` }, { run: 'echo next' }]
     const dead = await killed(steps, (lines) => lines.length >= 1)

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Engine } from '../../agent/execute/engine.ts'
+import { reapTrials } from '../../agent/execute/reaping.ts'
 import { runtimeFor } from '../../agent/execute/runtime.ts'
 import { tryRuntimes } from '../../agent/probe/runtimes.ts'
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
@@ -16,11 +18,14 @@ import { SecondEngine } from '../support/second-engine.ts'
 
 const TEST_MS = 90_000
 const KILL_BUDGET_MS = LEASE_PROFILES.default.killBudgetMs
+const CHILD = resolve(import.meta.dirname, '..', 'support', 'trial-child.ts')
 const RUNSC = '/usr/bin/runsc'
 const WORKS = ['--network=none', '--platform=ptrace']
 /** Long enough for a start of gVisor; one that hangs is waited for as long. */
 const CALL_MS_MAX = 10_000
 const HANGING_CALL_MS_MAX = 1_000
+
+const ASKING = { isolation: 'gvisor' } as const
 
 const clock = systemClock()
 
@@ -56,12 +61,16 @@ afterEach(async () => {
   await proxy.close()
 })
 
-/** Tries one of the runtimes, as if the engine had no other. */
-async function tried(name: string, callMsMax = CALL_MS_MAX) {
+/** As if the engine had no other runtime beside its own. */
+function only(name: string): void {
   const change = ({ Runtimes, ...info }: { Runtimes: Record<string, object> }): object => {
     return { ...info, Runtimes: { runc: Runtimes['runc'], [name]: Runtimes[name] } }
   }
   proxy.treat = (call) => (/GET .*\/info/.test(call) ? { kind: 'change', change } : undefined)
+}
+
+async function tried(name: string, callMsMax = CALL_MS_MAX) {
+  only(name)
   const engine = Engine.local(proxy.socket, callMsMax)
   const workspaces = join(second.root, 'workspaces')
   const parts = { engine, peerId, busybox: '/bin/busybox', workspaces, clock }
@@ -134,6 +143,28 @@ describe('a trial of a runtime', { timeout: TEST_MS }, () => {
     expect(await left()).toEqual([])
   })
 
+  test('that was killed in the middle leaves nothing once the next one has begun', async () => {
+    only('runsc-bare')
+    const workspaces = join(second.root, 'workspaces')
+    const words = ['--import', 'tsx', CHILD, proxy.socket, peerId, workspaces]
+    const child = spawn('node', words, { stdio: ['ignore', 'ignore', 'inherit'] })
+    try {
+      await eventually('it has started one', () => runtimeProcesses().length > 0, 40_000)
+    } finally {
+      child.kill('SIGKILL')
+    }
+    // As the reaper does: the engine knows nothing of what its runtime has left then.
+    const engine = Engine.local(second.socket)
+    const gone = async (): Promise<boolean> => {
+      await reapTrials(engine, peerId)
+      return (await engine.containers({ 'runner-mesh.trial': peerId })).length === 0
+    }
+    await eventually('its container is gone', gone, 20_000)
+
+    expect(await tried('runc')).toMatchObject({ offered: [], problems: [] })
+    expect(await left()).toEqual([])
+  })
+
   test('that nobody registered is none: an engine with its own alone is not touched', async () => {
     expect(await tried('runc')).toEqual({ offered: [], problems: [], found: [] })
     expect(proxy.calls.filter((call) => call.startsWith('POST'))).toEqual([])
@@ -144,7 +175,8 @@ describe('a job in gVisor', { timeout: TEST_MS }, () => {
   let rig: AttemptRig
 
   beforeEach(async () => {
-    rig = await AttemptRig.open({ other: { socket: second.socket, runtime: 'runsc' } })
+    const runtimes = [{ name: 'runsc', class: 'gvisor' }] as const
+    rig = await AttemptRig.open({ other: { socket: second.socket, runtimes } })
   })
 
   afterEach(async () => {
@@ -158,7 +190,7 @@ describe('a job in gVisor', { timeout: TEST_MS }, () => {
 
   test('runs to its end on another kernel than the host', async () => {
     const steps = [{ run: 'dmesg | head -n 1; cat README.md; echo to err >&2' }, { run: 'exit 3' }]
-    const { result, lines } = await rig.run({ steps })
+    const { result, lines } = await rig.run({ steps, spec: ASKING })
 
     expect(result).toMatchObject({ outcome: { state: 'failed', exitCode: 3 } })
     const said = lines.filter(({ step }) => step > 0).map(({ text }) => text)
@@ -168,8 +200,9 @@ describe('a job in gVisor', { timeout: TEST_MS }, () => {
   })
 
   test('is ended by its guard when its lease is over, though its clock is not the host’s', async () => {
-    const script = "trap '' TERM; echo ready; while :; do sleep 1; done"
-    const attempt = await rig.start({ steps: [{ run: script }], deadlineInMs: 6_000 })
+    const run = "trap '' TERM; echo ready; while :; do sleep 1; done"
+    const wish = { steps: [{ run }] }
+    const attempt = await rig.start({ ...wish, spec: ASKING, deadlineInMs: 6_000 })
     await untilSaid(attempt, 'ready')
     const name = rig.executor.containerName(attempt.input.jobId)
     const isDead = async (): Promise<boolean> => !(await rig.engine.inspect(name))?.running

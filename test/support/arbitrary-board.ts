@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
 import type { JobOrigin } from '../../protocol/core/host-policy.ts'
+import { ASKED_LEVELS, ISOLATION_LEVELS, type Isolation } from '../../protocol/core/isolation.ts'
 import type { JobOpBody, JobState, Outcome } from '../../protocol/core/job.ts'
 import { reduceJob } from '../../protocol/core/job-reducer.ts'
 import type { LinkState } from '../../protocol/core/observation.ts'
@@ -200,12 +201,21 @@ export const arbitraryCapacity: fc.Arbitrary<Capacity> = fc.record({
   jobs: fc.integer({ min: 0, max: 4 })
 })
 
+const levels = fc.constantFrom(...ISOLATION_LEVELS)
+
+export const arbitraryIsolation: fc.Arbitrary<Isolation> = fc.record({
+  offered: levels,
+  levels: fc.subarray([...ISOLATION_LEVELS]),
+  required: fc.option(levels, { nil: undefined })
+})
+
 export const arbitrarySpec: fc.Arbitrary<JobSpec> = fc
   .record({
     platform: fc.option(platforms, { nil: undefined }),
     emulation: fc.constantFrom('allow', 'forbid'),
     resources: fc.record(amounts),
-    labels
+    labels,
+    isolation: fc.option(fc.constantFrom(...ASKED_LEVELS), { nil: undefined })
   })
   .map(sampleSpec)
 
@@ -217,6 +227,7 @@ export const arbitraryAgents: fc.Arbitrary<readonly AgentView[]> = fc
       state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
       platforms: fc.array(fc.record({ name: platforms, native: fc.boolean() }), { maxLength: 3 }),
       labels,
+      isolation: arbitraryIsolation,
       capacity: arbitraryCapacity,
       free: arbitraryCapacity,
       silentMs: fc.integer({ min: 0, max: 150_000 })

@@ -24,6 +24,7 @@ import type { JobNetworks } from '../../agent/execute/network/job-networks.ts'
 import { type NetworkSettings, openNetworks } from '../../agent/execute/network/open-networks.ts'
 import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
+import type { OfferedRuntime } from '../../agent/execute/runtime.ts'
 import { tryNetwork } from '../../agent/probe/network-trial.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
@@ -106,8 +107,8 @@ export interface RigOptions {
   /** A disk of its own for the watchdog to look at, in place of the engine's. */
   readonly space?: () => Promise<DiskSpace>
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
-  /** Socket of another engine than this host's own, and the runtime of each job there. */
-  readonly other?: { readonly socket: string; readonly runtime: string }
+  /** Socket of another engine than this host's own, and what has been shown of its runtimes. */
+  readonly other?: { readonly socket: string; readonly runtimes: readonly OfferedRuntime[] }
 }
 
 /** An executor of its own over the real engine, with a repository to fetch from. */
@@ -161,7 +162,7 @@ export class AttemptRig {
         subnets: '10.215.0.0/16',
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
-        runtimeOf: () => parts.options.other?.runtime,
+        runtimes: () => parts.options.other?.runtimes ?? [],
         offersBuilder: () => parts.options.builder === true
       }
     )

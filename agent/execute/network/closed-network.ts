@@ -15,7 +15,7 @@ const nothing = (): Promise<void> => Promise.resolve()
 /** Where there is no way out, nothing has to stand. */
 const NO_GATE: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'> = {
   open: (network, body) => Promise.resolve(onNetwork(body, network)),
-  adopt: nothing,
+  adopt: (network, body) => Promise.resolve(onNetwork(body, network)),
   prove: nothing,
   leave: nothing,
   close: nothing

@@ -32,8 +32,8 @@ export interface Gate {
   check(): Promise<void>
   /** Before the container is made: what it is to be made of in place of `body`. */
   open(network: Guarded, body: ContainerBody): Promise<ContainerBody>
-  /** In place of `open`, where a process before this one has opened it. */
-  adopt(network: Guarded): Promise<void>
+  /** In place of `open`, where a process before this one has opened it: gives the same. */
+  adopt(network: Guarded, body: ContainerBody): Promise<ContainerBody>
   /** Once the container runs, before anything of the job does. */
   prove(network: Guarded, run: RunInside): Promise<void>
   /** Once the container is gone, before the network goes. May be called again. */

@@ -77,16 +77,17 @@ export class HolderGate implements Gate {
       await this.#nft(id, kit, ['-f', '-'], holderText(rules))
       await this.#compare(id, kit, rules)
       await this.#watch(network)
-      const joined = { NetworkMode: `container:${id}`, Dns: [], DnsSearch: [] }
-      return { ...body, HostConfig: { ...body.HostConfig, ...joined } }
+      return joining(body, id)
     })
   }
 
-  async adopt(network: Guarded): Promise<void> {
-    await orUnenforced(async () => {
+  async adopt(network: Guarded, body: ContainerBody): Promise<ContainerBody> {
+    return await orUnenforced(async () => {
       const kit = this.#kit ?? (await this.#parts.kit())
-      await this.#compare(await this.#holder(network), kit, this.#rulesOf(network))
+      const id = await this.#holder(network)
+      await this.#compare(id, kit, this.#rulesOf(network))
       await this.#watch(network)
+      return joining(body, id)
     })
   }
 
@@ -194,6 +195,12 @@ export class HolderGate implements Gate {
 
 function ofHolder(labels: Guarded['labels']): Readonly<Record<string, string>> {
   return { 'runner-mesh.claim': labels['runner-mesh.claim'] ?? '', [PROFILE_LABEL]: HOLDER }
+}
+
+/** The same container in its holder's network namespace. */
+function joining(body: ContainerBody, holder: string): ContainerBody {
+  const joined = { NetworkMode: `container:${holder}`, Dns: [], DnsSearch: [] }
+  return { ...body, HostConfig: { ...body.HostConfig, ...joined } }
 }
 
 async function orUnenforced<T>(work: () => Promise<T>): Promise<T> {

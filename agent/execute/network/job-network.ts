@@ -89,9 +89,9 @@ export class JobNetwork {
   }
 
   /** In place of `open`, where a process before this one has opened it. */
-  async adopt(): Promise<void> {
+  async adopt(body: ContainerBody): Promise<ContainerBody> {
     this.#place = await this.#listen(true)
-    await this.#parts.gate.adopt(this.#guarded())
+    return await this.#parts.gate.adopt(this.#guarded(), body)
   }
 
   /** Once the container runs, before anything of the job does. Throws NETWORK_UNENFORCED. */

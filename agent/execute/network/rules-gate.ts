@@ -23,12 +23,13 @@ export class RulesGate implements Gate {
   }
 
   async open(network: Guarded, body: ContainerBody): Promise<ContainerBody> {
-    await this.adopt(network)
-    return onNetwork(body, network)
+    return await this.adopt(network, body)
   }
 
-  async adopt({ bridge, openings, onLost }: Guarded): Promise<void> {
+  async adopt(network: Guarded, body: ContainerBody): Promise<ContainerBody> {
+    const { bridge, openings, onLost } = network
     await this.#firewall.open(bridge, openings, onLost)
+    return onNetwork(body, network)
   }
 
   /** They were compared before the bridge was opened, and are again while it is. */

@@ -222,6 +222,16 @@ test('what the mesh says among the lines is marked, also without UTF-8', () => {
   )
 })
 
+test('one peer in full says what it keeps jobs apart by, and what its owner wants', () => {
+  const [peer] = statusView(controlParts()).peers
+  if (peer === undefined) throw new Error('there is a peer')
+  const isolation = { offered: 'runc', levels: ['gvisor'], required: 'gvisor' } as const
+
+  expect(renderPeer({ ...peer, isolation: { ...isolation, levels: ['gvisor'] } })).toContain(
+    'isolation   runc; without a network also gvisor; gvisor required for untrusted jobs\n'
+  )
+})
+
 test('what the mesh says in the middle of a step gives the step no second heading', () => {
   const of = (step: number, text: string) => ({ ...line(text), step })
   const said = { ...line('network: allowed'), step: 0, stream: 'mesh' } as const

@@ -41,6 +41,11 @@ describe('an attempt that failed before its job’s own commands', () => {
     ['the owner forbids a pull', new MeshError('IMAGE_PULL_FORBIDDEN'), job('image_unavailable')],
     ['the registry is away', pulling('connection refused'), job('image_unavailable')],
     ['the disk is full of images', pulling('no space left on device'), host('image_unavailable')],
+    [
+      'an earlier agent made it otherwise',
+      new MeshError('ADOPTION_DIFFERS'),
+      job('sandbox_failed')
+    ],
     ['the engine isolates too little', new MeshError('ISOLATION_LACKING'), job('policy_refused')],
     ['it builds, and nobody trusts it', new MeshError('BUILDER_REFUSED'), final('policy_refused')],
     ['it builds, and not here', new MeshError('BUILDER_LACKING'), job('policy_refused')],

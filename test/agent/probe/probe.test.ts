@@ -112,7 +112,7 @@ test.each([
       { requireIsolation }
     )
 
-    expect(isolation).toEqual({ offered, required: requireIsolation })
+    expect(isolation.now).toEqual({ offered, levels: [], required: requireIsolation })
     const lines = problems.filter(({ part }) => part === 'isolation')
     expect(lines.map(({ part }) => part)).toEqual(said)
     // What trusted jobs need is there all the same.
@@ -215,12 +215,12 @@ test('what the other runtimes show is offered, or a problem, once they were trie
     }
   })
   const tried = host.tryRuntimes(3_000, new AbortController().signal)
-  expect([host.runtimes, host.isTrying()]).toEqual([[], true])
+  expect([host.isolation.runtimes, host.isTrying()]).toEqual([[], true])
 
   answered.resolve()
   await tried
 
-  expect([host.runtimes, host.isTrying()]).toEqual([offered, false])
+  expect([host.isolation.runtimes, host.isTrying()]).toEqual([offered, false])
   expect(host.problems).toContain(refused)
 })
 

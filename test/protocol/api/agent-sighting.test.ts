@@ -19,7 +19,7 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     jobsRunning: 1,
     platforms: [{ name: 'linux/amd64', native: true }],
     labels: { site: 'lab' },
-    isolation: { offered: 'runc', required: null },
+    isolation: { offered: 'runc', levels: [], required: null },
     networks: { offered: [], rules: null },
     policy: null,
     closing: null,

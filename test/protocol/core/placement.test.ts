@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
+  ISOLATION_LEVELS,
+  type Isolation,
+  type IsolationLevel
+} from '../../../protocol/core/isolation.ts'
+import {
   claimWaitMs,
   isCandidate,
   rankAgents,
@@ -27,6 +32,8 @@ const placing = (jobId: string, lastHolder?: string) => ({
   origin: SAMPLE_ORIGIN,
   lastHolder
 })
+const NOTHING: Isolation = { offered: 'runc', required: undefined }
+const rankOfLevel = (level: IsolationLevel): number => ISOLATION_LEVELS.indexOf(level)
 const FULL = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, jobs: 0 }
 
 test('agents that lack a requirement, room or an open state have no rank', () => {
@@ -55,6 +62,23 @@ test('all agents agree on the order, in whatever order they learned of each othe
 
       const candidates = agents.filter((view) => isCandidate(job, view))
       expect(order.toSorted()).toEqual(candidates.map((v) => v.advertisement.peerId).toSorted())
+    })
+  )
+})
+
+test('no job is claimed where it would be kept apart by less than it or the owner asks', () => {
+  const jobs = fc.tuple(arbitrarySpec, fc.constantFrom('trusted', 'untrusted'))
+  fc.assert(
+    fc.property(jobs, arbitraryAgents, ([spec, trust], agents) => {
+      const job = { ...placing('R.0'), spec, trust }
+      for (const peerId of rankAgents(job, agents, digest)) {
+        const view = agents.find(({ advertisement }) => advertisement.peerId === peerId)
+        const { offered, levels = [], required } = view?.advertisement.isolation ?? NOTHING
+        const best = Math.max(...[offered, ...levels].map(rankOfLevel))
+        const owners = trust === 'untrusted' ? (required ?? 'runc') : 'runc'
+        expect(best).toBeGreaterThanOrEqual(rankOfLevel(spec.isolation ?? 'runc'))
+        expect(best).toBeGreaterThanOrEqual(rankOfLevel(owners))
+      }
     })
   )
 })

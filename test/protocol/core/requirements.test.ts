@@ -163,6 +163,56 @@ test('an untrusted job fits only where the isolation is what the owner wants for
   expect(fits({ ...trusted(), trust: 'untrusted' }, sampleAd())).toEqual([])
 })
 
+test('a job goes only where its level is, and is told what is there instead', () => {
+  const job = trusted({ isolation: 'gvisor' })
+  const isolation = { offered: 'runc', levels: ['gvisor'], required: undefined } as const
+  expect(fits(job, sampleAd({ isolation }))).toEqual([])
+  expect(fits(job, sampleAd())).toEqual([
+    { requirement: 'isolation', wanted: 'gvisor', offered: 'runc' }
+  ])
+  const networked = trusted({ isolation: 'gvisor', network: 'internet' })
+  expect(fits(networked, sampleAd({ isolation, networks: ['internet'] }))).toEqual([
+    {
+      requirement: 'isolation',
+      wanted: 'gvisor with a network',
+      offered: 'runc; without a network also gvisor'
+    }
+  ])
+})
+
+test("a runtime with a kernel of its own runs the host's own platform alone", () => {
+  const isolation = { offered: 'runc', levels: ['gvisor'], required: undefined } as const
+  const platforms = [
+    { name: 'linux/amd64', native: true },
+    { name: 'linux/386', native: true },
+    { name: 'linux/arm64/v8', native: false }
+  ]
+  const on = (platform: string) =>
+    fits(trusted({ isolation: 'gvisor', platform }), sampleAd({ isolation, platforms }))
+  expect(on('linux/amd64')).toEqual([])
+  expect(on('linux/386')).toMatchObject([{ requirement: 'platform' }])
+  expect(on('linux/arm64')).toEqual([
+    {
+      requirement: 'platform',
+      wanted: 'linux/arm64/v8 in gvisor',
+      offered: 'linux/amd64 in gvisor'
+    }
+  ])
+})
+
+test('a job that starts containers waits for a label that only a trial gives', () => {
+  const job = trusted({ labels: { docker: 'dind' } })
+  expect(fits(job, sampleAd())).toEqual([
+    { requirement: 'label docker', wanted: 'dind', offered: 'none' }
+  ])
+  // A label alone, from an agent that lies or errs, is not believed without its level.
+  expect(fits(job, sampleAd({ labels: { docker: 'dind' } }))).toMatchObject([
+    { requirement: 'isolation', wanted: 'an engine inside' }
+  ])
+  const isolation = { offered: 'runc', levels: ['vm'], required: undefined } as const
+  expect(fits(job, sampleAd({ labels: { docker: 'dind' }, isolation }))).toEqual([])
+})
+
 test('a trusted job that builds images fits only where that is offered', () => {
   const job = trusted(sampleSpec({ builder: true }))
   expect(fits(job, sampleAd())).toEqual([

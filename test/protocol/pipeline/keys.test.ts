@@ -64,6 +64,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   timeout: '5m',
   on_loss: 'retry',
   network: 'none',
+  isolation: 'gvisor',
   builder: true,
   allow: ['10.1.2.3:5432'],
   steps: [{ run: 'make' }],

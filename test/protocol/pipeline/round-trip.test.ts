@@ -43,6 +43,7 @@ const jobs = fc.record({
   image: maybe(fc.constantFrom('debian:13', 'registry.example:5000/a/b@sha256:00')),
   platform: maybe(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
   emulation: maybe(fc.constantFrom('allow', 'forbid')),
+  isolation: maybe(fc.constantFrom('userns', 'gvisor', 'vm')),
   cpu: maybe(fc.integer({ min: 100, max: 64_000 })),
   memory: maybe(sizes),
   labels: maybe(labels),
@@ -71,9 +72,9 @@ function entryOf(job: Job): object {
     cpu: job.cpu === undefined ? undefined : job.cpu / 1_000,
     memory: job.memory?.[0]
   }
-  const { image, platform, emulation, labels: wanted, env, network, builder } = job
+  const { image, platform, emulation, labels: wanted, env, network, isolation, builder } = job
   return {
-    ...{ image, platform, emulation, labels: wanted, env, network, builder, resources },
+    ...{ image, platform, emulation, labels: wanted, env, network, isolation, builder, resources },
     on_loss: job.onLoss,
     timeout: job.timeout?.[0],
     steps: job.steps.map((step) => ({ ...step, timeout: step.timeout?.[0] }))
@@ -93,6 +94,7 @@ function specOf(job: Job, index: number, timeout: number | undefined): JobSpec {
     timeoutMs: job.timeout?.[1] ?? timeout ?? 3_600_000,
     onLoss: job.onLoss ?? 'retry',
     network: job.network ?? 'none',
+    ...(job.isolation === undefined ? {} : { isolation: job.isolation }),
     steps: job.steps.map(({ name, run, timeout: stepTimeout }) => ({
       name: name ?? expect.any(String),
       run,

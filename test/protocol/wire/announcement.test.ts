@@ -133,8 +133,8 @@ describe('a field that this version does not know, signed by the gateway, is ref
   test.each(Object.entries(places))('in %s', async (_name, path) => {
     const nothing = await signedWith(path, Uint8Array.of())
     expect(openAnnouncement(nothing).announcement).toStrictEqual(ANNOUNCEMENT)
-    // A number, and a text under two bytes of tag: what would have to be obeyed, or says more.
-    for (const extra of [Uint8Array.of(0x78, 1), Uint8Array.of(0xc2, 0x0c, 1, 0x61)]) {
+    // A number, and a text, both under two bytes of tag: what would have to be obeyed, or more.
+    for (const extra of [Uint8Array.of(0xf8, 0x07, 1), Uint8Array.of(0xc2, 0x0c, 1, 0x61)]) {
       const bytes = await signedWith(path, extra)
       expect(refusal(() => openAnnouncement(bytes))).toMatch(/^ANNOUNCEMENT_INVALID.*another way/)
     }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { type Advertisement, DISK_LIMITS } from '../../../protocol/core/advertisement.ts'
 import { formatAllowEntry } from '../../../protocol/core/allow-entry.ts'
 import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
-import { ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
+import { ASKED_LEVELS, ISOLATION_LEVELS } from '../../../protocol/core/isolation.ts'
 import type { LogLine } from '../../../protocol/core/log-line.ts'
 import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
 import {
@@ -133,12 +133,14 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     onLoss: fc.constantFrom('retry', 'error'),
     network: networks,
     steps: some(fc.record({ name: names, run: texts, timeoutMs: option(timeouts) })),
+    isolation: option(fc.constantFrom(...ASKED_LEVELS)),
     secrets: option(secretRequests),
     services: option(services),
     builder: option(fc.constant(true))
   })
-  .map(({ secrets, services, builder, ...spec }) => ({
+  .map(({ secrets, services, isolation, builder, ...spec }) => ({
     ...spec,
+    ...(isolation === undefined ? {} : { isolation }),
     ...(secrets === undefined ? {} : { secrets }),
     ...(services === undefined ? {} : { services }),
     ...(builder === undefined ? {} : { builder })
@@ -242,7 +244,11 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     networks: fc.subarray<NetworkAbility>(['internet', 'private', 'open', 'names']),
     networkRules: option(fc.constantFrom(...NETWORK_RULES)),
     labels: dictionaries,
-    isolation: fc.record({ offered: levels, required: option(levels) }),
+    isolation: fc
+      .tuple(levels, option(levels), fc.subarray([...ISOLATION_LEVELS]))
+      .map(([offered, required, shown]) => {
+        return { offered, required, ...(shown.length === 0 ? {} : { levels: shown }) }
+      }),
     diskLimit: fc.constantFrom(...DISK_LIMITS),
     policy: option(policies),
     closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),

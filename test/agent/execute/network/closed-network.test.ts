@@ -33,7 +33,7 @@ function closed(change: Partial<NetworkView> = {}, hasAddress = false) {
     routes: async () => []
   }
   const nothing = (): Promise<void> => Promise.resolve()
-  const rest = { adopt: nothing, prove: nothing, leave: nothing, close: nothing }
+  const rest = { adopt: async () => BODY, prove: nothing, leave: nothing, close: nothing }
   const gate = { ...rest, open: async () => BODY }
   const labels = { 'runner-mesh.claim': CLAIM }
   const onLost = (): void => undefined

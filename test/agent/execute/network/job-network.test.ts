@@ -67,8 +67,9 @@ beforeEach(() => {
       opened.push([bridge, openings.map(openingKey)])
       return body
     },
-    adopt: async ({ bridge, openings }: Guarded) => {
+    adopt: async ({ bridge, openings }: Guarded, body: ContainerBody) => {
       opened.push([bridge, openings.map(openingKey)])
+      return body
     },
     prove: async () => undefined,
     leave: async () => void closed.push(`leave ${made.length}`),
@@ -182,14 +183,15 @@ describe('the network of a job with names', () => {
   })
 
   test('gets its proxy again where another process had opened it', async () => {
-    await named.open(BODY)
-    await named.adopt()
+    const asked = await named.open(BODY)
+    // The container there is compared with what it would be made of now.
+    expect(await named.adopt(BODY)).toEqual(asked)
     expect(proxied.at(-1)).toBe(`resumed in ${made[0]?.subnets[0]}`)
     expect(opened).toHaveLength(2)
   })
 
   test('opens nothing where its proxy cannot listen, or its network is gone', async () => {
-    await expect(named.adopt()).rejects.toThrow('its network is gone')
+    await expect(named.adopt(BODY)).rejects.toThrow('its network is gone')
     place = undefined
     await expect(named.open(BODY)).rejects.toMatchObject({
       code: 'SANDBOX_FAILED',
