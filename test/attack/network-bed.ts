@@ -99,8 +99,7 @@ export class NetworkBed {
 
   /** As a host is that never had an agent, whatever its rules were set by. */
   async clearRules(): Promise<void> {
-    await tool('nft', ['delete', 'table', 'inet', 'runner_mesh']).catch(ignore)
-    for (const backend of IPTABLES) for (const name of PROGRAMS) await clearChains(name, backend)
+    await clearRules()
   }
 
   async #wireUp(): Promise<void> {
@@ -141,6 +140,12 @@ export class NetworkBed {
     const { stdout } = await tool('docker', ['port', this.#neighbour, String(NEIGHBOUR_PORT)])
     this.neighbourPort = Number(/:(\d+)\s*$/m.exec(stdout)?.[1])
   }
+}
+
+/** The same of a test without a bed. */
+export async function clearRules(): Promise<void> {
+  await tool('nft', ['delete', 'table', 'inet', 'runner_mesh']).catch(ignore)
+  for (const backend of IPTABLES) for (const name of PROGRAMS) await clearChains(name, backend)
 }
 
 /** Ours alone, and what leads into them, in one step. */

@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process'
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BASE_IMAGE } from '../../deploy/base-image.ts'
 import type { ServiceSpec } from '../../protocol/core/run.ts'
 import { AttemptRig, type LoggedLine, type RunningAttempt } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
+import { clearRules } from './network-bed.ts'
 
 const TEST_MS = 120_000
 const MIB = 1_048_576
@@ -166,11 +165,6 @@ describe('a service that attacks', { timeout: TEST_MS }, () => {
   })
 })
 
-async function withoutTable(): Promise<void> {
-  const words = ['delete', 'table', 'inet', 'runner_mesh']
-  await promisify(execFile)('/usr/sbin/nft', words).catch(() => undefined)
-}
-
 async function placesOf(attempt: RunningAttempt, name: string) {
   const box = `${rig.executor.containerName(attempt.input.jobId)}-${name}`
   return (await rig.engine.inspect(box))?.networks ?? {}
@@ -184,7 +178,7 @@ describe('a service under the rules of a host', { timeout: TEST_MS }, () => {
   ] as const)('is reached under %s by %s, the host is not', async (network, rules) => {
     const settings = { offer: ['internet'], subnets: '10.213.0.0/16', dns: ['1.1.1.1'] } as const
     // Each way's rules know its own jobs alone: another's would drop what they let through.
-    if (rules === 'iptables') await withoutTable()
+    await clearRules()
     const ruled = await AttemptRig.open({ networks: { ...settings, rules } })
     try {
       const places = ['own 80', ...hostAddresses().map((address) => `${address} ${port}`)]
@@ -197,6 +191,7 @@ describe('a service under the rules of a host', { timeout: TEST_MS }, () => {
       expect(await ruled.left()).toEqual([])
     } finally {
       await ruled.close()
+      await clearRules()
     }
   })
 })
