@@ -9,6 +9,10 @@
 export const EGRESS_PORT = 4_480
 /** Connections of one job to its proxy, and of its proxy to the world: package managers use 50. */
 export const EGRESS_CONNECTIONS_MAX = 256
+/** New connections of one job in a second: as many as it may have, so that any burst fits. */
+export const EGRESS_NEW_CONNECTIONS_MAX = 256
+/** Bytes that a job's connection has parsed in one turn: of the shortest requests 57 fit. */
+export const EGRESS_SLICE_BYTES_MAX = 1_024
 /** Bytes of the head of one request or answer: what Node and nginx take. */
 export const EGRESS_HEAD_BYTES_MAX = 16_384
 /** Milliseconds for the head of a request, so that a slow one does not keep its connection. */

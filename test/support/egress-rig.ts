@@ -21,6 +21,7 @@ export interface RigWish {
   readonly own?: readonly string[]
   readonly secret?: string
   readonly port?: number
+  readonly nowMs?: () => number
 }
 
 export const PUBLIC = '1.2.3.4'
@@ -93,7 +94,15 @@ export class EgressRig {
     socket.resume()
   })
 
-  private constructor({ policy, limits = {}, names = {}, own = [], secret, port = 0 }: RigWish) {
+  private constructor({
+    policy,
+    limits = {},
+    names = {},
+    own = [],
+    secret,
+    port = 0,
+    ...more
+  }: RigWish) {
     const calls = new Map<string, number>()
     this.proxy = new EgressProxy(
       {
@@ -120,6 +129,7 @@ export class EgressRig {
         policy,
         limits,
         port,
+        ...(more.nowMs === undefined ? {} : { nowMs: more.nowMs }),
         voice: {
           say: (text) => void this.lines.push(text),
           mask: (text) => (secret === undefined ? text : text.replaceAll(secret, '***'))

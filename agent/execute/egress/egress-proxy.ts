@@ -1,6 +1,11 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import {
+  createServer as createParser,
+  type IncomingMessage,
+  type Server as Parser,
+  type ServerResponse
+} from 'node:http'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { formatAddress, parseAddress, rangeOf } from '../../../protocol/core/address-range.ts'
 import {
@@ -11,6 +16,7 @@ import {
   EGRESS_HEAD_MS_MAX,
   EGRESS_IDLE_MS_MAX,
   EGRESS_KEEP_ALIVE_MS_MAX,
+  EGRESS_NEW_CONNECTIONS_MAX,
   EGRESS_PORT
 } from '../../../protocol/core/egress-limits.ts'
 import type { NetworkPolicy } from '../../../protocol/core/network.ts'
@@ -19,6 +25,8 @@ import { forward, refuse } from './forward.ts'
 import { Gate, type GateParts } from './gate.ts'
 import { framingOf } from './heads.ts'
 import { type JobVoice, Journal } from './journal.ts'
+import { Rate } from './rate.ts'
+import { SlicedSocket } from './sliced-socket.ts'
 import { type ReadTarget, readRequest, readTunnel, type Target } from './target.ts'
 import { refuseTunnel, tunnel } from './tunnel.ts'
 
@@ -29,6 +37,8 @@ export interface EgressParts extends GateParts {
 /** Milliseconds, and how many connections. */
 export interface EgressLimits {
   readonly connections: number
+  /** In a second. */
+  readonly newConnections: number
   readonly headMs: number
   readonly connectMs: number
   readonly idleMs: number
@@ -37,14 +47,12 @@ export interface EgressLimits {
 
 const LIMITS: EgressLimits = {
   connections: EGRESS_CONNECTIONS_MAX,
+  newConnections: EGRESS_NEW_CONNECTIONS_MAX,
   headMs: EGRESS_HEAD_MS_MAX,
   connectMs: EGRESS_CONNECT_MS_MAX,
   idleMs: EGRESS_IDLE_MS_MAX,
   halfOpenMs: EGRESS_HALF_OPEN_MS_MAX
 }
-
-/** Milliseconds between two looks at requests whose head does not come. */
-const HEADS_CHECKED_EVERY_MS = 1_000
 
 export interface EgressOptions {
   readonly policy: NetworkPolicy
@@ -52,6 +60,8 @@ export interface EgressOptions {
   readonly limits?: Partial<EgressLimits>
   /** EGRESS_PORT where absent. */
   readonly port?: number
+  /** A clock that never goes back; the process's own where absent. */
+  readonly nowMs?: () => number
 }
 
 /** Where a proxy listens. */
@@ -84,6 +94,7 @@ export class EgressProxy {
   readonly #options: EgressOptions
   readonly #limits: EgressLimits
   readonly #journal: Journal
+  readonly #rate: Rate
   readonly #sockets = new Set<Duplex>()
   /** Connections to the world, those that are still looked for too. */
   #open = 0
@@ -95,6 +106,7 @@ export class EgressProxy {
     this.#gate = new Gate(gate, options.policy)
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
+    this.#rate = new Rate(this.#limits.newConnections, options.nowMs ?? (() => performance.now()))
     this.#journal = new Journal(options.voice, { isAudit: options.policy === 'audit' })
   }
 
@@ -126,45 +138,74 @@ export class EgressProxy {
   }
 
   #serve(subnet: string, place: string): Server {
-    const { connections, headMs } = this.#limits
-    const server = createServer({
+    const parser = this.#parser()
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      if (!this.#admit(socket, subnet, place)) return
+      parser.emit('connection', new SlicedSocket(socket, this.#limits.headMs))
+    })
+    server.maxConnections = this.#limits.connections
+    return server
+  }
+
+  /** It listens nowhere: connections are handed to it once they are admitted. */
+  #parser(): Parser {
+    const parser = createParser({
       maxHeaderSize: EGRESS_HEAD_BYTES_MAX,
-      headersTimeout: headMs,
-      // A body may take as long as the job; where none comes, its connection ends as idle.
+      // Heads have their time where they are sliced. A body may take as long as the job; where
+      // none comes, its connection ends as idle.
+      headersTimeout: 0,
       requestTimeout: 0,
       keepAliveTimeout: EGRESS_KEEP_ALIVE_MS_MAX,
-      connectionsCheckingInterval: Math.min(HEADS_CHECKED_EVERY_MS, headMs),
       insecureHTTPParser: false,
       // CONNECT of some programs has none; where there is one it has to agree.
       requireHostHeader: false
     })
-    server.maxConnections = connections
-    server.on('connection', (socket) => this.#admit(socket, subnet, place))
-    server.on('connect', (request, socket, head) => {
+    parser.on('connect', (request: IncomingMessage, sliced: SlicedSocket, unused: Buffer) => {
+      if (!this.#begin(request, sliced)) return
+      const { raw, head } = sliced.release(unused)
       // Whatever goes wrong here must end one connection, and not the agent.
-      this.#onConnect(request, socket, head).catch(() => socket.destroy())
+      this.#onConnect(request, raw, head).catch(() => raw.destroy())
     })
-    server.on('request', (request, response) => {
-      this.#onRequest(request, response).catch(() => request.socket.destroy())
+    parser.on('request', (request, response) => {
+      const sliced = request.socket as Duplex as SlicedSocket
+      if (!this.#begin(request, sliced)) return
+      response.once('close', () => sliced.answered())
+      this.#onRequest(request, response).catch(() => sliced.destroy())
     })
-    server.on('clientError', (error, socket) => this.#onMalformed(error, socket))
-    return server
+    parser.on('clientError', (error, socket) => this.#onMalformed(error, socket))
+    return parser
   }
 
   /** Other containers, and whoever routes to this host, may find the address as well. */
-  #admit(socket: Socket, subnet: string, place: string): void {
+  #admit(socket: Socket, subnet: string, place: string): boolean {
     const address = parseAddress(socket.remoteAddress ?? '') ?? Number.NaN
     const { first, last } = rangeOf(subnet)
     const isOfJob = first <= address && address <= last && socket.remoteAddress !== place
-    if (!isOfJob || this.#isClosed) {
+    // Whoever is not of the job does not use up what the job may open.
+    if (!isOfJob || this.#isClosed || !this.#hasRoom()) {
       socket.destroy()
-      return
+      return false
     }
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
+    return true
   }
 
-  async #onConnect(request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
+  #hasRoom(): boolean {
+    if (this.#rate.take()) return true
+    const reason = `more than ${this.#limits.newConnections} came in one second`
+    this.#journal.malformed('a connection', reason)
+    return false
+  }
+
+  /** Answers are not owed for more than one request of a connection. */
+  #begin(request: IncomingMessage, sliced: SlicedSocket): boolean {
+    if (sliced.begin(request)) return true
+    this.#journal.malformed('a request', 'it came before the one ahead of it was answered')
+    return false
+  }
+
+  async #onConnect(request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
     client.on('error', () => client.destroy())
     const judged = await this.#judge(request, client, readTunnel(request))
     if (judged.kind === 'refused') {

@@ -9,7 +9,7 @@ export interface IdleLimits {
 
 /** Ends all of these once nothing has come from any of them for so long. Gives what stops it. */
 export function endIdle(streams: readonly Duplex[], limits: IdleLimits): () => void {
-  let isHalf = false
+  let isHalf = streams.some((stream) => stream.readableEnded)
   let timer: NodeJS.Timeout | undefined
   const end = (): void => {
     for (const stream of streams) stream.destroy()

@@ -55,7 +55,8 @@ export class Journal {
   /** A request that names nothing that could be asked for. */
   malformed(text: string, reason: string): void {
     this.#refused += 1
-    const shown = this.#voice.mask(text.slice(0, SHOWN_MAX))
+    // Cut first, the half of a secret that is left would be no secret's value any more.
+    const shown = this.#voice.mask(text).slice(0, SHOWN_MAX)
     const line = `refused ${JSON.stringify(shown)}: ${reason}`
     this.#tell(line, line)
   }

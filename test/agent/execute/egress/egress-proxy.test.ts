@@ -195,16 +195,32 @@ describe('whoever is slow, many or somebody else', () => {
     expect(statusOf(said)).toBe(403)
   })
 
-  test('requests on one connection do not open more than a job may have', async () => {
-    const rig = await open({ limits: { connections: 2 } })
-    rig.answer = () => undefined
+  test('requests that come before an answer wait for it, and open nothing meanwhile', async () => {
+    const rig = await open()
+    const answers: (() => void)[] = []
+    rig.answer = (_request, response) => void answers.push(() => response.end('hello'))
     const socket = await rig.connect()
-    const one = 'GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n'
-    socket.write(one.repeat(5))
-    await eventually('the others are refused', () =>
-      rig.lines.some((line) => line.includes('has 2 connections already'))
-    )
-    expect(rig.dialled).toHaveLength(2)
+    socket.write('GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n'.repeat(3))
+    for (let count = 1; count <= 3; count += 1) {
+      await eventually('the next one is asked', () => answers.length === count)
+      expect(rig.dialled).toHaveLength(count)
+      answers.at(-1)?.()
+    }
+  })
+
+  test('more new connections in a second than a job may open are closed', async () => {
+    let now = 0
+    const rig = await open({ limits: { newConnections: 2 }, nowMs: () => now })
+    const ask = async (from?: string) =>
+      await rig.send('CONNECT b.example:443 HTTP/1.1\r\n\r\n', from)
+    // Whoever is not of the job does not count.
+    await ask('127.77.0.1')
+    const answers = [await ask(), await ask(), await ask()]
+    now = 1_000
+    answers.push(await ask())
+
+    expect(answers.map((answer) => statusOf(answer) || answer)).toEqual([403, 403, '', 403])
+    expect(rig.lines.at(-1)).toBe('network: refused "a connection": more than 2 came in one second')
   })
 
   test('no bytes make it fail', async () => {

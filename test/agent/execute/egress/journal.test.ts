@@ -72,6 +72,14 @@ test('the value of a secret that is spelled in a name is not told, nor listed', 
   expect(lines.at(-1)).toBe('network: 1 connections are left out of the list')
 })
 
+test('a secret at the place where a text is cut is not told in part', () => {
+  for (let before = 100; before <= 120; before += 1) {
+    lines = []
+    journal().malformed(`${'x'.repeat(before)}hunter2`, 'no')
+    expect(lines.join()).not.toMatch(/xh/)
+  }
+})
+
 test('the list of an audit is what a pipeline takes, in order', () => {
   const told = journal(true)
   told.allowed(target('b.example'), '1.2.3.4')
