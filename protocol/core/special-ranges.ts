@@ -37,6 +37,16 @@ export function hasSpecial(range: AddressRange): boolean {
   return SPECIAL.some((special) => overlaps(special, range))
 }
 
+/** True where some address of the range is public; SPECIAL_RANGES are in their order. */
+export function hasPublic(range: AddressRange): boolean {
+  let next = range.first
+  for (const { first, last } of SPECIAL) {
+    if (first > next) break
+    next = Math.max(next, last + 1)
+  }
+  return next <= range.last
+}
+
 /** True where all of the range is never reachable. */
 export function isNeverReachable(range: AddressRange): boolean {
   return NEVER.some((never) => holdsRange(never, range))
