@@ -87,9 +87,11 @@ describe('the chains', () => {
     expect(rules).toContain('-m conntrack --ctstate DNAT -j DROP')
   })
 
-  test("drop a cloud's metadata before a list or an open policy can let it through", () => {
-    expect(chain('ALLOW')[0]).toBe('-d 169.254.0.0/16 -j DROP')
-    expect(chain('OPEN')).toEqual(['-d 169.254.0.0/16 -j DROP'])
+  test("drop every cloud's metadata before a list or an open policy can let it through", () => {
+    const metadata = ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32']
+    const drops = metadata.map((range) => `-d ${range} -j DROP`)
+    expect(chain('ALLOW').slice(0, 3)).toEqual(drops)
+    expect(chain('OPEN')).toEqual(drops)
   })
 
   test('let mail of a list out to addresses that are not public alone', () => {

@@ -46,9 +46,12 @@ test('whatever no rule lets through is dropped, and IPv6 before any policy', () 
   expect(rules.indexOf('ct status dnat counter drop')).toBeLessThan(policies)
 })
 
-test("a cloud's metadata is dropped before a list or an open policy can let it through", () => {
-  expect(chain('allow')[0]).toBe('ip daddr 169.254.0.0/16 counter drop')
-  expect(chain('open')[0]).toBe('ip daddr 169.254.0.0/16 counter drop')
+test("every cloud's metadata is dropped before a list or an open policy can let it through", () => {
+  expect(chain('allow')[0]).toBe('ip daddr @metadata4 counter drop')
+  expect(chain('open')[0]).toBe('ip daddr @metadata4 counter drop')
+  expect(/set metadata4 \{[^}]*elements = (\{[^}]*\})/.exec(text)?.[1]).toBe(
+    '{ 169.254.0.0/16, 168.63.129.16/32, 100.100.100.200/32 }'
+  )
 })
 
 test('mail to public addresses is dropped, whoever wrote the list that names them', () => {
