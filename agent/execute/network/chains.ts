@@ -1,5 +1,5 @@
 import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
-import { BRIDGE_PREFIX } from './bridge.ts'
+import { BRIDGE_PREFIX, CLOSED_PREFIX } from './bridge.ts'
 import type { FilterView } from './filter-view.ts'
 import type { Opening } from './openings.ts'
 
@@ -19,9 +19,10 @@ const TO = 'RUNNER-MESH-TO'
 const PLACES = ['INPUT', 'FORWARD', 'DOCKER-USER'] as const
 
 const MINE = `${BRIDGE_PREFIX}+`
+const CLOSED = `${CLOSED_PREFIX}+`
 /** In their order at the top of a chain of the host's. */
 export const HOOKS = {
-  input: [`-i ${MINE} -j ${IN}`],
+  input: [`-i ${MINE} -j ${IN}`, `-i ${CLOSED} -j ${IN}`],
   forward: [`-i ${MINE} -j ${FROM}`, `-o ${MINE} -j ${TO}`]
 } as const
 
@@ -39,7 +40,7 @@ const NO_METADATA = METADATA_RANGES.map((range) => `-d ${range} -j DROP`)
  */
 const CHAINS: Readonly<Record<Family, Chains>> = {
   IPv4: [
-    [IN, [ANSWERS, `-g ${HOST}`]],
+    [IN, [`-i ${CLOSED} -j DROP`, ANSWERS, `-g ${HOST}`]],
     [HOST, ['-j DROP']],
     [
       FROM,

@@ -20,6 +20,7 @@ const PRIORITY = 'filter - 10'
 const CHAINS = `
   chain input {
     type filter hook input priority ${PRIORITY}; policy accept;
+    iifname "rms*" counter drop
     iifname != "rmj*" accept
     ct state established,related accept
     iifname . ip daddr . meta l4proto . th dport @hostok accept

@@ -69,6 +69,11 @@ function chain(name: string): readonly string[] {
 describe('the chains', () => {
   test('drop whatever no rule lets through', () => {
     expect(chain('IN').at(-1)).toBe('-g RUNNER-MESH-HOST')
+    expect(chain('IN')[0]).toBe('-i rms+ -j DROP')
+    expect(parseFilter(laid(host())).rulesOf('INPUT')).toEqual([
+      '-i rmj+ -j RUNNER-MESH-IN',
+      '-i rms+ -j RUNNER-MESH-IN'
+    ])
     for (const name of ['HOST', 'FROM', 'MAIL', 'LIST', 'TO']) {
       expect(chain(name).at(-1), name).toBe('-j DROP')
     }
@@ -174,7 +179,7 @@ describe('what is listed', () => {
 
     const again = laid(moved)
     expect(view(again)?.fingerprint).toBe(view(saved)?.fingerprint)
-    expect(again.match(/^-A INPUT .*RUNNER-MESH/gm)).toHaveLength(1)
+    expect(again.match(/^-A INPUT .*RUNNER-MESH/gm)).toHaveLength(2)
   })
 
   test("stays what it was when the engine puts its own jump back before ours' in FORWARD", () => {
