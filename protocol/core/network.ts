@@ -1,6 +1,6 @@
 import { type AllowEntry, canonicalEntry, parseAllowEntry } from './allow-entry.ts'
 import type { NameEntry } from './name-entry.ts'
-import { hasSpecial } from './special-ranges.ts'
+import { hasPublic, hasSpecial } from './special-ranges.ts'
 
 /**
  * What a job may reach beside itself: nothing, public addresses, what is listed and nothing else,
@@ -38,11 +38,16 @@ export function abilitiesFor(policy: NetworkPolicy): readonly NetworkAbility[] {
   if (policy === 'audit') return ['internet', 'names']
   if (typeof policy === 'string') return [policy]
   const addresses = allowEntries(policy)
+  const hasNames = needsProxy(policy)
   // A stranger's list must not open the owner's own network.
   const isPrivate = addresses.some(({ range }) => hasSpecial(range))
-  const names: readonly NetworkAbility[] = needsProxy(policy) ? ['names'] : []
-  if (isPrivate) return ['private', ...names]
-  return ['internet', ...names]
+  // One entry of theirs in it must not open the internet where the owner offers theirs alone.
+  const isPublic = hasNames || !isPrivate || addresses.some(({ range }) => hasPublic(range))
+  return [
+    ...(isPublic ? (['internet'] as const) : []),
+    ...(isPrivate ? (['private'] as const) : []),
+    ...(hasNames ? (['names'] as const) : [])
+  ]
 }
 
 /** True where the job goes by names of hosts, which no rule of a kernel knows. */

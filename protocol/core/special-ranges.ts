@@ -2,8 +2,8 @@ import { type AddressRange, holdsRange, overlaps, rangeOf } from './address-rang
 
 /**
  * What is not the public internet (RFC 6890 and IANA's registry): the host owner's own networks,
- * other jobs, loopback, a cloud's metadata. `192.88.99.0/24` led into IPv6; at `168.63.129.16`,
- * which is in no registry, Azure's virtual machines get their certificates.
+ * other jobs, loopback, a cloud's metadata. `192.88.99.0/24` led into IPv6; `168.63.129.16`
+ * is in no registry.
  */
 export const SPECIAL_RANGES = [
   '0.0.0.0/8',
@@ -24,17 +24,33 @@ export const SPECIAL_RANGES = [
   '240.0.0.0/4'
 ] as const
 
-/** Where clouds keep their machines' credentials: no policy opens it. */
-export const LINK_LOCAL = '169.254.0.0/16'
+/**
+ * Where clouds keep their machines' credentials, link-local, Azure's and Alibaba's: no policy opens
+ * them, though a block of a list may hold them.
+ */
+export const METADATA_RANGES = ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32'] as const
 
 /** No job reaches these, whatever its policy and whoever owns the host. */
-const NEVER = ['0.0.0.0/8', '127.0.0.0/8', LINK_LOCAL, '224.0.0.0/4', '240.0.0.0/4'].map(rangeOf)
+const NEVER = [
+  ...['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4'],
+  ...METADATA_RANGES
+].map(rangeOf)
 
 const SPECIAL = SPECIAL_RANGES.map(rangeOf)
 
 /** True where some address of the range is not public. */
 export function hasSpecial(range: AddressRange): boolean {
   return SPECIAL.some((special) => overlaps(special, range))
+}
+
+/** True where some address of the range is public; SPECIAL_RANGES are in their order. */
+export function hasPublic(range: AddressRange): boolean {
+  let next = range.first
+  for (const { first, last } of SPECIAL) {
+    if (first > next) break
+    next = Math.max(next, last + 1)
+  }
+  return next <= range.last
 }
 
 /** True where all of the range is never reachable. */

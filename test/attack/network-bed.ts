@@ -27,7 +27,8 @@ export const WORLD = {
   otherLan: '192.168.77.7',
   thirdLan: '172.31.0.9',
   metadata: '169.254.169.254',
-  otherMetadata: '100.100.100.200'
+  otherMetadata: '100.100.100.200',
+  thirdMetadata: '168.63.129.16'
 } as const
 
 /** Both ends of the wire into it. */

@@ -4,10 +4,10 @@ import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 export const BRIDGE_PREFIX = 'rmj'
 
 /**
- * Of bridges that lead nowhere, so that no rules are for them: those of this host's agents would
- * drop what goes from one container on such a bridge to the next.
+ * Of bridges that lead nowhere, so that no rules of forwarding are for them: those of this host's
+ * agents would drop what goes from one container on such a bridge to the next.
  */
-const CLOSED_PREFIX = 'rms'
+export const CLOSED_PREFIX = 'rms'
 
 /** `none` is the network of a job with services: they reach one another, and nothing else. */
 export type NetworkedPolicy = NetworkPolicy

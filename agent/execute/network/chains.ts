@@ -1,5 +1,5 @@
-import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
-import { BRIDGE_PREFIX } from './bridge.ts'
+import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+import { BRIDGE_PREFIX, CLOSED_PREFIX } from './bridge.ts'
 import type { FilterView } from './filter-view.ts'
 import type { Opening } from './openings.ts'
 
@@ -19,9 +19,10 @@ const TO = 'RUNNER-MESH-TO'
 const PLACES = ['INPUT', 'FORWARD', 'DOCKER-USER'] as const
 
 const MINE = `${BRIDGE_PREFIX}+`
+const CLOSED = `${CLOSED_PREFIX}+`
 /** In their order at the top of a chain of the host's. */
 export const HOOKS = {
-  input: [`-i ${MINE} -j ${IN}`],
+  input: [`-i ${MINE} -j ${IN}`, `-i ${CLOSED} -j ${IN}`],
   forward: [`-i ${MINE} -j ${FROM}`, `-o ${MINE} -j ${TO}`]
 } as const
 
@@ -31,6 +32,7 @@ type Chains = readonly (readonly [name: string, rules: readonly string[]])[]
 const ANSWERS = '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN'
 const BRIDGED = '-m physdev --physdev-is-bridged -j RETURN'
 const MAIL_PORT = '-p tcp -m tcp --dport 25'
+const NO_METADATA = METADATA_RANGES.map((range) => `-d ${range} -j DROP`)
 
 /**
  * RETURN leaves the packet to the host's own rules, as `accept` of a table of nft's does. Policies
@@ -38,7 +40,7 @@ const MAIL_PORT = '-p tcp -m tcp --dport 25'
  */
 const CHAINS: Readonly<Record<Family, Chains>> = {
   IPv4: [
-    [IN, [ANSWERS, `-g ${HOST}`]],
+    [IN, [`-i ${CLOSED} -j DROP`, ANSWERS, `-g ${HOST}`]],
     [HOST, ['-j DROP']],
     [
       FROM,
@@ -59,10 +61,10 @@ const CHAINS: Readonly<Record<Family, Chains>> = {
       INTERNET,
       [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), `${MAIL_PORT} -j DROP`]
     ],
-    [ALLOW, [`-d ${LINK_LOCAL} -j DROP`, `${MAIL_PORT} -g ${MAIL}`, `-g ${LIST}`]],
+    [ALLOW, [...NO_METADATA, `${MAIL_PORT} -g ${MAIL}`, `-g ${LIST}`]],
     // Whoever writes the job writes the list: mail goes to addresses that are not public alone.
     [MAIL, [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), '-j DROP']],
-    [OPEN, [`-d ${LINK_LOCAL} -j DROP`]],
+    [OPEN, NO_METADATA],
     [LIST, ['-j DROP']],
     [TO, [BRIDGED, ANSWERS, '-j DROP']]
   ],

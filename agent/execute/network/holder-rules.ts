@@ -1,4 +1,4 @@
-import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
 import type { NetworkedPolicy } from './bridge.ts'
 import type { Opening } from './openings.ts'
 import { elementText, SETS, TABLE } from './ruleset.ts'
@@ -28,8 +28,8 @@ export function holderText(rules: HolderRules): string {
     `table ${TABLE}`,
     `delete table ${TABLE}`,
     `table ${TABLE} {`,
-    `  set special4 { type ipv4_addr; flags interval; elements = { ${SPECIAL_RANGES.join(', ')} }`,
-    '  }',
+    ...constantSet('special4', SPECIAL_RANGES),
+    ...constantSet('metadata4', METADATA_RANGES),
     `  set host4 { type ipv4_addr; elements = { ${[...new Set(host)].join(', ')} }`,
     '  }',
     ...SETS.flatMap((name) => [`  set ${name} { ${ELEMENTS}`, '  }']),
@@ -37,6 +37,13 @@ export function holderText(rules: HolderRules): string {
     '}',
     ...elementText('add', inside)
   ].join('\n')
+}
+
+function constantSet(name: string, ranges: readonly string[]): readonly string[] {
+  return [
+    `  set ${name} { type ipv4_addr; flags interval; elements = { ${ranges.join(', ')} }`,
+    '  }'
+  ]
 }
 
 /** Rules that the table has once it is in place. */
@@ -52,7 +59,7 @@ function chains({ policy }: HolderRules): readonly string[] {
     '    ct state established,related accept',
     `    ${TO_PROXY}`,
     '    ip daddr @host4 counter drop',
-    `    ip daddr ${LINK_LOCAL} counter drop`,
+    '    ip daddr @metadata4 counter drop',
     ...(policy === 'internet' ? INTERNET : LIST).map((rule) => `    ${rule}`),
     '    counter drop',
     '  }',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { AddressRange } from '../../../protocol/core/address-range.ts'
 
 /** What this process's own network namespace has. */
@@ -9,14 +10,33 @@ export interface HostNetwork {
   routes(): Promise<readonly AddressRange[]>
   /** Every IPv4 address that is this host's now. */
   addresses(): ReadonlySet<string>
+  /**
+   * Has the kernel drop what comes over a device without addresses to the host itself; false where
+   * it does not, and cannot be told to by this process.
+   */
+  shut(device: string): Promise<boolean>
 }
 
 export function systemHostNetwork(): HostNetwork {
   return {
     interfaces: async () => parseInterfaces(await readFile('/proc/self/net/dev', 'utf8')),
     routes: async () => parseRoutes(await readFile('/proc/self/net/route', 'utf8')),
-    addresses: () => parseAddresses(readFileSync('/proc/self/net/fib_trie', 'utf8'))
+    addresses: () => parseAddresses(readFileSync('/proc/self/net/fib_trie', 'utf8')),
+    shut: (device) => shutDevice('/proc/sys/net/ipv4/conf', device)
   }
+}
+
+/**
+ * By the check of a packet's way back, which is off in a kernel that was told nothing: the larger
+ * of two numbers goes (`ip-sysctl` of the kernel's documents), and on a device without addresses
+ * 1 and 2 are the same. `confs` is the folder of all devices.
+ */
+export async function shutDevice(confs: string, device: string): Promise<boolean> {
+  const fileOf = (name: string): string => join(confs, name, 'rp_filter')
+  await writeFile(fileOf(device), '1', { flag: 'r+' }).catch(() => undefined)
+  const read = ['all', device].map(async (name) => Number(await readFile(fileOf(name), 'utf8')))
+  const numbers = await Promise.all(read).catch(() => [0])
+  return Math.max(...numbers) >= 1
 }
 
 export function parseInterfaces(text: string): ReadonlySet<string> {

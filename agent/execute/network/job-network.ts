@@ -29,7 +29,7 @@ export type NetworkEngine = Pick<Engine, 'createNetwork' | 'networks' | 'removeN
 export interface JobNetworkParts {
   readonly engine: NetworkEngine
   readonly gate: Pick<Gate, 'open' | 'adopt' | 'prove' | 'leave' | 'close'>
-  readonly host: Pick<HostNetwork, 'interfaces' | 'routes' | 'addresses'>
+  readonly host: Pick<HostNetwork, 'interfaces' | 'routes' | 'addresses' | 'shut'>
 }
 
 export interface JobNetworkOptions {
@@ -90,6 +90,7 @@ export class JobNetwork {
 
   /** In place of `open`, where a process before this one has opened it. */
   async adopt(body: ContainerBody): Promise<ContainerBody> {
+    await this.#shut()
     this.#place = await this.#listen(true)
     return await this.#parts.gate.adopt(this.#guarded(), body)
   }
@@ -180,9 +181,20 @@ export class JobNetwork {
       const cause = `the engine gave this host an address on ${this.bridge}`
       throw new MeshError('NETWORK_UNENFORCED', { cause })
     }
-    if ((await host.interfaces()).has(this.bridge)) return
-    // Rules in one network namespace say nothing about bridges in another.
-    const cause = `the engine made ${this.bridge} in another network namespace than this agent's`
+    if (!(await host.interfaces()).has(this.bridge)) {
+      // Rules in one network namespace say nothing about bridges in another.
+      const cause = `the engine made ${this.bridge} in another network namespace than this agent's`
+      throw new MeshError('NETWORK_UNENFORCED', { cause })
+    }
+    await this.#shut()
+  }
+
+  /** A closed bridge has no address of the host, but datagrams find one without a route. */
+  async #shut(): Promise<void> {
+    if (this.#options.policy !== 'none') return
+    if (await this.#parts.host.shut(this.bridge)) return
+    const name = 'net.ipv4.conf.all.rp_filter'
+    const cause = `the host takes datagrams from ${this.bridge}: have its owner set ${name} to 1`
     throw new MeshError('NETWORK_UNENFORCED', { cause })
   }
 

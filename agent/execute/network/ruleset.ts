@@ -1,4 +1,4 @@
-import { LINK_LOCAL, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
+import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
 import type { Opening } from './openings.ts'
 
 /** Ours alone; nothing else on the host is read or changed. */
@@ -20,6 +20,7 @@ const PRIORITY = 'filter - 10'
 const CHAINS = `
   chain input {
     type filter hook input priority ${PRIORITY}; policy accept;
+    iifname "rms*" counter drop
     iifname != "rmj*" accept
     ct state established,related accept
     iifname . ip daddr . meta l4proto . th dport @hostok accept
@@ -47,13 +48,13 @@ const CHAINS = `
     tcp dport 25 counter drop
   }
   chain allow {
-    ip daddr ${LINK_LOCAL} counter drop
+    ip daddr @metadata4 counter drop
     ip daddr != @special4 tcp dport 25 counter drop
     iifname . ip daddr . meta l4proto . th dport @allow4 return
     counter drop
   }
   chain open {
-    ip daddr ${LINK_LOCAL} counter drop
+    ip daddr @metadata4 counter drop
   }
   chain to_job {
     ct state established,related return
@@ -74,6 +75,10 @@ export function rulesetText(openings: readonly Opening[]): string {
     '  set special4 {',
     '    type ipv4_addr; flags interval;',
     `    elements = { ${SPECIAL_RANGES.join(', ')} }`,
+    '  }',
+    '  set metadata4 {',
+    '    type ipv4_addr; flags interval;',
+    `    elements = { ${METADATA_RANGES.join(', ')} }`,
     '  }',
     '  set allow4 {',
     '    type ifname . ipv4_addr . inet_proto . inet_service; flags interval;',

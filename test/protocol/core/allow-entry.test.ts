@@ -66,6 +66,8 @@ test.each([
   ['10.1.2.3:65536', 'no such ports'],
   ['10.1.2.3:90-80', 'no such ports'],
   ['169.254.169.254:80', 'never reachable'],
+  ['168.63.129.16:80', 'never reachable'],
+  ['100.100.100.200:80', 'never reachable'],
   ['127.0.0.1:80', 'never reachable'],
   ['224.0.0.0/4:80', 'never reachable'],
   ['localhost:80', 'names no host'],

@@ -9,10 +9,12 @@ test.each([
   ['10.9.9.9', true, false],
   ['172.31.0.9', true, false],
   ['192.168.77.7', true, false],
-  // Another cloud's metadata: in the owner's own ranges, and for the owner to open.
-  ['100.100.100.200', true, false],
+  // Alibaba's metadata, in a range that is otherwise for the owner to open.
+  ['100.100.100.200', true, true],
+  ['100.100.100.201', true, false],
+  ['100.100.100.200/31', true, false],
   // Azure's, in nobody's registry.
-  ['168.63.129.16', true, false],
+  ['168.63.129.16', true, true],
   ['168.63.129.17', false, false],
   ['0.0.0.0/0', true, false],
   ['169.254.169.254', true, true],

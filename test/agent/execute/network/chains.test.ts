@@ -69,6 +69,11 @@ function chain(name: string): readonly string[] {
 describe('the chains', () => {
   test('drop whatever no rule lets through', () => {
     expect(chain('IN').at(-1)).toBe('-g RUNNER-MESH-HOST')
+    expect(chain('IN')[0]).toBe('-i rms+ -j DROP')
+    expect(parseFilter(laid(host())).rulesOf('INPUT')).toEqual([
+      '-i rmj+ -j RUNNER-MESH-IN',
+      '-i rms+ -j RUNNER-MESH-IN'
+    ])
     for (const name of ['HOST', 'FROM', 'MAIL', 'LIST', 'TO']) {
       expect(chain(name).at(-1), name).toBe('-j DROP')
     }
@@ -87,9 +92,11 @@ describe('the chains', () => {
     expect(rules).toContain('-m conntrack --ctstate DNAT -j DROP')
   })
 
-  test("drop a cloud's metadata before a list or an open policy can let it through", () => {
-    expect(chain('ALLOW')[0]).toBe('-d 169.254.0.0/16 -j DROP')
-    expect(chain('OPEN')).toEqual(['-d 169.254.0.0/16 -j DROP'])
+  test("drop every cloud's metadata before a list or an open policy can let it through", () => {
+    const metadata = ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32']
+    const drops = metadata.map((range) => `-d ${range} -j DROP`)
+    expect(chain('ALLOW').slice(0, 3)).toEqual(drops)
+    expect(chain('OPEN')).toEqual(drops)
   })
 
   test('let mail of a list out to addresses that are not public alone', () => {
@@ -172,7 +179,7 @@ describe('what is listed', () => {
 
     const again = laid(moved)
     expect(view(again)?.fingerprint).toBe(view(saved)?.fingerprint)
-    expect(again.match(/^-A INPUT .*RUNNER-MESH/gm)).toHaveLength(1)
+    expect(again.match(/^-A INPUT .*RUNNER-MESH/gm)).toHaveLength(2)
   })
 
   test("stays what it was when the engine puts its own jump back before ours' in FORWARD", () => {

@@ -11,7 +11,7 @@ const BODY = {} as ContainerBody
 const INHIBIT = 'com.docker.network.bridge.inhibit_ipv4'
 
 /** A network that leads nowhere, of an engine that changes what it is asked for by `change`. */
-function closed(change: Partial<NetworkView> = {}, hasAddress = false) {
+function closed(change: Partial<NetworkView> = {}, hasAddress = false, isShut = true) {
   const made: NetworkView[] = []
   const engine = {
     createNetwork: async ({ Name, Driver, Internal, ...body }: NetworkBody) => {
@@ -30,7 +30,8 @@ function closed(change: Partial<NetworkView> = {}, hasAddress = false) {
   const host = {
     interfaces: async () => new Set(['rmsn0a1b2c3d']),
     addresses: () => new Set(['127.0.0.1', ...(hasAddress ? [taken()] : [])]),
-    routes: async () => []
+    routes: async () => [],
+    shut: async () => isShut
   }
   const nothing = (): Promise<void> => Promise.resolve()
   const rest = { adopt: async () => BODY, prove: nothing, leave: nothing, close: nothing }
@@ -57,6 +58,15 @@ test('an engine that gives its bridge an address all the same is not believed', 
     code: 'NETWORK_UNENFORCED',
     message: expect.stringContaining('this host an address on rmsn0a1b2c3d')
   })
+})
+
+test('a host that takes datagrams from it all the same is not one for it', async () => {
+  const refusal = {
+    code: 'NETWORK_UNENFORCED',
+    message: expect.stringContaining('net.ipv4.conf.all.rp_filter')
+  }
+  await expect(closed({}, false, false).network.open(BODY)).rejects.toMatchObject(refusal)
+  await expect(closed({}, false, false).network.adopt(BODY)).rejects.toMatchObject(refusal)
 })
 
 test.each([

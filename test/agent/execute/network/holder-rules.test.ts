@@ -43,6 +43,19 @@ describe('the rules inside a namespace of one job', () => {
     }
   )
 
+  test.each(['internet', { allow: [] }] as const)(
+    "drop every cloud's metadata before a list can let it through (%j)",
+    (policy) => {
+      const rules = output(policy)
+      const drop = rules.indexOf('ip daddr @metadata4 counter drop')
+      expect(drop).toBeGreaterThanOrEqual(0)
+      expect(drop).toBeLessThan(rules.findIndex((rule) => rule.includes('@allow4')))
+      expect(holderText(rulesOf(policy))).toContain(
+        'elements = { 169.254.0.0/16, 168.63.129.16/32, 100.100.100.200/32 }'
+      )
+    }
+  )
+
   test('drop mail to public addresses, whoever wrote the list that names them', () => {
     const internet = output('internet')
     const mail = internet.indexOf('tcp dport 25 counter drop')

@@ -1,8 +1,12 @@
-import { expect, test } from 'vitest'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import {
   parseAddresses,
   parseInterfaces,
   parseRoutes,
+  shutDevice,
   systemHostNetwork
 } from '../../../../agent/execute/network/host-network.ts'
 import { rangeOf } from '../../../../protocol/core/address-range.ts'
@@ -48,4 +52,41 @@ test("addresses are the host's own, each once, and no networks", () => {
     ''
   ].join('\n')
   expect([...parseAddresses(text)]).toEqual(['10.0.0.7'])
+})
+
+/** A folder as the kernel has it, of all devices and one; absent where a number is undefined. */
+async function confs(all: string, device: string | undefined): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-confs-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  for (const [name, number] of Object.entries({ all, rmsn0: device })) {
+    if (number === undefined) continue
+    await mkdir(join(dir, name))
+    await writeFile(join(dir, name, 'rp_filter'), `${number}\n`)
+  }
+  return dir
+}
+
+test('a device is shut by its own number, and those of others stay', async () => {
+  const dir = await confs('0', '0')
+  expect(await shutDevice(dir, 'rmsn0')).toBe(true)
+  expect(await readFile(join(dir, 'rmsn0', 'rp_filter'), 'utf8')).toMatch(/^1/)
+  expect(await readFile(join(dir, 'all', 'rp_filter'), 'utf8')).toBe('0\n')
+})
+
+test('a device that is not in this namespace is not shut, whatever the others are', async () => {
+  const dir = await confs('1', undefined)
+  expect(await shutDevice(dir, 'rmsn0')).toBe(false)
+  await expect(readFile(join(dir, 'rmsn0', 'rp_filter'))).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test.each([
+  ['0', false],
+  ['1', true],
+  ['2', true]
+])('one that may not be changed is as all are: %s, %s', async (all, isShut) => {
+  const dir = await confs(all, undefined)
+  // Takes what is written and says 0, whoever writes it.
+  await mkdir(join(dir, 'rmsn0'))
+  await symlink('/dev/null', join(dir, 'rmsn0', 'rp_filter'))
+  expect(await shutDevice(dir, 'rmsn0')).toBe(isShut)
 })

@@ -78,7 +78,9 @@ beforeEach(() => {
   const host = {
     interfaces: async () => interfaces,
     routes: async () => [rangeOf('10.213.0.0/17')],
-    addresses: () => new Set<string>()
+    addresses: () => new Set<string>(),
+    // Asked of closed networks alone.
+    shut: async () => false
   }
   const labels = { 'runner-mesh.peer': 'p', 'runner-mesh.claim': CLAIM }
   const parts = { engine, gate, host }

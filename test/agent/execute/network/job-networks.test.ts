@@ -51,7 +51,8 @@ function networksIn(subnets: string): JobNetworks {
     interfaces: async () =>
       new Set(bodies.map(({ Options }) => Options['com.docker.network.bridge.name'] ?? '')),
     routes: async () => [],
-    addresses: () => new Set<string>()
+    addresses: () => new Set<string>(),
+    shut: async () => true
   }
   const engine = {
     createNetwork: async (body: NetworkBody) => {

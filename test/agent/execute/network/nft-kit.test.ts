@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { layNftKit } from '../../../../agent/execute/network/nft-kit.ts'
@@ -30,9 +30,44 @@ test('a copy of nft runs with nothing but what is in its folder', async () => {
   expect(places.filter((place) => !place.startsWith(kit.dir))).toEqual([])
 })
 
-test('it is laid anew each time, and nothing else is left', async () => {
+test('laid again, it leaves the files that holders have mounted', async () => {
   const first = await layNftKit(dir)
-  const second = await layNftKit(dir)
-  expect(second).toEqual(first)
+  const before = await inodes(first.dir)
+  expect(await layNftKit(dir)).toEqual(first)
+  expect(await inodes(first.dir)).toEqual(before)
+  expect(before.size).toBeGreaterThan(2)
   expect(await readdir(dir)).toHaveLength(1)
 })
+
+test('laid by several at once, it is one, and stays', async () => {
+  const parent = join(dir, 'race')
+  const seen = async () => {
+    const kit = await layNftKit(parent)
+    return { kit, files: await inodes(kit.dir) }
+  }
+  const [first, ...others] = await Promise.all([seen(), seen(), seen(), seen()])
+  for (const other of others) expect(other).toEqual(first)
+  expect(await readdir(parent)).toEqual([basename(first?.kit.dir ?? '')])
+})
+
+test('one with less in it than it had is laid again, and whoever has it mounted keeps it', async () => {
+  const parent = join(dir, 'crash')
+  const kit = await layNftKit(parent)
+  await chmod(join(kit.dir, 'nft'), 0o755)
+  await truncate(join(kit.dir, 'nft'), 100)
+  const mounted = await open(kit.dir)
+  try {
+    expect(await layNftKit(parent)).toEqual(kit)
+    expect((await stat(join(kit.dir, 'nft'))).size).toBeGreaterThan(100)
+    expect((await stat(`/proc/self/fd/${mounted.fd}/nft`)).size).toBe(100)
+  } finally {
+    await mounted.close()
+  }
+})
+
+/** Of the folder and of each file in it. */
+async function inodes(folder: string): Promise<ReadonlyMap<string, number>> {
+  const names = ['.', ...(await readdir(folder))]
+  const found = names.map(async (name) => [name, (await stat(join(folder, name))).ino] as const)
+  return new Map(await Promise.all(found))
+}

@@ -27,7 +27,10 @@ test('the table is replaced in one transaction, with what jobs may reach', () =>
 })
 
 test('nothing but bridges of jobs is ever dropped', () => {
-  expect(chain('input').indexOf('iifname != "rmj*" accept')).toBe(1)
+  expect(chain('input').slice(1, 3)).toEqual([
+    'iifname "rms*" counter drop',
+    'iifname != "rmj*" accept'
+  ])
   expect(chain('forward').slice(1)).toEqual([
     'iifname "rmj*" jump from_job',
     'oifname "rmj*" jump to_job'
@@ -46,9 +49,12 @@ test('whatever no rule lets through is dropped, and IPv6 before any policy', () 
   expect(rules.indexOf('ct status dnat counter drop')).toBeLessThan(policies)
 })
 
-test("a cloud's metadata is dropped before a list or an open policy can let it through", () => {
-  expect(chain('allow')[0]).toBe('ip daddr 169.254.0.0/16 counter drop')
-  expect(chain('open')[0]).toBe('ip daddr 169.254.0.0/16 counter drop')
+test("every cloud's metadata is dropped before a list or an open policy can let it through", () => {
+  expect(chain('allow')[0]).toBe('ip daddr @metadata4 counter drop')
+  expect(chain('open')[0]).toBe('ip daddr @metadata4 counter drop')
+  expect(/set metadata4 \{[^}]*elements = (\{[^}]*\})/.exec(text)?.[1]).toBe(
+    '{ 169.254.0.0/16, 168.63.129.16/32, 100.100.100.200/32 }'
+  )
 })
 
 test('mail to public addresses is dropped, whoever wrote the list that names them', () => {
@@ -67,7 +73,7 @@ test('its rules are counted as the kernel counts them', () => {
 })
 
 test('of the host a job reaches what is opened to its own bridge, and nothing else', () => {
-  expect(chain('input').slice(2)).toEqual([
+  expect(chain('input').slice(3)).toEqual([
     'ct state established,related accept',
     'iifname . ip daddr . meta l4proto . th dport @hostok accept',
     'counter drop'
