@@ -95,7 +95,7 @@ export class MaskStream {
   #known(open: number): number {
     const last = this.#spans.at(-1)
     // What may still begin a longer secret can lie before all that is kept: it is masked already.
-    return Math.max(0, last !== undefined && last.start <= open ? last.end : open)
+    return Math.max(0, open, last !== undefined && last.start <= open ? last.end : 0)
   }
 
   /** Ends only grow, starts may go back behind those of spans before. */

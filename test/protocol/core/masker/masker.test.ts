@@ -127,6 +127,19 @@ test('only what may still become a secret is kept back', () => {
   expect(stream.finish()).toHaveLength(0)
 })
 
+// A step that waited for somebody to read what it had said was waited for itself.
+test('what follows a secret in one chunk is shown at once, and not with the next one', () => {
+  fc.assert(
+    fc.property(values, fc.nat(), (secrets, which) => {
+      const stream = new Masker(secrets.map(bytesOf)).stream()
+      const secret = secrets[which % secrets.length] ?? ''
+      const shown = Buffer.from(stream.push(bytesOf(`a ${secret}\n\u0001 said\n\u0001`)))
+      expect(shown.toString('utf8')).toMatch(/ said\n\u0001$/)
+    }),
+    { numRuns: CASES }
+  )
+})
+
 test('a secret whose start repeats inside it is found after a false start', () => {
   expect(masked(new Masker([bytesOf('ababc')]), 'abababc', [0.6])).toBe('ab***')
 })
