@@ -18,5 +18,6 @@ needed_packages() {
 
 sh deploy/prepare.sh
 sh deploy/engines.sh
+sh deploy/engine-tests.sh
 install_packages "$(needed_packages)"
 exec npx vitest run --project attack "$@"
