@@ -12,8 +12,7 @@ const MIB = 1_048_576
 const IMAGE = 'runner-mesh-test/builder:1'
 
 /** All in one file, without a registry. */
-const BUILD =
-  'buildah bud --quiet --tag made . && buildah push --quiet made oci-archive:/work/made.tar'
+const BUILD = 'buildah bud --quiet --tag made . && buildah push --quiet made oci-archive:made.tar'
 
 const SPEC = {
   image: IMAGE,

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LoopVolumes } from '../../agent/execute/disk/loop-volumes.ts'
 import { Engine } from '../../agent/execute/engine.ts'
+import { WORKSPACE_INSIDE } from '../../agent/execute/sandbox-profile.ts'
 import { tryDisk } from '../../agent/probe/disk-trial.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
@@ -147,17 +148,20 @@ describe('a watchdog over a folder of the engine', { timeout: TEST_MS }, () => {
     await rig.close()
   })
 
-  test.each(['/work/big', '/big'])('ends a job that writes too much to %s', async (file) => {
-    const run = `dd if=/dev/zero of=${file} bs=1M count=${DISK_MIB + 32}; echo written; sleep 60`
-    const attempt = await rig.start({ steps: [{ run }], spec })
-    const { result: neighbour } = await rig.run({ steps: [{ run: 'echo here' }] })
+  test.each([`${WORKSPACE_INSIDE}/big`, '/big'])(
+    'ends a job that writes too much to %s',
+    async (file) => {
+      const run = `dd if=/dev/zero of=${file} bs=1M count=${DISK_MIB + 32}; echo written; sleep 60`
+      const attempt = await rig.start({ steps: [{ run }], spec })
+      const { result: neighbour } = await rig.run({ steps: [{ run: 'echo here' }] })
 
-    expect(await attempt.result).toMatchObject({
-      outcome: { state: 'failed', reason: 'disk_limit', exitCode: undefined }
-    })
-    expect(neighbour).toMatchObject({ outcome: { state: 'succeeded' } })
-    expect(await rig.left()).toEqual([])
-  })
+      expect(await attempt.result).toMatchObject({
+        outcome: { state: 'failed', reason: 'disk_limit', exitCode: undefined }
+      })
+      expect(neighbour).toMatchObject({ outcome: { state: 'succeeded' } })
+      expect(await rig.left()).toEqual([])
+    }
+  )
 })
 
 test('a job that takes most of a disk that is nearly full makes room, and is another host’s', {
