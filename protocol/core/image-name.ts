@@ -12,21 +12,37 @@ export interface ImageName {
 
 const HOST = '[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?'
 const PART = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
-const NAME = new RegExp(
-  `^((?:${HOST}/)?${PART}(?:/${PART})*)(?::\\w[\\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$`
+const REFERENCE = new RegExp(
+  `^((?:${HOST}/)?${PART}(?:/${PART})*)(?::(\\w[\\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$`
 )
 
 /** Folder of the default registry's own images. */
 const DEFAULT_FOLDER = 'library'
 
 /** Characters beyond which nothing is an image. */
-const NAME_CHARACTERS = 512
+const REFERENCE_CHARACTERS_MAX = 512
+
+/** An image as it is written. */
+export interface ImageParts {
+  /** Without tag or digest, as `registry.example:5000/team/tool`. */
+  readonly name: string
+  readonly tag: string | undefined
+  /** `sha256:...` */
+  readonly digest: string | undefined
+}
+
+/** Undefined for text that names no image: the one grammar for policies, logins and the engine. */
+export function imageParts(text: string): ImageParts | undefined {
+  if (text.length > REFERENCE_CHARACTERS_MAX) return undefined
+  const [, name, tag, digest] = REFERENCE.exec(text) ?? []
+  return name === undefined ? undefined : { name, tag, digest }
+}
 
 /** Undefined for text that names no image. */
 export function imageNameOf(text: string): ImageName | undefined {
-  if (text.length > NAME_CHARACTERS) return undefined
-  const [, name, digest] = NAME.exec(text) ?? []
-  if (name === undefined) return undefined
+  const parts = imageParts(text)
+  if (parts === undefined) return undefined
+  const { name, digest } = parts
   const isPinned = digest !== undefined
   const registry = registryOf(name)
   const [first = '', ...rest] = name.split('/')
