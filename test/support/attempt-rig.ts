@@ -11,7 +11,7 @@ import type {
 import type { SecretValue } from '../../agent/execute/attempt-secrets.ts'
 import { DeadlineFile } from '../../agent/execute/deadline-file.ts'
 import type { DiskControl } from '../../agent/execute/disk/disk-control.ts'
-import type { DiskSpace } from '../../agent/execute/disk/disk-watchdog.ts'
+import type { DiskRoom } from '../../agent/execute/disk/disk-watchdog.ts'
 import { Disks } from '../../agent/execute/disk/disks.ts'
 import { LoopVolumes } from '../../agent/execute/disk/loop-volumes.ts'
 import { Engine } from '../../agent/execute/engine.ts'
@@ -105,7 +105,7 @@ export interface RigOptions {
   /** What keeps its jobs to their disk; nobody looks where absent. */
   readonly disk?: DiskControl
   /** A disk of its own for the watchdog to look at, in place of the engine's. */
-  readonly space?: () => Promise<DiskSpace>
+  readonly space?: () => Promise<DiskRoom>
   readonly proxy?: { readonly socket: string; readonly callMsMax: number }
   /** Socket of another engine than this host's own, and what has been shown of its runtimes. */
   readonly other?: { readonly socket: string; readonly runtimes: readonly OfferedRuntime[] }

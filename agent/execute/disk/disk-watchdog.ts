@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import {
   DISK_COUNT_BYTES,
@@ -8,6 +7,7 @@ import {
   DISK_FLOOR_PARTS_MIN,
   DISK_LOOK_EVERY_MS
 } from '../../../protocol/core/volume-limits.ts'
+import { diskSpaceOf } from '../../../protocol/host/disk-space.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 
 /** Why a job is ended for the disk. */
@@ -26,7 +26,7 @@ export interface WatchedBox {
   end(breach: DiskBreach): void
 }
 
-export interface DiskSpace {
+export interface DiskRoom {
   readonly freeBytes: number
   readonly floorBytes: number
 }
@@ -35,7 +35,7 @@ export interface DiskWatchdogParts {
   readonly clock: Clock
   readonly log: Log
   /** Of the fullest of the disks that jobs write to. */
-  readonly space: () => Promise<DiskSpace>
+  readonly space: () => Promise<DiskRoom>
 }
 
 /**
@@ -147,14 +147,14 @@ export class DiskWatchdog {
 }
 
 /** Of the file system among these that has least above its floor. Rejects if one has no answer. */
-export async function diskSpace(paths: readonly string[]): Promise<DiskSpace> {
+export async function diskRoom(paths: readonly string[]): Promise<DiskRoom> {
   const spaces = await Promise.all(
     paths.map(async (path) => {
-      const { bavail, blocks, bsize } = await statfs(path)
-      const part = Math.floor((blocks * bsize) / DISK_FLOOR_PARTS_MIN)
-      return { freeBytes: bavail * bsize, floorBytes: Math.min(DISK_FLOOR_BYTES, part) }
+      const { totalBytes, freeBytes } = await diskSpaceOf(path)
+      const part = Math.floor(totalBytes / DISK_FLOOR_PARTS_MIN)
+      return { freeBytes, floorBytes: Math.min(DISK_FLOOR_BYTES, part) }
     })
   )
-  const room = ({ freeBytes, floorBytes }: DiskSpace): number => freeBytes - floorBytes
+  const room = ({ freeBytes, floorBytes }: DiskRoom): number => freeBytes - floorBytes
   return spaces.reduce((one, other) => (room(other) < room(one) ? other : one))
 }

@@ -5,7 +5,7 @@ import type { Resources } from '../../../protocol/core/run.ts'
 import { JOB_DISK_BYTES_MIN } from '../../../protocol/core/volume-limits.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 import type { DiskControl } from './disk-control.ts'
-import { type DiskSpace, DiskWatchdog, diskSpace } from './disk-watchdog.ts'
+import { type DiskRoom, DiskWatchdog, diskRoom } from './disk-watchdog.ts'
 import { JobDisk, type JobDiskOptions } from './job-disk.ts'
 import { LoopVolumes } from './loop-volumes.ts'
 
@@ -16,7 +16,7 @@ export interface DisksParts {
   readonly clock: Clock
   readonly log: Log
   /** In place of what `paths` are on. */
-  readonly space?: (() => Promise<DiskSpace>) | undefined
+  readonly space?: (() => Promise<DiskRoom>) | undefined
 }
 
 export interface DisksOptions {
@@ -38,7 +38,7 @@ export class Disks {
   constructor({ clock, log, space }: DisksParts, options: DisksOptions) {
     this.#options = options
     this.#volumes = new LoopVolumes(options.folder)
-    const ofPaths = (): Promise<DiskSpace> => diskSpace(options.paths)
+    const ofPaths = (): Promise<DiskRoom> => diskRoom(options.paths)
     this.#watchdog = new DiskWatchdog({ clock, log, space: space ?? ofPaths })
   }
 

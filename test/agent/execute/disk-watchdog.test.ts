@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest'
 import {
   type DiskBreach,
-  type DiskSpace,
+  type DiskRoom,
   DiskWatchdog,
-  diskSpace,
+  diskRoom,
   type WatchedBox
 } from '../../../agent/execute/disk/disk-watchdog.ts'
 import {
@@ -24,7 +24,7 @@ let watchdog: DiskWatchdog
 beforeEach(() => {
   clock = new FakeClock()
   freeBytes = 100 * GIB
-  const space = async (): Promise<DiskSpace> => ({ freeBytes, floorBytes: GIB })
+  const space = async (): Promise<DiskRoom> => ({ freeBytes, floorBytes: GIB })
   watchdog = new DiskWatchdog({ clock, log: silentLog(), space })
 })
 
@@ -149,10 +149,10 @@ test('a box that is let go is looked at no more, and without any nothing is', as
 })
 
 test('the disk that is nearest to its floor counts; a small one has a lower floor', async () => {
-  const space = await diskSpace(['/', '/proc'])
+  const space = await diskRoom(['/', '/proc'])
 
   // The file system of /proc has no room at all, and no floor.
   expect(space).toEqual({ freeBytes: 0, floorBytes: 0 })
-  expect((await diskSpace(['/'])).floorBytes).toBeLessThanOrEqual(DISK_FLOOR_BYTES)
-  await expect(diskSpace(['/', '/nowhere'])).rejects.toThrow('ENOENT')
+  expect((await diskRoom(['/'])).floorBytes).toBeLessThanOrEqual(DISK_FLOOR_BYTES)
+  await expect(diskRoom(['/', '/nowhere'])).rejects.toThrow('ENOENT')
 })
