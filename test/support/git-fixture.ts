@@ -41,8 +41,10 @@ export class GitFixture {
     await run('git', ['init', '--quiet', '--bare', '--initial-branch=main', bare])
     const port = await freePort()
     const options = ['--export-all', '--reuseaddr', '--listen=127.0.0.1', `--port=${port}`]
-    const daemon = spawn('git', ['daemon', ...options, `--base-path=${root}`, root], {
-      stdio: 'ignore',
+    const words = ['git', 'daemon', ...options, `--base-path=${root}`, root]
+    // Its input ends with this process, however that ends: a killed one stops no servers.
+    const daemon = spawn('/bin/sh', ['-c', '"$@" & read -r _; kill -9 0', 'sh', ...words], {
+      stdio: ['pipe', 'ignore', 'ignore'],
       detached: true
     })
     await eventually('git daemon listens', () => answers(port))
