@@ -2,6 +2,7 @@ import type { Board } from '../core/board.ts'
 import type { BoardJob } from '../core/board-job.ts'
 import { isTerminal, type JobState } from '../core/job.ts'
 import { holderOf, seenPhase } from '../core/job-filter.ts'
+import { attemptOf, attemptsAtMost } from '../core/retries.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import { reasonOf, type WhyView, whyOf } from '../core/why.ts'
 import type { JobDocument } from './job-schema.ts'
@@ -49,8 +50,8 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     why: whyOf(job, context),
     holder: holder === undefined ? null : memberName(holder, roster),
     epoch: state?.epoch ?? 0,
-    attempt: state?.attempts ?? 0,
-    attemptsMax: state?.attemptsMax ?? 0,
+    attempt: state === undefined ? 0 : attemptOf(state),
+    attemptsMax: state === undefined ? 0 : attemptsAtMost(state),
     stage: stage === undefined ? null : { ...stage },
     exitCode: state?.outcome?.exitCode ?? null,
     announcedAt: new Date(announcedAtMs).toISOString(),

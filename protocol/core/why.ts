@@ -4,6 +4,7 @@ import type { JobState, Reason } from './job.ts'
 import { isLastLease } from './losses.ts'
 import type { AgentView } from './observation.ts'
 import { fits } from './requirements.ts'
+import { attemptOf, attemptsAtMost } from './retries.ts'
 
 /** What a line about a job may draw on; `queue` holds the queued jobs, oldest first. */
 export interface WhyView {
@@ -47,7 +48,10 @@ function namesOf(agents: readonly AgentView[]): NameOf {
 // A job that goes round and round looks merely queued; the reason of its last release shows it.
 function givenBack(state: JobState, nameOf: NameOf): readonly string[] {
   const { body, actor } = state.op
-  return body.kind === 'release' ? [`given back by ${nameOf(actor)} (${body.reason})`] : []
+  if (body.kind === 'release') return [`given back by ${nameOf(actor)} (${body.reason})`]
+  if (body.kind !== 'complete') return []
+  const tried = `attempt ${attemptOf(state)} of ${attemptsAtMost(state)} failed on ${nameOf(actor)}`
+  return [`${tried} (${body.outcome.reason}), it is tried again`]
 }
 
 function whyLeased(
@@ -66,10 +70,10 @@ function whyLeased(
   }
   const lost = takenOver(state, nameOf)
   const before = state.history.at(-1)
-  if (before?.end !== 'released') return lost
-  return [`given back by ${nameOf(before.holder)} before`, ...(lost === '' ? [] : [lost])].join(
-    '; '
-  )
+  if (before === undefined || before.end === 'expired') return lost
+  const name = nameOf(before.holder)
+  const ended = before.end === 'released' ? `given back by ${name}` : `failed on ${name}`
+  return [`${ended} before`, ...(lost === '' ? [] : [lost])].join('; ')
 }
 
 function whatFollows(state: JobState, othersThatFit: number): string {
@@ -82,7 +86,7 @@ function whatFollows(state: JobState, othersThatFit: number): string {
 function takenOver(state: JobState, nameOf: NameOf): string {
   const lost = state.history.findLast((entry) => entry.end === 'expired')
   if (lost === undefined) return ''
-  const attempt = `attempt ${state.attempts} of ${state.attemptsMax}`
+  const attempt = `attempt ${attemptOf(state)} of ${attemptsAtMost(state)}`
   return `${attempt}: taken over from ${nameOf(lost.holder)} (agent_lost)`
 }
 

@@ -79,6 +79,7 @@ export class Deliveries {
       env: {},
       timeoutMs: 3_600_000,
       onLoss: timeline.random() < 0.15 ? ('error' as const) : ('retry' as const),
+      retries: timeline.random() < 0.4 ? 1 + Math.floor(timeline.random() * 2) : 0,
       network: 'none' as const,
       // The simulated engine takes the script for the time that it needs.
       steps: [
