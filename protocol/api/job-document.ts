@@ -4,6 +4,7 @@ import { isTerminal, type JobState } from '../core/job.ts'
 import { holderOf, seenPhase } from '../core/job-filter.ts'
 import { attemptOf, attemptsAtMost } from '../core/retries.ts'
 import type { SealedRoster } from '../core/roster.ts'
+import { Turns } from '../core/turns.ts'
 import { reasonOf, type WhyView, whyOf } from '../core/why.ts'
 import type { JobDocument } from './job-schema.ts'
 import { memberName } from './member-names.ts'
@@ -13,17 +14,17 @@ import type { Sources } from './sources.ts'
 export interface JobContext extends WhyView {
   readonly board: Pick<Board, 'run' | 'shortId'>
   readonly roster: SealedRoster | undefined
-  readonly wallMs: number
 }
 
 export function jobContext(sources: Sources): JobContext {
   const { board, clock } = sources
-  const queue = board
-    .openJobs()
-    .filter((job) => (job.state?.phase ?? 'queued') === 'queued')
+  const open = board.openJobs()
+  const turns = new Turns(open, board)
+  const queue = open
+    .filter((job) => (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job))
     .map(({ jobId, spec, trust, origin }) => ({ jobId, spec, trust, origin }))
   const agents = board.agents(clock.bootMs())
-  return { board, roster: sources.roster(), agents, queue, wallMs: clock.wallMs() }
+  return { board, roster: sources.roster(), agents, queue, turns, wallMs: clock.wallMs() }
 }
 
 export function jobDocument(job: BoardJob, context: JobContext): JobDocument {

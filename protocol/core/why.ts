@@ -1,27 +1,34 @@
+import type { Board } from './board.ts'
 import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
+import { holdLine, preferLine } from './hold-line.ts'
 import type { JobState, Reason } from './job.ts'
 import { isLastLease } from './losses.ts'
 import type { AgentView } from './observation.ts'
 import { fits } from './requirements.ts'
 import { attemptOf, attemptsAtMost } from './retries.ts'
+import type { Turns } from './turns.ts'
 
-/** What a line about a job may draw on; `queue` holds the queued jobs, oldest first. */
+/**
+ * What a line about a job may draw on; `queue` holds the queued jobs that may be claimed, oldest
+ * first.
+ */
 export interface WhyView {
   readonly agents: readonly AgentView[]
   readonly queue: readonly QueuedJob[]
+  readonly turns: Pick<Turns, 'holdOf'>
+  readonly board: Pick<Board, 'shortId'>
+  readonly wallMs: number
 }
 
 /** One line on why the job is where it is; '' where there is nothing to explain. */
 export function whyOf(job: BoardJob, view: WhyView): string {
   const { state } = job
-  if (state === undefined) return conditionOf(job, view.agents, view.queue).line
+  if (state === undefined) return whyQueued(job, view)
   const nameOf = namesOf(view.agents)
   switch (state.phase) {
     case 'queued':
-      return [conditionOf(job, view.agents, view.queue).line, ...givenBack(state, nameOf)].join(
-        '; '
-      )
+      return [whyQueued(job, view), ...givenBack(state, nameOf)].join('; ')
     case 'leased':
       return whyLeased(job, state, view.agents, nameOf)
     case 'succeeded':
@@ -36,6 +43,12 @@ export function whyOf(job: BoardJob, view: WhyView): string {
     default:
       return state.phase satisfies never
   }
+}
+
+function whyQueued(job: BoardJob, { agents, queue, turns, board, wallMs }: WhyView): string {
+  const hold = turns.holdOf(job)
+  if (hold !== undefined) return holdLine(hold, (jobId) => board.shortId(jobId))
+  return preferLine(job, agents, wallMs) ?? conditionOf(job, agents, queue).line
 }
 
 type NameOf = (peerId: string) => string

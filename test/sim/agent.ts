@@ -171,11 +171,14 @@ export class SimAgent {
     const open = board().openJobs()
     for (const job of orphansOf(open, process.peerId, this.#taken)) this.#endOrphan(job)
     const own = this.#own()
-    for (const job of claimable(open, own, this.#taken, () => scene.timeline.random())) {
+    const draw = (): number => scene.timeline.random()
+    const taken = this.#taken
+    const look = { board: board(), open, agents: [], nowMs: process.wallMs }
+    for (const job of claimable(look, own, (jobId) => taken.has(jobId), draw).jobs) {
       this.#await(this.#waiting, job.jobId, this.#waitMs(job), () => this.#claim(job))
     }
-    const draw = (): number => scene.timeline.random()
-    for (const job of watchable(open, own, this.#taken, draw)) {
+    const busy = this.#taken
+    for (const job of watchable(open, own, (jobId) => busy.has(jobId), draw)) {
       const { takeOverMs } = scene.profile
       this.#await(this.#watched, job.jobId, takeOverMs, () => this.#watch(job))
     }

@@ -156,25 +156,35 @@ const tries = option(
   })
 )
 
-export const jobStates: fc.Arbitrary<JobState> = fc.record({
-  kind: fc.constant('job'),
-  register: jobIds,
-  version: counts,
-  prevHash: fc.oneof(fc.constant(''), hashes),
-  annHash: hashes,
-  phase: fc.constantFrom('queued', 'leased', 'succeeded', 'failed', 'errored', 'skipped', 'moved'),
-  epoch: counts,
-  attempts: fc.nat(3),
-  attemptsMax: fc.nat(3),
-  lease: option(leases),
-  cancel: cancels,
-  outcome: option(outcomes),
-  history: some(historyEntries),
-  lastOps: some(fc.record({ opId: ids, actor: peerIds })),
-  op: jobOps,
-  moved: option(fc.record({ witnessEpoch: counts })),
-  tries
-}).map(({ tries: drawn, ...job }) => ({ ...job, ...drawn }))
+export const jobStates: fc.Arbitrary<JobState> = fc
+  .record({
+    kind: fc.constant('job'),
+    register: jobIds,
+    version: counts,
+    prevHash: fc.oneof(fc.constant(''), hashes),
+    annHash: hashes,
+    phase: fc.constantFrom(
+      'queued',
+      'leased',
+      'succeeded',
+      'failed',
+      'errored',
+      'skipped',
+      'moved'
+    ),
+    epoch: counts,
+    attempts: fc.nat(3),
+    attemptsMax: fc.nat(3),
+    lease: option(leases),
+    cancel: cancels,
+    outcome: option(outcomes),
+    history: some(historyEntries),
+    lastOps: some(fc.record({ opId: ids, actor: peerIds })),
+    op: jobOps,
+    moved: option(fc.record({ witnessEpoch: counts })),
+    tries
+  })
+  .map(({ tries: drawn, ...job }) => ({ ...job, ...drawn }))
 
 const runOp = <Body extends RunOpBody>(body: fc.Arbitrary<Body>) =>
   fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: opSigs })
