@@ -4,6 +4,7 @@ import { isTerminal, type JobState } from '../core/job.ts'
 import { holderOf, seenPhase } from '../core/job-filter.ts'
 import { attemptOf, attemptsAtMost } from '../core/retries.ts'
 import type { SealedRoster } from '../core/roster.ts'
+import { jobIdOf } from '../core/run.ts'
 import { Turns } from '../core/turns.ts'
 import { reasonOf, type WhyView, whyOf } from '../core/why.ts'
 import type { JobDocument } from './job-schema.ts'
@@ -59,7 +60,20 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     // Our clock may be behind the gateway's: nothing is younger than new.
     ageMs: Math.max(0, wallMs - announcedAtMs),
     durationMs: durationMs(job, wallMs),
-    steps: stepsOf(state)
+    steps: stepsOf(state),
+    ...graphOf(job)
+  }
+}
+
+/** How it hangs together with others. */
+function graphOf({ runId, spec, state }: BoardJob) {
+  const { needs = [], priority = 0, concurrency, matrix = {} } = spec
+  return {
+    needs: needs.map((index) => jobIdOf(runId, index)),
+    priority,
+    group: concurrency?.group ?? null,
+    matrix: { ...matrix },
+    outputs: { ...state?.outcome?.outputs }
   }
 }
 
