@@ -8,7 +8,8 @@ import {
   CREDENTIAL_KINDS,
   type CredentialKind,
   type CredentialRecord,
-  CredentialStore
+  CredentialStore,
+  type CredentialWanted
 } from '../secrets/credential-store.ts'
 import { readCredential } from '../secrets/credential-value.ts'
 import {
@@ -108,14 +109,7 @@ function shownOf({ name, kind, version, changedAt, app, user }: CredentialRecord
 }
 
 /** Throws USAGE. */
-function refuseOdd({
-  name,
-  kind,
-  app,
-  user
-}: Pick<SetOptions, 'kind' | 'app' | 'user'> & {
-  readonly name: string
-}): void {
+function refuseOdd({ name, kind, app, user }: CredentialWanted): void {
   const usage = (problem: string): MeshError => new MeshError('USAGE', { problem })
   const named = credentialName.safeParse(name)
   if (!named.success) throw usage(`${name}: ${named.error.issues[0]?.message}`)

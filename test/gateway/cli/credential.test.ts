@@ -48,8 +48,8 @@ test('a token is set from standard input, listed without its value, and removed'
 test('a GitHub App has an id and an RSA key, a deploy key is a private key', async () => {
   const { run } = await rig()
   const pem = { type: 'pkcs8', format: 'pem' } as const
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export(pem)
-  const ed = generateKeyPairSync('ed25519').privateKey.export(pem)
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export(pem).toString()
+  const ed = generateKeyPairSync('ed25519').privateKey.export(pem).toString()
   const app = ['set', 'app', '--kind', 'github-app']
   const key = ['set', 'key', '--kind', 'deploy-key']
 
