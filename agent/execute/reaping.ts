@@ -38,8 +38,8 @@ type Labels = Readonly<Record<string, string>>
 
 /**
  * Removes containers, volumes, disks, control groups, networks, sources and lease folders of this
- * agent that nobody owns, and gives the containers' names. Throws SANDBOX_FAILED with what is left, once all
- * else is gone.
+ * agent that nobody owns, and gives the containers' names. Throws SANDBOX_FAILED with what is left,
+ * once all else is gone.
  */
 export async function reap(parts: ReapingParts): Promise<string[]> {
   const { engine, peerId, workspaces, limitMs } = parts

@@ -27,8 +27,8 @@ export class StepReader {
 
   /**
    * For an exec that gives what a step writes: counted in `seen`, and made to wait where it is too
-   * much at once. What has ended is read to its end at once: waiting would keep nobody from writing,
-   * but count as the step's time, and engines close the stream of a dead box soon.
+   * much at once. What has ended is read to its end at once: waiting would keep nobody from
+   * writing, but count as the step's time, and engines close the stream of a dead box soon.
    */
   of(step: BegunStep, seen: { out: number; err: number }): Reading & { readonly execId: string } {
     let execId = ''

@@ -5,7 +5,7 @@ export interface GroupLimits {
   readonly pids: number
 }
 
-/** How control groups are made above containers here; each call rejects with what the system says. */
+/** How control groups are made above containers; calls reject with what the system says. */
 export interface GroupKeeper {
   /** The group of this id, as the engine takes it for `CgroupParent`. */
   parentOf(id: string): string
@@ -18,5 +18,5 @@ export interface GroupKeeper {
   ids(prefix: string): Promise<readonly string[]>
 }
 
-/** Of a folder below the root of control groups, of a slice's unit: what others have is not ours. */
+/** Of a folder below the root of control groups, of a slice: what begins otherwise is not ours. */
 export const GROUP_PREFIX = 'runner-mesh-'

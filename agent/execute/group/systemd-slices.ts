@@ -9,6 +9,8 @@ import { GROUP_PREFIX, type GroupKeeper, type GroupLimits } from './group-keeper
 /** Milliseconds that one word with the service manager may take. */
 const CALL_MS_MAX = 10_000
 const SUFFIX = '.slice'
+/** A user's own would be somebody else's program. */
+const PATH = '/usr/sbin:/sbin:/usr/bin:/bin'
 
 const run = promisify(execFile)
 
@@ -106,7 +108,7 @@ export class SystemdSlices implements GroupKeeper {
     try {
       const { stdout } = await run(program, [...args], {
         timeout: CALL_MS_MAX,
-        env: { LC_ALL: 'C', PATH: process.env['PATH'] }
+        env: { PATH, LC_ALL: 'C' }
       })
       return stdout
     } catch (error) {
