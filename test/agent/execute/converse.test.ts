@@ -37,7 +37,9 @@ afterEach(async () => {
 })
 
 function conversation(request: Converse['request'], restMs = FOR_EVER_MS): Promise<void> {
-  const onChunk = (chunk: Uint8Array): void => void (read += chunk.length)
+  const onChunk = (chunk: Uint8Array): void => {
+    read += chunk.length
+  }
   const runs = (): Promise<boolean> => Promise.resolve(isRunning)
   return converse(socket, { request: { restMs: () => restMs, ...request }, runs, onChunk })
 }
