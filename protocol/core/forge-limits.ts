@@ -48,7 +48,7 @@ export const STATUS_PARALLEL_MAX = 2
 export const STATUS_RETRY_MS_MIN = 2_000
 /** Milliseconds of the longest such wait. */
 export const STATUS_RETRY_MS_MAX = 300_000
-/** Refusals of one status before it is given up: a commit may not be there yet, a token may be new. */
+/** Refusals of one status before it is given up: a commit or a token may not be known yet. */
 export const STATUS_REFUSALS_MAX = 3
 /** Milliseconds for which the announcing gateway is away before another one reports its runs. */
 export const STATUS_STANDIN_MS = 600_000

@@ -4,7 +4,7 @@ import { codeOf } from '../../../protocol/core/errors.ts'
 import type { FakeForgeKind } from '../../support/fake-forge-world.ts'
 import { forgeRig, noEnd } from '../../support/forge-rig.ts'
 
-/* The contract that every adapter passes, over HTTP, against a forge that its documents describe. */
+/* The contract that every adapter passes, over HTTP, against a forge as documented. */
 
 const KINDS: readonly FakeForgeKind[] = ['gitea', 'forgejo', 'github', 'gitlab']
 
