@@ -170,8 +170,8 @@ function spawnGit(
 ): ChildProcessWithoutNullStreams {
   const files = String(Math.floor(CHECKOUT_BYTES_MAX / ULIMIT_BLOCK_BYTES))
   const memory = String(Math.floor(GIT_MEMORY_BYTES_MAX / ULIMIT_MEMORY_BYTES))
-  const run =
-    access?.kind === 'key' ? `exec ssh-agent /bin/sh -c '${WITH_KEY}' "$@"` : 'exec git "$@"'
+  const withKey = `exec ssh-agent /bin/sh -c '${WITH_KEY}' "$@"`
+  const run = access?.kind === 'key' ? withKey : 'exec git "$@"'
   const script = `ulimit -f "$0" && ulimit -v "$1" && shift && ${run}`
   const words = [...HARDENED, ...SPARING, ...helperOf(access), ...args]
   // Of the inner shell the first word is its own name.
@@ -184,7 +184,7 @@ function spawnGit(
   })
 }
 
-/** git asks it only where the host wants to know, and only for that host; it reads our variables. */
+/** git asks it only where the host wants to know, for that host alone; it reads our variables. */
 const HELPER = [
   '!f() { printf "username=%s\\npassword=%s\\n"',
   '"$RUNNER_MESH_GIT_USER" "$RUNNER_MESH_GIT_PASSWORD"; }; f'
