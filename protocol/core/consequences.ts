@@ -13,27 +13,27 @@ export interface Consequence {
 }
 
 /**
- * A job is skipped once one that it needs has ended otherwise than well; an older one of a group is
- * cancelled once a newer run has one in it that asks for that. `open` as in `Turns`.
+ * A job is skipped once one that it needs has ended otherwise than well, or cancelled where somebody
+ * has claimed it too early all the same; an older one of a group is cancelled once a newer run has one in it that asks for that. `open` as in `Turns`.
  */
 export function consequencesOf(
   open: readonly BoardJob[],
   board: Pick<Board, 'job'>
 ): readonly Consequence[] {
   const turns = new Turns(open, board)
-  return open.flatMap((job) => skipOf(job, board) ?? supersedingOf(job, turns) ?? [])
+  return open.flatMap((job) => brokenOf(job, board) ?? supersedingOf(job, turns) ?? [])
 }
 
-function skipOf(job: BoardJob, board: Pick<Board, 'job'>): Consequence | undefined {
-  const phase = job.state?.phase ?? 'queued'
-  // Claimed by whoever saw other values: its own code may have run, so that it is no skip any more.
-  if (phase !== 'queued') return undefined
+function brokenOf(job: BoardJob, board: Pick<Board, 'job'>): Consequence | undefined {
+  const { jobId, runId, state } = job
   const hold = needsHold(job, board)
-  if (hold?.kind !== 'broken') return undefined
+  if (hold?.kind !== 'broken' || state?.cancel !== undefined) return undefined
   const { by } = hold
   const reason = `needs ${by.spec.name}, which ${ended(by)}`
-  const { jobId, runId } = job
-  return { jobId, runId, because: `skip|${by.jobId}`, body: { kind: 'skip', reason } }
+  // Leased by a member that does not keep to the rules: its own code may have run, so that it is no
+  // skip. Left alone it would have no end once that member is gone, since nobody else claims it.
+  const kind = (state?.phase ?? 'queued') === 'queued' ? 'skip' : 'cancel'
+  return { jobId, runId, because: `${kind}|${by.jobId}`, body: { kind, reason } }
 }
 
 function supersedingOf(job: BoardJob, turns: Turns): Consequence | undefined {

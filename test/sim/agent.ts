@@ -1,4 +1,4 @@
-import { claimable, type Own, waitMs, watchable } from '../../agent/claim/candidates.ts'
+import { claimable, isHeld, type Own, waitMs, watchable } from '../../agent/claim/candidates.ts'
 import { orphansOf } from '../../agent/claim/orphans.ts'
 import { backoffMaxMs } from '../../protocol/core/backoff.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
@@ -210,6 +210,11 @@ export class SimAgent {
 
   #claim({ jobId, spec }: BoardJob): void {
     if (!this.mayClaim || this.#claims.has(jobId) || this.holders.has(jobId)) return
+    const board = this.#parts.board()
+    const job = board.job(jobId)
+    // Also of a lease that ran out: a member that lies may have claimed too early.
+    const isEnding = job?.state?.cancel !== undefined
+    if (job === undefined || (!isEnding && isHeld(job, board))) return
     const reservation = reserve(this.#ledger, jobId, spec.resources)
     if (reservation.kind !== 'reserved') return
     this.#ledger = reservation.ledger

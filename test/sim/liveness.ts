@@ -73,7 +73,7 @@ export class Liveness {
     return this.#limit(`V1 ${place}`, !isFree, boundMs, `V1: ${place} is queued`)
   }
 
-  /** Jobs that it waits for are due themselves: its own time begins with the end of the last one. */
+  /** What it waits for is due itself: its own time begins with the end of the last need. */
   #needsOthers(place: string): boolean {
     const { chosen, needs } = this.#parts
     const job = place.slice(0, place.lastIndexOf('@'))
@@ -91,7 +91,7 @@ export class Liveness {
     const slowMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
     const lost = this.#limit(
       `V2 ${place} ${claimId}`,
-      holder !== undefined || !this.#hasRoom(),
+      holder !== undefined || !this.#hasRoom() || this.#needsOthers(place),
       profile.takeOverMs * 2 + slowMs,
       `V2: ${place} has a lease that nobody holds`
     )

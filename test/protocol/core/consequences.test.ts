@@ -27,8 +27,10 @@ describe('a job that needs one which did not succeed', () => {
     expect(runs.board.runStatus('R')).toBe('failed')
   })
 
-  test('is left alone once somebody has claimed it', () => {
+  test('is cancelled, once, where somebody has claimed it all the same', () => {
     const runs = new BoardRuns().run('R', line).claim('R.1').end('R.0', 'failed')
+    expect(found(runs)).toEqual(['cancel R.1: needs a, which failed'])
+    runs.cancel('R.1')
     expect(found(runs)).toEqual([])
   })
 })

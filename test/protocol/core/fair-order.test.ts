@@ -119,7 +119,7 @@ test('nothing starves: neither behind urgent jobs nor behind other repositories'
     }),
     { numRuns: 50 }
   )
-  // In its own repository it waits for those alone that are not younger by more than all priorities.
+  // In its own repository it waits for none that is younger by more than all priorities.
   const limitMs = 2 * PRIORITY_MAX * PRIORITY_AGE_MS
   expect(turnMs(queued('own', limitMs, PRIORITY_MAX))).toBe(turnMs(queued('own', 0, -PRIORITY_MAX)))
 })

@@ -17,7 +17,7 @@ export function checkNeeds(needsOf: NeedsOf, rogues: ReadonlySet<string>): Check
     if (isTerminal(phase) && phase !== 'moved') ended.set(register, phase)
     const needs = needsOf(register).map((index) => ended.get(jobIdOf(runIdOf(register), index)))
     const what = `needs: ${runIdOf(register)}.${jobIndexOf(register)}`
-    // No witness knows of needs: a member that lies can claim too early, and so run a job of its own.
+    // No witness knows of needs: a member that lies can claim too early.
     const isClaim = op.body.kind === 'claim' && phase === 'leased' && !rogues.has(op.actor)
     if (isClaim && !needs.every((end) => end === 'succeeded')) {
       return `${what} is leased after ${needs.join(', ')}`
