@@ -2,7 +2,8 @@ import { MeshError } from '../protocol/core/errors.ts'
 import { MESSAGE_BYTES_MAX } from '../protocol/core/limits.ts'
 import type { Manifest, ManifestError } from '../protocol/core/run.ts'
 import { trustOf } from '../protocol/core/trust.ts'
-import { jobsOf, parsePipeline, selectsPush } from '../protocol/pipeline/parse-pipeline.ts'
+import { parsePipeline } from '../protocol/pipeline/parse-pipeline.ts'
+import { type PipelineEvent, select } from '../protocol/pipeline/selection.ts'
 import { PIPELINE_FILE } from './forge/commit-cache.ts'
 import { branchOf, type GitPush, originOf } from './hooks/git-push.ts'
 import type { CommitContent, DeclaredRepository } from './ports.ts'
@@ -28,12 +29,26 @@ export function meaningOf(
   if (pipeline.kind === 'unusable') return errored(invalidPipeline(undefined, pipeline.problem))
   const parsed = parsePipeline(pipeline.bytes, { file: PIPELINE_FILE })
   if (parsed.kind === 'error') return errored(parsed.error)
-  const branch = branchOf(push) ?? ''
-  if (!selectsPush(parsed.pipeline, branch)) {
-    return { kind: 'ignored', reason: `on.push of ${PIPELINE_FILE} does not select ${branch}` }
-  }
-  const jobs = jobsOf(parsed.pipeline)
+  const selection = select(parsed.pipeline, eventOf(push))
+  if (selection.kind === 'ignored') return selection
+  if (selection.kind === 'error') return errored(selection.error)
+  const { jobs } = selection
   return { kind: 'run', manifest: { ...manifestBase(push, repository), title, jobs } }
+}
+
+function eventOf(push: GitPush): PipelineEvent {
+  return {
+    kind: 'push',
+    branch: branchOf(push) ?? '',
+    tag: '',
+    ref: push.ref,
+    commit: push.after,
+    number: '',
+    labels: [],
+    author: push.pusher,
+    inputs: {},
+    changedPaths: undefined
+  }
 }
 
 /** A run without jobs that says why. */

@@ -76,3 +76,34 @@ export interface CommitReader {
   /** Rejects with WORKSPACE_FETCH_FAILED. */
   read(repository: RepositoryRef, commit: string, signal: AbortSignal): Promise<CommitContent>
 }
+
+/** What a forge says of a pull request at this moment: asked for, never taken from a delivery. */
+export interface PullRequestFacts {
+  readonly number: number
+  readonly isOpen: boolean
+  /** Full commit id. */
+  readonly headCommit: string
+  /** Short name, `fix-wakeup`, in the repository that it comes from; '' where that is gone. */
+  readonly headBranch: string
+  /** True unless it comes from a branch of the declared repository itself. */
+  readonly isFork: boolean
+  /** Short name, `main`, in the declared repository. */
+  readonly baseBranch: string
+  readonly author: string
+  /** Belongs to the repository, or has work merged there, as the forge says. */
+  readonly isKnownAuthor: boolean
+  readonly labels: readonly string[]
+  readonly title: string
+}
+
+export interface ForgeFacts {
+  /**
+   * Rejects with FORGE_REFUSED where the forge answers that it may not be asked (no credential, or
+   * none that is good for it), with FORGE_UNREACHABLE where it may be asked again later.
+   */
+  pullRequest(
+    repository: DeclaredRepository,
+    number: number,
+    signal: AbortSignal
+  ): Promise<PullRequestFacts>
+}

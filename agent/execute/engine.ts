@@ -224,12 +224,13 @@ export class Engine {
     )
   }
 
-  /** All that carry these labels, ended ones too. */
+  /** All that carry these labels, ended ones too. Throws ENGINE_UNREACHABLE, as info does. */
   async containers(labels: Labels): Promise<readonly OwnedContainer[]> {
     const filters = { label: labelFilter(labels) }
-    const found = await this.#call((abortSignal) =>
+    const asked = this.#call((abortSignal) =>
       this.#docker.listContainers({ all: true, filters, abortSignal })
     )
+    const found = await asked.catch((error) => Promise.reject(away(error, this.socket)))
     return found.map((one) => ({
       name: one.Names[0]?.replace(/^\//, '') ?? one.Id,
       labels: one.Labels,

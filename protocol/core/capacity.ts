@@ -9,7 +9,7 @@ export interface Ledger {
   readonly held: ReadonlyMap<string, Share>
 }
 
-export type Share = Required<{ [Key in keyof Resources]: number }>
+export type Share = Readonly<Record<(typeof AMOUNTS)[number], number>>
 
 export type Reservation =
   | { readonly kind: 'reserved'; readonly ledger: Ledger }

@@ -78,6 +78,8 @@ export interface Outcome {
   /** SHA-256 over the log's text as sent, 64 hex digits; '' where nothing was logged. */
   readonly logDigest: string
   readonly logLines: number
+  /** What the jobs that need it get: at most OUTPUTS_MAX, OUTPUTS_BYTES_MAX; absent is none. */
+  readonly outputs?: Readonly<Record<string, string>> | undefined
 }
 
 /** How one earlier lease ended; `sig` lets an acceptor that missed the end believe it. */

@@ -1,6 +1,7 @@
 import type { AskedLevel } from './isolation.ts'
 import type { SignedOp } from './job.ts'
 import type { NetworkPolicy } from './network.ts'
+import type { RunEvent } from './run-event.ts'
 import type { Trust } from './trust.ts'
 
 /** What a run id is made of (lease-protocol 4.1): meaning, never the id of a delivery. */
@@ -9,12 +10,12 @@ export interface RunOrigin {
   readonly forgeHost: string
   /** The forge's numeric id; for bare Git the URL's path without a final `.git`. */
   readonly repositoryId: string
-  readonly event: 'push'
+  readonly event: RunEvent
   /** Full ref, `refs/heads/main`. */
   readonly ref: string
-  /** Full commit id: `after` of a push. */
+  /** Full commit id: `after` of a push, the head of a pull request. */
   readonly commit: string
-  /** Pull request number and action; '' for a push. */
+  /** Pull request number and action; '' where there is none. */
   readonly number: string
   readonly action: string
   /** Set by a retry only; '' otherwise. */
@@ -27,6 +28,8 @@ export interface Resources {
   readonly memoryBytes: number
   /** Of what it writes to the disk; absent, its host decides: see diskOf. */
   readonly diskBytes?: number | undefined
+  /** Processes and threads at one time, at most JOB_PIDS_MAX; absent is PIDS_MAX. */
+  readonly pidsMax?: number | undefined
 }
 
 export interface StepSpec {
@@ -34,6 +37,16 @@ export interface StepSpec {
   /** Run by `/bin/sh -e -c`; at most SCRIPT_BYTES_MAX. */
   readonly run: string
   readonly timeoutMs: number | undefined
+  /** Runs after a step that failed, too; absent is no. */
+  readonly always?: boolean | undefined
+}
+
+/** Jobs of one group, in one repository, run one at a time. */
+export interface Concurrency {
+  /** One line, at most GROUP_CHARACTERS_MAX. */
+  readonly group: string
+  /** A newer run's job ends the older ones of its group. */
+  readonly cancelSuperseded: boolean
 }
 
 /** One secret that a job wants: a variable of that name, a file in memory, or a login. */
@@ -92,6 +105,19 @@ export interface JobSpec {
   readonly builder?: boolean | undefined
   /** At most SERVICES_PER_JOB_MAX, no name twice; absent is none. */
   readonly services?: readonly ServiceSpec[] | undefined
+  /** Indices of the jobs that must have succeeded first: ascending, each once, never a cycle. */
+  readonly needs?: readonly number[] | undefined
+  /** Attempts besides, when its own commands fail; at most RETRIES_MAX, absent is none. */
+  readonly retries?: number | undefined
+  /** Within its repository, higher goes first; at most PRIORITY_MAX either way, absent is 0. */
+  readonly priority?: number | undefined
+  readonly concurrency?: Concurrency | undefined
+  /** Labels of the hosts that may take it first; until `fallbackAfterMs`. */
+  readonly prefer?: Readonly<Record<string, string>> | undefined
+  /** Since the announcement; absent is FALLBACK_MS_DEFAULT. */
+  readonly fallbackAfterMs?: number | undefined
+  /** What its name says in brackets, by axis: for people. */
+  readonly matrix?: Readonly<Record<string, string>> | undefined
 }
 
 /** Of the job and of its services. */
@@ -136,6 +162,12 @@ export interface Manifest {
   readonly jobs: readonly JobSpec[]
   readonly error: ManifestError | undefined
   readonly trust: Trust
+  /** Of a run that was started by hand; at most INPUTS_MAX, absent is none. */
+  readonly inputs?: Readonly<Record<string, string>> | undefined
+  /** The branch that a pull request is to be merged into; absent for all else. */
+  readonly base?: string | undefined
+  /** The commit comes from another repository than the declared one; then it is never trusted. */
+  readonly fork?: boolean | undefined
 }
 
 /** Signed by a gateway as an envelope; `annHash` is SHA-256 over the envelope's bytes. */

@@ -1,3 +1,5 @@
+import type { RunEvent } from './run-event.ts'
+
 /**
  * How far the mesh trusts what a run executes: `untrusted` where its author need not be one of the
  * repository's own.
@@ -6,7 +8,7 @@ export type Trust = 'trusted' | 'untrusted'
 
 /** What started a run, as far as trust depends on it. */
 export interface RunSource {
-  readonly event: 'push'
+  readonly event: RunEvent
   /** Full ref, `refs/heads/main`. */
   readonly ref: string
   /** True where the commit comes from a repository other than the declared one. */

@@ -1,4 +1,3 @@
-import { matchesGlob } from '../core/glob.ts'
 import { PIPELINE_JOBS_BYTES_MAX } from '../core/limits.ts'
 import type { JobSpec, ManifestError } from '../core/run.ts'
 import { readDocument } from './document.ts'
@@ -13,6 +12,17 @@ export interface Pipeline {
   /** Patterns of `on.push.branches`; undefined selects every branch. */
   readonly branches: readonly string[] | undefined
   readonly jobs: readonly JobSpec[]
+  /** How messages call it. */
+  readonly file: string
+  /** True where some filter of it asks which paths a change touches. */
+  readonly wantsPaths: boolean
+  /** What it wants to be started by the clock; undefined takes the default branch. */
+  readonly schedules: readonly PipelineSchedule[]
+}
+
+export interface PipelineSchedule {
+  readonly cron: string
+  readonly branch: string | undefined
 }
 
 export type ParsedPipeline =
@@ -39,17 +49,9 @@ export function parsePipeline(
   const jobs = jobSpecs(checked.data)
   const large = tooLarge(jobs, tree)
   if (large !== undefined) return failed([large], options.file)
-  return { kind: 'ok', pipeline: { branches: checked.data.on?.push.branches, jobs } }
-}
-
-/** True when a push to `branch` (`main`, not `refs/heads/main`) starts a run. */
-export function selectsPush(pipeline: Pipeline, branch: string): boolean {
-  return pipeline.branches?.some((pattern) => matchesGlob(pattern, branch)) ?? true
-}
-
-/** What the run consists of, in the order of the file. */
-export function jobsOf(pipeline: Pipeline): readonly JobSpec[] {
-  return pipeline.jobs
+  const branches = checked.data.on?.push.branches
+  const { file } = options
+  return { kind: 'ok', pipeline: { branches, jobs, file, wantsPaths: false, schedules: [] } }
 }
 
 function failed(problems: readonly Problem[], file: string): ParsedPipeline {

@@ -31,9 +31,9 @@ import {
   policyFromWire,
   policyToWire
 } from './host-policy-parts.ts'
-import { checkLabel } from './job-spec-parts.ts'
 import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
+import { checkLabel } from './spec-fields.ts'
 
 /** Of all that there are, each once. */
 const NETWORKS_MAX = 4

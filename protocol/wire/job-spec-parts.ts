@@ -13,7 +13,8 @@ import { type JobSpec, type StepSpec, secretNamesOf } from '../core/run.ts'
 import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
-import { line, lineOrNone, refuse } from './fields.ts'
+import { refuse } from './fields.ts'
+import { readGraph, writeGraph } from './graph-parts.ts'
 import {
   readNetworkAllow,
   readNetworkKind,
@@ -21,10 +22,11 @@ import {
   writeNetworkKind
 } from './network-parts.ts'
 import { numbered } from './numbered.ts'
-import { type PairCheck, toPairs } from './pairs.ts'
+import { toPairs } from './pairs.ts'
 import { readSecrets, writeSecrets } from './secret-request-parts.ts'
 import { readServices, writeServices } from './service-parts.ts'
 import {
+  checkLabel,
   checkVariable,
   image,
   readPairs,
@@ -44,6 +46,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   checkedSecrets(spec)
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writeGraph(writer, spec)
   writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
   writer.optionalName(15, spec.isolation, asked)
@@ -71,7 +74,8 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     ...(isolation === undefined ? {} : { isolation }),
     ...(secrets.length === 0 ? {} : { secrets }),
     ...(services.length === 0 ? {} : { services }),
-    ...(reader.flag(17, 'builder') ? { builder: true } : {})
+    ...(reader.flag(17, 'builder') ? { builder: true } : {}),
+    ...readGraph(reader)
   }
   return checkedSecrets(spec)
 }
@@ -98,6 +102,7 @@ function readFields(reader: FieldReader) {
 }
 
 function writeStep(writer: FieldWriter, step: StepSpec): void {
+  writer.flag(4, 'always', step.always === true)
   writer.optionalCount(3, 'timeoutMs', step.timeoutMs, JOB_TIMEOUT_MS_MAX, 1)
   writer.textBytes(2, 'run', withoutNul(step.run, 'run'), SCRIPT_BYTES_MAX)
   writer.line(1, 'step name', step.name, NAME_CHARACTERS_MAX)
@@ -107,13 +112,9 @@ function readStep(reader: FieldReader): StepSpec {
   return {
     name: reader.line(1, 'step name', NAME_CHARACTERS_MAX),
     run: withoutNul(reader.textBytes(2, 'run', SCRIPT_BYTES_MAX), 'run'),
-    timeoutMs: reader.optionalCount(3, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1)
+    timeoutMs: reader.optionalCount(3, 'timeoutMs', JOB_TIMEOUT_MS_MAX, 1),
+    ...(reader.flag(4, 'always') ? { always: true } : {})
   }
-}
-
-export const checkLabel: PairCheck = (key, value) => {
-  line(key, NAME_CHARACTERS_MAX, 'label')
-  lineOrNone(value, NAME_CHARACTERS_MAX, 'label value')
 }
 
 /** One answer of the gateway has the values of all of them. */

@@ -1,3 +1,4 @@
+import { INPUT_BYTES_MAX, INPUTS_MAX } from '../core/graph-limits.ts'
 import {
   JOBS_PER_RUN_MAX,
   MESSAGE_BYTES_MAX,
@@ -5,13 +6,16 @@ import {
   REFERENCE_CHARACTERS_MAX,
   TITLE_CHARACTERS_MAX
 } from '../core/limits.ts'
+import { needsProblem } from '../core/needs.ts'
 import type { Announcement, Manifest, ManifestError } from '../core/run.ts'
 import type { Trust } from '../core/trust.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
-import { refuse } from './fields.ts'
+import { line, refuse, textBytes } from './fields.ts'
 import { readJobSpec, writeJobSpec } from './job-spec-parts.ts'
 import { checkCommit, readOrigin, writeOrigin } from './origin-parts.ts'
+import { type PairCheck, toPairs } from './pairs.ts'
+import { readPairs, withoutNul, writePair } from './spec-fields.ts'
 
 export function writeAnnouncement(writer: FieldWriter, announcement: Announcement): void {
   writer.message(8, announcement.manifest, writeManifest)
@@ -39,6 +43,10 @@ export function readAnnouncement(reader: FieldReader): Announcement {
 
 function writeManifest(writer: FieldWriter, manifest: Manifest): void {
   checkManifest(manifest)
+  const inputs = toPairs(manifest.inputs ?? {}, INPUTS_MAX, 'inputs', checkInput)
+  writer.flag(12, 'fork', manifest.fork === true)
+  writer.optionalLine(11, 'base', manifest.base, REFERENCE_CHARACTERS_MAX)
+  writer.list(10, 'inputs', INPUTS_MAX, inputs, writePair)
   writer.flag(9, 'trust', isTrusted(manifest.trust))
   writer.optionalMessage(8, manifest.error, writeError)
   writer.list(7, 'jobs', JOBS_PER_RUN_MAX, manifest.jobs, writeJobSpec)
@@ -51,7 +59,7 @@ function writeManifest(writer: FieldWriter, manifest: Manifest): void {
 }
 
 function readManifest(reader: FieldReader): Manifest {
-  const manifest = {
+  const manifest: Manifest = {
     origin: reader.message(1, 'origin', readOrigin),
     repository: reader.line(2, 'repository', NAME_CHARACTERS_MAX),
     url: reader.line(3, 'url', REFERENCE_CHARACTERS_MAX),
@@ -60,16 +68,36 @@ function readManifest(reader: FieldReader): Manifest {
     title: reader.text(6, 'title', TITLE_CHARACTERS_MAX),
     jobs: reader.list(7, 'jobs', JOBS_PER_RUN_MAX, readJobSpec),
     error: reader.optionalMessage(8, 'error', readError),
-    trust: reader.flag(9, 'trust') ? ('trusted' as const) : ('untrusted' as const)
+    trust: reader.flag(9, 'trust') ? 'trusted' : 'untrusted',
+    ...readSource(reader)
   }
   checkManifest(manifest)
   return manifest
 }
 
-function checkManifest({ before, jobs, error }: Manifest): void {
+function readSource(reader: FieldReader): Pick<Manifest, 'inputs' | 'base' | 'fork'> {
+  const inputs = readPairs(reader, 10, 'inputs', INPUTS_MAX, checkInput)
+  const base = reader.optionalLine(11, 'base', REFERENCE_CHARACTERS_MAX)
+  return {
+    ...(Object.keys(inputs).length === 0 ? {} : { inputs }),
+    ...(base === undefined ? {} : { base }),
+    ...(reader.flag(12, 'fork') ? { fork: true } : {})
+  }
+}
+
+const checkInput: PairCheck = (key, value) => {
+  line(key, NAME_CHARACTERS_MAX, 'input')
+  withoutNul(textBytes(value, INPUT_BYTES_MAX, 'input value'), 'input value')
+}
+
+function checkManifest({ before, jobs, error, fork, trust }: Manifest): void {
   if (before !== '') checkCommit(before, 'before')
   // A register is `runId.index`: an index that is not its place would make two jobs of one.
   if (jobs.some(({ index }, place) => index !== place)) refuse('jobs', 'are not in order of index')
+  const problem = needsProblem(jobs)
+  if (problem !== undefined) refuse('needs', problem)
+  // What a stranger wrote, with the secrets of the repository.
+  if (fork === true && trust === 'trusted') refuse('trust', 'is that of a fork')
   if ((jobs.length === 0) !== (error !== undefined)) refuse('jobs', 'or an error, one is needed')
 }
 

@@ -1,5 +1,6 @@
 import { NAME_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX } from '../core/limits.ts'
 import type { RunOrigin } from '../core/run.ts'
+import { isRunEvent, type RunEvent } from '../core/run-event.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { refuse } from './fields.ts'
@@ -43,6 +44,6 @@ function checkOrigin({ ref, commit }: RunOrigin): void {
   checkCommit(commit, 'commit')
 }
 
-function event(value: string): RunOrigin['event'] {
-  return value === 'push' ? value : refuse('event', `is ${JSON.stringify(value)}`)
+function event(value: string): RunEvent {
+  return isRunEvent(value) ? value : refuse('event', `is ${JSON.stringify(value)}`)
 }

@@ -1,14 +1,26 @@
+import { OUTPUTS_BYTES_MAX, OUTPUTS_MAX } from '../core/graph-limits.ts'
 import type { Outcome, StepResult } from '../core/job.ts'
 import { MESSAGE_BYTES_MAX, NAME_CHARACTERS_MAX, STEPS_PER_JOB_MAX } from '../core/limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
-import { HASH_BYTES } from './fields.ts'
+import { HASH_BYTES, refuse } from './fields.ts'
+import { toPairs } from './pairs.ts'
 import { outcomeStates, reasons, stepStates } from './register-names.ts'
+import { checkVariable, readPairs, writePair } from './spec-fields.ts'
+
+type Outputs = NonNullable<Outcome['outputs']>
 
 /** Exit codes are one byte on Linux; some engines report wider ones. */
 const EXIT_CODE_MAX = 0xff_ff_ff_ff
 
 export function writeOutcome(writer: FieldWriter, outcome: Outcome): void {
+  const outputs = toPairs(
+    checkedOutputs(outcome.outputs ?? {}),
+    OUTPUTS_MAX,
+    'outputs',
+    checkVariable
+  )
+  writer.list(10, 'outputs', OUTPUTS_MAX, outputs, writePair)
   writer.count(9, 'logLines', outcome.logLines)
   writer.hexOrNone(8, 'logDigest', outcome.logDigest, HASH_BYTES)
   writer.count(7, 'durationMs', outcome.durationMs)
@@ -21,7 +33,7 @@ export function writeOutcome(writer: FieldWriter, outcome: Outcome): void {
 }
 
 export function readOutcome(reader: FieldReader): Outcome {
-  return {
+  const outcome = {
     epoch: reader.count(1, 'epoch'),
     state: reader.name(2, outcomeStates),
     reason: reader.name(3, reasons),
@@ -32,6 +44,14 @@ export function readOutcome(reader: FieldReader): Outcome {
     logDigest: reader.hexOrNone(8, 'logDigest', HASH_BYTES),
     logLines: reader.count(9, 'logLines')
   }
+  const outputs = checkedOutputs(readPairs(reader, 10, 'outputs', OUTPUTS_MAX, checkVariable))
+  return Object.keys(outputs).length === 0 ? outcome : { ...outcome, outputs }
+}
+
+/** Together they are limited: a register carries an outcome twice. */
+function checkedOutputs(outputs: Outputs): Outputs {
+  const bytes = Buffer.byteLength(Object.entries(outputs).flat().join(''))
+  return bytes <= OUTPUTS_BYTES_MAX ? outputs : refuse('outputs', `have ${bytes} bytes`)
 }
 
 function writeStep(writer: FieldWriter, step: StepResult): void {

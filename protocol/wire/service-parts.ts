@@ -112,8 +112,9 @@ function name(value: string): string {
   return NAME.test(value) ? value : refuse('service name', `is ${JSON.stringify(value)}`)
 }
 
-/** Nobody would keep to it. */
-function withoutDisk({ cpuMilli, memoryBytes, diskBytes }: Resources): Resources {
+/** Nobody would keep to them. */
+function withoutDisk({ cpuMilli, memoryBytes, diskBytes, pidsMax }: Resources): Resources {
+  if (pidsMax !== undefined) refuse('service resources', 'name a number of processes')
   return diskBytes === undefined
     ? { cpuMilli, memoryBytes }
     : refuse('service resources', 'name a disk')

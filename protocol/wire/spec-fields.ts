@@ -1,3 +1,4 @@
+import { JOB_PIDS_MAX } from '../core/graph-limits.ts'
 import {
   CPU_MILLI_MAX,
   ENV_VALUE_BYTES_MAX,
@@ -8,7 +9,7 @@ import type { Resources } from '../core/run.ts'
 import { JOB_DISK_BYTES_MAX } from '../core/volume-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
-import { CHARACTER_BYTES_MAX, line, refuse, textBytes } from './fields.ts'
+import { CHARACTER_BYTES_MAX, line, lineOrNone, refuse, textBytes } from './fields.ts'
 import { fromPairs, type PairCheck, type WirePair } from './pairs.ts'
 
 /* Fields that a job and its services have alike. */
@@ -16,17 +17,18 @@ import { fromPairs, type PairCheck, type WirePair } from './pairs.ts'
 const KEY_BYTES_MAX = NAME_CHARACTERS_MAX * CHARACTER_BYTES_MAX
 
 export function writeResources(writer: FieldWriter, resources: Resources): void {
+  writer.optionalCount(4, 'pidsMax', resources.pidsMax, JOB_PIDS_MAX, 1)
   writer.optionalCount(3, 'diskBytes', resources.diskBytes, JOB_DISK_BYTES_MAX, 1)
   writer.count(2, 'memoryBytes', resources.memoryBytes, MEMORY_BYTES_MAX, 1)
   writer.count(1, 'cpuMilli', resources.cpuMilli, CPU_MILLI_MAX, 1)
 }
 
 export function readResources(reader: FieldReader): Resources {
-  return {
-    cpuMilli: reader.count(1, 'cpuMilli', CPU_MILLI_MAX, 1),
-    memoryBytes: reader.count(2, 'memoryBytes', MEMORY_BYTES_MAX, 1),
-    diskBytes: reader.optionalCount(3, 'diskBytes', JOB_DISK_BYTES_MAX, 1)
-  }
+  const cpuMilli = reader.count(1, 'cpuMilli', CPU_MILLI_MAX, 1)
+  const memoryBytes = reader.count(2, 'memoryBytes', MEMORY_BYTES_MAX, 1)
+  const diskBytes = reader.optionalCount(3, 'diskBytes', JOB_DISK_BYTES_MAX, 1)
+  const pidsMax = reader.optionalCount(4, 'pidsMax', JOB_PIDS_MAX, 1)
+  return { cpuMilli, memoryBytes, diskBytes, ...(pidsMax === undefined ? {} : { pidsMax }) }
 }
 
 export function readPairs(
@@ -42,6 +44,11 @@ export function readPairs(
 export function writePair(writer: FieldWriter, pair: WirePair): void {
   writer.textBytes(2, 'value', pair.value, ENV_VALUE_BYTES_MAX)
   writer.textBytes(1, 'key', pair.key, KEY_BYTES_MAX)
+}
+
+export const checkLabel: PairCheck = (key, value) => {
+  line(key, NAME_CHARACTERS_MAX, 'label')
+  lineOrNone(value, NAME_CHARACTERS_MAX, 'label value')
 }
 
 function readPair(reader: FieldReader): WirePair {

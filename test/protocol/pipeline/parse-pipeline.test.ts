@@ -1,10 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  jobsOf,
-  type ParsedPipeline,
-  parsePipeline,
-  selectsPush
-} from '../../../protocol/pipeline/parse-pipeline.ts'
+import { type ParsedPipeline, parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
 
 const utf8 = new TextEncoder()
 const parse = (text: string): ParsedPipeline =>
@@ -32,7 +27,7 @@ const STEPS = 'steps: [{ run: make }]'
 test('the smallest file: one job with everything by default', () => {
   const pipeline = good(withJob(STEPS))
   expect(pipeline.branches).toBeUndefined()
-  expect(jobsOf(pipeline)).toEqual([
+  expect(pipeline.jobs).toEqual([
     {
       index: 0,
       name: 'build',
@@ -75,7 +70,7 @@ jobs:
         timeout: 10m
 `)
   expect(pipeline.branches).toEqual(['main', 'release/**'])
-  expect(jobsOf(pipeline)).toMatchObject([
+  expect(pipeline.jobs).toMatchObject([
     { index: 0, name: 'lint', image: 'debian:13', timeoutMs: 1_800_000 },
     {
       index: 1,
@@ -96,23 +91,11 @@ test('parts may be shared by an alias', () => {
   const pipeline = good(
     'jobs:\n  a: &a { image: x, steps: &s [{ run: make }] }\n  b: *a\n  c: { image: y, steps: *s }'
   )
-  expect(jobsOf(pipeline).map(({ name, image }) => [name, image])).toEqual([
+  expect(pipeline.jobs.map(({ name, image }) => [name, image])).toEqual([
     ['a', 'x'],
     ['b', 'x'],
     ['c', 'y']
   ])
-})
-
-test('a push is selected by the patterns, and every branch where there are none', () => {
-  const some = good(`on: { push: { branches: [main, 'release/*'] } }\n${withJob(STEPS)}`)
-  expect(['main', 'release/1', 'release/1/2', 'dev'].map((b) => selectsPush(some, b))).toEqual([
-    true,
-    true,
-    false,
-    false
-  ])
-  expect(selectsPush(good(withJob(STEPS)), 'any/branch')).toBe(true)
-  expect(selectsPush(good(`on: { push: {} }\n${withJob(STEPS)}`), 'any/branch')).toBe(true)
 })
 
 test.each([

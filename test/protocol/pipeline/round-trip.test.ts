@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import type { JobSpec } from '../../../protocol/core/run.ts'
-import { jobsOf, parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
+import { parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
 
 const names = fc
   .stringMatching(/^[A-Za-z_][A-Za-z0-9_.-]{0,12}$/)
@@ -122,7 +122,7 @@ test('a valid pipeline, written in any style, is read as the jobs that it means'
       const parsed = parsePipeline(new TextEncoder().encode(write(file, style)), { file: 'f' })
 
       if (parsed.kind === 'error') throw new Error(parsed.error.message)
-      expect(jobsOf(parsed.pipeline)).toEqual(
+      expect(parsed.pipeline.jobs).toEqual(
         pipeline.jobs.map((job, index) => specOf(job, index, pipeline.timeout?.[1]))
       )
     }),

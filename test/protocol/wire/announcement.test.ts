@@ -2,6 +2,13 @@ import { RecordEnvelope } from '@libp2p/peer-record'
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import {
+  GROUP_CHARACTERS_MAX,
+  INPUT_BYTES_MAX,
+  JOB_PIDS_MAX,
+  PRIORITY_MAX,
+  RETRIES_MAX
+} from '../../../protocol/core/graph-limits.ts'
+import {
   ENV_ENTRIES_MAX,
   JOBS_PER_RUN_MAX,
   MANIFEST_BYTES_MAX,
@@ -206,8 +213,44 @@ describe('an announcement is refused', () => {
       }
     }),
     'with an event that is none': withManifest({
-      origin: { ...MANIFEST.origin, event: 'tag' as 'push' }
+      origin: { ...MANIFEST.origin, event: 'fork' as 'push' }
     }),
+    'with a job that needs itself': withJob({ needs: [0] }),
+    'with a job that needs one that is not there': withJob({ needs: [1] }),
+    'with needs in a circle': withManifest({
+      jobs: [
+        { ...job, needs: [1] },
+        { ...job, index: 1, needs: [0] }
+      ]
+    }),
+    'with a need twice': withManifest({
+      jobs: [job, { ...job, index: 1, needs: [0, 0] }]
+    }),
+    'with needs out of order': withManifest({
+      jobs: [job, { ...job, index: 1 }, { ...job, index: 2, needs: [1, 0] }]
+    }),
+    'with more retries than there are': withJob({ retries: RETRIES_MAX + 1 }),
+    'with a priority above all': withJob({ priority: PRIORITY_MAX + 1 }),
+    'with a priority below all': withJob({ priority: -PRIORITY_MAX - 1 }),
+    'with half a priority': withJob({ priority: 0.5 }),
+    'with a group without a name': withJob({ concurrency: { group: '', cancelSuperseded: true } }),
+    'with a group of two lines': withJob({
+      concurrency: { group: 'a\nb', cancelSuperseded: false }
+    }),
+    'with a group that is too long': withJob({
+      concurrency: { group: 'g'.repeat(GROUP_CHARACTERS_MAX + 1), cancelSuperseded: false }
+    }),
+    'with a preference without a name': withJob({ prefer: { '': 'nvme' } }),
+    'with a time of nothing before it falls back': withJob({ fallbackAfterMs: 0 }),
+    'with a matrix value of two lines': withJob({ matrix: { os: 'a\nb' } }),
+    'with more processes than any job may have': withJob({
+      resources: { ...job.resources, pidsMax: JOB_PIDS_MAX + 1 }
+    }),
+    'with an input that is too large': withManifest({
+      inputs: { target: 'x'.repeat(INPUT_BYTES_MAX + 1) }
+    }),
+    'with a base of two lines': withManifest({ base: 'a\nb' }),
+    "with a fork's commit as trusted": withManifest({ fork: true, trust: 'trusted' }),
     'with a trust that is none': withManifest({ trust: 'some' as Manifest['trust'] }),
     'that counts from zero': { ...ANNOUNCEMENT, gwSeq: 0 }
   }
@@ -223,6 +266,14 @@ describe('an announcement is refused', () => {
     const bytes = new Uint8Array(MANIFEST_BYTES_MAX + 1)
     expect(refusal(() => openAnnouncement(bytes))).toMatch(/^ANNOUNCEMENT_INVALID/)
   })
+})
+
+test('a job that asks for nothing of a graph is spelled as before there were any', () => {
+  const { annHash, bytes } = sealAnnouncement(GATEWAY, ANNOUNCEMENT)
+  const [opened] = openAnnouncement(bytes).announcement.manifest.jobs
+  expect(opened).toStrictEqual(MANIFEST.jobs[0])
+  const asked = { needs: [], retries: 0, priority: 0, prefer: {}, matrix: {} }
+  expect(sealAnnouncement(GATEWAY, withJob(asked)).annHash).toBe(annHash)
 })
 
 test('only a trusted run carries a word on trust: without it, as before it was signed, it is not', () => {

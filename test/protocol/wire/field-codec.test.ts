@@ -19,8 +19,9 @@ import {
   encodeRegisterRequest
 } from '../../../protocol/wire/register-codec.ts'
 import { decodeValue, encodeValue } from '../../../protocol/wire/value-codec.ts'
-import { frames, manifests } from './arbitraries.ts'
+import { frames } from './arbitraries.ts'
 import { expectSameFields, readByGenerated } from './generated-oracle.ts'
+import { manifests } from './manifest-arbitraries.ts'
 import { records, replies, requests, values } from './register-arbitraries.ts'
 import { BOOT, HASH, JOB_ID, jobAfter, OP_ID } from './samples.ts'
 

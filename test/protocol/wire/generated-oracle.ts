@@ -25,8 +25,8 @@ export function expectSameFields(message: unknown, spelled: unknown): void {
   const domain = withFlatNetwork(spelled as Fields)
   const fields = fieldsOf(message as Fields, domain as Fields)
   for (const [name, value] of Object.entries(fields)) {
-    // Absent stands for no where a domain may leave one out.
-    if (value === false && (domain as Fields)[name] === undefined) continue
+    // Absent stands for no, and for none, where a domain may leave one out.
+    if (isNothing(value) && (domain as Fields)[name] === undefined) continue
     expectSame(value, (domain as Fields)[name], name)
   }
   for (const [name, value] of Object.entries(domain as Fields)) {
@@ -34,6 +34,10 @@ export function expectSameFields(message: unknown, spelled: unknown): void {
     if (name === 'kind' || (name === 'phase' && 'supersededBy' in (domain as Fields))) continue
     if (value !== undefined) expect(Object.keys(fields)).toContain(name)
   }
+}
+
+function isNothing(value: unknown): boolean {
+  return value === false || value === 0
 }
 
 /** A job's network is one thing with two fields on the wire: its kind and its list. */
@@ -60,7 +64,7 @@ function expectSame(value: unknown, domain: unknown, name: string): void {
     const items = Array.isArray(domain) ? domain : pairsOf((domain ?? {}) as Fields)
     expect(items, name).toHaveLength(value.length)
     for (const [index, item] of value.entries()) {
-      if (typeof item === 'string') expect(items[index]).toBe(item)
+      if (typeof item !== 'object') expect(items[index]).toBe(item)
       else expectSameFields(item, items[index])
     }
   } else if (typeof value === 'object' && value !== null) expectSameFields(value, domain)

@@ -53,7 +53,6 @@ import {
   jobsMessages,
   logReplies,
   logRequests,
-  manifests,
   rosterHints,
   rosterReplies,
   rosterRequests,
@@ -63,6 +62,7 @@ import {
 } from './arbitraries.ts'
 import { KEYS } from './draws.ts'
 import { inviteLists, joinClaims, joinReplies, joinRequests } from './join-arbitraries.ts'
+import { manifests } from './manifest-arbitraries.ts'
 import { records, replies, requests, values } from './register-arbitraries.ts'
 
 /** One kind of message, with its type forgotten, so that one claim can be made of all. */

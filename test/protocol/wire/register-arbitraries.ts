@@ -52,24 +52,35 @@ const reasons = fc.constantFrom<Reason>(
 )
 const exitCodes = option(fc.constantFrom(0, 1, 255, 0xff_ff_ff_ff))
 
-export const outcomes: fc.Arbitrary<Outcome> = fc.record({
-  epoch: counts,
-  state: fc.constantFrom('succeeded', 'failed', 'errored', 'cancelled'),
-  reason: reasons,
-  exitCode: exitCodes,
-  message: texts,
-  steps: some(
-    fc.record({
-      name: names,
-      state: fc.constantFrom('succeeded', 'failed', 'timed_out', 'not_run'),
-      exitCode: exitCodes,
-      durationMs: counts
-    })
-  ),
-  durationMs: counts,
-  logDigest: fc.oneof(fc.constant(''), hashes),
-  logLines: counts
-})
+const outputs = option(
+  fc.dictionary(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), texts, {
+    minKeys: 1,
+    maxKeys: 4,
+    noNullPrototype: true
+  })
+)
+
+export const outcomes: fc.Arbitrary<Outcome> = fc
+  .record({
+    epoch: counts,
+    state: fc.constantFrom('succeeded', 'failed', 'errored', 'cancelled'),
+    reason: reasons,
+    exitCode: exitCodes,
+    message: texts,
+    steps: some(
+      fc.record({
+        name: names,
+        state: fc.constantFrom('succeeded', 'failed', 'timed_out', 'not_run'),
+        exitCode: exitCodes,
+        durationMs: counts
+      })
+    ),
+    durationMs: counts,
+    logDigest: fc.oneof(fc.constant(''), hashes),
+    logLines: counts,
+    outputs
+  })
+  .map(({ outputs: drawn, ...rest }) => (drawn === undefined ? rest : { ...rest, outputs: drawn }))
 
 export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
   fc.record({ kind: fc.constant('create'), annHash: hashes, attemptsMax: fc.nat(3) }),

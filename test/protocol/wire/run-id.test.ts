@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { RunOrigin } from '../../../protocol/core/run.ts'
 import { isRunId } from '../../../protocol/wire/ids.ts'
 import { crockford32, runIdOfOrigin } from '../../../protocol/wire/run-id.ts'
-import { origins } from './arbitraries.ts'
+import { origins } from './manifest-arbitraries.ts'
 
 const PUSH: RunOrigin = {
   forgeHost: 'git.example:3000',
