@@ -20,7 +20,7 @@ export function statusCommand(program: Command, around: Surroundings): void {
     )
     .option('--watch', WATCH_TEXT)
     .addOption(
-      new Option('-o, --output <form>', 'wide: peer id, address, CPU, memory and disk too').choices(
+      new Option('-o, --output <form>', 'wide: peer id, address, CPU, memory, disk and GPUs too').choices(
         ['wide']
       )
     )

@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { GpuDevice } from '../../agent/probe/gpu/gpu-device.ts'
-import { HostGpus } from '../../agent/probe/gpu/host-gpus.ts'
-import { toolRunner } from '../../agent/probe/gpu/tools.ts'
+import { localGpus } from '../../agent/probe/gpu/host-gpus.ts'
 import { boundedGpus, gpusProblem } from '../../protocol/core/gpu.ts'
 
 /*
@@ -13,6 +12,8 @@ import { boundedGpus, gpusProblem } from '../../protocol/core/gpu.ts'
  */
 
 const MIB = 1_048_576
+
+const byText = (a: string, b: string): number => (a < b ? -1 : 1)
 
 interface Difference {
   readonly name: string
@@ -40,7 +41,7 @@ function fileOf(path: string): string | undefined {
 
 function entriesOf(path: string): readonly string[] {
   try {
-    return readdirSync(path).sort()
+    return readdirSync(path).toSorted(byText)
   } catch {
     return []
   }
@@ -114,17 +115,17 @@ function listed(): readonly string[] {
     } else whole = id
     ids.push(`nvidia:${id}`)
   }
-  return ids.sort()
+  return ids.toSorted(byText)
 }
 
-const host = new HostGpus({ root: '/', run: toolRunner() })
+const host = localGpus()
 const { devices, warnings } = await host.read()
 const isNews = [await host.isNews(), await host.isNews()]
 const again = (await host.read()).devices
 await host.close()
 const own = devices.filter(({ vendor }) => vendor === 'nvidia')
 const facts: readonly Fact[] = [
-  ['ids are those of nvidia-smi -L', own.map(({ id }) => id).sort(), listed()],
+  ['ids are those of nvidia-smi -L', own.map(({ id }) => id).toSorted(byText), listed()],
   [
     'GPUs are those of /proc',
     [...new Set(own.map(({ pci }) => pci))].sort(),

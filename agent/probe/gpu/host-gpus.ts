@@ -7,7 +7,7 @@ import { KernelFaults } from './kernel-faults.ts'
 import { KernelLog } from './kernel-log.ts'
 import { readNvidia } from './nvidia.ts'
 import { PCI_DEVICES } from './pci.ts'
-import type { RunTool } from './tools.ts'
+import { type RunTool, toolRunner } from './tools.ts'
 
 /** Folders that have another entry when a GPU comes or goes. */
 const SIGNS = [
@@ -19,6 +19,11 @@ export interface HostGpusParts {
   /** `/`, or what stands for it. */
   readonly root: string
   readonly run: RunTool
+}
+
+/** Those of the host that this process is on. */
+export function localGpus(): HostGpus {
+  return new HostGpus({ root: '/', run: toolRunner() })
 }
 
 /** The GPUs of this host, read as often as somebody asks. One question at a time. */
