@@ -24,6 +24,7 @@ import {
   type OwnedThing
 } from './engine-types.ts'
 import { notStarted } from './exec-end.ts'
+import { execRuns } from './exec-process.ts'
 import { FrameReader } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
 import { localImage } from './local-image.ts'
@@ -276,7 +277,10 @@ export class Engine {
     })
     try {
       const attached = await this.#attach(created, request)
-      await converse(attached, request, (chunk) => reader.push(chunk))
+      const pid = async (): Promise<number> =>
+        (await this.#call((abortSignal) => created.inspect({ abortSignal }))).Pid
+      const runs = execRuns(request.container, pid)
+      await converse(attached, { request, runs, onChunk: (chunk) => reader.push(chunk) })
     } catch (error) {
       // Engines from 25 on refuse here what older ones report as output and exit code 126.
       if (isStatus(error, 400) || isStatus(error, 500)) return notStarted(causeOf(error))
