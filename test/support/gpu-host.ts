@@ -1,5 +1,6 @@
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { onTestFinished } from 'vitest'
 import { HostGpus } from '../../agent/probe/gpu/host-gpus.ts'
 import { type ToolOptions, toolRunner } from '../../agent/probe/gpu/tools.ts'
 import { temporaryFolder } from './store-folder.ts'
@@ -70,7 +71,9 @@ export class GpuHostTree {
   /** Its GPUs, as an agent on it reads them. */
   gpus(options: Omit<ToolOptions, 'folders'> = {}): HostGpus {
     const run = toolRunner({ ...options, folders: [this.tools] })
-    return new HostGpus({ root: this.root, run })
+    const gpus = new HostGpus({ root: this.root, run })
+    onTestFinished(() => gpus.close())
+    return gpus
   }
 
   async file(path: string, text: string): Promise<void> {

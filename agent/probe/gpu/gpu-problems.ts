@@ -1,7 +1,7 @@
 import type { Gpu } from '../../../protocol/core/gpu.ts'
 import type { HostProblem } from '../host-profile.ts'
 
-/** GPUs that get a line of their own; of a host with 64 that fell out at once one line says how many. */
+/** GPUs that get a line of their own; where all 64 of a host fell out, one more says how many. */
 const LINES_MAX = 8
 const ILL_FIX =
   "mend it (a reset by its vendor's tool, or a restart of the host): it takes jobs again after two " +

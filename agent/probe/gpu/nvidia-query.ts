@@ -22,8 +22,8 @@ const TITLES = ['pci.bus_id', 'uuid']
 const UNKNOWN_FIELD = /Field "([^"]{1,80})" is not a valid field to query/
 
 /** What stands for no value. */
-const ABSENT =
-  /^\[?(?:N\/A|Not Supported|Unknown Error|Insufficient Permissions|GPU is lost|Not Found|No data)\]?$/i
+const NONE = ['N/A', 'Not Supported', 'Unknown Error', 'Insufficient Permissions', 'GPU is lost']
+const ABSENT = new RegExp(`^\\[?(?:${NONE.join('|')}|Not Found|No data)\\]?$`, 'i')
 const LOST = /GPU is lost|fallen off the bus/i
 
 export interface NvidiaAnswers {

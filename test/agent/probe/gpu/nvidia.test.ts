@@ -115,12 +115,14 @@ const DOCUMENT = `<?xml version="1.0" ?>
     <mig_mode><current_mig>Enabled</current_mig></mig_mode>
     <mig_devices>
       <mig_device>
-        <index>0</index><gpu_instance_id>9</gpu_instance_id><compute_instance_id>0</compute_instance_id>
+        <index>0</index><gpu_instance_id>9</gpu_instance_id>
+        <compute_instance_id>0</compute_instance_id>
         <ecc_error_count><volatile_count><total>7 MiB</total></volatile_count></ecc_error_count>
         <fb_memory_usage><total>9856 MiB</total><used>12 MiB</used></fb_memory_usage>
       </mig_device>
       <mig_device>
-        <index>1</index><gpu_instance_id>3</gpu_instance_id><compute_instance_id>0</compute_instance_id>
+        <index>1</index><gpu_instance_id>3</gpu_instance_id>
+        <compute_instance_id>0</compute_instance_id>
         <fb_memory_usage>
           <total>19968 MiB</total>
         </fb_memory_usage>
