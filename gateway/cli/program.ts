@@ -3,6 +3,7 @@ import { VERSION } from '../../protocol/host/version.ts'
 import type { Surroundings } from './command.ts'
 import { idCommand } from './id.ts'
 import { joinCommand } from './join.ts'
+import { lintCommand } from './lint.ts'
 import { repoCommand } from './repo.ts'
 import { secretCommand } from './secret.ts'
 import { startCommand } from './start.ts'
@@ -23,6 +24,7 @@ export function gatewayProgram(around: Surroundings): Command {
   for (const add of [
     idCommand,
     joinCommand,
+    lintCommand,
     startCommand,
     tokenCommand,
     repoCommand,
