@@ -9,13 +9,13 @@ import { Container, EVENT_LAG_MS_MAX } from './container.ts'
 import { BoxDisk } from './disk/box-disk.ts'
 import type { JobDisk } from './disk/job-disk.ts'
 import type { Engine } from './engine.ts'
-import type { ContainerBody, ContainerExec, ExecEnd, LocalImage } from './engine-types.ts'
+import type { ContainerBody, ExecEnd, LocalImage } from './engine-types.ts'
+import type { JobGroup } from './group/job-group.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
 import { withDefaults } from './job-environment.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
-import { OutputPace } from './output-pace.ts'
 import { pidsRefused } from './pids-events.ts'
 import { confirmGone } from './removal.ts'
 import {
@@ -30,6 +30,7 @@ import { type Profile, WORKSPACE_INSIDE } from './sandbox-profile.ts'
 import { secretFileCommand } from './secret-mounts.ts'
 import { inContainer, Services } from './services/services.ts'
 import { settled } from './settled.ts'
+import { StepReader } from './step-reader.ts'
 import {
   beginCommand,
   exitCodeCommand,
@@ -68,6 +69,8 @@ export interface ContainerSandboxOptions {
   readonly cleanUpMsMax: number
   /** Absent for a job without any. */
   readonly services?: Services | undefined
+  /** Above its container and those of its services; absent where each has its own limits alone. */
+  readonly group?: JobGroup | undefined
   /** Absent where all that it writes is in memory, and counted as such. */
   readonly disk?: JobDisk | undefined
   readonly resources: Resources
@@ -86,11 +89,9 @@ export class ContainerSandbox implements Sandbox {
   readonly #container: Container
   readonly #services: Services
   readonly #disk: BoxDisk
-  readonly #pace: OutputPace
+  readonly #reader: StepReader
   /** Calls whose answer decides whether something exists: awaited before anything is removed. */
   #inFlight: Promise<unknown> = Promise.resolve()
-  /** Bytes that steps wrote so far: together they are kept up to the size of a log. */
-  #written = 0
 
   constructor(parts: ContainerSandboxParts, options: ContainerSandboxOptions) {
     this.name = options.name
@@ -98,10 +99,10 @@ export class ContainerSandbox implements Sandbox {
     this.#log = parts.log
     this.#options = options
     this.#services = options.services ?? new Services([])
-    this.#pace = new OutputPace(() => parts.clock.monotonicMs())
     const { jobId, name, image, body, resources, disk } = options
     const container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
     this.#container = container
+    this.#reader = new StepReader(parts.clock, container.watch)
     this.#disk = new BoxDisk({ jobId, resources, container, ask: this.#ask, log: parts.log }, disk)
   }
 
@@ -162,18 +163,15 @@ export class ContainerSandbox implements Sandbox {
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
     const refusedBefore = await this.#pidsRefused()
-    let execId = ''
+    const reading = this.#reader.of(step, { out: 0, err: 0 })
     let end: ExecEnd
     try {
       end = await this.#container.exec({
-        ...this.#reading(step, { out: 0, err: 0 }),
-        command: beginCommand(step.step, step.script, this.#written),
+        ...reading,
+        command: beginCommand(step.step, step.script, this.#reader.written),
         env: withDefaults(step.env, [...profile.env, ...(network?.env ?? [])]),
         user: profile.user ?? (image.user || '0'),
         workdir: WORKSPACE_INSIDE,
-        onCreated: (id) => {
-          execId = id
-        },
         signal
       })
     } catch (error) {
@@ -186,7 +184,7 @@ export class ContainerSandbox implements Sandbox {
       const wasStopped = this.#container.wasStopped.bind(this.#container)
       return (await this.#death(oom)) ?? ((await wasStopped()) ? { kind: 'stopped' } : end)
     }
-    const judged = await this.#judged(end.code, execId, oom)
+    const judged = await this.#judged(end.code, reading.execId, oom)
     if (judged.kind !== 'exited' || judged.code === 0 || judged.oom) return judged
     const pidsFull = (await this.#pidsRefused()) > refusedBefore
     return { ...judged, ...(pidsFull ? { pidsFull } : {}) }
@@ -198,6 +196,7 @@ export class ContainerSandbox implements Sandbox {
     const { network, body } = this.#options
     await this.#container.compareAdopted((await network?.adopt(body)) ?? body)
     await this.#services.attach(from)
+    await this.#proveGroup()
     this.#disk.watch()
   }
 
@@ -240,10 +239,11 @@ export class ContainerSandbox implements Sandbox {
   async close(): Promise<void> {
     this.#disk.unwatch()
     await this.#inFlight.catch(() => undefined)
-    const { jobId, name, body, network, cleanUpMsMax } = this.#options
+    const { jobId, name, body, network, group, cleanUpMsMax } = this.#options
     const leftovers = [
       { what: `container ${name}`, remove: () => this.#container.remove() },
       ...this.#services.leftovers(),
+      ...(group?.leftovers() ?? []),
       ...volumesOf(body).map((volume) => {
         return { what: `volume ${volume}`, remove: () => this.#engine.removeVolume(volume) }
       }),
@@ -283,13 +283,26 @@ export class ContainerSandbox implements Sandbox {
   async #create(): Promise<void> {
     // First: a container is never on a bridge whose rules are not there.
     const { network, body } = this.#options
-    const [asked] = await Promise.all([network?.open(body), this.#disk.open()])
+    const opened = [this.#disk.open(), this.#options.group?.open(this.#bodies())]
+    const [asked] = await Promise.all([network?.open(body), ...opened])
     await settled([this.#container.create(asked), this.#services.create()])
   }
 
   async #start(): Promise<void> {
     await settled([this.#container.start(), this.#services.start()])
-    await this.#disk.started()
+    await Promise.all([this.#disk.started(), this.#proveGroup()])
+  }
+
+  /** Its label says where it is to be; where it is, and what holds there, the kernel knows. */
+  async #proveGroup(): Promise<void> {
+    const { group } = this.#options
+    if (group === undefined) return
+    const pids = [await this.#container.pid(), ...(await this.#services.pids())]
+    await group.prove(this.#bodies(), pids)
+  }
+
+  #bodies(): readonly ContainerBody[] {
+    return [this.#options.body, ...this.#services.bodies]
   }
 
   /** In a box that may have neither time nor a process to spare. */
@@ -312,33 +325,13 @@ export class ContainerSandbox implements Sandbox {
     const { helper } = this.#options.profile
     const place = { env: [], user: helper, workdir: '/' }
     try {
-      const reading = this.#reading(begun, seen)
+      const reading = this.#reader.of(begun, seen)
       const end = await this.#container.exec({ ...place, ...reading, command, signal })
       return end.kind === 'exited' ? end.code : undefined
     } catch (error) {
       signal.throwIfAborted()
       this.#log.warn({ job: this.#options.jobId, err: error }, 'step not followed')
       return undefined
-    }
-  }
-
-  /** Counts what comes of a step, and lets it wait where that is too much at once. */
-  #reading(
-    step: BegunStep,
-    seen: { out: number; err: number }
-  ): Pick<ContainerExec, 'onOutput' | 'restMs'> {
-    return {
-      onOutput: (stream, bytes) => {
-        seen[stream] += bytes.length
-        this.#written += bytes.length
-        this.#pace.took(bytes)
-        step.onOutput(stream, bytes)
-      },
-      restMs: () => {
-        const ms = this.#pace.restMs()
-        if (ms > 0) step.onWait?.()
-        return ms
-      }
     }
   }
 

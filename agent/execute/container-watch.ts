@@ -70,12 +70,12 @@ export class ContainerWatch {
 
   /** True for an exec whose end was reported: every event before it is in. */
   hasEnded(execId: string): boolean {
-    return this.#execEnds.has(execId)
+    return execId !== '' && this.#execEnds.has(execId)
   }
 
   /** True for an exec that was made: likewise. */
   hasSeen(execId: string): boolean {
-    return this.#execs.has(execId)
+    return execId !== '' && this.#execs.has(execId)
   }
 
   /** Resolves when `isTrue`, judged after every event, or when `ms` are over. */

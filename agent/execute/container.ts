@@ -45,7 +45,7 @@ export class Container {
     this.#body = options.body
     const { 'runner-mesh.claim': claim = '', [PROFILE_LABEL]: made = '' } = options.body.Labels
     // Others of the same claim end as well: what holds its network, say.
-    const service = options.body.Labels[SERVICE_LABEL]
+    const service = options.body.Labels[SERVICE_LABEL] || undefined
     const ours = { 'runner-mesh.claim': claim, [PROFILE_LABEL]: made }
     const labels = service === undefined ? ours : { ...ours, [SERVICE_LABEL]: service }
     this.watch = new ContainerWatch(engine, labels)
@@ -155,8 +155,9 @@ export class Container {
   /** Undefined while it runs. */
   async death(): Promise<Died | undefined> {
     const reported = this.watch.death()
-    if (reported !== undefined) return { kind: 'died', exitCode: reported.exitCode }
+    if (reported?.exitCode !== undefined) return { kind: 'died', exitCode: reported.exitCode }
     const seen = await this.#engine.inspect(this.#reference())
+    if (reported !== undefined) return { kind: 'died', exitCode: seen?.exitCode }
     if (seen?.running === true) return undefined
     await this.watch.until(() => this.watch.death() !== undefined, EVENT_LAG_MS_MAX)
     return { kind: 'died', exitCode: this.watch.death()?.exitCode ?? seen?.exitCode }

@@ -25,16 +25,19 @@ export function parseEvent(document: unknown): EngineEvent | undefined {
   const action = Action.replace(/:.*$/s, '')
   if (!ACTIONS.has(action)) return undefined
   const attributes = Actor?.Attributes ?? {}
+  // Labels of the container stand in place of attributes of their name: those of an image are
+  // emptied on each container that we make (see `containerBody`), so that empty means not known.
+  const text = (name: string): string | undefined => attributes[name] || undefined
   const number = (name: string): number | undefined => {
-    const value = Number(attributes[name])
+    const value = Number(text(name))
     return Number.isNaN(value) ? undefined : value
   }
   return {
     action: action as EngineEvent['action'],
-    execId: attributes['execID'] ?? '',
+    execId: text('execID') ?? '',
     exitCode: number('exitCode'),
     signal: number('signal'),
-    service: attributes[SERVICE_LABEL],
+    service: text(SERVICE_LABEL),
     // Nanoseconds are beyond 2**53 and came rounded: going on from there repeats an event at worst.
     time: (timeNano / 1e9).toFixed(6)
   }

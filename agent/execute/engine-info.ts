@@ -9,6 +9,7 @@ export interface InfoAnswer {
   readonly KernelVersion: string
   /** Absent before API 1.41, where there was only version 1. */
   readonly CgroupVersion: string | undefined
+  readonly CgroupDriver?: string | undefined
   readonly NCPU: number
   readonly MemTotal: number
   readonly Driver: string
@@ -42,6 +43,7 @@ export function engineInfo(info: InfoAnswer, version: VersionAnswer): EngineInfo
     architecture: info.Architecture,
     kernel: info.KernelVersion,
     cgroup: info.CgroupVersion === '2' ? 2 : 1,
+    cgroupDriver: info.CgroupDriver ?? '',
     cpus: info.NCPU,
     memoryBytes: info.MemTotal,
     storageDriver: info.Driver,

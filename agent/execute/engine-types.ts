@@ -21,6 +21,8 @@ export interface EngineInfo {
   readonly architecture: string
   readonly kernel: string
   readonly cgroup: 1 | 2
+  /** Who makes its control groups: `cgroupfs`, `systemd`; '' where it does not say. */
+  readonly cgroupDriver: string
   readonly cpus: number
   readonly memoryBytes: number
   readonly storageDriver: string
@@ -55,6 +57,8 @@ export interface LocalImage {
   readonly tags: readonly string[]
   /** `name@digest` by which it was pulled. */
   readonly digests: readonly string[]
+  /** The names of its labels, which an engine puts on each container of it. */
+  readonly labels: readonly string[]
 }
 
 /** What the engine shows a registry for us: this call's alone, never kept by the engine. */
@@ -189,6 +193,8 @@ export interface ExecRequest {
   readonly onOutput: (stream: 'out' | 'err', bytes: Uint8Array) => void
   /** Milliseconds for which to read nothing, asked after each chunk: it waits meanwhile. */
   readonly restMs?: (() => number) | undefined
+  /** True once it is known to have ended, where somebody knows it before its stream ends. */
+  readonly hasEnded?: (() => boolean) | undefined
   /** The id that events name it by. */
   readonly onCreated?: (execId: string) => void
   readonly signal?: AbortSignal | undefined
@@ -205,11 +211,11 @@ export type ExecEnd =
 export interface EngineEvent {
   /** `kill`: somebody had the engine send a signal to process 1, by `docker stop` say. */
   readonly action: 'oom' | 'die' | 'exec_create' | 'exec_die' | 'destroy' | 'kill'
-  /** Of `exec_create` and `exec_die`; '' otherwise. */
+  /** Of `exec_create` and `exec_die`, where an image's label does not hide it; '' otherwise. */
   readonly execId: string
-  /** Of `die` and `exec_die`. */
+  /** Of `die` and `exec_die`; likewise. */
   readonly exitCode: number | undefined
-  /** Number of the signal, of `kill`. */
+  /** Number of the signal, of `kill`; likewise. */
   readonly signal: number | undefined
   /** The service whose container it is of; absent for a job's own. */
   readonly service?: string | undefined

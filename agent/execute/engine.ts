@@ -24,6 +24,7 @@ import {
   type OwnedThing
 } from './engine-types.ts'
 import { notStarted } from './exec-end.ts'
+import { execRuns } from './exec-process.ts'
 import { FrameReader } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
 import { localImage } from './local-image.ts'
@@ -224,12 +225,13 @@ export class Engine {
     )
   }
 
-  /** All that carry these labels, ended ones too. */
+  /** All that carry these labels, ended ones too. Throws ENGINE_UNREACHABLE, as info does. */
   async containers(labels: Labels): Promise<readonly OwnedContainer[]> {
     const filters = { label: labelFilter(labels) }
-    const found = await this.#call((abortSignal) =>
+    const asked = this.#call((abortSignal) =>
       this.#docker.listContainers({ all: true, filters, abortSignal })
     )
+    const found = await asked.catch((error) => Promise.reject(away(error, this.socket)))
     return found.map((one) => ({
       name: one.Names[0]?.replace(/^\//, '') ?? one.Id,
       labels: one.Labels,
@@ -275,7 +277,10 @@ export class Engine {
     })
     try {
       const attached = await this.#attach(created, request)
-      await converse(attached, request, (chunk) => reader.push(chunk))
+      const pid = async (): Promise<number> =>
+        (await this.#call((abortSignal) => created.inspect({ abortSignal }))).Pid
+      const runs = execRuns(request.container, pid)
+      await converse(attached, { request, runs, onChunk: (chunk) => reader.push(chunk) })
     } catch (error) {
       // Engines from 25 on refuse here what older ones report as output and exit code 126.
       if (isStatus(error, 400) || isStatus(error, 500)) return notStarted(causeOf(error))

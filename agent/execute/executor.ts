@@ -21,6 +21,8 @@ import type { Engine } from './engine.ts'
 import { SERVICE_LABEL } from './engine-events.ts'
 import type { EngineSettings, LocalImage } from './engine-types.ts'
 import { type Ground, layGround } from './ground.ts'
+import { JobGroups } from './group/job-groups.ts'
+import { imageLabels } from './image-labels.ts'
 import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
 import { jobBox } from './job-box.ts'
@@ -118,6 +120,7 @@ export class Executor {
   readonly #parts: ExecutorParts
   readonly #options: ExecutorOptions
   readonly #suffix: string
+  readonly #groups: JobGroups
   /** Attempts under way, by the names of their containers: the reaper must leave them alone. */
   readonly #live = new Map<string, AttemptInput>()
 
@@ -127,6 +130,7 @@ export class Executor {
     const [workspaces, leases] = [resolve(options.workspaces), resolve(options.leases)]
     this.#options = { ...options, workspaces, leases }
     this.#suffix = peerSuffix(options.peerId)
+    this.#groups = new JobGroups({ log: parts.log, suffix: this.#suffix })
   }
 
   /** `runner-mesh-<jobId>-<first 8 hex of SHA-256(peerId)>`: one per job, whatever the epoch. */
@@ -174,7 +178,9 @@ export class Executor {
     }
     const limits = { owned: withLive, limitMs: REAP_MS_MAX }
     const { disks } = this.#parts
-    return await reap({ engine, disks, peerId, workspaces, leases, ...limits })
+    await this.#groups.learn(await engine.info())
+    const groups = this.#groups
+    return await reap({ engine, disks, groups, peerId, workspaces, leases, ...limits })
   }
 
   /** Removes what a trial of this engine has left, and gives the containers' names. */
@@ -188,7 +194,7 @@ export class Executor {
     const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
     // Others of the same claim end with it: services, and what holds a network.
     const boxes = found.filter(
-      ({ labels }) => labels[PROFILE_LABEL] !== HOLDER && labels[SERVICE_LABEL] === undefined
+      ({ labels }) => labels[PROFILE_LABEL] !== HOLDER && !labels[SERVICE_LABEL]
     )
     return await Promise.all(
       boxes.map(async ({ labels, running, created }) => {
@@ -252,8 +258,12 @@ export class Executor {
     const network = this.#network(volume, input, runtime)
     const places = imageVolumes(jobId, image)
     const disk = this.#disk(input, profile, places, ground.host.userBase)
+    const group =
+      (spec.services ?? []).length === 0 ? undefined : this.#groups.groupOf(jobId, claimId)
     const request: SandboxRequest = {
       imageId: image.id,
+      imageLabels: imageLabels(jobId, image),
+      group: group?.parent,
       jobId,
       epoch,
       claimId,
@@ -276,7 +286,7 @@ export class Executor {
     const services = this.#services({ name, request, profile, ground, images, network }, spec)
     const { resources } = spec
     const own = { jobId, name, image, profile, body, cleanUpMsMax, disk, resources }
-    return new ContainerSandbox(this.#parts, { ...own, services, network })
+    return new ContainerSandbox(this.#parts, { ...own, services, group, network })
   }
 
   #services(
@@ -295,6 +305,7 @@ export class Executor {
         const request = {
           ...job,
           imageId: image.id,
+          imageLabels: imageLabels(jobId, image),
           imageVolumes: imageVolumes(jobId, image),
           resources: spec.resources,
           disk: undefined,
@@ -353,7 +364,9 @@ export class Executor {
    * make a stranger's root the host's.
    */
   async #prepare(): Promise<Ground> {
-    return await layGround(this.#parts.engine, this.#options.workspaces)
+    const ground = await layGround(this.#parts.engine, this.#options.workspaces)
+    await this.#groups.learn(ground.groups)
+    return ground
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Engine } from './engine.ts'
 import type { EngineInfo, EngineSettings } from './engine-types.ts'
+import type { GroupSource } from './group/job-groups.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
 import { nativePlatform } from './native-platform.ts'
@@ -27,6 +28,8 @@ export interface Ground {
   readonly isolation: IsolationLevel
   /** What the engine is now: it may have been started anew since its runtimes were tried. */
   readonly engine: EngineSettings
+  /** How it makes control groups. */
+  readonly groups: GroupSource
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
@@ -37,7 +40,8 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   const info = await engine.info()
   const isolation = isolationOf(info)
   const host = await sandboxHost(info)
-  return { guard, users, platform: nativePlatform(info), host, isolation, engine: info }
+  const platform = nativePlatform(info)
+  return { guard, users, platform, host, isolation, engine: info, groups: info }
 }
 
 /** What a profile has to know of this host. */

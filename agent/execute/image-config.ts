@@ -7,20 +7,22 @@ export interface ImageConfigAnswer {
   readonly Entrypoint?: string | readonly string[] | null | undefined
   readonly Cmd?: readonly string[] | null | undefined
   readonly WorkingDir?: string | undefined
+  readonly Labels?: Readonly<Record<string, string>> | null | undefined
 }
 
 export type ImageConfig = Pick<
   LocalImage,
-  'user' | 'volumes' | 'entrypoint' | 'command' | 'workdir'
+  'user' | 'volumes' | 'entrypoint' | 'command' | 'workdir' | 'labels'
 >
 
 export function imageConfig(answer: ImageConfigAnswer | null | undefined): ImageConfig {
-  const { User, Volumes, Entrypoint, Cmd, WorkingDir } = answer ?? {}
+  const { User, Volumes, Entrypoint, Cmd, WorkingDir, Labels } = answer ?? {}
   return {
     user: User ?? '',
     volumes: Object.keys(Volumes ?? {}),
     entrypoint: typeof Entrypoint === 'string' ? [Entrypoint] : (Entrypoint ?? []),
     command: Cmd ?? [],
-    workdir: WorkingDir || '/'
+    workdir: WorkingDir || '/',
+    labels: Object.keys(Labels ?? {})
   }
 }

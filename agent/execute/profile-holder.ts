@@ -21,7 +21,8 @@ export function holderBody(
   labels: Readonly<Record<string, string>>,
   parts: { readonly image: string; readonly kit: string; readonly kitInside: string }
 ): ContainerBody {
-  const { Mounts, ...host } = body.HostConfig
+  // In the job's group it would take of what is the job's.
+  const { Mounts, CgroupParent: _jobs, ...host } = body.HostConfig
   const ours = Mounts.filter(({ Type, ReadOnly }) => Type === 'bind' && ReadOnly)
   const options = (host['SecurityOpt'] ?? []) as readonly string[]
   const isTrial = !ours.some(({ Target }) => Target === LEASE_INSIDE)

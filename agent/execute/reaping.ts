@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Disks } from './disk/disks.ts'
 import type { Engine } from './engine.ts'
 import { GROUND_DIR } from './ground.ts'
+import type { JobGroups } from './group/job-groups.ts'
 import { confirmGone, type Leftover } from './removal.ts'
 
 /** Ids of the claims whose things somebody still owns. Asked anew before each removal. */
@@ -23,6 +24,7 @@ export const TRIAL_LABEL = 'runner-mesh.trial'
 export interface ReapingParts {
   readonly engine: Things
   readonly disks?: Pick<Disks, 'reap'> | undefined
+  readonly groups?: Pick<JobGroups, 'reap'> | undefined
   /** Told by its labels: several agents may share one engine. */
   readonly peerId: string
   readonly workspaces: string
@@ -35,9 +37,9 @@ export interface ReapingParts {
 type Labels = Readonly<Record<string, string>>
 
 /**
- * Removes containers, volumes, disks, networks, sources and lease folders of this agent that
- * nobody owns, and gives the containers' names. Throws SANDBOX_FAILED with what is left, once all
- * else is gone.
+ * Removes containers, volumes, disks, control groups, networks, sources and lease folders of this
+ * agent that nobody owns, and gives the containers' names. Throws SANDBOX_FAILED with what is left,
+ * once all else is gone.
  */
 export async function reap(parts: ReapingParts): Promise<string[]> {
   const { engine, peerId, workspaces, limitMs } = parts
@@ -59,16 +61,15 @@ export async function reap(parts: ReapingParts): Promise<string[]> {
     await confirm(labels, volume, limitMs).catch(onFailure)
   }
   // Behind the volumes, which are mounted of them.
-  failures.push(...((await parts.disks?.reap(isOwned)) ?? []))
+  for (const things of [parts.disks, parts.groups]) {
+    failures.push(...((await things?.reap(isOwned)) ?? []))
+  }
   for (const { id, name, labels } of await engine.networks(mine)) {
     if (await isOwned(claimOf(labels))) continue
     const network = { what: `network ${name}`, remove: () => engine.removeNetwork(id) }
     await confirm(labels, network, limitMs).catch(onFailure)
   }
-  for (const name of await namesIn(workspaces)) {
-    // Left by a process that was killed in the middle of a checkout.
-    if (name !== GROUND_DIR && !(await isOwned(name))) await remove(join(workspaces, name))
-  }
+  await reapWorkspaces(workspaces, isOwned)
   await reapLeases(parts, isOwned)
   if (failures.length > 0) throw failures[0]
   return gone
@@ -101,6 +102,16 @@ export async function clearClaim(
   const its = { 'runner-mesh.peer': peerId, 'runner-mesh.claim': claimId }
   for (const { id, name, labels } of await engine.containers(its)) {
     await confirm(labels, { what: `container ${name}`, remove: () => engine.remove(id) }, limitMs)
+  }
+}
+
+/** Left by a process that was killed in the middle of a checkout. */
+async function reapWorkspaces(
+  workspaces: string,
+  isOwned: (claim: string) => Promise<boolean>
+): Promise<void> {
+  for (const name of await namesIn(workspaces)) {
+    if (name !== GROUND_DIR && !(await isOwned(name))) await remove(join(workspaces, name))
   }
 }
 

@@ -71,6 +71,8 @@ export interface SandboxRequest {
   readonly peerId: string
   readonly storeId: string
   readonly volume: string
+  /** Names of the image's labels; none where absent. */
+  readonly imageLabels?: readonly string[]
   /** Folders that the image declares as volumes; none where absent. */
   readonly imageVolumes?: readonly string[]
   /** Host paths of what is mounted read-only. */
@@ -80,6 +82,8 @@ export interface SandboxRequest {
   /** Of a profile with users of its own. */
   readonly users?: string | undefined
   readonly resources: Resources
+  /** The control group that it is made in; absent for the engine's own. */
+  readonly group?: string | undefined
   /** Absent where nothing keeps what it writes to the disk to a size. */
   readonly disk?: DiskVolume | undefined
   /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
@@ -145,7 +149,14 @@ export function containerBody(
     Entrypoint: request.runtime === undefined ? GUARD_COMMAND : OWN_CLOCK_GUARD_COMMAND,
     Cmd: [],
     Env: [],
-    Labels: { ...sandboxLabels(request), [PROFILE_LABEL]: profile.name },
+    // The engine would add the image's, and in its events a label stands in place of an attribute
+    // of its name: an image could say how its container ends. Nor are they for what else of the
+    // host goes by labels.
+    Labels: {
+      ...Object.fromEntries((request.imageLabels ?? []).map((name) => [name, ''])),
+      ...sandboxLabels(request),
+      [PROFILE_LABEL]: profile.name
+    },
     // An image's own health check would be a process that nobody asked for.
     Healthcheck: { Test: ['NONE'] },
     StopSignal: 'SIGTERM',
@@ -158,6 +169,7 @@ export function containerBody(
       ...separation(),
       ...runtimeOf(request, host),
       ...layerQuota(profile, request),
+      ...(request.group === undefined ? {} : { CgroupParent: request.group }),
       Mounts: mounts(profile, request, host),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },

@@ -4,6 +4,7 @@ import { MeshError } from '../core/errors.ts'
 import { CANCEL_MS_MAX } from '../core/follow-limits.ts'
 import { isTerminal, type JobOpBody, type JobState } from '../core/job.ts'
 import type { Clock, Random } from '../core/ports.ts'
+import { runIdOf } from '../core/run.ts'
 
 /** `requested`: its holder was told to stop it; it may still finish before it hears of that. */
 export type CancelVerdict = 'cancelled' | 'requested'
@@ -31,8 +32,8 @@ export interface CancelParts {
 
 /**
  * Cancels a job by its register: a queued one is over with that, a held one is flagged, and its
- * holder ends it. Rejects with JOB_ENDED, RUN_UNKNOWN, OVERLOADED, or QUORUM_UNREACHABLE after
- * CANCEL_MS_MAX: the order may then still be taken.
+ * holder ends it. Rejects with JOB_ENDED, RUN_UNKNOWN, RUN_SUPERSEDED, OVERLOADED, or
+ * QUORUM_UNREACHABLE after CANCEL_MS_MAX: the order may then still be taken.
  */
 export async function cancelJob(
   parts: CancelParts,
@@ -48,6 +49,10 @@ export async function cancelJob(
   parts.hint(id).catch(() => undefined)
   // Gone, it ended so long ago that its witnesses keep it no more.
   const hasEnded = answer.reason === 'terminal' || answer.reason === 'gone'
+  // Its witness epoch was given up: there is nothing that an order could change there any more.
+  if (answer.kind === 'rejected' && answer.reason === 'absent') {
+    throw new MeshError('RUN_SUPERSEDED', { id: runIdOf(id), witnessEpoch: job.witnessEpoch })
+  }
   if (answer.kind === 'rejected' && !hasEnded) {
     throw new MeshError('BUG', { problem: `the cancel of ${id} was rejected: ${answer.reason}` })
   }

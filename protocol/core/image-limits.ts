@@ -21,3 +21,5 @@ export const IMAGES_CLEAN_TO_PERCENT = 70
 export const IMAGE_SWEEP_EVERY_MS = 60_000
 /** Images that one look may fail to remove: an engine that takes none away is asked again later. */
 export const IMAGE_DROP_FAILURES_MAX = 8
+/** Bytes of all names of an image's labels: the engine says them with each thing that happens. */
+export const IMAGE_LABEL_BYTES_MAX = 65_536

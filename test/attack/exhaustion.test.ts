@@ -137,7 +137,8 @@ describe('a stranger that takes all that there is', { timeout: TEST_MS }, () => 
   test('of whoever reads it: it is read slowly, to its last line, and a neighbour runs', async () => {
     const lines = OUTPUT_BURST_LINES + 6 * OUTPUT_LINES_PER_S
     const startedMs = performance.now()
-    const run = `yes | head -n ${lines}; echo last`
+    // Long enough that pipes and sockets hold few of them: what has ended is read at once.
+    const run = `yes ${'x'.repeat(63)} | head -n ${lines}; echo last`
     const attempt = await rig.start({ steps: [{ run }], spec: WIDE })
     await eventually('it has to wait', () => attempt.lines.some(({ text }) => isWait(text)))
     await expectNeighbourRuns()

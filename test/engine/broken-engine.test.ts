@@ -43,15 +43,25 @@ async function untilSaid(attempt: RunningAttempt, text: string): Promise<void> {
   await eventually(`the job says ${text}`, () => attempt.lines.some((line) => line.text === text))
 }
 
-// Seed 20261126 of test/chaos: an agent that started then called it an error of its own.
-test.each<[string, Treatment]>([
+// Seed 20261126 of test/chaos: an agent that started then called it an error of its own, once as it
+// asked what the engine is, once as it asked for what a process before it had left.
+describe.each<[string, Treatment]>([
   ['goes away in its answer', { kind: 'cut' }],
   ['answers with an error', answer(500)],
   ['does not answer', { kind: 'silence' }]
-])('an engine that %s as it is asked what it is, is unreachable', async (_, treatment) => {
-  treat(/GET .info/, treatment)
-  await expect(Engine.local(proxy.socket, CALL_MS_MAX).info()).rejects.toMatchObject({
-    code: 'ENGINE_UNREACHABLE'
+])('an engine that %s is unreachable', (_, treatment) => {
+  const unreachable = { code: 'ENGINE_UNREACHABLE' }
+
+  test('as it is asked what it is', async () => {
+    treat(/GET .info/, treatment)
+    const engine = Engine.local(proxy.socket, CALL_MS_MAX)
+    await expect(engine.info()).rejects.toMatchObject(unreachable)
+  })
+
+  test('as it is asked for what was left', async () => {
+    treat(/GET .containers.json/, treatment)
+    const engine = Engine.local(proxy.socket, CALL_MS_MAX)
+    await expect(engine.containers({})).rejects.toMatchObject(unreachable)
   })
 })
 

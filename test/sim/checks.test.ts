@@ -11,6 +11,7 @@ import { checkI4 } from './checks/i04-one-outcome.ts'
 import { checkI5 } from './checks/i05-epochs.ts'
 import { checkI9 } from './checks/i09-no-lost-delivery.ts'
 import { checkI10 } from './checks/i10-nothing-unsynced.ts'
+import { checkPromisesKept } from './checks/i10-promises-kept.ts'
 import { checkI11 } from './checks/i11-one-configuration.ts'
 import { checkFloors } from './checks/i12-floors-of-what-ended.ts'
 import { checkI12 } from './checks/i12-no-creation-below-the-floor.ts'
@@ -163,6 +164,14 @@ describe('I10', () => {
 
   test('sees a reply of a store that has lost its past', () => {
     expect(verdict(checkI10(), syncs, { kind: 'damaged', store: 's' }, reply)).toMatch('I10')
+  })
+
+  test('sees a yes without the promise that its proposer counts on', () => {
+    const owes = (round: number): Fact => {
+      return { kind: 'owes', store: 's', place: PLACE, promised: ballot(round) }
+    }
+    expect(verdict(checkPromisesKept(), syncs, owes(3))).toMatch('I10')
+    expect(verdict(checkPromisesKept(), syncs, owes(2))).toBeUndefined()
   })
 })
 

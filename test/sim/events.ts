@@ -84,6 +84,13 @@ export type Fact =
       /** The boot clock when the answer was made, which is before it left. */
       readonly madeAtMs: number
     }
+  /** With its yes to an accept a witness owes the proposer this promise: it goes on from there. */
+  | {
+      readonly kind: 'owes'
+      readonly store: string
+      readonly place: Place
+      readonly promised: Ballot
+    }
   /** The store has lost or forgotten something, whether or not anybody knows. */
   | { readonly kind: 'damaged'; readonly store: string }
   | ({ readonly kind: 'chosen'; readonly place: Place } & Written)

@@ -25,6 +25,17 @@ export const RULES: readonly Mutation[] = [
     ]
   },
   {
+    name: 'NORAISE',
+    rule: 'a repeated accept promises what its proposer counts on',
+    patches: [
+      {
+        file: ACCEPTOR,
+        find: 'promised: highestBallot(promised, promiseOf(request, context)) }',
+        replace: 'promised }'
+      }
+    ]
+  },
+  {
     name: 'RULE1',
     rule: 'renewals answer from synced records only, 4.12.1*',
     patches: [

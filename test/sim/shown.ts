@@ -1,6 +1,6 @@
-import type { AcceptorState } from '../../protocol/core/acceptor.ts'
+import type { AcceptorState, AcceptRequest } from '../../protocol/core/acceptor.ts'
 import { leasedJob } from '../../protocol/core/lease-timer.ts'
-import type { Accepted, RegisterReply } from '../../protocol/core/messages.ts'
+import type { Accepted, AnnouncementRef, RegisterReply } from '../../protocol/core/messages.ts'
 import type { AcceptorRecord } from '../../protocol/core/ports.ts'
 import type { Scene } from './scene.ts'
 
@@ -55,4 +55,27 @@ function leaseOf({
 } {
   const { claimId } = leasedJob((accepted as Accepted | undefined)?.value)?.lease ?? {}
   return { lease: claimId, remainingMs: lease?.remainingMs }
+}
+
+/**
+ * With its yes to a holder that brings the value of its own lease a witness owes it the promise of
+ * the next round: the holder asks for none.
+ */
+export function showOwed(
+  scene: Scene,
+  at: { readonly store: string; readonly place: string; readonly remote: string },
+  { ballot, value }: AcceptRequest
+): void {
+  const { store, place, remote } = at
+  if (ballot.peer !== remote || leasedJob(value)?.lease.holder !== remote) return
+  scene.emit({ kind: 'owes', store, place, promised: { ...ballot, round: ballot.round + 1 } })
+}
+
+/** Writes down whose announcement a register begins with. */
+export function showCreate(
+  scene: Scene,
+  at: { readonly store: string; readonly place: string },
+  { gateway, gwSeq }: Pick<AnnouncementRef, 'gateway' | 'gwSeq'>
+): void {
+  scene.emit({ kind: 'creates', ...at, gateway, gwSeq })
 }

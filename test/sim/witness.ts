@@ -29,7 +29,7 @@ import { sweep } from './retention.ts'
 import type { SimRosters } from './rosters.ts'
 import type { Scene } from './scene.ts'
 import type { Shelf } from './shelf.ts'
-import { showPromise, showReply } from './shown.ts'
+import { showCreate, showOwed, showPromise, showReply } from './shown.ts'
 import { syncPage } from './sync-index.ts'
 import { type WitnessRegister, WitnessRegisters } from './witness-registers.ts'
 import { answerRenewals } from './witness-renewals.ts'
@@ -241,28 +241,27 @@ export class SimWitness {
     reply: Answer
   ): void {
     const { scene, shelf } = this.#parts
+    const { storeId: store } = this.#disk
+    const { place } = register
     const { value, ballot } = request
     const known = register.state.record.accepted?.value
     const step = accept(register.state, request, this.#context(remote, request))
     if (step.durability === 'save') {
       const { nowMs: localMs } = this.#parts.process
-      const facts = { store: this.#disk.storeId, place: register.place, localMs }
+      const facts = { store, place, localMs }
       const hash = scene.digest.hash(value)
-      if (known === undefined) this.#noteCreate(register, request)
+      const { ann } = request.scope
+      // By the announcement that its value names: what a rogue says beside it is anything.
+      const named = shelf.find(value.annHash)?.announcement ?? ann
+      if (known === undefined && named !== undefined) showCreate(scene, { store, place }, named)
       const changes = known === undefined || scene.digest.hash(known) !== hash
       scene.emit({ kind: 'takes', ...facts, ballot, hash, value, before: known, changes })
       shelf.store(value.annHash)
     }
-    this.#commit(register, step, reply)
-  }
-
-  // By the announcement that its value names: what a rogue says beside it is anything.
-  #noteCreate({ place }: WitnessRegister, { scope, value }: AcceptRequest): void {
-    const named = this.#parts.shelf.find(value.annHash)?.announcement ?? scope.ann
-    if (named === undefined) return
-    const { gateway, gwSeq } = named
-    const store = this.#disk.storeId
-    this.#parts.scene.emit({ kind: 'creates', store, place, gateway, gwSeq })
+    this.#commit(register, step, (answer) => {
+      if (answer.kind === 'accepted') showOwed(scene, { store, place, remote }, request)
+      reply(answer)
+    })
   }
 
   /** Into memory at once; the reply leaves when all that it shows is on the disk. */

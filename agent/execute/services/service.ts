@@ -64,6 +64,10 @@ export class Service {
     this.#container = new Container(engine, { jobId, name, platform: image.platform, body })
   }
 
+  get body(): ContainerBody {
+    return this.#options.body
+  }
+
   /** Throws as the job's own container does. */
   async create(): Promise<void> {
     await Promise.all([this.#container.watch.start(), this.#container.create()])
@@ -127,6 +131,11 @@ export class Service {
     const found = await this.#engine.inspect(name)
     const place = found?.networks[String(body.HostConfig['NetworkMode'])]
     return place?.address === '' ? undefined : place?.address
+  }
+
+  /** Of its process 1 on the host; 0 where none runs. */
+  async pid(): Promise<number> {
+    return await this.#container.pid()
   }
 
   leftovers(): readonly Leftover[] {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { causeOf } from '../../../protocol/core/errors.ts'
 import { SERVICE_ASK_EVERY_MS, SERVICE_ASK_MS_MAX } from '../../../protocol/core/service-limits.ts'
 import type { Container } from '../container.ts'
-import type { ContainerExec, ExecEnd } from '../engine-types.ts'
+import type { ContainerBody, ContainerExec, ExecEnd } from '../engine-types.ts'
 import { BUSYBOX_INSIDE } from '../guard.ts'
 import type { Leftover } from '../removal.ts'
 import type { ServiceHooks } from '../sandbox.ts'
@@ -73,6 +73,16 @@ export class Services {
         service.follow((stream, bytes) => hooks.output(name, stream, bytes), signal)
       )
     })
+  }
+
+  /** What its containers are made of. */
+  get bodies(): readonly ContainerBody[] {
+    return this.#services.map(({ body }) => body)
+  }
+
+  /** Of their containers' first processes. */
+  async pids(): Promise<readonly number[]> {
+    return await Promise.all(this.#services.map((service) => service.pid()))
   }
 
   leftovers(): readonly Leftover[] {

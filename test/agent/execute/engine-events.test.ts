@@ -35,6 +35,16 @@ test('a signal that is no number is one that is not known', () => {
   expect(parseEvent(event('kill', { signal: 'SIGTERM' }))?.signal).toBeUndefined()
 })
 
+test('what a label of the container hides is not known, and never 0', () => {
+  const hidden = event('die', { execID: '', exitCode: '', signal: '', 'runner-mesh.service': '' })
+  const read = parseEvent(hidden)
+
+  expect(read?.execId).toBe('')
+  expect(read?.exitCode).toBeUndefined()
+  expect(read?.signal).toBeUndefined()
+  expect(read?.service).toBeUndefined()
+})
+
 test('what is of no use to an attempt is left out', () => {
   for (const action of ['start', 'exec_start: sh -c x', 'attach', 'health_status: healthy']) {
     expect(parseEvent(event(action)), action).toBeUndefined()

@@ -16,6 +16,7 @@ const INFO: EngineInfo = {
   architecture: 'x86_64',
   kernel: KERNEL,
   cgroup: 2,
+  cgroupDriver: 'systemd',
   cpus: 1,
   memoryBytes: 2 ** 30,
   storageDriver: 'overlay2',

@@ -87,6 +87,13 @@ test('a job that its witnesses have dropped has ended', async () => {
   expect(await cancel('late', undefined, gone)).toMatchObject({ code: 'JOB_ENDED' })
 })
 
+test('a job whose witness epoch was given up is told of with its run, which begins anew', async () => {
+  const lost = { kind: 'rejected', reason: 'absent', value: undefined } as const
+
+  const error = await cancel('late', undefined, lost)
+  expect(error).toMatchObject({ code: 'RUN_SUPERSEDED', facts: { id: RUN, witnessEpoch: 1 } })
+})
+
 test('an order that was taken can be overtaken by the end of the job', async () => {
   const bench = claimBench(mesh, clock, { peerId: 'onyx' })
   bench.claimer.consider()

@@ -13,6 +13,7 @@ import { checkI7 } from './i07-one-container.ts'
 import { checkI8 } from './i08-no-late-start.ts'
 import { checkI9 } from './i09-no-lost-delivery.ts'
 import { checkI10 } from './i10-nothing-unsynced.ts'
+import { checkPromisesKept } from './i10-promises-kept.ts'
 import { checkI11 } from './i11-one-configuration.ts'
 import { checkFloors } from './i12-floors-of-what-ended.ts'
 import { checkI12 } from './i12-no-creation-below-the-floor.ts'
@@ -41,6 +42,7 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkI8(options.guardTickMs),
     checkI9(),
     checkI10(),
+    checkPromisesKept(),
     checkI11(),
     checkI12(),
     checkFloors(),
