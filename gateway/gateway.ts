@@ -31,6 +31,7 @@ import { TokenStore } from './api/token-store.ts'
 import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { CommitCache } from './forge/commit-cache.ts'
+import { ForgeRoom } from './forge/forge-room.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
 import { Holders } from './logs/holders.ts'
@@ -84,7 +85,16 @@ export class Gateway {
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#repositories = new Repositories(parts.repositories)
-    this.#commits = new CommitCache({ log }, { dir: paths.cache })
+    const files = {
+      file: paths.credentials,
+      keyFile: secretsKeyPath(paths, settings),
+      secrets: paths.secrets
+    }
+    const forges = new ForgeRoom(
+      { repositories: this.#repositories, clock },
+      { files, publicUrl: settings.public_url }
+    )
+    this.#commits = new CommitCache({ log, access: forges.access }, { dir: paths.cache })
     this.#announcer = {
       gateway: key.peerId,
       seal: (announcement) => sealAnnouncement(key, announcement),

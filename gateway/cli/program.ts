@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { VERSION } from '../../protocol/host/version.ts'
 import type { Surroundings } from './command.ts'
+import { credentialCommand } from './credential.ts'
 import { idCommand } from './id.ts'
 import { joinCommand } from './join.ts'
 import { lintCommand } from './lint.ts'
@@ -28,7 +29,8 @@ export function gatewayProgram(around: Surroundings): Command {
     startCommand,
     tokenCommand,
     repoCommand,
-    secretCommand
+    secretCommand,
+    credentialCommand
   ])
     add(program, around)
   return program

@@ -1,5 +1,6 @@
 import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
+import { FORGE_ERRORS } from './forge-errors.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { NETWORK_ERRORS } from './network-errors.ts'
@@ -307,6 +308,7 @@ export const MESH_ERRORS = {
   STOPPING: kind(5, 503, true, (f) => `${f['what']} is stopping: send it again`),
   TOKEN_UNKNOWN: kind(4, 404, false, (f) => `no token ${f['id']}: see \`gateway token list\``),
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
+  ...FORGE_ERRORS,
   // command line
   ...ISOLATION_ERRORS,
   ...SERVICE_ERRORS,
