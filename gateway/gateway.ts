@@ -42,6 +42,7 @@ import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
 import { Repositories, type Repository } from './repositories.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
+import { StatusRoom } from './status/status-room.ts'
 
 export interface GatewayParts {
   readonly paths: StatePaths
@@ -68,6 +69,7 @@ export class Gateway {
   readonly #holders: Holders
   readonly #intake: Intake
   readonly #floor: FloorKeeper
+  readonly #statuses: StatusRoom
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -112,6 +114,19 @@ export class Gateway {
       random,
       log
     })
+    this.#statuses = new StatusRoom(
+      {
+        member: this.#member,
+        table: store.outbox,
+        repositories: this.#repositories,
+        apis: forges.apis,
+        self: key.peerId,
+        clock,
+        random,
+        log
+      },
+      { publicUrl: settings.public_url }
+    )
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
@@ -146,6 +161,7 @@ export class Gateway {
       if (kind === 'up') this.#intake.wake()
     })
     await this.#intake.start()
+    await this.#statuses.start()
     // The roster may have come while this gateway was away.
     this.#later('begin anew', () => this.#intake.beginAnew())
     this.#sweep.start()
@@ -179,6 +195,7 @@ export class Gateway {
   async reload(repositories: readonly Repository[]): Promise<void> {
     this.#repositories.replace(repositories)
     this.#intake.wake()
+    this.#statuses.outbox.wake()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -191,6 +208,7 @@ export class Gateway {
     this.#stopping = true
     await this.#closeHttp(limitMs)
     await this.#intake.stop(limitMs)
+    await this.#statuses.stop(limitMs)
     await this.#sweep.stop()
     await this.#floor.stop()
     await this.#member.stop()

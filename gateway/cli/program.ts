@@ -4,6 +4,7 @@ import type { Surroundings } from './command.ts'
 import { credentialCommand } from './credential.ts'
 import { idCommand } from './id.ts'
 import { joinCommand } from './join.ts'
+import { lintCommand } from './lint.ts'
 import { repoCommand } from './repo.ts'
 import { secretCommand } from './secret.ts'
 import { startCommand } from './start.ts'
@@ -24,6 +25,7 @@ export function gatewayProgram(around: Surroundings): Command {
   for (const add of [
     idCommand,
     joinCommand,
+    lintCommand,
     startCommand,
     tokenCommand,
     repoCommand,

@@ -4,6 +4,7 @@ import { FORGE_ERRORS } from './forge-errors.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { NETWORK_ERRORS } from './network-errors.ts'
+import { PIPELINE_ERRORS } from './pipeline-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
 import { SECRET_ERRORS } from './secret-errors.ts'
 import { SERVICE_ERRORS } from './service-errors.ts'
@@ -175,18 +176,7 @@ export const MESH_ERRORS = {
   ...STORAGE_ERRORS,
   ...SECRET_ERRORS,
   // jobs
-  PIPELINE_INVALID: kind(
-    1,
-    422,
-    false,
-    (f) => `${f['file']}:${f['line']}:${f['column']}: ${f['path']}: ${f['problem']}`
-  ),
-  PIPELINE_ABSENT: kind(
-    1,
-    404,
-    false,
-    (f) => `${f['commit']} has no ${f['file']}: add one to the repository's root`
-  ),
+  ...PIPELINE_ERRORS,
   WORKSPACE_FETCH_FAILED: kind(
     1,
     502,

@@ -21,6 +21,8 @@ export interface Tree {
   placeOf(path: Path): Place
   /** Of the last key of the path. */
   placeOfKey(path: Path): Place
+  /** A number as it is written there; undefined for all else. */
+  written(path: Path): string | undefined
 }
 
 /** A file that could be read, or why not. */
@@ -38,7 +40,8 @@ export function readTree(root: ParsedNode, lines: Lines): Reading {
   const tree: Tree = {
     value,
     placeOf: (path) => lines.at(find(path).value),
-    placeOfKey: (path) => lines.at(find(path).key)
+    placeOfKey: (path) => lines.at(find(path).key),
+    written: (path) => numberText(find(path).node, reader.targets)
   }
   return { kind: 'tree', tree }
 }
@@ -129,7 +132,13 @@ class TreeReader {
   }
 }
 
+function numberText(node: unknown, targets: ReadonlyMap<Alias, unknown>): string | undefined {
+  const target = isAlias(node) ? targets.get(node) : node
+  return isScalar(target) && typeof target.value === 'number' ? target.source : undefined
+}
+
 interface Found {
+  readonly node: unknown
   readonly key: number
   readonly value: number
 }
@@ -141,14 +150,14 @@ function locate(
   index: KeyIndex
 ): Found {
   let node: unknown = root
-  let found: Found = { key: offsetOf(root) ?? 0, value: offsetOf(root) ?? 0 }
+  let found: Found = { node: root, key: offsetOf(root) ?? 0, value: offsetOf(root) ?? 0 }
   for (const segment of path) {
     if (isAlias(node)) node = targets.get(node)
     const step = isMap(node) ? index.child(node, segment) : item(node, segment)
     // What is missing is best added where its parent is named.
-    if (step === undefined) return { key: found.key, value: found.key }
+    if (step === undefined) return { node: undefined, key: found.key, value: found.key }
     node = step.node
-    found = { key: step.key, value: offsetOf(node) ?? step.key }
+    found = { node, key: step.key, value: offsetOf(node) ?? step.key }
   }
   return found
 }
