@@ -8,7 +8,7 @@ import { eventWith, field, goodPipeline, jobsOf, parseText } from '../../support
 import { sealedRun } from '../../support/run-life.ts'
 import { GOOD } from './corpus.ts'
 
-/* What a good file makes is good for an announcement: else a run would end where nobody sees why. */
+/* What a good file makes must fit an announcement: else a run ends where nobody sees why. */
 
 const key = generateKey()
 const { announcement } = sealedRun(key, { commit: '1'.repeat(40), pipeline: GOOD[0] ?? '' })
