@@ -13,9 +13,9 @@ export interface Consequence {
 }
 
 /**
- * A job is skipped once one that it needs has ended otherwise than well, or cancelled where somebody
- * has claimed it too early all the same; an older one of a group is cancelled once a newer run has
- * one in it that asks for that. `open` as in `Turns`.
+ * A job is skipped once one that it needs has ended otherwise than well, or cancelled where it was
+ * claimed too early all the same; an older one of a group is cancelled once a newer run has one in
+ * it that asks for that. `open` as in `Turns`.
  */
 export function consequencesOf(
   open: readonly BoardJob[],
