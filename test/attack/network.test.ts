@@ -3,11 +3,13 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Denied } from '../../agent/execute/network/denied.ts'
 import { iptablesTable } from '../../agent/execute/network/iptables.ts'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import { openingKey } from '../../agent/execute/network/openings.ts'
 import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import type { NetworkPolicy, NetworkRules, OfferedNetwork } from '../../protocol/core/network.ts'
+import { JOB_CONNECTIONS_MAX } from '../../protocol/core/network-limits.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { IPTABLES, NetworkBed, WORLD } from './network-bed.ts'
@@ -29,17 +31,18 @@ const ALLOW = { allow: [`${WORLD.internet}:80`, '10.9.9.0/24:5432'] }
 
 /** Each way that a host's rules are set by. */
 const WAYS: readonly Way[] = [
-  { name: 'nft', rules: 'nft', table: nftTable() },
+  { name: 'nft', rules: 'nft', tableOf: nftTable },
   ...IPTABLES.map((backend) => {
     const name = `iptables (${backend})`
-    return { name, rules: 'iptables' as const, table: iptablesTable(backend) }
+    const tableOf = (denied: Denied) => iptablesTable(backend, denied)
+    return { name, rules: 'iptables' as const, tableOf }
   })
 ]
 
 interface Way {
   readonly name: string
   readonly rules: NetworkRules
-  readonly table: RuleTable
+  readonly tableOf: (denied: Denied) => RuleTable
 }
 
 let bed: NetworkBed
@@ -68,8 +71,9 @@ test("a stranger would reach the host, its LAN and its metadata under the engine
   expect(defaults).toEqual(names.toSorted())
 })
 
-describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
+describe.each(WAYS)('under rules by $name', ({ rules, tableOf }) => {
   const networks = { ...SETTINGS, rules }
+  const table = tableOf([])
 
   beforeAll(async () => {
     await bed.clearRules()
@@ -139,6 +143,45 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
       expect(await byName(rig)).toEqual(['by its name'])
     })
 
+    test('reaches nothing that the owner of the host denies, whatever its policy', async () => {
+      const deny = ['5.6.7.0/24', `${WORLD.lan}/32`]
+      const strict = await AttemptRig.open({
+        networks: { ...networks, deny },
+        table: tableOf(deny)
+      })
+      const at = await strict.git.commitTree(compileInto)
+      const found = (network: NetworkPolicy) => reachedBy(strict, at, tries, network)
+      const internet = await found('internet')
+      const listed = await found({ allow: [`${WORLD.internet}:80`, `${WORLD.otherInternet}:80`] })
+      const open = await found('open')
+      await strict.close()
+
+      // The owner's name server is named by the owner, too.
+      expect(internet).toEqual(['internet', 'name server', 'ping internet'])
+      expect(listed).toEqual(['internet'])
+      expect(open.filter((name) => /otherInternet|^(ping )?lan/.test(name))).toEqual([])
+      expect(open).toContain('internet')
+    })
+
+    test('has no more connections open than it may, and its neighbour opens some', async () => {
+      const asked = JOB_CONNECTIONS_MAX + 1_000
+      const run = `./many ${WORLD.internet} 80 ${asked} 8; echo ready; sleep 60`
+      const spec = { network: 'internet' } as const
+      const hog = await rig.start({ commit, steps: [{ run }], spec })
+      await eventually('it has opened what it can', () =>
+        hog.lines.some(({ text }) => text.startsWith('taken '))
+      )
+      const steps = [{ run: `./many ${WORLD.internet} 80 10 5` }]
+      const neighbour = await rig.run({ commit, steps, spec })
+      hog.abort('cancelled')
+      await hog.result
+
+      const taken = Number(hog.lines.find(({ text }) => /^taken/.test(text))?.text.split(' ')[1])
+      expect(taken).toBeLessThanOrEqual(JOB_CONNECTIONS_MAX)
+      expect(taken).toBeGreaterThan(JOB_CONNECTIONS_MAX / 2)
+      expect(neighbour.lines.map(({ text }) => text)).toContain('taken 10')
+    })
+
     test('has no IPv6 but its own loopback', async () => {
       const run = "cut -c 1-32,45- /proc/net/if_inet6 | grep -v ' lo$' || echo none"
       const { lines } = await rig.run({ steps: [{ run }], spec: { network: 'open' } })
@@ -177,6 +220,32 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
       await bed.clearRules()
       await eventually('they are back', async () => {
         return (await openings()).some((opening) => opening.endsWith(LISTED))
+      })
+      attempt.abort('cancelled')
+      await attempt.result
+    })
+
+    test('that are back end what a job opened while they were away, and nothing else', async () => {
+      // One connection, asked on and on: what it has answered so far is said each time.
+      const run = [
+        'get() { while sleep 0.3; do printf "GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"; done; }',
+        `get | nc ${WORLD.lan} 80 >bad &`,
+        `get | nc ${WORLD.internet} 80 >good &`,
+        'while sleep 0.5; do echo "$(grep -c here bad) $(grep -c here good)"; done'
+      ].join('\n')
+      const spec = { network: 'internet' } as const
+      const attempt = await rig.start({ steps: [{ run }], spec })
+      const answers = () => attempt.lines.map(({ text }) => text.split(' ').map(Number))
+      await eventually('it has opened what it must not', async () => {
+        await bed.clearRules()
+        return (answers().at(-1)?.[0] ?? 0) > 0
+      })
+      await eventually('they are back', async () => (await table.list()) !== undefined)
+      const since = answers().length
+      await eventually('only what it may goes on', () => {
+        const later = answers().slice(since + 2)
+        const [first, last] = [later[0], later.at(-1)]
+        return later.length > 6 && last?.[0] === first?.[0] && (last?.[1] ?? 0) > (first?.[1] ?? 0)
       })
       attempt.abort('cancelled')
       await attempt.result
