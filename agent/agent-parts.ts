@@ -20,6 +20,7 @@ import { Lifeline } from './lifeline/lifeline.ts'
 import type { HostDoor } from './policy/host-door.ts'
 import { hostPolicyOf } from './policy/policy-settings.ts'
 import { EngineWatch } from './probe/engine-watch.ts'
+import type { GpuWatch } from './probe/gpu/gpu-watch.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { networkProblems } from './probe/probe.ts'
 
@@ -37,6 +38,7 @@ export interface AgentParts {
   readonly networks?: JobNetworks | undefined
   /** Closed outside its owner's hours, and while the host is busy. */
   readonly door: HostDoor
+  readonly gpus: GpuWatch
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock
@@ -57,12 +59,13 @@ export type HostProblemsParts = Pick<AgentParts, 'host' | 'key'> & {
   readonly book: Pick<RosterBook, 'current'>
   readonly store: Pick<MeshStore, 'syncs'>
   readonly networks?: Pick<JobNetworks, 'lost' | 'unnamed'> | undefined
+  readonly gpus: Pick<GpuWatch, 'problems'>
 }
 
 /** What is wrong with the host itself, as health lines. */
 export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
-  const { disk, host, networks } = parts
-  const problems = [...host.problems, ...networkProblems(networks)]
+  const { disk, host, networks, gpus } = parts
+  const problems = [...host.problems, ...networkProblems(networks), ...gpus.problems()]
   const lines = problems.map(({ part, found, fix }) => {
     return { code: `HOST_${part.toUpperCase()}`, message: `${part}: ${found}`, fix }
   })

@@ -171,8 +171,8 @@ export class Agent implements Supervised {
       log.info({ state: this.#life.state }, 'state changed')
       this.#offerChanged()
     })
-    const { disk, door, networks } = this.#parts
-    for (const part of [this.#lifeline, disk, networks, door]) {
+    const { disk, door, networks, gpus } = this.#parts
+    for (const part of [this.#lifeline, disk, networks, door, gpus]) {
       part?.onChange(() => this.#offerChanged())
     }
     door.start()
@@ -305,6 +305,7 @@ export class Agent implements Supervised {
       ...offerOf(this.#parts),
       networkRules: this.#parts.networks?.rules,
       diskLimit: diskLimitOf(host.disk()),
+      gpus: this.#parts.gpus.gpus,
       closing: door.closing,
       // Room that cannot be claimed is none: others must not wait for this agent to go first.
       free: this.#hasRoom && door.closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,

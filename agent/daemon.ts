@@ -27,6 +27,8 @@ import { openImages } from './image-parts.ts'
 import { openDoor } from './policy/open-door.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
 import { tryDisk } from './probe/disk-trial.ts'
+import { GpuWatch } from './probe/gpu/gpu-watch.ts'
+import { localGpus } from './probe/gpu/host-gpus.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { tryNetwork } from './probe/network-trial.ts'
 import { probeHost } from './probe/probe.ts'
@@ -58,6 +60,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
+  const gpus = new GpuWatch({ host: localGpus(), clock, log })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)
@@ -92,8 +95,9 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     })
     const invites = await InviteBook.open(paths.invites, clock)
     const door = openDoor({ clock, log }, settings.policy)
+    gpus.start()
     const made = { images, disks, host, networks, door, book, invites, clock, disk, onFailure }
-    const agent = new Agent({ paths, settings, log, key, store, engine, ...made })
+    const agent = new Agent({ paths, settings, log, key, store, engine, gpus, ...made })
     const orders = new SignalOrders()
     sweep.start()
     try {
@@ -107,6 +111,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     endProcessWithin(PROCESS_END_MS_MAX)
     // Its next proof would keep a process that never had an agent.
     networks?.stop()
+    gpus.stop()
     await disk.stop()
     await store.close()
     await removePid(paths.pid)

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { MeshError } from '../protocol/core/errors.ts'
+import { CREDENTIAL_NAME_CHARACTERS_MAX } from '../protocol/core/forge-limits.ts'
 import {
   BRANCH_GLOBS_MAX,
   NAME_CHARACTERS_MAX,
@@ -13,7 +14,7 @@ import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { checkUrl } from '../protocol/host/source.ts'
 import { globProblem } from '../protocol/pipeline/glob.ts'
 import { FORGES } from './hooks/forge-hook.ts'
-import { refuseDuplicates } from './repository-rules.ts'
+import { refuseDuplicates, refuseUseless } from './repository-rules.ts'
 
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4472'
 const DEFAULT_HTTP_PORT = 8471
@@ -48,6 +49,23 @@ const httpSchema = z.preprocess(
   })
 )
 
+/** How the gateway is known to a Git server; its value is kept apart (`gateway credential set`). */
+export const credentialName = z
+  .string()
+  .max(CREDENTIAL_NAME_CHARACTERS_MAX)
+  .regex(/^[A-Za-z0-9][\w.-]*$/, 'use letters, digits, dot, dash and underscore')
+
+/** A base that paths are put behind: of the pages of this gateway, or of a forge's API. */
+const baseUrl = z
+  .url({ protocol: /^https?$/, error: 'use https://HOST/... or http://HOST/...' })
+  .max(REFERENCE_CHARACTERS_MAX)
+  .superRefine((text, context) => {
+    const { username, password, search, hash } = new URL(text)
+    if (`${username}${password}${search}${hash}` === '') return
+    context.addIssue({ code: 'custom', message: 'it must hold no user, query or fragment' })
+  })
+  .transform((text) => text.replace(/\/+$/, ''))
+
 export const repositorySchema = z.strictObject({
   name: repositoryName,
   forge: z.enum(FORGES).default('git'),
@@ -57,6 +75,11 @@ export const repositorySchema = z.strictObject({
     .regex(/^[!-~]+$/, 'a URL has no spaces and nothing but ASCII')
     .superRefine(refuseUrl),
   secret_file: z.string().min(1),
+  credential: credentialName.optional(),
+  /** Base of the forge's API, where it is not the usual one. */
+  api: baseUrl.optional(),
+  /** Where runs and jobs of a bare repository are told. */
+  callback: baseUrl.optional(),
   branches: branchesSchema.default(['**']),
   /** Whose pushes run as the repository's own, all where absent; others run as a stranger's. */
   trusted: z
@@ -73,6 +96,8 @@ export const gatewaySettingsSchema = z.strictObject({
   listen: z.array(addressSchema).min(1).default([DEFAULT_LISTEN]),
   announce: z.array(addressSchema).default([]),
   http: httpSchema.default({ host: '127.0.0.1', port: DEFAULT_HTTP_PORT }),
+  /** Where people and Git servers reach this gateway; without it statuses have no links. */
+  public_url: baseUrl.optional(),
   gossip: z.boolean().default(true),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   secrets: z.strictObject({ key_file: z.string().min(1).optional() }).default({}),
@@ -81,6 +106,7 @@ export const gatewaySettingsSchema = z.strictObject({
     .max(REPOSITORIES_MAX)
     .default([])
     .superRefine(refuseDuplicates)
+    .superRefine(refuseUseless)
 })
 
 export type GatewaySettings = z.output<typeof gatewaySettingsSchema>

@@ -31,6 +31,7 @@ import { TokenStore } from './api/token-store.ts'
 import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { CommitCache } from './forge/commit-cache.ts'
+import { ForgeRoom } from './forge/forge-room.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
 import { Holders } from './logs/holders.ts'
@@ -41,6 +42,7 @@ import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
 import { Repositories, type Repository } from './repositories.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
+import { StatusRoom } from './status/status-room.ts'
 
 export interface GatewayParts {
   readonly paths: StatePaths
@@ -67,6 +69,7 @@ export class Gateway {
   readonly #holders: Holders
   readonly #intake: Intake
   readonly #floor: FloorKeeper
+  readonly #statuses: StatusRoom
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -84,7 +87,16 @@ export class Gateway {
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#repositories = new Repositories(parts.repositories)
-    this.#commits = new CommitCache({ log }, { dir: paths.cache })
+    const files = {
+      file: paths.credentials,
+      keyFile: secretsKeyPath(paths, settings),
+      secrets: paths.secrets
+    }
+    const forges = new ForgeRoom(
+      { repositories: this.#repositories, clock },
+      { files, publicUrl: settings.public_url }
+    )
+    this.#commits = new CommitCache({ log, access: forges.access }, { dir: paths.cache })
     this.#announcer = {
       gateway: key.peerId,
       seal: (announcement) => sealAnnouncement(key, announcement),
@@ -102,6 +114,19 @@ export class Gateway {
       random,
       log
     })
+    this.#statuses = new StatusRoom(
+      {
+        member: this.#member,
+        table: store.outbox,
+        repositories: this.#repositories,
+        apis: forges.apis,
+        self: key.peerId,
+        clock,
+        random,
+        log
+      },
+      { publicUrl: settings.public_url }
+    )
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
@@ -136,6 +161,7 @@ export class Gateway {
       if (kind === 'up') this.#intake.wake()
     })
     await this.#intake.start()
+    await this.#statuses.start()
     // The roster may have come while this gateway was away.
     this.#later('begin anew', () => this.#intake.beginAnew())
     this.#sweep.start()
@@ -169,6 +195,7 @@ export class Gateway {
   async reload(repositories: readonly Repository[]): Promise<void> {
     this.#repositories.replace(repositories)
     this.#intake.wake()
+    this.#statuses.outbox.wake()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -181,6 +208,7 @@ export class Gateway {
     this.#stopping = true
     await this.#closeHttp(limitMs)
     await this.#intake.stop(limitMs)
+    await this.#statuses.stop(limitMs)
     await this.#sweep.stop()
     await this.#floor.stop()
     await this.#member.stop()

@@ -6,6 +6,12 @@ import { cloneKey } from './hooks/clone-url.ts'
 import type { ForgeName, HookSecret, NamedRepository } from './hooks/forge-hook.ts'
 import { FORGE_HOOKS } from './hooks/forge-hooks.ts'
 import { isSameRepository } from './hooks/git-push.ts'
+import { WebhookSecret } from './hooks/standard-webhook.ts'
+
+export interface RepositoryCallback {
+  readonly url: string
+  readonly secret: Pick<WebhookSecret, 'sign'>
+}
 
 /** A declared repository, ready to take deliveries. */
 export interface Repository {
@@ -13,6 +19,12 @@ export interface Repository {
   readonly forge: ForgeName
   readonly url: string
   readonly secret: HookSecret
+  /** Base of the forge's API, where it is not the usual one. */
+  readonly api?: string | undefined
+  /** Name of what this gateway is known by there. */
+  readonly credential?: string | undefined
+  /** Of bare Git: where its runs are told, signed with its secret. */
+  readonly callback?: RepositoryCallback | undefined
   selects(branch: string): boolean
   readonly trusts: (branch: string) => boolean
 }
@@ -52,6 +64,10 @@ export class Repositories {
   /** The one that is the same repository as `url`, whatever its name. */
   findSame(url: string): Repository | undefined {
     return [...this.#byName.values()].find((each) => isSameRepository(each.url, url))
+  }
+
+  all(): readonly Repository[] {
+    return [...this.#byName.values()]
   }
 
   get size(): number {
@@ -96,9 +112,20 @@ export async function loadRepository(
     forge: entry.forge,
     url: entry.url,
     secret: read.secret,
+    api: entry.api,
+    credential: entry.credential,
+    callback: callbackOf(entry, text),
     selects: (branch) => matchesAny(entry.branches, branch),
     trusts: (branch) => isTrusted(entry, branch)
   }
+}
+
+function callbackOf(
+  { callback }: RepositorySettings,
+  secret: string
+): RepositoryCallback | undefined {
+  if (callback === undefined) return undefined
+  return { url: callback, secret: new WebhookSecret(secret.trim()) }
 }
 
 function isTrusted({ trusted }: RepositorySettings, branch: string): boolean {

@@ -9,6 +9,28 @@ interface Entry {
   readonly url: string
 }
 
+interface Reached extends Entry {
+  readonly credential?: string | undefined
+  readonly api?: string | undefined
+  readonly callback?: string | undefined
+}
+
+/** What would be there and never be used is a mistake that nobody would see. */
+export function refuseUseless(entries: readonly Reached[], context: z.RefinementCtx): void {
+  for (const [index, { forge, url, credential, api, callback }] of entries.entries()) {
+    const refuse = (field: string, message: string): void => {
+      context.addIssue({ code: 'custom', path: [index, field], message })
+    }
+    if (credential !== undefined && url.startsWith('git:')) {
+      refuse('credential', 'git:// asks nobody who they are: use https, http or ssh')
+    }
+    if (api !== undefined && forge === 'git') refuse('api', 'bare Git has no API')
+    if (callback !== undefined && forge !== 'git') {
+      refuse('callback', `it is for bare Git; ${forge} is told by commit statuses`)
+    }
+  }
+}
+
 /** Entries that a delivery could not tell apart, or whose runs would have one id, are refused. */
 export function refuseDuplicates(entries: readonly Entry[], context: z.RefinementCtx): void {
   const seen = new Set<string>()

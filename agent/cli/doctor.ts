@@ -11,6 +11,7 @@ import {
 } from '../control/contract.ts'
 import { diagnose } from '../doctor/doctor.ts'
 import type { Finding } from '../doctor/finding.ts'
+import { localGpus } from '../probe/gpu/host-gpus.ts'
 import {
   type CommonOptions,
   type Context,
@@ -38,7 +39,8 @@ export function doctorCommand(program: Command, around: Surroundings): void {
         paths: context.paths,
         settings: await settingsOf(context, options),
         clock: context.clock,
-        health: await healthOf(context)
+        health: await healthOf(context),
+        gpus: localGpus()
       })
       const view = viewOf(findings, context.clock.wallMs())
       context.console.out(context.json ? jsonText(view) : render(view, context.console))

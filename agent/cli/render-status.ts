@@ -4,12 +4,13 @@ import { formatIsolation } from '../../protocol/core/isolation.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
 import type { PeerView, StatusView } from '../control/contract.ts'
 import type { Colour, Console } from './console.ts'
+import { gpusCell, renderGpus } from './render-gpus.ts'
 import { renderTable } from './table.ts'
 
 const HEAD = ['NAME', 'STATE', 'JOBS', 'PLATFORM', 'LABELS', 'FREE', 'RTT', 'SEEN', 'VERSION']
 const WIDE_HEAD = [
   ...HEAD.filter((name) => name !== 'FREE'),
-  ...['PEER', 'ADDRESS', 'CPU', 'MEM', 'DISK']
+  ...['PEER', 'ADDRESS', 'CPU', 'MEM', 'DISK', 'GPU']
 ]
 
 /** `wide` has every column; what is free is split into its parts there. */
@@ -59,7 +60,8 @@ function wideCells(peer: PeerView): string[] {
     peer.addresses.join(' ') || '-',
     sized ? `${free.cpu}/${capacity.cpu}` : '-',
     sized ? `${bytesCell(free.memoryBytes)}/${bytesCell(capacity.memoryBytes)}` : '-',
-    diskFreeBytes === null ? '-' : bytesCell(diskFreeBytes)
+    diskFreeBytes === null ? '-' : bytesCell(diskFreeBytes),
+    gpusCell(peer.gpus)
   ]
 }
 
@@ -131,7 +133,8 @@ function labelsCell(peer: PeerView): string {
 function freeCell(peer: PeerView): string {
   if (peer.capacity === null || peer.free === null) return '-'
   const cores = `${peer.free.cpu}/${peer.capacity.cpu} cpu`
-  return `${cores} ${bytesCell(peer.free.memoryBytes)}/${bytesCell(peer.capacity.memoryBytes)}`
+  const memory = `${bytesCell(peer.free.memoryBytes)}/${bytesCell(peer.capacity.memoryBytes)}`
+  return peer.gpus.length === 0 ? `${cores} ${memory}` : `${cores} ${memory} ${gpusCell(peer.gpus)}`
 }
 
 function totals(status: StatusView): string {
@@ -177,6 +180,7 @@ export function renderPeer(view: PeerView): string {
     ['free', freeCell(peer)],
     ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],
     ['disk limit', peer.diskLimit ?? '-'],
+    ...renderGpus(peer.gpus),
     ['engine', peer.engine ?? '-'],
     ['networks', networksOf(peer)],
     ['jobs', peer.jobs.join(' ') || '-'],

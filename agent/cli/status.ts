@@ -20,9 +20,10 @@ export function statusCommand(program: Command, around: Surroundings): void {
     )
     .option('--watch', WATCH_TEXT)
     .addOption(
-      new Option('-o, --output <form>', 'wide: peer id, address, CPU, memory and disk too').choices(
-        ['wide']
-      )
+      new Option(
+        '-o, --output <form>',
+        'wide: peer id, address, CPU, memory, disk and GPUs too'
+      ).choices(['wide'])
     )
     .option('--json', 'one document, schema agent.status/1; with --watch one a line')
     .option('-q, --quiet', 'names only')

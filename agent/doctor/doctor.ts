@@ -5,7 +5,9 @@ import { readPid } from '../../protocol/host/pid-lock.ts'
 import type { AgentSettings } from '../config.ts'
 import type { HealthLine } from '../control/contract.ts'
 import { Engine } from '../execute/engine.ts'
+import type { HostGpus } from '../probe/gpu/host-gpus.ts'
 import { type Finding, failed, note, ok, warning } from './finding.ts'
+import { checkGpus } from './gpu-checks.ts'
 import { checkAside, checkClock, checkDisk, checkKey, checkState } from './state-checks.ts'
 import { checkRoster, checkStore, checkStoreInUse } from './store-checks.ts'
 
@@ -16,6 +18,7 @@ export interface DoctorParts {
   readonly clock: Clock
   /** What the daemon says of itself; undefined where none answers. */
   readonly health: readonly HealthLine[] | undefined
+  readonly gpus: Pick<HostGpus, 'read' | 'close'>
 }
 
 /** How long the engine may take to say what it is. */
@@ -41,6 +44,8 @@ export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> 
     ...(await checkDisk(paths)),
     ...(key.peerId === undefined ? [] : await checkRoster(paths, self, clock)),
     ...(await checkEngine(parts)),
+    // A daemon has read them already, and its health lines say what is wrong with them.
+    ...(health === undefined ? await checkGpus(parts.gpus) : []),
     ...agentFindings(health, inUse),
     ...(await checkClock(paths, clock.wallMs()))
   ]

@@ -7,7 +7,7 @@ import type { HostIsolation } from './host-isolation.ts'
 export interface HostProblem {
   /**
    * `engine`, `seccomp`, `isolation`, `runtime`, `busybox`, `git`, `disk`, `capacity`, `network`,
-   * `clock`, `platforms`, `builder`.
+   * `clock`, `platforms`, `builder`, `gpu`.
    */
   readonly part: string
   /** True where no job may be claimed while it lasts. */

@@ -7,12 +7,14 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { VERSION } from '../../protocol/host/version.ts'
+import { pipelineSchemaText } from '../../protocol/pipeline/json-schema.ts'
 import type { ApiParts } from './parts.ts'
 import { createServer } from './server.ts'
 
 /*
- * Writes docs/openapi.json from the schemas: node --import tsx gateway/api/export-openapi.ts
- * A test holds the committed file and the schemas together.
+ * Writes docs/openapi.json and docs/pipeline.schema.json from the schemas:
+ * node --import tsx gateway/api/export-openapi.ts
+ * Tests hold the committed files and the schemas together.
  */
 
 /** The document that /api/openapi.json serves, as the text of docs/openapi.json. */
@@ -50,6 +52,7 @@ export async function openApiText(): Promise<string> {
 
 const script = process.argv[1]
 if (script !== undefined && pathToFileURL(resolve(script)).href === import.meta.url) {
-  const file = join(import.meta.dirname, '..', '..', 'docs', 'openapi.json')
-  await writeFile(file, await openApiText())
+  const docs = join(import.meta.dirname, '..', '..', 'docs')
+  await writeFile(join(docs, 'openapi.json'), await openApiText())
+  await writeFile(join(docs, 'pipeline.schema.json'), pipelineSchemaText())
 }

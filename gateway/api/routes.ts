@@ -9,6 +9,7 @@ import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
+import { pipelineSchemaText } from '../../protocol/pipeline/json-schema.ts'
 import { agentDocuments, healthDocument } from './agent-view.ts'
 import { authorize, type Limiter, refusedAuth } from './auth.ts'
 import { cancelRoute } from './cancel-route.ts'
@@ -35,6 +36,7 @@ export interface ApiRouteParts {
   readonly failures: Limiter
 }
 
+const JSON_SCHEMA_TYPE = 'application/schema+json'
 const EPOCH_HEADER = 'runner-mesh-epoch'
 
 /** What every route with a token may answer besides its own. */
@@ -224,4 +226,7 @@ export function openRoutes(plain: FastifyInstance, api: ApiParts): void {
     }
   )
   app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  app.get('/schema/pipeline.json', { schema: { hide: true } }, (_request, reply) => {
+    return reply.type(JSON_SCHEMA_TYPE).send(pipelineSchemaText())
+  })
 }

@@ -5,7 +5,7 @@ import { type StatePaths, statePaths } from '../../protocol/host/paths.ts'
 /** What the process gives a command; passed in, so that a command can be run by a test. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean | undefined }
   readonly stderr: { write(text: string): unknown }
   /** For what must not stand among the arguments; empty when absent. */
   readonly stdin?: Input | undefined

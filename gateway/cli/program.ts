@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import { VERSION } from '../../protocol/host/version.ts'
 import type { Surroundings } from './command.ts'
+import { credentialCommand } from './credential.ts'
 import { idCommand } from './id.ts'
 import { joinCommand } from './join.ts'
+import { lintCommand } from './lint.ts'
 import { repoCommand } from './repo.ts'
 import { secretCommand } from './secret.ts'
 import { startCommand } from './start.ts'
@@ -23,10 +25,12 @@ export function gatewayProgram(around: Surroundings): Command {
   for (const add of [
     idCommand,
     joinCommand,
+    lintCommand,
     startCommand,
     tokenCommand,
     repoCommand,
-    secretCommand
+    secretCommand,
+    credentialCommand
   ])
     add(program, around)
   return program

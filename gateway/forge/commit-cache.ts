@@ -9,7 +9,7 @@ import {
   PIPELINE_BYTES_MAX,
   TITLE_CHARACTERS_MAX
 } from '../../protocol/core/limits.ts'
-import { GitError, git } from '../../protocol/host/git.ts'
+import { type GitAccess, GitError, git } from '../../protocol/host/git.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { checkUrl } from '../../protocol/host/source.ts'
 import type { CommitContent, CommitReader, PipelineFile, RepositoryRef } from '../ports.ts'
@@ -31,6 +31,9 @@ const REMOTE_TROUBLE = new RegExp(
     'not our ref',
     'could not (resolve|read from remote)',
     'hung up',
+    'authentication failed',
+    'could not read username',
+    'permission denied',
     'early eof',
     'connection',
     'name or service not known'
@@ -45,6 +48,17 @@ interface Cache {
   fetches: number
 }
 
+export interface CommitCacheParts {
+  readonly log: Log
+  /** By what this gateway gets at a private repository; nobody's where absent. */
+  readonly access?: CommitAccess | undefined
+}
+
+export type CommitAccess = (
+  repository: RepositoryRef,
+  signal: AbortSignal
+) => Promise<GitAccess | undefined>
+
 export interface CommitCacheOptions {
   readonly dir: string
   /** CACHE_FETCHES_MAX when absent. */
@@ -57,12 +71,14 @@ export interface CommitCacheOptions {
 export class CommitCache implements CommitReader {
   readonly #dir: string
   readonly #log: Log
+  readonly #access: CommitAccess
   readonly #fetchesMax: number
   readonly #bytesMax: number
   readonly #caches = new Map<string, Cache>()
 
-  constructor(parts: { readonly log: Log }, options: CommitCacheOptions) {
+  constructor(parts: CommitCacheParts, options: CommitCacheOptions) {
     this.#log = parts.log
+    this.#access = parts.access ?? (() => Promise.resolve(undefined))
     this.#dir = options.dir
     this.#fetchesMax = options.fetchesMax ?? CACHE_FETCHES_MAX
     this.#bytesMax = options.bytesMax ?? CACHE_BYTES_MAX
@@ -107,7 +123,7 @@ export class CommitCache implements CommitReader {
     signal: AbortSignal
   ): Promise<CommitContent> {
     try {
-      await this.#fetch(cache, repository.url, commit, signal)
+      await this.#fetch(cache, repository, commit, signal)
       return await look(cache.dir, commit, signal)
     } catch (error) {
       const cause = error instanceof GitError && !error.timedOut ? error.stderr : causeOf(error)
@@ -116,7 +132,15 @@ export class CommitCache implements CommitReader {
     }
   }
 
-  async #fetch(cache: Cache, url: string, commit: string, signal: AbortSignal): Promise<void> {
+  async #fetch(
+    cache: Cache,
+    repository: RepositoryRef,
+    commit: string,
+    signal: AbortSignal
+  ): Promise<void> {
+    const { url } = repository
+    // Asked first: what the forge refuses here is no fault of the cache's.
+    const access = await this.#access(repository, signal)
     const options = { cwd: cache.dir, timeoutMs: COMMIT_FETCH_MS_MAX, signal }
     if (cache.fetches >= this.#fetchesMax) await this.#discard(cache, 'it is old')
     if (await isAbsent(join(cache.dir, 'HEAD'))) {
@@ -126,7 +150,7 @@ export class CommitCache implements CommitReader {
     const ref = `refs/cache/${cache.fetches % KEPT_REFS}`
     cache.fetches += 1
     const fetch = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules']
-    await git([...fetch, '--end-of-options', url, `+${commit}:${ref}`], options)
+    await git([...fetch, '--end-of-options', url, `+${commit}:${ref}`], { ...options, access })
     // Looked at now and then only: it costs one more process.
     if (cache.fetches % KEPT_REFS === 0 && (await bytesOf(cache.dir, signal)) > this.#bytesMax) {
       cache.fetches = this.#fetchesMax

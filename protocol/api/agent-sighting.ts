@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Advertisement, type Capacity, DISK_LIMITS } from '../core/advertisement.ts'
 import type { Closing } from '../core/closing.ts'
+import { GPU_HEALTHS, GPU_VENDORS, type Gpu } from '../core/gpu.ts'
 import type { HostPolicy } from '../core/host-policy.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
 import { NETWORK_ABILITIES, NETWORK_RULES } from '../core/network.ts'
@@ -41,6 +42,21 @@ const policySchema = z
   .nullable()
   .describe("what the agent's owner takes; an empty list takes all, as null does")
 
+const gpuSchema = z.strictObject({
+  id: z.string().describe('the same for as long as the device is'),
+  vendor: z.enum(GPU_VENDORS),
+  model: z.string(),
+  pci: z.string().describe("of a part its GPU's; empty where not known"),
+  memoryBytes: z.number().int().nullable().describe("null where not known, or the host's own"),
+  sharedMemory: z.boolean().describe("it has no memory but the host's"),
+  driver: z.string(),
+  architecture: z.string().describe('sm_90 for compute capability 9.0, or gfx90a'),
+  numaNode: z.number().int().nullable(),
+  parent: z.string().nullable().describe('id of the GPU that it is a part of'),
+  health: z.enum(GPU_HEALTHS).describe("lost: it was there since the agent's start"),
+  reasons: z.array(z.string()).describe('why no job gets it')
+})
+
 /** What one member knows of an agent: its state as seen from here, and what it advertises. */
 export const agentSightingShape = {
   state: agentStateSchema,
@@ -74,6 +90,7 @@ export const agentSightingShape = {
     .enum(DISK_LIMITS)
     .nullable()
     .describe('what keeps a job to its disk: a full file system, somebody who looks, or nobody'),
+  gpus: z.array(gpuSchema),
   engine: z.string().nullable(),
   roundTripMs: z.number().nullable(),
   lastSeenMs: z.number().int().nullable().describe('milliseconds since the last sign of life'),
@@ -102,6 +119,7 @@ export function agentSighting(
     policy: policyDocument(ad?.policy),
     closing: closingDocument(ad?.closing),
     ...roomDocument(ad),
+    gpus: (ad?.gpus ?? []).map(gpuDocument),
     engine: ad?.engine ?? null,
     roundTripMs: link?.rttMs ?? null,
     lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
@@ -115,6 +133,16 @@ function roomDocument(ad: Advertisement | undefined) {
   const { capacity, free, diskFreeBytes, diskLimit } = ad
   const sizes = { capacity: capacityDocument(capacity), free: capacityDocument(free) }
   return { ...sizes, diskFreeBytes, diskLimit }
+}
+
+function gpuDocument({ memoryBytes, numaNode, parent, reasons, ...gpu }: Gpu) {
+  return {
+    ...gpu,
+    memoryBytes: memoryBytes ?? null,
+    numaNode: numaNode ?? null,
+    parent: parent ?? null,
+    reasons: [...reasons]
+  }
 }
 
 function isolationDocument({ offered, levels = [], required }: Isolation) {

@@ -1,5 +1,6 @@
 import type { AgentState } from './agent-state.ts'
 import type { Closing } from './closing.ts'
+import type { Gpu } from './gpu.ts'
 import type { HostPolicy } from './host-policy.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
@@ -50,6 +51,8 @@ export interface Advertisement {
   readonly closing: Closing | undefined
   /** Whether jobs that build images may run here; absent is no. */
   readonly builder?: boolean | undefined
+  /** GPUs of the host, those that take no job as well; absent is none. */
+  readonly gpus?: readonly Gpu[] | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

@@ -1,8 +1,10 @@
 import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
+import { FORGE_ERRORS } from './forge-errors.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { NETWORK_ERRORS } from './network-errors.ts'
+import { PIPELINE_ERRORS } from './pipeline-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
 import { SECRET_ERRORS } from './secret-errors.ts'
 import { SERVICE_ERRORS } from './service-errors.ts'
@@ -174,18 +176,7 @@ export const MESH_ERRORS = {
   ...STORAGE_ERRORS,
   ...SECRET_ERRORS,
   // jobs
-  PIPELINE_INVALID: kind(
-    1,
-    422,
-    false,
-    (f) => `${f['file']}:${f['line']}:${f['column']}: ${f['path']}: ${f['problem']}`
-  ),
-  PIPELINE_ABSENT: kind(
-    1,
-    404,
-    false,
-    (f) => `${f['commit']} has no ${f['file']}: add one to the repository's root`
-  ),
+  ...PIPELINE_ERRORS,
   WORKSPACE_FETCH_FAILED: kind(
     1,
     502,
@@ -317,6 +308,7 @@ export const MESH_ERRORS = {
   STOPPING: kind(5, 503, true, (f) => `${f['what']} is stopping: send it again`),
   TOKEN_UNKNOWN: kind(4, 404, false, (f) => `no token ${f['id']}: see \`gateway token list\``),
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
+  ...FORGE_ERRORS,
   // command line
   ...ISOLATION_ERRORS,
   ...SERVICE_ERRORS,

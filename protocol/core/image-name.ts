@@ -12,7 +12,8 @@ export interface ImageName {
 
 const HOST = '[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?'
 const PART = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
-const REFERENCE = new RegExp(
+/** What an image's name looks like. */
+export const IMAGE_PATTERN = new RegExp(
   `^((?:${HOST}/)?${PART}(?:/${PART})*)(?::(\\w[\\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$`
 )
 
@@ -34,7 +35,7 @@ export interface ImageParts {
 /** Undefined for text that names no image: the one grammar for policies, logins and the engine. */
 export function imageParts(text: string): ImageParts | undefined {
   if (text.length > REFERENCE_CHARACTERS_MAX) return undefined
-  const [, name, tag, digest] = REFERENCE.exec(text) ?? []
+  const [, name, tag, digest] = IMAGE_PATTERN.exec(text) ?? []
   return name === undefined ? undefined : { name, tag, digest }
 }
 

@@ -6,7 +6,7 @@ export interface PlatformParts {
   readonly variant: number
 }
 
-const SHAPE = /^([a-z][a-z0-9]{0,15})\/([a-z0-9][a-z0-9_]{0,15})(?:\/v([1-9]))?$/
+export const PLATFORM_PATTERN = /^([a-z][a-z0-9]{0,15})\/([a-z0-9][a-z0-9_]{0,15})(?:\/v([1-9]))?$/
 
 /** The same machine under its kernel's name and under the engine's. */
 const ARCH_NAMES: Readonly<Record<string, string>> = {
@@ -27,7 +27,7 @@ const BARE_VARIANTS: Readonly<Record<string, number>> = {
 
 /** Undefined for text that is no platform. */
 export function parsePlatform(name: string): PlatformParts | undefined {
-  const match = SHAPE.exec(name)
+  const match = PLATFORM_PATTERN.exec(name)
   if (match === null) return undefined
   const [, os = '', found = '', variant] = match
   const arch = own(ARCH_NAMES, found) ?? found

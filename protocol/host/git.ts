@@ -11,7 +11,20 @@ const STDERR_BYTES_MAX = 8_192
 const ULIMIT_BLOCK_BYTES = 512
 const ULIMIT_MEMORY_BYTES = 1_024
 
+/** By what a command gets at a private repository; in its environment, never in its arguments. */
+export type GitAccess =
+  | {
+      readonly kind: 'password'
+      /** The one that is fetched from: no other host is told. */
+      readonly url: string
+      readonly user: string
+      readonly password: string
+    }
+  /** A private key of ssh, without a passphrase. */
+  | { readonly kind: 'key'; readonly key: string }
+
 export interface GitOptions {
+  readonly access?: GitAccess | undefined
   readonly cwd?: string | undefined
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -108,7 +121,7 @@ export function streamGit(
   options: GitOptions,
   read: GitReader
 ): Promise<string> {
-  const child = spawnGit(args, options.cwd)
+  const child = spawnGit(args, options)
   return new Promise((resolve, reject) => {
     let cut: Cut | undefined
     // The whole group: git-remote-https and index-pack outlive a killed parent otherwise.
@@ -153,17 +166,50 @@ export function streamGit(
  */
 function spawnGit(
   args: readonly string[],
-  cwd: string | undefined
+  { cwd, access }: GitOptions
 ): ChildProcessWithoutNullStreams {
   const files = String(Math.floor(CHECKOUT_BYTES_MAX / ULIMIT_BLOCK_BYTES))
   const memory = String(Math.floor(GIT_MEMORY_BYTES_MAX / ULIMIT_MEMORY_BYTES))
-  const script = 'ulimit -f "$0" && ulimit -v "$1" && shift && exec git "$@"'
-  return spawn('/bin/sh', ['-c', script, files, memory, ...HARDENED, ...SPARING, ...args], {
+  const withKey = `exec ssh-agent /bin/sh -c '${WITH_KEY}' "$@"`
+  const run = access?.kind === 'key' ? withKey : 'exec git "$@"'
+  const script = `ulimit -f "$0" && ulimit -v "$1" && shift && ${run}`
+  const words = [...HARDENED, ...SPARING, ...helperOf(access), ...args]
+  // Of the inner shell the first word is its own name.
+  const first = access?.kind === 'key' ? ['git'] : []
+  return spawn('/bin/sh', ['-c', script, files, memory, ...first, ...words], {
     cwd,
-    env: gitEnvironment(process.env),
+    env: { ...gitEnvironment(process.env), ...environmentOf(access) },
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe']
   })
+}
+
+/** git asks it only where the host wants to know, for that host alone; it reads our variables. */
+const HELPER = [
+  '!f() { printf "username=%s\\npassword=%s\\n"',
+  '"$RUNNER_MESH_GIT_USER" "$RUNNER_MESH_GIT_PASSWORD"; }; f'
+].join(' ')
+
+/**
+ * The key goes from the environment into an agent's memory and is in no file. The agent ends with
+ * the git that it was started for.
+ */
+const WITH_KEY = [
+  'printf "%s\\n" "$RUNNER_MESH_GIT_KEY" | ssh-add -q - || exit 1',
+  'unset RUNNER_MESH_GIT_KEY',
+  'exec git "$@"'
+].join('; ')
+
+function helperOf(access: GitAccess | undefined): readonly string[] {
+  if (access?.kind !== 'password') return []
+  const { origin } = new URL(access.url)
+  return ['-c', `credential.${origin}.helper=${HELPER}`]
+}
+
+function environmentOf(access: GitAccess | undefined): NodeJS.ProcessEnv {
+  if (access === undefined) return {}
+  if (access.kind === 'key') return { RUNNER_MESH_GIT_KEY: access.key.trimEnd() }
+  return { RUNNER_MESH_GIT_USER: access.user, RUNNER_MESH_GIT_PASSWORD: access.password }
 }
 
 /** Settings of whoever started the daemon must not steer what strangers' repositories can do. */

@@ -23,6 +23,8 @@ export interface StatePaths {
   readonly images: string
   readonly secrets: string
   readonly secretsKey: string
+  /** Sealed words by which a gateway is known to Git servers. */
+  readonly credentials: string
   readonly invites: string
   /** Room that is given up when the disk is full. */
   readonly ballast: string
@@ -64,6 +66,7 @@ export function statePaths(program: Program, flags: PathFlags, env: Environment)
     images: join(state, 'images.json'),
     secrets: join(state, 'secrets.json'),
     secretsKey: join(state, 'secrets.key'),
+    credentials: join(state, 'credentials.json'),
     invites: join(state, 'invites'),
     ballast: join(state, 'ballast'),
     pid: join(state, `${program}.pid`),

@@ -17,12 +17,14 @@ const REFUSED: readonly (readonly [name: string, reason: string])[] = [
   ['LD_PRELOAD', "it would be loaded into the engine's hooks: set it inside the script"]
 ]
 
+export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+
 /** What is wrong with the name of an environment variable, with the way out. */
 export const envNameProblem: Check = (name) => {
   if (name.length > NAME_CHARACTERS_MAX) {
     return `is too long: at most ${NAME_CHARACTERS_MAX} characters are allowed`
   }
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+  if (!ENV_NAME.test(name)) {
     return 'is no name for a variable: use letters, digits and _, not first a digit'
   }
   const refused = REFUSED.find(([pattern]) => isNamed(name, pattern))

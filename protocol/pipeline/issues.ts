@@ -4,6 +4,7 @@ import { contextOf, explainKey, KEYS } from './keys.ts'
 import { formatPath, type Path, type Problem, quoted } from './problem.ts'
 import { nearest } from './suggestion.ts'
 import type { Tree } from './tree.ts'
+import { asMap, valueAt, withValueAt } from './value.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -12,12 +13,32 @@ export function problemsOf(issues: readonly Issue[], tree: Tree): readonly Probl
   const misspelled = misspelledPaths(issues)
   const isNews = (path: Path) => !misspelled.has(formatPath(path))
   // `stepz` is one mistake: that `steps` is missing as well would only hide it.
-  const found = issues.filter((issue) => !isMissing(issue, tree) || isNews(toPath(issue.path)))
+  const found = issues.filter(
+    (issue) => (!isMissing(issue, tree) || isNews(toPath(issue.path))) && !isEcho(issue, issues)
+  )
   const imageless = jobsWithoutImage(tree).filter((path) => isNews([...path, 'image']))
   return [
     ...imageless.map((path) => ({ place: tree.placeOfKey(path), path, text: NO_IMAGE })),
     ...found.flatMap((issue) => toProblems(issue, tree))
   ]
+}
+
+/** What is wrong with one entry of `jobs` once its fields have these values. */
+export function filledProblems(
+  issues: readonly Issue[],
+  path: Path,
+  filled: unknown,
+  tree: Tree
+): readonly Problem[] {
+  const value = withValueAt(tree.value, path, filled)
+  const found = issues.map((issue) => ({ ...issue, path: [...path, ...issue.path] }))
+  return found.flatMap((issue) => toProblems(issue, { ...tree, value }))
+}
+
+/** That `on` starts nothing, where what it would start with is wrong itself. */
+function isEcho({ code, path }: Issue, issues: readonly Issue[]): boolean {
+  if (code !== 'custom' || path.length !== 1 || path[0] !== 'on') return false
+  return issues.some((other) => other.code !== 'custom' && other.path[0] === 'on')
 }
 
 const NO_IMAGE = 'has no image: add `image` here or in `defaults`'
@@ -47,11 +68,6 @@ function jobsWithoutImage(tree: Tree): readonly Path[] {
   return Object.entries(jobs)
     .filter(([, job]) => asMap(job) !== undefined && asMap(job)?.['image'] === undefined)
     .map(([name]) => ['jobs', name])
-}
-
-function asMap(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isMap ? (value as Record<string, unknown>) : undefined
 }
 
 function toProblems(issue: Issue, tree: Tree): readonly Problem[] {
@@ -112,7 +128,9 @@ const EXPECTED: Readonly<Record<string, string>> = {
   string: 'text',
   object: 'a map of keys',
   record: 'a map of keys',
-  array: 'a list'
+  array: 'a list',
+  number: 'a number',
+  boolean: 'true or false'
 }
 
 // A script or a list as a whole would bury what is wrong with it.
@@ -127,16 +145,6 @@ function nameOf(found: unknown): string {
   if (typeof found === 'object') return 'a map'
   if (typeof found === 'string') return `the text ${quoted(found)}`
   return typeof found === 'number' ? `the number ${found}` : String(found)
-}
-
-function valueAt(root: unknown, path: Path): unknown {
-  let value = root
-  for (const segment of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment))
-      return undefined
-    value = (value as Record<string | number, unknown>)[segment]
-  }
-  return value
 }
 
 function toPath(path: readonly PropertyKey[]): Path {

@@ -1,50 +1,94 @@
 import { CPU_MILLI_DEFAULT, JOB_TIMEOUT_MS_DEFAULT, MEMORY_BYTES_DEFAULT } from '../core/limits.ts'
-import type { JobSpec, StepSpec } from '../core/run.ts'
-import type { JobDocument, PipelineDocument, StepDocument } from './schema.ts'
+import type { JobSpec, Resources, StepSpec } from '../core/run.ts'
+import type { JobDocument, StepDocument } from './job-schema.ts'
+import { type Combination, PLATFORM_AXIS } from './matrix.ts'
+import type { PipelineDocument } from './schema.ts'
 import { serviceSpecs } from './services.ts'
 import { nameOfScript } from './text.ts'
 
-/** One job for each entry, complete with all defaults, in the order of the file. */
-export function jobSpecs(document: PipelineDocument): readonly JobSpec[] {
-  const { defaults } = document
-  return Object.entries(document.jobs).map(([name, job], index) =>
-    jobSpec({ index, name, job, defaults })
-  )
-}
-
-interface Entry {
+export interface Entry {
   readonly index: number
   readonly name: string
+  /** With the values of its fields. */
   readonly job: JobDocument
   readonly defaults: PipelineDocument['defaults']
+  readonly needs: readonly number[]
+  readonly matrix: Combination | undefined
 }
 
-function jobSpec({ index, name, job, defaults }: Entry): JobSpec {
-  const services = serviceSpecs(job.services ?? {})
+/** One job, complete with all defaults. */
+export function jobSpec({ index, name, job, defaults, needs, matrix }: Entry): JobSpec {
   return {
     index,
     name,
     image: job.image ?? defaults?.image ?? '',
-    platform: job.platform,
+    platform: matrix?.[PLATFORM_AXIS] ?? job.platform,
     emulation: job.emulation ?? 'allow',
-    resources: {
-      cpuMilli: job.resources?.cpu ?? CPU_MILLI_DEFAULT,
-      memoryBytes: job.resources?.memory ?? MEMORY_BYTES_DEFAULT,
-      diskBytes: job.resources?.disk
-    },
+    resources: resourcesOf(job),
     labels: job.labels ?? {},
     env: job.env ?? {},
     timeoutMs: job.timeout ?? defaults?.timeout ?? JOB_TIMEOUT_MS_DEFAULT,
     onLoss: job.on_loss ?? 'retry',
     network: job.network ?? defaults?.network ?? 'none',
     steps: job.steps.map(stepSpec),
-    ...(job.isolation === undefined ? {} : { isolation: job.isolation }),
-    ...(job.secrets === undefined || job.secrets.length === 0 ? {} : { secrets: job.secrets }),
-    ...(services.length === 0 ? {} : { services }),
-    ...(job.builder === true ? { builder: true } : {})
+    ...boxOf(job),
+    ...(needs.length === 0 ? {} : { needs }),
+    ...turnOf(job),
+    ...(matrix === undefined ? {} : { matrix })
+  }
+}
+
+/** What of its box is not as in every other job. */
+function boxOf({ isolation, secrets = [], services, builder }: JobDocument): Partial<JobSpec> {
+  const beside = serviceSpecs(services ?? {})
+  return {
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(secrets.length === 0 ? {} : { secrets }),
+    ...(beside.length === 0 ? {} : { services: beside }),
+    ...(builder === true ? { builder: true } : {})
+  }
+}
+
+/** When and where it has its turn, as far as the file says so. */
+function turnOf({
+  retry = 0,
+  priority = 0,
+  concurrency,
+  prefer,
+  fallback_after
+}: JobDocument): Partial<JobSpec> {
+  const labels = prefer?.labels ?? {}
+  return {
+    ...(retry === 0 ? {} : { retries: retry }),
+    ...(priority === 0 ? {} : { priority }),
+    ...(concurrency === undefined ? {} : { concurrency: groupOf(concurrency) }),
+    ...(Object.keys(labels).length === 0 ? {} : { prefer: labels }),
+    ...(fallback_after === undefined ? {} : { fallbackAfterMs: fallback_after })
+  }
+}
+
+function groupOf({
+  group,
+  cancel_superseded
+}: NonNullable<JobDocument['concurrency']>): NonNullable<JobSpec['concurrency']> {
+  return { group, cancelSuperseded: cancel_superseded ?? false }
+}
+
+function resourcesOf({ resources }: JobDocument): Resources {
+  const pidsMax = resources?.pids
+  return {
+    cpuMilli: resources?.cpu ?? CPU_MILLI_DEFAULT,
+    memoryBytes: resources?.memory ?? MEMORY_BYTES_DEFAULT,
+    diskBytes: resources?.disk,
+    ...(pidsMax === undefined ? {} : { pidsMax })
   }
 }
 
 function stepSpec(step: StepDocument): StepSpec {
-  return { name: step.name ?? nameOfScript(step.run), run: step.run, timeoutMs: step.timeout }
+  return {
+    name: step.name ?? nameOfScript(step.run),
+    run: step.run,
+    timeoutMs: step.timeout,
+    ...(step.always === true ? { always: true } : {})
+  }
 }

@@ -6,9 +6,16 @@ export type Context =
   | 'file'
   | 'on'
   | 'on.push'
+  | 'on.pull_request'
+  | 'on.tag'
+  | 'on.manual'
+  | 'input'
+  | 'schedule'
   | 'defaults'
   | 'job'
   | 'resources'
+  | 'prefer'
+  | 'concurrency'
   | 'secret'
   | 'service'
   | 'service.resources'
@@ -24,19 +31,31 @@ interface Keys {
 
 export const KEYS: Readonly<Record<Context, Keys>> = {
   file: { built: ['on', 'defaults', 'jobs'], later: [] },
-  on: { built: ['push'], later: ['pull_request', 'tag', 'manual', 'schedule'] },
-  'on.push': { built: ['branches'], later: ['paths'] },
+  on: { built: ['push', 'pull_request', 'tag', 'manual', 'schedule'], later: [] },
+  'on.push': { built: ['branches', 'paths'], later: [] },
+  'on.pull_request': { built: ['branches', 'paths', 'labels'], later: [] },
+  'on.tag': { built: ['tags'], later: [] },
+  'on.manual': { built: ['inputs'], later: [] },
+  input: { built: ['default', 'values', 'required'], later: [] },
+  schedule: { built: ['cron', 'branch'], later: [] },
   defaults: { built: ['image', 'timeout', 'network'], later: [] },
   job: {
     built: [
       'image',
+      'needs',
+      'matrix',
       'platform',
       'emulation',
       'resources',
       'labels',
+      'prefer',
+      'fallback_after',
+      'priority',
       'env',
       'timeout',
       'on_loss',
+      'retry',
+      'concurrency',
       'network',
       'isolation',
       'builder',
@@ -44,19 +63,11 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
       'services',
       'steps'
     ],
-    later: [
-      'needs',
-      'matrix',
-      'prefer',
-      'fallback_after',
-      'priority',
-      'retry',
-      'concurrency',
-      'artifacts',
-      'cache'
-    ]
+    later: ['artifacts', 'cache']
   },
-  resources: { built: ['cpu', 'memory', 'disk'], later: ['pids', 'gpu'] },
+  resources: { built: ['cpu', 'memory', 'disk', 'pids'], later: ['gpu'] },
+  prefer: { built: ['labels'], later: [] },
+  concurrency: { built: ['group', 'cancel_superseded'], later: [] },
   secret: { built: ['file'], later: [] },
   service: {
     built: ['image', 'env', 'secrets', 'command', 'resources', 'ready'],
@@ -65,7 +76,7 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
   'service.resources': { built: ['cpu', 'memory'], later: [] },
   ready: { built: ['port', 'command', 'timeout'], later: [] },
   network: { built: ['allow'], later: [] },
-  step: { built: ['name', 'run', 'timeout'], later: ['always'] }
+  step: { built: ['name', 'run', 'timeout', 'always'], later: [] }
 }
 
 /** Ways out of the sandbox that other systems have: refused, never translated. */
@@ -98,9 +109,16 @@ const PLACES: Readonly<Record<Context, string>> = {
   file: 'at the top level',
   on: 'in `on`',
   'on.push': 'in `on.push`',
+  'on.pull_request': 'in `on.pull_request`',
+  'on.tag': 'in `on.tag`',
+  'on.manual': 'in `on.manual`',
+  input: 'in an input',
+  schedule: 'in an entry of `on.schedule`',
   defaults: 'in `defaults`',
   job: 'in a job',
   resources: 'in `resources`',
+  prefer: 'in `prefer`',
+  concurrency: 'in `concurrency`',
   secret: 'in a secret',
   service: 'in a service',
   'service.resources': 'in `resources` of a service',
@@ -115,13 +133,20 @@ export function contextOf(path: Path): Context | undefined {
 }
 
 /** `*` stands for any name, `[]` for any index. */
-const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])[] = [
+export const CONTEXTS: readonly (readonly [shape: readonly string[], context: Context])[] = [
   [[], 'file'],
   [['on'], 'on'],
   [['on', 'push'], 'on.push'],
+  [['on', 'pull_request'], 'on.pull_request'],
+  [['on', 'tag'], 'on.tag'],
+  [['on', 'manual'], 'on.manual'],
+  [['on', 'manual', 'inputs', '*'], 'input'],
+  [['on', 'schedule', '[]'], 'schedule'],
   [['defaults'], 'defaults'],
   [['jobs', '*'], 'job'],
   [['jobs', '*', 'resources'], 'resources'],
+  [['jobs', '*', 'prefer'], 'prefer'],
+  [['jobs', '*', 'concurrency'], 'concurrency'],
   [['jobs', '*', 'secrets', '*'], 'secret'],
   [['jobs', '*', 'services', '*'], 'service'],
   [['jobs', '*', 'services', '*', 'resources'], 'service.resources'],
@@ -159,7 +184,7 @@ export function explainKey(context: Context, key: string): string {
 }
 
 /** For a key that docs/pipeline.md has and this version has not. */
-export function notBuilt(what: string): string {
+function notBuilt(what: string): string {
   return `${what} is known but not built yet: remove it`
 }
 

@@ -2,19 +2,21 @@ import { domainToASCII } from 'node:url'
 import { z } from 'zod'
 import { canonicalEntry, parseAllowEntry } from '../core/allow-entry.ts'
 import { NETWORK_ALLOW_MAX } from '../core/network-limits.ts'
+import { either } from './shapes.ts'
 import { nearest } from './suggestion.ts'
-
-type RawIssue = z.core.$ZodRawIssue
 
 const WORDS = ['none', 'internet', 'open', 'audit'] as const
 const FORMS = '`none`, `internet`, `open`, `audit` or a map with `allow`'
 
-const word = z.unknown().transform((input, context) => {
-  const known = WORDS.find((each) => each === input)
-  if (known !== undefined) return known
-  context.issues.push({ code: 'custom', input, message: wordProblem(input) })
-  return z.NEVER
-})
+const word = z
+  .unknown()
+  .transform((input, context) => {
+    const known = WORDS.find((each) => each === input)
+    if (known !== undefined) return known
+    context.issues.push({ code: 'custom', input, message: wordProblem(input) })
+    return z.NEVER
+  })
+  .meta({ enum: [...WORDS] })
 
 /** One entry, in its canonical form whatever way it is written. */
 const entry = z.string().transform((text, context) => {
@@ -43,13 +45,7 @@ const list = z.strictObject({
 })
 
 /** `network`: a word, or a list of what may be reached. */
-export const network = z.unknown().transform((input, context) => {
-  const isMap = typeof input === 'object' && input !== null && !Array.isArray(input)
-  const checked = (isMap ? list : word).safeParse(input)
-  if (checked.success) return checked.data
-  for (const issue of checked.error.issues) context.issues.push({ ...issue, input } as RawIssue)
-  return z.NEVER
-})
+export const network = either(list, word)
 
 function wordProblem(input: unknown): string {
   if (typeof input !== 'string') return `is no network: write ${FORMS}`

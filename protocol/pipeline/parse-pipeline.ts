@@ -1,23 +1,28 @@
-import { PIPELINE_JOBS_BYTES_MAX } from '../core/limits.ts'
 import type { JobSpec, ManifestError } from '../core/run.ts'
 import { readDocument } from './document.ts'
+import { expand } from './expansion.ts'
+import { fieldProblems } from './field-problems.ts'
 import { problemsOf } from './issues.ts'
-import { jobSpecs } from './jobs.ts'
-import { inOrder, type Problem, toManifestError } from './problem.ts'
-import { pipelineSchema } from './schema.ts'
+import { needsProblems } from './needs.ts'
+import { type Plan, plansOf, withWrittenNumbers } from './plan.ts'
+import { firstError, inOrder, type Path, type Problem, toManifestError } from './problem.ts'
+import { type PipelineDocument, pipelineSchema } from './schema.ts'
 import type { Tree } from './tree.ts'
+import { valueAt } from './value.ts'
 
-/** A pipeline file that was found good. */
+/** A pipeline file that was found good. `select` says what an event starts. */
 export interface Pipeline {
-  /** Patterns of `on.push.branches`; undefined selects every branch. */
-  readonly branches: readonly string[] | undefined
-  readonly jobs: readonly JobSpec[]
   /** How messages call it. */
   readonly file: string
   /** True where some filter of it asks which paths a change touches. */
   readonly wantsPaths: boolean
   /** What it wants to be started by the clock; undefined takes the default branch. */
   readonly schedules: readonly PipelineSchedule[]
+  readonly document: PipelineDocument
+  readonly plans: readonly Plan[]
+  readonly tree: Tree
+  /** Its jobs, where no event changes them. */
+  readonly fixed: readonly JobSpec[] | undefined
 }
 
 export interface PipelineSchedule {
@@ -40,35 +45,50 @@ export function parsePipeline(
   bytes: Uint8Array,
   options: { readonly file: string }
 ): ParsedPipeline {
-  const reading = readDocument(bytes)
-  if (reading.kind === 'problems') return failed(reading.problems, options.file)
-  const { tree } = reading
-  const checked = pipelineSchema.safeParse(tree.value)
-  const problems = problemsOf(checked.error?.issues ?? [], tree)
-  if (!checked.success || problems.length > 0) return failed(problems, options.file)
-  const jobs = jobSpecs(checked.data)
-  const large = tooLarge(jobs, tree)
-  if (large !== undefined) return failed([large], options.file)
-  const branches = checked.data.on?.push.branches
   const { file } = options
-  return { kind: 'ok', pipeline: { branches, jobs, file, wantsPaths: false, schedules: [] } }
+  const reading = readDocument(bytes)
+  if (reading.kind === 'problems') return failed(reading.problems, file)
+  const tree = withWrittenNumbers(reading.tree)
+  const checked = pipelineSchema.safeParse(tree.value)
+  const problems = allProblems(checked.error?.issues ?? [], tree)
+  if (!checked.success || problems.length > 0) return failed(problems, file)
+  const document = checked.data
+  const planned = plansOf(document, tree)
+  if (planned.kind === 'problem') return failed([planned.problem], file)
+  const { plans } = planned
+  const expansion = expand({ plans, defaults: document.defaults, tree })
+  if (expansion.kind === 'problems') return failed(expansion.problems, file)
+  const fixed = plans.some(({ hasFields }) => hasFields) ? undefined : expansion.jobs
+  return { kind: 'ok', pipeline: { file, ...triggersOf(document), document, plans, tree, fixed } }
+}
+
+type Issues = Parameters<typeof problemsOf>[0]
+
+/** Of one text that is wrong in two ways, what is wrong with its fields is told. */
+function allProblems(issues: Issues, tree: Tree): readonly Problem[] {
+  const found = problemsOf(issues, tree)
+  const more = [...fieldProblems(tree.value), ...needsProblems(valueAt(tree.value, ['jobs']))].map(
+    ({ path, text }) => ({ place: tree.placeOf(path), path, text })
+  )
+  const places = new Set(more.map(({ path }) => keyOf(path)))
+  return [...found.filter(({ path }) => !places.has(keyOf(path))), ...more]
+}
+
+function keyOf(path: Path): string {
+  return JSON.stringify(path)
+}
+
+function triggersOf({ on }: PipelineDocument): Pick<Pipeline, 'wantsPaths' | 'schedules'> {
+  const isAsked = (event: { readonly paths?: unknown } | undefined) => event?.paths !== undefined
+  const schedules = on?.schedule ?? []
+  return {
+    wantsPaths: isAsked(on?.push) || isAsked(on?.pull_request),
+    schedules: schedules.map(({ cron, branch }) => ({ cron, branch }))
+  }
 }
 
 function failed(problems: readonly Problem[], file: string): ParsedPipeline {
-  const errors = inOrder(problems).map((problem) => toManifestError(problem, file))
-  const [error] = errors
-  if (error !== undefined) return { kind: 'error', error, errors }
-  const unknown: Problem = { place: { line: 1, column: 1 }, path: [], text: 'not a pipeline file' }
-  return failed([unknown], file)
-}
-
-// Aliases let a small file say much: what they stand for must still fit into one announcement.
-function tooLarge(jobs: readonly JobSpec[], tree: Tree): Problem | undefined {
-  const bytes = new TextEncoder().encode(JSON.stringify(jobs)).length
-  if (bytes <= PIPELINE_JOBS_BYTES_MAX) return undefined
-  const path = ['jobs']
-  const text =
-    `the jobs have ${bytes} bytes with their shared parts, at most ${PIPELINE_JOBS_BYTES_MAX} ` +
-    'are allowed: put long scripts into files of the repository'
-  return { place: tree.placeOfKey(path), path, text }
+  const error = firstError(problems, file)
+  const [, ...others] = inOrder(problems).map((problem) => toManifestError(problem, file))
+  return { kind: 'error', error, errors: [error, ...others] }
 }

@@ -55,6 +55,14 @@ export function toManifestError(problem: Problem, file: string): ManifestError {
   }
 }
 
+/** The first of them in the file; there is always one. */
+export function firstError(problems: readonly Problem[], file: string): ManifestError {
+  const [problem = NO_PROBLEM] = inOrder(problems)
+  return toManifestError(problem, file)
+}
+
+const NO_PROBLEM: Problem = { place: { line: 1, column: 1 }, path: [], text: 'not a pipeline file' }
+
 /** `jobs.build.steps[2].run`; '' for the file itself. */
 export function formatPath(path: Path): string {
   return path.map(formatSegment).join('').replace(/^\./, '')

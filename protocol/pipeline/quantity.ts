@@ -30,7 +30,7 @@ export function parseDuration(input: unknown): Quantity {
   return { kind: 'value', value: ms }
 }
 
-const DURATION = /^(?=[0-9])(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?$/
+export const DURATION = /^(?=[0-9])(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?$/
 
 /** `512MiB`, `4GiB`, `1.5GiB`, `500MB` to bytes of memory, rounded down. */
 export function parseMemory(input: unknown): Quantity {
@@ -60,7 +60,7 @@ function parseSize(input: unknown, least: number, most: number): Quantity {
   return { kind: 'value', value: bytes }
 }
 
-const SIZE = /^([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([A-Za-z]{1,3})$/
+export const SIZE = /^([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([A-Za-z]{1,3})$/
 
 const FACTORS: Readonly<Record<string, number>> = {
   B: 1,

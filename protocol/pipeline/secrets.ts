@@ -7,6 +7,9 @@ import type { Check } from './text.ts'
 /** Folder of a job's container that is in memory: the only place where secrets are files. */
 export const SECRETS_INSIDE = '/run/secrets'
 
+/** The files of it that a secret may be. */
+export const SECRET_FILE = /^\/run\/secrets\/[A-Za-z0-9_][A-Za-z0-9._-]*$/
+
 /** What is wrong with the name of a secret, with the way out. */
 export const secretNameProblem: Check = (name) => {
   if (name.length > SECRET_NAME_CHARACTERS_MAX) {
@@ -17,9 +20,8 @@ export const secretNameProblem: Check = (name) => {
 
 /** What is wrong with the path of a secret's file, with the way out. */
 export const secretFileProblem: Check = (path) => {
-  const file = path.startsWith(`${SECRETS_INSIDE}/`) ? path.slice(SECRETS_INSIDE.length + 1) : ''
-  const isName = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(file)
-  if (isName && file.length <= SECRET_NAME_CHARACTERS_MAX) return undefined
+  const { length } = path.slice(SECRETS_INSIDE.length + 1)
+  if (SECRET_FILE.test(path) && length <= SECRET_NAME_CHARACTERS_MAX) return undefined
   return `is no place for a secret: write ${SECRETS_INSIDE}/NAME, with letters, digits, . _ and -`
 }
 

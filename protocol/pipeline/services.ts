@@ -10,18 +10,27 @@ import {
   SERVICE_READY_MS_MAX,
   SERVICES_PER_JOB_MAX
 } from '../core/service-limits.ts'
-import { envNameProblem } from './environment.ts'
-import { parseCpu, parseDuration, parseMemory } from './quantity.ts'
-import { secretFileProblem, secretNameProblem, secretRequests, secretsProblem } from './secrets.ts'
-import { names, quantity, text } from './shapes.ts'
-import { type Check, envValueProblem, imageProblem } from './text.ts'
+import { ENV_NAME } from './environment.ts'
+import { cpu, duration, envName, envValue, image, memory } from './parts.ts'
+import { DURATION } from './quantity.ts'
+import {
+  SECRET_FILE,
+  secretFileProblem,
+  secretNameProblem,
+  secretRequests,
+  secretsProblem
+} from './secrets.ts'
+import { type Filling, names, text, whole } from './shapes.ts'
+import type { Check } from './text.ts'
 
 const PORT_MAX = 65_535
 const SECOND_MS = 1_000
 
+const SERVICE_NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
+
 /** The job reaches it by this name, and so does every other service of it. */
 const serviceNameProblem: Check = (name) => {
-  const isLabel = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name)
+  const isLabel = SERVICE_NAME.test(name)
   if (name === 'localhost') return "is every host's own name: choose another"
   if (isLabel && name.length <= SERVICE_NAME_CHARACTERS_MAX) return undefined
   return `is no host name: use at most ${SERVICE_NAME_CHARACTERS_MAX} of a-z, 0-9 and -, not - at an end`
@@ -33,7 +42,7 @@ const wordProblem: Check = (word) => {
 }
 
 const words = z
-  .array(text(wordProblem))
+  .array(text(wordProblem, { minLength: 1 }))
   .min(1, "is empty: leave it out for the image's own")
   .max(SERVICE_COMMAND_WORDS_MAX)
   .refine(
@@ -44,47 +53,53 @@ const words = z
     }
   )
 
+const readyTimeout = duration
+  .refine((ms) => ms <= SERVICE_READY_MS_MAX, {
+    message: `is too long: at most ${SERVICE_READY_MS_MAX / SECOND_MS}s are allowed`
+  })
+  .meta({ type: 'string', pattern: DURATION.source })
+
 const ready = z
   .strictObject({
-    port: z.number().int().min(1).max(PORT_MAX).optional(),
+    port: whole(1, PORT_MAX).optional(),
     command: words.optional(),
-    timeout: quantity(parseDuration)
-      .refine((ms) => ms <= SERVICE_READY_MS_MAX, {
-        message: `is too long: at most ${SERVICE_READY_MS_MAX / SECOND_MS}s are allowed`
-      })
-      .optional()
+    timeout: readyTimeout.optional()
   })
   .refine(({ port, command }) => port === undefined || command === undefined, {
     message: 'has a port and a command: remove one of them'
   })
+  .meta({ not: { required: ['port', 'command'] } })
 
-const service = z
-  .strictObject({
-    image: text(imageProblem),
-    env: names(text(envNameProblem), text(envValueProblem), ENV_ENTRIES_MAX).optional(),
-    secrets: names(
-      text(secretNameProblem),
-      z.strictObject({ file: text(secretFileProblem) }),
-      SECRETS_PER_JOB_MAX
-    ).optional(),
-    command: words.optional(),
-    resources: z
-      .strictObject({
-        cpu: quantity(parseCpu).optional(),
-        memory: quantity(parseMemory).optional()
-      })
-      .optional(),
-    ready: ready.optional()
-  })
-  .superRefine(({ secrets = {}, env = {} }, context) => {
-    const message = secretsProblem(secretRequests(secrets), env)
-    if (message !== undefined) context.addIssue({ code: 'custom', message, path: ['secrets'] })
-  })
+const secretFiles = names(
+  text(secretNameProblem, { pattern: ENV_NAME.source }),
+  z.strictObject({ file: text(secretFileProblem, { pattern: SECRET_FILE.source }) }),
+  SECRETS_PER_JOB_MAX
+)
+
+const service = (filling: Filling) =>
+  z
+    .strictObject({
+      image: image(filling),
+      env: names(envName, envValue(filling), ENV_ENTRIES_MAX).optional(),
+      secrets: secretFiles.optional(),
+      command: words.optional(),
+      resources: z.strictObject({ cpu: cpu.optional(), memory: memory.optional() }).optional(),
+      ready: ready.optional()
+    })
+    .superRefine(({ secrets = {}, env = {} }, context) => {
+      const message = secretsProblem(secretRequests(secrets), env)
+      if (message !== undefined) context.addIssue({ code: 'custom', message, path: ['secrets'] })
+    })
 
 /** `services` of a job, by their names. */
-export const services = names(text(serviceNameProblem), service, SERVICES_PER_JOB_MAX)
+export const services = (filling: Filling) =>
+  names(
+    text(serviceNameProblem, { pattern: SERVICE_NAME.source }),
+    service(filling),
+    SERVICES_PER_JOB_MAX
+  )
 
-type ServiceDocument = z.output<typeof service>
+type ServiceDocument = z.output<ReturnType<typeof service>>
 
 /** What is wrong with the secrets of a job and its services together, with the way out. */
 export function tooManySecrets(

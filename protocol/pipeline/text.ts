@@ -1,21 +1,34 @@
-import { ENV_VALUE_BYTES_MAX, NAME_CHARACTERS_MAX, SCRIPT_BYTES_MAX } from '../core/limits.ts'
+import {
+  GROUP_CHARACTERS_MAX,
+  INPUT_BYTES_MAX,
+  MATRIX_VALUE_CHARACTERS_MAX
+} from '../core/graph-limits.ts'
+import { imageParts } from '../core/image-name.ts'
+import {
+  ENV_VALUE_BYTES_MAX,
+  IMAGE_CHARACTERS_MAX,
+  NAME_CHARACTERS_MAX,
+  SCRIPT_BYTES_MAX
+} from '../core/limits.ts'
 import { parsePlatform } from '../core/platform.ts'
-import { notBuilt } from './keys.ts'
 
 /** What is wrong with a text, with the way out; undefined for a good one. */
 export type Check = (text: string) => string | undefined
 
 // Control characters move a terminal's cursor; bidirectional ones show another text than is there.
 const HIDDEN = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u
-/** Starts a field that a later version fills in: taken as text now, its meaning would change. */
-const SUBSTITUTION = `$${'{{'}`
 const LONE_SURROGATE = /\p{Cs}/u
 const encoder = new TextEncoder()
+
+export const JOB_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/
+export const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9_./-]*$/
+/** One line that can be seen. */
+export const SHORT_TEXT = /^[^\p{Cc}\u2028-\u202e\u2066-\u2069]+$/u
 
 /** A job's name: the key of `jobs`. It must not look like a number: those lose their order. */
 export const jobNameProblem: Check = (text) => {
   if (text.length > NAME_CHARACTERS_MAX) return tooLong
-  const isName = /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(text)
+  const isName = JOB_NAME.test(text)
   return isName ? undefined : 'is no name for a job: use a letter, then letters, digits, - _ .'
 }
 
@@ -26,7 +39,7 @@ export const stepNameProblem: Check = (text) => {
 
 export const labelKeyProblem: Check = (text) => {
   if (text.length > NAME_CHARACTERS_MAX) return tooLong
-  const isKey = /^[A-Za-z0-9][A-Za-z0-9_./-]*$/.test(text)
+  const isKey = LABEL_KEY.test(text)
   return isKey ? undefined : 'is no label: use letters, digits, - _ . /'
 }
 
@@ -36,15 +49,15 @@ export const labelValueProblem: Check = (text) => {
 }
 
 export const platformProblem: Check = (text) => {
-  if (text.includes(SUBSTITUTION)) return notBuilt('substitution')
   const isPlatform = parsePlatform(text) !== undefined
   return isPlatform ? undefined : 'is no platform: write it as in linux/amd64 or linux/arm64'
 }
 
-/** The engine knows the whole grammar; this keeps out what could be read as something else. */
 export const imageProblem: Check = (text) => {
-  if (text.includes(SUBSTITUTION)) return notBuilt('substitution')
-  const isImage = /^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}$/.test(text)
+  if (text.length > IMAGE_CHARACTERS_MAX) {
+    return `is too long: at most ${IMAGE_CHARACTERS_MAX} characters are allowed`
+  }
+  const isImage = imageParts(text) !== undefined
   return isImage ? undefined : 'is no image: write it as in debian:13 or registry.example/name:tag'
 }
 
@@ -58,7 +71,6 @@ export const scriptProblem: Check = (text) => {
 }
 
 export const envValueProblem: Check = (text) => {
-  if (text.includes(SUBSTITUTION)) return notBuilt('substitution')
   const bytes = encoder.encode(text).length
   if (bytes > ENV_VALUE_BYTES_MAX) {
     return `has ${bytes} bytes, at most ${ENV_VALUE_BYTES_MAX} are allowed: put it into a file`
@@ -66,10 +78,37 @@ export const envValueProblem: Check = (text) => {
   return argumentProblem(text)
 }
 
+/** The name of a group of jobs of which one runs at a time. */
+export const groupProblem: Check = (text) => {
+  if (text.trim() === '') return 'is empty: name the group'
+  return lineProblem(text, GROUP_CHARACTERS_MAX)
+}
+
+/** One value of a matrix; it is in the name of its jobs. */
+export const matrixValueProblem: Check = (text) => {
+  if (text === '') return 'is empty: write a value, or leave it out'
+  return lineProblem(text, MATRIX_VALUE_CHARACTERS_MAX)
+}
+
+/** The value of an input. */
+export const inputValueProblem: Check = (text) => {
+  const bytes = encoder.encode(text).length
+  if (bytes > INPUT_BYTES_MAX) {
+    return `has ${bytes} bytes, at most ${INPUT_BYTES_MAX} are allowed`
+  }
+  return argumentProblem(text)
+}
+
 const tooLong = `is too long: at most ${NAME_CHARACTERS_MAX} characters are allowed`
 
 function shortTextProblem(text: string): string | undefined {
-  if (text.length > NAME_CHARACTERS_MAX) return tooLong
+  return lineProblem(text, NAME_CHARACTERS_MAX)
+}
+
+function lineProblem(text: string, charactersMax: number): string | undefined {
+  if (text.length > charactersMax) {
+    return `is too long: at most ${charactersMax} characters are allowed`
+  }
   if (HIDDEN.test(text)) return 'holds an invisible control character: remove it'
   return argumentProblem(text)
 }

@@ -13,6 +13,7 @@ import type { RecordKey } from '../core/ports.ts'
  *   d/<n> e/<n> s/<n> delivery n of this gateway: summary, body, announcement
  *   o/<gwSeq>         announcement of this gateway whose run is not known as closed
  *   q/<runId>         witness epoch pinned to the run
+ *   u/<n> h/<n>       status that is to be told to a forge; what was last seen of a repository
  *   meta/floor/<gateway>  all its runs up to there are closed, by its own word
  *   meta/...          identity, counters, mark of a clean stop
  */
@@ -24,7 +25,7 @@ export const META_GWFLOOR = 'meta/gwfloor'
 export const META_FLOORS = 'meta/floor/'
 
 /** Prefixes whose rows are small and all checked at a start; announcements and bodies are not. */
-export const CHECKED_PREFIXES = ['r/', 't/', 'i/', 'l/', 'd/', 'o/', 'q/', 'meta/'] as const
+export const CHECKED_PREFIXES = ['r/', 't/', 'i/', 'l/', 'd/', 'o/', 'q/', 'u/', 'meta/'] as const
 
 /** Digits of Number.MAX_SAFE_INTEGER: numbers sort as text. */
 const SEQUENCE_DIGITS = 16
@@ -78,6 +79,13 @@ export function openKey(gwSeq: number): string {
 /** Throws REQUEST_INVALID. */
 export function pinKey(runId: string): string {
   return `q/${nameIn('run', runId)}`
+}
+
+/** Tables of a gateway whose rows have numbers and nothing else. */
+export type TablePrefix = 'u/' | 'h/'
+
+export function rowKey(prefix: TablePrefix, number: number): string {
+  return `${prefix}${sequenceText(number)}`
 }
 
 export interface DeliveryKeys {

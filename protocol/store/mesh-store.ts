@@ -7,6 +7,7 @@ import { type InboxStore, LevelInboxStore } from './inbox-store.ts'
 import { META_CLEAN } from './keys.ts'
 import { type LastStop, type Opened, type OpeningOptions, openChecked } from './opening.ts'
 import { Reader } from './reader.ts'
+import { LevelRowTable, type RowTable } from './row-table.ts'
 import { sealJson } from './sealed-value.ts'
 import { type SyncFigures, SyncMeter } from './sync-meter.ts'
 import { Tally } from './tally.ts'
@@ -30,6 +31,10 @@ export interface MeshStore {
   readonly witness: WitnessStore
   readonly attempts: AttemptStore
   readonly inbox: InboxStore
+  /** What forges are still to be told. */
+  readonly outbox: RowTable
+  /** What was last seen of repositories on their forges. */
+  readonly heads: RowTable
   /** How long its syncs took lately. */
   syncs(): SyncFigures
   /**
@@ -85,6 +90,8 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
       witness: new LevelWitnessStore({ reader, committer, tally, codec }, { storeId }),
       attempts: new LevelAttemptStore({ reader, committer }),
       inbox,
+      outbox: new LevelRowTable({ reader, committer }, 'u/'),
+      heads: new LevelRowTable({ reader, committer }, 'h/'),
       syncs: () => meter.figures(),
       distrust: async (cause) => {
         committer.fail(new MeshError('STORE_SUSPECT', { dir, cause }))

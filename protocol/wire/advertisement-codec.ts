@@ -1,5 +1,6 @@
 import type { Advertisement, Capacity, DiskLimit, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
+import { GPUS_MAX } from '../core/gpu-limits.ts'
 import { ISOLATION_LEVELS, type Isolation, type IsolationLevel } from '../core/isolation.ts'
 import {
   GOSSIP_BYTES_MAX,
@@ -24,6 +25,7 @@ import {
   peerId
 } from './fields.ts'
 import * as wire from './generated/gossip.ts'
+import { GPU_LIMITS, gpusFromWire, gpusToWire } from './gpu-parts.ts'
 import {
   closingFromWire,
   closingToWire,
@@ -82,6 +84,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     jobs: RENEW_ITEMS_MAX,
     networks: NETWORKS_MAX,
     policy: HOST_POLICY_LIMITS,
+    gpus: GPUS_MAX,
+    gpus$: GPU_LIMITS,
     isolation: { levels: LEVELS_MAX }
   },
   bytesMax: GOSSIP_BYTES_MAX,
@@ -96,6 +100,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       isolation: isolationToWire(ad.isolation),
       diskLimit: diskLimits.toWire(ad.diskLimit),
       builder: ad.builder === true,
+      gpus: gpusToWire(ad.gpus),
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
       capacity: capacity(ad.capacity),
@@ -114,6 +119,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     policy: optional(message.policy, policyFromWire),
     closing: optional(message.closing, closingFromWire),
     ...(message.builder ? { builder: true } : {}),
+    ...gpusFromWire(message.gpus),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -140,6 +146,7 @@ type Converted =
   | 'policy'
   | 'closing'
   | 'builder'
+  | 'gpus'
   | 'capacity'
   | 'free'
   | 'platforms'

@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest'
 import { type HostProblemsParts, hostProblems } from '../../agent/agent-parts.ts'
+import type { HostProblem } from '../../agent/probe/host-profile.ts'
 import { ROSTER } from '../support/control-parts.ts'
 
 function codesOf(
   isSlow: boolean,
   roles: readonly ('agent' | 'witness')[],
   lost?: string,
-  unnamed?: string
+  unnamed?: string,
+  gpus: readonly HostProblem[] = []
 ) {
   const members = ROSTER.roster.members.map((member) => ({ ...member, roles }))
   const roster = { ...ROSTER, roster: { ...ROSTER.roster, members } }
@@ -15,6 +17,7 @@ function codesOf(
     key: { peerId: 'peer-onyx' },
     disk: { problem: undefined },
     networks: { lost, unnamed },
+    gpus: { problems: () => gpus },
     book: { current: () => roster },
     store: { syncs: () => ({ p99Ms: 1_480, syncs: 300, isSlow }) }
   }
@@ -52,4 +55,11 @@ test('a host whose jobs reach no host by its name says so, unless there is no ne
     }
   ])
   expect(codesOf(false, ['agent'], 'lost', 'EADDRINUSE')).toHaveLength(1)
+})
+
+test('a GPU that takes no job says so beside the others of the host', () => {
+  const ill = { part: 'gpu', blocking: false, found: 'H100 takes no job: Xid 79', fix: 'mend it' }
+  expect(codesOf(false, ['agent'], undefined, undefined, [ill])).toEqual([
+    { code: 'HOST_GPU', message: 'gpu: H100 takes no job: Xid 79', fix: 'mend it' }
+  ])
 })

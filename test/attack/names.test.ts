@@ -153,7 +153,7 @@ describe('a stranger with a list of names', { timeout: TEST_MS }, () => {
     const job = `jobs:\n  build:\n    image: x\n    ${said.at(-1)}\n    steps: [run: make]\n`
     expect(parsePipeline(new TextEncoder().encode(job), { file: 'f' })).toMatchObject({
       pipeline: {
-        jobs: [
+        fixed: [
           {
             network: {
               allow: [

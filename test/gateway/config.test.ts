@@ -88,6 +88,15 @@ describe('gateway.yaml', () => {
       'repositories: [{ name: a, url: git://h/a }]',
       'gateway.yaml:1:16: repositories.0.secret_file'
     ],
+    ['public_url: ftp://h', 'gateway.yaml:1:13: public_url: use https'],
+    ['public_url: "https://u:p@h"', 'gateway.yaml:1:13: public_url: it must hold no user'],
+    [repository('    credential: a b'), 'gateway.yaml:5:17: repositories.0.credential'],
+    [repository('    credential: forge'), 'repositories.0.credential: git:// asks nobody'],
+    [repository('    api: https://h/api'), 'repositories.0.api: bare Git has no API'],
+    [
+      repository('    callback: https://h/x').replace('kernel.git\n', 'k.git\n    forge: gitea\n'),
+      'repositories.0.callback: it is for bare Git'
+    ],
     ['a: [', 'gateway.yaml: ']
   ])('%j is refused where it stands', async (text, message) => {
     expect(await refusal(text)).toContain(message)

@@ -6,6 +6,7 @@ import { sealAnnouncement } from '../../protocol/wire/announcement.ts'
 import { digest } from '../../protocol/wire/digest.ts'
 import type { MeshKey } from '../../protocol/wire/keys.ts'
 import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
+import { jobsOf } from './pipeline.ts'
 import { plainSigner } from './plain-signer.ts'
 
 export interface RunWish {
@@ -48,7 +49,7 @@ export function sealedRun(key: MeshKey, wish: RunWish): SealedAnnouncement {
       before: '0'.repeat(40),
       pusher: 'lena',
       title: 'sched: fix wakeup',
-      jobs: parsed.kind === 'ok' ? parsed.pipeline.jobs : [],
+      jobs: parsed.kind === 'ok' ? jobsOf(parsed.pipeline) : [],
       error: parsed.kind === 'error' ? parsed.error : undefined,
       trust: 'trusted'
     }

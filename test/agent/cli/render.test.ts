@@ -54,6 +54,36 @@ test('one peer in full names its identity and what it has', () => {
   expect(renderPeer(peer)).toContain('disk limit  soft\n')
 })
 
+test('GPUs are counted by model in a row, and named each in the full view', () => {
+  const [peer] = statusView(controlParts()).peers
+  if (peer === undefined) throw new Error('there is a peer')
+  const gpu = {
+    id: 'nvidia:GPU-1',
+    vendor: 'nvidia' as const,
+    model: 'NVIDIA H100 80GB HBM3',
+    pci: '0000:3b:00.0',
+    memoryBytes: 80 * 2 ** 30,
+    sharedMemory: false,
+    driver: '580.65.06',
+    architecture: 'sm_90',
+    numaNode: 1,
+    parent: null,
+    health: 'ok' as const,
+    reasons: []
+  }
+  const ill = { ...gpu, id: 'nvidia:GPU-3', health: 'lost' as const, reasons: ['it is gone'] }
+  const gpus = [gpu, { ...gpu, id: 'nvidia:GPU-2' }, ill]
+  const status = { ...statusView(controlParts()), peers: [{ ...peer, gpus }] }
+
+  expect(renderStatus(status, plain)).toContain('4/4 cpu 8GiB/8GiB 2x H100 80GB HBM3, 1 lost')
+  expect(renderStatus(status, plain, 'wide')).toContain('2x H100 80GB HBM3, 1 lost')
+  const full = renderPeer({ ...peer, gpus })
+  expect(full).toContain(
+    'gpu         NVIDIA H100 80GB HBM3, 80 GiB, sm_90, driver 580.65.06, 0000:3b:00.0, NUMA node 1, nvidia:GPU-1\n'
+  )
+  expect(full).toContain('            lost: it is gone\n')
+})
+
 test('platforms that are only emulated are told apart', () => {
   const [peer] = statusView(controlParts()).peers
   if (peer === undefined) throw new Error('there is a peer')

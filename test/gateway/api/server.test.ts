@@ -126,6 +126,16 @@ describe('what is no answer', () => {
   })
 })
 
+test('the schema of pipeline files is served without a token, and is that of the documents', async () => {
+  const file = resolve(import.meta.dirname, '../../../docs/pipeline.schema.json')
+
+  const { statusCode, headers } = await get('/schema/pipeline.json')
+
+  expect(statusCode).toBe(200)
+  expect(headers['content-type']).toContain('application/schema+json')
+  expect(await json('/schema/pipeline.json')).toEqual(JSON.parse(await readFile(file, 'utf8')))
+})
+
 describe('the API document', () => {
   test('is served, and docs/openapi.json is the same', async () => {
     const file = resolve(import.meta.dirname, '../../../docs/openapi.json')

@@ -27,6 +27,7 @@ test('an agent that was heard is what it advertised, in cores and bytes', () => 
     capacity: { cpu: 4, memoryBytes: 2 ** 33, diskBytes: 80 * 2 ** 30, jobs: 4 },
     free: { cpu: 1.5, memoryBytes: 2 ** 30, diskBytes: 2 ** 32, jobs: 3 },
     diskFreeBytes: 2 ** 30,
+    gpus: [],
     engine: '20.10',
     roundTripMs: 3.2,
     lastSeenMs: 3_000,
@@ -64,4 +65,29 @@ test("an agent's policy is shown as it is advertised, and why it is closed", () 
   const sighting = agentSighting(board.agent('peer-onyx', 0), undefined, 0)
 
   expect(schema.parse(sighting)).toMatchObject({ policy, closing })
+})
+
+test('GPUs are shown as they are advertised, what is not known as null', () => {
+  const gpu = {
+    id: 'amd:0000:63:00.0',
+    vendor: 'amd',
+    model: 'AMD gfx1103 (1002:15bf)',
+    pci: '0000:63:00.0',
+    memoryBytes: undefined,
+    sharedMemory: true,
+    driver: '6.8.0',
+    architecture: 'gfx1103',
+    numaNode: undefined,
+    parent: undefined,
+    health: 'unhealthy',
+    reasons: ['its reset failed']
+  } as const
+  const board = new Board()
+  board.foldAdvertisement(advertisement('onyx', { gpus: [gpu] }), 0)
+
+  const sighting = agentSighting(board.agent('peer-onyx', 0), undefined, 0)
+
+  expect(schema.parse(sighting).gpus).toEqual([
+    { ...gpu, memoryBytes: null, numaNode: null, parent: null }
+  ])
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
+import { goodPipeline, jobsOf } from '../../support/pipeline.ts'
 
 function parse(network: string, defaults = '') {
   const job = `jobs:\n  build:\n    image: x\n    network: ${network}\n    steps: [run: make]\n`
@@ -8,7 +9,7 @@ function parse(network: string, defaults = '') {
 
 function networkOf(network: string) {
   const parsed = parse(network)
-  return parsed.kind === 'ok' ? parsed.pipeline.jobs[0]?.network : parsed.errors.map(wordsOf)
+  return parsed.kind === 'ok' ? jobsOf(parsed.pipeline)[0]?.network : parsed.errors.map(wordsOf)
 }
 
 function wordsOf({ message }: { readonly message: string }): string {
@@ -35,12 +36,10 @@ test('names of hosts are kept in canonical form, other letters as the DNS has th
 
 test('what the defaults say is taken where the job says nothing, and nothing else is none', () => {
   const jobs = 'jobs: { a: { image: x, steps: [run: make] } }\n'
-  const read = (file: string) => parsePipeline(new TextEncoder().encode(file), { file: 'f' })
+  const network = (file: string) => jobsOf(goodPipeline(file))[0]?.network
 
-  expect(read(jobs)).toMatchObject({ pipeline: { jobs: [{ network: 'none' }] } })
-  expect(read(`defaults: { network: internet }\n${jobs}`)).toMatchObject({
-    pipeline: { jobs: [{ network: 'internet' }] }
-  })
+  expect(network(jobs)).toBe('none')
+  expect(network(`defaults: { network: internet }\n${jobs}`)).toBe('internet')
 })
 
 test.each([

@@ -1,33 +1,17 @@
 import { expect, test } from 'vitest'
-import { type ParsedPipeline, parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
+import {
+  errorsOf,
+  goodPipeline as good,
+  jobsOf,
+  parseText as parse,
+  withJob
+} from '../../support/pipeline.ts'
 
-const utf8 = new TextEncoder()
-const parse = (text: string): ParsedPipeline =>
-  parsePipeline(utf8.encode(text), { file: '.runner-mesh.yml' })
-
-function good(text: string) {
-  const parsed = parse(text)
-  if (parsed.kind === 'error') throw new Error(parsed.error.message)
-  return parsed.pipeline
-}
-
-/** Messages of all errors, without the file's name. */
-function errorsOf(text: string): readonly string[] {
-  const parsed = parse(text)
-  if (parsed.kind === 'ok') return []
-  expect(parsed.error).toBe(parsed.errors[0])
-  return parsed.errors.map(({ message }) => message.replace('.runner-mesh.yml:', ''))
-}
-
-/** A file of one job with these lines added to it. */
-const withJob = (...lines: readonly string[]) =>
-  ['jobs:', '  build:', '    image: debian:13', ...lines.map((line) => `    ${line}`)].join('\n')
 const STEPS = 'steps: [{ run: make }]'
 
 test('the smallest file: one job with everything by default', () => {
   const pipeline = good(withJob(STEPS))
-  expect(pipeline.branches).toBeUndefined()
-  expect(pipeline.jobs).toEqual([
+  expect(jobsOf(pipeline)).toEqual([
     {
       index: 0,
       name: 'build',
@@ -69,8 +53,7 @@ jobs:
           npm test
         timeout: 10m
 `)
-  expect(pipeline.branches).toEqual(['main', 'release/**'])
-  expect(pipeline.jobs).toMatchObject([
+  expect(jobsOf(pipeline)).toMatchObject([
     { index: 0, name: 'lint', image: 'debian:13', timeoutMs: 1_800_000 },
     {
       index: 1,
@@ -91,7 +74,7 @@ test('parts may be shared by an alias', () => {
   const pipeline = good(
     'jobs:\n  a: &a { image: x, steps: &s [{ run: make }] }\n  b: *a\n  c: { image: y, steps: *s }'
   )
-  expect(pipeline.jobs.map(({ name, image }) => [name, image])).toEqual([
+  expect(jobsOf(pipeline).map(({ name, image }) => [name, image])).toEqual([
     ['a', 'x'],
     ['b', 'x'],
     ['c', 'y']
@@ -126,8 +109,8 @@ test.each([
   ],
   [
     'a misspelled key of a later version',
-    withJob(STEPS, 'need: [x]'),
-    '5:5: jobs.build.need: unknown key `need`: did you mean `needs`? (it is known but not built yet'
+    withJob(STEPS, 'artifact: [x]'),
+    '5:5: jobs.build.artifact: unknown key `artifact`: did you mean `artifacts`? (it is known but not'
   ],
   ['jobs missing', 'on: { push: {} }', '1:1: jobs: is missing: add a map of keys'],
   ['no jobs', 'jobs: {}', '1:7: jobs: has no jobs: add one with an image and steps'],
@@ -230,7 +213,7 @@ test.each([
     `on: push\n${withJob(STEPS)}`,
     '1:5: on: expected a map of keys, found the text "push"'
   ],
-  ['no event', `on: {}\n${withJob(STEPS)}`, '1:1: on.push: is missing'],
+  ['no event', `on: {}\n${withJob(STEPS)}`, '1:5: on: starts nothing: name an event'],
   [
     'an unknown network',
     withJob(STEPS, 'network: lan'),
@@ -255,11 +238,11 @@ test('a misspelled key is one mistake, not two', () => {
 })
 
 test('all errors are listed, the first in the file first', () => {
-  const file = withJob('steps:', '  - { run: "" }', '  - { rum: x }', 'needs: [a]', 'timeout: 1')
+  const file = withJob('steps:', '  - { run: "" }', '  - { rum: x }', 'cache: [a]', 'timeout: 1')
   expect(errorsOf(file).map((message) => message.split(': ')[1])).toEqual([
     'jobs.build.steps[0].run',
     'jobs.build.steps[1].rum',
-    'jobs.build.needs',
+    'jobs.build.cache',
     'jobs.build.timeout'
   ])
 })
@@ -307,12 +290,4 @@ test('shared parts that would not fit into one announcement are refused', () => 
   const file = (count: number) => withJob(`steps: [${step}${', *s'.repeat(count)}]`)
   expect(errorsOf(file(10))).toEqual([])
   expect(errorsOf(file(20))[0]).toContain('at most 786432 are allowed')
-})
-
-test('a substitution is known but not built', () => {
-  const field = ['$', '{{ matrix.node }}'].join('')
-  expect(errorsOf(withJob(STEPS, `env: { A: '${field}' }`))[0]).toContain('known but not built yet')
-  expect(errorsOf(`jobs: { b: { image: 'node:${field}', ${STEPS} } }`)[0]).toContain(
-    'not built yet'
-  )
 })

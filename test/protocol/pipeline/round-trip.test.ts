@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import type { JobSpec } from '../../../protocol/core/run.ts'
 import { parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
+import { jobsOf } from '../../support/pipeline.ts'
 
 const names = fc
   .stringMatching(/^[A-Za-z_][A-Za-z0-9_.-]{0,12}$/)
@@ -40,7 +41,7 @@ const steps = fc.record({
 
 const jobs = fc.record({
   name: names,
-  image: maybe(fc.constantFrom('debian:13', 'registry.example:5000/a/b@sha256:00')),
+  image: maybe(fc.constantFrom('debian:13', 'registry.example:5000/a/b:1.2')),
   platform: maybe(fc.constantFrom('linux/amd64', 'linux/arm/v7')),
   emulation: maybe(fc.constantFrom('allow', 'forbid')),
   isolation: maybe(fc.constantFrom('userns', 'gvisor', 'vm')),
@@ -122,7 +123,7 @@ test('a valid pipeline, written in any style, is read as the jobs that it means'
       const parsed = parsePipeline(new TextEncoder().encode(write(file, style)), { file: 'f' })
 
       if (parsed.kind === 'error') throw new Error(parsed.error.message)
-      expect(parsed.pipeline.jobs).toEqual(
+      expect(jobsOf(parsed.pipeline)).toEqual(
         pipeline.jobs.map((job, index) => specOf(job, index, pipeline.timeout?.[1]))
       )
     }),

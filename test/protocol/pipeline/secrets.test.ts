@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
+import { jobsOf } from '../../support/pipeline.ts'
 
 function parse(...lines: readonly string[]) {
   const job = ['image: debian:13', ...lines, 'steps: [{ run: make }]']
@@ -10,7 +11,7 @@ function parse(...lines: readonly string[]) {
 function secretsOf(...lines: readonly string[]) {
   const parsed = parse(...lines)
   if (parsed.kind === 'error') throw new Error(parsed.error.message)
-  return parsed.pipeline.jobs[0]?.secrets
+  return jobsOf(parsed.pipeline)[0]?.secrets
 }
 
 function problemOf(...lines: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
+import { jobsOf } from '../../support/pipeline.ts'
 
 function parse(services: string, ...rest: readonly string[]) {
   const job = ['image: debian:13', `services: ${services}`, ...rest, 'steps: [{ run: make }]']
@@ -10,7 +11,7 @@ function parse(services: string, ...rest: readonly string[]) {
 function servicesOf(services: string) {
   const parsed = parse(services)
   if (parsed.kind === 'error') throw new Error(parsed.error.message)
-  return parsed.pipeline.jobs[0]?.services
+  return jobsOf(parsed.pipeline)[0]?.services
 }
 
 function problemOf(services: string, ...rest: readonly string[]): string {

@@ -10,6 +10,7 @@ import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
+import { gpus } from '../../support/arbitrary-gpus.ts'
 import {
   blobs,
   boots,
@@ -109,6 +110,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     policy: option(policies),
     closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),
     builder: option(fc.constant(true)),
+    gpus,
     capacity: capacities,
     free: capacities,
     diskFreeBytes: counts,
@@ -117,7 +119,11 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     sentAtMs: counts,
     leaving: fc.boolean()
   })
-  .map(({ builder, ...ad }) => (builder === undefined ? ad : { ...ad, builder }))
+  .map(({ builder, gpus: some, ...ad }) => ({
+    ...ad,
+    ...(builder === undefined ? {} : { builder }),
+    ...(some.length === 0 ? {} : { gpus: some })
+  }))
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
+import type { Gpu } from '../../../protocol/core/gpu.ts'
+import { GPUS_MAX } from '../../../protocol/core/gpu-limits.ts'
 import type { HostPolicy } from '../../../protocol/core/host-policy.ts'
 import {
   HOST_POLICY_BYTES_MAX,
@@ -92,6 +94,62 @@ describe('the largest policy of a host fits, one byte or pattern more is refused
     const bytes = wire.Advertisement.encode({ ...bare, policy })
     expect(codeThrown(() => decodeAdvertisement(bytes))).toBe('MESSAGE_INVALID')
   })
+})
+
+describe('GPUs that may not be so are refused, when they are sent and when they are read:', () => {
+  const gpu: Gpu = {
+    id: 'nvidia:GPU-1',
+    vendor: 'nvidia',
+    model: 'H100',
+    pci: '0000:3b:00.0',
+    memoryBytes: 1,
+    sharedMemory: false,
+    driver: '580.65.06',
+    architecture: 'sm_90',
+    numaNode: 0,
+    parent: undefined,
+    health: 'ok',
+    reasons: []
+  }
+  const ad = (gpus: readonly Gpu[]) => sampleAd({ peerId: GATEWAY, gpus })
+  const most = Array.from({ length: GPUS_MAX }, (_, index) => ({ ...gpu, id: `nvidia:${index}` }))
+  const { vendor: _vendor, ...bare } = gpu
+  const health = wire.GpuHealth.GPU_HEALTH_OK
+
+  test('the most that may be fit', () => {
+    expect(decodeAdvertisement(encodeAdvertisement(ad(most)))).toEqual(ad(most))
+  })
+
+  test.each<readonly [string, readonly Gpu[]]>([
+    ['one more', [...most, gpu]],
+    ['one twice', [gpu, gpu]],
+    ['no model', [{ ...gpu, model: '' }]],
+    ['a reason of one that is well', [{ ...gpu, reasons: ['x'] }]],
+    ['half a character', [{ ...gpu, model: '\ud800' }]]
+  ])('%s', (_name, gpus) => {
+    expect(codeThrown(() => encodeAdvertisement(ad(gpus)))).toBe('MESSAGE_INVALID')
+    const message = wire.Advertisement.decode(sampleBytes())
+    const hostile = gpus.map((each) => ({ ...bare, ...each, health }) as unknown as wire.Gpu)
+    const bytes = wire.Advertisement.encode({ ...message, gpus: hostile })
+    expect(codeThrown(() => decodeAdvertisement(bytes))).toBe('MESSAGE_INVALID')
+  })
+
+  test('an id of no vendor, five reasons, one that is lost and has none', () => {
+    const read = (more: object): string => {
+      const gpus = [{ ...bare, health, ...more } as unknown as wire.Gpu]
+      const message = wire.Advertisement.decode(sampleBytes())
+      const bytes = wire.Advertisement.encode({ ...message, gpus })
+      return codeThrown(() => decodeAdvertisement(bytes)) ?? ''
+    }
+    expect(read({ id: 'matrox:1' })).toBe('MESSAGE_INVALID')
+    const reasons = ['1', '2', '3', '4', '5']
+    expect(read({ health: wire.GpuHealth.GPU_HEALTH_LOST, reasons })).toBe('MESSAGE_INVALID')
+    expect(read({ health: wire.GpuHealth.GPU_HEALTH_LOST })).toBe('MESSAGE_INVALID')
+  })
+
+  function sampleBytes(): Uint8Array {
+    return encodeAdvertisement(ad([]))
+  }
 })
 
 describe('the largest register message fits, one entry more is refused:', () => {

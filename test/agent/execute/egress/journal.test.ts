@@ -4,6 +4,7 @@ import type { Target } from '../../../../agent/execute/egress/target.ts'
 import { EGRESS_AUDITED_MAX, EGRESS_LINES_MAX } from '../../../../protocol/core/egress-limits.ts'
 import { NETWORK_ALLOW_MAX } from '../../../../protocol/core/network-limits.ts'
 import { parsePipeline } from '../../../../protocol/pipeline/parse-pipeline.ts'
+import { jobsOf } from '../../../support/pipeline.ts'
 
 let lines: string[]
 
@@ -25,7 +26,7 @@ function target(asked: string, port = 443): Target {
 function pasted(line: string) {
   const job = `jobs:\n  build:\n    image: x\n    ${line}\n    steps: [run: make]\n`
   const parsed = parsePipeline(new TextEncoder().encode(job), { file: 'f' })
-  return parsed.kind === 'ok' ? parsed.pipeline.jobs[0]?.network : parsed.errors
+  return parsed.kind === 'ok' ? jobsOf(parsed.pipeline)[0]?.network : parsed.errors
 }
 
 test('each decision is told once, and counted', () => {

@@ -1,0 +1,45 @@
+import prettyBytes from 'pretty-bytes'
+import type { PeerView } from '../control/contract.ts'
+
+type Gpus = PeerView['gpus']
+type GpuView = Gpus[number]
+
+/** Words that each of a vendor's names begins with and nobody needs in a table. */
+const PREFIX = /^(?:NVIDIA|AMD|Intel(?:\(R\))?) /
+
+/** `2x H100 80GB HBM3, 1 ill`; `-` for a host without one. */
+export function gpusCell(gpus: Gpus): string {
+  const counts = new Map<string, number>()
+  for (const { model, health } of gpus) {
+    const name = model.replace(PREFIX, '')
+    if (health === 'ok') counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  const well = [...counts].map(([name, count]) => (count === 1 ? name : `${count}x ${name}`))
+  const ill = gpus.filter(({ health }) => health === 'unhealthy').length
+  const lost = gpus.filter(({ health }) => health === 'lost').length
+  const others = [...(ill > 0 ? [`${ill} ill`] : []), ...(lost > 0 ? [`${lost} lost`] : [])]
+  return [...well, ...others].join(', ') || '-'
+}
+
+/** One row a GPU, and one for each reason why it takes no job. */
+export function renderGpus(gpus: Gpus): readonly [string, string][] {
+  return gpus.flatMap((gpu): [string, string][] => [
+    ['gpu', gpuLine(gpu)],
+    ...gpu.reasons.map((reason): [string, string] => ['', `${gpu.health}: ${reason}`])
+  ])
+}
+
+function gpuLine(gpu: GpuView): string {
+  const { id, model, memoryBytes, architecture, driver, pci, numaNode, parent } = gpu
+  const memory = memoryBytes === null ? [] : [prettyBytes(memoryBytes, { binary: true })]
+  return [
+    model,
+    ...(gpu.sharedMemory ? ["the host's memory"] : memory),
+    ...(architecture === '' ? [] : [architecture]),
+    ...(driver === '' ? [] : [`driver ${driver}`]),
+    ...(pci === '' ? [] : [pci]),
+    ...(numaNode === null ? [] : [`NUMA node ${numaNode}`]),
+    id,
+    ...(parent === null ? [] : [`part of ${parent}`])
+  ].join(', ')
+}

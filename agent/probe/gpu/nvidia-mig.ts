@@ -1,0 +1,73 @@
+import { NVIDIA_SMI } from './nvidia-query.ts'
+import type { RunTool } from './tools.ts'
+
+const MIB = 1_048_576
+const PARENT = /^GPU \d+: .+ \(UUID: (GPU-[0-9a-f-]+)\)\s*$/
+const PART = /^\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: (MIG-[A-Za-z0-9/-]+)\)\s*$/
+
+/** A part of a GPU that NVIDIA's driver made of it. */
+export interface MigDevice {
+  /** `MIG-...`. */
+  readonly uuid: string
+  /** `1g.10gb`. */
+  readonly profile: string
+  /** Undefined where the tool does not say. Parts of one GPU instance share it. */
+  readonly memoryBytes: number | undefined
+}
+
+export interface MigListing {
+  /** By the UUID of their GPU. */
+  readonly parts: ReadonlyMap<string, readonly MigDevice[]>
+  readonly warnings: readonly string[]
+}
+
+/** Parts of all GPUs. Only asked where a GPU has them: it takes the tool twice as long. */
+export async function listMig(run: RunTool): Promise<MigListing> {
+  const listed = await run(NVIDIA_SMI, ['-L'])
+  if (listed.kind !== 'said') {
+    return { parts: new Map(), warnings: ['nvidia-smi -L lists no MIG devices'] }
+  }
+  const detailed = await run(NVIDIA_SMI, ['-q', '-x'])
+  const memory = detailed.kind === 'said' ? migMemory(detailed.text) : new Map<string, number>()
+  const warnings =
+    detailed.kind === 'said' ? [] : ['nvidia-smi -q -x gives no memory of MIG devices']
+  return { parts: partsIn(listed.text, memory), warnings }
+}
+
+function partsIn(
+  text: string,
+  memory: ReadonlyMap<string, number>
+): ReadonlyMap<string, readonly MigDevice[]> {
+  const parts = new Map<string, MigDevice[]>()
+  let parent = ''
+  for (const line of text.split('\n')) {
+    parent = PARENT.exec(line)?.[1] ?? parent
+    const [, profile, index, uuid] = PART.exec(line) ?? []
+    if (parent === '' || profile === undefined || uuid === undefined) continue
+    const memoryBytes = memory.get(`${parent} ${index}`)
+    parts.set(parent, [...(parts.get(parent) ?? []), { uuid, profile, memoryBytes }])
+  }
+  return parts
+}
+
+/**
+ * Bytes of each MIG device of `nvidia-smi -q -x`, by `<GPU uuid> <index>`. Of that document only
+ * these elements are read, whatever else is in it.
+ */
+function migMemory(xml: string): ReadonlyMap<string, number> {
+  const memory = new Map<string, number>()
+  for (const gpu of xml.split(/<gpu id=/).slice(1)) {
+    const parts = gpu.split('<mig_device>').slice(1)
+    const uuid = /<uuid>\s*(GPU-[0-9a-f-]+)\s*<\/uuid>/.exec(gpu)?.[1] ?? ''
+    for (const part of parts) {
+      const index = /<index>\s*(\d{1,3})\s*<\/index>/.exec(part)?.[1]
+      const start = part.indexOf('<fb_memory_usage>')
+      const mib = /<total>\s*(\d{1,9}) MiB\s*<\/total>/.exec(
+        start < 0 ? '' : part.slice(start)
+      )?.[1]
+      if (index !== undefined && mib !== undefined)
+        memory.set(`${uuid} ${index}`, Number(mib) * MIB)
+    }
+  }
+  return memory
+}

@@ -1,0 +1,178 @@
+import { expect, test } from 'vitest'
+import type { GpuDevice, GpuReading } from '../../../../agent/probe/gpu/gpu-device.ts'
+import { GpuWatch } from '../../../../agent/probe/gpu/gpu-watch.ts'
+import {
+  GPU_LOOK_EVERY_MS,
+  GPU_SCAN_EVERY_MS,
+  GPU_SCAN_MS_MAX,
+  GPUS_MAX
+} from '../../../../protocol/core/gpu-limits.ts'
+import { silentLog } from '../../../../protocol/host/log.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
+
+const WELL: GpuDevice = {
+  id: 'intel:0000:4d:00.0',
+  vendor: 'intel',
+  model: 'Intel GPU',
+  pci: '0000:4d:00.0',
+  memoryBytes: undefined,
+  sharedMemory: false,
+  driver: '',
+  architecture: '',
+  numaNode: undefined,
+  parent: undefined,
+  health: 'ok',
+  reasons: [],
+  nodes: ['/dev/dri/renderD128']
+}
+const OTHER = { ...WELL, id: 'intel:0000:03:00.0', pci: '0000:03:00.0' }
+const ILL: GpuDevice = { ...WELL, health: 'unhealthy', reasons: ['it is hot'] }
+
+function watching() {
+  const clock = new FakeClock()
+  const state = { devices: [WELL] as readonly GpuDevice[], isNews: false, reads: 0 }
+  const told: string[][] = []
+  let answer = async (): Promise<GpuReading> => ({ devices: state.devices, warnings: [] })
+  const host = {
+    reading: '/proc/driver/nvidia/version',
+    isNews: async () => state.isNews,
+    read: async () => {
+      state.reads += 1
+      return await answer()
+    },
+    close: async () => undefined
+  }
+  const watch = new GpuWatch({ host, clock, log: silentLog() })
+  watch.onChange(() => told.push(watch.gpus.map(({ health }) => health)))
+  watch.start()
+  const pass = async (ms: number): Promise<void> => {
+    await clock.advance(ms)
+    await watch.idle()
+  }
+  const answering = (next: () => Promise<GpuReading>): void => {
+    answer = next
+  }
+  return { clock, state, told, watch, pass, answering }
+}
+
+test('what is here is said once it was read, and no agent waits for it', async () => {
+  const { watch, told, pass } = watching()
+  expect(watch.gpus).toEqual([])
+  await pass(0)
+
+  const { nodes: _nodes, ...said } = WELL
+  expect(watch.gpus).toEqual([said])
+  expect(told).toEqual([['ok']])
+  expect(watch.problems()).toEqual([])
+})
+
+test('they are read again every minute, and at once where there is news', async () => {
+  const { state, pass, told } = watching()
+  await pass(0)
+  await pass(GPU_SCAN_EVERY_MS - GPU_LOOK_EVERY_MS)
+  expect(state.reads).toBe(1)
+  await pass(GPU_LOOK_EVERY_MS)
+  expect(state.reads).toBe(2)
+
+  state.isNews = true
+  await pass(GPU_LOOK_EVERY_MS)
+  expect(state.reads).toBe(3)
+  expect(told).toHaveLength(1)
+})
+
+test('one that is gone is lost until it is back', async () => {
+  const { state, pass, watch } = watching()
+  state.devices = [WELL, OTHER]
+  await pass(0)
+  state.devices = [OTHER]
+  await pass(GPU_SCAN_EVERY_MS)
+  expect(watch.gpus.map(({ id, health }) => [id, health])).toEqual([
+    [OTHER.id, 'ok'],
+    [WELL.id, 'lost']
+  ])
+  expect(watch.problems()).toMatchObject([{ part: 'gpu', blocking: false }])
+  expect(watch.problems()[0]?.found).toContain('takes no job: it is gone')
+
+  state.devices = [WELL, OTHER]
+  await pass(GPU_SCAN_EVERY_MS)
+  expect(watch.gpus.map(({ health }) => health)).toEqual(['ok', 'ok'])
+})
+
+test('one that its owner divides is not lost', async () => {
+  const { state, pass, watch } = watching()
+  await pass(0)
+  const part = { ...WELL, id: `${WELL.id}-1`, parent: WELL.id }
+  state.devices = [part]
+  await pass(GPU_SCAN_EVERY_MS)
+
+  expect(watch.gpus.map(({ id, health }) => [id, health])).toEqual([[part.id, 'ok']])
+})
+
+test('one that was ill takes jobs again after two clean readings in a row', async () => {
+  const { state, pass, watch } = watching()
+  const health: unknown[] = []
+  for (const devices of [[ILL], [WELL], [ILL], [WELL], [WELL], [WELL]]) {
+    state.devices = devices
+    await pass(GPU_SCAN_EVERY_MS)
+    health.push(watch.gpus[0]?.health)
+  }
+  expect(health).toEqual(['unhealthy', 'unhealthy', 'unhealthy', 'unhealthy', 'ok', 'ok'])
+})
+
+test('GPUs that no advertisement has room for are counted in a warning', async () => {
+  const { state, pass, watch } = watching()
+  state.devices = Array.from({ length: GPUS_MAX + 2 }, (_, index) => {
+    return { ...WELL, id: `${WELL.id}-${index}` }
+  })
+  await pass(0)
+
+  expect(watch.gpus).toHaveLength(GPUS_MAX)
+  expect(watch.problems()).toMatchObject([
+    { found: '2 GPUs of this host are not advertised: at most 64 are' }
+  ])
+})
+
+test('a mistake of the reader takes no GPU away', async () => {
+  const { pass, watch, answering } = watching()
+  await pass(0)
+  answering(() => Promise.reject(new Error('a mistake')))
+  await pass(GPU_SCAN_EVERY_MS)
+
+  expect(watch.gpus).toMatchObject([{ id: WELL.id, health: 'ok' }])
+  expect(watch.problems()).toMatchObject([
+    { found: 'the GPUs of this host could not be read: a mistake' }
+  ])
+})
+
+test('while a reading does not end its GPUs take no job, and no second one begins', async () => {
+  const { clock, state, watch, answering, told } = watching()
+  await clock.advance(0)
+  await watch.idle()
+  let end = (_: GpuReading): void => undefined
+  answering(
+    () =>
+      new Promise((resolve) => {
+        end = resolve
+      })
+  )
+  await clock.advance(GPU_SCAN_EVERY_MS)
+  await clock.advance(10 * GPU_SCAN_MS_MAX)
+  expect(state.reads).toBe(2)
+  expect(watch.gpus).toMatchObject([{ id: WELL.id, health: 'unhealthy' }])
+  expect(watch.problems().map(({ found }) => found)).toContain(
+    'reading the GPUs of this host does not end: it waits for /proc/driver/nvidia/version'
+  )
+
+  end({ devices: [WELL], warnings: [] })
+  await watch.idle()
+  expect(watch.gpus).toMatchObject([{ id: WELL.id, health: 'ok' }])
+  expect(told).toEqual([['ok'], ['unhealthy'], ['ok']])
+})
+
+test('after its stop nothing is read or told', async () => {
+  const { watch, clock, state, told } = watching()
+  watch.stop()
+  await clock.advance(GPU_SCAN_EVERY_MS)
+
+  expect([state.reads, told, clock.armed()]).toEqual([0, [], 0])
+})

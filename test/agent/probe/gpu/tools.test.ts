@@ -1,0 +1,80 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { toolRunner } from '../../../../agent/probe/gpu/tools.ts'
+import { eventually } from '../../../support/eventually.ts'
+import { GpuHostTree } from '../../../support/gpu-host.ts'
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function runner(script: string, options = {}) {
+  const host = await GpuHostTree.make()
+  await host.tool('tool', script)
+  return { host, run: toolRunner({ ...options, folders: [join(host.root, 'none'), host.tools] }) }
+}
+
+test('a tool says what it prints, what it says beside it, and how it ended', async () => {
+  const { run } = await runner('echo "$1-$2"; echo beside >&2; exit 3')
+
+  expect(await run('tool', ['a b', '$(id)'])).toEqual({
+    kind: 'said',
+    code: 3,
+    text: 'a b-$(id)\n',
+    beside: 'beside\n'
+  })
+})
+
+test('it gets none of our variables', async () => {
+  const { run } = await runner('/usr/bin/env')
+
+  const answer = await run('tool', [])
+  const text = answer.kind === 'said' ? answer.text : ''
+  const names = text.split('\n').map((line) => line.split('=')[0] ?? '')
+  const known = ['HOME', 'LC_ALL', 'LD_LIBRARY_PATH', 'PATH', 'PWD', 'OLDPWD', 'SHLVL', '_', '']
+  expect(names.filter((name) => !known.includes(name))).toEqual([])
+})
+
+test('one that is not there, or no program, is absent', async () => {
+  const { host, run } = await runner('true')
+  await writeFile(join(host.tools, 'text'), 'no program')
+
+  expect(await run('other', [])).toEqual({ kind: 'absent' })
+  expect(await run('text', [])).toEqual({ kind: 'absent' })
+})
+
+test('one that cannot be run, or is killed, has failed', async () => {
+  const { host, run } = await runner('kill -9 $$')
+  await host.tool('broken', '#!/nowhere/sh\n')
+
+  expect(await run('tool', [])).toEqual({ kind: 'failed', cause: 'was ended by SIGKILL' })
+  expect(await run('broken', [])).toMatchObject({ kind: 'failed' })
+})
+
+test('one that hangs is ended with all that it started, and can be asked again', async () => {
+  const { host, run } = await runner('', { msMax: 300 })
+  const pids = join(host.root, 'pids')
+  await host.tool('tool', `sleep 600 & echo $! >${pids}; sleep 600`)
+
+  expect(await run('tool', [])).toEqual({ kind: 'failed', cause: 'did not end within 0.3 s' })
+  const pid = Number(await readFile(pids, 'utf8'))
+  await eventually('its child is gone', () => !isAlive(pid))
+  await host.tool('tool', 'echo well')
+  await eventually('it is asked again', async () => (await run('tool', [])).kind === 'said')
+})
+
+test('while a run has not ended no other one begins', async () => {
+  const { run } = await runner('cat /proc/$$/stat >/dev/null; sleep 0.2; echo done')
+  const first = run('tool', [])
+  await Promise.resolve()
+
+  const answers = await Promise.all([first, run('tool', [])])
+  expect(answers.map(({ kind }) => kind).sort()).toEqual(['failed', 'said'])
+  expect(await run('tool', [])).toMatchObject({ kind: 'said' })
+})
