@@ -178,7 +178,7 @@ export class SecretService {
     return allowed
   }
 
-  /** By what this job gets there, which may be more than the agent gives to whoever asks for none. */
+  /** By what this job gets there: more, maybe, than whoever asks for none. */
   #isolationAgainst(
     record: SecretRecord,
     peer: string,
