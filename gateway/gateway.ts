@@ -28,6 +28,7 @@ import { runIdOfOrigin } from '../protocol/wire/run-id.ts'
 import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
+import { Approvals } from './approvals.ts'
 import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { CommitCache } from './forge/commit-cache.ts'
@@ -40,8 +41,11 @@ import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
+import { Reconciler } from './reconcile/reconciler.ts'
+import { RepositoryLook } from './reconcile/repository-look.ts'
 import { Repositories, type Repository } from './repositories.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
+import { SourceDoor } from './source-door.ts'
 import { StatusRoom } from './status/status-room.ts'
 
 export interface GatewayParts {
@@ -68,8 +72,11 @@ export class Gateway {
   readonly #sweep: LogSweep
   readonly #holders: Holders
   readonly #intake: Intake
+  readonly #door: SourceDoor
+  readonly #approvals: Approvals
   readonly #floor: FloorKeeper
   readonly #statuses: StatusRoom
+  readonly #reconciler: Reconciler
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -107,9 +114,11 @@ export class Gateway {
       inbox: store.inbox,
       repositories: this.#repositories,
       commits: this.#commits,
+      facts: forges.facts,
       announcer: this.#announcer,
       recorder,
       onAnew: (runId) => this.#forgetLogs(runId),
+      onEnded: () => this.#statuses.noteEnded(),
       clock,
       random,
       log
@@ -118,6 +127,7 @@ export class Gateway {
       {
         member: this.#member,
         table: store.outbox,
+        inbox: store.inbox,
         repositories: this.#repositories,
         apis: forges.apis,
         self: key.peerId,
@@ -127,6 +137,20 @@ export class Gateway {
       },
       { publicUrl: settings.public_url }
     )
+    const { inbox } = store
+    const { disk } = parts
+    this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
+    this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
+    const { apis, access } = forges
+    const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
+    this.#reconciler = new Reconciler({
+      repositories: this.#repositories,
+      look,
+      table: store.heads,
+      clock,
+      random,
+      log
+    })
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
@@ -138,7 +162,7 @@ export class Gateway {
 
   /** Resolves once deliveries are taken. Rejects with CONFIG_INVALID where it cannot listen. */
   async start(): Promise<void> {
-    const { store, clock, log, settings, key } = this.#parts
+    const { clock, log, settings, key } = this.#parts
     const file = this.#parts.paths.secrets
     const keyFile = secretsKeyPath(this.#parts.paths, settings)
     const secrets = new SecretRoom(
@@ -153,6 +177,9 @@ export class Gateway {
     await this.#member.start()
     this.#member.on((event) => {
       if (event.kind === 'job') this.#noteEnd(runIdOf(event.jobId))
+      if (event.kind === 'run') {
+        this.#later('approval', () => this.#approvals.recorded(event.runId))
+      }
       if (event.kind !== 'roster') return
       this.#intake.wake()
       this.#later('begin anew', () => this.#intake.beginAnew())
@@ -166,18 +193,13 @@ export class Gateway {
     this.#later('begin anew', () => this.#intake.beginAnew())
     this.#sweep.start()
     this.#floor.start()
-    const receiver = new Receiver({
-      inbox: store.inbox,
-      intake: this.#intake,
-      repositories: this.#repositories,
-      runIdOf: runIdOfOrigin,
-      disk: this.#parts.disk,
-      clock,
-      log
-    })
+    const repositories = this.#repositories
+    const receiver = new Receiver({ door: this.#door, repositories, clock, log })
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
     await this.#listen(this.#app)
+    // Once hooks are taken: what a forge is asked to send again comes there.
+    await this.#reconciler.start()
     const addresses = this.#member.node.addresses()
     const facts = { peer: key.peerId, addresses, http: this.httpUrl, name: settings.name }
     log.info({ ...facts, repositories: this.#repositories.size }, 'gateway started')
@@ -196,6 +218,7 @@ export class Gateway {
     this.#repositories.replace(repositories)
     this.#intake.wake()
     this.#statuses.outbox.wake()
+    this.#reconciler.reload()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -207,6 +230,7 @@ export class Gateway {
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true
     await this.#closeHttp(limitMs)
+    await this.#reconciler.stop()
     await this.#intake.stop(limitMs)
     await this.#statuses.stop(limitMs)
     await this.#sweep.stop()
@@ -280,6 +304,8 @@ export class Gateway {
       clock,
       inbox: store.inbox,
       announcer: this.#announcer,
+      approvals: this.#approvals,
+      door: this.#door,
       readJob: (jobId) => this.#readJob(jobId),
       roster: () => member.roster(),
       links: () => member.node.links(),
