@@ -3,9 +3,19 @@ import { ANNOUNCEMENT_VALID_MS } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
 import type { Manifest, SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Delivery } from '../protocol/store/inbox-store.ts'
-import { type GitPush, isSameRepository } from './hooks/git-push.ts'
 import { erroredManifest, errorOf, invalidPipeline, type Meaning, meaningOf } from './manifest.ts'
-import type { Announcer, CommitReader, DeclaredRepository, Inbox, Recorder } from './ports.ts'
+import type {
+  Announcer,
+  CommitContent,
+  CommitReader,
+  DeclaredRepository,
+  ForgeFacts,
+  Inbox,
+  Recorder
+} from './ports.ts'
+import { type AskOptions, askedSource, type Ended, heldBack } from './pull-request.ts'
+import { type RunSource, sourceOf } from './run-source.ts'
+import { eventOf, isSameRepository } from './source-event.ts'
 
 export interface AnnounceParts {
   readonly inbox: Inbox
@@ -14,47 +24,56 @@ export interface AnnounceParts {
     findSame(url: string): DeclaredRepository | undefined
   }
   readonly commits: CommitReader
+  readonly facts: ForgeFacts
   readonly announcer: Announcer
   readonly recorder: Pick<Recorder, 'witnessEpoch'>
   readonly clock: Clock
 }
 
-export type Announced =
-  | { readonly kind: 'sealed'; readonly sealed: SealedAnnouncement }
-  | ({ readonly kind: 'ended' } & Pick<Delivery, 'state' | 'reason' | 'reopenable'>)
+export type Announced = { readonly kind: 'sealed'; readonly sealed: SealedAnnouncement } | Ended
 
-export interface AnnounceOptions {
-  readonly signal: AbortSignal
-  /** True once the commit has been asked for long enough: the run is then errored, not retried. */
-  readonly lastTry: boolean
-}
+/** `lastTry`: the forge has been asked for long enough, and the run is errored, not retried. */
+export type AnnounceOptions = AskOptions
 
 /**
  * From a delivery to its announcement, sealed once and stored before anyone sees it: after a crash
  * the same bytes go out again. Rejects with REPOSITORY_ABSENT, REPOSITORY_MOVED, ROSTER_ABSENT,
- * WORKSPACE_FETCH_FAILED, STORE_FAILED, and with ANNOUNCEMENT_INVALID where trying again is no use.
+ * WORKSPACE_FETCH_FAILED, STORE_FAILED, as askedSource does for pull requests, and with
+ * ANNOUNCEMENT_INVALID where trying again is no use.
  */
 export async function announce(
   parts: AnnounceParts,
   delivery: Delivery,
   options: AnnounceOptions
 ): Promise<Announced> {
-  const push = JSON.parse(delivery.body) as GitPush
-  const repository = sourceOf(parts, delivery)
+  const event = eventOf(delivery)
+  const repository = declaredFor(parts, delivery)
   // Asked first: without a roster the commit would be fetched again at every try.
   const witnessEpoch = parts.recorder.witnessEpoch()
   if (witnessEpoch === undefined) {
     throw new MeshError('ROSTER_ABSENT', { state: 'this gateway', id: parts.announcer.gateway })
   }
-  const meaning = await read(parts, push, repository, options)
+  const isRequest = event.kind === 'pull_request'
+  const request = isRequest ? { delivery, event, repository } : undefined
+  const source = isRequest
+    ? await askedSource(parts, { delivery, event, repository }, options)
+    : sourceOf(event, repository)
+  if ('kind' in source) return source
+  const meaning = await read(parts, source, options)
   if (meaning.kind === 'ignored') {
-    return { kind: 'ended', state: 'ignored', reason: meaning.reason, reopenable: false }
+    // A label can select it on the same head, later.
+    const reopenable = request !== undefined
+    return { kind: 'ended', state: 'ignored', reason: meaning.reason, reopenable }
+  }
+  if (request !== undefined && source.needsApproval) {
+    const held = await heldBack(parts, request, source, options)
+    if (held !== undefined) return held
   }
   // Decision 3: the epoch first used stays, else two witness sets could each choose a run.
   const pinned = await parts.inbox.pinEpoch(delivery.runId, witnessEpoch)
   const gwSeq = await parts.inbox.nextGwSeq(parts.clock.wallMs())
   const { runId } = delivery
-  const draft = { runId, witnessEpoch: pinned, gwSeq, push, repository }
+  const draft = { runId, witnessEpoch: pinned, gwSeq, source }
   try {
     const sealed = seal(parts, draft, meaning.manifest)
     const { issuedAtMs } = sealed.announcement
@@ -79,7 +98,7 @@ const UNSTORED: ReadonlySet<ErrorCode | undefined> = new Set([
  * stored before anyone sees it. Rejects with RUN_SUPERSEDED while no later epoch is known here.
  */
 export async function announceAnew(
-  { inbox, announcer, recorder, clock }: Omit<AnnounceParts, 'repositories' | 'commits'>,
+  { inbox, announcer, recorder, clock }: Omit<AnnounceParts, 'repositories' | 'commits' | 'facts'>,
   { key, runId }: Delivery,
   { announcement }: SealedAnnouncement
 ): Promise<SealedAnnouncement> {
@@ -108,7 +127,7 @@ export async function announceAnew(
  * where it still names that repository, by another scheme say. Else the old one is used, but only
  * as long as some entry declares it: what the operator took out is neither fetched nor run.
  */
-function sourceOf(
+function declaredFor(
   { repositories }: Pick<AnnounceParts, 'repositories'>,
   { repository, url }: Delivery
 ): DeclaredRepository {
@@ -123,31 +142,45 @@ function sourceOf(
 
 async function read(
   parts: AnnounceParts,
-  push: GitPush,
-  repository: DeclaredRepository,
+  source: RunSource,
   options: AnnounceOptions
 ): Promise<Meaning> {
+  const { repository, change } = source
+  const { signal } = options
   try {
-    const commit = await parts.commits.read(repository, push.after, options.signal)
-    return meaningOf(push, repository, commit)
+    const content = await contentOf(parts.commits, source, signal)
+    return await meaningOf(source, content, async () => {
+      if (change === undefined) return undefined
+      return await parts.commits.changedPaths(repository, change, signal)
+    })
   } catch (error) {
-    if (!options.lastTry || options.signal.aborted) throw error
+    if (!options.lastTry || signal.aborted) throw error
     const known =
       error instanceof MeshError ? error : new MeshError('BUG', { problem: causeOf(error) })
-    return { kind: 'run', manifest: erroredManifest(push, repository, errorOf(known)) }
+    return { kind: 'run', manifest: erroredManifest(source, errorOf(known)) }
   }
+}
+
+/** A stranger does not say what runs: of a fork it is the file of the branch that it goes to. */
+function contentOf(
+  commits: CommitReader,
+  { repository, fork, base = '', event }: RunSource,
+  signal: AbortSignal
+): Promise<CommitContent> {
+  return fork
+    ? commits.readBranch(repository, base, signal)
+    : commits.read(repository, event.commit, signal)
 }
 
 interface Draft {
   readonly runId: string
   readonly witnessEpoch: number
   readonly gwSeq: number
-  readonly push: GitPush
-  readonly repository: DeclaredRepository
+  readonly source: RunSource
 }
 
 function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnnouncement {
-  const { runId, witnessEpoch, gwSeq, push, repository } = draft
+  const { runId, witnessEpoch, gwSeq, source } = draft
   const issuedAtMs = parts.clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
   const { gateway } = parts.announcer
@@ -168,6 +201,6 @@ function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnn
     // Each job is within its limits, all together are not one message: the author's to know.
     const problem = `the jobs do not fit one announcement: ${causeOf(error)}`
     const reason = invalidPipeline('jobs', problem)
-    return parts.announcer.seal({ ...head, manifest: erroredManifest(push, repository, reason) })
+    return parts.announcer.seal({ ...head, manifest: erroredManifest(source, reason) })
   }
 }

@@ -14,6 +14,7 @@ import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { checkUrl } from '../protocol/host/source.ts'
 import { globProblem } from '../protocol/pipeline/glob.ts'
 import { FORGES } from './hooks/forge-hook.ts'
+import { APPROVALS } from './ports.ts'
 import { refuseDuplicates, refuseUseless } from './repository-rules.ts'
 
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4472'
@@ -49,6 +50,13 @@ const httpSchema = z.preprocess(
   })
 )
 
+/** What is left out of it is not trusted. */
+const trustedSchema = z
+  .strictObject({ branches: branchesSchema.optional(), tags: branchesSchema.optional() })
+  .refine(({ branches, tags }) => branches !== undefined || tags !== undefined, {
+    message: 'use branches, tags or both; none trusts nothing'
+  })
+
 /** How the gateway is known to a Git server; its value is kept apart (`gateway credential set`). */
 export const credentialName = z
   .string()
@@ -83,10 +91,12 @@ export const repositorySchema = z.strictObject({
   branches: branchesSchema.default(['**']),
   /** Whose pushes run as the repository's own, all where absent; others run as a stranger's. */
   trusted: z
-    .union([z.literal('none'), z.strictObject({ branches: branchesSchema })], {
-      error: 'use none, or { branches: [main, release/*] }'
+    .union([z.literal('none'), trustedSchema], {
+      error: "use none, or { branches: [main, release/*], tags: ['v*'] }"
     })
-    .optional()
+    .optional(),
+  /** Which pull requests of forks wait for an approval. */
+  pull_requests: z.strictObject({ approval: z.enum(APPROVALS).default('first_time') }).optional()
 })
 
 export type RepositorySettings = z.output<typeof repositorySchema>

@@ -28,6 +28,7 @@ import { runIdOfOrigin } from '../protocol/wire/run-id.ts'
 import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
+import { Approvals } from './approvals.ts'
 import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { CommitCache } from './forge/commit-cache.ts'
@@ -42,6 +43,7 @@ import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
 import { Repositories, type Repository } from './repositories.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
+import { SourceDoor } from './source-door.ts'
 import { StatusRoom } from './status/status-room.ts'
 
 export interface GatewayParts {
@@ -68,6 +70,8 @@ export class Gateway {
   readonly #sweep: LogSweep
   readonly #holders: Holders
   readonly #intake: Intake
+  readonly #door: SourceDoor
+  readonly #approvals: Approvals
   readonly #floor: FloorKeeper
   readonly #statuses: StatusRoom
   readonly #announcer: Announcer
@@ -107,6 +111,7 @@ export class Gateway {
       inbox: store.inbox,
       repositories: this.#repositories,
       commits: this.#commits,
+      facts: forges.facts,
       announcer: this.#announcer,
       recorder,
       onAnew: (runId) => this.#forgetLogs(runId),
@@ -114,6 +119,10 @@ export class Gateway {
       random,
       log
     })
+    const { inbox } = store
+    const { disk } = parts
+    this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
+    this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
     this.#statuses = new StatusRoom(
       {
         member: this.#member,
@@ -138,7 +147,7 @@ export class Gateway {
 
   /** Resolves once deliveries are taken. Rejects with CONFIG_INVALID where it cannot listen. */
   async start(): Promise<void> {
-    const { store, clock, log, settings, key } = this.#parts
+    const { clock, log, settings, key } = this.#parts
     const file = this.#parts.paths.secrets
     const keyFile = secretsKeyPath(this.#parts.paths, settings)
     const secrets = new SecretRoom(
@@ -153,6 +162,9 @@ export class Gateway {
     await this.#member.start()
     this.#member.on((event) => {
       if (event.kind === 'job') this.#noteEnd(runIdOf(event.jobId))
+      if (event.kind === 'run') {
+        this.#later('approval', () => this.#approvals.recorded(event.runId))
+      }
       if (event.kind !== 'roster') return
       this.#intake.wake()
       this.#later('begin anew', () => this.#intake.beginAnew())
@@ -166,15 +178,8 @@ export class Gateway {
     this.#later('begin anew', () => this.#intake.beginAnew())
     this.#sweep.start()
     this.#floor.start()
-    const receiver = new Receiver({
-      inbox: store.inbox,
-      intake: this.#intake,
-      repositories: this.#repositories,
-      runIdOf: runIdOfOrigin,
-      disk: this.#parts.disk,
-      clock,
-      log
-    })
+    const repositories = this.#repositories
+    const receiver = new Receiver({ door: this.#door, repositories, clock, log })
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
     await this.#listen(this.#app)
@@ -280,6 +285,8 @@ export class Gateway {
       clock,
       inbox: store.inbox,
       announcer: this.#announcer,
+      approvals: this.#approvals,
+      door: this.#door,
       readJob: (jobId) => this.#readJob(jobId),
       roster: () => member.roster(),
       links: () => member.node.links(),

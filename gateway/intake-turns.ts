@@ -14,6 +14,8 @@ export interface Item {
   refusedAtMs: number | undefined
   /** Wall clock. */
   sealedAtMs: number | undefined
+  /** Something of it has changed since it was looked at. */
+  isStale: boolean
 }
 
 export interface Turns {

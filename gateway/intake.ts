@@ -12,7 +12,7 @@ import type { Random } from '../protocol/core/ports.ts'
 import { ANNOUNCEMENT_REFUSED_MS_MAX } from '../protocol/core/roster-limits.ts'
 import type { SealedAnnouncement } from '../protocol/core/run.ts'
 import type { Log } from '../protocol/host/log.ts'
-import type { Delivery } from '../protocol/store/inbox-store.ts'
+import type { Delivery, DeliveryPatch } from '../protocol/store/inbox-store.ts'
 import { type Announced, type AnnounceParts, announce, announceAnew } from './announce.ts'
 import { type Item, turnsOf } from './intake-turns.ts'
 import type { Recorder } from './ports.ts'
@@ -21,7 +21,12 @@ import type { Recorder } from './ports.ts'
 const EXPLAINED: ReadonlySet<string> = new Set([
   'ANNOUNCEMENT_INVALID',
   'DISK_LOW',
-  'EPOCH_UNREACHABLE'
+  'EPOCH_UNREACHABLE',
+  'CREDENTIAL_UNKNOWN',
+  'CREDENTIAL_UNREADABLE',
+  'FORGE_LIMITED',
+  'FORGE_REFUSED',
+  'FORGE_UNREACHABLE'
 ])
 
 const RETRY = { firstMs: INTAKE_RETRY_MS_MIN, maxMs: INTAKE_RETRY_MS_MAX }
@@ -134,6 +139,33 @@ export class Intake {
     for (const { key } of open) await inbox.update(key, { openEpoch: 0 })
   }
 
+  /**
+   * Judges anew what of a pull request is not announced yet; resolves with how many deliveries
+   * those are, once it is synced that they are to be judged.
+   */
+  async lookAgain(subject: string): Promise<number> {
+    let count = 0
+    for (const { key, state } of this.#parts.inbox.ofSubject(subject)) {
+      const item = this.#queue.get(key)
+      if (item !== undefined) item.isStale = true
+      if (state === 'waiting') await this.#takeUp(key, { state: 'received', reason: '' })
+      if (state === 'waiting' || item !== undefined) count += 1
+    }
+    return count
+  }
+
+  /** Goes on with a delivery that somebody has approved. Rejects with STORE_FAILED. */
+  async approved(key: string, by: string): Promise<void> {
+    await this.#takeUp(key, { state: 'received', reason: `approved by ${by}`, approvedBy: by })
+  }
+
+  async #takeUp(key: string, change: DeliveryPatch): Promise<void> {
+    const { inbox } = this.#parts
+    await inbox.update(key, change)
+    const delivery = await inbox.get(key)
+    if (delivery !== undefined) this.take(delivery)
+  }
+
   /** Tries at once what waits for the mesh or the settings: something of them has come. */
   wake(): void {
     for (const item of this.#queue.values()) {
@@ -151,7 +183,8 @@ export class Intake {
       fetchFailedAtMs: undefined,
       absentAtMs: undefined,
       refusedAtMs: undefined,
-      sealedAtMs: undefined
+      sealedAtMs: undefined,
+      isStale: false
     }
     this.#queue.set(delivery.key, item)
   }
@@ -251,8 +284,11 @@ export class Intake {
     const { delivery } = item
     const { runId: run, receivedAtMs } = delivery
     if (delivery.sealed !== undefined) return announcer.open(delivery.sealed)
+    item.isStale = false
     const announced = await this.#announced(item)
     if (announced.kind === 'ended') {
+      // What it was judged by is of before: closed, while it was about to wait.
+      if (announced.state === 'waiting' && item.isStale) return await this.#sealed(item)
       const { kind: _kind, ...end } = announced
       await inbox.update(delivery.key, end)
       log[end.reopenable ? 'warn' : 'info']({ run, ...end }, 'delivery ended')

@@ -1,63 +1,47 @@
 import { MeshError } from '../protocol/core/errors.ts'
 import { MESSAGE_BYTES_MAX } from '../protocol/core/limits.ts'
 import type { Manifest, ManifestError } from '../protocol/core/run.ts'
-import { trustOf } from '../protocol/core/trust.ts'
 import { parsePipeline } from '../protocol/pipeline/parse-pipeline.ts'
-import { type PipelineEvent, select } from '../protocol/pipeline/selection.ts'
+import { select } from '../protocol/pipeline/selection.ts'
 import { PIPELINE_FILE } from './forge/commit-cache.ts'
-import { branchOf, type GitPush, originOf } from './hooks/git-push.ts'
-import type { CommitContent, DeclaredRepository } from './ports.ts'
+import type { CommitContent } from './ports.ts'
+import { manifestOf, type RunSource } from './run-source.ts'
 
-/** What a push turns out to mean once its commit has been read. */
+/** What an event turns out to mean once the pipeline file has been read. */
 export type Meaning =
   | { readonly kind: 'ignored'; readonly reason: string }
   | { readonly kind: 'run'; readonly manifest: Manifest }
 
-export function meaningOf(
-  push: GitPush,
-  repository: DeclaredRepository,
-  commit: CommitContent
-): Meaning {
-  const { title, pipeline } = commit
+/** `pathsOf` is asked only where the pipeline file wants to know. Rejects as that does. */
+export async function meaningOf(
+  source: RunSource,
+  content: CommitContent,
+  pathsOf: () => Promise<readonly string[] | undefined>
+): Promise<Meaning> {
+  const title = source.title ?? content.title
+  const titled = { ...source, title }
   const errored = (error: ManifestError): Meaning => {
-    return { kind: 'run', manifest: { ...erroredManifest(push, repository, error), title } }
+    return { kind: 'run', manifest: erroredManifest(titled, error) }
   }
+  const { pipeline } = content
   if (pipeline.kind === 'absent') {
-    const facts = { commit: push.after, file: PIPELINE_FILE }
-    return errored(errorOf(new MeshError('PIPELINE_ABSENT', facts)))
+    const commit = source.fork ? `branch ${source.base}` : source.event.commit
+    return errored(errorOf(new MeshError('PIPELINE_ABSENT', { commit, file: PIPELINE_FILE })))
   }
   if (pipeline.kind === 'unusable') return errored(invalidPipeline(undefined, pipeline.problem))
   const parsed = parsePipeline(pipeline.bytes, { file: PIPELINE_FILE })
   if (parsed.kind === 'error') return errored(parsed.error)
-  const selection = select(parsed.pipeline, eventOf(push))
+  const changedPaths = parsed.pipeline.wantsPaths ? await pathsOf() : undefined
+  const selection = select(parsed.pipeline, { ...source.event, changedPaths })
   if (selection.kind === 'ignored') return selection
   if (selection.kind === 'error') return errored(selection.error)
   const { jobs } = selection
-  return { kind: 'run', manifest: { ...manifestBase(push, repository), title, jobs } }
-}
-
-function eventOf(push: GitPush): PipelineEvent {
-  return {
-    kind: 'push',
-    branch: branchOf(push) ?? '',
-    tag: '',
-    ref: push.ref,
-    commit: push.after,
-    number: '',
-    labels: [],
-    author: push.pusher,
-    inputs: {},
-    changedPaths: undefined
-  }
+  return { kind: 'run', manifest: { ...manifestOf(titled), jobs, error: undefined } }
 }
 
 /** A run without jobs that says why. */
-export function erroredManifest(
-  push: GitPush,
-  repository: DeclaredRepository,
-  error: ManifestError
-): Manifest {
-  return { ...manifestBase(push, repository), error }
+export function erroredManifest(source: RunSource, error: ManifestError): Manifest {
+  return { ...manifestOf(source), jobs: [], error }
 }
 
 /** One of our errors as people read it on the run. */
@@ -71,20 +55,6 @@ export function invalidPipeline(path: string | undefined, problem: string): Mani
   const place = { line: 1, column: 1, path: path ?? 'top level' }
   const error = new MeshError('PIPELINE_INVALID', { file: PIPELINE_FILE, ...place, problem })
   return { ...errorOf(error), ...place, path }
-}
-
-function manifestBase(push: GitPush, repository: DeclaredRepository): Manifest {
-  return {
-    origin: originOf(push, repository.url),
-    repository: repository.name,
-    url: repository.url,
-    before: push.before,
-    pusher: push.pusher,
-    title: '',
-    jobs: [],
-    error: undefined,
-    trust: trustOf({ event: 'push', ref: push.ref, fork: false }, repository.trusts)
-  }
 }
 
 // A git server may say a lot; cut by bytes without leaving half a character.

@@ -1,4 +1,5 @@
 import type { Announcement, SealedAnnouncement } from '../protocol/core/run.ts'
+import type { TrustRules } from '../protocol/core/trust.ts'
 import type { InboxStore } from '../protocol/store/inbox-store.ts'
 
 /** The part of the durable inbox that hooks and intake use. */
@@ -16,6 +17,8 @@ export type Inbox = Pick<
   | 'pinEpoch'
   | 'repinEpoch'
   | 'firstEpochOf'
+  | 'waiting'
+  | 'ofSubject'
 >
 
 /** Makes announcements in this gateway's name. */
@@ -55,10 +58,18 @@ export interface RepositoryRef {
   readonly url: string
 }
 
+/**
+ * Which pull requests of forks wait for an approval: those of authors that the forge does not know,
+ * all, or none.
+ */
+export const APPROVALS = ['first_time', 'always', 'never'] as const
+export type Approval = (typeof APPROVALS)[number]
+
 /** With what gateway.yaml says of it beyond where it is. */
-export interface DeclaredRepository extends RepositoryRef {
-  /** Whether a push to that branch, `main`, is the repository's own word. */
-  readonly trusts: (branch: string) => boolean
+export interface DeclaredRepository extends RepositoryRef, TrustRules {
+  /** Whether a push to that branch, or a pull request into it, may start a run. */
+  selects(branch: string): boolean
+  readonly approval: Approval
 }
 
 export type PipelineFile =
@@ -72,9 +83,23 @@ export interface CommitContent {
   readonly pipeline: PipelineFile
 }
 
+/** Two states of a repository. */
+export type Change =
+  | { readonly kind: 'push'; readonly before: string; readonly after: string }
+  /** What the head has that its base, a branch, has not: from where they parted on. */
+  | { readonly kind: 'pull_request'; readonly base: string; readonly head: string }
+
+/** All calls reject with WORKSPACE_FETCH_FAILED. */
 export interface CommitReader {
-  /** Rejects with WORKSPACE_FETCH_FAILED. */
   read(repository: RepositoryRef, commit: string, signal: AbortSignal): Promise<CommitContent>
+  /** The newest commit of a branch, `main`. */
+  readBranch(repository: RepositoryRef, branch: string, signal: AbortSignal): Promise<CommitContent>
+  /** At most CHANGED_PATHS_MAX; undefined where they are more, or nobody can tell. */
+  changedPaths(
+    repository: RepositoryRef,
+    change: Change,
+    signal: AbortSignal
+  ): Promise<readonly string[] | undefined>
 }
 
 /** What a forge says of a pull request at this moment: asked for, never taken from a delivery. */

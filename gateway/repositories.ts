@@ -5,8 +5,9 @@ import { type GatewaySettings, type RepositorySettings, secretPath } from './con
 import { cloneKey } from './hooks/clone-url.ts'
 import type { ForgeName, HookSecret, NamedRepository } from './hooks/forge-hook.ts'
 import { FORGE_HOOKS } from './hooks/forge-hooks.ts'
-import { isSameRepository } from './hooks/git-push.ts'
 import { WebhookSecret } from './hooks/standard-webhook.ts'
+import type { DeclaredRepository } from './ports.ts'
+import { isSameRepository } from './source-event.ts'
 
 export interface RepositoryCallback {
   readonly url: string
@@ -14,10 +15,8 @@ export interface RepositoryCallback {
 }
 
 /** A declared repository, ready to take deliveries. */
-export interface Repository {
-  readonly name: string
+export interface Repository extends DeclaredRepository {
   readonly forge: ForgeName
-  readonly url: string
   readonly secret: HookSecret
   /** Base of the forge's API, where it is not the usual one. */
   readonly api?: string | undefined
@@ -25,8 +24,6 @@ export interface Repository {
   readonly credential?: string | undefined
   /** Of bare Git: where its runs are told, signed with its secret. */
   readonly callback?: RepositoryCallback | undefined
-  selects(branch: string): boolean
-  readonly trusts: (branch: string) => boolean
 }
 
 /** What deliveries may name (decision 5): replaced as a whole when the settings are read again. */
@@ -116,7 +113,9 @@ export async function loadRepository(
     credential: entry.credential,
     callback: callbackOf(entry, text),
     selects: (branch) => matchesAny(entry.branches, branch),
-    trusts: (branch) => isTrusted(entry, branch)
+    trusts: (branch) => isTrusted(entry, 'branches', branch),
+    trustsTag: (tag) => isTrusted(entry, 'tags', tag),
+    approval: entry.pull_requests?.approval ?? 'first_time'
   }
 }
 
@@ -128,9 +127,13 @@ function callbackOf(
   return { url: callback, secret: new WebhookSecret(secret.trim()) }
 }
 
-function isTrusted({ trusted }: RepositorySettings, branch: string): boolean {
+function isTrusted(
+  { trusted }: RepositorySettings,
+  kind: 'branches' | 'tags',
+  name: string
+): boolean {
   if (trusted === undefined) return true
-  return trusted !== 'none' && matchesAny(trusted.branches, branch)
+  return trusted !== 'none' && matchesAny(trusted[kind] ?? [], name)
 }
 
 function matchesAny(patterns: readonly string[], branch: string): boolean {

@@ -242,7 +242,7 @@ export class AttemptRun {
 
   async #checkOut(signal: AbortSignal): Promise<void> {
     const { url, origin } = this.#input.manifest
-    const source = { url, commit: origin.commit }
+    const source = { url, commit: origin.commit, ref: origin.ref }
     await this.#timed('checkout', () => this.#parts.workspace.checkOut(source, signal))
   }
 

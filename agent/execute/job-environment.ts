@@ -8,7 +8,7 @@ type Described = Pick<AttemptInput, 'jobId' | 'runId' | 'attempt' | 'epoch' | 'm
 
 /** `NAME=value` for every step: what the job set, and over it what the mesh says of itself. */
 export function jobEnvironment(input: Described, agent: string, platform: string): string[] {
-  const { origin, repository } = input.manifest
+  const { origin, repository, base = '' } = input.manifest
   const own: Readonly<Record<string, string>> = {
     RUNNER_MESH: 'true',
     RUNNER_MESH_JOB: input.jobId,
@@ -19,9 +19,12 @@ export function jobEnvironment(input: Described, agent: string, platform: string
     RUNNER_MESH_REPO: repository,
     RUNNER_MESH_COMMIT: origin.commit,
     RUNNER_MESH_REF: origin.ref,
+    // Of a pull request none: what deploys from `main` must not take one into it for that.
     RUNNER_MESH_BRANCH: after(origin.ref, BRANCH_PREFIX),
     RUNNER_MESH_TAG: after(origin.ref, TAG_PREFIX),
     RUNNER_MESH_EVENT: origin.event,
+    RUNNER_MESH_PULL_REQUEST: origin.number,
+    RUNNER_MESH_BASE: base,
     RUNNER_MESH_PLATFORM: platform,
     RUNNER_MESH_WORKSPACE: WORKSPACE_INSIDE
   }

@@ -13,6 +13,8 @@ import { treeProblem } from './tree-limit.ts'
 export interface Source {
   readonly url: string
   readonly commit: string
+  /** What leads to it, `refs/pull/7/head`, for servers that give nothing by its id. */
+  readonly ref?: string | undefined
 }
 
 export interface Archive {

@@ -10,6 +10,7 @@ import {
   HOST_POLICY_PATTERNS_MAX,
   HOST_POLICY_STARS_MAX
 } from '../../protocol/core/host-policy-limits.ts'
+import { RUN_EVENTS } from '../../protocol/core/run-event.ts'
 import { sizeSchema } from '../size-setting.ts'
 import {
   authorProblem,
@@ -20,9 +21,6 @@ import {
   repositoryProblem
 } from './pattern-problem.ts'
 import { isZone } from './zone-time.ts'
-
-/** What starts runs. */
-const EVENTS = ['push'] as const
 
 const NOTHING = 'is an empty list, which would take nothing: leave it out to take all'
 
@@ -57,7 +55,7 @@ export const policySchema = z
   .strictObject({
     repositories: patterns(repositoryProblem),
     refs: patterns(refProblem),
-    events: z.array(z.enum(EVENTS)).min(1, NOTHING).max(HOST_POLICY_PATTERNS_MAX).optional(),
+    events: z.array(z.enum(RUN_EVENTS)).min(1, NOTHING).max(HOST_POLICY_PATTERNS_MAX).optional(),
     authors: patterns(authorProblem),
     images: patterns(imageProblem),
     registries: patterns(registryProblem),

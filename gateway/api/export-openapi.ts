@@ -30,6 +30,8 @@ export async function openApiText(): Promise<string> {
     ...sources,
     inbox: { byRun: absent },
     announcer: { open: absent },
+    approvals: { waiting: absent, approve: absent },
+    door: { admit: absent },
     readJob: absent,
     links: () => [],
     health: absent,

@@ -9,8 +9,10 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links/links.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
+import type { Approvals } from '../approvals.ts'
 import type { LogQuestion } from '../logs/log-reader.ts'
 import type { Announcer, Inbox } from '../ports.ts'
+import type { SourceDoor } from '../source-door.ts'
 
 /** What the API reads; all of it is a view, but for orders that it hands on. */
 export interface ApiParts extends Sources {
@@ -18,6 +20,8 @@ export interface ApiParts extends Sources {
   readonly version: string
   readonly inbox: Pick<Inbox, 'byRun'>
   readonly announcer: Pick<Announcer, 'open'>
+  readonly approvals: Pick<Approvals, 'waiting' | 'approve'>
+  readonly door: Pick<SourceDoor, 'admit'>
   /** Chosen state of a job, from a quorum. Rejects with QUORUM_UNREACHABLE. */
   readJob(jobId: string): Promise<JobState | undefined>
   links(): readonly Pick<PeerLink, 'peerId' | 'rttMs'>[]

@@ -11,7 +11,7 @@ import {
 } from '../../protocol/core/run.ts'
 import { runStatusOf } from '../../protocol/core/run-state.ts'
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
-import type { GitPush } from '../hooks/git-push.ts'
+import { commitOf, eventOf, pusherOf } from '../source-event.ts'
 import type { ApiParts } from './parts.ts'
 import type { RunDocument } from './schemas.ts'
 
@@ -101,7 +101,9 @@ async function deliveredRun(parts: ApiParts, delivery: Delivery): Promise<RunDoc
   const shortId = parts.board.shortRunId(id)
   const head = { id, shortId, reason: reason === '' ? null : reason }
   if (sealed === undefined || state === 'ignored') {
-    const push = pushed(JSON.parse(delivery.body) as GitPush)
+    const event = eventOf(delivery)
+    const commit = commitOf(event)
+    const push = pushed({ ref: event.ref, commit, pusher: pusherOf(event) })
     const rest = { title: '', gateway: null, announcedAt: null, error: null, jobs: [] }
     return { ...head, state: seenState(state), repository, ...push, ...rest }
   }
@@ -116,7 +118,7 @@ async function deliveredRun(parts: ApiParts, delivery: Delivery): Promise<RunDoc
   return { ...known, ...(await askedJobs(parts, sealed)) }
 }
 
-function seenState(state: Delivery['state']): 'received' | 'ignored' | 'errored' {
+function seenState(state: Delivery['state']): Exclude<Delivery['state'], 'recorded'> {
   return state === 'recorded' ? 'received' : state
 }
 
@@ -141,15 +143,15 @@ async function askedJobs(
   return { state: runStatusOf(manifest, phases), jobs }
 }
 
-function pushed({ ref, after, pusher }: Pick<GitPush, 'ref' | 'after' | 'pusher'>) {
-  return { ref, branch: branchOf(ref), commit: after, pusher }
+function pushed(what: Readonly<Record<'ref' | 'commit' | 'pusher', string>>) {
+  return { ...what, branch: branchOf(what.ref) }
 }
 
 function described(manifest: Manifest) {
   const { origin, repository, title, pusher, error } = manifest
   return {
     repository,
-    ...pushed({ ref: origin.ref, after: origin.commit, pusher }),
+    ...pushed({ ref: origin.ref, commit: origin.commit, pusher }),
     title,
     error: error === undefined ? null : errorView(error)
   }

@@ -16,6 +16,7 @@ import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
 
 export const runStateSchema = z.enum([
   'received',
+  'waiting',
   'ignored',
   'queued',
   'running',
@@ -44,7 +45,9 @@ export const runSchema = z
   .strictObject({
     id: z.string(),
     shortId: z.string(),
-    state: runStateSchema.describe('`received` until a quorum of witnesses has chosen the run'),
+    state: runStateSchema.describe(
+      '`received` until a quorum of witnesses has chosen the run; `waiting` for an approval'
+    ),
     reason: z.string().nullable(),
     repository: z.string(),
     ref: z.string(),

@@ -6,13 +6,15 @@ import {
   CACHE_BYTES_MAX,
   CACHE_FETCHES_MAX,
   COMMIT_FETCH_MS_MAX,
-  PIPELINE_BYTES_MAX,
-  TITLE_CHARACTERS_MAX
+  PIPELINE_BYTES_MAX
 } from '../../protocol/core/limits.ts'
 import { type GitAccess, GitError, git } from '../../protocol/host/git.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { checkUrl } from '../../protocol/host/source.ts'
-import type { CommitContent, CommitReader, PipelineFile, RepositoryRef } from '../ports.ts'
+import { isRef } from '../hooks/git-push.ts'
+import type { Change, CommitContent, CommitReader, PipelineFile, RepositoryRef } from '../ports.ts'
+import { changedPaths } from './changed-paths.ts'
+import { titleOf } from './title.ts'
 
 export const PIPELINE_FILE = '.runner-mesh.yml'
 
@@ -21,6 +23,7 @@ const LOOK_MS_MAX = 30_000
 /** Commits whose objects the next fetch need not send again. */
 const KEPT_REFS = 16
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/
+const ABSENT = /^0+$/
 
 // What the other side or the way to it says. Everything else is a cache that was left half written
 // by a kill, or that is broken, and would fail for ever.
@@ -29,6 +32,8 @@ const REMOTE_TROUBLE = new RegExp(
     'unable to (connect|access)',
     'remote error',
     'not our ref',
+    'unadvertised object',
+    "couldn't find remote ref",
     'could not (resolve|read from remote)',
     'hung up',
     'authentication failed',
@@ -90,11 +95,41 @@ export class CommitCache implements CommitReader {
     signal: AbortSignal
   ): Promise<CommitContent> {
     if (!COMMIT.test(commit)) throw failed(repository, commit, 'it is no full commit id')
-    checkUrl(repository.url)
-    const cache = this.#cacheOf(repository.url)
-    const turn = cache.turn.then(() => this.#read(cache, repository, commit, signal))
-    cache.turn = turn.catch(() => undefined)
-    return await turn
+    return await this.#inTurn(repository, commit, signal, async (cache) => {
+      await this.#fetch(cache, repository, commit, signal)
+      return await look(cache.dir, commit, signal)
+    })
+  }
+
+  async readBranch(
+    repository: RepositoryRef,
+    branch: string,
+    signal: AbortSignal
+  ): Promise<CommitContent> {
+    const ref = `refs/heads/${branch}`
+    if (!isRef(ref)) throw failed(repository, branch, 'it is no branch')
+    return await this.#inTurn(repository, ref, signal, async (cache) => {
+      const place = await this.#fetch(cache, repository, ref, signal)
+      return await look(cache.dir, place, signal)
+    })
+  }
+
+  async changedPaths(
+    repository: RepositoryRef,
+    change: Change,
+    signal: AbortSignal
+  ): Promise<readonly string[] | undefined> {
+    const isRequest = change.kind === 'pull_request'
+    const [from, to] = isRequest ? [change.base, change.head] : [change.before, change.after]
+    const isNamed = isRequest ? isRef(`refs/heads/${from}`) : COMMIT.test(from)
+    if (!isNamed || !COMMIT.test(to)) throw failed(repository, to, 'it is no full commit id')
+    if (ABSENT.test(from)) return undefined
+    return await this.#inTurn(repository, to, signal, async (cache) => {
+      const access = await this.#access(repository, signal)
+      const options = { cwd: cache.dir, timeoutMs: COMMIT_FETCH_MS_MAX, signal }
+      const refs = [await this.#place(cache, signal), await this.#place(cache, signal)] as const
+      return await changedPaths({ url: repository.url, change, refs, options, access })
+    })
   }
 
   /** Forgets the caches of repositories that are not declared any more. */
@@ -116,45 +151,60 @@ export class CommitCache implements CommitReader {
     return cache
   }
 
-  async #read(
-    cache: Cache,
+  /** Rejects with WORKSPACE_FETCH_FAILED, naming what was wanted. */
+  async #inTurn<Found>(
     repository: RepositoryRef,
-    commit: string,
-    signal: AbortSignal
-  ): Promise<CommitContent> {
-    try {
-      await this.#fetch(cache, repository, commit, signal)
-      return await look(cache.dir, commit, signal)
-    } catch (error) {
-      const cause = error instanceof GitError && !error.timedOut ? error.stderr : causeOf(error)
-      if (!REMOTE_TROUBLE.test(cause) && !signal.aborted) await this.#discard(cache, cause)
-      throw failed(repository, commit, causeOf(error), error)
-    }
+    wanted: string,
+    signal: AbortSignal,
+    work: (cache: Cache) => Promise<Found>
+  ): Promise<Found> {
+    checkUrl(repository.url)
+    const cache = this.#cacheOf(repository.url)
+    const turn = cache.turn.then(async () => {
+      try {
+        return await work(cache)
+      } catch (error) {
+        const cause = error instanceof GitError && !error.timedOut ? error.stderr : causeOf(error)
+        if (!REMOTE_TROUBLE.test(cause) && !signal.aborted) await this.#discard(cache, cause)
+        throw failed(repository, wanted, causeOf(error), error)
+      }
+    })
+    cache.turn = turn.catch(() => undefined)
+    return await turn
   }
 
+  /** Resolves with the ref at which it is now. */
   async #fetch(
     cache: Cache,
     repository: RepositoryRef,
-    commit: string,
+    wanted: string,
     signal: AbortSignal
-  ): Promise<void> {
-    const { url } = repository
+  ): Promise<string> {
     // Asked first: what the forge refuses here is no fault of the cache's.
     const access = await this.#access(repository, signal)
     const options = { cwd: cache.dir, timeoutMs: COMMIT_FETCH_MS_MAX, signal }
+    const ref = await this.#place(cache, signal)
+    const fetch = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules']
+    const from = repository.url
+    await git([...fetch, '--end-of-options', from, `+${wanted}:${ref}`], { ...options, access })
+    // Looked at now and then only: it costs one more process.
+    if (cache.fetches % KEPT_REFS === 0 && (await bytesOf(cache.dir, signal)) > this.#bytesMax) {
+      cache.fetches = this.#fetchesMax
+    }
+    return ref
+  }
+
+  /** The next ref to fetch into, of a cache that is there and not too old. */
+  async #place(cache: Cache, signal: AbortSignal): Promise<string> {
     if (cache.fetches >= this.#fetchesMax) await this.#discard(cache, 'it is old')
     if (await isAbsent(join(cache.dir, 'HEAD'))) {
+      const options = { cwd: cache.dir, timeoutMs: COMMIT_FETCH_MS_MAX, signal }
       await mkdir(cache.dir, { recursive: true, mode: 0o700 })
       await git(['init', '--quiet', '--bare', '--template=', cache.dir], options)
     }
     const ref = `refs/cache/${cache.fetches % KEPT_REFS}`
     cache.fetches += 1
-    const fetch = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules']
-    await git([...fetch, '--end-of-options', url, `+${commit}:${ref}`], { ...options, access })
-    // Looked at now and then only: it costs one more process.
-    if (cache.fetches % KEPT_REFS === 0 && (await bytesOf(cache.dir, signal)) > this.#bytesMax) {
-      cache.fetches = this.#fetchesMax
-    }
+    return ref
   }
 
   async #discard(cache: Cache, cause: string): Promise<void> {
@@ -196,13 +246,6 @@ function parseEntry(line: string): Entry {
 
 function unusable(problem: string): Entry {
   return { kind: 'unusable', problem }
-}
-
-function titleOf(subject: string): string {
-  const line = subject.split('\n')[0] ?? ''
-  const shown = line.replaceAll(/[\p{Cc}\p{Cs}\p{Bidi_Control}]/gu, ' ').trim()
-  // Half of a surrogate pair at the cut would be no text.
-  return shown.slice(0, TITLE_CHARACTERS_MAX).replace(/[\ud800-\udbff]$/, '')
 }
 
 async function bytesOf(dir: string, signal: AbortSignal): Promise<number> {

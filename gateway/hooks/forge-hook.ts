@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { z } from 'zod'
-import type { GitPush } from './git-push.ts'
+import type { PullRequestEvent, SourceEvent } from '../source-event.ts'
 
 /** The Git servers whose deliveries are taken; the names that `forge` in gateway.yaml knows. */
 export const FORGES = ['git', 'gitea', 'forgejo', 'github', 'gitlab'] as const
@@ -31,7 +31,9 @@ export interface NamedRepository {
 }
 
 export type HookEvent =
-  | { readonly kind: 'push'; readonly push: GitPush }
+  | { readonly kind: 'event'; readonly event: SourceEvent }
+  /** Starts nothing, and ends what still waits for an approval. */
+  | { readonly kind: 'closed'; readonly event: PullRequestEvent }
   /** Authentic, but nothing that starts a run. */
   | { readonly kind: 'ignored'; readonly reason: string }
 

@@ -5,6 +5,8 @@ import {
   checkedBody,
   commitIdSchema,
   type GitPush,
+  isDeletion,
+  isTag,
   PRINTABLE,
   PUSHER_CHARACTERS_MAX,
   refSchema
@@ -18,7 +20,7 @@ export const optionalText = (charactersMax: number) =>
   z.string().max(charactersMax).regex(PRINTABLE).optional().catch(undefined)
 
 /** The part of `repository` that Gitea, Forgejo and GitHub have in common. */
-const forgeRepositorySchema = z.looseObject({
+export const forgeRepositorySchema = z.looseObject({
   id: z.number().int().positive().meta({
     description: "The forge's number of the repository, which stays when it is renamed."
   }),
@@ -41,7 +43,12 @@ export const forgePushSchema = z.looseObject({
     .looseObject({ login: pusherName, username: pusherName, name: pusherName })
     .optional()
     .catch(undefined)
-    .meta({ description: 'Who pushed: `login` of Gitea and Forgejo, `name` of GitHub.' })
+    .meta({ description: 'Who pushed: `login` of Gitea and Forgejo, `name` of GitHub.' }),
+  head_commit: z
+    .looseObject({ id: commitIdSchema })
+    .nullish()
+    .catch(undefined)
+    .meta({ description: 'The newest commit; of a tag with a message `after` is no commit.' })
 })
 
 /** The repository that a body of any event names, undefined where it names none. */
@@ -54,13 +61,20 @@ export function namedRepository(body: unknown): NamedRepository | undefined {
 
 /** What a push event means. Throws BODY_INVALID. */
 export function forgePush(body: unknown): GitPush {
-  const { ref, before, after, repository, pusher } = checkedBody(forgePushSchema, body)
+  const {
+    ref,
+    before,
+    after,
+    repository,
+    pusher,
+    head_commit: head
+  } = checkedBody(forgePushSchema, body)
   return {
     repository: repository.full_name,
     repositoryId: String(repository.id),
     ref,
     before,
-    after,
+    after: isTag(ref) && !isDeletion({ after }) ? (head?.id ?? after) : after,
     pusher: pusher?.login || pusher?.username || pusher?.name || '',
     time: ''
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { NAME_CHARACTERS_MAX } from '../../protocol/core/limits.ts'
-import type { RunOrigin } from '../../protocol/core/run.ts'
+import type { HookEvent } from './forge-hook.ts'
 
 /** Characters of a ref, a pusher's name, a time: what git and people write fits several times. */
 const REF_CHARACTERS_MAX = 1_024
@@ -24,6 +24,11 @@ export const refSchema = z
     description: 'Full ref, as in refs/heads/main.'
   })
 
+/** True for a full ref that git can have, which is no option and no pattern. */
+export function isRef(text: string): boolean {
+  return refSchema.safeParse(text).success
+}
+
 /** The body that deploy/post-receive.mjs posts: one ref of one push (decision 6). */
 export const gitPushSchema = z.looseObject({
   repository: z.string().min(1).max(NAME_CHARACTERS_MAX).regex(PRINTABLE).meta({
@@ -31,7 +36,10 @@ export const gitPushSchema = z.looseObject({
   }),
   ref: refSchema,
   before: commitIdSchema.meta({ description: 'Commit before the push; zeros for a new ref.' }),
-  after: commitIdSchema.meta({ description: 'Commit after the push; zeros for a deleted ref.' }),
+  after: commitIdSchema.meta({
+    description:
+      'Commit after the push, of a tag the one that it leads to; zeros for a deleted ref.'
+  }),
   pusher: z.string().max(PUSHER_CHARACTERS_MAX).regex(PRINTABLE).default(''),
   time: z.iso.datetime({ offset: true }).meta({ description: 'When the push was received.' })
 })
@@ -75,43 +83,19 @@ export function checkedBody<T>(schema: z.ZodType<T>, body: unknown): T {
   return parsed.data
 }
 
-/** Name of the branch, undefined for tags and every other ref. */
-export function branchOf(push: Pick<GitPush, 'ref'>): string | undefined {
-  return /^refs\/heads\/(.+)$/.exec(push.ref)?.[1]
+/** What a push of one ref means. */
+export function meaningOfPush(push: GitPush): HookEvent {
+  if (push.ref.startsWith('refs/heads/')) return { kind: 'event', event: { ...push, kind: 'push' } }
+  if (isTag(push.ref)) return { kind: 'event', event: { ...push, kind: 'tag' } }
+  return { kind: 'ignored', reason: `${push.ref} is neither a branch nor a tag` }
+}
+
+export function isTag(ref: string): boolean {
+  return ref.startsWith('refs/tags/')
 }
 
 export function isDeletion(push: Pick<GitPush, 'after'>): boolean {
   return ABSENT.test(push.after)
-}
-
-/**
- * What the run is named after: the URL in gateway.yaml and the push's meaning, never the id of a
- * delivery. A path starts with a slash and a forge's number does not, so that neither can be taken
- * for the other.
- */
-export function originOf(push: GitPush, url: string): RunOrigin {
-  const { forgeHost, repositoryId } = placeOf(url)
-  return {
-    forgeHost,
-    repositoryId: push.repositoryId ?? repositoryId,
-    event: 'push',
-    ref: push.ref,
-    commit: push.after,
-    number: '',
-    action: '',
-    rerunNonce: ''
-  }
-}
-
-/** True where both URLs lead to one repository: only what a run is named after counts. */
-export function isSameRepository(url: string, other: string): boolean {
-  const [here, there] = [placeOf(url), placeOf(other)]
-  return here.forgeHost === there.forgeHost && here.repositoryId === there.repositoryId
-}
-
-function placeOf(url: string): Pick<RunOrigin, 'forgeHost' | 'repositoryId'> {
-  const { host, pathname } = new URL(url)
-  return { forgeHost: host.toLowerCase(), repositoryId: pathname.replace(/\.git$/, '') }
 }
 
 export function parseJson(text: string): unknown {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { ForgeHook, Incoming } from './forge-hook.ts'
-import { gitPushSchema, parseGitPush } from './git-push.ts'
+import { gitPushSchema, meaningOfPush, parseGitPush } from './git-push.ts'
 import {
   secretProblem,
   signedHeadersOf,
@@ -27,7 +27,7 @@ export const gitHook: ForgeHook = {
     return {
       event: 'push',
       repository: { name: push.repository, urls: [] },
-      meaning: () => ({ kind: 'push', push })
+      meaning: () => meaningOfPush(push)
     }
   },
   secretOf: (text) => {

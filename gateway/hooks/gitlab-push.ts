@@ -6,6 +6,8 @@ import {
   checkedBody,
   commitIdSchema,
   type GitPush,
+  isDeletion,
+  isTag,
   PRINTABLE,
   PUSHER_CHARACTERS_MAX,
   refSchema
@@ -15,7 +17,7 @@ import {
 const FULL_NAME_CHARACTERS_MAX = 1_024
 
 /** GitLab's word for a repository, in the bodies of all its events that have one. */
-const projectSchema = z.looseObject({
+export const projectSchema = z.looseObject({
   id: z.number().int().positive().meta({
     description: "GitLab's number of the project, which stays when it is renamed."
   }),
@@ -34,6 +36,9 @@ export const gitlabPushSchema = z.looseObject({
   ref: refSchema,
   before: commitIdSchema.meta({ description: 'Commit before the push; zeros for a new ref.' }),
   after: commitIdSchema.meta({ description: 'Commit after the push; zeros for a deleted ref.' }),
+  checkout_sha: commitIdSchema.nullish().catch(undefined).meta({
+    description: 'The commit; of a tag with a message `after` is none.'
+  }),
   project: projectSchema,
   user_username: userName,
   user_name: userName
@@ -49,16 +54,14 @@ export function namedProject(body: unknown): NamedRepository | undefined {
 
 /** What a push event means. Throws BODY_INVALID. */
 export function gitlabPush(body: unknown): GitPush {
-  const { ref, before, after, project, user_username, user_name } = checkedBody(
-    gitlabPushSchema,
-    body
-  )
+  const push = checkedBody(gitlabPushSchema, body)
+  const { ref, before, after, project, user_username, user_name, checkout_sha: commit } = push
   return {
     repository: project.path_with_namespace,
     repositoryId: String(project.id),
     ref,
     before,
-    after,
+    after: isTag(ref) && !isDeletion({ after }) ? (commit ?? after) : after,
     pusher: user_username || user_name || '',
     time: ''
   }

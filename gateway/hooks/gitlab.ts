@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type ForgeHook, type HookEvent, headerOf } from './forge-hook.ts'
-import { parseJson } from './git-push.ts'
+import { meaningOfPush, parseJson } from './git-push.ts'
+import { gitlabMergeRequest } from './gitlab-merge-request.ts'
 import { gitlabPush, gitlabPushSchema, namedProject } from './gitlab-push.ts'
 import { checkVouched, gitlabSecretOf, TOKEN_HEADER } from './gitlab-secret.ts'
 
@@ -24,11 +25,14 @@ export const gitlabHook: ForgeHook = {
   document: {
     summary: 'A delivery of GitLab',
     description:
-      'Push events start runs; every other event is ignored with a reason. Vouched for by the ' +
+      'Pushes of branches and tags and merge requests start runs; every other event is ignored ' +
+      'with a reason; the schema is that of a push. Vouched for by the ' +
       'secret of the declared repository that the body names, by its clone URL or its full ' +
       `name: GitLab's signing secret (webhook-signature), or the secret token (${TOKEN_HEADER}).`,
     headers: z.object({
-      [EVENT_HEADER.toLowerCase()]: described('`Push Hook` starts runs.'),
+      [EVENT_HEADER.toLowerCase()]: described(
+        '`Push Hook`, `Tag Push Hook` and `Merge Request Hook` start runs.'
+      ),
       'idempotency-key': optional('Id of the delivery; x-gitlab-event-uuid where it is absent.'),
       [TOKEN_HEADER.toLowerCase()]: optional('The secret token, where that is the secret.'),
       'webhook-id': optional('Id of a signed delivery.'),
@@ -57,6 +61,7 @@ function eventOf(header: string | undefined): string {
 }
 
 function meaningOf(event: string, body: unknown): HookEvent {
-  if (PUSHES.includes(event)) return { kind: 'push', push: gitlabPush(body) }
-  return { kind: 'ignored', reason: `event ${event} starts no run, only push does` }
+  if (PUSHES.includes(event)) return meaningOfPush(gitlabPush(body))
+  if (event === 'merge_request') return gitlabMergeRequest(body)
+  return { kind: 'ignored', reason: `event ${event} starts no run` }
 }

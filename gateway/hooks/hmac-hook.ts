@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type ForgeHook, type ForgeName, type HookEvent, headerOf } from './forge-hook.ts'
+import { forgePullRequest } from './forge-pull-request.ts'
 import { forgePush, forgePushSchema, namedRepository } from './forge-push.ts'
-import { parseJson } from './git-push.ts'
+import { meaningOfPush, parseJson } from './git-push.ts'
 import { digestOf, type HmacSigning, hmacSecretOf } from './hmac-secret.ts'
 
 /** Bytes of a new secret: as many as the digest has. */
@@ -29,7 +30,8 @@ export function hmacHook(options: HmacHookOptions): ForgeHook {
     document: {
       summary: `A delivery of ${title}`,
       description:
-        `Push events start runs; every other event is ignored with a reason. ${options.signature} ` +
+        'Pushes of branches and tags and pull requests start runs; every other event is ignored ' +
+        `with a reason. ${options.signature} ` +
         'is made with the secret of the declared repository that the body names, by its clone ' +
         'URL or its full name. Only application/json is taken; the schema is that of a push.',
       headers: headersSchema(options),
@@ -54,15 +56,18 @@ function eventOf(header: string | undefined): string {
 }
 
 function meaningOf(event: string, body: unknown, { ping }: HmacHookOptions): HookEvent {
-  if (event === 'push') return { kind: 'push', push: forgePush(body) }
+  if (event === 'push') return meaningOfPush(forgePush(body))
+  if (event === 'pull_request') return forgePullRequest(body)
   if (event === ping) return { kind: 'ignored', reason: event }
-  return { kind: 'ignored', reason: `event ${event} starts no run, only push does` }
+  // All three send a push as well: both together would be two runs.
+  const twin = event === 'create' ? ': the push of the new branch or tag does' : ''
+  return { kind: 'ignored', reason: `event ${event} starts no run${twin}` }
 }
 
 function headersSchema({ event, delivery, signature, prefix }: HmacHookOptions): z.ZodType {
   const described = (description: string) => z.string().meta({ description })
   return z.object({
-    [event.toLowerCase()]: described('Name of the event: `push` starts runs.'),
+    [event.toLowerCase()]: described('Name of the event: `push` and `pull_request` start runs.'),
     [delivery.toLowerCase()]: described('Id of the delivery.'),
     [signature.toLowerCase()]: described(
       `${prefix === '' ? '' : `\`${prefix}\` and `}HMAC-SHA-256 of the raw body in 64 ` +

@@ -5,9 +5,10 @@ import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
 import { countFailure, type Limiter, refusedAuth } from '../api/auth.ts'
 import { problemResponse } from '../api/problem.ts'
 import { receptionSchema } from '../api/schemas.ts'
+import type { Reception } from '../source-door.ts'
 import { type ForgeHook, hookPath } from './forge-hook.ts'
 import { FORGE_HOOKS } from './forge-hooks.ts'
-import type { Receiver, Reception } from './receiver.ts'
+import type { Receiver } from './receiver.ts'
 
 export interface HookParts {
   readonly receiver: Pick<Receiver, 'receive'>

@@ -1,6 +1,7 @@
 import { matchesGlob } from '../../protocol/core/glob.ts'
 import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
+import { RUN_EVENTS } from '../../protocol/core/run-event.ts'
 
 /** Which runs and jobs may have a secret; an empty list of branches or images allows them all. */
 export interface SecretRules {
@@ -13,8 +14,8 @@ export interface SecretRules {
 
 /** What a secret is for where nothing else is said. */
 export const DEFAULT_EVENTS: readonly string[] = ['push']
-/** What a run can come of: a push of a tag is one of its own. */
-export const KNOWN_EVENTS: readonly string[] = ['push', 'tag']
+/** What a run can come of. */
+export const KNOWN_EVENTS: readonly string[] = RUN_EVENTS
 
 /** What of a run its secrets depend on. */
 export interface SecretRun extends Pick<Manifest, 'trust'> {
@@ -22,7 +23,6 @@ export interface SecretRun extends Pick<Manifest, 'trust'> {
 }
 
 const BRANCH_PREFIX = 'refs/heads/'
-const TAG_PREFIX = 'refs/tags/'
 
 /** Which rule keeps a secret from this job; undefined where none does. */
 export function ruleAgainst(
@@ -32,7 +32,7 @@ export function ruleAgainst(
 ): 'untrusted' | 'event' | 'branch' | 'image' | undefined {
   // Whatever a secret's own rules say: strangers' code gets none.
   if (trust !== 'trusted') return 'untrusted'
-  if (!rules.events.includes(eventOf(origin))) return 'event'
+  if (!rules.events.includes(origin.event)) return 'event'
   if (!allows(rules.branches, branchOf(origin.ref))) return 'branch'
   return allows(rules.images, image) ? undefined : 'image'
 }
@@ -40,10 +40,6 @@ export function ruleAgainst(
 /** True where the job gets as much as is wanted. */
 export function isKeptApart({ isolation }: Pick<SecretRules, 'isolation'>, given: IsolationLevel) {
   return ISOLATION_LEVELS.indexOf(given) >= ISOLATION_LEVELS.indexOf(isolation ?? 'runc')
-}
-
-function eventOf({ event, ref }: SecretRun['origin']): string {
-  return event === 'push' && ref.startsWith(TAG_PREFIX) ? 'tag' : event
 }
 
 function allows(patterns: readonly string[], name: string | undefined): boolean {

@@ -1,3 +1,4 @@
+import { APPROVAL_ERRORS } from './approval-errors.ts'
 import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { FORGE_ERRORS } from './forge-errors.ts'
@@ -310,6 +311,7 @@ export const MESH_ERRORS = {
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
   ...FORGE_ERRORS,
   // command line
+  ...APPROVAL_ERRORS,
   ...ISOLATION_ERRORS,
   ...SERVICE_ERRORS,
   ...CONTROL_ERRORS,

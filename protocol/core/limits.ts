@@ -368,9 +368,9 @@ export const PIPELINE_TOKENS_MAX = 65_536
 export const PIPELINE_JOBS_BYTES_MAX = 786_432
 /** Characters of a foreign text that a problem quotes. */
 export const QUOTED_CHARACTERS_MAX = 60
-/** Branch patterns of `on.push.branches`. */
+/** Patterns of one list of a pipeline file. */
 export const BRANCH_GLOBS_MAX = 64
-/** Characters of a branch pattern. */
+/** Characters of one pattern. */
 export const GLOB_CHARACTERS_MAX = 256
 /** Thousandths of a core that a job may ask for: more than any host has. */
 export const CPU_MILLI_MAX = 1_024_000

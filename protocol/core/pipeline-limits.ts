@@ -2,6 +2,11 @@
  * Limits of what one pipeline file may say; docs/limits.md lists them with those of limits.ts.
  */
 
+/**
+ * Keys, items and texts of one file, those that aliases stand for counted each time: each is looked
+ * at several times, and fifty aliases can make millions of a small file.
+ */
+export const PIPELINE_VALUES_MAX = 65_536
 /** Axes of one matrix. */
 export const MATRIX_AXES_MAX = 8
 /** Values of one axis: one job each, so never more than a run may have. */

@@ -1,5 +1,3 @@
-import type { RunEvent } from './run-event.ts'
-
 /**
  * How far the mesh trusts what a run executes: `untrusted` where its author need not be one of the
  * repository's own.
@@ -7,23 +5,32 @@ import type { RunEvent } from './run-event.ts'
 export type Trust = 'trusted' | 'untrusted'
 
 /** What started a run, as far as trust depends on it. */
-export interface RunSource {
-  readonly event: RunEvent
-  /** Full ref, `refs/heads/main`. */
+export interface TrustSource {
+  /**
+   * Full ref, `refs/heads/main`; of a pull request the branch that it comes from, as a push to that
+   * is what brought it.
+   */
   readonly ref: string
   /** True where the commit comes from a repository other than the declared one. */
   readonly fork: boolean
 }
 
-const BRANCH = /^refs\/heads\/(.+)$/
+/** The owner's word on a branch or a tag by its short name, `main`, `v1.0`. */
+export interface TrustRules {
+  trusts(branch: string): boolean
+  trustsTag(tag: string): boolean
+}
+
+const NAMED = /^refs\/(heads|tags)\/(.+)$/
 
 /**
- * A branch that the repository's owner trusts, and nothing else: what no rule speaks of is
- * untrusted. `trusts` is the owner's word on a branch by its short name, `main`; a fork's branch
- * may have any name, so that it is not even asked.
+ * A branch or tag that the repository's owner trusts, and nothing else: what no rule speaks of is
+ * untrusted. A fork's branch may have any name, so that it is not even asked.
  */
-export function trustOf(source: RunSource, trusts: (branch: string) => boolean): Trust {
+export function trustOf(source: TrustSource, rules: TrustRules): Trust {
   if (source.fork) return 'untrusted'
-  const branch = BRANCH.exec(source.ref)?.[1]
-  return branch !== undefined && trusts(branch) ? 'trusted' : 'untrusted'
+  const [, kind, name] = NAMED.exec(source.ref) ?? []
+  if (name === undefined) return 'untrusted'
+  const isTrusted = kind === 'tags' ? rules.trustsTag(name) : rules.trusts(name)
+  return isTrusted ? 'trusted' : 'untrusted'
 }

@@ -50,12 +50,15 @@ export class GitError extends Error {
   override readonly name = 'GitError'
   readonly stderr: string
   readonly timedOut: boolean
+  /** True where it printed more than was wanted. */
+  readonly isTooLong: boolean
 
   constructor(args: readonly string[], stderr: string, cut: Cut | undefined) {
     const said = cut === undefined ? lastLine(stderr) : ''
     super(said || `git ${args[0]} ${cut?.problem ?? 'failed'}`)
     this.stderr = stderr
     this.timedOut = cut?.kind === 'timed_out'
+    this.isTooLong = cut?.kind === 'refused'
   }
 }
 

@@ -1,8 +1,13 @@
 import { causeOf, MeshError } from '../core/errors.ts'
-import { type GitOptions, git } from './git.ts'
+import { GitError, type GitOptions, git } from './git.ts'
 
 /** The schemes that git can fetch without touching this host's own files or running commands. */
 const SCHEMES = new Set(['https:', 'http:', 'ssh:', 'git:'])
+
+/** What a server says that gives no commit by its id. */
+const UNADVERTISED = /unadvertised object/i
+/** Commits of a ref among which one is looked for: pushes come on while a job is queued. */
+const REF_DEPTH = 50
 
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/
 
@@ -10,6 +15,8 @@ export interface CommitSource extends GitOptions {
   readonly url: string
   /** Full commit id. */
   readonly commit: string
+  /** What led to it, for servers that give nothing by its id: `refs/pull/7/head`. */
+  readonly ref?: string | undefined
   /** An existing folder; a bare repository comes to be here. */
   readonly dir: string
 }
@@ -30,7 +37,7 @@ export function checkUrl(url: string): URL {
 
 /** Fetches one commit, nothing else, into `dir`. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED. */
 export async function fetchCommit(source: CommitSource): Promise<void> {
-  const { url, commit, dir, ...options } = source
+  const { url, commit, ref, dir, ...options } = source
   checkUrl(url)
   if (!COMMIT.test(commit)) throw failed(source, 'it is no full commit id')
   const inside = { ...options, cwd: dir }
@@ -39,13 +46,29 @@ export async function fetchCommit(source: CommitSource): Promise<void> {
     const fetch = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules']
     await git([...fetch, '--end-of-options', url, commit], inside)
   } catch (error) {
+    const isById = error instanceof GitError && UNADVERTISED.test(error.stderr)
+    if (isById && ref !== undefined) return await fetchByRef({ ...source, ref })
     throw failed(source, causeOf(error), error)
+  }
+}
+
+/** A server may give only what its refs name, and then the commit is to be found behind its ref. */
+async function fetchByRef(source: CommitSource & { readonly ref: string }): Promise<void> {
+  const { url, commit, ref, dir, ...options } = source
+  const inside = { ...options, cwd: dir }
+  const fetch = ['fetch', '--quiet', `--depth=${REF_DEPTH}`, '--no-tags', '--no-recurse-submodules']
+  try {
+    await git([...fetch, '--end-of-options', url, ref], inside)
+    await git(['cat-file', '-e', `${commit}^{commit}`], inside)
+  } catch (error) {
+    const cause = `the server gives no commit by its id, and ${ref} does not lead to it any more`
+    throw failed(source, cause, error)
   }
 }
 
 /** Lays out the fetched commit's files in `dir`; `origin` names the URL for later commands. */
 export async function checkoutCommit(source: CommitSource): Promise<void> {
-  const { url, commit, dir, ...options } = source
+  const { url, commit, ref: _ref, dir, ...options } = source
   await fetchCommit(source)
   const inside = { ...options, cwd: dir }
   try {

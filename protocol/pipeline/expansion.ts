@@ -103,7 +103,7 @@ function specOf(
 function tooLarge(bytes: number, tree: Tree): Problem {
   const path = ['jobs']
   const text =
-    `the jobs have over ${bytes - 1} bytes with their shared parts and matrices, at most ` +
+    `the jobs have ${bytes} bytes or more with their shared parts and matrices, at most ` +
     `${PIPELINE_JOBS_BYTES_MAX} are allowed: put long scripts into files of the repository`
   return { place: tree.placeOfKey(path), path, text }
 }

@@ -12,7 +12,7 @@ interface TextProblem {
 
 /** What is wrong with the fields in the texts of a file's jobs, whatever else is wrong. */
 export function fieldProblems(root: unknown): readonly TextProblem[] {
-  const inputs = Object.keys(asMap(valueAt(root, ['on', 'manual', 'inputs'])) ?? {})
+  const inputs = new Set(Object.keys(asMap(valueAt(root, ['on', 'manual', 'inputs'])) ?? {}))
   const problems: TextProblem[] = []
   for (const [name, job] of Object.entries(asMap(valueAt(root, ['jobs'])) ?? {})) {
     const known = knownOf(job, inputs)
@@ -44,9 +44,10 @@ function shown(text: string): string {
   return text.includes('\n') ? '' : `${quoted(text)} `
 }
 
-function knownOf(job: unknown, inputs: readonly string[]): KnownFields {
+function knownOf(job: unknown, inputs: ReadonlySet<string>): KnownFields {
   const map = asMap(job)
-  const axes = Object.keys(asMap(map?.['matrix']) ?? {}).filter((axis) => axis !== 'exclude')
-  const hasPlatform = map?.['platform'] !== undefined || axes.includes(PLATFORM_AXIS)
+  const axes = new Set(Object.keys(asMap(map?.['matrix']) ?? {}))
+  axes.delete('exclude')
+  const hasPlatform = map?.['platform'] !== undefined || axes.has(PLATFORM_AXIS)
   return { axes, inputs, hasPlatform }
 }

@@ -1,3 +1,5 @@
+import { INPUTS_MAX } from '../core/graph-limits.ts'
+import { MATRIX_AXES_MAX } from '../core/pipeline-limits.ts'
 import { quoted } from './problem.ts'
 import { nearest } from './suggestion.ts'
 
@@ -61,27 +63,22 @@ export function render(text: string, fieldValue: (name: string) => string | unde
 
 /** The fields that a job's texts may have. */
 export interface KnownFields {
-  readonly axes: readonly string[]
-  readonly inputs: readonly string[]
+  readonly axes: ReadonlySet<string>
+  readonly inputs: ReadonlySet<string>
   /** True where the file says which platform the job is for. */
   readonly hasPlatform: boolean
 }
 
 /** What is wrong with a field of that name, with the way out. */
 export function fieldProblem(name: string, known: KnownFields): string | undefined {
-  const names = [
-    ...known.axes.map((axis) => `matrix.${axis}`),
-    ...known.inputs.map((input) => `inputs.${input}`),
-    ...EVENT_FIELDS.map((field) => `event.${field}`),
-    ...(known.hasPlatform ? ['platform'] : [])
-  ]
-  if (names.includes(name)) return undefined
+  if (isKnown(name, known)) return undefined
   if (name === 'platform') return 'has the field platform, and the job names none: add `platform`'
   const [root = ''] = name.split('.')
   const hint = HINTS[root]
   if (Object.hasOwn(HINTS, root) && hint !== undefined) {
     return `has the unknown field ${quoted(name)}: ${hint}`
   }
+  const names = namesOf(known)
   const close = nearest(name, names)
   if (close !== undefined)
     return `has the unknown field ${quoted(name)}: did you mean \`${close}\`?`
@@ -90,6 +87,24 @@ export function fieldProblem(name: string, known: KnownFields): string | undefin
 }
 
 const NAMES_SHOWN_MAX = 12
+
+function isKnown(name: string, { axes, inputs, hasPlatform }: KnownFields): boolean {
+  const [root, inner] = name.split('.')
+  if (inner === undefined) return hasPlatform && root === 'platform'
+  if (root === 'matrix') return axes.has(inner)
+  if (root === 'inputs') return inputs.has(inner)
+  return root === 'event' && EVENT_FIELDS.some((field) => field === inner)
+}
+
+/** As many as a good file has: of a bad one there may be thousands. */
+function namesOf({ axes, inputs, hasPlatform }: KnownFields): readonly string[] {
+  return [
+    ...[...axes].slice(0, MATRIX_AXES_MAX).map((axis) => `matrix.${axis}`),
+    ...[...inputs].slice(0, INPUTS_MAX).map((input) => `inputs.${input}`),
+    ...EVENT_FIELDS.map((field) => `event.${field}`),
+    ...(hasPlatform ? ['platform'] : [])
+  ]
+}
 
 const HINTS: Readonly<Record<string, string>> = {
   secrets: 'name the secret in `secrets` of the job, and its steps have it as a variable',

@@ -63,7 +63,7 @@ interface Issue {
 
 function problemsOf(axes: readonly Axis[], exclude: readonly Combination[]): readonly Issue[] {
   const issues = [
-    ...axes.flatMap(([name, list]) => axisIssues(name, list)),
+    ...axes.slice(0, MATRIX_AXES_MAX).flatMap(([name, list]) => axisIssues(name, list)),
     // Lists that are too long come here as well, and are told elsewhere.
     ...exclude
       .slice(0, MATRIX_EXCLUDES_MAX)
@@ -120,7 +120,8 @@ function excludeIssues(
     const path = ['exclude', index, name]
     const list = axes.get(name)
     if (list === undefined) {
-      const close = nearest(name, [...axes.keys()].slice(0, MATRIX_AXES_MAX))
+      const names = index < EXCLUDES_EXPLAINED ? [...axes.keys()].slice(0, MATRIX_AXES_MAX) : []
+      const close = nearest(name, names)
       const way = close === undefined ? 'name an axis of the matrix' : `did you mean \`${close}\`?`
       return [{ path, message: `excludes by an axis that the matrix has not: ${way}` }]
     }
@@ -129,6 +130,9 @@ function excludeIssues(
     return [{ path, message }]
   })
 }
+
+/** Entries of an `exclude` whose axes are guessed at. */
+const EXCLUDES_EXPLAINED = 4
 
 function combinations(
   axes: readonly Axis[],

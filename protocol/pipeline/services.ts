@@ -20,7 +20,7 @@ import {
   secretRequests,
   secretsProblem
 } from './secrets.ts'
-import { type Filling, names, text, whole } from './shapes.ts'
+import { either, type Filling, names, text, whole } from './shapes.ts'
 import type { Check } from './text.ts'
 
 const PORT_MAX = 65_535
@@ -59,7 +59,7 @@ const readyTimeout = duration
   })
   .meta({ type: 'string', pattern: DURATION.source })
 
-const ready = z
+const readyKeys = z
   .strictObject({
     port: whole(1, PORT_MAX).optional(),
     command: words.optional(),
@@ -69,6 +69,22 @@ const ready = z
     message: 'has a port and a command: remove one of them'
   })
   .meta({ not: { required: ['port', 'command'] } })
+
+const READY_PORT = /^tcp:([1-9][0-9]{0,4})$/
+
+const readyPortProblem: Check = (said) => {
+  const [, port = ''] = READY_PORT.exec(said) ?? []
+  if (port !== '' && Number(port) <= PORT_MAX) return undefined
+  return 'says nothing: write it as in tcp:5432, or as a map with `port` or `command`'
+}
+
+/** As a map, or short for one with a port alone. */
+const ready = either(
+  readyKeys,
+  text(readyPortProblem, { pattern: READY_PORT.source }).transform((said) => {
+    return { port: Number(said.slice('tcp:'.length)), command: undefined, timeout: undefined }
+  })
+)
 
 const secretFiles = names(
   text(secretNameProblem, { pattern: ENV_NAME.source }),

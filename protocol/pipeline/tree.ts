@@ -11,6 +11,7 @@ import {
   type YAMLSeq
 } from 'yaml'
 import { YAML_ALIASES_MAX } from '../core/limits.ts'
+import { PIPELINE_VALUES_MAX } from '../core/pipeline-limits.ts'
 import type { Lines } from './lines.ts'
 import { type Path, type Place, type Problem, quoted } from './problem.ts'
 
@@ -49,6 +50,8 @@ export function readTree(root: ParsedNode, lines: Lines): Reading {
 interface Anchored {
   readonly node: unknown
   value: unknown
+  /** Values in it, those behind aliases too. */
+  size: number
   /** False while its own content is still read. */
   isWhole: boolean
 }
@@ -57,6 +60,9 @@ class TreeReader {
   readonly problems: Problem[] = []
   /** What each alias stands for. */
   readonly targets = new Map<Alias, unknown>()
+  /** Values read so far, as if all aliases were written out. */
+  #size = 0
+  #isOver = false
   readonly #anchors = new Map<string, Anchored>()
   readonly #lines: Lines
 
@@ -66,10 +72,13 @@ class TreeReader {
 
   read(node: unknown, path: Path): unknown {
     if (isAlias(node)) return this.#alias(node, path)
-    const anchored: Anchored = { node, value: undefined, isWhole: false }
+    const before = this.#size
+    this.#size += 1
+    const anchored: Anchored = { node, value: undefined, size: 0, isWhole: false }
     const anchor = isScalar(node) || isCollection(node) ? node.anchor : undefined
     if (anchor !== undefined) this.#anchors.set(anchor, anchored)
     anchored.value = this.#content(node, path)
+    anchored.size = this.#size - before
     anchored.isWhole = true
     return anchored.value
   }
@@ -123,6 +132,14 @@ class TreeReader {
     // A part that holds itself has no end.
     if (!target.isWhole)
       return this.#refuse(offset, path, 'an alias to a part around it: remove it')
+    // Told once: every alias after it is one too many as well.
+    if (this.#isOver) return undefined
+    this.#size += target.size
+    if (this.#size > PIPELINE_VALUES_MAX) {
+      this.#isOver = true
+      const most = `over ${PIPELINE_VALUES_MAX} values with those that aliases stand for`
+      return this.#refuse(offset, path, `${most}: use fewer aliases`)
+    }
     this.targets.set(alias, target.node)
     return target.value
   }

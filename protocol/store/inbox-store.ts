@@ -11,9 +11,11 @@ import type { StoreOp } from './database.ts'
 import { behind, deliveryKeys, pinKey, sequenceOf } from './keys.ts'
 import { type OpenAnnouncement, OpenAnnouncements } from './open-announcements.ts'
 import type { Reader } from './reader.ts'
+import { RunPins } from './run-pins.ts'
 import { sealJson, sealValue } from './sealed-value.ts'
 
-export type DeliveryState = 'received' | 'recorded' | 'ignored' | 'errored'
+/** `waiting`: for a person's approval; nothing of it was announced. */
+export type DeliveryState = 'received' | 'waiting' | 'recorded' | 'ignored' | 'errored'
 
 /** What can be shown of a delivery without reading its body. */
 export interface DeliverySummary {
@@ -37,6 +39,10 @@ export interface DeliverySummary {
    * afterwards, and in records from before it was kept.
    */
   readonly openEpoch: number
+  /** What all deliveries of one pull request have in common; '' or absent for others. */
+  readonly subject?: string | undefined
+  /** Who has approved its run; '' or absent where nobody has. */
+  readonly approvedBy?: string | undefined
 }
 
 export interface Delivery extends DeliverySummary {
@@ -47,7 +53,10 @@ export interface Delivery extends DeliverySummary {
 }
 
 export type DeliveryPatch = Partial<
-  Pick<Delivery, 'state' | 'reason' | 'reopenable' | 'openEpoch' | 'runId' | 'url' | 'sealed'>
+  Pick<
+    Delivery,
+    'state' | 'reason' | 'reopenable' | 'openEpoch' | 'runId' | 'url' | 'approvedBy' | 'sealed'
+  >
 > & {
   /** With `sealed`, in one batch: what was announced stays open until its run is closed. */
   readonly open?: OpenAnnouncement | undefined
@@ -69,7 +78,7 @@ export interface InboxStore {
    */
   put(delivery: Delivery): Promise<'stored' | 'known'>
   get(key: string): Promise<Delivery | undefined>
-  /** The oldest delivery of the run. */
+  /** The delivery of the run that no other one begins anew; else the oldest. */
   byRun(runId: string): Promise<Delivery | undefined>
   /** Resolves once the change is synced; rejects with BUG for a delivery that is not kept. */
   update(key: string, patch: DeliveryPatch): Promise<void>
@@ -96,6 +105,10 @@ export interface InboxStore {
   firstEpochOf(runId: string): Promise<number | undefined>
   /** Deliveries whose runs were recorded and are not known to have ended. */
   open(): readonly DeliverySummary[]
+  /** Deliveries in state `waiting`, oldest first. */
+  waiting(): readonly DeliverySummary[]
+  /** Deliveries of one pull request, oldest first. */
+  ofSubject(subject: string): readonly DeliverySummary[]
   /**
    * Pins `witnessEpoch` unless one is pinned already; resolves, once synced, with the pinned one.
    * A pin is kept as long as a delivery of its run is.
@@ -123,12 +136,6 @@ interface Kept {
   readonly stored: Promise<unknown>
 }
 
-interface Pin {
-  readonly witnessEpoch: number
-  /** Absent where it is the same. */
-  readonly first?: number | undefined
-}
-
 /** Of fields that came later, what a record from before them means. */
 const ABSENT_BEFORE = { url: '', reopenable: false, openEpoch: 0 }
 type LaterField = keyof typeof ABSENT_BEFORE
@@ -144,7 +151,7 @@ export class LevelInboxStore implements InboxStore {
   readonly #keptMax: number
   /** By delivery key, in order of arrival. */
   readonly #kept = new Map<string, Kept>()
-  readonly #pins = new Map<string, Promise<number>>()
+  readonly #pins: RunPins
   readonly #announced = new OpenAnnouncements()
   #number = 0
   #floor = 0
@@ -153,6 +160,7 @@ export class LevelInboxStore implements InboxStore {
     this.#reader = parts.reader
     this.#committer = parts.committer
     this.#keptMax = options.keptMax
+    this.#pins = new RunPins(parts.reader, (operations) => this.#commit(operations, 0))
   }
 
   /** Reads what is kept. Throws STORE_SUSPECT. */
@@ -196,10 +204,9 @@ export class LevelInboxStore implements InboxStore {
 
   async byRun(runId: string): Promise<Delivery | undefined> {
     this.#committer.check()
-    for (const kept of this.#kept.values()) {
-      if (kept.summary.runId === runId) return await this.#read(kept)
-    }
-    return undefined
+    const found = [...this.#kept.values()].filter(({ summary }) => summary.runId === runId)
+    const kept = found.find(({ summary }) => !summary.reopenable) ?? found[0]
+    return kept === undefined ? undefined : await this.#read(kept)
   }
 
   async update(key: string, patch: DeliveryPatch): Promise<void> {
@@ -264,38 +271,39 @@ export class LevelInboxStore implements InboxStore {
     return this.#floor
   }
 
-  async epochOf(runId: string): Promise<number | undefined> {
-    return (await this.#pinOf(runId))?.witnessEpoch
+  epochOf(runId: string): Promise<number | undefined> {
+    return this.#pins.epochOf(runId)
   }
 
-  async firstEpochOf(runId: string): Promise<number | undefined> {
-    const pin = await this.#pinOf(runId)
-    return pin?.first ?? pin?.witnessEpoch
+  firstEpochOf(runId: string): Promise<number | undefined> {
+    return this.#pins.firstEpochOf(runId)
   }
 
   open(): readonly DeliverySummary[] {
-    return [...this.#kept.values()].flatMap(({ summary }) => {
-      return summary.openEpoch > 0 ? [summary] : []
-    })
+    return this.#summaries(({ openEpoch }) => openEpoch > 0)
   }
 
-  async pinEpoch(runId: string, witnessEpoch: number): Promise<number> {
-    const running = this.#pins.get(runId)
-    if (running !== undefined) return await running
-    const pin = this.#pin(runId, witnessEpoch).finally(() => this.#pins.delete(runId))
-    this.#pins.set(runId, pin)
-    return await pin
+  waiting(): readonly DeliverySummary[] {
+    return this.#summaries(({ state }) => state === 'waiting')
   }
 
-  async repinEpoch(runId: string, witnessEpoch: number): Promise<void> {
-    const key = pinKey(runId)
-    const first = (await this.firstEpochOf(runId)) ?? witnessEpoch
-    const pin: Pin = { witnessEpoch, first }
-    await this.#commit([{ type: 'put', key, value: sealJson(key, pin) }], 0)
+  ofSubject(subject: string): readonly DeliverySummary[] {
+    if (subject === '') return []
+    return this.#summaries((summary) => summary.subject === subject)
   }
 
-  #pinOf(runId: string): Promise<Pin | undefined> {
-    return this.#reader.json<Pin>(pinKey(runId))
+  #summaries(isWanted: (summary: DeliverySummary) => boolean): DeliverySummary[] {
+    const found: DeliverySummary[] = []
+    for (const { summary } of this.#kept.values()) if (isWanted(summary)) found.push(summary)
+    return found
+  }
+
+  pinEpoch(runId: string, witnessEpoch: number): Promise<number> {
+    return this.#pins.pin(runId, witnessEpoch)
+  }
+
+  repinEpoch(runId: string, witnessEpoch: number): Promise<void> {
+    return this.#pins.repin(runId, witnessEpoch)
   }
 
   async #load(): Promise<void> {
@@ -309,20 +317,13 @@ export class LevelInboxStore implements InboxStore {
     this.#floor = this.#announced.floor
   }
 
-  async #pin(runId: string, witnessEpoch: number): Promise<number> {
-    const pinned = await this.epochOf(runId)
-    if (pinned !== undefined) return pinned
-    const key = pinKey(runId)
-    await this.#commit([{ type: 'put', key, value: sealJson(key, { witnessEpoch }) }], 0)
-    return witnessEpoch
-  }
-
   /** Forgets the oldest finished deliveries of a full inbox; throws OVERLOADED without one. */
   #makeRoom(comingRun: string): StoreOp[] {
     const dropped: StoreOp[] = []
     for (const [key, { number, summary }] of this.#kept) {
       if (this.#kept.size < this.#keptMax) return dropped
-      if (summary.state === 'received') continue
+      // What waits for a person has been promised to it: APPROVALS_WAITING_MAX bounds it.
+      if (summary.state === 'received' || summary.state === 'waiting') continue
       this.#kept.delete(key)
       const forgotten = [
         ...Object.values(deliveryKeys(number)),
@@ -383,9 +384,9 @@ function checkDelivery({ key, body }: Delivery): void {
 
 function summaryOf(delivery: Delivery): DeliverySummary {
   const { key, deliveryId, repository, url, runId, receivedAtMs, state } = delivery
-  const { reason, reopenable, openEpoch } = delivery
+  const { reason, reopenable, openEpoch, subject, approvedBy } = delivery
   const came = { key, deliveryId, repository, url, runId, receivedAtMs }
-  return { ...came, state, reason, reopenable, openEpoch }
+  return { ...came, state, reason, reopenable, openEpoch, subject, approvedBy }
 }
 
 function putSummary(key: string, summary: DeliverySummary): StoreOp {

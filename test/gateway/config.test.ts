@@ -256,13 +256,40 @@ describe('whose pushes are trusted', () => {
       false
     ])
     expect(await trusts('    trusted: none')).toEqual([false, false, false])
+    expect(await trusts("    trusted: { tags: ['v*'] }")).toEqual([false, false, false])
+  })
+
+  test('is every tag where nothing is said, those that are named, or none', async () => {
+    const ofTags = async (change: string): Promise<readonly (boolean | undefined)[]> => {
+      const { values } = await load(repository(change))
+      const [loaded] = await loadRepositories(values, file)
+      return ['v1', 'main'].map((tag) => loaded?.trustsTag(tag))
+    }
+
+    expect(await ofTags('')).toEqual([true, true])
+    expect(await ofTags("    trusted: { tags: ['v*'] }")).toEqual([true, false])
+    expect(await ofTags('    trusted: { branches: [main] }')).toEqual([false, false])
+    expect(await ofTags('    trusted: none')).toEqual([false, false])
+  })
+
+  test('is asked of a person for forks of unknown authors, for all forks, or for none', async () => {
+    const approvals = []
+    for (const change of ['', '    pull_requests: {}', '    pull_requests: { approval: always }']) {
+      const { values } = await load(repository(change))
+      approvals.push((await loadRepositories(values, file))[0]?.approval)
+    }
+
+    expect(approvals).toEqual(['first_time', 'first_time', 'always'])
   })
 
   test.each([
-    ['    trusted: all', 'use none, or { branches: [main, release/*] }'],
+    ['    trusted: all', "use none, or { branches: [main, release/*], tags: ['v*'] }"],
     ['    trusted: { branches: [] }', 'branches'],
     ["    trusted: { branches: ['['] }", 'branches'],
-    ['    trusted: { branch: [main] }', 'branch']
+    ['    trusted: { branch: [main] }', 'branch'],
+    ['    trusted: {}', 'use branches, tags or both'],
+    ['    pull_requests: { approval: off }', 'approval'],
+    ['    pull_requests: { approve: always }', 'approve']
   ])('%s is refused', async (change, problem) => {
     expect(await refusal(repository(change))).toContain(problem)
   })

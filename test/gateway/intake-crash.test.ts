@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { commitOf, PIPELINE, ScriptedCommits } from '../support/gateway-rig.ts'
+import { commitOf, PIPELINE, PUSHES_ONLY, ScriptedCommits } from '../support/gateway-rig.ts'
 import { boundInbox, deliveryOf, type IntakeOverrides, IntakeRig } from '../support/intake-rig.ts'
 
 // Real files and sockets: on a loaded machine they take their time.
@@ -62,7 +62,7 @@ function mortal(
       nextGwSeq: crasher.around('nextGwSeq', inbox.nextGwSeq),
       pinEpoch: crasher.around('pinEpoch', inbox.pinEpoch)
     },
-    commits: { read: crasher.around('read', () => commits.read()) },
+    commits: { ...PUSHES_ONLY, read: crasher.around('read', () => commits.read()) },
     recorder: {
       witnessEpoch: () => rig.registers.witnessEpoch(),
       isLost: (epoch) => rig.registers.isLost(epoch),

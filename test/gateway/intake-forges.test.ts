@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FORGE_HOOKS } from '../../gateway/hooks/forge-hooks.ts'
-import { Receiver, type Reception } from '../../gateway/hooks/receiver.ts'
+import { Receiver } from '../../gateway/hooks/receiver.ts'
 import type { Intake } from '../../gateway/intake.ts'
 import { Repositories } from '../../gateway/repositories.ts'
+import { type Reception, SourceDoor } from '../../gateway/source-door.ts'
 import { REPOSITORY_ABSENT_MS_MAX } from '../../protocol/core/limits.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
@@ -48,8 +49,9 @@ async function started(): Promise<Intake> {
 
 function receive(intake: Intake, body: string, id: string): Promise<Reception> {
   const { inbox } = rig.store
-  const common = { inbox, intake, repositories, clock, log: silentLog() }
-  const parts = { ...common, disk: { problem: undefined }, runIdOf: runIdOfOrigin }
+  const disk = { problem: undefined }
+  const door = new SourceDoor({ inbox, intake, disk, runIdOf: runIdOfOrigin })
+  const parts = { door, repositories, clock, log: silentLog() }
   const { headers } = forgePost('gitea', body, { id })
   return new Receiver(parts).receive(FORGE_HOOKS.gitea, headers, Buffer.from(body))
 }

@@ -6,7 +6,7 @@ import { ANNOUNCEMENT_REFUSED_MS_MAX } from '../../protocol/core/roster-limits.t
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { commitOf, PIPELINE, ScriptedCommits } from '../support/gateway-rig.ts'
+import { commitOf, PIPELINE, PUSHES_ONLY, ScriptedCommits } from '../support/gateway-rig.ts'
 import { boundInbox, deliveryOf, IntakeRig, PATIENT } from '../support/intake-rig.ts'
 
 // Real files and sockets: on a loaded machine they take their time.
@@ -99,6 +99,7 @@ test('one repository whose forge is down holds nobody else up', async () => {
   const free = await rig.put(deliveryOf(2, { repository: 'team/site' }))
   const clock = new FakeClock()
   const commits: CommitReader = {
+    ...PUSHES_ONLY,
     read: async (repository) => {
       await Promise.resolve()
       if (repository.name === 'team/kernel') throw new Error('down')

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { gitHook } from '../../gateway/hooks/git.ts'
-import { Receiver, type Reception } from '../../gateway/hooks/receiver.ts'
+import { Receiver } from '../../gateway/hooks/receiver.ts'
 import type { Intake } from '../../gateway/intake.ts'
 import type { Inbox } from '../../gateway/ports.ts'
 import { Repositories } from '../../gateway/repositories.ts'
+import { type Reception, SourceDoor } from '../../gateway/source-door.ts'
 import { REPOSITORY_ABSENT_MS_MAX } from '../../protocol/core/limits.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
@@ -50,7 +51,8 @@ function receiverOf(intake: Intake): Receiver {
   const { inbox } = rig.store
   const log = silentLog()
   const disk = { problem: undefined }
-  return new Receiver({ disk, inbox, intake, repositories, runIdOf: runIdOfOrigin, clock, log })
+  const door = new SourceDoor({ disk, inbox, intake, runIdOf: runIdOfOrigin })
+  return new Receiver({ door, repositories, clock, log })
 }
 
 /** The delivery as its forge sends it again. */

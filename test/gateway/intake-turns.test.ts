@@ -5,7 +5,7 @@ import { Repositories, type Repository } from '../../gateway/repositories.ts'
 import { INTAKE_PARALLEL_MAX } from '../../protocol/core/limits.ts'
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { commitOf, PIPELINE, repositoryAt, urlOf } from '../support/gateway-rig.ts'
+import { commitOf, PIPELINE, PUSHES_ONLY, repositoryAt, urlOf } from '../support/gateway-rig.ts'
 import { deliveryOf, IntakeRig } from '../support/intake-rig.ts'
 
 // Real files and sockets: on a loaded machine they take their time.
@@ -24,6 +24,8 @@ const SILENT = 'silent.example'
 
 /** Says nothing about what a silent forge has, as a firewall does; `reads` are all that began. */
 class FirewalledCommits implements CommitReader {
+  readonly readBranch = PUSHES_ONLY.readBranch
+  readonly changedPaths = PUSHES_ONLY.changedPaths
   readonly reads: string[] = []
 
   async read({ name, url }: { name: string; url: string }) {
@@ -74,6 +76,7 @@ test('a delivery that failed does not go before fresh ones', async () => {
   const clock = new FakeClock()
   const order: string[] = []
   const commits: CommitReader = {
+    ...PUSHES_ONLY,
     read: async ({ name }) => {
       order.push(name)
       if (name === 'team/0' && order.length === 1) throw new Error('down')
@@ -122,7 +125,8 @@ test('sealed deliveries go beside the fetch of their repository: they ask no for
     fetchFailedAtMs: undefined,
     absentAtMs: undefined,
     refusedAtMs: undefined,
-    sealedAtMs: undefined
+    sealedAtMs: undefined,
+    isStale: false
   }))
 
   const { begin } = turnsOf(items, new Set(), { nowMs: 0, parallelMax: 3 })

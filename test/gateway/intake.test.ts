@@ -11,11 +11,14 @@ import {
   announcerOf,
   commitOf,
   declaredRepositories,
+  factsOf,
   openGatewayStore,
   PIPELINE,
+  PUSHES_ONLY,
   RunRegisters,
   repositoryAt,
   ScriptedCommits,
+  ScriptedFacts,
   temporaryFolder,
   urlOf
 } from '../support/gateway-rig.ts'
@@ -149,6 +152,7 @@ async function otherGateway(commits: CommitReader) {
     inbox: store.inbox,
     repositories: declaredRepositories(),
     commits,
+    facts: new ScriptedFacts(factsOf()),
     announcer: announcerOf(key),
     recorder: registers,
     clock: systemClock(),
@@ -171,6 +175,7 @@ test('deliveries are worked on oldest first, so many side by side and no more', 
   let active = 0
   let most = 0
   const commits: CommitReader = {
+    ...PUSHES_ONLY,
     read: async (_repository, commit) => {
       order.push(commit)
       active += 1
@@ -212,6 +217,7 @@ test('stopping lets what is at work finish and leaves the rest to the next proce
     release = resolve
   })
   const commits: CommitReader = {
+    ...PUSHES_ONLY,
     read: async () => {
       await gate
       return commitOf(PIPELINE)
@@ -233,6 +239,7 @@ test('stopping lets what is at work finish and leaves the rest to the next proce
 test('stopping ends after its limit even where a forge never answers', async () => {
   let aborted = false
   const commits: CommitReader = {
+    ...PUSHES_ONLY,
     read: (_repository, _commit, signal) =>
       new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => {

@@ -23,7 +23,15 @@ interface Difference {
 
 function smi(...args: readonly string[]): string {
   const PATH = `${process.env['PATH'] ?? ''}:/usr/local/nvidia/bin:/usr/bin:/bin`
-  return execFileSync('nvidia-smi', [...args], { encoding: 'utf8', env: { ...process.env, PATH } })
+  try {
+    return execFileSync('nvidia-smi', [...args], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH }
+    })
+  } catch (error) {
+    process.stderr.write(`nvidia-smi ${args.join(' ')}: ${String(error)}\n`)
+    return ''
+  }
 }
 
 /** One value of one GPU, asked for alone and without a title. */

@@ -3,7 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ForgeName } from '../../gateway/hooks/forge-hook.ts'
 import { FORGE_HOOKS } from '../../gateway/hooks/forge-hooks.ts'
-import type { Announcer, CommitContent, CommitReader, Recorder } from '../../gateway/ports.ts'
+import type {
+  Announcer,
+  Approval,
+  Change,
+  CommitContent,
+  CommitReader,
+  ForgeFacts,
+  PullRequestFacts,
+  Recorder,
+  RepositoryRef
+} from '../../gateway/ports.ts'
 import { Repositories, type Repository } from '../../gateway/repositories.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { matchesGlob } from '../../protocol/core/glob.ts'
@@ -61,6 +71,8 @@ export function repositoryOf(
     readonly url: string
     readonly branches?: readonly string[]
     readonly trusted?: readonly string[]
+    readonly tags?: readonly string[]
+    readonly approval?: Approval
     readonly secret?: string
   }
 ): Repository {
@@ -68,6 +80,8 @@ export function repositoryOf(
     url,
     branches = ['**'],
     trusted = ['**'],
+    tags = ['**'],
+    approval = 'first_time',
     secret = forge === 'git' ? VECTOR.secret : HMAC_VECTOR.secret
   } = parts
   const read = FORGE_HOOKS[forge].secretOf(secret)
@@ -78,7 +92,9 @@ export function repositoryOf(
     url,
     secret: read.secret,
     selects: (branch) => branches.some((pattern) => matchesGlob(pattern, branch)),
-    trusts: (branch) => trusted.some((pattern) => matchesGlob(pattern, branch))
+    trusts: (branch) => trusted.some((pattern) => matchesGlob(pattern, branch)),
+    trustsTag: (tag) => tags.some((pattern) => matchesGlob(pattern, tag)),
+    approval
   }
 }
 
@@ -101,13 +117,36 @@ export function commitOf(pipeline: string, title = 'a commit'): CommitContent {
   return { title, pipeline: { kind: 'found', bytes: new TextEncoder().encode(pipeline) } }
 }
 
+/** Of a reader that is asked for the commits of pushes alone. */
+export const PUSHES_ONLY: Pick<CommitReader, 'readBranch' | 'changedPaths'> = {
+  readBranch: () => Promise.reject(new Error('a branch was read')),
+  changedPaths: () => Promise.reject(new Error('paths were asked for'))
+}
+
 /** Commits without a forge; each read takes the next answer, the last one again and again. */
 export class ScriptedCommits implements CommitReader {
   reads = 0
+  /** Branches whose newest commit was read. */
+  readonly branches: string[] = []
+  readonly changes: Change[] = []
+  paths: readonly string[] | undefined
   answers: readonly (CommitContent | Error)[]
 
   constructor(...answers: readonly (CommitContent | Error)[]) {
     this.answers = answers
+  }
+
+  async readBranch(_repository: RepositoryRef, branch: string): Promise<CommitContent> {
+    this.branches.push(branch)
+    return await this.read()
+  }
+
+  async changedPaths(
+    _repository: RepositoryRef,
+    change: Change
+  ): Promise<readonly string[] | undefined> {
+    this.changes.push(change)
+    return await Promise.resolve(this.paths)
   }
 
   async read(): Promise<CommitContent> {
@@ -116,6 +155,42 @@ export class ScriptedCommits implements CommitReader {
     await Promise.resolve()
     if (answer === undefined || answer instanceof Error) throw answer ?? new Error('no answer')
     return answer
+  }
+}
+
+/** A forge that says what the test says of each pull request. */
+export class ScriptedFacts implements ForgeFacts {
+  asked = 0
+  /** Run before each answer. */
+  before: () => Promise<void> = () => Promise.resolve()
+  answer: PullRequestFacts | Error
+
+  constructor(answer: PullRequestFacts | Error) {
+    this.answer = answer
+  }
+
+  async pullRequest(): Promise<PullRequestFacts> {
+    this.asked += 1
+    await this.before()
+    if (this.answer instanceof Error) throw this.answer
+    return this.answer
+  }
+}
+
+/** Pull request 7 of a stranger's fork into main. */
+export function factsOf(change: Partial<PullRequestFacts> = {}): PullRequestFacts {
+  return {
+    number: 7,
+    isOpen: true,
+    headCommit: 'c'.repeat(40),
+    headBranch: 'main',
+    isFork: true,
+    baseBranch: 'main',
+    author: 'mallory',
+    isKnownAuthor: false,
+    labels: [],
+    title: 'Fix the wakeup',
+    ...change
   }
 }
 

@@ -2,10 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import type { ApiParts } from '../../gateway/api/parts.ts'
 import { createServer, type ServerOptions } from '../../gateway/api/server.ts'
 import { TokenStore } from '../../gateway/api/token-store.ts'
+import { Approvals } from '../../gateway/approvals.ts'
 import { Receiver } from '../../gateway/hooks/receiver.ts'
 import { Intake } from '../../gateway/intake.ts'
-import type { Inbox } from '../../gateway/ports.ts'
+import type { CommitReader, ForgeFacts, Inbox } from '../../gateway/ports.ts'
 import type { Repositories } from '../../gateway/repositories.ts'
+import { SourceDoor } from '../../gateway/source-door.ts'
 import { LogStreams } from '../../protocol/api/log-streams.ts'
 import { Board } from '../../protocol/core/board.ts'
 import type { MeshError } from '../../protocol/core/errors.ts'
@@ -20,10 +22,12 @@ import {
   announcerOf,
   commitOf,
   declaredRepositories,
+  factsOf,
   openGatewayStore,
   PIPELINE,
   RunRegisters,
   ScriptedCommits,
+  ScriptedFacts,
   temporaryFolder
 } from './gateway-rig.ts'
 import { VECTOR, webhookHeaders } from './standard-webhook.ts'
@@ -35,6 +39,8 @@ export interface HttpOverrides extends ServerOptions {
   readonly api?: Partial<ApiParts>
   readonly inbox?: (inbox: Inbox) => Inbox
   readonly repositories?: Repositories
+  readonly commits?: CommitReader
+  readonly facts?: ForgeFacts
   readonly queueMax?: number
   readonly diskProblem?: () => MeshError | undefined
   readonly log?: Log
@@ -84,7 +90,8 @@ export class HttpRig {
       {
         inbox,
         repositories,
-        commits: new ScriptedCommits(commitOf(PIPELINE)),
+        commits: overrides.commits ?? new ScriptedCommits(commitOf(PIPELINE)),
+        facts: overrides.facts ?? new ScriptedFacts(factsOf()),
         announcer,
         recorder: registers,
         clock,
@@ -93,19 +100,13 @@ export class HttpRig {
       },
       { queueMax: overrides.queueMax }
     )
-    const receiver = new Receiver({
-      inbox,
-      intake,
-      repositories,
-      disk: {
-        get problem() {
-          return overrides.diskProblem?.()
-        }
-      },
-      runIdOf: runIdOfOrigin,
-      clock,
-      log
-    })
+    const disk = {
+      get problem() {
+        return overrides.diskProblem?.()
+      }
+    }
+    const door = new SourceDoor({ inbox, intake, disk, runIdOf: runIdOfOrigin })
+    const receiver = new Receiver({ door, repositories, clock, log })
     const board = new Board()
     const tokens = new TokenStore(`${dir}/tokens.json`)
     const api: ApiParts = {
@@ -115,6 +116,8 @@ export class HttpRig {
       clock,
       inbox,
       announcer,
+      approvals: new Approvals({ inbox, intake, log }),
+      door,
       readJob: () => Promise.resolve(undefined),
       roster: () => undefined,
       links: () => [],

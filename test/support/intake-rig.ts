@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises'
-import { type GitPush, originOf } from '../../gateway/hooks/git-push.ts'
+import type { GitPush } from '../../gateway/hooks/git-push.ts'
 import { Intake } from '../../gateway/intake.ts'
-import type { CommitReader, Inbox, Recorder } from '../../gateway/ports.ts'
+import type { CommitReader, ForgeFacts, Inbox, Recorder } from '../../gateway/ports.ts'
 import type { Repositories } from '../../gateway/repositories.ts'
+import { originOf, type SourceEvent, subjectOf } from '../../gateway/source-event.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
@@ -15,10 +16,12 @@ import {
   announcerOf,
   commitOf,
   declaredRepositories,
+  factsOf,
   openGatewayStore,
   PIPELINE,
   RunRegisters,
   ScriptedCommits,
+  ScriptedFacts,
   temporaryFolder,
   urlOf
 } from './gateway-rig.ts'
@@ -34,6 +37,7 @@ export interface IntakeOverrides {
   readonly inbox?: Inbox
   readonly repositories?: Repositories
   readonly commits?: CommitReader
+  readonly facts?: ForgeFacts
   readonly recorder?: Recorder
   readonly clock?: Clock
   readonly random?: Random
@@ -69,6 +73,7 @@ export class IntakeRig {
         inbox: overrides.inbox ?? this.store.inbox,
         repositories: overrides.repositories ?? declaredRepositories(),
         commits: overrides.commits ?? new ScriptedCommits(commitOf(PIPELINE)),
+        facts: overrides.facts ?? new ScriptedFacts(factsOf()),
         announcer: announcerOf(this.key),
         recorder: overrides.recorder ?? this.registers,
         clock: overrides.clock ?? clock,
@@ -141,7 +146,7 @@ export function deliveryOf(number: number, change: Partial<Delivery> = {}): Deli
     deliveryId: `delivery-${number}`,
     repository,
     url,
-    runId: runIdOfOrigin(originOf(push, url)),
+    runId: runIdOfOrigin(originOf({ ...push, kind: 'push' }, url)),
     receivedAtMs: number,
     body: JSON.stringify(push),
     state: 'received',
@@ -149,6 +154,20 @@ export function deliveryOf(number: number, change: Partial<Delivery> = {}): Deli
     reopenable: false,
     openEpoch: 0,
     sealed: undefined,
+    ...change
+  }
+}
+
+/** A delivery of any event, as the door stores it. */
+export function eventDelivery(event: SourceEvent, change: Partial<Delivery> = {}): Delivery {
+  const common = deliveryOf(0, change)
+  const origin = originOf(event, common.url)
+  return {
+    ...common,
+    key: `${event.repository}/${common.deliveryId}`,
+    runId: runIdOfOrigin(origin),
+    body: JSON.stringify(event),
+    subject: subjectOf(origin),
     ...change
   }
 }
@@ -167,6 +186,8 @@ export function boundInbox(inbox: Inbox): Inbox {
     pinEpoch: (runId, epoch) => inbox.pinEpoch(runId, epoch),
     repinEpoch: (runId, epoch) => inbox.repinEpoch(runId, epoch),
     firstEpochOf: (runId) => inbox.firstEpochOf(runId),
-    open: () => inbox.open()
+    open: () => inbox.open(),
+    waiting: () => inbox.waiting(),
+    ofSubject: (subject) => inbox.ofSubject(subject)
   }
 }

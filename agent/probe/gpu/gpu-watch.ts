@@ -4,7 +4,8 @@ import {
   GPU_CLEAN_SCANS,
   GPU_LOOK_EVERY_MS,
   GPU_SCAN_EVERY_MS,
-  GPU_SCAN_MS_MAX
+  GPU_SCAN_MS_MAX,
+  GPUS_MAX
 } from '../../../protocol/core/gpu-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
@@ -36,6 +37,8 @@ export class GpuWatch {
   #seen: ReadonlyMap<string, Seen> = new Map()
   #warnings: readonly string[] = []
   #shown: readonly Gpu[] = []
+  /** How many there are that no advertisement has room for. */
+  #leftOut = 0
   /** What a reading that does not end is waiting for. */
   #stuckAt: string | undefined
   #readAtMs = Number.NEGATIVE_INFINITY
@@ -53,7 +56,7 @@ export class GpuWatch {
   }
 
   problems(): readonly HostProblem[] {
-    return gpuProblems(this.#shown, this.#warnings)
+    return gpuProblems(this.#shown, [...this.#warnings, ...this.#unsaid()])
   }
 
   /** Called when `gpus` is another. */
@@ -131,6 +134,11 @@ export class GpuWatch {
     return { gpu: { ...gpu, health: 'unhealthy', reasons: before.gpu.reasons }, clean }
   }
 
+  #unsaid(): readonly string[] {
+    if (this.#leftOut === 0) return []
+    return [`${this.#leftOut} GPUs of this host are not advertised: at most ${GPUS_MAX} are`]
+  }
+
   #stick(path: string): void {
     if (this.#stopped) return
     this.#stuckAt = path
@@ -146,6 +154,7 @@ export class GpuWatch {
       return { ...gpu, health: 'unhealthy' as const, reasons }
     })
     const shown = boundedGpus(gpus)
+    this.#leftOut = gpus.length - shown.length
     if (JSON.stringify(shown) === JSON.stringify(this.#shown)) return
     this.#shown = shown
     const said = shown.map(({ id, model, health, reasons }) => ({ id, model, health, reasons }))

@@ -5,7 +5,12 @@ import { forgePost } from '../../support/forge-delivery.ts'
 import { repositoryAt, repositoryOf } from '../../support/gateway-rig.ts'
 import { GITLAB_TOKEN, gitlabPost } from '../../support/gitlab-delivery.ts'
 import { HttpRig, type Post, pushBody, signedPost } from '../../support/http-rig.ts'
+import { mergeRequestBody, pullRequestBody } from '../../support/pull-request-delivery.ts'
 import { VECTOR } from '../../support/standard-webhook.ts'
+
+/** Bodies a forge; `FUZZ_RUNS=10000` for more than an everyday look. */
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 2_000)
+const LIMIT_MS = 60_000 + RUNS * 60
 
 let rig: HttpRig
 let token: { authorization: string }
@@ -50,6 +55,35 @@ const nearPush = fc
   )
   .map((change) => JSON.stringify({ ...JSON.parse(pushBody()), ...change }))
 
+/** A well-formed pull or merge request, one of whose fields, at any depth, is anything. */
+function nearRequest(text: string): fc.Arbitrary<string> {
+  const names = Object.keys(fieldsOf(JSON.parse(text)))
+  return fc
+    .tuple(fc.constantFrom(...names), fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' })))
+    .map(([name, value]) => {
+      const changed: unknown = JSON.parse(text)
+      fieldsOf(changed)[name]?.(value)
+      return JSON.stringify(changed)
+    })
+}
+
+type Setter = (value: unknown) => void
+
+/** By path, how to set each field of a document. */
+function fieldsOf(document: unknown, path = ''): Record<string, Setter> {
+  if (typeof document !== 'object' || document === null) return {}
+  const holder = document as Record<string, unknown>
+  const fields: Record<string, Setter> = {}
+  for (const [name, value] of Object.entries(holder)) {
+    const here = `${path}/${name}`
+    fields[here] = (next) => {
+      holder[name] = next
+    }
+    Object.assign(fields, fieldsOf(value, here))
+  }
+  return fields
+}
+
 const bodies = fc.oneof(
   nearPush,
   fc.json(),
@@ -79,17 +113,21 @@ function expectAnswer(reply: { statusCode: number; body: string; headers: object
   expect(reply.body).not.toMatch(/node_modules|\.ts:\d|at .*\(/)
 }
 
-test('no body and no header of a delivery makes the gateway fail', async () => {
-  await fc.assert(
-    fc.asyncProperty(bodies, headerChanges, fc.boolean(), async (payload, changes, signed) => {
-      const post: Post = { ...signedPost(payload.toString()), payload }
-      const headers = { ...post.headers, ...(signed ? {} : changes) }
+test(
+  'no body and no header of a delivery makes the gateway fail',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(bodies, headerChanges, fc.boolean(), async (payload, changes, signed) => {
+        const post: Post = { ...signedPost(payload.toString()), payload }
+        const headers = { ...post.headers, ...(signed ? {} : changes) }
 
-      expectAnswer(await rig.app.inject({ ...post, headers }))
-    }),
-    { numRuns: 2_000 }
-  )
-}, 60_000)
+        expectAnswer(await rig.app.inject({ ...post, headers }))
+      }),
+      { numRuns: RUNS }
+    )
+  },
+  LIMIT_MS
+)
 
 test.each(['gitea', 'forgejo', 'github'] as const)(
   'no body and no header of a delivery of %s makes the gateway fail',
@@ -112,80 +150,93 @@ test.each(['gitea', 'forgejo', 'github'] as const)(
       fc.constantFrom(...names, 'x-hub-signature-256', 'content-type'),
       fc.oneof(printable, fc.constant(''))
     )
+    const repository = { full_name: `${forge}/kernel` }
+    const sent = fc.oneof(
+      fc.tuple(fc.oneof(nearForgePush, bodies), fc.constantFrom('push', 'create')),
+      fc.tuple(nearRequest(pullRequestBody({ repository })), fc.constant('pull_request'))
+    )
     await fc.assert(
-      fc.asyncProperty(fc.oneof(nearForgePush, bodies), changes, async (payload, changed) => {
-        const post = forgePost(forge, payload.toString())
+      fc.asyncProperty(sent, changes, async ([payload, event], changed) => {
+        const post = forgePost(forge, payload.toString(), { event })
         const headers = { ...post.headers, ...changed }
 
         expectAnswer(await rig.app.inject({ ...post, payload, headers }))
       }),
-      { numRuns: 500 }
+      { numRuns: RUNS }
     )
   },
-  60_000
+  LIMIT_MS
 )
 
-test('no body and no header of a delivery of GitLab makes the gateway fail', async () => {
-  const nearGitlabPush = nearPush.chain((text) =>
-    fc
-      .record({
-        id: fc.oneof(fc.nat(), fc.jsonValue()),
-        path_with_namespace: fc.oneof(fc.constantFrom('token', 'signed'), fc.jsonValue())
-      })
-      .map((project) => JSON.stringify({ object_kind: 'push', ...JSON.parse(text), project }))
-  )
-  const names = ['x-gitlab-event', 'x-gitlab-token', 'idempotency-key', 'webhook-signature']
-  const changes = fc.dictionary(
-    fc.constantFrom(...names, 'webhook-id', 'webhook-timestamp', 'content-type'),
-    fc.oneof(printable, fc.constant(''))
-  )
-  await fc.assert(
-    fc.asyncProperty(
-      fc.oneof(nearGitlabPush, bodies),
-      changes,
-      fc.boolean(),
-      async (body, changed, signed) => {
+test(
+  'no body and no header of a delivery of GitLab makes the gateway fail',
+  async () => {
+    const nearGitlabPush = nearPush.chain((text) =>
+      fc
+        .record({
+          id: fc.oneof(fc.nat(), fc.jsonValue()),
+          path_with_namespace: fc.oneof(fc.constantFrom('token', 'signed'), fc.jsonValue())
+        })
+        .map((project) => JSON.stringify({ object_kind: 'push', ...JSON.parse(text), project }))
+    )
+    const names = ['x-gitlab-event', 'x-gitlab-token', 'idempotency-key', 'webhook-signature']
+    const changes = fc.dictionary(
+      fc.constantFrom(...names, 'webhook-id', 'webhook-timestamp', 'content-type'),
+      fc.oneof(printable, fc.constant(''))
+    )
+    const project = { path_with_namespace: 'token' }
+    const sent = fc.oneof(
+      fc.tuple(fc.oneof(nearGitlabPush, bodies), fc.constantFrom('Push Hook', 'Tag Push Hook')),
+      fc.tuple(nearRequest(mergeRequestBody({ project })), fc.constant('Merge Request Hook'))
+    )
+    await fc.assert(
+      fc.asyncProperty(sent, changes, fc.boolean(), async ([body, event], changed, signed) => {
         const payload = body.toString()
-        const post = gitlabPost(payload, signed ? { secret: VECTOR.secret } : {})
+        const post = gitlabPost(payload, { event, ...(signed ? { secret: VECTOR.secret } : {}) })
         const headers = { ...post.headers, ...changed }
 
         expectAnswer(await rig.app.inject({ ...post, headers }))
-      }
-    ),
-    { numRuns: 500 }
-  )
-}, 60_000)
+      }),
+      { numRuns: RUNS }
+    )
+  },
+  LIMIT_MS
+)
 
-test('no path and no query of the API makes the gateway fail', async () => {
-  const paths = fc.oneof(
-    fc.webPath().map((path) => `/${path}`),
-    fc
-      .tuple(
-        fc.constantFrom('/api/v1/jobs', '/api/v1/runs', '/api/v1/jobs/7K3QF2.0/log', '/healthz'),
-        fc.webQueryParameters()
-      )
-      .map(([path, query]) => `${path}?${query}`),
-    fc
-      .tuple(
-        fc.constantFrom('runs/', 'jobs/'),
-        fc.string({ unit: 'grapheme', minLength: 1 }),
-        fc.constantFrom('', '/log')
-      )
-      .map(([room, id, rest]) => `/api/v1/${room}${encodeURIComponent(id)}${rest}`),
-    fc
-      .tuple(
-        fc.constantFrom('state', 'limit', 'cursor', 'since', 'holder', 'from', 'nonsense'),
-        fc.string()
-      )
-      .map(([name, value]) => `/api/v1/jobs?${name}=${encodeURIComponent(value)}`)
-  )
-  await fc.assert(
-    fc.asyncProperty(paths, async (url) => {
-      const reply = await rig.app.inject({ method: 'GET', url, headers: token })
+test(
+  'no path and no query of the API makes the gateway fail',
+  async () => {
+    const paths = fc.oneof(
+      fc.webPath().map((path) => `/${path}`),
+      fc
+        .tuple(
+          fc.constantFrom('/api/v1/jobs', '/api/v1/runs', '/api/v1/jobs/7K3QF2.0/log', '/healthz'),
+          fc.webQueryParameters()
+        )
+        .map(([path, query]) => `${path}?${query}`),
+      fc
+        .tuple(
+          fc.constantFrom('runs/', 'jobs/'),
+          fc.string({ unit: 'grapheme', minLength: 1 }),
+          fc.constantFrom('', '/log')
+        )
+        .map(([room, id, rest]) => `/api/v1/${room}${encodeURIComponent(id)}${rest}`),
+      fc
+        .tuple(
+          fc.constantFrom('state', 'limit', 'cursor', 'since', 'holder', 'from', 'nonsense'),
+          fc.string()
+        )
+        .map(([name, value]) => `/api/v1/jobs?${name}=${encodeURIComponent(value)}`)
+    )
+    await fc.assert(
+      fc.asyncProperty(paths, async (url) => {
+        const reply = await rig.app.inject({ method: 'GET', url, headers: token })
 
-      // Without a roster the health document itself says 503.
-      if (!url.startsWith('/healthz')) expectAnswer(reply)
-    }),
-    { numRuns: 1_000 }
-  )
-}, 60_000)
+        // Without a roster the health document itself says 503.
+        if (!url.startsWith('/healthz')) expectAnswer(reply)
+      }),
+      { numRuns: 1_000 }
+    )
+  },
+  LIMIT_MS
+)

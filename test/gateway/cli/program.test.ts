@@ -266,7 +266,7 @@ test.each([
   [['--user', 'ci'], '--user needs --registry'],
   [['--registry', 'https://registry.example', '--user', 'ci'], 'is no registry'],
   [['--registry', 'registry.example', '--user', 'c:i'], 'no colon'],
-  [['--event', 'push,pull_request'], 'there are push, tag']
+  [['--event', 'push,pull_requests'], 'there are push, tag']
 ])('a secret with %j is refused', async (args, words) => {
   const set = ['secret', 'set', 'PULL', '--repo', 'team/kernel']
   const said = await gatewayWith('hunter22', ...set, ...args)

@@ -1,8 +1,10 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { CommitCache } from '../../../gateway/forge/commit-cache.ts'
+import type { RepositoryRef } from '../../../gateway/ports.ts'
 import { codeOf, MeshError } from '../../../protocol/core/errors.ts'
+import { CHANGED_PATHS_MAX } from '../../../protocol/core/intake-limits.ts'
 import { CACHE_FETCHES_MAX, PIPELINE_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { PIPELINE, temporaryFolder } from '../../support/gateway-rig.ts'
@@ -213,4 +215,97 @@ test('a fetch that is called off ends at once', async () => {
   const reading = cache.read({ name: 'r', url: forge.url }, commit, controller.signal)
 
   await expect(reading).rejects.toMatchObject({ code: 'WORKSPACE_FETCH_FAILED' })
+})
+
+/** A commit on top of `parents` with exactly these files, at `ref`. */
+async function commitAt(ref: string, files: Record<string, string>, ...parents: string[]) {
+  const main = await forge.commit(files)
+  const inBare = ['--git-dir', forge.bare]
+  const tree = await forge.git([...inBare, 'rev-parse', `${main}^{tree}`])
+  const behind = parents.flatMap((parent) => ['-p', parent])
+  const commit = await forge.git([...inBare, 'commit-tree', '-m', ref, ...behind, tree])
+  await forge.git([...inBare, 'update-ref', ref, commit])
+  return commit
+}
+
+const repository = (): RepositoryRef => ({ name: 'team/kernel', url: forge.url })
+
+test('the file of a branch is that of its newest commit, whenever it is asked for', async () => {
+  await commitAt('refs/heads/dev', { '.runner-mesh.yml': 'first: true' })
+  const before = await cache.readBranch(repository(), 'dev', signal)
+  await commitAt('refs/heads/dev', { '.runner-mesh.yml': 'second: true' })
+  const after = await cache.readBranch(repository(), 'dev', signal)
+
+  const texts = [before, after].map(({ pipeline }) => {
+    return pipeline.kind === 'found' ? new TextDecoder().decode(pipeline.bytes) : pipeline.kind
+  })
+  expect(texts).toEqual(['first: true', 'second: true'])
+})
+
+test.each(['absent', '--upload-pack=touch', 'a b', '../x', ''])(
+  'branch %j, which is not there, is refused',
+  async (branch) => {
+    await forge.commit({ a: 'b' })
+
+    const read = cache.readBranch(repository(), branch, signal)
+
+    await expect(read).rejects.toMatchObject({ code: 'WORKSPACE_FETCH_FAILED' })
+  }
+)
+
+describe('changed paths', () => {
+  test('of a push are those that differ, with both names of a renamed file', async () => {
+    const before = await forge.commit({ kept: '1', 'src/old name.c': 'int a;', gone: 'x' })
+    const after = await forge.commit({ kept: '1', 'src/new\nname.c': 'int a;', 'ä/b': 'y' })
+
+    const paths = await cache.changedPaths(repository(), { kind: 'push', before, after }, signal)
+
+    expect(new Set(paths)).toEqual(new Set(['src/old name.c', 'src/new\nname.c', 'gone', 'ä/b']))
+  })
+
+  test('of a new ref, of a commit that is gone, and of too many are not known', async () => {
+    const before = await forge.commit({ a: 'b' })
+    const after = await forge.commit({ a: 'c' })
+    const pathsOf = (change: Partial<Record<'before' | 'after', string>>) =>
+      cache.changedPaths(repository(), { kind: 'push', before, after, ...change }, signal)
+    const many = Object.fromEntries(
+      Array.from({ length: CHANGED_PATHS_MAX + 1 }, (_, index) => [`f/${index}`, ''])
+    )
+    const full = await forge.commit(many)
+
+    expect(await pathsOf({ before: '0'.repeat(40) })).toBeUndefined()
+    expect(await pathsOf({ before: 'd'.repeat(40) })).toBeUndefined()
+    expect(await pathsOf({ after: full })).toBeUndefined()
+    expect(await pathsOf({})).toEqual(['a'])
+  })
+
+  test('of a pull request are its own, not those of its base since they parted', async () => {
+    const root = await commitAt('refs/heads/dev', { base: '1', fix: '1' })
+    const head = await commitAt('refs/pull/7/head', { base: '1', fix: '2' }, root)
+    await commitAt('refs/heads/dev', { base: '2', fix: '1' }, root)
+
+    const change = { kind: 'pull_request', base: 'dev', head } as const
+    const paths = await cache.changedPaths(repository(), change, signal)
+
+    expect(paths).toEqual(['fix'])
+  })
+
+  test('of a pull request that has no commit in common with its base are not known', async () => {
+    await commitAt('refs/heads/dev', { base: '1' })
+    const head = await commitAt('refs/pull/7/head', { other: '1' })
+
+    const change = { kind: 'pull_request', base: 'dev', head } as const
+
+    expect(await cache.changedPaths(repository(), change, signal)).toBeUndefined()
+  })
+
+  test('of a forge that is down are asked for again', async () => {
+    const before = await forge.commit({ a: 'b' })
+    const after = await forge.commit({ a: 'c' })
+    await forge.stop()
+
+    const asked = cache.changedPaths(repository(), { kind: 'push', before, after }, signal)
+
+    await expect(asked).rejects.toMatchObject({ code: 'WORKSPACE_FETCH_FAILED' })
+  })
 })

@@ -113,19 +113,17 @@ describe('a push starts a run', () => {
 
 describe('an authentic delivery that starts no run is answered 202 with the reason', () => {
   test.each([
-    ['gitea', 'push', 'gitea-push-tag.json', 'refs/tags/v1.4.0 is not a branch'],
     ['gitea', 'push', 'gitea-push-deleted-branch.json', 'branch main was deleted'],
-    ['gitea', 'create', 'gitea-create-branch.json', 'event create starts no run, only push does'],
-    ['gitea', 'delete', 'gitea-delete-branch.json', 'event delete starts no run, only push does'],
-    ['gitea', 'issues', 'gitea-issues.json', 'event issues starts no run, only push does'],
-    ['forgejo', 'push', 'forgejo-push-tag.json', 'refs/tags/v1.4.0 is not a branch'],
     [
-      'forgejo',
-      'delete',
-      'forgejo-delete-branch.json',
-      'event delete starts no run, only push does'
+      'gitea',
+      'create',
+      'gitea-create-branch.json',
+      'event create starts no run: the push of the new branch or tag does'
     ],
-    ['forgejo', 'release', 'forgejo-release.json', 'event release starts no run, only push does']
+    ['gitea', 'delete', 'gitea-delete-branch.json', 'event delete starts no run'],
+    ['gitea', 'issues', 'gitea-issues.json', 'event issues starts no run'],
+    ['forgejo', 'delete', 'forgejo-delete-branch.json', 'event delete starts no run'],
+    ['forgejo', 'release', 'forgejo-release.json', 'event release starts no run']
   ] as const)('%s %s: %s', async (forge, event, file, reason) => {
     const before = await storedCount()
 
@@ -152,7 +150,7 @@ describe('an authentic delivery that starts no run is answered 202 with the reas
     const answer = await send('gitea', recorded('gitea-issues.json'), { event: '<b>\u00ff' })
 
     expect(answer).toMatchObject({ status: 202, verdict: 'ignored' })
-    expect(answer.reason).toBe('event unknown starts no run, only push does')
+    expect(answer.reason).toBe('event unknown starts no run')
   })
 })
 

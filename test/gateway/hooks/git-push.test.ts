@@ -1,12 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  bodyText,
-  branchOf,
-  isDeletion,
-  originOf,
-  parseGitPush
-} from '../../../gateway/hooks/git-push.ts'
+import { bodyText, isDeletion, parseGitPush } from '../../../gateway/hooks/git-push.ts'
+import { branchOf, originOf } from '../../../gateway/source-event.ts'
 import { codeOf, MeshError } from '../../../protocol/core/errors.ts'
 
 const push = {
@@ -99,7 +94,8 @@ describe('what a push means', () => {
   })
 
   test('a run is named after the URL as declared, without .git and in lower case', () => {
-    const origin = originOf(push, 'git://Forge.example:9418/team/kernel.git')
+    const event = { ...push, kind: 'push' } as const
+    const origin = originOf(event, 'git://Forge.example:9418/team/kernel.git')
 
     expect(origin).toEqual({
       forgeHost: 'forge.example:9418',
@@ -111,6 +107,6 @@ describe('what a push means', () => {
       action: '',
       rerunNonce: ''
     })
-    expect(originOf(push, 'git://forge.example:9418/team/kernel')).toEqual(origin)
+    expect(originOf(event, 'git://forge.example:9418/team/kernel')).toEqual(origin)
   })
 })

@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import examples from '@octokit/webhooks-examples'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { FORGE_HOOKS } from '../../../gateway/hooks/forge-hooks.ts'
 import { Repositories } from '../../../gateway/repositories.ts'
 import { forgePost } from '../../support/forge-delivery.ts'
 import { repositoryOf } from '../../support/gateway-rig.ts'
@@ -11,6 +15,7 @@ import { HttpRig } from '../../support/http-rig.ts'
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 interface Recorded {
+  readonly action?: string
   readonly repository?: { readonly full_name: string }
 }
 
@@ -40,6 +45,11 @@ beforeAll(async () => {
 
 afterAll(() => rig.stop())
 
+function reasonFor(action: string): RegExp {
+  if (action === 'closed') return /^pull request 2 was closed: /
+  return new RegExp(`^action ${action} of a pull request starts no run$`)
+}
+
 async function send(event: string, example: unknown, id: string) {
   const reply = await rig.app.inject(forgePost('github', JSON.stringify(example), { event, id }))
   return { status: reply.statusCode, ...reply.json() }
@@ -58,10 +68,28 @@ describe('recorded deliveries of GitHub', () => {
     }
 
     expect(seen).toEqual({
-      accepted: 1,
+      accepted: 2,
       'first received as delivery push-4': 1,
-      'refs/tags/simple-tag is not a branch': 5
+      'tag simple-tag was deleted': 4
     })
+  })
+
+  test('every pull request that has news starts the one run of its head, and no other', async () => {
+    const recorded = EVENTS.find(({ name }) => name === 'pull_request')?.examples ?? []
+
+    const runs = new Set<string>()
+    const started = new Set<string>()
+    for (const [index, example] of recorded.entries()) {
+      const answer = await send('pull_request', example, `request-${index}`)
+      expect(answer.status).toBe(202)
+      const { action = '' } = example
+      if (answer.verdict === 'ignored') expect(answer.reason).toMatch(reasonFor(action))
+      else started.add(action)
+      if (answer.run !== null) runs.add(answer.run)
+    }
+
+    expect(runs.size).toBe(1)
+    expect(started).toEqual(new Set(['opened', 'reopened', 'synchronize', 'labeled']))
   })
 
   test('every ping is ignored as a ping, or for it names no repository', async () => {
@@ -75,15 +103,44 @@ describe('recorded deliveries of GitHub', () => {
     expect(answers).toEqual([ping, ping, ping, nobodys])
   })
 
-  const others = EVENTS.filter(({ name }) => !['push', 'ping'].includes(name))
+  const others = EVENTS.filter(({ name }) => !['push', 'ping', 'pull_request'].includes(name))
   test.each(others)('every $name is ignored with the reason', async ({ name, examples: each }) => {
     for (const example of each) {
       const { status, verdict, reason } = await send(name, example, 'some-id')
 
       expect({ status, verdict }).toEqual({ status: 202, verdict: 'ignored' })
       const named = example.repository !== undefined
-      const why = named ? 'starts no run, only push does' : 'names no repository'
+      const twin = name === 'create' ? ': the push of the new branch or tag does' : ''
+      const why = named ? `starts no run${twin}` : 'names no repository'
       expect(reason).toBe(`event ${name} ${why}`)
     }
   })
 })
+
+describe.each(['ghes-31', 'ghes-32', 'ghes-33', 'ghes-34', 'ghes-35'])(
+  'deliveries of %s',
+  (server) => {
+    const path = createRequire(import.meta.url).resolve('@octokit/webhooks-examples/package.json')
+    const text = readFileSync(join(dirname(path), server, 'index.json'), 'utf8')
+    const events = JSON.parse(text) as readonly Event[]
+
+    test('start a run where they are of a push or of a head, and are ignored otherwise', () => {
+      const started = new Set<string>()
+      for (const { name: event, examples: each } of events) {
+        for (const example of each) {
+          const { headers, payload } = forgePost('github', JSON.stringify(example), { event })
+          const bytes = Buffer.from(payload)
+          const incoming = { headers, bytes, text: payload, receivedAtMs: 0 }
+          const { kind } = FORGE_HOOKS.github.read(incoming).meaning()
+          if (kind === 'event') started.add(`${event} ${example.action ?? ''}`.trim())
+        }
+      }
+
+      const wanted = ['opened', 'reopened', 'synchronize', 'labeled']
+      const known = new Set(['push', ...wanted.map((action) => `pull_request ${action}`)])
+      expect([...started].filter((each) => !known.has(each))).toEqual([])
+      expect(started).toContain('push')
+      expect(started).toContain('pull_request opened')
+    })
+  }
+)

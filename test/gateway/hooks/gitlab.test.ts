@@ -111,7 +111,11 @@ describe('a push to a project of GitLab', () => {
   })
 
   test.each([
-    ['Tag Push Hook', { kind: 'tag_push', ref: 'refs/tags/v1' }, 'refs/tags/v1 is not a branch'],
+    [
+      'Tag Push Hook',
+      { kind: 'tag_push', ref: 'refs/tags/v1', after: '0'.repeat(40) },
+      'tag v1 was deleted'
+    ],
     ['Push Hook', { after: '0'.repeat(40) }, 'branch main was deleted']
   ] as const)('%s that starts no run is ignored with the reason', async (event, parts, reason) => {
     const answer = await send(fresh(parts), { event })
@@ -120,10 +124,9 @@ describe('a push to a project of GitLab', () => {
   })
 
   test.each([
-    ['Merge Request Hook', 'event merge_request starts no run, only push does'],
-    ['Job Hook', 'event job starts no run, only push does'],
-    ['System Hook', 'event system starts no run, only push does'],
-    ['<script>', 'event unknown starts no run, only push does']
+    ['Job Hook', 'event job starts no run'],
+    ['System Hook', 'event system starts no run'],
+    ['<script>', 'event unknown starts no run']
   ])('%s is ignored with the reason', async (event, reason) => {
     expect(await send(fresh(), { event })).toMatchObject({
       status: 202,

@@ -84,7 +84,8 @@ describe('POST /hooks/git takes', () => {
 describe('POST /hooks/git ignores, and stores nothing of', () => {
   test.each([
     ['a branch that is not selected', { ref: 'refs/heads/dev' }, 'branch dev is not selected'],
-    ['a tag', { ref: 'refs/tags/v1' }, 'refs/tags/v1 is not a branch'],
+    ['a note', { ref: 'refs/notes/v1' }, 'refs/notes/v1 is neither a branch nor a tag'],
+    ['a deleted tag', { ref: 'refs/tags/v1', after: '0'.repeat(40) }, 'tag v1 was deleted'],
     ['a deleted branch', { after: '0'.repeat(40) }, 'branch main was deleted']
   ])('%s', async (_name, change, reason) => {
     const reply = await rig.app.inject(signedPost(pushBody(change), { id: 'x' }))

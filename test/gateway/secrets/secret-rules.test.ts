@@ -8,7 +8,8 @@ import type { Trust } from '../../../protocol/core/trust.ts'
 
 const open: SecretRules = { events: ['push'], branches: [], images: [] }
 const at = (ref: string, trust: Trust = 'trusted'): SecretRun => {
-  return { origin: { ref, event: 'push' }, trust }
+  const event = ref.startsWith('refs/tags/') ? 'tag' : 'push'
+  return { origin: { ref, event }, trust }
 }
 
 test('without rules every push to the repository may have it', () => {
@@ -25,6 +26,16 @@ test('an event that it is not for does not have it, and a tag is an event of its
   const tags = { ...open, events: ['tag'] }
   expect(ruleAgainst(tags, at('refs/tags/v1'), 'alpine')).toBeUndefined()
   expect(ruleAgainst(tags, at('refs/heads/v1'), 'alpine')).toBe('event')
+})
+
+test('a pull request has it only where a rule is for those, and is on no branch', () => {
+  const origin = { ref: 'refs/pull/7/head', event: 'pull_request' } as const
+  const rules = { ...open, events: ['pull_request'] }
+  expect(ruleAgainst(open, { origin, trust: 'trusted' }, 'alpine')).toBe('event')
+  expect(ruleAgainst(rules, { origin, trust: 'trusted' }, 'alpine')).toBeUndefined()
+  expect(ruleAgainst(rules, { origin, trust: 'untrusted' }, 'alpine')).toBe('untrusted')
+  const onMain = { ...rules, branches: ['main', '**'] }
+  expect(ruleAgainst(onMain, { origin, trust: 'trusted' }, 'alpine')).toBe('branch')
 })
 
 test('branches are patterns over the whole name, and a tag is no branch', () => {

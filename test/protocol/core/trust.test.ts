@@ -1,39 +1,50 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { trustOf } from '../../../protocol/core/trust.ts'
+import { type TrustRules, trustOf } from '../../../protocol/core/trust.ts'
 
-const isRelease = (branch: string): boolean => branch === 'main' || branch.startsWith('release/')
-const everything = (): boolean => true
+const release: TrustRules = {
+  trusts: (branch) => branch === 'main' || branch.startsWith('release/'),
+  trustsTag: (tag) => tag.startsWith('v')
+}
+const everything: TrustRules = { trusts: () => true, trustsTag: () => true }
 
 test.each([
   ['refs/heads/main', false, 'trusted'],
   ['refs/heads/release/1.2', false, 'trusted'],
   ['refs/heads/feature', false, 'untrusted'],
+  ['refs/heads/v1', false, 'untrusted'],
   ['refs/heads/', false, 'untrusted'],
+  ['refs/tags/v1', false, 'trusted'],
   ['refs/tags/main', false, 'untrusted'],
+  ['refs/tags/', false, 'untrusted'],
+  ['refs/tags/v1', true, 'untrusted'],
   ['main', false, 'untrusted'],
   ['refs/pull/7/head', false, 'untrusted'],
   ['refs/heads/main', true, 'untrusted']
 ] as const)('%s, from a fork: %s, is %s', (ref, fork, trust) => {
-  expect(trustOf({ event: 'push', ref, fork }, isRelease)).toBe(trust)
+  expect(trustOf({ ref, fork }, release)).toBe(trust)
 })
 
 test('a fork is never trusted, whatever its owner calls the branch and the rule says', () => {
   fc.assert(
-    fc.property(fc.string(), (name) => {
-      const ref = `refs/heads/${name}`
-      expect(trustOf({ event: 'push', ref, fork: true }, everything)).toBe('untrusted')
+    fc.property(fc.constantFrom('heads', 'tags', 'pull'), fc.string(), (kind, name) => {
+      expect(trustOf({ ref: `refs/${kind}/${name}`, fork: true }, everything)).toBe('untrusted')
     })
   )
 })
 
-test('only the short name of a branch is asked for, and a rule that trusts none is the last word', () => {
+test('only the short name is asked for, and a rule that trusts none is the last word', () => {
+  const refs = fc.tuple(fc.constantFrom('', 'refs/heads/', 'refs/tags/'), fc.string())
   fc.assert(
-    fc.property(fc.string(), (ref) => {
+    fc.property(refs, ([prefix, name]) => {
+      const ref = `${prefix}${name}`
       const asked: string[] = []
-      const trusts = (branch: string): boolean => asked.push(branch) < 0
-      expect(trustOf({ event: 'push', ref, fork: false }, trusts)).toBe('untrusted')
-      for (const branch of asked) expect(ref).toBe(`refs/heads/${branch}`)
+      const none: TrustRules = {
+        trusts: (branch) => asked.push(`refs/heads/${branch}`) < 0,
+        trustsTag: (tag) => asked.push(`refs/tags/${tag}`) < 0
+      }
+      expect(trustOf({ ref, fork: false }, none)).toBe('untrusted')
+      for (const question of asked) expect(question).toBe(ref)
     })
   )
 })

@@ -35,6 +35,7 @@ export const GOOD: readonly string[] = [
   job("services: { db: { image: 'postgres:17', env: { A: b }, ready: { port: 5432 } } }"),
   job('services: { db: { image: x, command: [a, b], resources: { cpu: 1, memory: 1GiB } } }'),
   job('services: { db: { image: x, ready: { command: [a], timeout: 9s } } }'),
+  job("services: { db: { image: x, ready: 'tcp:5432' } }"),
   withJob('steps: [{ name: a, run: make, timeout: 5m, always: true }, { run: make }]')
 ]
 
@@ -99,6 +100,8 @@ export const BAD: readonly string[] = [
   job('services: { db: {} }'),
   job('services: { db: { image: x, ready: { port: 1, command: [a] } } }'),
   job('services: { db: { image: x, ready: { port: 70000 } } }'),
+  job("services: { db: { image: x, ready: 'udp:53' } }"),
+  job('services: { db: { image: x, ready: 5432 } }'),
   job('artifacts: { paths: [a] }'),
   job('privileged: true'),
   job('stepz: []'),

@@ -100,11 +100,22 @@ test('fifty aliases are resolved, one more is refused', () => {
   expect(problemOf(file(51))).toContain('over 50 aliases')
 })
 
-test('aliases that double at every level take no time and no memory', () => {
+test('aliases that double at every level are refused before anything is made of them', () => {
   const levels = Array.from({ length: 25 }, (_, n) => `l${n + 1}: &l${n + 1} [*l${n}, *l${n}]`)
   const started = performance.now()
-  expect(read(`l0: &l0 [x]\n${levels.join('\n')}`).kind).toBe('tree')
+  const reading = read(`l0: &l0 [x]\n${levels.join('\n')}`)
   expect(performance.now() - started).toBeLessThan(1_000)
+  expect(reading).toMatchObject({
+    problems: [{ text: expect.stringContaining('over 65536 values with those that aliases stand') }]
+  })
+})
+
+test('what aliases stand for counts as often as it stands there', () => {
+  const items = (count: number) => Array.from({ length: count }, () => '1').join(', ')
+  // The file, its two keys' lists, then each item twice.
+  const file = (count: number) => `a: &a [${items(count)}]\nb: [${'*a, '.repeat(39)}*a]`
+  expect(read(file(1_596)).kind).toBe('tree')
+  expect(read(file(1_600)).kind).toBe('problems')
 })
 
 // Without the limit some of these end the whole process, others take seconds.

@@ -288,6 +288,16 @@ test.each([
     'a job of the largest script, 256 times',
     `jobs: { b: { image: x, matrix: { a: [${many(256, String)}] }, env: { A: '${field('event.branch')}' }, steps: [{ run: ${'x'.repeat(65_000)} }] } }`
   ],
+  [
+    'thousands of fields beside thousands of inputs',
+    `on: { manual: { inputs: { ${many(9_000, (index) => `a${index}: {}`)} } } }\n` +
+      `jobs: { b: { image: x, env: { ${many(4_000, (index) => `A${index}: '${field('inputs.a8')}'`)} }, ${JOB} }`
+  ],
+  [
+    'a map of thousands in each of 50 jobs, by an alias',
+    `jobs: { j: { image: x, env: &e { ${many(8_000, (index) => `A${index}: a`)} }, ${JOB}, ` +
+      `${many(49, (index) => `j${index}: { image: x, env: *e, ${JOB}`)} }`
+  ],
   ['200 levels', `jobs: ${'{ a: '.repeat(200)}1${' }'.repeat(200)}`]
 ])('no file takes long: %s', TIME, (_what, file) => {
   const startMs = performance.now()

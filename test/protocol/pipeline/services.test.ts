@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parsePipeline } from '../../../protocol/pipeline/parse-pipeline.ts'
-import { jobsOf } from '../../support/pipeline.ts'
+import { errorsOf, goodPipeline, jobsOf } from '../../support/pipeline.ts'
 
 function parse(services: string, ...rest: readonly string[]) {
   const job = ['image: debian:13', `services: ${services}`, ...rest, 'steps: [{ run: make }]']
@@ -85,4 +85,15 @@ test('the secrets of a job and its services count together', () => {
   const both = '{ db: { image: x, secrets: { A1: { file: /run/secrets/b } } } }'
   expect(problemOf(db, `secrets: [${many.join(', ')}]`)).toContain('name 51 secrets together')
   expect(problemOf(both, `secrets: [${many.join(', ')}]`)).toBe('none')
+})
+
+test('a port alone can be written short', () => {
+  const ready = (text: string) =>
+    `jobs: { a: { image: x, services: { db: { image: x, ready: ${text} } }, steps: [{ run: make }] } }`
+  expect(jobsOf(goodPipeline(ready("'tcp:5432'")))).toEqual(
+    jobsOf(goodPipeline(ready('{ port: 5432 }')))
+  )
+  for (const wrong of ['tcp:0', 'tcp:65536', 'tcp:05', 'udp:53', '5432', 'tcp:']) {
+    expect(errorsOf(ready(`'${wrong}'`))[0]).toContain('says nothing: write it as in tcp:5432')
+  }
 })

@@ -98,6 +98,38 @@ describe('a delivery', () => {
     expect((await inbox.byRun('SAME'))?.key).toBe('demo/msg-1')
   })
 
+  test('is found by its run, the one that no other one begins anew', async () => {
+    const { inbox } = await openMemoryStore()
+    await inbox.put(deliveryOf(1, { runId: 'SAME', state: 'ignored', reopenable: true }))
+    await inbox.put(deliveryOf(2, { runId: 'SAME' }))
+    await inbox.put(deliveryOf(3, { runId: 'ENDED', state: 'ignored', reopenable: true }))
+
+    expect((await inbox.byRun('SAME'))?.key).toBe('demo/msg-2')
+    expect((await inbox.byRun('ENDED'))?.key).toBe('demo/msg-3')
+  })
+
+  test('of a pull request is found with all others of it, whatever became of them', async () => {
+    const dir = await temporaryFolder()
+    const store = await storeIn(dir)
+    await store.inbox.put(deliveryOf(1, { subject: 'forge 42 7' }))
+    await store.inbox.put(deliveryOf(2))
+    await store.inbox.put(deliveryOf(3, { subject: 'forge 42 8' }))
+    await store.inbox.put(deliveryOf(4, { subject: 'forge 42 7' }))
+    await store.inbox.update('demo/msg-4', { state: 'waiting' })
+    await store.inbox.update('demo/msg-1', { state: 'ignored', approvedBy: 'lena' })
+    await store.close()
+
+    const { inbox } = await storeIn(dir)
+    const found = inbox.ofSubject('forge 42 7')
+    expect(found).toMatchObject([
+      { key: 'demo/msg-1', approvedBy: 'lena' },
+      { key: 'demo/msg-4', state: 'waiting' }
+    ])
+    expect(inbox.ofSubject('')).toEqual([])
+    expect(inbox.waiting()).toMatchObject([{ key: 'demo/msg-4' }])
+    expect(keysOf(await inbox.undone())).toEqual(['demo/msg-2', 'demo/msg-3'])
+  })
+
   test('that was stored before its URL was kept is read back without one', async () => {
     const database = await memoryDatabase()
     const { url: _url, reopenable: _reopenable, body, sealed: _sealed, ...old } = deliveryOf(1)
@@ -142,6 +174,18 @@ describe('a full inbox', () => {
     await inbox.put(deliveryOf(5))
     expect(await inbox.get('demo/msg-2')).toBeUndefined()
     expect(await inbox.put(deliveryOf(3))).toBe('known')
+  })
+
+  test('does not forget what waits for an approval', async () => {
+    const inbox = await smallInbox()
+    for (const number of [1, 2, 3]) await inbox.put(deliveryOf(number))
+    await inbox.update('demo/msg-1', { state: 'waiting' })
+    await inbox.update('demo/msg-2', { state: 'recorded' })
+
+    await inbox.put(deliveryOf(4))
+
+    expect(inbox.waiting()).toMatchObject([{ key: 'demo/msg-1' }])
+    expect(await inbox.get('demo/msg-2')).toBeUndefined()
   })
 
   test('takes nothing while none is finished', async () => {

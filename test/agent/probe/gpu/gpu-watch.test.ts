@@ -4,7 +4,8 @@ import { GpuWatch } from '../../../../agent/probe/gpu/gpu-watch.ts'
 import {
   GPU_LOOK_EVERY_MS,
   GPU_SCAN_EVERY_MS,
-  GPU_SCAN_MS_MAX
+  GPU_SCAN_MS_MAX,
+  GPUS_MAX
 } from '../../../../protocol/core/gpu-limits.ts'
 import { silentLog } from '../../../../protocol/host/log.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
@@ -116,6 +117,19 @@ test('one that was ill takes jobs again after two clean readings in a row', asyn
     health.push(watch.gpus[0]?.health)
   }
   expect(health).toEqual(['unhealthy', 'unhealthy', 'unhealthy', 'unhealthy', 'ok', 'ok'])
+})
+
+test('GPUs that no advertisement has room for are counted in a warning', async () => {
+  const { state, pass, watch } = watching()
+  state.devices = Array.from({ length: GPUS_MAX + 2 }, (_, index) => {
+    return { ...WELL, id: `${WELL.id}-${index}` }
+  })
+  await pass(0)
+
+  expect(watch.gpus).toHaveLength(GPUS_MAX)
+  expect(watch.problems()).toMatchObject([
+    { found: '2 GPUs of this host are not advertised: at most 64 are' }
+  ])
 })
 
 test('a mistake of the reader takes no GPU away', async () => {
