@@ -1,4 +1,3 @@
-import { Consequences, type ConsequencesParts } from './board/consequences.ts'
 import { JobAccess, type JobAccessParts } from './board/job-access.ts'
 import type { JobsGossip } from './board/jobs-gossip.ts'
 import { Mover, type MoverParts } from './board/mover.ts'
@@ -9,8 +8,7 @@ type Own = 'jobs' | 'hint' | 'onMoved'
 
 export interface JobRoomsParts
   extends Omit<JobAccessParts, Own>,
-    Omit<MoverParts, Own | 'background'>,
-    Omit<ConsequencesParts, Own> {
+    Omit<MoverParts, Own | 'background'> {
   readonly background: Background
   readonly jobsGossip: JobsGossip
 }
@@ -32,6 +30,5 @@ export function openJobRooms(parts: JobRoomsParts) {
   const announce: JobsGossip['announce'] = (...said) => jobsGossip.announce(...said)
   const firstMs = (): number => parts.everyMs() / 2
   const reannouncer = new Reannouncer({ ...parts, announce, firstMs })
-  const consequences = new Consequences({ ...parts, jobs, hint })
-  return { jobs, hint, mover, reannouncer, consequences }
+  return { jobs, hint, mover, reannouncer }
 }

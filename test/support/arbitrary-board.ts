@@ -130,10 +130,10 @@ export class SampleJob {
   #ops = 0
   state: JobState | undefined
 
-  constructor(register: string, retriesMax = 0) {
+  constructor(register: string) {
     this.#register = register
     const annHash = annHashOf(register.split('.')[0] ?? '')
-    this.apply('peer-gateway', { kind: 'create', annHash, attemptsMax: 3, retriesMax })
+    this.apply('peer-gateway', { kind: 'create', annHash, attemptsMax: 3 })
   }
 
   apply(actor: string, body: JobOpBody): JobState {

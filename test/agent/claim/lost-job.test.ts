@@ -200,8 +200,7 @@ describe('the turn of an agent', () => {
       witnessEpoch: 1,
       stage: undefined,
       changedAtMs: 0,
-      holderSinceMs: undefined,
-      issuedAtMs: 0
+      holderSinceMs: undefined
     }
     return waitMs(job, { peerId, offer, free: offer.capacity }, agents, parts)
   }

@@ -45,8 +45,7 @@ test('a run comes with its jobs, queued until their registers are known', () => 
     witnessEpoch: 1,
     stage: undefined,
     changedAtMs: 0,
-    holderSinceMs: undefined,
-    issuedAtMs: 0
+    holderSinceMs: undefined
   })
   expect(board.runStatus(RUN)).toBe('queued')
   expect(board.jobsOf(RUN)).toHaveLength(2)
