@@ -34,7 +34,8 @@ export class SecretRoom {
         return found?.roles.includes('agent') === true
       },
       readJob: (job) => member.readJob(job),
-      isolationOf: (peer) => member.board.agent(peer, clock.bootMs())?.advertisement.isolation,
+      isolationOf: (peer) =>
+        member.board.agent(peer, clock.bootMs())?.advertisement.isolation.offered,
       onReleased: (job) => this.maskers.forget(job),
       clock,
       log
