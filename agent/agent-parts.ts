@@ -87,6 +87,9 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
     get networks() {
       return networks?.offer ?? []
     },
+    get networkRules() {
+      return networks?.rules
+    },
     get isolation() {
       return host.isolation.now
     },

@@ -1,6 +1,12 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { blockRange, holdsRange, parseAddress, rangeOf } from '../protocol/core/address-range.ts'
+import {
+  type AddressRange,
+  blockRange,
+  holdsRange,
+  parseAddress,
+  rangeOf
+} from '../protocol/core/address-range.ts'
 import {
   IMAGES_CLEAN_ABOVE_PERCENT,
   IMAGES_CLEAN_TO_PERCENT
@@ -8,7 +14,11 @@ import {
 import { ENGINE_INSIDE } from '../protocol/core/isolation.ts'
 import { NAME_CHARACTERS_MAX } from '../protocol/core/limits.ts'
 import { MEMBER_ADDRESS, MEMBER_NAME } from '../protocol/core/member-fields.ts'
-import { JOB_SUBNET_BITS, NAME_SERVERS_MAX } from '../protocol/core/network-limits.ts'
+import {
+  JOB_SUBNET_BITS,
+  NAME_SERVERS_MAX,
+  NETWORK_DENY_MAX
+} from '../protocol/core/network-limits.ts'
 import { isNeverReachable } from '../protocol/core/special-ranges.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { policySchema } from './policy/policy-settings.ts'
@@ -30,6 +40,11 @@ export const addressSchema = z.string().regex(MEMBER_ADDRESS, 'use /ip4/ADDRESS/
 const percent = z.number().int().min(1).max(99)
 const nameServer = z.string().refine(isReachable, 'use an IPv4 address that a job may reach')
 
+const deniedBlock = z
+  .string()
+  .refine((text) => blockOf(text) !== undefined, 'use a block of IPv4 addresses: 203.0.113.0/24')
+  .transform((text) => (text.includes('/') ? text : `${text}/32`))
+
 const subnets = z.string().refine(isPool, 'use a block of private addresses: 10.213.0.0/16')
 
 /** What the owner lets jobs have of this host's network; nothing unless the owner says so. */
@@ -41,7 +56,9 @@ const networkSchema = z
       .max(3)
       .default(['internet']),
     subnets: subnets.default('10.213.0.0/16'),
-    dns: z.array(nameServer).min(1).max(NAME_SERVERS_MAX).default(['1.1.1.1', '9.9.9.9'])
+    dns: z.array(nameServer).min(1).max(NAME_SERVERS_MAX).default(['1.1.1.1', '9.9.9.9']),
+    /** What no job reaches here, whatever its policy, beside what none ever does. */
+    deny: z.array(deniedBlock).max(NETWORK_DENY_MAX).default([])
   })
   .prefault({})
 
@@ -137,11 +154,16 @@ function isReachable(text: string): boolean {
   return address !== undefined && !isNeverReachable({ first: address, last: address })
 }
 
-function isPool(text: string): boolean {
-  const [address = '', prefix = ''] = text.split('/')
+/** `10.0.0.0/8`, or an address alone; undefined for anything else. */
+function blockOf(text: string): AddressRange | undefined {
+  const [address = '', prefix = '32', ...more] = text.split('/')
   const number = parseAddress(address)
-  if (number === undefined || !/^\d{1,2}$/.test(prefix)) return false
-  const range = blockRange(number, Number(prefix))
-  if (range === undefined || Number(prefix) > JOB_SUBNET_BITS) return false
+  if (number === undefined || !/^\d{1,2}$/.test(prefix) || more.length > 0) return undefined
+  return Number(prefix) > 32 ? undefined : blockRange(number, Number(prefix))
+}
+
+function isPool(text: string): boolean {
+  const range = blockOf(text)
+  if (range === undefined || Number(text.split('/')[1] ?? '32') > JOB_SUBNET_BITS) return false
   return PRIVATE.some((block) => holdsRange(rangeOf(block), range))
 }

@@ -1,10 +1,14 @@
 import { z } from 'zod'
 import { causeOf, MeshError } from '../protocol/core/errors.ts'
-import { type RegistryLogin, registryProblem } from '../protocol/core/registry-login.ts'
+import {
+  canonicalRegistry,
+  type RegistryLogin,
+  registryProblem
+} from '../protocol/core/registry-login.ts'
 import { readSecretFile } from '../protocol/host/secret-file.ts'
 
 const registry = z.string().superRefine((host, context) => {
-  const message = registryProblem(host)
+  const message = registryProblem(canonicalRegistry(host))
   if (message !== undefined) context.addIssue({ code: 'custom', message })
 })
 const fileSchema = z.record(
@@ -22,7 +26,10 @@ export async function readLogins(file: string | undefined): Promise<RegistryLogi
   try {
     const logins = fileSchema.parse(parsed(bytes))
     return new Map(
-      Object.entries(logins).map(([host, login]) => [host, { registry: host, ...login }])
+      Object.entries(logins).map(([name, login]) => {
+        const host = canonicalRegistry(name)
+        return [host, { registry: host, ...login }]
+      })
     )
   } catch (error) {
     const cause = error instanceof z.ZodError ? z.prettifyError(error) : causeOf(error)

@@ -41,6 +41,8 @@ import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
+import { Reconciler } from './reconcile/reconciler.ts'
+import { RepositoryLook } from './reconcile/repository-look.ts'
 import { Repositories, type Repository } from './repositories.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
 import { SourceDoor } from './source-door.ts'
@@ -74,6 +76,7 @@ export class Gateway {
   readonly #approvals: Approvals
   readonly #floor: FloorKeeper
   readonly #statuses: StatusRoom
+  readonly #reconciler: Reconciler
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -115,18 +118,16 @@ export class Gateway {
       announcer: this.#announcer,
       recorder,
       onAnew: (runId) => this.#forgetLogs(runId),
+      onEnded: () => this.#statuses.noteEnded(),
       clock,
       random,
       log
     })
-    const { inbox } = store
-    const { disk } = parts
-    this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
-    this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
     this.#statuses = new StatusRoom(
       {
         member: this.#member,
         table: store.outbox,
+        inbox: store.inbox,
         repositories: this.#repositories,
         apis: forges.apis,
         self: key.peerId,
@@ -136,6 +137,20 @@ export class Gateway {
       },
       { publicUrl: settings.public_url }
     )
+    const { inbox } = store
+    const { disk } = parts
+    this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
+    this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
+    const { apis, access } = forges
+    const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
+    this.#reconciler = new Reconciler({
+      repositories: this.#repositories,
+      look,
+      table: store.heads,
+      clock,
+      random,
+      log
+    })
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
@@ -183,6 +198,8 @@ export class Gateway {
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
     await this.#listen(this.#app)
+    // Once hooks are taken: what a forge is asked to send again comes there.
+    await this.#reconciler.start()
     const addresses = this.#member.node.addresses()
     const facts = { peer: key.peerId, addresses, http: this.httpUrl, name: settings.name }
     log.info({ ...facts, repositories: this.#repositories.size }, 'gateway started')
@@ -201,6 +218,7 @@ export class Gateway {
     this.#repositories.replace(repositories)
     this.#intake.wake()
     this.#statuses.outbox.wake()
+    this.#reconciler.reload()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -212,6 +230,7 @@ export class Gateway {
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true
     await this.#closeHttp(limitMs)
+    await this.#reconciler.stop()
     await this.#intake.stop(limitMs)
     await this.#statuses.stop(limitMs)
     await this.#sweep.stop()

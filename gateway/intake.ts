@@ -35,6 +35,8 @@ export interface IntakeParts extends AnnounceParts {
   readonly recorder: Recorder
   /** Called once a run has begun anew: what is kept of its jobs is of the one before. */
   readonly onAnew?: ((runId: string) => Promise<void>) | undefined
+  /** Called once a delivery has ended without an announcement, or waits for an approval. */
+  readonly onEnded?: (() => void) | undefined
   readonly random: Random
   readonly log: Log
 }
@@ -292,6 +294,7 @@ export class Intake {
       const { kind: _kind, ...end } = announced
       await inbox.update(delivery.key, end)
       log[end.reopenable ? 'warn' : 'info']({ run, ...end }, 'delivery ended')
+      this.#parts.onEnded?.()
       return undefined
     }
     item.delivery = { ...delivery, sealed: announced.sealed.bytes }

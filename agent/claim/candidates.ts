@@ -1,13 +1,17 @@
 import type { Capacity } from '../../protocol/core/advertisement.ts'
+import type { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
+import { fairOrder, type Queued } from '../../protocol/core/fair-order.ts'
 import { jobOriginOf, refusalsOf } from '../../protocol/core/host-policy.ts'
-import { CLAIM_RANK_MAX } from '../../protocol/core/limits.ts'
+import { CLAIM_RANK_MAX, CLAIMS_PENDING_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, rankOf } from '../../protocol/core/placement.ts'
 import type { Digest } from '../../protocol/core/ports.ts'
+import { deferenceOf } from '../../protocol/core/preference.ts'
 import { fits, lacksRoom, type Offer } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
+import { Turns } from '../../protocol/core/turns.ts'
 
 /** From this many of the oldest jobs a freed agent picks: not all freed agents the same one. */
 const OLDEST_CHOICES = 3
@@ -18,30 +22,91 @@ export interface Own {
   readonly free: Capacity
 }
 
+/** The board as it is at the moment of a look. */
+export interface Look {
+  readonly board: Pick<Board, 'job' | 'usedMs'>
+  /** As `Board.openJobs` gives them. */
+  readonly open: readonly BoardJob[]
+  readonly agents: readonly AgentView[]
+  /** Wall clock of this host. */
+  readonly nowMs: number
+}
+
+export interface Choice {
+  /** In the order in which to try; at most CLAIMS_PENDING_MAX of those that nobody has had. */
+  readonly jobs: readonly BoardJob[]
+  /** Wall clock at which another job may be tried, by time alone. */
+  readonly againAtMs: number | undefined
+}
+
 /**
- * Jobs that this agent may try to claim now, in the order in which to try. `over` has the epochs of
- * leases that were seen to have run out: without it a lost job would wait behind every younger one
- * for which there is room first.
+ * Jobs that this agent may try to claim now: lost ones first, then in the order of `fairOrder`.
+ * `over` has the epochs of leases that were seen to have run out: without it a lost job would wait
+ * behind every younger one for which there is room first.
  */
 export function claimable(
-  open: readonly BoardJob[],
+  look: Look,
   own: Own,
-  taken: ReadonlySet<string>,
+  isTaken: (jobId: string) => boolean,
   draw: () => number,
   over: ReadonlyMap<string, number> = new Map()
-): readonly BoardJob[] {
+): Choice {
+  const { open, board, agents, nowMs } = look
+  const turns = new Turns(open, board)
+  let againAtMs: number | undefined
   const jobs = open.filter((job) => {
-    const { state } = job
-    const isFree = (state?.phase ?? 'queued') === 'queued' || over.get(job.jobId) === state?.epoch
-    if (taken.has(job.jobId) || !isFree) return false
+    const { state, jobId } = job
+    const isFree = (state?.phase ?? 'queued') === 'queued' || over.get(jobId) === state?.epoch
+    if (isTaken(jobId) || !isFree || turns.holdOf(job) !== undefined) return false
     const room = { free: own.free, capacity: own.offer.capacity }
-    return fits(job, own.offer).length === 0 && lacksRoom(job.spec, room).length === 0
+    if (fits(job, own.offer).length > 0 || lacksRoom(job.spec, room).length > 0) return false
+    const { labels } = own.offer
+    const times = { issuedAtMs: job.issuedAtMs, nowMs }
+    const deference = deferenceOf(job, { peerId: own.peerId, labels }, agents, times)
+    if (deference === undefined) return true
+    againAtMs = Math.min(againAtMs ?? deference.untilMs, deference.untilMs)
+    return false
   })
   const lost = jobs.filter((job) => job.state?.phase === 'leased')
-  const queued = jobs.filter((job) => job.state?.phase !== 'leased')
-  const head = queued.slice(0, OLDEST_CHOICES)
+  const queued = jobs.filter((job) => job.state?.phase !== 'leased').map(asQueued)
+  const shares = { running: runningOf(open), usedMs: board.usedMs(nowMs) }
+  const ordered = fairOrder(queued, shares, Math.min(queued.length, CLAIMS_PENDING_MAX))
+  return { jobs: [...lost, ...drawFirst(ordered, draw)], againAtMs }
+}
+
+/** True where the job is not to be claimed yet, however free it is: asked right before a claim. */
+export function isHeld(job: BoardJob, board: Pick<Board, 'job' | 'openJobs'>): boolean {
+  const { needs, concurrency } = job.spec
+  if (needs === undefined && concurrency === undefined) return false
+  return new Turns(board.openJobs(), board).holdOf(job) !== undefined
+}
+
+type QueuedJob = Queued & { readonly job: BoardJob }
+
+function asQueued(job: BoardJob): QueuedJob {
+  const { jobId, issuedAtMs, spec, origin } = job
+  return { jobId, issuedAtMs, repository: origin.repository, priority: spec.priority ?? 0, job }
+}
+
+function runningOf(open: readonly BoardJob[]): ReadonlyMap<string, number> {
+  const running = new Map<string, number>()
+  for (const { state, origin } of open) {
+    if ((state?.phase ?? 'queued') === 'queued') continue
+    running.set(origin.repository, (running.get(origin.repository) ?? 0) + 1)
+  }
+  return running
+}
+
+// Of those that are alike: among others the first has its turn for a reason.
+function drawFirst(ordered: readonly QueuedJob[], draw: () => number): readonly BoardJob[] {
+  const [first] = ordered
+  const isAlike = ({ repository, priority }: QueuedJob): boolean =>
+    repository === first?.repository && priority === first.priority
+  const differs = ordered.slice(0, OLDEST_CHOICES).findIndex((one) => !isAlike(one))
+  const head = ordered.slice(0, differs < 0 ? OLDEST_CHOICES : differs)
+  const rest = ordered.slice(head.length)
   const picked = head.splice(Math.floor(draw() * head.length), 1)
-  return [...lost, ...picked, ...head, ...queued.slice(OLDEST_CHOICES)]
+  return [...picked, ...head, ...rest].map(({ job }) => job)
 }
 
 /**
@@ -52,13 +117,13 @@ export function claimable(
 export function watchable(
   open: readonly BoardJob[],
   own: Own,
-  taken: ReadonlySet<string>,
+  isTaken: (jobId: string) => boolean,
   draw: () => number,
   over: ReadonlyMap<string, number> = new Map()
 ): readonly BoardJob[] {
   const jobs = open.filter((job) => {
     const { state } = job
-    if (taken.has(job.jobId) || state?.phase !== 'leased') return false
+    if (isTaken(job.jobId) || state?.phase !== 'leased') return false
     if (state.lease?.holder === own.peerId) return false
     if (isLastLease(state)) return true
     return over.get(job.jobId) !== state.epoch && fits(job, own.offer).length === 0

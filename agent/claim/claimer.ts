@@ -5,7 +5,7 @@ import { footprintOf } from '../../protocol/core/footprint.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
-import { claimable, isRefused, type Own, waitMs, watchable } from './candidates.ts'
+import { claimable, isHeld, isRefused, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'
@@ -50,6 +50,8 @@ export class Claimer {
   /** Ends waits for a turn, a lease of others or a rest: no order must wait for them. */
   #pending = new AbortController()
   #ledger: Ledger
+  /** Calls off the look that is due by time alone. */
+  #unlook: () => void = () => undefined
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts
@@ -117,13 +119,20 @@ export class Claimer {
     if (this.#rests.isHostResting) return
     const own = this.#own()
     const draw = (): number => this.#parts.random.next()
-    const rested = open.filter(({ jobId }) => !this.#rests.isResting(jobId))
+    const { taken } = this
+    const isTaken = (jobId: string): boolean => taken.has(jobId) || this.#rests.isResting(jobId)
     this.#forgetOver(open)
-    for (const job of claimable(rested, own, this.taken, draw, this.#over)) {
+    for (const job of this.#choose(open, own, isTaken)) {
       if (this.#waiting.size >= CLAIMS_PENDING_MAX) break
       this.#await(this.#waiting, job, this.#waitMs(job), (one) => this.#claim(one))
     }
-    for (const job of watchable(rested, own, this.taken, draw, this.#over)) {
+    for (const job of watchable(
+      open,
+      own,
+      (jobId) => isTaken(jobId) || this.#waiting.has(jobId),
+      draw,
+      this.#over
+    )) {
       if (this.#watched.size + this.#watching >= WATCHES_MAX) break
       const { takeOverMs } = this.#parts.registers.profile()
       this.#await(this.#watched, job, takeOverMs, (one) => this.#watchOne(one))
@@ -152,6 +161,24 @@ export class Claimer {
     this.#rests.stop()
     this.#dropPending()
     for (const { holder } of this.#holders.values()) holder.quit()
+  }
+
+  /** Looks again by itself once a job no longer waits for hosts that it prefers. */
+  #choose(
+    open: readonly BoardJob[],
+    own: Own,
+    isTaken: (jobId: string) => boolean
+  ): readonly BoardJob[] {
+    const { registers, clock, random } = this.#parts
+    const { board } = registers
+    const nowMs = clock.wallMs()
+    const look = { board, open, agents: board.agents(clock.bootMs()), nowMs }
+    const { jobs, againAtMs } = claimable(look, own, isTaken, () => random.next(), this.#over)
+    this.#unlook()
+    if (againAtMs !== undefined) {
+      this.#unlook = clock.arm(Math.max(0, againAtMs - nowMs), () => this.consider())
+    }
+    return jobs
   }
 
   #own(): Own {
@@ -197,6 +224,7 @@ export class Claimer {
   }
 
   #dropPending(): void {
+    this.#unlook()
     for (const queue of [this.#waiting, this.#watched]) {
       for (const cancel of queue.values()) cancel()
       queue.clear()
@@ -220,6 +248,8 @@ export class Claimer {
     const manifest = board.run(job.runId)?.sealed.announcement.manifest
     if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
     if (!this.#parts.isOpen()) return this.#noRoom(job)
+    // By the newest that is known: its turn may have gone to another while this one waited.
+    if (isHeld(job, board)) return this.#rest()
     // Room is set aside before the claim: two claims in flight must never share one slot.
     const reservation = reserve(this.#ledger, jobId, footprintOf(job.spec))
     if (reservation.kind !== 'reserved') return this.#noRoom(job)

@@ -11,6 +11,7 @@ import {
 } from '../../protocol/core/lease.ts'
 import { type LeaseProfile, profileOf } from '../../protocol/core/lease-profile.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
+import { attemptOf } from '../../protocol/core/retries.ts'
 import type { AttemptProgress, AttemptRecord } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
@@ -155,7 +156,7 @@ export class Holder {
       runId: announcement.runId,
       epoch: this.#epoch,
       claimId,
-      attempt: this.#won.state.attempts,
+      attempt: attemptOf(this.#won.state),
       givenBack: this.#won.state.history.filter(({ end }) => end === 'released').length,
       witnessEpoch: announcement.witnessEpoch,
       manifest: announcement.manifest,

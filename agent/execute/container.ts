@@ -3,6 +3,7 @@ import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import { SERVICE_LABEL } from './engine-events.ts'
 import type { ContainerBody, ContainerExec, ExecEnd } from './engine-types.ts'
+import { bytesOf } from './layer.ts'
 import { mustBeAsAsked } from './read-back.ts'
 import { SandboxDied } from './sandbox.ts'
 import { PROFILE_LABEL } from './sandbox-profile.ts'
@@ -128,9 +129,9 @@ export class Container {
     await this.#engine.kill(this.#reference(), 'SIGKILL')
   }
 
-  /** Bytes that were written to its own layer. Rejects where it is gone. */
+  /** Bytes that were written to its own layer, with its files. Rejects where it is gone. */
   async layerBytes(): Promise<number> {
-    return await this.#engine.layerBytes(this.#reference())
+    return await bytesOf(await this.#engine.layer(this.#reference()))
   }
 
   /** Of its process 1 on the host; 0 where none runs. */

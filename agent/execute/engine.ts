@@ -27,6 +27,7 @@ import { notStarted } from './exec-end.ts'
 import { execRuns } from './exec-process.ts'
 import { FrameReader } from './frames.ts'
 import { jsonLines } from './json-lines.ts'
+import { type Layer, layerOf } from './layer.ts'
 import { localImage } from './local-image.ts'
 import { networkPlaces, networkView } from './network-view.ts'
 import { followProgress } from './progress.ts'
@@ -165,15 +166,12 @@ export class Engine {
     }
   }
 
-  /**
-   * Bytes that a container wrote beside its volumes: the engine walks its files. Rejects where it
-   * does not exist.
-   */
-  async layerBytes(container: string): Promise<number> {
+  /** What a container wrote beside its volumes: the engine walks its files. Rejects without one. */
+  async layer(container: string): Promise<Layer> {
     const found = await this.#call((abortSignal) =>
       this.#docker.getContainer(container).inspect({ size: true, abortSignal } as object)
     )
-    return (found as typeof found & { readonly SizeRw?: number }).SizeRw ?? 0
+    return layerOf(found)
   }
 
   /** Signals process 1. False where it no longer runs. */

@@ -80,7 +80,8 @@ export class Images {
     const login = request.login ?? this.#options.logins?.get(registryOf(reference.name))
     const wanted = { text, reference, platform, signal, elsewise, login }
     if (this.#options.pull !== 'always') {
-      const here = fits ? loaded : await this.#allowed(wanted, request)
+      const isOwners = fits && (await this.#isOwners(loaded, wanted))
+      const here = isOwners ? loaded : await this.#allowed(wanted, request)
       if (here !== undefined) return here
     }
     if (this.#options.pull === 'never') throw new MeshError('IMAGE_PULL_FORBIDDEN', { image: text })
@@ -154,6 +155,22 @@ export class Images {
     if (this.#parts.pulled.isFetching(`${name}@${tag}`)) return undefined
     const found = await this.#parts.engine.image(text)
     return found !== undefined && isCalled(found, text) ? found : undefined
+  }
+
+  /**
+   * False for what has no name but its digest, and which the registry does not give to this job: an
+   * agent beside this one may be fetching it with somebody's login. An owner who lets nothing be
+   * pulled has put it there.
+   */
+  async #isOwners(loaded: LocalImage, wanted: Wanted): Promise<boolean> {
+    if (hasOwnersName(loaded) || this.#options.pull === 'never') return true
+    try {
+      await resolveImage(this.#parts.engine, wanted)
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'IMAGE_UNAVAILABLE') return false
+      throw error
+    }
   }
 
   /** What this agent has pulled; where that took a login, if the registry gives it to this job. */

@@ -145,7 +145,7 @@ function overDisk(
   exitCode: number | undefined
 ): Omit<Verdict, 'steps'> {
   const mib = Math.floor((parts.input.spec.resources.diskBytes ?? 0) / 1_048_576)
-  const message = `step "${name}" filled the job's ${mib} MiB of disk: raise resources.disk, or write less`
+  const message = `step "${name}" filled the job's ${mib} MiB of disk, with 4 KiB at least for each file: raise resources.disk, or write less`
   return { state: 'failed', reason: 'disk_limit', exitCode, message }
 }
 
@@ -153,7 +153,7 @@ function overDisk(
 function diskOfHost({ usedBytes, freeBytes }: Extract<DiskBreach, { kind: 'floor' }>): Interrupted {
   const mib = (bytes: number): number => Math.floor(bytes / 1_048_576)
   const message =
-    `the host had ${mib(freeBytes)} MiB of disk left, and this job, with ${mib(usedBytes)} MiB, ` +
+    `the host had ${mib(freeBytes)} MiB of disk left, in bytes or in files, and this job, with ${mib(usedBytes)} MiB, ` +
     'took most of all'
   return {
     kind: 'interrupted',

@@ -1,8 +1,8 @@
-import { statfs } from 'node:fs/promises'
 import { cpus, release, totalmem } from 'node:os'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import { EGRESS_PORT } from '../../protocol/core/egress-limits.ts'
 import { type Isolation, isolationFor } from '../../protocol/core/isolation.ts'
+import { fileSpaceOf } from '../../protocol/host/disk-space.ts'
 import { git } from '../../protocol/host/git.ts'
 import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { Engine } from '../execute/engine.ts'
@@ -235,8 +235,8 @@ function diskProblems(free: number, state: string): readonly HostProblem[] {
 async function freeBytes(...paths: readonly string[]): Promise<number> {
   const free = await Promise.all(
     paths.map(async (path) => {
-      const stats = await statfs(path).catch(() => undefined)
-      return stats === undefined ? Number.POSITIVE_INFINITY : stats.bavail * stats.bsize
+      const space = await fileSpaceOf(path).catch(() => undefined)
+      return space?.freeBytes ?? Number.POSITIVE_INFINITY
     })
   )
   const least = Math.min(...free)

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
-import { loginBytes } from '../../protocol/core/registry-login.ts'
+import { canonicalRegistry, loginBytes } from '../../protocol/core/registry-login.ts'
 import {
   REGISTRY_USER_CHARACTERS_MAX,
   SECRET_RULES_MAX
@@ -143,7 +143,7 @@ function loginOf({ registry, user }: SetOptions) {
   // Of what stands before the colon in HTTP's own spelling.
   const isUser = /^[\x21-\x39\x3b-\x7e]+$/.test(user) && user.length <= REGISTRY_USER_CHARACTERS_MAX
   refuse(user, isUser ? undefined : 'is no user of a registry: it has no spaces and no colon')
-  return { registry, user }
+  return { registry: canonicalRegistry(registry), user }
 }
 
 /** Throws USAGE. */

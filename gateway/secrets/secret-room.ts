@@ -34,8 +34,7 @@ export class SecretRoom {
         return found?.roles.includes('agent') === true
       },
       readJob: (job) => member.readJob(job),
-      isolationOf: (peer) =>
-        member.board.agent(peer, clock.bootMs())?.advertisement.isolation.offered,
+      isolationOf: (peer) => member.board.agent(peer, clock.bootMs())?.advertisement.isolation,
       onReleased: (job) => this.maskers.forget(job),
       clock,
       log

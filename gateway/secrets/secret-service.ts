@@ -1,5 +1,5 @@
 import { codeOf } from '../../protocol/core/errors.ts'
-import type { IsolationLevel } from '../../protocol/core/isolation.ts'
+import { type Isolation, type IsolationWish, isolationFor } from '../../protocol/core/isolation.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import {
@@ -49,7 +49,7 @@ export interface SecretServiceParts {
    * What this agent says that it keeps the job apart by, in what it signed last; undefined where
    * nothing of it is known yet.
    */
-  readonly isolationOf: (peer: string) => IsolationLevel | undefined
+  readonly isolationOf: (peer: string) => Isolation | undefined
   /** Told of every release, before the values are on their way. */
   readonly onReleased: (job: string) => void
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -170,19 +170,26 @@ export class SecretService {
       const rule =
         imagesGiven(spec, name)
           .map((image) => ruleAgainst(record, manifest, image))
-          .find((each) => each !== undefined) ?? this.#isolationAgainst(record, remote)
+          .find((each) => each !== undefined) ??
+        this.#isolationAgainst(record, remote, { trust: manifest.trust, spec })
       if (rule !== undefined) return refused(rule, name)
       allowed.push(record)
     }
     return allowed
   }
 
-  #isolationAgainst(record: SecretRecord, peer: string): 'isolation' | 'unknown_job' | undefined {
+  /** By what this job gets there: more, maybe, than whoever asks for none. */
+  #isolationAgainst(
+    record: SecretRecord,
+    peer: string,
+    job: IsolationWish
+  ): 'isolation' | 'unknown_job' | undefined {
     if (record.isolation === undefined) return undefined
-    const given = this.#parts.isolationOf(peer)
+    const offered = this.#parts.isolationOf(peer)
     // It will be heard of within a minute: such an answer is asked for again.
-    if (given === undefined) return 'unknown_job'
-    return isKeptApart(record, given) ? undefined : 'isolation'
+    if (offered === undefined) return 'unknown_job'
+    const given = isolationFor(job, offered)
+    return given.kind === 'granted' && isKeptApart(record, given.level) ? undefined : 'isolation'
   }
 
   async #values(records: readonly SecretRecord[]): Promise<Refused | readonly ReleasedSecret[]> {

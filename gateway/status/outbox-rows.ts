@@ -63,15 +63,20 @@ export class OutboxRows {
     })
   }
 
+  goingOn(): readonly Told[] {
+    const going = [...this.#byKey.values()].filter(({ row }) => row.settled === undefined)
+    return going.map(({ row }) => row.told)
+  }
+
   givenUp(limit: number): readonly OutboxRow[] {
     const rows = [...this.#settled.values()].reverse().map(({ row }) => row)
     return rows.filter(({ settled }) => settled === 'given_up').slice(0, limit)
   }
 
-  /** Undefined where it is no news. */
-  take(told: Told): Taken | undefined {
+  /** Undefined where it is no news, and for an end before `oldestMs` of what nobody was told of. */
+  take(told: Told, oldestMs: number): Taken | undefined {
     const known = this.#byKey.get(keyOf(told))
-    if (known === undefined) return this.#add(told)
+    if (known === undefined) return this.#add(told, oldestMs)
     const { row } = known
     const order = compareTold(told, row.told)
     if (order < 0) return undefined
@@ -121,9 +126,10 @@ export class OutboxRows {
     )
   }
 
-  #add(told: Told): Taken | undefined {
+  #add(told: Told, oldestMs: number): Taken | undefined {
     // It was told to its end once, and is on the board still.
     if (told.issuedAtMs <= this.#floorMs) return undefined
+    if (told.isFinal && told.issuedAtMs < oldestMs) return undefined
     const dropped = this.#makeRoom()
     this.#number += 1
     const entry = entryOf(this.#number, { told })

@@ -1,6 +1,10 @@
 import { backoffMs } from '../../protocol/core/backoff.ts'
 import { causeOf, codeOf } from '../../protocol/core/errors.ts'
-import { STATUS_REFUSALS_MAX, STATUSES_KEPT_MAX } from '../../protocol/core/forge-limits.ts'
+import {
+  STATUS_REFUSALS_MAX,
+  STATUS_UNTOLD_MS_MAX,
+  STATUSES_KEPT_MAX
+} from '../../protocol/core/forge-limits.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { RowTable } from '../../protocol/store/row-table.ts'
@@ -99,6 +103,11 @@ export class Outbox {
     return this.#rows.waiting().length
   }
 
+  /** What was told last of all that is not settled. */
+  goingOn(): readonly Told[] {
+    return this.#rows.goingOn()
+  }
+
   /** What was given up, newest first, for an operator. */
   givenUp(limit: number): readonly OutboxView[] {
     return this.#rows.givenUp(limit).map(({ told, settled, reason = '' }) => {
@@ -112,7 +121,8 @@ export class Outbox {
    * or the same. Rejects with STORE_FAILED, and with OVERLOADED, when nothing was taken.
    */
   async tell(told: Told): Promise<void> {
-    const taken = this.#rows.take(told)
+    const oldestMs = this.#parts.clock.wallMs() - STATUS_UNTOLD_MS_MAX
+    const taken = this.#rows.take(told, oldestMs)
     if (taken === undefined) return
     const { entry, dropped, undo } = taken
     for (const gone of dropped) this.#dropped(gone)

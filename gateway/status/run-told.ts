@@ -149,7 +149,7 @@ function pageOf({ publicUrl }: ToldOptions, path: string): string | undefined {
 }
 
 /** One line that fits every forge. */
-function described(text: string): string {
+export function described(text: string): string {
   const line = text.replaceAll(/[\p{Cc}\p{Cs}\p{Bidi_Control}]+/gu, ' ').trim()
   return cut(line, STATUS_DESCRIPTION_CHARACTERS_MAX)
 }

@@ -7,7 +7,7 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { Repository } from '../repositories.ts'
 import { isSameRepository } from '../source-event.ts'
 import type { Outbox } from './outbox.ts'
-import { RUN_CONTEXT, runTold } from './run-told.ts'
+import { described, RUN_CONTEXT, runTold } from './run-told.ts'
 import { channelOf } from './status-sender.ts'
 import type { Told } from './told.ts'
 
@@ -27,6 +27,9 @@ export interface StatusReporterOptions {
   readonly publicUrl: string | undefined
 }
 
+/** How such a run is described; what is told of it later says something else. */
+export const WAITING_FOR_APPROVAL = 'waiting for approval'
+
 /** A run that waits for a person: it is not announced, so no board has it. */
 export interface UnapprovedRun {
   readonly repository: string
@@ -45,6 +48,10 @@ export interface UnapprovedRun {
 export class StatusReporter {
   readonly #parts: StatusReporterParts
   readonly #publicUrl: string | undefined
+  /** Runs of which something could not be kept. */
+  readonly #missed = new Set<string>()
+  /** Announcing gateways that are away for so long that this one tells their runs. */
+  #away: ReadonlySet<string> = new Set()
   /** Boot clock at which an announcing gateway was last seen. */
   readonly #seen = new Map<string, number>()
   #startedMs = 0
@@ -57,7 +64,9 @@ export class StatusReporter {
 
   /** Compares all that the board has with what was told. */
   start(): void {
-    this.#startedMs = this.#parts.clock.bootMs()
+    const { board, clock } = this.#parts
+    this.#startedMs = clock.bootMs()
+    for (const { sealed } of board.runs()) this.#report(sealed)
     this.#look()
   }
 
@@ -73,16 +82,13 @@ export class StatusReporter {
 
   /** `pending`, "waiting for approval", until the run is announced or `approvalOver`. */
   waitingForApproval(run: UnapprovedRun): void {
-    this.#tellUnapproved(
-      run,
-      { state: 'queued', isFinal: false, version: 0 },
-      'waiting for approval'
-    )
+    this.#tellUnapproved(run, { state: 'queued', isFinal: false, version: 0 }, WAITING_FOR_APPROVAL)
   }
 
   /** It will not be run: nobody approved it, or a later commit took its place. */
   approvalOver(run: UnapprovedRun, why: string): void {
-    this.#tellUnapproved(run, { state: 'cancelled', isFinal: true, version: 1 }, why)
+    const description = described(why)
+    this.#tellUnapproved(run, { state: 'cancelled', isFinal: true, version: 1 }, description)
   }
 
   #tellUnapproved(
@@ -102,7 +108,19 @@ export class StatusReporter {
   #look(): void {
     const { board, clock } = this.#parts
     this.#noteGateways()
-    for (const { sealed } of board.runs()) this.#report(sealed)
+    for (const runId of this.#missed) {
+      this.#missed.delete(runId)
+      this.note(runId)
+    }
+    const away = new Set<string>()
+    for (const { sealed } of board.runs()) {
+      const { gateway } = sealed.announcement
+      if (gateway === this.#parts.self || !this.#isOurs(gateway)) continue
+      away.add(gateway)
+      // Once: from then on what changes is told as it comes.
+      if (!this.#away.has(gateway)) this.#report(sealed)
+    }
+    this.#away = away
     this.#disarm = clock.arm(STATUS_LOOK_EVERY_MS, () => this.#look())
   }
 
@@ -140,7 +158,8 @@ export class StatusReporter {
   #tell(all: readonly Told[]): void {
     for (const told of all) {
       this.#parts.outbox.tell(told).catch((error: unknown) => {
-        // The next look at the board brings it again.
+        // The next look brings it again.
+        this.#missed.add(told.runId)
         const facts = { run: told.runId, code: codeOf(error), cause: causeOf(error) }
         this.#parts.log.warn(facts, 'status not kept')
       })

@@ -2,7 +2,10 @@ import type { Board } from '../core/board.ts'
 import type { BoardJob } from '../core/board-job.ts'
 import { isTerminal, type JobState } from '../core/job.ts'
 import { holderOf, seenPhase } from '../core/job-filter.ts'
+import { attemptOf, attemptsAtMost } from '../core/retries.ts'
 import type { SealedRoster } from '../core/roster.ts'
+import { jobIdOf } from '../core/run.ts'
+import { Turns } from '../core/turns.ts'
 import { reasonOf, type WhyView, whyOf } from '../core/why.ts'
 import type { JobDocument } from './job-schema.ts'
 import { memberName } from './member-names.ts'
@@ -12,17 +15,17 @@ import type { Sources } from './sources.ts'
 export interface JobContext extends WhyView {
   readonly board: Pick<Board, 'run' | 'shortId'>
   readonly roster: SealedRoster | undefined
-  readonly wallMs: number
 }
 
 export function jobContext(sources: Sources): JobContext {
   const { board, clock } = sources
-  const queue = board
-    .openJobs()
-    .filter((job) => (job.state?.phase ?? 'queued') === 'queued')
+  const open = board.openJobs()
+  const turns = new Turns(open, board)
+  const queue = open
+    .filter((job) => (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job))
     .map(({ jobId, spec, trust, origin }) => ({ jobId, spec, trust, origin }))
   const agents = board.agents(clock.bootMs())
-  return { board, roster: sources.roster(), agents, queue, wallMs: clock.wallMs() }
+  return { board, roster: sources.roster(), agents, queue, turns, wallMs: clock.wallMs() }
 }
 
 export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
@@ -49,15 +52,28 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     why: whyOf(job, context),
     holder: holder === undefined ? null : memberName(holder, roster),
     epoch: state?.epoch ?? 0,
-    attempt: state?.attempts ?? 0,
-    attemptsMax: state?.attemptsMax ?? 0,
+    attempt: state === undefined ? 0 : attemptOf(state),
+    attemptsMax: state === undefined ? 0 : attemptsAtMost(state),
     stage: stage === undefined ? null : { ...stage },
     exitCode: state?.outcome?.exitCode ?? null,
     announcedAt: new Date(announcedAtMs).toISOString(),
     // Our clock may be behind the gateway's: nothing is younger than new.
     ageMs: Math.max(0, wallMs - announcedAtMs),
     durationMs: durationMs(job, wallMs),
-    steps: stepsOf(state)
+    steps: stepsOf(state),
+    ...graphOf(job)
+  }
+}
+
+/** How it hangs together with others. */
+function graphOf({ runId, spec, state }: BoardJob) {
+  const { needs = [], priority = 0, concurrency, matrix = {} } = spec
+  return {
+    needs: needs.map((index) => jobIdOf(runId, index)),
+    priority,
+    group: concurrency?.group ?? null,
+    matrix: { ...matrix },
+    outputs: { ...state?.outcome?.outputs }
   }
 }
 

@@ -51,7 +51,12 @@ export const jobSchema = z
     announcedAt: z.iso.datetime(),
     ageMs: wholeMs,
     durationMs: wholeMs.nullable(),
-    steps: z.array(stepSchema)
+    steps: z.array(stepSchema),
+    needs: z.array(z.string()).describe('ids of the jobs that must have succeeded first'),
+    priority: z.number().int(),
+    group: z.string().nullable().describe('jobs of one group run one at a time'),
+    matrix: z.record(z.string(), z.string()),
+    outputs: z.record(z.string(), z.string()).describe('what jobs that need it are given')
   })
   .meta({ id: 'Job', description: 'one job' })
 

@@ -11,6 +11,7 @@ import { isTerminal, type JobState } from '../core/job.ts'
 import { holderOf } from '../core/job-filter.ts'
 import { LOG_BYTES_MAX, LOG_PAGE_LINES_MAX } from '../core/limits.ts'
 import type { LogLine } from '../core/log-line.ts'
+import { attemptOf, attemptsAtMost } from '../core/retries.ts'
 import { jobContext, jobDocument } from './job-document.ts'
 import type { AttemptEvent, LogEvent, LogPlace } from './log-event.ts'
 import { logLineDocument } from './log-line-document.ts'
@@ -136,15 +137,15 @@ export class LogFollow {
   }
 
   #attempt(state: JobState): AttemptEvent {
-    const { epoch, attempts, attemptsMax } = state
+    const { epoch } = state
     const roster = this.#source.roster()
     const before = state.history.findLast((entry) => entry.epoch < epoch)
     const holder = holderUnder(state, epoch)
     const seen = before?.epoch === this.#place.epoch ? this.#place.line : null
     return {
       epoch,
-      attempt: attempts,
-      attemptsMax,
+      attempt: attemptOf(state),
+      attemptsMax: attemptsAtMost(state),
       holder: holder === undefined ? null : memberName(holder, roster),
       before:
         before === undefined

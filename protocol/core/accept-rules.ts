@@ -38,6 +38,7 @@ export function acceptProblem(
   if (shape !== undefined) return shape
   if (!context.valueValid) return 'an op of the value is not signed by its actor'
   if (!hasItsLength(known, value, context.leaseMs)) return 'lease length of no roster'
+  if (!hasItsTerms(known, value)) return 'attempts of another create'
   const first = value.prevHash === ''
   // A value made from one that this witness missed cannot be made again here: its signatures, its
   // shape and the guard must do.
@@ -45,6 +46,14 @@ export function acceptProblem(
   const reduction = reduce(first ? undefined : known, register, value.op, digest)
   const same = reduction.kind === 'next' && sameValue(reduction.value, value, digest)
   return same ? undefined : 'the value is not what its op makes of the one before'
+}
+
+// They come from the announcement, which is asked for once: a proposer could else give a job more
+// attempts by a value that is made of none that this witness knows.
+function hasItsTerms(known: RegisterValue | undefined, value: RegisterValue): boolean {
+  if (known?.kind !== 'job' || value.kind !== 'job' || known.annHash !== value.annHash) return true
+  const { attemptsMax, retriesMax = 0 } = known
+  return attemptsMax === value.attemptsMax && retriesMax === (value.retriesMax ?? 0)
 }
 
 // A longer lease would outlive the timers of the others, a shorter one be taken over alive. It has

@@ -56,8 +56,8 @@ export interface AcceptorContext {
   readonly proposalValid: boolean
   readonly digest: Digest
   /**
-   * True when this witness has the announcement and the value's annHash and attemptsMax match its
-   * manifest; read by accept only, for the first value here of this annHash.
+   * True when this witness has the announcement and the value's annHash, attemptsMax and retriesMax
+   * match its manifest; read by accept only, for the first value here of this annHash.
    */
   readonly createValid: boolean
   /** What this witness has synced of each gateway's floor. */

@@ -9,6 +9,8 @@ export interface BoardJob {
   readonly jobId: string
   readonly runId: string
   readonly spec: JobSpec
+  /** Of the announcement: the gateway's wall clock, milliseconds. */
+  readonly issuedAtMs: number
   readonly trust: Trust
   readonly origin: JobOrigin
   /** Undefined while the job's register is not known to be created: queued. */

@@ -16,6 +16,7 @@ import type { AgentView } from './observation.ts'
 import { jobIdOf, jobIndexOf, runIdOf, type SealedAnnouncement } from './run.ts'
 import { RunOrder } from './run-order.ts'
 import { type RunStatus, runStatusOf } from './run-state.ts'
+import { Shares } from './shares.ts'
 import { readTypedId, ShortIds, shortJobId } from './short-id.ts'
 import { Sightings } from './sightings.ts'
 
@@ -50,6 +51,7 @@ export class Board {
   readonly #order = new RunOrder()
   readonly #ids = new ShortIds()
   readonly #agents = new Sightings()
+  readonly #shares = new Shares()
   readonly #runsMax: number
 
   constructor(options: BoardOptions = {}) {
@@ -80,7 +82,7 @@ export class Board {
       const state = undefined
       const fresh = { state, stage: undefined, changedAtMs: wallMs, holderSinceMs: undefined }
       const jobId = jobIdOf(runId, index)
-      return { jobId, runId, spec, trust, origin, witnessEpoch, ...fresh }
+      return { jobId, runId, spec, issuedAtMs, trust, origin, witnessEpoch, ...fresh }
     })
     this.#runs.set(runId, { sealed, firstSeenMs: wallMs, jobs, open: jobs.length })
     this.#order.add({ issuedAtMs, runId })
@@ -101,16 +103,17 @@ export class Board {
     // A register made from another announcement is another job: its outcome says nothing here.
     if (state.annHash !== entry.sealed.annHash) return false
     if (job.state !== undefined && state.version <= job.state.version) return false
-    const sameLease = job.state?.epoch === state.epoch
     const leased = state.phase === 'leased'
+    const goesOn = leased && isLeased(job) && job.state?.epoch === state.epoch
     const next: BoardJob = {
       ...job,
       state,
       witnessEpoch: Math.max(job.witnessEpoch, witnessEpoch, chosen.moved?.witnessEpoch ?? 0),
-      stage: leased && sameLease ? job.stage : undefined,
+      stage: goesOn ? job.stage : undefined,
       changedAtMs: wallMs,
-      holderSinceMs: leased && !(sameLease && isLeased(job)) ? wallMs : job.holderSinceMs
+      holderSinceMs: leased && !goesOn ? wallMs : job.holderSinceMs
     }
+    if (!goesOn) this.#noteShare(job, wallMs)
     entry.jobs[job.spec.index] = next
     if (isTerminal(state.phase) && !isEnded(job)) entry.open -= 1
     return true
@@ -200,6 +203,11 @@ export class Board {
     return open
   }
 
+  /** Milliseconds of leases that each repository had lately, of those that ended before here. */
+  usedMs(wallMs: number): ReadonlyMap<string, number> {
+    return this.#shares.usedMs(wallMs)
+  }
+
   /** Ids of the jobs that `text` may mean (decision 18), of at most FIND_CANDIDATES_MAX runs. */
   find(text: string): readonly string[] {
     const typed = readTypedId(text)
@@ -262,6 +270,12 @@ export class Board {
         if (matchesJob(job, filter)) yield { job, issuedAtMs }
       }
     }
+  }
+
+  /** Of a lease that is over: its repository has had that much of the mesh. */
+  #noteShare(job: BoardJob, wallMs: number): void {
+    if (!isLeased(job)) return
+    this.#shares.ended(job.origin.repository, job.holderSinceMs ?? wallMs, wallMs)
   }
 
   #makeRoom(): boolean {

@@ -42,6 +42,8 @@ export const STATUS_CONTEXT_CHARACTERS_MAX = 255
  * that are settled go first, oldest first; then unsent ones of jobs that go on; unsent ends last.
  */
 export const STATUSES_KEPT_MAX = 20_000
+/** Milliseconds after which the end of a run that no forge has heard of is not told any more. */
+export const STATUS_UNTOLD_MS_MAX = 604_800_000
 /** Requests at once to one forge or callback host: GitHub's second limit is for more. */
 export const STATUS_PARALLEL_MAX = 2
 /** Milliseconds of the first wait after a status could not be sent; it doubles. */
@@ -60,6 +62,10 @@ export const RECONCILE_EVERY_MS = 300_000
 export const RECONCILE_SPREAD_MS = 1_000
 /** Share by which the time between two looks differs: gateways that start together part. */
 export const RECONCILE_JITTER = 0.2
+/** Milliseconds for which a hook may bring what a look has seen: then the look hands it in. */
+export const RECONCILE_PATIENCE_MS = 15_000
+/** Milliseconds of the first wait for a repository that could not be looked at; it doubles. */
+export const RECONCILE_RETRY_MS_MIN = 30_000
 /** Milliseconds of the longest wait for a repository that could not be looked at. */
 export const RECONCILE_RETRY_MS_MAX = 3_600_000
 /** Repositories that are looked at side by side: each is a few requests or one `git`. */
@@ -74,3 +80,5 @@ export const RECONCILE_EVENTS_MAX = 200
 export const RECONCILE_DELIVERIES_MS_MAX = 259_200_000
 /** Times that one failed delivery is asked for again, others' asking included. */
 export const RECONCILE_REDELIVERIES_MAX = 3
+/** Deliveries of which a process remembers that it has asked for them again. */
+export const RECONCILE_ASKED_MAX = 10_000

@@ -25,3 +25,13 @@ export const OUTPUTS_MAX = 32
 export const OUTPUTS_BYTES_MAX = 4_096
 /** Processes that a job may ask for: each is memory of the host's kernel, whatever it does. */
 export const JOB_PIDS_MAX = 4_096
+/** Milliseconds of age that a point of priority is worth: the whole range is 20 minutes. */
+export const PRIORITY_AGE_MS = 60_000
+/** Milliseconds for which what a repository had of the mesh counts against it. */
+export const FAIR_WINDOW_MS = 600_000
+/** Ended leases that a member remembers for that: 16 a second for the whole window. */
+export const FAIR_LEASES_MAX = 10_000
+/** Jobs that one member skips or cancels at a time for the sake of others. */
+export const CONSEQUENCES_PARALLEL_MAX = 16
+/** Milliseconds between two looks at what follows from what has changed: a burst is one look. */
+export const CONSEQUENCES_EVERY_MS = 200

@@ -1,9 +1,11 @@
+import { RETRIES_MAX } from './graph-limits.ts'
 import type { HistoryEntry, JobOp, JobOpBody, JobState, Lease, Outcome, Reason } from './job.ts'
 import { isTerminal } from './job.ts'
 import { adoptionsOf } from './lease-timer.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
 import { mayHarmHosts } from './losses.ts'
 import type { Digest } from './ports.ts'
+import { isTriedAgain } from './retries.ts'
 
 export type RejectReason =
   /** The register is empty, and the op does not create it. */
@@ -39,7 +41,15 @@ type Body<Kind extends JobOpBody['kind']> = Extract<JobOpBody, { readonly kind: 
 type Change = Partial<
   Pick<
     JobState,
-    'phase' | 'epoch' | 'attempts' | 'lease' | 'cancel' | 'outcome' | 'history' | 'moved'
+    | 'phase'
+    | 'epoch'
+    | 'attempts'
+    | 'retries'
+    | 'lease'
+    | 'cancel'
+    | 'outcome'
+    | 'history'
+    | 'moved'
   >
 >
 
@@ -75,8 +85,8 @@ export function reduceJob(
 function createJob(register: string, op: JobOp): Reduction<JobState> {
   const { body } = op
   if (body.kind !== 'create') return { kind: 'reject', reason: 'absent' }
-  if (!Number.isSafeInteger(body.attemptsMax)) return { kind: 'reject', reason: 'invalid' }
-  if (body.attemptsMax < 1 || body.attemptsMax > ATTEMPTS_MAX) {
+  const { attemptsMax, retriesMax = 0 } = body
+  if (!inRange(attemptsMax, 1, ATTEMPTS_MAX) || !inRange(retriesMax, 0, RETRIES_MAX)) {
     return { kind: 'reject', reason: 'invalid' }
   }
   const value: JobState = {
@@ -88,7 +98,8 @@ function createJob(register: string, op: JobOp): Reduction<JobState> {
     phase: 'queued',
     epoch: 0,
     attempts: 0,
-    attemptsMax: body.attemptsMax,
+    attemptsMax,
+    ...(retriesMax === 0 ? {} : { retriesMax }),
     lease: undefined,
     cancel: undefined,
     outcome: undefined,
@@ -153,12 +164,14 @@ function complete(prev: JobState, op: JobOp, body: Body<'complete'>): Verdict {
   const lease = heldLease(prev, op, body)
   if (typeof lease === 'string') return lease
   if (body.outcome.epoch !== body.epoch) return 'invalid'
-  return {
-    phase: body.outcome.state,
-    lease: undefined,
-    outcome: body.outcome,
-    history: withEntry(prev, endedByHolder(prev.epoch, lease, 'completed', op))
+  const history = withEntry(prev, endedByHolder(prev.epoch, lease, 'completed', op))
+  if (!isTriedAgain(prev, body.outcome)) {
+    return { phase: body.outcome.state, lease: undefined, outcome: body.outcome, history }
   }
+  // A failure is no loss: counted among those, three failed tests would blame the hosts.
+  const attempts = Math.max(0, prev.attempts - 1)
+  const retries = (prev.retries ?? 0) + 1
+  return { phase: 'queued', lease: undefined, attempts, retries, history }
 }
 
 function release(prev: JobState, op: JobOp, body: Body<'release'>): Verdict {
@@ -282,6 +295,10 @@ function endedByHolder(
 
 function withEntry(prev: JobState, entry: HistoryEntry): readonly HistoryEntry[] {
   return [...prev.history, entry].slice(-HISTORY_ENTRIES_MAX)
+}
+
+function inRange(value: number, least: number, most: number): boolean {
+  return Number.isSafeInteger(value) && value >= least && value <= most
 }
 
 function advance(prev: JobState, op: JobOp, change: Change, digest: Digest): JobState {

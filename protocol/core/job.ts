@@ -95,7 +95,13 @@ export interface HistoryEntry {
 }
 
 export type JobOpBody =
-  | { readonly kind: 'create'; readonly annHash: string; readonly attemptsMax: number }
+  | {
+      readonly kind: 'create'
+      readonly annHash: string
+      readonly attemptsMax: number
+      /** Of its announcement's spec; absent is none. */
+      readonly retriesMax?: number | undefined
+    }
   | {
       readonly kind: 'claim'
       readonly claimId: string
@@ -169,8 +175,13 @@ export interface JobState {
   readonly phase: JobPhase
   /** The fencing token: 0 before the first claim, one higher for every new lease. */
   readonly epoch: number
+  /** Leases that were lost, and the one there is; those that ended in a failure are in `retries`. */
   readonly attempts: number
   readonly attemptsMax: number
+  /** Attempts besides that a job gets whose own commands fail; absent is none. */
+  readonly retriesMax?: number | undefined
+  /** Of those, how many it has had. */
+  readonly retries?: number | undefined
   readonly lease: Lease | undefined
   readonly cancel: { readonly by: string; readonly reason: string } | undefined
   readonly outcome: Outcome | undefined

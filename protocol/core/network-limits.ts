@@ -33,3 +33,17 @@ export const NETWORK_FAILURES_MAX = 3
  * owner mends counts within a minute, without a restart.
  */
 export const NETWORK_PROOF_EVERY_MS = 60_000
+/** Ranges that an owner may name in `network.deny`: each is a rule, or an element of a kernel set. */
+export const NETWORK_DENY_MAX = 64
+/**
+ * Connections that a job and its services may have open to places beyond their bridge: some hundred
+ * are many, and the host's own table of them (`nf_conntrack_max`) often has 65 536 for everybody.
+ */
+export const JOB_CONNECTIONS_MAX = 2_048
+/**
+ * New ones a second, once JOB_CONNECTIONS_BURST are used up: one that has ended is in the host's
+ * table for two minutes more.
+ */
+export const JOB_CONNECTIONS_PER_S = 100
+/** New ones at once of a job that was quiet: a package manager asks for hundreds of packages. */
+export const JOB_CONNECTIONS_BURST = 2_000

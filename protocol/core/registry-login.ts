@@ -28,6 +28,11 @@ export function hubFree(image: string): string {
   return registryOf(image) === HUB ? bare.replace(/^library\/(?=[^/]+$)/, '') : image
 }
 
+/** As it is compared and sealed: hosts have no capitals of their own. */
+export function canonicalRegistry(host: string): string {
+  return host.toLowerCase()
+}
+
 /** What is wrong with a registry's name, with the way out. */
 export function registryProblem(host: string): string | undefined {
   if (host === OLD_HUB) return `is called ${HUB} in the names of images: write that`

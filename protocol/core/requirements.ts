@@ -29,7 +29,14 @@ export interface Unmet {
 /** The part of an advertisement that never changes with load. */
 export type Offer = Pick<
   Advertisement,
-  'platforms' | 'labels' | 'capacity' | 'isolation' | 'networks' | 'policy' | 'builder'
+  | 'platforms'
+  | 'labels'
+  | 'capacity'
+  | 'isolation'
+  | 'networks'
+  | 'networkRules'
+  | 'policy'
+  | 'builder'
 >
 
 /** A job with what its run says of it. */
@@ -48,6 +55,7 @@ export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(wanted, offer),
     ...unmetNetwork(spec.network, offer.networks),
+    ...unmetShared(spec, offer.networkRules),
     ...unmetPolicy(wanted, offer.policy),
     ...unmetBuilder(wanted, offer.builder)
   ]
@@ -131,6 +139,14 @@ function unmetNetwork(policy: NetworkPolicy, offered: readonly NetworkAbility[])
   const wanted = lacking.join(', ')
   // A host that cannot prove its rules offers nothing: jobs wait for one that can.
   return [{ requirement: 'enforced network', wanted, offered: offered.join(', ') || 'none' }]
+}
+
+/** A holder's network is one container's: services would be on the bridge without rules. */
+function unmetShared({ network, services = [] }: JobSpec, rules: Offer['networkRules']): Unmet[] {
+  if (rules !== 'holder' || services.length === 0) return []
+  if (abilitiesFor(network).length === 0) return []
+  const wanted = 'one that a job shares with its services'
+  return [{ requirement: 'enforced network', wanted, offered: 'one for the job alone (holder)' }]
 }
 
 /** The requirement that no host can be set up for: its owner says no. */

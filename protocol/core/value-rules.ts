@@ -1,9 +1,11 @@
+import { RETRIES_MAX } from './graph-limits.ts'
 import type { Adoption, HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
 import { isTerminal } from './job.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
 import { mayHarmHosts } from './losses.ts'
 import type { RegisterValue } from './messages.ts'
 import { registerKind } from './register-reducer.ts'
+import { isTriedAgain } from './retries.ts'
 import type { RunState } from './run.ts'
 
 /**
@@ -38,6 +40,7 @@ function jobProblem(job: JobState): string | undefined {
     ['epoch', isCount(job.epoch) && (job.phase !== 'leased' || job.epoch > 0)],
     ['attemptsMax', isCount(job.attemptsMax) && inRange(job.attemptsMax, 1, ATTEMPTS_MAX)],
     ['attempts', isCount(job.attempts) && job.attempts <= job.attemptsMax],
+    ['retries', retriesFit(job)],
     ['phase', PHASES.has(job.phase)],
     ['lease', job.phase === 'moved' || (job.phase === 'leased') === (job.lease !== undefined)],
     ['moved', (job.phase === 'moved') === (job.moved !== undefined)],
@@ -97,7 +100,7 @@ function opFits(job: JobState): boolean {
     case 'claim':
       return job.version > 1 && (claimFits(job, body) || isCancelled(job))
     case 'complete':
-      return isSameOutcome(job.outcome, body.outcome) && endFits(job, 'completed', body)
+      return completeFits(job, body) && endFits(job, 'completed', body)
     case 'release':
       return (job.phase === 'queued' || isCancelled(job)) && endFits(job, 'released', body)
     case 'adopt':
@@ -131,6 +134,21 @@ function adoptFits(job: JobState, body: Extract<JobOpBody, { readonly kind: 'ado
   if (!isHeldBy(job, body) || adoption === undefined) return false
   const { opId, sig } = job.op
   return adoption.number === body.number && adoption.opId === opId && adoption.sig === sig
+}
+
+// The outcome that a holder signed ends the job, or is one of the failures that it may have.
+function completeFits(
+  job: JobState,
+  { outcome }: Extract<JobOpBody, { readonly kind: 'complete' }>
+): boolean {
+  if (job.phase !== 'queued') {
+    return isSameOutcome(job.outcome, outcome) && !isTriedAgain(job, outcome)
+  }
+  return outcome.state === 'failed' && (job.retries ?? 0) > 0 && job.cancel === undefined
+}
+
+function retriesFit({ retries = 0, retriesMax = 0 }: JobState): boolean {
+  return isCount(retries) && isCount(retriesMax) && inRange(retriesMax, retries, RETRIES_MAX)
 }
 
 function isHeldBy(

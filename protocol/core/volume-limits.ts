@@ -6,6 +6,11 @@
 export const JOB_DISK_BYTES_MAX = 17_592_186_044_416
 /** Bytes of disk that a job asks for at least: a file system of its own takes some itself. */
 export const JOB_DISK_BYTES_MIN = 67_108_864
+/**
+ * Bytes that a file counts at least, as a block of its own would: one without any takes an inode,
+ * of which a file system has only so many.
+ */
+export const DISK_FILE_BYTES_MIN = 4_096
 /** Bytes of disk that a job gets when nothing else is said, or its share of less. */
 export const JOB_DISK_BYTES_DEFAULT = 10_737_418_240
 /** Per cent of the engine's free disk that jobs may have when the owner says nothing. */

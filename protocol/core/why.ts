@@ -1,26 +1,34 @@
+import type { Board } from './board.ts'
 import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
+import { holdLine, preferLine } from './hold-line.ts'
 import type { JobState, Reason } from './job.ts'
 import { isLastLease } from './losses.ts'
 import type { AgentView } from './observation.ts'
 import { fits } from './requirements.ts'
+import { attemptOf, attemptsAtMost } from './retries.ts'
+import type { Turns } from './turns.ts'
 
-/** What a line about a job may draw on; `queue` holds the queued jobs, oldest first. */
+/**
+ * What a line about a job may draw on; `queue` holds the queued jobs that may be claimed, oldest
+ * first.
+ */
 export interface WhyView {
   readonly agents: readonly AgentView[]
   readonly queue: readonly QueuedJob[]
+  readonly turns: Pick<Turns, 'holdOf'>
+  readonly board: Pick<Board, 'shortId'>
+  readonly wallMs: number
 }
 
 /** One line on why the job is where it is; '' where there is nothing to explain. */
 export function whyOf(job: BoardJob, view: WhyView): string {
   const { state } = job
-  if (state === undefined) return conditionOf(job, view.agents, view.queue).line
+  if (state === undefined) return whyQueued(job, view)
   const nameOf = namesOf(view.agents)
   switch (state.phase) {
     case 'queued':
-      return [conditionOf(job, view.agents, view.queue).line, ...givenBack(state, nameOf)].join(
-        '; '
-      )
+      return [whyQueued(job, view), ...givenBack(state, nameOf)].join('; ')
     case 'leased':
       return whyLeased(job, state, view.agents, nameOf)
     case 'succeeded':
@@ -37,6 +45,12 @@ export function whyOf(job: BoardJob, view: WhyView): string {
   }
 }
 
+function whyQueued(job: BoardJob, { agents, queue, turns, board, wallMs }: WhyView): string {
+  const hold = turns.holdOf(job)
+  if (hold !== undefined) return holdLine(hold, (jobId) => board.shortId(jobId))
+  return preferLine(job, agents, wallMs) ?? conditionOf(job, agents, queue).line
+}
+
 type NameOf = (peerId: string) => string
 
 function namesOf(agents: readonly AgentView[]): NameOf {
@@ -47,7 +61,10 @@ function namesOf(agents: readonly AgentView[]): NameOf {
 // A job that goes round and round looks merely queued; the reason of its last release shows it.
 function givenBack(state: JobState, nameOf: NameOf): readonly string[] {
   const { body, actor } = state.op
-  return body.kind === 'release' ? [`given back by ${nameOf(actor)} (${body.reason})`] : []
+  if (body.kind === 'release') return [`given back by ${nameOf(actor)} (${body.reason})`]
+  if (body.kind !== 'complete') return []
+  const tried = `attempt ${attemptOf(state)} of ${attemptsAtMost(state)} failed on ${nameOf(actor)}`
+  return [`${tried} (${body.outcome.reason}), it is tried again`]
 }
 
 function whyLeased(
@@ -66,10 +83,10 @@ function whyLeased(
   }
   const lost = takenOver(state, nameOf)
   const before = state.history.at(-1)
-  if (before?.end !== 'released') return lost
-  return [`given back by ${nameOf(before.holder)} before`, ...(lost === '' ? [] : [lost])].join(
-    '; '
-  )
+  if (before === undefined || before.end === 'expired') return lost
+  const name = nameOf(before.holder)
+  const ended = before.end === 'released' ? `given back by ${name}` : `failed on ${name}`
+  return [`${ended} before`, ...(lost === '' ? [] : [lost])].join('; ')
 }
 
 function whatFollows(state: JobState, othersThatFit: number): string {
@@ -82,7 +99,7 @@ function whatFollows(state: JobState, othersThatFit: number): string {
 function takenOver(state: JobState, nameOf: NameOf): string {
   const lost = state.history.findLast((entry) => entry.end === 'expired')
   if (lost === undefined) return ''
-  const attempt = `attempt ${state.attempts} of ${state.attemptsMax}`
+  const attempt = `attempt ${attemptOf(state)} of ${attemptsAtMost(state)}`
   return `${attempt}: taken over from ${nameOf(lost.holder)} (agent_lost)`
 }
 

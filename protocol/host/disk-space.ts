@@ -7,6 +7,7 @@ import {
   DISK_ROOM_PERCENT,
   DISK_WATCHED_BYTES_MIN
 } from '../core/limits.ts'
+import { DISK_FILE_BYTES_MIN } from '../core/volume-limits.ts'
 
 /** The file system below a folder, for this user. */
 export interface DiskSpace {
@@ -18,6 +19,20 @@ export interface DiskSpace {
 export async function diskSpaceOf(dir: string): Promise<DiskSpace> {
   const { blocks, bavail, bsize } = await statfs(dir)
   return { totalBytes: blocks * bsize, freeBytes: bavail * bsize }
+}
+
+/**
+ * The same for whoever makes many files: where a file system has inodes left for less than its free
+ * bytes, it has no more room than for such files. Rejects with what the system says.
+ */
+export async function fileSpaceOf(dir: string): Promise<DiskSpace> {
+  const { blocks, bavail, bsize, files, ffree } = await statfs(dir)
+  const space = { totalBytes: blocks * bsize, freeBytes: bavail * bsize }
+  // Some make inodes as they are needed, and say that they have none.
+  if (files === 0) return space
+  const freeBytes = ffree * DISK_FILE_BYTES_MIN
+  if (freeBytes >= space.freeBytes) return space
+  return { totalBytes: Math.min(space.totalBytes, files * DISK_FILE_BYTES_MIN), freeBytes }
 }
 
 /** A disk so small that its watermark would say less than a failed write. */

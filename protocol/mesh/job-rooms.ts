@@ -1,3 +1,4 @@
+import { Consequences, type ConsequencesParts } from './board/consequences.ts'
 import { JobAccess, type JobAccessParts } from './board/job-access.ts'
 import type { JobsGossip } from './board/jobs-gossip.ts'
 import { Mover, type MoverParts } from './board/mover.ts'
@@ -8,7 +9,8 @@ type Own = 'jobs' | 'hint' | 'onMoved'
 
 export interface JobRoomsParts
   extends Omit<JobAccessParts, Own>,
-    Omit<MoverParts, Own | 'background'> {
+    Omit<MoverParts, Own | 'background'>,
+    Omit<ConsequencesParts, Own> {
   readonly background: Background
   readonly jobsGossip: JobsGossip
 }
@@ -30,5 +32,6 @@ export function openJobRooms(parts: JobRoomsParts) {
   const announce: JobsGossip['announce'] = (...said) => jobsGossip.announce(...said)
   const firstMs = (): number => parts.everyMs() / 2
   const reannouncer = new Reannouncer({ ...parts, announce, firstMs })
-  return { jobs, hint, mover, reannouncer }
+  const consequences = new Consequences({ ...parts, jobs, hint })
+  return { jobs, hint, mover, reannouncer, consequences }
 }

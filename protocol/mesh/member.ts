@@ -59,6 +59,9 @@ export class Member {
     const emit = (event: MemberEvent) => this.#events.emit(event)
     const profile = () => this.profile()
     this.#rooms = openRooms({ ...parts, board, node, emit, profile }, { boot: options.boot })
+    this.#events.on(({ kind }) => {
+      if (kind !== 'agent') this.#rooms.consequences.consider()
+    })
   }
 
   /** Rejects with STORE_FAILED, or as the node does. */
@@ -85,10 +88,11 @@ export class Member {
   /** Ends all that runs, in the order in which it needs each other; leaves no timer behind. */
   async stop(): Promise<void> {
     const { witness, exchange, antiEntropy, reannouncer, feed, client } = this.#rooms
-    const { recorder, lookups, background, inquiry, mover } = this.#rooms
+    const { recorder, lookups, background, inquiry, mover, consequences } = this.#rooms
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#unsubscribe = []
     mover.stop()
+    consequences.stop()
     const asked = inquiry.stop()
     const fed = Promise.all([reannouncer.stop(), antiEntropy.stop(), feed.stop(), lookups.stop()])
     recorder.stop()

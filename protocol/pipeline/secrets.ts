@@ -1,4 +1,4 @@
-import { registryProblem } from '../core/registry-login.ts'
+import { canonicalRegistry, registryProblem } from '../core/registry-login.ts'
 import type { SecretRequest } from '../core/run.ts'
 import { REGISTRY_CHARACTERS_MAX, SECRET_NAME_CHARACTERS_MAX } from '../core/secret-limits.ts'
 import { envNameProblem } from './environment.ts'
@@ -27,7 +27,7 @@ export const secretFileProblem: Check = (path) => {
 
 /** What is wrong with the registry of a login, with the way out. */
 export const secretRegistryProblem: Check = (host) => {
-  if (host.length <= REGISTRY_CHARACTERS_MAX) return registryProblem(host)
+  if (host.length <= REGISTRY_CHARACTERS_MAX) return registryProblem(canonicalRegistry(host))
   return `is too long: at most ${REGISTRY_CHARACTERS_MAX} characters are allowed`
 }
 
@@ -42,7 +42,11 @@ export function secretRequests(
 ): readonly SecretRequest[] {
   if (Array.isArray(document)) return document.map((name) => ({ name, file: undefined }))
   return Object.entries(document).map(([name, { file, registry }]) => {
-    return { name, file, ...(registry === undefined ? {} : { registry }) }
+    return {
+      name,
+      file,
+      ...(registry === undefined ? {} : { registry: canonicalRegistry(registry) })
+    }
   })
 }
 

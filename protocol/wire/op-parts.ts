@@ -1,3 +1,4 @@
+import { RETRIES_MAX } from '../core/graph-limits.ts'
 import type { JobOpBody } from '../core/job.ts'
 import { ATTEMPTS_MAX, MESSAGE_BYTES_MAX } from '../core/limits.ts'
 import type { RunOpBody } from '../core/run.ts'
@@ -72,16 +73,16 @@ export function readRunBody(reader: FieldReader): RunOpBody {
 }
 
 function writeCreate(writer: FieldWriter, body: Body<'create'>): void {
+  writer.count(3, 'retriesMax', body.retriesMax ?? 0, RETRIES_MAX)
   writer.count(2, 'attemptsMax', body.attemptsMax, ATTEMPTS_MAX)
   writer.hex(1, 'annHash', body.annHash, HASH_BYTES)
 }
 
 function readCreate(reader: FieldReader): Body<'create'> {
-  return {
-    kind: 'create',
-    annHash: reader.hex(1, 'annHash', HASH_BYTES),
-    attemptsMax: reader.count(2, 'attemptsMax', ATTEMPTS_MAX)
-  }
+  const annHash = reader.hex(1, 'annHash', HASH_BYTES)
+  const attemptsMax = reader.count(2, 'attemptsMax', ATTEMPTS_MAX)
+  const retriesMax = reader.count(3, 'retriesMax', RETRIES_MAX)
+  return { kind: 'create', annHash, attemptsMax, ...(retriesMax === 0 ? {} : { retriesMax }) }
 }
 
 function writeClaim(writer: FieldWriter, body: Body<'claim'>): void {

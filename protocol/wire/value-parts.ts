@@ -1,3 +1,4 @@
+import { RETRIES_MAX } from '../core/graph-limits.ts'
 import type {
   Adoption,
   HistoryEntry,
@@ -36,6 +37,9 @@ export function readValue(reader: FieldReader): RegisterValue {
 }
 
 function writeJob(writer: FieldWriter, job: JobState): void {
+  const { retriesMax = 0, retries = 0 } = job
+  writer.count(17, 'retries', retries, retriesMax)
+  writer.count(16, 'retriesMax', retriesMax, RETRIES_MAX)
   writer.optionalMessage(15, job.moved, writeMoved)
   writer.message(14, job.op, writeJobOp)
   writer.list(13, 'lastOps', LAST_OPS_MAX, job.lastOps, writeIdentity)
@@ -54,6 +58,15 @@ function writeJob(writer: FieldWriter, job: JobState): void {
 }
 
 function readJob(reader: FieldReader): JobState {
+  const job = readMost(reader)
+  const retriesMax = reader.count(16, 'retriesMax', RETRIES_MAX)
+  const retries = reader.count(17, 'retries', retriesMax)
+  // Most have none: nothing is made anew for them.
+  if (retriesMax === 0) return job
+  return { ...job, retriesMax, ...(retries === 0 ? {} : { retries }) }
+}
+
+function readMost(reader: FieldReader): JobState {
   return {
     kind: 'job',
     register: reader.jobId(1, 'register'),

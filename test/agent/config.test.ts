@@ -44,7 +44,8 @@ test('with nothing said an agent listens everywhere, under the name of its host'
       rules: 'off',
       offer: ['internet'],
       subnets: '10.213.0.0/16',
-      dns: ['1.1.1.1', '9.9.9.9']
+      dns: ['1.1.1.1', '9.9.9.9'],
+      deny: []
     },
     isolation: {},
     builder: 'off',
@@ -145,6 +146,8 @@ test.each<[string, string | RegExp]>([
     'network.dns.0: use an IPv4 address that a job may reach'
   ],
   ['network: { dns: [] }', 'network.dns:'],
+  ['network: { deny: [203.0.113.1/24] }', 'network.deny.0: use a block of IPv4 addresses'],
+  ['network: { deny: [example.org] }', 'network.deny.0: use a block of IPv4 addresses'],
   ['gossip: maybe', ':1:9: gossip:'],
   ['lifeline: none', ':1:11: lifeline:'],
   ['logLevel: loud', ':1:11: logLevel:'],

@@ -20,6 +20,17 @@ test('logins are known by the hosts of their registries', async () => {
   expect((await readLogins(undefined)).size).toBe(0)
 })
 
+test('a host in capitals is the same host', async () => {
+  await holds('{ "Registry.Example:5000": { "user": "ci", "password": "hunter22" } }')
+
+  expect([...(await readLogins(file))]).toEqual([
+    [
+      'registry.example:5000',
+      { registry: 'registry.example:5000', user: 'ci', password: 'hunter22' }
+    ]
+  ])
+})
+
 test('a file that others may read is refused', async () => {
   await holds('{}')
   await chmod(file, 0o640)

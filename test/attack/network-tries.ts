@@ -51,7 +51,7 @@ export async function everyTry(bed: NetworkBed): Promise<readonly Try[]> {
 /** Programs that need no right: an image's own ping asks for a raw socket. */
 export async function compileInto(dir: string): Promise<void> {
   const flags = ['-std=gnu11', '-O1', '-static', '-Wall', '-Wextra', '-Werror']
-  for (const name of ['ping', 'around']) {
+  for (const name of ['ping', 'around', 'many']) {
     const source = join(import.meta.dirname, `${name}.c`)
     await run('cc', [...flags, '-o', join(dir, name), source])
   }

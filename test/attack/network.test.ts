@@ -2,12 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Denied } from '../../agent/execute/network/denied.ts'
 import { iptablesTable } from '../../agent/execute/network/iptables.ts'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import { openingKey } from '../../agent/execute/network/openings.ts'
-import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
+import type { RuleTable, TableView } from '../../agent/execute/network/rule-table.ts'
 import type { NetworkPolicy, NetworkRules, OfferedNetwork } from '../../protocol/core/network.ts'
+import { JOB_CONNECTIONS_MAX } from '../../protocol/core/network-limits.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { IPTABLES, NetworkBed, WORLD } from './network-bed.ts'
@@ -22,24 +24,27 @@ import {
 } from './network-tries.ts'
 
 const SET_UP_MS = 120_000
-const TEST_MS = 60_000
+const TEST_MS = 120_000
+/** Milliseconds for a job with a program, its start and what it waits for among them. */
+const OPEN_MS_MAX = 60_000
 const OFFER = ['internet', 'private', 'open'] as const
 const SETTINGS = { offer: OFFER, subnets: '10.213.0.0/16', dns: [WORLD.lan] }
 const ALLOW = { allow: [`${WORLD.internet}:80`, '10.9.9.0/24:5432'] }
 
 /** Each way that a host's rules are set by. */
 const WAYS: readonly Way[] = [
-  { name: 'nft', rules: 'nft', table: nftTable() },
+  { name: 'nft', rules: 'nft', tableOf: nftTable },
   ...IPTABLES.map((backend) => {
     const name = `iptables (${backend})`
-    return { name, rules: 'iptables' as const, table: iptablesTable(backend) }
+    const tableOf = (denied: Denied) => iptablesTable(backend, denied)
+    return { name, rules: 'iptables' as const, tableOf }
   })
 ]
 
 interface Way {
   readonly name: string
   readonly rules: NetworkRules
-  readonly table: RuleTable
+  readonly tableOf: (denied: Denied) => RuleTable
 }
 
 let bed: NetworkBed
@@ -68,8 +73,9 @@ test("a stranger would reach the host, its LAN and its metadata under the engine
   expect(defaults).toEqual(names.toSorted())
 })
 
-describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
+describe.each(WAYS)('under rules by $name', ({ rules, tableOf }) => {
   const networks = { ...SETTINGS, rules }
+  const table = tableOf([])
 
   beforeAll(async () => {
     await bed.clearRules()
@@ -139,6 +145,44 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
       expect(await byName(rig)).toEqual(['by its name'])
     })
 
+    test('reaches nothing that the owner of the host denies, whatever its policy', async () => {
+      const deny = ['5.6.7.0/24', `${WORLD.lan}/32`]
+      const strict = await AttemptRig.open({
+        networks: { ...networks, deny },
+        table: tableOf(deny)
+      })
+      const at = await strict.git.commitTree(compileInto)
+      const found = (network: NetworkPolicy) => reachedBy(strict, at, tries, network)
+      const internet = await found('internet')
+      const listed = await found({ allow: [`${WORLD.internet}:80`, `${WORLD.otherInternet}:80`] })
+      const open = await found('open')
+      await strict.close()
+
+      // The owner's name server is named by the owner, too.
+      expect(internet).toEqual(['internet', 'name server', 'ping internet'])
+      expect(listed).toEqual(['internet'])
+      expect(open.filter((name) => /otherInternet|^(ping )?lan/.test(name))).toEqual([])
+      expect(open).toContain('internet')
+    })
+
+    test('has no more connections open than it may, and its neighbour opens some', async () => {
+      const asked = JOB_CONNECTIONS_MAX + 1_000
+      const run = `./many ${WORLD.internet} 80 ${asked} 8; echo ready; sleep 60`
+      const spec = { network: 'internet' } as const
+      const hog = await rig.start({ commit, steps: [{ run }], spec })
+      const isOver = () => hog.lines.some(({ text }) => text.startsWith('taken '))
+      await eventually('it has opened what it can', isOver, OPEN_MS_MAX)
+      const steps = [{ run: `./many ${WORLD.internet} 80 10 5` }]
+      const neighbour = await rig.run({ commit, steps, spec })
+      hog.abort('cancelled')
+      await hog.result
+
+      const taken = Number(hog.lines.find(({ text }) => /^taken/.test(text))?.text.split(' ')[1])
+      expect(taken).toBeLessThanOrEqual(JOB_CONNECTIONS_MAX)
+      expect(taken).toBeGreaterThan(JOB_CONNECTIONS_MAX / 2)
+      expect(neighbour.lines.map(({ text }) => text)).toContain('taken 10')
+    })
+
     test('has no IPv6 but its own loopback', async () => {
       const run = "cut -c 1-32,45- /proc/net/if_inet6 | grep -v ' lo$' || echo none"
       const { lines } = await rig.run({ steps: [{ run }], spec: { network: 'open' } })
@@ -178,6 +222,54 @@ describe.each(WAYS)('under rules by $name', ({ rules, table }) => {
       await eventually('they are back', async () => {
         return (await openings()).some((opening) => opening.endsWith(LISTED))
       })
+      attempt.abort('cancelled')
+      await attempt.result
+    })
+
+    test('that are back end what a job opened while they were away, and nothing else', async () => {
+      // A connection each, asked on and on: what they have answered so far is said each time.
+      const run = [
+        'get() { while sleep 0.3; do printf "GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"; done; }',
+        'open() { while :; do get | nc -w 1 "$1" 80 || true; done; }',
+        `open ${WORLD.lan} >bad 2>/dev/null &`,
+        `open ${WORLD.internet} >good 2>/dev/null &`,
+        'while sleep 0.5; do echo "$(grep -c here bad) $(grep -c here good)"; done'
+      ].join('\n')
+      const spec = { network: 'internet' } as const
+      let isBlind = false
+      let seen: TableView | undefined
+      const late: RuleTable = {
+        ...table,
+        list: async () => {
+          if (!isBlind) seen = await table.list()
+          return seen
+        }
+      }
+      const small = await AttemptRig.open({ networks, table: late })
+      onTestFinished(() => small.close())
+      const attempt = await small.start({ steps: [{ run }], spec })
+      const answers = () => attempt.lines.map(({ text }) => text.split(' ').map(Number))
+      await eventually('it has what it may', () => (answers().at(-1)?.[1] ?? 0) > 0, OPEN_MS_MAX)
+      expect(answers().at(-1)?.[0]).toBe(0)
+
+      isBlind = true
+      await bed.clearRules()
+      const opened = () => (answers().at(-1)?.[0] ?? 0) > 0
+      await eventually('it has opened what it must not', opened, OPEN_MS_MAX)
+      isBlind = false
+      await eventually('they are back', async () => (await table.list()) !== undefined, OPEN_MS_MAX)
+      const since = answers().length
+      await eventually(
+        'only what it may goes on',
+        () => {
+          const later = answers().slice(since + 2)
+          const [first, last] = [later[0], later.at(-1)]
+          return (
+            later.length > 6 && last?.[0] === first?.[0] && (last?.[1] ?? 0) > (first?.[1] ?? 0)
+          )
+        },
+        OPEN_MS_MAX
+      )
       attempt.abort('cancelled')
       await attempt.result
     })

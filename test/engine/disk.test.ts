@@ -1,14 +1,17 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { diskRoom } from '../../agent/execute/disk/disk-watchdog.ts'
 import { LoopVolumes } from '../../agent/execute/disk/loop-volumes.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { WORKSPACE_INSIDE } from '../../agent/execute/sandbox-profile.ts'
 import { tryDisk } from '../../agent/probe/disk-trial.ts'
+import { DISK_FILE_BYTES_MIN } from '../../protocol/core/volume-limits.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { RemappedEngine } from '../support/remapped-engine.ts'
@@ -55,7 +58,7 @@ describe('a workspace in a file system of its own', { timeout: TEST_MS }, () => 
         state: 'failed',
         reason: 'disk_limit',
         exitCode: 1,
-        message: expect.stringMatching(/filled the job's 96 MiB of disk: raise resources\.disk/)
+        message: expect.stringMatching(/filled the job's 96 MiB of disk, .*: raise resources\.disk/)
       }
     })
     const written = Number(lines.find(({ text }) => /^\d+$/.test(text))?.text) / MIB
@@ -164,6 +167,62 @@ describe('a watchdog over a folder of the engine', { timeout: TEST_MS }, () => {
   )
 })
 
+describe('a job that makes files without end, with nothing in them', { timeout: TEST_MS }, () => {
+  /** Two for each that fits into its disk, as files count. */
+  const files = (2 * DISK_MIB * MIB) / DISK_FILE_BYTES_MIN
+  const run = (dir: string) => `mkdir ${dir}; cd ${dir}; seq ${files} | xargs touch; sleep 60`
+
+  test.each([
+    ['watch', `${WORKSPACE_INSIDE}/many`],
+    ['watch', '/many'],
+    ['loop', '/many']
+  ] as const)('is ended for its disk (%s, in %s)', async (disk, dir) => {
+    const rig = await AttemptRig.open({ disk })
+    try {
+      const { result } = await rig.run({ steps: [{ run: run(dir) }], spec })
+
+      expect(result).toMatchObject({
+        outcome: {
+          state: 'failed',
+          reason: 'disk_limit',
+          exitCode: undefined,
+          message: expect.stringContaining('4 KiB at least for each file')
+        }
+      })
+      expect(await rig.left()).toEqual([])
+    } finally {
+      await rig.close()
+    }
+  })
+
+  test('makes room on a disk that has bytes and no files left', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'runner-mesh-files-'))
+    const all = 2_000
+    const size = `size=1g,nr_inodes=${all}`
+    await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', size, 'tmpfs', dir])
+    const rig = await AttemptRig.open({ disk: 'watch', space: () => diskRoom([dir]) })
+    try {
+      const roomy = await diskRoom([dir])
+      expect(roomy.freeBytes).toBeGreaterThan(roomy.floorBytes)
+      expect(roomy.freeBytes).toBeLessThan(all * DISK_FILE_BYTES_MIN)
+      for (let at = 0; at < all - 10; at += 1) await writeFile(join(dir, String(at)), '')
+
+      const wide = { resources: { ...resources, diskBytes: 900 * MIB } }
+      const many = `mkdir many; cd many; seq 70000 | xargs touch; sleep 60`
+      const { result } = await rig.run({ steps: [{ run: many }], spec: wide })
+      expect(result).toMatchObject({
+        kind: 'interrupted',
+        fault: 'host',
+        message: expect.stringContaining('in bytes or in files')
+      })
+    } finally {
+      await rig.close()
+      await promisify(execFile)('umount', [dir])
+      await rm(dir, { recursive: true, force: true })
+    }
+  })
+})
+
 test('a job that takes most of a disk that is nearly full makes room, and is another host’s', {
   timeout: TEST_MS
 }, async () => {
@@ -180,7 +239,7 @@ test('a job that takes most of a disk that is nearly full makes room, and is ano
       reason: 'sandbox_failed',
       fault: 'host',
       message: expect.stringMatching(
-        /^the host had 0 MiB of disk left, and this job, with 3\d\d MiB/
+        /^the host had 0 MiB of disk left, in bytes or in files, and this job, with 3\d\d MiB/
       )
     })
     expect(await small.result).toMatchObject({ outcome: { state: 'succeeded' } })
@@ -276,7 +335,7 @@ describe('what processes before this one have left', { timeout: TEST_MS }, () =>
 
 test('an engine says how much a container wrote beside its volumes', async () => {
   const engine = Engine.local(undefined)
-  await expect(engine.layerBytes('runner-mesh-no-such-container')).rejects.toMatchObject({
+  await expect(engine.layer('runner-mesh-no-such-container')).rejects.toMatchObject({
     status: 404
   })
 })

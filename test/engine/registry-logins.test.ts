@@ -140,6 +140,25 @@ describe('a private image', { timeout: TEST_MS }, () => {
     expect(wrong.result).toMatchObject({ outcome: { state: 'errored' } })
   })
 
+  test('is not given to whoever names its digest while another agent fetches it', async () => {
+    const { reference, digest } = await pushedImage()
+    const name = reference.slice(0, -2)
+    const login = { username: USER, password, serveraddress: registry.host }
+    // As an agent beside this one has it for a moment, or for good where it is killed just then.
+    const signal = AbortSignal.timeout(TEST_MS)
+    await rig.engine.pull(name, digest, AMD64, { signal, login })
+    const exact = `${name}@${digest}`
+    expect(await rig.engine.image(exact)).toBeDefined()
+
+    const without = await rig.run({ spec: { image: exact }, givenBack: GIVE_BACKS_MAX })
+    expect(without.result).toMatchObject({
+      outcome: { state: 'errored', reason: 'image_unavailable' }
+    })
+    expect((await rig.run(withLogin(exact))).result).toMatchObject({
+      outcome: { state: 'succeeded' }
+    })
+  })
+
   test('is not fetched twice for those whose login the registry takes', async () => {
     const { reference, imageId } = await pushedImage()
     const proxy = await EngineProxy.open(rig.engine.socket)

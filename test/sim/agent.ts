@@ -1,4 +1,4 @@
-import { claimable, type Own, waitMs, watchable } from '../../agent/claim/candidates.ts'
+import { claimable, isHeld, type Own, waitMs, watchable } from '../../agent/claim/candidates.ts'
 import { orphansOf } from '../../agent/claim/orphans.ts'
 import { backoffMaxMs } from '../../protocol/core/backoff.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
@@ -171,11 +171,14 @@ export class SimAgent {
     const open = board().openJobs()
     for (const job of orphansOf(open, process.peerId, this.#taken)) this.#endOrphan(job)
     const own = this.#own()
-    for (const job of claimable(open, own, this.#taken, () => scene.timeline.random())) {
+    const draw = (): number => scene.timeline.random()
+    const taken = this.#taken
+    const look = { board: board(), open, agents: [], nowMs: process.wallMs }
+    for (const job of claimable(look, own, (jobId) => taken.has(jobId), draw).jobs) {
       this.#await(this.#waiting, job.jobId, this.#waitMs(job), () => this.#claim(job))
     }
-    const draw = (): number => scene.timeline.random()
-    for (const job of watchable(open, own, this.#taken, draw)) {
+    const busy = this.#taken
+    for (const job of watchable(open, own, (jobId) => busy.has(jobId), draw)) {
       const { takeOverMs } = scene.profile
       this.#await(this.#watched, job.jobId, takeOverMs, () => this.#watch(job))
     }
@@ -207,6 +210,11 @@ export class SimAgent {
 
   #claim({ jobId, spec }: BoardJob): void {
     if (!this.mayClaim || this.#claims.has(jobId) || this.holders.has(jobId)) return
+    const board = this.#parts.board()
+    const job = board.job(jobId)
+    // Also of a lease that ran out: a member that lies may have claimed too early.
+    const isEnding = job?.state?.cancel !== undefined
+    if (job === undefined || (!isEnding && isHeld(job, board))) return
     const reservation = reserve(this.#ledger, jobId, spec.resources)
     if (reservation.kind !== 'reserved') return
     this.#ledger = reservation.ledger

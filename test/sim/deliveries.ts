@@ -1,3 +1,4 @@
+import { unitOf } from '../../protocol/core/placement.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
 import { jobIdOf } from '../../protocol/core/run.ts'
 import type { SimDelivery } from './gateway.ts'
@@ -15,11 +16,19 @@ export class Deliveries {
   readonly #scene: Scene
   readonly #gateways: readonly SimNode[]
   readonly #options: WorldOptions
+  /** By job id, for whoever judges the order. */
+  readonly #needs: Map<string, readonly number[]>
   #calls = 0
   /** Not answered yet. */
   open = 0
 
-  constructor(scene: Scene, gateways: readonly SimNode[], options: WorldOptions) {
+  constructor(
+    scene: Scene,
+    gateways: readonly SimNode[],
+    options: WorldOptions,
+    needs: Map<string, readonly number[]>
+  ) {
+    this.#needs = needs
     this.#scene = scene
     this.#gateways = gateways
     this.#options = options
@@ -64,6 +73,21 @@ export class Deliveries {
     attempt()
   }
 
+  /**
+   * Retries and needs of a job. Drawn from its name and not from the timeline: seeds that were kept
+   * for what they found would else find something else.
+   */
+  #graph(runId: string, index: number): { retries: number; needs: readonly number[] } {
+    const luck = (what: string): number => {
+      return unitOf(this.#scene.digest.text(`${this.#options.seed}|${runId}|${index}|${what}`))
+    }
+    const retries = luck('retried') < 0.4 ? 1 + Math.floor(luck('retries') * 2) : 0
+    const earlier = [...new Array(index).keys()]
+    const needs = earlier.filter((need) => luck(`needs ${need}`) < 0.35)
+    this.#needs.set(jobIdOf(runId, index), needs)
+    return { retries, needs }
+  }
+
   #manifest(runId: string): Manifest {
     const { timeline } = this.#scene
     const { jobsPerPushMax, workMsMax } = this.#options
@@ -79,6 +103,7 @@ export class Deliveries {
       env: {},
       timeoutMs: 3_600_000,
       onLoss: timeline.random() < 0.15 ? ('error' as const) : ('retry' as const),
+      ...this.#graph(runId, index),
       network: 'none' as const,
       // The simulated engine takes the script for the time that it needs.
       steps: [

@@ -4,7 +4,7 @@ import { landingOf } from '../../protocol/core/move.ts'
 import { MOVE_HOPS_MAX } from '../../protocol/core/roster-limits.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
-import { attemptsMaxOf } from '../../protocol/mesh/announcements/announcement-terms.ts'
+import { createTermsOf } from '../../protocol/mesh/announcements/announcement-terms.ts'
 import type { Ref } from './client.ts'
 import type { JobChange, JobDoor, JobRead, NodeParts } from './node-parts.ts'
 
@@ -147,7 +147,7 @@ export class SimJobDoor implements JobDoor {
       return
     }
     const createId = scene.digest.text(`${jobId}|create|${annHash}`).slice(0, 32)
-    const create = { kind: 'create', annHash, attemptsMax: attemptsMaxOf(spec) } as const
+    const create = { kind: 'create', annHash, ...createTermsOf(spec) } as const
     if (FIRST_OPS.has(op.body.kind)) {
       const created = this.#parts.signer.jobOp(jobId, createId, create)
       this.#apply(ref, op.opId, op.body, done, created)

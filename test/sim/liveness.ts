@@ -1,5 +1,5 @@
 import { isTerminal, type JobState } from '../../protocol/core/job.ts'
-import { runIdOf } from '../../protocol/core/run.ts'
+import { jobIdOf, runIdOf } from '../../protocol/core/run.ts'
 import type { ChosenValues } from './chosen.ts'
 import type { SimNode } from './node.ts'
 import type { Scene } from './scene.ts'
@@ -11,6 +11,8 @@ export interface LivenessParts {
   readonly chosen: ChosenValues
   /** Judges as well that each witness has the end. */
   readonly watchesWitnesses: boolean
+  /** By job id. */
+  readonly needs: ReadonlyMap<string, readonly number[]>
 }
 
 /** A witness asks for what its own timer kept out after 5 s, and writes it back after 10 more. */
@@ -66,9 +68,19 @@ export class Liveness {
   // V1: anti-entropy, the rank's wait and two claims; only while somebody could take it.
   #isClaimed(place: string): string | undefined {
     const { profile } = this.#parts.scene
-    const isFree = this.#hasRoom()
+    const isFree = this.#hasRoom() && !this.#needsOthers(place)
     const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
     return this.#limit(`V1 ${place}`, !isFree, boundMs, `V1: ${place} is queued`)
+  }
+
+  /** What it waits for is due itself: its own time begins with the end of the last need. */
+  #needsOthers(place: string): boolean {
+    const { chosen, needs } = this.#parts
+    const job = place.slice(0, place.lastIndexOf('@'))
+    return (needs.get(job) ?? []).some((index) => {
+      const value = chosen.home(jobIdOf(runIdOf(job), index))?.written.value
+      return value?.kind !== 'job' || !isTerminal(value.phase)
+    })
   }
 
   // V2: a lease that nobody holds is over by the clock, or given back by its agent.
@@ -79,7 +91,7 @@ export class Liveness {
     const slowMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
     const lost = this.#limit(
       `V2 ${place} ${claimId}`,
-      holder !== undefined || !this.#hasRoom(),
+      holder !== undefined || !this.#hasRoom() || this.#needsOthers(place),
       profile.takeOverMs * 2 + slowMs,
       `V2: ${place} has a lease that nobody holds`
     )

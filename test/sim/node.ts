@@ -7,6 +7,7 @@ import { plainSigner } from '../support/plain-signer.ts'
 import type { Timeline } from '../support/timeline.ts'
 import { SimAgent } from './agent.ts'
 import { SimClient } from './client.ts'
+import { SimConsequences } from './consequences.ts'
 import { ContainerHost } from './container-host.ts'
 import { Disk } from './disk.ts'
 import { SimFeed } from './feed.ts'
@@ -109,6 +110,7 @@ export class SimNode {
       network.gossip(process, { kind: 'rosters', rosters: rosters.all() })
       process.run(process.boot, () => mover.look())
     })
+    if (roles.has('agent') || roles.has('gateway')) new SimConsequences(this.parts).start()
     if (roles.has('agent')) {
       this.agent = new SimAgent({ ...this.parts, host: this.host }, offerOf(options.slots))
     }

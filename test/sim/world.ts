@@ -66,6 +66,7 @@ export class World implements Scene {
   readonly #rogue: RogueMember | undefined
   #violation: string | undefined
   readonly #counts: Record<string, number> = {}
+  readonly #needs = new Map<string, readonly number[]>()
   #epochMax = 0
 
   constructor(seed: number, change: (options: WorldOptions) => WorldOptions = (same) => same) {
@@ -84,7 +85,8 @@ export class World implements Scene {
       quorum: quorumOf(roster.w),
       rogues: new Set(['rogue']),
       killBudgetMs: this.profile.killBudgetMs,
-      guardTickMs: 250
+      guardTickMs: 250,
+      needsOf: (jobId) => this.#needs.get(jobId) ?? []
     })
     const { driftRate } = options
     const shared = { first: roster, driftRate, awayMs: (peer: string) => this.#awayMs(peer) }
@@ -137,7 +139,7 @@ export class World implements Scene {
     const broken = (): boolean => this.#violation !== undefined
     for (const node of nodes) node.start()
     const gateways = nodes.filter(({ gateway }) => gateway !== undefined)
-    const deliveries = new Deliveries(this, gateways, options)
+    const deliveries = new Deliveries(this, gateways, options, this.#needs)
     deliveries.start()
     this.#cancels(deliveries.jobs)
     this.#rogue?.start(() => this.#target(deliveries.jobs))
@@ -156,7 +158,13 @@ export class World implements Scene {
     const { timeline, nodes, chosen } = this
     timeline.run(timeline.nowMs + SETTLE_MS, broken)
     const { watchesWitnesses } = this.options
-    const liveness = new Liveness({ scene: this, nodes, chosen, watchesWitnesses })
+    const liveness = new Liveness({
+      scene: this,
+      nodes,
+      chosen,
+      watchesWitnesses,
+      needs: this.#needs
+    })
     const endMs = timeline.nowMs + HEALED_TAKE_OVERS * this.profile.takeOverMs
     let isOver = false
     while (!isOver && !broken() && timeline.nowMs < endMs) {

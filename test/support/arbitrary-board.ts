@@ -130,10 +130,10 @@ export class SampleJob {
   #ops = 0
   state: JobState | undefined
 
-  constructor(register: string) {
+  constructor(register: string, retriesMax = 0) {
     this.#register = register
     const annHash = annHashOf(register.split('.')[0] ?? '')
-    this.apply('peer-gateway', { kind: 'create', annHash, attemptsMax: 3 })
+    this.apply('peer-gateway', { kind: 'create', annHash, attemptsMax: 3, retriesMax })
   }
 
   apply(actor: string, body: JobOpBody): JobState {

@@ -32,10 +32,10 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc.record({
   kind: fc.oneof(
     { weight: 5, arbitrary: fc.constant('claim' as const) },
     { weight: 4, arbitrary: fc.constant('release' as const) },
-    { weight: 2, arbitrary: fc.constantFrom('adopt', 'reaffirm') },
+    { weight: 2, arbitrary: fc.constantFrom('adopt', 'reaffirm', 'complete') },
     {
       weight: 1,
-      arbitrary: fc.constantFrom('create', 'cancel', 'error', 'complete', 'skip', 'move')
+      arbitrary: fc.constantFrom('create', 'cancel', 'error', 'skip', 'move')
     }
   ),
   repeats: fc.option(fc.nat(20), { nil: undefined, freq: 6 }),
@@ -46,7 +46,7 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc.record({
   usedClaim: fc.nat(9).map((chance) => chance === 0),
   // Mostly not: attempts that are given back make long lives.
   userCodeRan: fc.nat(4).map((chance) => chance === 0),
-  state: fc.constantFrom('succeeded', 'failed', 'errored', 'cancelled'),
+  state: fc.constantFrom('failed', 'failed', 'succeeded', 'errored', 'cancelled'),
   reason: fc.constantFrom('agent_lost', 'quarantined', 'never_matched', 'exit_code')
 })
 
@@ -58,8 +58,14 @@ export interface History {
 
 /** Lives that begin with a create and go wherever the intents lead. */
 export const arbitraryHistory: fc.Arbitrary<History> = fc
-  .tuple(fc.integer({ min: 1, max: 3 }), fc.array(arbitraryIntent, { maxLength: 40, size: 'max' }))
-  .map(([attemptsMax, intents]) => live(attemptsMax, intents))
+  .tuple(
+    fc.record({
+      attemptsMax: fc.integer({ min: 1, max: 3 }),
+      retriesMax: fc.integer({ min: 0, max: 3 })
+    }),
+    fc.array(arbitraryIntent, { maxLength: 40, size: 'max' })
+  )
+  .map(([terms, intents]) => live(terms, intents))
 
 /** Every state that some life reaches. */
 export const arbitraryJob: fc.Arbitrary<JobState> = arbitraryHistory.map(({ states }) => {
@@ -123,11 +129,14 @@ function bodyOf(
   }
 }
 
-function live(attemptsMax: number, intents: readonly Intent[]): History {
+function live(
+  terms: { readonly attemptsMax: number; readonly retriesMax: number },
+  intents: readonly Intent[]
+): History {
   const first = plainSigner('gateway', DIGEST).jobOp(JOB, 'op-create', {
     kind: 'create',
     annHash: ANN_HASH,
-    attemptsMax
+    ...terms
   })
   const ops: JobOp[] = []
   const states: (JobState | undefined)[] = []

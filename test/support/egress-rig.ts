@@ -6,6 +6,7 @@ import {
   type EgressPlace,
   EgressProxy
 } from '../../agent/execute/egress/egress-proxy.ts'
+import { type AddressRange, rangeOf } from '../../protocol/core/address-range.ts'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
 import { eventually } from './eventually.ts'
 
@@ -19,6 +20,8 @@ export interface RigWish {
   /** Addresses of names, or what is to be told of them; each call takes the next. */
   readonly names?: Readonly<Record<string, readonly (readonly string[])[]>>
   readonly own?: readonly string[]
+  /** What the owner of the host has closed. */
+  readonly denied?: readonly AddressRange[]
   readonly secret?: string
   readonly port?: number
   readonly nowMs?: () => number
@@ -38,6 +41,7 @@ const NAMES = {
   'lan.example': [['10.9.9.9']],
   'loopback.example': [['127.0.0.1']],
   'host.example': [['9.8.7.6']],
+  'denied.example': [['8.8.4.4']],
   'mixed.example': [[PUBLIC, '192.168.1.1']],
   'odd.example': [['::1']],
   'empty.example': [[]]
@@ -46,7 +50,7 @@ const ALLOW = [
   'a.example:80',
   'a.example:443',
   '*.a.example:443',
-  ...['metadata', 'lan', 'loopback', 'host', 'mixed', 'odd', 'empty', 'nowhere'].map(
+  ...['metadata', 'lan', 'loopback', 'host', 'denied', 'mixed', 'odd', 'empty', 'nowhere'].map(
     (name) => `${name}.example:1-65535`
   ),
   '1.2.3.4:8080',
@@ -57,7 +61,8 @@ const ALLOW = [
 export const EGRESS_WORLD = {
   policy: { allow: ALLOW },
   names: NAMES,
-  own: ['9.8.7.6']
+  own: ['9.8.7.6'],
+  denied: [rangeOf('8.8.4.0/24')]
 } satisfies RigWish
 
 /** A plain request that ends its connection. */
@@ -99,6 +104,7 @@ export class EgressRig {
     limits = {},
     names = {},
     own = [],
+    denied = [],
     secret,
     port = 0,
     ...more
@@ -117,6 +123,7 @@ export class EgressRig {
           }
         },
         ownAddresses: () => new Set(own),
+        denied,
         dial: (address, wanted) => {
           this.dialled.push(`${address}:${wanted}`)
           const server = wanted === 80 ? this.#web : wanted === MUTE_PORT ? this.#mute : this.#echo

@@ -9,6 +9,8 @@ import type { FakeRepository } from './fake-forge-repository.ts'
 import type { FakeForgeKind, FakeScope } from './fake-forge-world.ts'
 import { temporaryFolder } from './store-folder.ts'
 
+const clock = systemClock()
+
 /** A forge that is gone when the test ends. */
 export async function forgeOf(kind: FakeForgeKind): Promise<FakeForge> {
   const forge = await FakeForge.serve(kind)
@@ -48,7 +50,6 @@ export async function forgeRig(
   const forge = await forgeOf(kind)
   const repository = await forge.repository(path, { isPrivate })
   const store = await credentialStore()
-  const clock = systemClock()
   const token = isStranger ? '' : forge.world.token('gateway', scopes)
   if (!isStranger) {
     const wanted = { name: 'forge', kind: 'token' } as const

@@ -16,8 +16,8 @@ export function op(actor: string, body: JobOpBody, opId?: string): JobOp {
   return plainSigner(actor, DIGEST).jobOp(JOB, opId ?? `op-${serial}`, body)
 }
 
-export function create(attemptsMax = 3): JobOp {
-  return op('gateway', { kind: 'create', annHash: ANN_HASH, attemptsMax })
+export function create(attemptsMax = 3, retriesMax = 0): JobOp {
+  return op('gateway', { kind: 'create', annHash: ANN_HASH, attemptsMax, retriesMax })
 }
 
 export function claim(actor: string, claimId: string, opId?: string): JobOp {

@@ -7,7 +7,7 @@ import {
   DISK_FLOOR_PARTS_MIN,
   DISK_LOOK_EVERY_MS
 } from '../../../protocol/core/volume-limits.ts'
-import { diskSpaceOf } from '../../../protocol/host/disk-space.ts'
+import { fileSpaceOf } from '../../../protocol/host/disk-space.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 
 /** Why a job is ended for the disk. */
@@ -146,11 +146,14 @@ export class DiskWatchdog {
   }
 }
 
-/** Of the file system among these that has least above its floor. Rejects if one has no answer. */
+/**
+ * Of the file system among these that has least above its floor, in bytes or in files, whichever
+ * are fewer. Rejects if one has no answer.
+ */
 export async function diskRoom(paths: readonly string[]): Promise<DiskRoom> {
   const spaces = await Promise.all(
     paths.map(async (path) => {
-      const { totalBytes, freeBytes } = await diskSpaceOf(path)
+      const { totalBytes, freeBytes } = await fileSpaceOf(path)
       const part = Math.floor(totalBytes / DISK_FLOOR_PARTS_MIN)
       return { freeBytes, floorBytes: Math.min(DISK_FLOOR_BYTES, part) }
     })

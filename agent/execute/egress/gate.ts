@@ -1,4 +1,4 @@
-import { parseAddress } from '../../../protocol/core/address-range.ts'
+import { type AddressRange, parseAddress } from '../../../protocol/core/address-range.ts'
 import { EGRESS_ADDRESSES_MAX } from '../../../protocol/core/egress-limits.ts'
 import { opensName } from '../../../protocol/core/name-entry.ts'
 import { allowEntries, type NetworkPolicy, nameEntries } from '../../../protocol/core/network.ts'
@@ -15,6 +15,8 @@ export interface GateParts {
   readonly names: Names
   /** Every address of this host, as it is now. */
   readonly ownAddresses: () => ReadonlySet<string>
+  /** What no job reaches since its owner says so. */
+  readonly denied: readonly AddressRange[]
 }
 
 const MAIL_PORT = 25
@@ -60,12 +62,16 @@ export class Gate {
 
   /** One address that is not public makes the whole answer one that nobody should follow. */
   #checked(addresses: readonly string[]): Verdict {
-    const own = this.#parts.ownAddresses()
+    const { ownAddresses, denied } = this.#parts
+    const own = ownAddresses()
     for (const address of addresses) {
       const number = parseAddress(address)
       if (number === undefined) return refused('its name has an address that is none')
       if (hasSpecial({ first: number, last: number })) {
         return refused(`${address} is not public; list the address and use it without the proxy`)
+      }
+      if (denied.some(({ first, last }) => first <= number && number <= last)) {
+        return refused(`${address} is closed by the owner of this host`)
       }
       if (own.has(address)) return refused(`${address} is this host`)
     }

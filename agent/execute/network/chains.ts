@@ -1,6 +1,14 @@
+import {
+  JOB_CONNECTIONS_BURST,
+  JOB_CONNECTIONS_MAX,
+  JOB_CONNECTIONS_PER_S,
+  JOB_SUBNET_BITS
+} from '../../../protocol/core/network-limits.ts'
 import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
 import { BRIDGE_PREFIX, CLOSED_PREFIX } from './bridge.ts'
+import type { Denied } from './denied.ts'
 import type { FilterView } from './filter-view.ts'
+import { OURS } from './flow-mark.ts'
 import type { Opening } from './openings.ts'
 
 /** What bridges may reach beside their policy, one rule each. */
@@ -14,6 +22,8 @@ const ALLOW = 'RUNNER-MESH-ALLOW'
 const MAIL = 'RUNNER-MESH-MAIL'
 const OPEN = 'RUNNER-MESH-OPEN'
 const TO = 'RUNNER-MESH-TO'
+const MARK = 'RUNNER-MESH-MARK'
+const LIMITS = 'RUNNER-MESH-LIMITS'
 
 /** Chains of the host's that ours are hooked into; no other is changed. */
 const PLACES = ['INPUT', 'FORWARD', 'DOCKER-USER'] as const
@@ -23,13 +33,26 @@ const CLOSED = `${CLOSED_PREFIX}+`
 /** In their order at the top of a chain of the host's. */
 export const HOOKS = {
   input: [`-i ${MINE} -j ${IN}`, `-i ${CLOSED} -j ${IN}`],
-  forward: [`-i ${MINE} -j ${FROM}`, `-o ${MINE} -j ${TO}`]
+  forward: [`-i ${MINE} -j ${FROM}`, `-i ${MINE} -j ${MARK}`, `-o ${MINE} -j ${TO}`]
 } as const
 
 export type Family = 'IPv4' | 'IPv6'
 type Chains = readonly (readonly [name: string, rules: readonly string[]])[]
 
-const ANSWERS = '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN'
+const KNOWN = '-m conntrack --ctstate RELATED,ESTABLISHED'
+/** Of what our rules have let out: what was open before they were there is judged as if new. */
+const ANSWERS = `${KNOWN} -m connmark --mark ${OURS}/${OURS} -j RETURN`
+const NEW = '-m conntrack --ctstate NEW'
+/** Of all that is on one bridge, which has a subnet of its own. */
+const OPENED = [
+  `-m connlimit --connlimit-above ${JOB_CONNECTIONS_MAX} --connlimit-mask ${JOB_SUBNET_BITS}`,
+  '--connlimit-saddr -j DROP'
+].join(' ')
+const OPENING = [
+  `-m hashlimit --hashlimit-above ${JOB_CONNECTIONS_PER_S}/sec`,
+  `--hashlimit-burst ${JOB_CONNECTIONS_BURST} --hashlimit-mode srcip`,
+  `--hashlimit-name runner-mesh --hashlimit-srcmask ${JOB_SUBNET_BITS} -j DROP`
+].join(' ')
 const BRIDGED = '-m physdev --physdev-is-bridged -j RETURN'
 const MAIL_PORT = '-p tcp -m tcp --dport 25'
 const NO_METADATA = METADATA_RANGES.map((range) => `-d ${range} -j DROP`)
@@ -38,9 +61,19 @@ const NO_METADATA = METADATA_RANGES.map((range) => `-d ${range} -j DROP`)
  * RETURN leaves the packet to the host's own rules, as `accept` of a table of nft's does. Policies
  * are gone to (`-g`): with `-j` their RETURN would come back to FROM, and fall into its last rule.
  */
-const CHAINS: Readonly<Record<Family, Chains>> = {
+const chainsWith = (denied: Denied): Readonly<Record<Family, Chains>> => ({
   IPv4: [
-    [IN, [`-i ${CLOSED} -j DROP`, ANSWERS, `-g ${HOST}`]],
+    [
+      IN,
+      [
+        `-i ${CLOSED} -j DROP`,
+        `${KNOWN} --ctdir REPLY -j RETURN`,
+        `${NEW} -j ${LIMITS}`,
+        `-g ${HOST}`
+      ]
+    ],
+    [LIMITS, [OPENED, OPENING]],
+    [MARK, [`-j CONNMARK --set-xmark ${OURS}/${OURS}`]],
     [HOST, ['-j DROP']],
     [
       FROM,
@@ -51,6 +84,7 @@ const CHAINS: Readonly<Record<Family, Chains>> = {
         '-m conntrack --ctstate INVALID -j DROP',
         // A port that a neighbour has published, whichever address of the host it was asked at.
         '-m conntrack --ctstate DNAT -j DROP',
+        `${NEW} -j ${LIMITS}`,
         `-i ${BRIDGE_PREFIX}i+ -g ${INTERNET}`,
         `-i ${BRIDGE_PREFIX}a+ -g ${ALLOW}`,
         `-i ${BRIDGE_PREFIX}u+ -g ${OPEN}`,
@@ -59,26 +93,33 @@ const CHAINS: Readonly<Record<Family, Chains>> = {
     ],
     [
       INTERNET,
-      [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), `${MAIL_PORT} -j DROP`]
+      [
+        ...[...SPECIAL_RANGES, ...denied].map((range) => `-d ${range} -g ${LIST}`),
+        `${MAIL_PORT} -j DROP`
+      ]
     ],
-    [ALLOW, [...NO_METADATA, `${MAIL_PORT} -g ${MAIL}`, `-g ${LIST}`]],
+    [ALLOW, [...NO_METADATA, ...drops(denied), `${MAIL_PORT} -g ${MAIL}`, `-g ${LIST}`]],
     // Whoever writes the job writes the list: mail goes to addresses that are not public alone.
     [MAIL, [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), '-j DROP']],
-    [OPEN, NO_METADATA],
+    [OPEN, [...NO_METADATA, ...drops(denied)]],
     [LIST, ['-j DROP']],
     [TO, [BRIDGED, ANSWERS, '-j DROP']]
   ],
-  IPv6: [IN, FROM, TO].map((name) => [name, ['-j DROP']])
+  IPv6: [IN, FROM, MARK, TO].map((name) => [name, ['-j DROP']])
+})
+
+function drops(denied: Denied): readonly string[] {
+  return denied.map((range) => `-d ${range} -j DROP`)
 }
 
 /** Names of our chains in a family. */
 export function chainsOf(family: Family): readonly string[] {
-  return CHAINS[family].map(([name]) => name)
+  return chainsWith([])[family].map(([name]) => name)
 }
 
 /** Rules that a family has once all are in place, with its hooks and without openings. */
-export function rulesOf(family: Family): number {
-  const own = CHAINS[family].reduce((sum, [, rules]) => sum + rules.length, 0)
+export function rulesOf(family: Family, denied: Denied = []): number {
+  const own = chainsWith(denied)[family].reduce((sum, [, rules]) => sum + rules.length, 0)
   return own + HOOKS.input.length + HOOKS.forward.length
 }
 
@@ -89,9 +130,10 @@ export function rulesOf(family: Family): number {
 export function restoreText(
   family: Family,
   found: FilterView,
-  openings: readonly Opening[]
+  openings: readonly Opening[],
+  denied: Denied = []
 ): string {
-  const chains = CHAINS[family]
+  const chains = chainsWith(denied)[family]
   const stale = PLACES.flatMap((place) => {
     return found
       .rulesOf(place)

@@ -9,6 +9,7 @@ import { nativePlatform } from '../native-platform.ts'
 import { HOLDER, holderBody } from '../profile-holder.ts'
 import { differences } from '../read-back.ts'
 import { PROFILE_LABEL } from '../sandbox-profile.ts'
+import type { Denied } from './denied.ts'
 import { type Gate, type Guarded, onNetwork, type RunInside } from './gate.ts'
 import { type HolderRules, holderCount, holderText } from './holder-rules.ts'
 import type { HostNetwork } from './host-network.ts'
@@ -30,6 +31,8 @@ export interface HolderGateParts {
   readonly engine: Engine
   readonly host: Pick<HostNetwork, 'addresses'>
   readonly peerId: string
+  /** The owner's. */
+  readonly denied: Denied
   /** See layNftKit. */
   readonly kit: () => Promise<NftKit>
 }
@@ -141,7 +144,7 @@ export class HolderGate implements Gate {
     if (policy === 'open') throw new Error('a holder keeps nobody from a whole network')
     const addresses = [...this.#parts.host.addresses()]
     const host = gateway === '' ? addresses : [gateway, ...addresses]
-    return { policy, openings, host }
+    return { policy, openings, host, denied: this.#parts.denied }
   }
 
   async #compare(id: string, kit: NftKit, rules: HolderRules): Promise<void> {

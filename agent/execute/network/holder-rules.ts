@@ -1,7 +1,8 @@
 import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
 import type { NetworkedPolicy } from './bridge.ts'
+import { type Denied, deniedSet } from './denied.ts'
 import type { Opening } from './openings.ts'
-import { elementText, SETS, TABLE } from './ruleset.ts'
+import { elementText, OVER, SETS, TABLE } from './ruleset.ts'
 
 const TO_PROXY = 'oifname . ip daddr . meta l4proto . th dport @hostok accept'
 const LISTED = 'oifname . ip daddr . meta l4proto . th dport @allow4 accept'
@@ -15,6 +16,8 @@ export interface HolderRules {
   /** Each of the host's own. */
   readonly host: readonly string[]
   readonly openings: readonly Opening[]
+  /** The owner's. */
+  readonly denied: Denied
 }
 
 const ELEMENTS = 'type ifname . ipv4_addr . inet_proto . inet_service; flags interval;'
@@ -30,6 +33,7 @@ export function holderText(rules: HolderRules): string {
     `table ${TABLE} {`,
     ...constantSet('special4', SPECIAL_RANGES),
     ...constantSet('metadata4', METADATA_RANGES),
+    ...deniedSet(rules.denied),
     `  set host4 { type ipv4_addr; elements = { ${[...new Set(host)].join(', ')} }`,
     '  }',
     ...SETS.flatMap((name) => [`  set ${name} { ${ELEMENTS}`, '  }']),
@@ -57,6 +61,8 @@ function chains({ policy }: HolderRules): readonly string[] {
     '    type filter hook output priority filter - 10; policy drop;',
     '    oifname "lo" accept',
     '    ct state established,related accept',
+    `    ct state new ${OVER.flows} counter drop`,
+    `    ct state new ${OVER.rates} counter drop`,
     `    ${TO_PROXY}`,
     '    ip daddr @host4 counter drop',
     '    ip daddr @metadata4 counter drop',
@@ -74,9 +80,14 @@ function chains({ policy }: HolderRules): readonly string[] {
 
 const INTERNET = [
   LISTED,
+  'ip daddr @denied4 counter drop',
   'ip daddr @special4 counter drop',
   'tcp dport 25 counter drop',
   'meta nfproto ipv4 accept'
 ]
 
-const LIST = ['ip daddr != @special4 tcp dport 25 counter drop', LISTED]
+const LIST = [
+  'ip daddr @denied4 counter drop',
+  'ip daddr != @special4 tcp dport 25 counter drop',
+  LISTED
+]

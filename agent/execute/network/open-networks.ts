@@ -4,6 +4,7 @@ import type { Log } from '../../../protocol/host/log.ts'
 import { systemDial } from '../egress/dial.ts'
 import { systemNames } from '../egress/names.ts'
 import type { Engine } from '../engine.ts'
+import { type Denied, deniedRanges } from './denied.ts'
 import { Firewall } from './firewall.ts'
 import { HolderGate } from './holder-gate.ts'
 import { systemHostNetwork } from './host-network.ts'
@@ -21,6 +22,8 @@ export interface NetworkSettings {
   readonly offer: readonly OfferedNetwork[]
   readonly subnets: string
   readonly dns: readonly string[]
+  /** Blocks that no job reaches, whatever its policy; none where absent. */
+  readonly deny?: Denied
 }
 
 export interface OpenNetworksParts {
@@ -53,19 +56,24 @@ export async function openNetworks(
 ): Promise<JobNetworks | undefined> {
   if (settings.rules === 'off') return undefined
   const host = systemHostNetwork()
+  const { offer, subnets, dns, deny = [] } = settings
   const wayOf = (rules: NetworkRules): Way => {
     if (rules === 'holder') {
       const kit = () => layNftKit(kits)
-      return { rules, keeps: PUBLIC, gate: new HolderGate({ engine, host, peerId, kit }) }
+      return {
+        rules,
+        keeps: PUBLIC,
+        gate: new HolderGate({ engine, host, peerId, kit, denied: deny })
+      }
     }
-    const own = rules === 'nft' ? nftTable : iptablesTable
-    const firewall = new Firewall({ table: table ?? own(), host, clock, log })
+    const own = rules === 'nft' ? nftTable(deny) : iptablesTable(undefined, deny)
+    const firewall = new Firewall({ table: table ?? own, host, clock, log })
     return { rules, keeps: EVERYTHING, gate: new RulesGate(firewall) }
   }
   const ways = (settings.rules === 'auto' ? ORDER : [settings.rules]).map(wayOf)
-  const { offer, subnets, dns } = settings
   const ownAddresses = (): ReadonlySet<string> => host.addresses()
-  const egress = { names: systemNames(dns), ownAddresses, dial: systemDial }
+  const denied = deniedRanges(deny)
+  const egress = { names: systemNames(dns), ownAddresses, denied, dial: systemDial }
   const networks = new JobNetworks(
     { engine, ways, host, tryOut, egress, clock, log },
     { offer, subnets, nameServers: dns }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
 import { besideOpening, type Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
-import { SETS } from './ruleset.ts'
+import { COUNTS, SETS } from './ruleset.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -25,7 +25,7 @@ export function parseTable(text: string, prefix: string = BRIDGE_PREFIX): TableV
 /** Handles and counts differ from one listing to the next; what a job may reach, by the jobs. */
 function stripped(object: Json): unknown {
   const set = object['set'] as Json | undefined
-  const isOurs = hasOpenings(set)
+  const isOurs = hasOpenings(set) || COUNTS.some((name) => name === set?.['name'])
   return JSON.parse(
     JSON.stringify(object, (key, value: unknown) => {
       if (key === 'handle' || key === 'packets' || key === 'bytes') return undefined

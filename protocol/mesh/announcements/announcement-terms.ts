@@ -12,12 +12,26 @@ interface Terms {
   readonly gateway: string
   readonly gwSeq: number
   /** By job index. */
-  readonly attemptsMax: readonly number[]
+  readonly jobs: readonly CreateTerms[]
 }
 
-/** How many attempts a job gets: one that is not to be repeated gets one, not none (4.12.15). */
-export function attemptsMaxOf(spec: Pick<JobSpec, 'onLoss'>): number {
-  return spec.onLoss === 'error' ? 1 : ATTEMPTS_MAX
+/** What a job's create says of its spec. */
+export interface CreateTerms {
+  readonly attemptsMax: number
+  /** Absent is none. */
+  readonly retriesMax?: number
+}
+
+/**
+ * How many attempts a job gets: one that is not to be repeated gets one, not none (4.12.15); those
+ * besides are for when its own commands fail.
+ */
+export function createTermsOf({
+  onLoss,
+  retries = 0
+}: Pick<JobSpec, 'onLoss' | 'retries'>): CreateTerms {
+  const attemptsMax = onLoss === 'error' ? 1 : ATTEMPTS_MAX
+  return { attemptsMax, ...(retries === 0 ? {} : { retriesMax: retries }) }
 }
 
 /** The terms of announcements seen before: a few numbers each instead of a parsed manifest. */
@@ -30,8 +44,8 @@ export class AnnouncementTerms {
 
   learn({ annHash, announcement }: SealedAnnouncement): void {
     const { runId, witnessEpoch, gateway, gwSeq, manifest } = announcement
-    const attemptsMax = manifest.jobs.map(attemptsMaxOf)
-    this.#known.set(annHash, { runId, witnessEpoch, gateway, gwSeq, attemptsMax })
+    const jobs = manifest.jobs.map(createTermsOf)
+    this.#known.set(annHash, { runId, witnessEpoch, gateway, gwSeq, jobs })
   }
 
   /** How requests name that announcement; undefined where it is not known. */
@@ -60,10 +74,12 @@ export class AnnouncementTerms {
       if (!rolesOf(roster, terms.gateway).includes('gateway')) return 'not announced by a gateway'
     }
     if (value.kind === 'run') return undefined
-    const attemptsMax = terms.attemptsMax[jobIndexOf(value.register) ?? -1]
-    if (attemptsMax === undefined) return 'its announcement has no such job'
+    const job = terms.jobs[jobIndexOf(value.register) ?? -1]
+    if (job === undefined) return 'its announcement has no such job'
     // A member could else give a job with side effects another attempt.
-    return attemptsMax === value.attemptsMax ? undefined : 'attempts differ from the manifest'
+    if (job.attemptsMax !== value.attemptsMax) return 'attempts differ from the manifest'
+    const isSame = (job.retriesMax ?? 0) === (value.retriesMax ?? 0)
+    return isSame ? undefined : 'retries differ from the manifest'
   }
 }
 

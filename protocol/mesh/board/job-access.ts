@@ -10,7 +10,7 @@ import type { Digest, OpSigner } from '../../core/ports.ts'
 import { MOVE_HOPS_MAX } from '../../core/roster-limits.ts'
 import { isLost } from '../../core/roster-rules.ts'
 import { type JobSpec, jobIndexOf, runIdOf, type SealedAnnouncement } from '../../core/run.ts'
-import { attemptsMaxOf } from '../announcements/announcement-terms.ts'
+import { createTermsOf } from '../announcements/announcement-terms.ts'
 import { Lru } from '../bounds/lru.ts'
 import type { RosterView } from '../members/roster-book.ts'
 import type { ChangeRef, RegisterClient } from '../registers/register-client.ts'
@@ -252,7 +252,7 @@ export class JobAccess {
     const { annHash } = ann
     const { digest } = this.#parts
     const opId = digest.text(`${register}|create|${annHash}`).slice(0, OP_ID_CHARACTERS)
-    return { opId, body: { kind: 'create', annHash, attemptsMax: attemptsMaxOf(spec) } }
+    return { opId, body: { kind: 'create', annHash, ...createTermsOf(spec) } }
   }
 
   async #apply(

@@ -16,7 +16,7 @@ const ROLES: Readonly<Partial<Record<Act, readonly Role[]>>> = {
   'job.reaffirm': ['agent'],
   'job.cancel': ['agent', 'gateway', 'operator'],
   'run.seal': ['gateway'],
-  'job.skip': ['gateway', 'operator'],
+  'job.skip': ['agent', 'gateway', 'operator'],
   'job.move': ['gateway', 'operator', 'agent', 'witness'],
   'job.error': ['agent', 'gateway', 'operator']
 }

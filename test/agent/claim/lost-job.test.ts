@@ -200,7 +200,8 @@ describe('the turn of an agent', () => {
       witnessEpoch: 1,
       stage: undefined,
       changedAtMs: 0,
-      holderSinceMs: undefined
+      holderSinceMs: undefined,
+      issuedAtMs: 0
     }
     return waitMs(job, { peerId, offer, free: offer.capacity }, agents, parts)
   }

@@ -113,7 +113,8 @@ describe('a step that took what its job may have of the disk', () => {
         reason: 'disk_limit',
         exitCode,
         message:
-          'step "test" filled the job\'s 1024 MiB of disk: raise resources.disk, or write less'
+          'step "test" filled the job\'s 1024 MiB of disk, with 4 KiB at least for each file: ' +
+          'raise resources.disk, or write less'
       }
     })
   })
@@ -128,7 +129,8 @@ describe('a step that took what its job may have of the disk', () => {
       kind: 'interrupted',
       reason: 'sandbox_failed',
       fault: 'host',
-      message: 'the host had 1 MiB of disk left, and this job, with 512 MiB, took most of all'
+      message:
+        'the host had 1 MiB of disk left, in bytes or in files, and this job, with 512 MiB, took most of all'
     })
   })
 })

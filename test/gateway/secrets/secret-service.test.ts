@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { type LeaseRead, SecretService } from '../../../gateway/secrets/secret-service.ts'
 import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
-import type { IsolationLevel } from '../../../protocol/core/isolation.ts'
-import type { SealedAnnouncement } from '../../../protocol/core/run.ts'
+import type { Isolation, IsolationLevel } from '../../../protocol/core/isolation.ts'
+import type { JobSpec, SealedAnnouncement } from '../../../protocol/core/run.ts'
 import {
   SECRET_BYTES_MAX,
   SECRET_RELEASES_EVERY_MS,
@@ -39,6 +39,7 @@ interface Wish {
   readonly isOurs?: boolean
   readonly trust?: Trust
   readonly isolation?: IsolationLevel
+  readonly offer?: Pick<Isolation, 'required' | 'levels'>
   readonly run?: SealedAnnouncement
   readonly opened?: (name: string) => string
 }
@@ -72,7 +73,8 @@ function rig(wish: Wish = {}) {
       if (read instanceof Error) throw read
       return read
     },
-    isolationOf: () => wish.isolation,
+    isolationOf: () =>
+      wish.isolation && { offered: wish.isolation, required: undefined, ...wish.offer },
     onReleased: () => undefined,
     clock,
     log: { info: note, warn: note, error: note, debug: note } as never
@@ -157,6 +159,28 @@ test('a secret for kept-apart jobs waits for what its host says, and takes its w
   expect(await reasonOf({ records, isolation: 'gvisor' })).toBe('released')
   expect(await reasonOf({ records, isolation: 'vm' })).toBe('released')
   expect(await reasonOf({ records: [record('NPM_TOKEN')] })).toBe('released')
+})
+
+test('a secret for kept-apart jobs goes to the job that asks for that, and not to others', async () => {
+  const records = [record('NPM_TOKEN', { isolation: 'gvisor' })]
+  const { announcement } = sealed
+  const { manifest } = announcement
+  const asking = (more: Partial<JobSpec>): SealedAnnouncement => {
+    const jobs = manifest.jobs.map((job) => ({ ...job, ...more }))
+    return { ...sealed, announcement: { ...announcement, manifest: { ...manifest, jobs } } }
+  }
+  const offer = { required: undefined, levels: ['gvisor'] } as const
+  const common = { records, isolation: 'runc', offer } as const
+  const kept = { isolation: 'gvisor', network: 'none' } as const
+
+  expect(await reasonOf({ ...common, run: asking({ network: 'none' }) })).toBe('isolation')
+  expect(await reasonOf({ ...common, run: asking(kept) })).toBe('released')
+  // What no runtime gives there it does not get, whatever it asks for.
+  expect(await reasonOf({ ...common, run: asking({ ...kept, network: 'internet' }) })).toBe(
+    'isolation'
+  )
+  const without = { required: undefined }
+  expect(await reasonOf({ ...common, offer: without, run: asking(kept) })).toBe('isolation')
 })
 
 test('a login is given for its own registry, and never as a variable', async () => {

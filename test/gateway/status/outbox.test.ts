@@ -9,6 +9,9 @@ import { FakeClock } from '../../support/fake-clock.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { storeIn, temporaryFolder } from '../../support/store-folder.ts'
 
+/** A run of today, by the simulated clock. */
+const BASE_MS = new FakeClock().wallMs()
+
 function toldOf(change: Partial<Told> = {}): Told {
   return {
     repository: 'team/kernel',
@@ -24,7 +27,7 @@ function toldOf(change: Partial<Told> = {}): Told {
     isFinal: false,
     description: change.state ?? 'queued',
     targetUrl: undefined,
-    issuedAtMs: 1_000,
+    issuedAtMs: BASE_MS,
     version: 1,
     ...change
   }
@@ -147,7 +150,7 @@ test('an older state never follows a newer one, however late it comes', async ()
   await settled(clock, () => sender.sent.length === 1)
 
   await outbox.tell(running())
-  await outbox.tell(toldOf({ issuedAtMs: 1_000, version: 99, description: 'again' }))
+  await outbox.tell(toldOf({ issuedAtMs: BASE_MS, version: 99, description: 'again' }))
   await clock.advance(60_000)
 
   expect(sender.states()).toEqual(['succeeded'])
@@ -155,7 +158,7 @@ test('an older state never follows a newer one, however late it comes', async ()
 
 test('a later run of the commit has the word, and what an earlier one says then is not sent', async () => {
   const { outbox, sender, clock } = await rig()
-  const later = { runId: 'RUN2', issuedAtMs: 2_000 }
+  const later = { runId: 'RUN2', issuedAtMs: BASE_MS + 1_000 }
   await outbox.tell(running())
   await outbox.tell(toldOf(later))
   await settled(clock, () => sender.sent.length === 2)
@@ -178,7 +181,7 @@ test('a run that begins anew may go on after its end', async () => {
   await outbox.tell(succeeded())
   await settled(clock, () => sender.sent.length === 1)
 
-  await outbox.tell(toldOf({ issuedAtMs: 5_000, version: 0 }))
+  await outbox.tell(toldOf({ issuedAtMs: BASE_MS + 4_000, version: 0 }))
 
   await settled(clock, () => sender.sent.length === 2)
   expect(sender.states()).toEqual(['succeeded', 'queued'])
@@ -260,9 +263,22 @@ test('what nobody is to be told any more waits without being tried', async () =>
   expect([sender.sent, outbox.open]).toEqual([[], 1])
 })
 
+test('an end of long ago that no forge has heard of is not told, and one that it waits for is', async () => {
+  const { outbox, sender, clock } = await rig()
+  const old = { issuedAtMs: BASE_MS - 8 * 86_400_000 }
+  await outbox.tell(succeeded({ ...old, context: 'runner-mesh/lint' }))
+  await outbox.tell(running(old))
+  await outbox.tell(succeeded(old))
+
+  await settled(clock, () => outbox.open === 0)
+
+  expect(sender.states('runner-mesh/lint')).toEqual([])
+  expect(sender.states().at(-1)).toBe('succeeded')
+})
+
 test('of too many the settled ones go first, and are not told again when the board brings them', async () => {
   const { outbox, sender, clock, table } = await rig({ keptMax: 3 })
-  const run = (number: number) => ({ runId: `RUN${number}`, issuedAtMs: number * 1_000 })
+  const run = (number: number) => ({ runId: `RUN${number}`, issuedAtMs: BASE_MS + number * 1_000 })
   const context = (number: number) => ({ ...run(number), context: `runner-mesh/${number}` })
   await outbox.tell(toldOf(context(1)))
   for (const number of [2, 3, 4, 5]) {

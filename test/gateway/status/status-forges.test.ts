@@ -25,6 +25,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
 const KINDS: readonly FakeForgeKind[] = ['gitea', 'forgejo', 'github', 'gitlab']
 const PIPELINE = 'jobs:\n  build: { image: "debian:13", steps: [{ run: make }] }'
 const KEY = generateKey()
+const clock = systemClock()
 
 async function rig(kind: FakeForgeKind) {
   const forge = await forgeRig(kind, { requestMs: 2_000 })
@@ -41,7 +42,6 @@ async function rig(kind: FakeForgeKind) {
   }
   const repositories = { find: () => declared }
   const toForge = { of: () => apis.of(holder) }
-  const clock = systemClock()
 
   /** One gateway on the store, until it is stopped. */
   const gateway = async (table: RowTable) => {

@@ -45,7 +45,8 @@ test('a run comes with its jobs, queued until their registers are known', () => 
     witnessEpoch: 1,
     stage: undefined,
     changedAtMs: 0,
-    holderSinceMs: undefined
+    holderSinceMs: undefined,
+    issuedAtMs: 0
   })
   expect(board.runStatus(RUN)).toBe('queued')
   expect(board.jobsOf(RUN)).toHaveLength(2)

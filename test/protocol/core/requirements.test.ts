@@ -121,6 +121,27 @@ test('a label named like an object property must be offered like any other', () 
   expect(fits(trusted(spec), sampleAd({ labels: { constructor: 'x' } }))).toEqual([])
 })
 
+test('a job with services and a network does not fit where a holder has the network', () => {
+  const ready = { port: undefined, command: undefined, timeoutMs: 1_000 }
+  const common = { env: {}, secrets: [], command: undefined, ready }
+  const resources = { cpuMilli: 1, memoryBytes: 1 }
+  const services = [{ name: 'db', image: 'db', resources, ...common }]
+  const ad = (networkRules: 'holder' | 'nft') =>
+    sampleAd({ networks: ['internet', 'names'], networkRules })
+
+  const wish = sampleSpec({ services, network: 'internet' })
+  expect(fits(trusted(wish), ad('holder'))).toEqual([
+    {
+      requirement: 'enforced network',
+      wanted: 'one that a job shares with its services',
+      offered: 'one for the job alone (holder)'
+    }
+  ])
+  expect(fits(trusted(wish), ad('nft'))).toEqual([])
+  expect(fits(trusted(sampleSpec({ services, network: 'none' })), ad('holder'))).toEqual([])
+  expect(fits(trusted(sampleSpec({ network: 'internet' })), ad('holder'))).toEqual([])
+})
+
 test('asking for less never lacks more', () => {
   fc.assert(
     fc.property(arbitrarySpec, arbitraryAgents, (spec, agents) => {

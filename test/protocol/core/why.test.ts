@@ -9,13 +9,20 @@ const agents = [
   sampleView({ peerId: 'p1', name: 'onyx' }),
   sampleView({ peerId: 'p2', name: 'basalt' })
 ]
-const view = { agents, queue: [] }
+const view = {
+  agents,
+  queue: [],
+  turns: { holdOf: () => undefined },
+  board: { shortId: (jobId: string) => jobId },
+  wallMs: 0
+}
 
 function boardJob(state: JobState | undefined): BoardJob {
   return {
     jobId: 'R.0',
     runId: 'R',
     spec: sampleSpec(),
+    issuedAtMs: 0,
     trust: 'trusted',
     origin: SAMPLE_ORIGIN,
     state,
@@ -74,7 +81,7 @@ describe('a job whose holder is silent says', () => {
   const silent = sampleView({ peerId: 'p1', name: 'onyx' }, { silentMs: 60_000 })
   const other = sampleView({ peerId: 'p2', name: 'basalt' })
   const line = (job: SampleJob, ...agents: readonly AgentView[]): string =>
-    why(job.claim('p1'), { agents: [silent, ...agents], queue: [] })
+    why(job.claim('p1'), { ...view, agents: [silent, ...agents] })
 
   test('that it will be taken over, where another agent fits', () => {
     expect(line(new SampleJob('R.0'), other)).toBe(

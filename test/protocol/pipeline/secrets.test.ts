@@ -28,8 +28,13 @@ test('a list names variables, a map may name files', () => {
     { name: 'A', file: undefined },
     { name: 'B', file: '/run/secrets/b.pem' }
   ])
-  expect(secretsOf('secrets: { PULL: { registry: "registry.example:5000" } }')).toEqual([
-    { name: 'PULL', file: undefined, registry: 'registry.example:5000' }
+  for (const host of ['registry.example:5000', 'Registry.EXAMPLE:5000']) {
+    expect(secretsOf(`secrets: { PULL: { registry: "${host}" } }`)).toEqual([
+      { name: 'PULL', file: undefined, registry: 'registry.example:5000' }
+    ])
+  }
+  expect(secretsOf('secrets: { PULL: { registry: "a.example" } }')).toEqual([
+    { name: 'PULL', file: undefined, registry: 'a.example' }
   ])
   expect(secretsOf('secrets: []')).toBeUndefined()
   expect(secretsOf()).toBeUndefined()
@@ -45,7 +50,7 @@ test.each([
   ['secrets: { A: { file: /run/secrets/.x } }', 'is no place for a secret'],
   ['secrets: { A: { registry: team/tool } }', 'is no registry'],
   ['secrets: { A: { registry: a.example, file: /run/secrets/a } }', 'as a file and as a login'],
-  ['secrets: { A: { registry: a.example }, B: { registry: a.example } }', 'has a.example twice'],
+  ['secrets: { A: { registry: a.example }, B: { registry: A.example } }', 'has a.example twice'],
   ['secrets: { A: { fiel: /run/secrets/x } }', 'did you mean `file`'],
   ['secrets: { A: { file: /run/secrets/x }, B: { file: /run/secrets/x } }', '/run/secrets/x twice']
 ])('%s is refused', (line, words) => {

@@ -83,7 +83,14 @@ export const outcomes: fc.Arbitrary<Outcome> = fc
   .map(({ outputs: drawn, ...rest }) => (drawn === undefined ? rest : { ...rest, outputs: drawn }))
 
 export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
-  fc.record({ kind: fc.constant('create'), annHash: hashes, attemptsMax: fc.nat(3) }),
+  fc
+    .record({
+      kind: fc.constant('create' as const),
+      annHash: hashes,
+      attemptsMax: fc.nat(3),
+      retriesMax: option(fc.integer({ min: 1, max: 5 }))
+    })
+    .map(({ retriesMax, ...body }) => (retriesMax === undefined ? body : { ...body, retriesMax })),
   fc.record({ kind: fc.constant('claim'), claimId: ids, boot: boots, leaseMs: counts }),
   fc.record({ kind: fc.constant('complete'), epoch: counts, claimId: ids, outcome: outcomes }),
   fc.record({
@@ -140,24 +147,44 @@ const leases: fc.Arbitrary<Lease> = fc.record({
 
 const cancels = option(fc.record({ by: peerIds, reason: texts }))
 
-export const jobStates: fc.Arbitrary<JobState> = fc.record({
-  kind: fc.constant('job'),
-  register: jobIds,
-  version: counts,
-  prevHash: fc.oneof(fc.constant(''), hashes),
-  annHash: hashes,
-  phase: fc.constantFrom('queued', 'leased', 'succeeded', 'failed', 'errored', 'skipped', 'moved'),
-  epoch: counts,
-  attempts: fc.nat(3),
-  attemptsMax: fc.nat(3),
-  lease: option(leases),
-  cancel: cancels,
-  outcome: option(outcomes),
-  history: some(historyEntries),
-  lastOps: some(fc.record({ opId: ids, actor: peerIds })),
-  op: jobOps,
-  moved: option(fc.record({ witnessEpoch: counts }))
-})
+/** None of the retries of a job that may have none. */
+const tries = option(
+  fc.integer({ min: 1, max: 5 }).chain((retriesMax) => {
+    return fc.integer({ min: 0, max: retriesMax }).map((retries) => {
+      return { retriesMax, ...(retries === 0 ? {} : { retries }) }
+    })
+  })
+)
+
+export const jobStates: fc.Arbitrary<JobState> = fc
+  .record({
+    kind: fc.constant('job'),
+    register: jobIds,
+    version: counts,
+    prevHash: fc.oneof(fc.constant(''), hashes),
+    annHash: hashes,
+    phase: fc.constantFrom(
+      'queued',
+      'leased',
+      'succeeded',
+      'failed',
+      'errored',
+      'skipped',
+      'moved'
+    ),
+    epoch: counts,
+    attempts: fc.nat(3),
+    attemptsMax: fc.nat(3),
+    lease: option(leases),
+    cancel: cancels,
+    outcome: option(outcomes),
+    history: some(historyEntries),
+    lastOps: some(fc.record({ opId: ids, actor: peerIds })),
+    op: jobOps,
+    moved: option(fc.record({ witnessEpoch: counts })),
+    tries
+  })
+  .map(({ tries: drawn, ...job }) => ({ ...job, ...drawn }))
 
 const runOp = <Body extends RunOpBody>(body: fc.Arbitrary<Body>) =>
   fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: opSigs })

@@ -18,11 +18,13 @@ import { checkI11 } from './i11-one-configuration.ts'
 import { checkFloors } from './i12-floors-of-what-ended.ts'
 import { checkI12 } from './i12-no-creation-below-the-floor.ts'
 import { checkI13, type PoisonOptions } from './i13-no-poison.ts'
+import { checkNeeds, type NeedsOf } from './needs-first.ts'
 import { checkOneLog } from './one-log.ts'
 
 export interface CheckOptions extends PoisonOptions {
   readonly killBudgetMs: number
   readonly guardTickMs: number
+  readonly needsOf: NeedsOf
 }
 
 /** Every safety invariant of lease-protocol 7.3, each with a memory of its own. */
@@ -47,6 +49,7 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkI12(),
     checkFloors(),
     checkI13(options),
-    checkOneLog()
+    checkOneLog(),
+    checkNeeds(options.needsOf, options.rogues)
   ]
 }

@@ -93,6 +93,7 @@ describe('a tunnel', () => {
     ['lan.example', '10.9.9.9 is not public'],
     ['loopback.example', '127.0.0.1 is not public'],
     ['host.example', '9.8.7.6 is this host'],
+    ['denied.example', '8.8.4.4 is closed by the owner of this host'],
     ['mixed.example', '192.168.1.1 is not public'],
     ['odd.example', 'an address that is none'],
     ['empty.example', 'no address'],

@@ -82,7 +82,7 @@ describe('the chains', () => {
   test('go to their policies: none comes back to fall into the last rule, or past a drop', () => {
     const inner = ['FROM', 'INTERNET', 'ALLOW', 'MAIL'].flatMap(chain)
     expect(inner.filter((rule) => rule.includes('RUNNER-MESH'))).not.toHaveLength(0)
-    expect(inner.filter((rule) => / -j RUNNER-MESH/.test(rule))).toEqual([])
+    expect(inner.filter((rule) => / -j RUNNER-MESH-(?!LIMITS)/.test(rule))).toEqual([])
   })
 
   test('drop ports that a neighbour has published before any policy', () => {
@@ -97,6 +97,43 @@ describe('the chains', () => {
     const drops = metadata.map((range) => `-d ${range} -j DROP`)
     expect(chain('ALLOW').slice(0, 3)).toEqual(drops)
     expect(chain('OPEN')).toEqual(drops)
+  })
+
+  test('drop what the owner denies under every policy, but for name servers of his', () => {
+    const text = restoreText('IPv4', parseFilter(host()), [], ['5.6.7.0/24'])
+    const seen = parseFilter(restored(host(), text))
+    const rules = (name: string) => seen.rulesOf(`RUNNER-MESH-${name}`)
+    expect(rules('OPEN').at(-1)).toBe('-d 5.6.7.0/24 -j DROP')
+    expect(rules('ALLOW').indexOf('-d 5.6.7.0/24 -j DROP')).toBeLessThan(
+      rules('ALLOW').findIndex((rule) => rule.includes('-g '))
+    )
+    expect(rules('INTERNET')).toContain('-d 5.6.7.0/24 -g RUNNER-MESH-LIST')
+    expect(view(restored(host(), text))?.rules).toBe(rulesOf('IPv4', ['5.6.7.0/24']))
+  })
+
+  test('let what is open go on only where they have let it out themselves', () => {
+    const known = [...chain('FROM'), ...chain('TO')].filter((rule) => rule.includes('ESTABLISHED'))
+    expect(known).toHaveLength(2)
+    expect(known.every((rule) => rule.includes('--mark 0x10000000/0x10000000'))).toBe(true)
+    expect(chain('IN').filter((rule) => rule.includes('ESTABLISHED'))).toEqual([
+      '-m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j RETURN'
+    ])
+    // After the policies, which end what they drop.
+    const seen = parseFilter(laid(host()))
+    expect(seen.rulesOf('FORWARD')).toEqual([
+      '-i rmj+ -j RUNNER-MESH-FROM',
+      '-i rmj+ -j RUNNER-MESH-MARK',
+      '-o rmj+ -j RUNNER-MESH-TO'
+    ])
+  })
+
+  test('count what a bridge has open before any policy, and before its proxy', () => {
+    for (const name of ['FROM', 'IN']) {
+      const limits = chain(name).indexOf('-m conntrack --ctstate NEW -j RUNNER-MESH-LIMITS')
+      expect(limits, name).toBeGreaterThanOrEqual(0)
+      expect(limits, name).toBeLessThan(chain(name).findIndex((rule) => rule.includes('-g ')))
+    }
+    expect(chain('LIMITS').every((rule) => rule.endsWith('-j DROP'))).toBe(true)
   })
 
   test('let mail of a list out to addresses that are not public alone', () => {

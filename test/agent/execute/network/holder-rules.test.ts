@@ -11,7 +11,8 @@ const HOST = ['10.213.0.1', '1.2.3.9', '1.2.3.9']
 const rulesOf = (policy: 'internet' | { readonly allow: readonly string[] }) => ({
   policy,
   host: HOST,
-  openings: [OPENING]
+  openings: [OPENING],
+  denied: ['5.6.7.0/24']
 })
 
 /** Rules of what a job sends, in their order. */
@@ -76,4 +77,20 @@ describe('the rules inside a namespace of one job', () => {
     const rules = output('internet').filter((rule) => !rule.startsWith('type '))
     expect(holderCount(rulesOf('internet'))).toBe(rules.length + 3)
   })
+
+  test.each(['internet', { allow: [] }] as const)(
+    'drop what the owner denies, and count what the job opens (%j)',
+    (policy) => {
+      const rules = output(policy)
+      expect(rules).toContain('ip daddr @denied4 counter drop')
+      expect(holderText(rulesOf(policy))).toContain('elements = { 5.6.7.0-5.6.7.255 }')
+      const over = rules.filter(
+        (rule) => rule.startsWith('ct state new ') && rule.includes(' over ')
+      )
+      expect(over).toHaveLength(2)
+      expect(rules.indexOf(over[1] ?? '')).toBeLessThan(
+        rules.findIndex((rule) => rule.includes('@hostok'))
+      )
+    }
+  )
 })

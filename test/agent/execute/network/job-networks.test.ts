@@ -68,6 +68,7 @@ function networksIn(subnets: string): JobNetworks {
   const egress = {
     names: { resolve: async () => [] },
     ownAddresses: () => new Set<string>(),
+    denied: [],
     dial: () => {
       throw new Error('nobody is called')
     }

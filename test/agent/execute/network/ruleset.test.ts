@@ -33,6 +33,8 @@ test('nothing but bridges of jobs is ever dropped', () => {
   ])
   expect(chain('forward').slice(1)).toEqual([
     'iifname "rmj*" jump from_job',
+    // Whatever the policies have let through is known from now on.
+    'iifname "rmj*" ct mark and 0x10000000 == 0 ct mark set ct mark or 0x10000000',
     'oifname "rmj*" jump to_job'
   ])
   expect(text.match(/hook /g)).toHaveLength(2)
@@ -69,12 +71,14 @@ test('mail to public addresses is dropped, whoever wrote the list that names the
 test('its rules are counted as the kernel counts them', () => {
   const names = ['input', 'forward', 'from_job', 'internet', 'allow', 'open', 'to_job']
   const rules = names.flatMap(chain).filter((rule) => !rule.startsWith('type '))
-  expect(RULES).toBe(rules.length)
+  // And the two of `limits`, which have braces of their own.
+  expect(RULES).toBe(rules.length + 2)
 })
 
 test('of the host a job reaches what is opened to its own bridge, and nothing else', () => {
   expect(chain('input').slice(3)).toEqual([
-    'ct state established,related accept',
+    'ct state established,related ct direction reply accept',
+    'ct state new jump limits',
     'iifname . ip daddr . meta l4proto . th dport @hostok accept',
     'counter drop'
   ])
@@ -104,4 +108,28 @@ test('what is beside a job on its bridge is let through before any policy, and n
     'add element inet runner_mesh allow4 { "rmja00000000" . 1.2.3.4/32 . tcp . 80 }',
     'add element inet runner_mesh same { "rmji00000000" . "rmji00000000" }'
   ])
+})
+
+test('what was open before the rules were there is judged as if it were new', () => {
+  for (const name of ['from_job', 'to_job']) {
+    const known = chain(name).filter((rule) => rule.includes('established'))
+    expect(known, name).toEqual(['ct state established,related ct mark and 0x10000000 != 0 return'])
+  }
+})
+
+test('what a bridge has open is counted before any policy, but not what it has with itself', () => {
+  const rules = chain('from_job')
+  const limits = rules.indexOf('ct state new jump limits')
+  expect(limits).toBeGreaterThan(rules.indexOf('iifname . oifname @same accept'))
+  expect(limits).toBeLessThan(rules.findIndex((rule) => rule.includes('goto')))
+})
+
+test('what the owner denies is dropped under every policy, but for name servers of his', () => {
+  const denied = rulesetText([], ['5.6.7.0/25', '203.0.113.7/32', '5.6.7.128/25', '5.6.7.9/32'])
+  expect(/set denied4 \{[^}]*elements = (\{[^}]*\})/.exec(denied)?.[1]).toBe(
+    '{ 5.6.7.0-5.6.7.255, 203.0.113.7 }'
+  )
+  for (const name of ['allow', 'open', 'internet']) {
+    expect(chain(name)[1], name).toBe('ip daddr @denied4 counter drop')
+  }
 })
