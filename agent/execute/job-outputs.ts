@@ -17,7 +17,7 @@ const READ_MS_MAX = 10_000
 /** `busybox sh -c READ BUSYBOX FILE BYTES`: a pipe or a device in its place is none. */
 const READ = '[ -f "$1" ] || exit 0; exec "$0" head -c "$2" "$1"'
 
-/** What is there, and a byte more than may be; as the user that steps run as, with its rights alone. */
+/** What is there, and a byte more than may be; with the rights of the user that steps run as. */
 export async function readOutputFile(
   exec: (request: ContainerExec) => Promise<ExecEnd>,
   user: string,
