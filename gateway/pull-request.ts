@@ -123,8 +123,8 @@ function endOf(
 }
 
 /**
- * Why another delivery of the same run is the one that counts, or one of the same head that was sent
- * to the same branch since; undefined where none does.
+ * Why another delivery of the same run is the one that counts, or one of the same head that was
+ * sent to the same branch since; undefined where none does.
  */
 async function twinOf(
   inbox: Inbox,
@@ -144,7 +144,7 @@ async function twinOf(
   return undefined
 }
 
-/** True where the forge says another head than the delivery, or another base than it was sent to. */
+/** True where the forge says another head than the delivery, or another base than that said. */
 function isElsewhere({ head, base }: PullRequestEvent, facts: PullRequestFacts): boolean {
   return facts.headCommit !== head || (base !== undefined && facts.baseBranch !== base)
 }
