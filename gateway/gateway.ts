@@ -8,7 +8,7 @@ import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import type { JobState } from '../protocol/core/job.ts'
 import { LOG_REQUEST_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
-import { runIdOf } from '../protocol/core/run.ts'
+import { type RunOrigin, runIdOf } from '../protocol/core/run.ts'
 import type { DiskWatch } from '../protocol/host/disk-watch.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
@@ -44,6 +44,9 @@ import type { Announcer } from './ports.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
 import { RepositoryLook } from './reconcile/repository-look.ts'
 import { Repositories, type Repository } from './repositories.ts'
+import { isSameMinute } from './schedule/planned.ts'
+import { RepositorySchedule } from './schedule/repository-schedule.ts'
+import { Scheduler } from './schedule/scheduler.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
 import { SourceDoor } from './source-door.ts'
 import { StatusRoom } from './status/status-room.ts'
@@ -77,6 +80,7 @@ export class Gateway {
   readonly #floor: FloorKeeper
   readonly #statuses: StatusRoom
   readonly #reconciler: Reconciler
+  readonly #scheduler: Scheduler
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -147,6 +151,21 @@ export class Gateway {
       repositories: this.#repositories,
       look,
       table: store.heads,
+      onLooked: (row) => this.#scheduler.noteHeads(row),
+      clock,
+      random,
+      log
+    })
+    const isKnown = (origin: RunOrigin): boolean =>
+      this.#member.board.runs().some(({ sealed }) => {
+        return isSameMinute(origin, sealed.announcement.manifest.origin)
+      })
+    const door = this.#door
+    const schedule = new RepositorySchedule({ commits: this.#commits, access, door, isKnown, log })
+    this.#scheduler = new Scheduler({
+      repositories: this.#repositories,
+      schedule,
+      table: store.schedules,
       clock,
       random,
       log
@@ -200,6 +219,7 @@ export class Gateway {
     await this.#listen(this.#app)
     // Once hooks are taken: what a forge is asked to send again comes there.
     await this.#reconciler.start()
+    await this.#scheduler.start()
     const addresses = this.#member.node.addresses()
     const facts = { peer: key.peerId, addresses, http: this.httpUrl, name: settings.name }
     log.info({ ...facts, repositories: this.#repositories.size }, 'gateway started')
@@ -219,6 +239,7 @@ export class Gateway {
     this.#intake.wake()
     this.#statuses.outbox.wake()
     this.#reconciler.reload()
+    this.#scheduler.reload()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -230,6 +251,7 @@ export class Gateway {
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true
     await this.#closeHttp(limitMs)
+    await this.#scheduler.stop()
     await this.#reconciler.stop()
     await this.#intake.stop(limitMs)
     await this.#statuses.stop(limitMs)
