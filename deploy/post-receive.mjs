@@ -141,6 +141,14 @@ async function readUpdates() {
   })
 }
 
+/** What runs of a tag with a message is the commit behind it, and not the tag itself. */
+function commitOf({ childProcess }, { ref, after }) {
+  if (!ref.startsWith('refs/tags/') || /^0+$/.test(after)) return after
+  const args = ['rev-parse', '--verify', '--quiet', `${after}^{commit}`]
+  const found = childProcess.spawnSync('git', args, { encoding: 'utf8', timeout: REQUEST_MS_MAX })
+  return found.status === 0 ? found.stdout.trim() : after
+}
+
 function pusher() {
   const { GL_USERNAME, REMOTE_USER, GIT_PUSHER, USER, LOGNAME } = process.env
   return (GIT_PUSHER || GL_USERNAME || REMOTE_USER || USER || LOGNAME || '').slice(0, 200)
@@ -192,7 +200,8 @@ async function post(parts, id, body, endMs) {
 async function announce(parts, update, endMs) {
   const { repository } = parts.settings
   const time = new Date().toISOString()
-  const body = JSON.stringify({ repository, ...update, pusher: pusher(), time })
+  const after = commitOf(parts.modules, update)
+  const body = JSON.stringify({ repository, ...update, after, pusher: pusher(), time })
   // The same id for every try: a gateway that took the first one says so and starts nothing again.
   const id = `msg_${parts.crypto.randomUUID()}`
   for (const pauseMs of [...PAUSES_MS, undefined]) {
@@ -225,7 +234,7 @@ async function main() {
   const modules = await load()
   const settings = readSettings(modules)
   const key = readKey(modules.fs, settings.secretFile)
-  const parts = { settings, key, crypto: modules.crypto }
+  const parts = { settings, key, modules, crypto: modules.crypto }
   const told = updates.slice(0, REFS_MAX)
   if (told.length < updates.length) {
     say(`${updates.length} refs were pushed, the gateway is told of the first ${told.length}`)

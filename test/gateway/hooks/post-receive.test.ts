@@ -156,6 +156,26 @@ test('a push of several refs is one request a ref', async () => {
   })
 })
 
+test('a tag with a message is told by the commit that it leads to', async () => {
+  await withGateway(async (url, rig) => {
+    await configure(url)
+    await push('HEAD:refs/heads/main')
+    const clone = join(dir, 'clone')
+    await git(['tag', '-a', '-m', 'first', 'v1'], clone)
+
+    const pushed = await push('refs/tags/v1')
+
+    const run = /accepted: run (\w+)/.exec(pushed.stderr)?.[1] ?? ''
+    const delivery = await rig.store.inbox.byRun(run)
+    const { stdout } = await git(['rev-parse', 'v1^{commit}'], clone)
+    expect(JSON.parse(delivery?.body ?? '{}')).toMatchObject({
+      kind: 'tag',
+      ref: 'refs/tags/v1',
+      after: stdout.trim()
+    })
+  })
+})
+
 test('a gateway that is down fails no push, and the hook says how to tell it again', async () => {
   await configure(await closedUrl())
 
