@@ -8,7 +8,7 @@ import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import type { JobState } from '../protocol/core/job.ts'
 import { LOG_REQUEST_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
-import { type RunOrigin, runIdOf } from '../protocol/core/run.ts'
+import { runIdOf } from '../protocol/core/run.ts'
 import type { DiskWatch } from '../protocol/host/disk-watch.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
@@ -41,12 +41,12 @@ import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
+import type { HeadsRow } from './reconcile/heads-row.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
 import { RepositoryLook } from './reconcile/repository-look.ts'
 import { Repositories, type Repository } from './repositories.ts'
-import { isSameMinute } from './schedule/planned.ts'
-import { RepositorySchedule } from './schedule/repository-schedule.ts'
-import { Scheduler } from './schedule/scheduler.ts'
+import type { Scheduler } from './schedule/scheduler.ts'
+import { schedulerOf } from './schedule/scheduler-of.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
 import { SourceDoor } from './source-door.ts'
 import { StatusRoom } from './status/status-room.ts'
@@ -147,29 +147,12 @@ export class Gateway {
     this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
     const { apis, access } = forges
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
-    this.#reconciler = new Reconciler({
-      repositories: this.#repositories,
-      look,
-      table: store.heads,
-      onLooked: (row) => this.#scheduler.noteHeads(row),
-      clock,
-      random,
-      log
-    })
-    const isKnown = (origin: RunOrigin): boolean =>
-      this.#member.board.runs().some(({ sealed }) => {
-        return isSameMinute(origin, sealed.announcement.manifest.origin)
-      })
-    const door = this.#door
-    const schedule = new RepositorySchedule({ commits: this.#commits, access, door, isKnown, log })
-    this.#scheduler = new Scheduler({
-      repositories: this.#repositories,
-      schedule,
-      table: store.schedules,
-      clock,
-      random,
-      log
-    })
+    const beside = { repositories: this.#repositories, clock, random, log }
+    const onLooked = (row: HeadsRow): void => this.#scheduler.noteHeads(row)
+    this.#reconciler = new Reconciler({ ...beside, look, table: store.heads, onLooked })
+    const { board } = this.#member
+    const calendar = { board, access, commits: this.#commits, door: this.#door }
+    this.#scheduler = schedulerOf({ ...beside, ...calendar, table: store.schedules })
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
