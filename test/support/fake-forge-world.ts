@@ -28,6 +28,8 @@ export interface FakePull {
   readonly title: string
   readonly baseBranch: string
   readonly headBranch: string
+  /** Gitea and Forgejo: by a push to `refs/for/main`, for which reading is enough. */
+  readonly isPushedFor?: boolean | undefined
   /** The repository that it comes from; undefined once that is deleted. */
   source: FakeRepository | undefined
   headCommit: string

@@ -127,6 +127,7 @@ export class FakeForge {
       readonly author: string
       readonly source?: FakeRepository | undefined
       readonly headBranch: string
+      readonly isPushedFor?: boolean
       readonly headCommit: string
       readonly baseBranch?: string
       readonly labels?: readonly string[]
@@ -139,6 +140,7 @@ export class FakeForge {
       title: `change of ${author}`,
       baseBranch,
       headBranch,
+      isPushedFor: parts.isPushedFor,
       source,
       headCommit,
       state: 'open',
