@@ -14,8 +14,8 @@ const SYMBOLIC = /^ref: refs\/heads\/(.+)\tHEAD$/m
 const LINE = /^([0-9a-f]{40}|[0-9a-f]{64})\t(.+)$/
 
 /**
- * Where a branch is now, the default one where none is named; undefined where there is none. Rejects
- * with FORGE_UNREACHABLE, URL_REFUSED.
+ * Where a branch is now, the default one where none is named; undefined where there is none.
+ * Rejects with FORGE_UNREACHABLE, URL_REFUSED.
  */
 export async function branchHead(
   url: string,

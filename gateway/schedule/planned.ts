@@ -65,7 +65,7 @@ export function nameOf(cron: string, ref: string, minuteMs: number): string {
   return `${new Date(minuteMs).toISOString().slice(0, 16)}Z ${digest}`
 }
 
-/** Of two scheduled runs: planned by one line for one minute, whatever commits they were read at. */
+/** Of two runs: planned by one line for one minute, whatever commits they were read at. */
 export function isSameMinute(one: RunOrigin, other: RunOrigin): boolean {
   const { event, forgeHost, repositoryId, ref, rerunNonce } = one
   return (

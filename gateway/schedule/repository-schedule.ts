@@ -62,8 +62,8 @@ export class RepositorySchedule {
   }
 
   /**
-   * Starts the run of a planned minute, once whoever asks. Rejects with FORGE_UNREACHABLE and as the
-   * door does.
+   * Starts the run of a planned minute, once whoever asks. Rejects with FORGE_UNREACHABLE and as
+   * the door does.
    */
   async run(
     repository: Repository,

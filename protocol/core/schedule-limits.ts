@@ -1,6 +1,6 @@
-/* The numbers of runs that the calendar starts; docs/limits.md lists them with those of limits.ts. */
+/* The numbers of runs that the calendar starts; docs/limits.md lists them as well. */
 
-/** Milliseconds after its minute within which a scheduled run still begins; later it is left out. */
+/** Milliseconds after its minute within which a run still begins; later it is left out. */
 export const SCHEDULE_LATE_MS_MAX = 900_000
 /** Milliseconds between two looks at a default branch of which no look has said that it moved. */
 export const SCHEDULE_READ_EVERY_MS = 3_600_000
