@@ -13,7 +13,7 @@ export interface ApprovalsParts {
 /** A run that waits for an approval. */
 export type WaitingRun = Pick<
   DeliverySummary,
-  'runId' | 'repository' | 'reason' | 'receivedAtMs' | 'deliveryId'
+  'key' | 'runId' | 'repository' | 'reason' | 'receivedAtMs' | 'deliveryId'
 >
 
 /** Runs of strangers that wait for a person's word. It is of one head: a run's id names its commit. */

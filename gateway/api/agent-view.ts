@@ -2,6 +2,7 @@ import { agentSighting } from '../../protocol/api/agent-sighting.ts'
 import { epochLines } from '../../protocol/api/epoch-lines.ts'
 import { witnessCounts } from '../../protocol/api/witness-counts.ts'
 import { witnessLines } from '../../protocol/api/witness-lines.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
 import type { ApiParts } from './parts.ts'
 import type { AgentDocument, HealthDocument } from './schemas.ts'
 
@@ -17,6 +18,14 @@ export function agentDocuments(parts: ApiParts): AgentDocument[] {
       return { name, peerId, ...agentSighting(parts.board.agent(peerId, bootMs), link, bootMs) }
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** One of them, by its name or peer id. Throws AGENT_UNKNOWN. */
+export function agentDocument(parts: ApiParts, text: string): AgentDocument {
+  const all = agentDocuments(parts)
+  const found = all.find(({ name }) => name === text) ?? all.find(({ peerId }) => peerId === text)
+  if (found === undefined) throw new MeshError('AGENT_UNKNOWN', { name: text })
+  return found
 }
 
 /** For load balancers and people, without a token: counts, and names of witnesses that are away. */

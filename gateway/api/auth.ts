@@ -1,7 +1,15 @@
 import type { FastifyRequest } from 'fastify'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { AUTH_FAILURES_PER_MINUTE_MAX } from '../../protocol/core/limits.ts'
-import type { Scope, TokenStore } from './token-store.ts'
+import { PRINTABLE } from '../hooks/git-push.ts'
+import type { Scope, TokenRecord, TokenStore } from './token-store.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who gives the order, one line; '' on routes without a token. */
+    caller: string
+  }
+}
 
 /** Longest bearer token looked at: ours have 47 characters. */
 const TOKEN_CHARACTERS_MAX = 256
@@ -34,12 +42,12 @@ export async function countFailure(
   return new MeshError('RATE_LIMITED', { max: AUTH_FAILURES_PER_MINUTE_MAX, window: 'a minute' })
 }
 
-/** Lets a request with a token of that scope pass. Throws TOKEN_INVALID, SCOPE_MISSING. */
+/** The record of a request's token, which has that scope. Throws TOKEN_INVALID, SCOPE_MISSING. */
 export async function authorize(
   tokens: Pick<TokenStore, 'find'>,
   authorization: string | undefined,
   scope: Scope
-): Promise<void> {
+): Promise<TokenRecord> {
   if (authorization === undefined) throw new MeshError('TOKEN_INVALID', { problem: 'missing' })
   const token = /^Bearer +([\w-]+)$/i.exec(authorization)?.[1]
   if (token === undefined || token.length > TOKEN_CHARACTERS_MAX) {
@@ -48,4 +56,10 @@ export async function authorize(
   const record = await tokens.find(token)
   if (record === undefined) throw new MeshError('TOKEN_INVALID', { problem: 'unknown' })
   if (!record.scopes.includes(scope)) throw new MeshError('SCOPE_MISSING', { scope })
+  return record
+}
+
+/** How a token's owner is named to others: a name alone need not be unique, nor of one line. */
+export function callerOf({ id, name }: Pick<TokenRecord, 'id' | 'name'>): string {
+  return name === '' || !PRINTABLE.test(name) ? `token ${id}` : `${name} (token ${id})`
 }

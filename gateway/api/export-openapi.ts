@@ -28,7 +28,7 @@ export async function openApiText(): Promise<string> {
     peerId: '',
     version: VERSION,
     ...sources,
-    inbox: { byRun: absent },
+    inbox: { byRun: absent, get: absent },
     announcer: { open: absent },
     approvals: { waiting: absent, approve: absent },
     door: { admit: absent },

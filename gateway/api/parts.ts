@@ -18,7 +18,7 @@ import type { SourceDoor } from '../source-door.ts'
 export interface ApiParts extends Sources {
   readonly peerId: string
   readonly version: string
-  readonly inbox: Pick<Inbox, 'byRun'>
+  readonly inbox: Pick<Inbox, 'byRun' | 'get'>
   readonly announcer: Pick<Announcer, 'open'>
   readonly approvals: Pick<Approvals, 'waiting' | 'approve'>
   readonly door: Pick<SourceDoor, 'admit'>

@@ -10,16 +10,19 @@ import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { pipelineSchemaText } from '../../protocol/pipeline/json-schema.ts'
-import { agentDocuments, healthDocument } from './agent-view.ts'
-import { authorize, type Limiter, refusedAuth } from './auth.ts'
-import { cancelRoute } from './cancel-route.ts'
+import { agentRoutes } from './agent-routes.ts'
+import { healthDocument } from './agent-view.ts'
+import { described, missing, refusals, secured } from './answer.ts'
+import { approvalRoute } from './approval-route.ts'
+import { authorize, callerOf, type Limiter, refusedAuth } from './auth.ts'
+import { cancelRoutes } from './cancel-routes.ts'
 import { jobPage } from './job-page.ts'
 import { LOG_TYPES, type LogFormat, readWholeLog } from './log-route.ts'
 import type { ApiParts } from './parts.ts'
 import { problemResponse as problem } from './problem.ts'
-import { runDocument, runPage } from './run-view.ts'
+import { runPage } from './run-page.ts'
+import { runDocument } from './run-view.ts'
 import {
-  agentListSchema,
   healthSchema,
   jobPageSchema,
   jobQuerySchema,
@@ -39,57 +42,31 @@ export interface ApiRouteParts {
 const JSON_SCHEMA_TYPE = 'application/schema+json'
 const EPOCH_HEADER = 'runner-mesh-epoch'
 
-/** What every route with a token may answer besides its own. */
-const refusals = {
-  400: problem,
-  401: problem,
-  403: problem,
-  429: problem,
-  500: problem,
-  503: problem
-}
-/**
- * A schema of components.schemas cannot say what it is here: a reference has no words of its own.
- */
-function described<S extends z.ZodType>(description: string, schema: S) {
-  return { description, content: { 'application/json': { schema } } }
-}
-
 /** What the document says of the event stream. */
 const FOLLOWED =
   '`line` with id EPOCH.LINE (a `last-event-id` header goes on after it), `attempt` when another ' +
   'attempt begins, `queued` with why, `end` with the job and whether its log is whole'
 
-const secured = [{ token: [] }]
-
 /** /api/v1: each request with a token, of scope `read` to read and `write` to order. */
 export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
+  app.decorateRequest('caller', '')
   app.addHook('onRequest', async (request) => {
     try {
       const scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
-      await authorize(parts.tokens, request.headers.authorization, scope)
+      const record = await authorize(parts.tokens, request.headers.authorization, scope)
+      request.caller = callerOf(record)
     } catch (error) {
       if (!(error instanceof MeshError) || error.code !== 'TOKEN_INVALID') throw error
       throw await refusedAuth(parts.failures, request, error)
     }
   })
   runRoutes(plain, parts.api)
+  approvalRoute(plain, parts.api)
   jobRoutes(plain, parts.api)
   logRoute(plain, parts.api)
-  cancelRoute(plain, parts.api)
-  app.get(
-    '/agents',
-    {
-      schema: {
-        summary: 'Every agent of the roster',
-        tags: ['mesh'],
-        security: secured,
-        response: { 200: agentListSchema, ...refusals }
-      }
-    },
-    () => ({ agents: agentDocuments(parts.api) })
-  )
+  cancelRoutes(plain, parts.api)
+  agentRoutes(plain, parts.api)
 }
 
 function runRoutes(plain: FastifyInstance, api: ApiParts): void {
@@ -99,7 +76,7 @@ function runRoutes(plain: FastifyInstance, api: ApiParts): void {
     '/runs',
     {
       schema: {
-        summary: 'Recorded runs, newest first',
+        summary: 'Recorded runs, and those that wait for an approval here, newest first',
         ...common,
         querystring: runQuerySchema,
         response: { 200: runPageSchema, ...refusals }
@@ -114,7 +91,7 @@ function runRoutes(plain: FastifyInstance, api: ApiParts): void {
         summary: 'One run, by its full or short id',
         ...common,
         params: idSchema,
-        response: { 200: described('the run', runSchema), ...refusals, 404: problem, 409: problem }
+        response: { 200: described('the run', runSchema), ...refusals, ...missing }
       }
     },
     (request) => runDocument(api, request.params.id)
@@ -124,7 +101,6 @@ function runRoutes(plain: FastifyInstance, api: ApiParts): void {
 function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['runs'], security: secured }
-  const missing = { 404: problem, 409: problem }
   app.get(
     '/jobs',
     {
@@ -154,7 +130,6 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
 function logRoute(plain: FastifyInstance, api: ApiParts): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['runs'], security: secured }
-  const missing = { 404: problem, 409: problem }
   const lines = {
     description: 'the lines, in order',
     headers: {

@@ -13,13 +13,14 @@ import { runStatusOf } from '../../protocol/core/run-state.ts'
 import type { Delivery } from '../../protocol/store/inbox-store.ts'
 import { commitOf, eventOf, pusherOf } from '../source-event.ts'
 import type { ApiParts } from './parts.ts'
+import { runIdMeant } from './run-lookup.ts'
 import type { RunDocument } from './schemas.ts'
 
 const RUN_ID = /^[0-9A-Z]{1,64}$/
 
 /** A run by its full or short id. Throws RUN_UNKNOWN, RUN_AMBIGUOUS. */
 export async function runDocument(parts: ApiParts, id: string): Promise<RunDocument> {
-  const runId = parts.board.run(id) === undefined ? (onlyRun(parts, id) ?? id) : id
+  const runId = runIdMeant(parts, id)
   const run = parts.board.run(runId)
   if (run !== undefined) return chosenRun(parts, run.sealed)
   const delivery = RUN_ID.test(runId) ? await parts.inbox.byRun(runId) : undefined
@@ -27,54 +28,8 @@ export async function runDocument(parts: ApiParts, id: string): Promise<RunDocum
   return await deliveredRun(parts, delivery)
 }
 
-export interface RunQuery {
-  readonly repository?: string | undefined
-  readonly ref?: string | undefined
-  readonly cursor?: string | undefined
-  readonly limit: number
-}
-
-/** Chosen runs, newest first; the cursor is the id of the last run of the page before. */
-export function runPage(
-  parts: ApiParts,
-  query: RunQuery
-): { runs: RunDocument[]; next: string | null } {
-  const all = parts.board.runs()
-  const from = query.cursor === undefined ? 0 : placeAfter(all.map(idOf), query.cursor)
-  const runs: RunDocument[] = []
-  for (const { sealed } of all.slice(from)) {
-    if (!matches(sealed.announcement.manifest, query)) continue
-    if (runs.length >= query.limit) return { runs, next: runs.at(-1)?.id ?? null }
-    runs.push(chosenRun(parts, sealed))
-  }
-  return { runs, next: null }
-}
-
-function idOf(run: { readonly sealed: SealedAnnouncement }): string {
-  return run.sealed.announcement.runId
-}
-
-function placeAfter(ids: readonly string[], cursor: string): number {
-  const at = ids.indexOf(cursor)
-  // The oldest ended runs leave the board: a reader that comes this late starts again.
-  if (at < 0) throw new MeshError('REQUEST_INVALID', { problem: 'cursor is no cursor' })
-  return at + 1
-}
-
-function matches(manifest: Manifest, query: RunQuery): boolean {
-  const { repository, ref } = query
-  if (repository !== undefined && manifest.repository !== repository) return false
-  return ref === undefined || [ref, `refs/heads/${ref}`].includes(manifest.origin.ref)
-}
-
-function onlyRun(parts: ApiParts, id: string): string | undefined {
-  const found = parts.board.findRuns(id)
-  if (found.length <= 1) return found[0]
-  const candidates = found.map((runId) => parts.board.shortRunId(runId)).join(', ')
-  throw new MeshError('RUN_AMBIGUOUS', { id, candidates })
-}
-
-function chosenRun(parts: ApiParts, sealed: SealedAnnouncement): RunDocument {
+/** A run that is on the board. */
+export function chosenRun(parts: ApiParts, sealed: SealedAnnouncement): RunDocument {
   const { runId, gateway, issuedAtMs, manifest } = sealed.announcement
   const jobs = parts.board.jobsOf(runId).map((job) => ({
     id: job.jobId,
@@ -95,7 +50,7 @@ function chosenRun(parts: ApiParts, sealed: SealedAnnouncement): RunDocument {
 }
 
 /** A run that is not on the board: not chosen yet, ignored, or recorded before a restart. */
-async function deliveredRun(parts: ApiParts, delivery: Delivery): Promise<RunDocument> {
+export async function deliveredRun(parts: ApiParts, delivery: Delivery): Promise<RunDocument> {
   const sealed = delivery.sealed === undefined ? undefined : parts.announcer.open(delivery.sealed)
   const { runId: id, state, reason, repository } = delivery
   const shortId = parts.board.shortRunId(id)
@@ -103,7 +58,8 @@ async function deliveredRun(parts: ApiParts, delivery: Delivery): Promise<RunDoc
   if (sealed === undefined || state === 'ignored') {
     const event = eventOf(delivery)
     const commit = commitOf(event)
-    const push = pushed({ ref: event.ref, commit, pusher: pusherOf(event) })
+    const { kind, ref } = event
+    const push = pushed({ ref, event: kind, commit, pusher: pusherOf(event) })
     const rest = { title: '', gateway: null, announcedAt: null, error: null, jobs: [] }
     return { ...head, state: seenState(state), repository, ...push, ...rest }
   }
@@ -143,7 +99,7 @@ async function askedJobs(
   return { state: runStatusOf(manifest, phases), jobs }
 }
 
-function pushed(what: Readonly<Record<'ref' | 'commit' | 'pusher', string>>) {
+function pushed(what: Pick<RunDocument, 'ref' | 'event' | 'commit' | 'pusher'>) {
   return { ...what, branch: branchOf(what.ref) }
 }
 
@@ -151,7 +107,7 @@ function described(manifest: Manifest) {
   const { origin, repository, title, pusher, error } = manifest
   return {
     repository,
-    ...pushed({ ref: origin.ref, commit: origin.commit, pusher }),
+    ...pushed({ ref: origin.ref, event: origin.event, commit: origin.commit, pusher }),
     title,
     error: error === undefined ? null : errorView(error)
   }

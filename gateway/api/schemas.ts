@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { agentSightingShape } from '../../protocol/api/agent-sighting.ts'
 import {
+  eventSchema,
   jobFilterShape,
   logStartShape,
   rowsSchema,
-  textSchema
+  textSchema,
+  wordsSchema
 } from '../../protocol/api/job-query.ts'
 import { jobSchema, jobStateSchema } from '../../protocol/api/job-schema.ts'
 import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
@@ -52,6 +54,7 @@ export const runSchema = z
     repository: z.string(),
     ref: z.string(),
     branch: z.string(),
+    event: eventSchema.describe('what started it'),
     commit: z.string(),
     title: z.string(),
     pusher: z.string(),
@@ -113,9 +116,14 @@ export const jobQuerySchema = z.strictObject({
   limit: rowsSchema
 })
 
+/** What a list of runs can be asked for: what is neither announced nor waiting is in none. */
+const listedStatesSchema = z.array(runStateSchema.exclude(['received', 'ignored'])).min(1)
+
 export const runQuerySchema = z.strictObject({
+  state: wordsSchema.pipe(listedStatesSchema).optional().describe('one or several, with commas'),
   repository: textSchema.optional(),
-  ref: textSchema.optional(),
+  ref: textSchema.optional().describe('refs/heads/main or main'),
+  event: eventSchema.optional(),
   cursor: textSchema.optional(),
   limit: rowsSchema
 })
@@ -138,7 +146,23 @@ export const cancelledSchema = z
   })
   .describe('what became of the order')
 
+export const runCancelledSchema = z
+  .strictObject({
+    run: runSchema,
+    jobs: z.array(
+      z.strictObject({
+        id: z.string(),
+        verdict: z
+          .enum(['cancelled', 'requested', 'ended'])
+          .describe('as for one job; ended: it had ended before the order came')
+      })
+    )
+  })
+  .describe('what became of the order, for each job that was open')
+
 export type RunDocument = z.infer<typeof runSchema>
 export type AgentDocument = z.infer<typeof agentSchema>
 export type HealthDocument = z.infer<typeof healthSchema>
 export type JobQuery = z.infer<typeof jobQuerySchema>
+export type RunQuery = z.infer<typeof runQuerySchema>
+export type RunCancelled = z.infer<typeof runCancelledSchema>

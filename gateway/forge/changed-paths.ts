@@ -13,6 +13,8 @@ export interface ChangeSource {
   /** Of the cache's folder. */
   readonly options: GitOptions
   readonly access: GitAccess | undefined
+  /** Milliseconds for comparing what was fetched. */
+  readonly lookMs: number
 }
 
 /**
@@ -20,11 +22,13 @@ export interface ChangeSource {
  * are too many. Rejects with GitError where the server cannot be asked.
  */
 export async function changedPaths(source: ChangeSource): Promise<readonly string[] | undefined> {
-  const { change, options } = source
+  const { change, options, lookMs } = source
   try {
     const [from, to] = await fetchBoth(source)
     const since = change.kind === 'pull_request' ? await mergeBase(from, to, options) : from
-    return since === undefined ? undefined : await pathsBetween(since, to, options)
+    return since === undefined
+      ? undefined
+      : await pathsBetween(since, to, { ...options, timeoutMs: lookMs })
   } catch (error) {
     // A commit that was pushed over, and is gone: that happens, and asking again does not help.
     if (error instanceof GitError && NOT_THERE.test(error.stderr)) return undefined
@@ -70,7 +74,8 @@ async function pathsBetween(
     const paths = text(stdout).split('\0').slice(0, -1)
     return paths.length > CHANGED_PATHS_MAX ? undefined : paths
   } catch (error) {
-    if (error instanceof GitError && error.isTooLong) return undefined
+    // A few small trees can stand for more folders than anyone could walk through.
+    if (error instanceof GitError && (error.isTooLong || error.timedOut)) return undefined
     throw error
   }
 }

@@ -128,7 +128,8 @@ export class CommitCache implements CommitReader {
       const access = await this.#access(repository, signal)
       const options = { cwd: cache.dir, timeoutMs: COMMIT_FETCH_MS_MAX, signal }
       const refs = [await this.#place(cache, signal), await this.#place(cache, signal)] as const
-      return await changedPaths({ url: repository.url, change, refs, options, access })
+      const source = { url: repository.url, change, refs, options, access }
+      return await changedPaths({ ...source, lookMs: LOOK_MS_MAX })
     })
   }
 

@@ -104,18 +104,28 @@ export function giteaApi(http: ForgeHttp, { path }: ForgePlace): ForgeApi {
 
 function factsOf(pull: z.infer<typeof pullSchema>, isKnownAuthor: boolean): PullRequestFacts {
   const { number, state, title, user, labels, head, base } = pull
+  const isOwnBranch = head.repo?.id === base.repo.id && !isPullRef(head.ref)
   return {
     number,
     isOpen: state === 'open',
     headCommit: head.sha,
-    headBranch: head.repo == null ? '' : head.ref,
-    isFork: head.repo?.id !== base.repo.id,
+    headBranch: head.repo == null || isPullRef(head.ref) ? '' : head.ref,
+    isFork: !isOwnBranch,
     baseBranch: base.ref,
     author: user?.login ?? '',
     isKnownAuthor,
     labels: (labels ?? []).map(({ name }) => name),
     title
   }
+}
+
+/**
+ * Of a pull request that was pushed to `refs/for/main`, which whoever may read the repository can,
+ * the API names the repository itself as the head's and `refs/pull/7/head` as its branch. Without
+ * this line a stranger's code would be trusted. Source: docs.gitea.com, "AGit".
+ */
+function isPullRef(ref: string): boolean {
+  return ref.startsWith('refs/')
 }
 
 function bodyOf({ state, context, description, targetUrl }: CommitStatus) {

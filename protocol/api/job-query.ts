@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { JobFilter } from '../core/job-filter.ts'
 import { PAGE_ROWS_MAX } from '../core/limits.ts'
 import type { SealedRoster } from '../core/roster.ts'
+import { RUN_EVENTS } from '../core/run-event.ts'
 import { jobStateSchema } from './job-schema.ts'
 import { peerIdOf } from './member-names.ts'
 
@@ -23,15 +24,20 @@ export const textSchema = z.string().min(1).max(1_024)
 export const idSchema = z.strictObject({ id: z.string().min(1).max(128) })
 
 /** `?state=queued,running` or `?state=queued&state=running`. */
-const states = z
+export const wordsSchema = z
   .union([z.string(), z.array(z.string()).max(16)])
   .transform((value) => [value].flat().flatMap((text) => text.split(',')))
-  .pipe(z.array(jobStateSchema).min(1))
+
+export const eventSchema = z.enum(RUN_EVENTS)
 
 export const jobFilterShape = {
-  state: states.optional().describe('one or several, with commas'),
+  state: wordsSchema
+    .pipe(z.array(jobStateSchema).min(1))
+    .optional()
+    .describe('one or several, with commas'),
   repository: textSchema.optional(),
   ref: textSchema.optional().describe('refs/heads/main or main'),
+  event: eventSchema.optional().describe('what started its run'),
   holder: textSchema.optional().describe('name or peer id of an agent'),
   run: textSchema.optional().describe('full run id'),
   since: z.iso.datetime({ offset: true }).optional()
@@ -50,6 +56,7 @@ export function jobFilterOf(query: JobFilterQuery, sealed: SealedRoster | undefi
     states: query.state,
     repository: query.repository,
     ref: query.ref,
+    event: query.event,
     runId: query.run,
     sinceMs: query.since === undefined ? undefined : Date.parse(query.since),
     holder: query.holder === undefined ? undefined : peerIdOf(query.holder, sealed)

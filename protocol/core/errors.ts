@@ -5,6 +5,7 @@ import { FORGE_ERRORS } from './forge-errors.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { NETWORK_ERRORS } from './network-errors.ts'
+import { ORDER_ERRORS } from './order-errors.ts'
 import { PIPELINE_ERRORS } from './pipeline-errors.ts'
 import { ROSTER_ERRORS } from './roster-errors.ts'
 import { SECRET_ERRORS } from './secret-errors.ts'
@@ -312,6 +313,7 @@ export const MESH_ERRORS = {
   ...FORGE_ERRORS,
   // command line
   ...APPROVAL_ERRORS,
+  ...ORDER_ERRORS,
   ...ISOLATION_ERRORS,
   ...SERVICE_ERRORS,
   ...CONTROL_ERRORS,

@@ -2,6 +2,7 @@ import type { BoardJob } from './board-job.ts'
 import type { JobPhase } from './job.ts'
 import { phaseShown } from './move.ts'
 import type { Manifest } from './run.ts'
+import type { RunEvent } from './run-event.ts'
 
 /** `leased` until its first step runs, then `running`; else the phase itself. */
 export type SeenPhase = Exclude<JobPhase, 'moved'> | 'running'
@@ -12,6 +13,8 @@ export interface JobFilter {
   readonly repository?: string | undefined
   /** `refs/heads/main` or `main`. */
   readonly ref?: string | undefined
+  /** What started its run. */
+  readonly event?: RunEvent | undefined
   /** Peer id of the agent that holds the job, or held it last. */
   readonly holder?: string | undefined
   readonly runId?: string | undefined
@@ -42,11 +45,17 @@ export function matchesRun(
   run: { readonly runId: string; readonly issuedAtMs: number; readonly manifest: Manifest },
   filter: JobFilter
 ): boolean {
-  const { repository, ref, runId, sinceMs } = filter
+  const { repository, ref, event, runId, sinceMs } = filter
   if (runId !== undefined && run.runId !== runId) return false
   if (sinceMs !== undefined && run.issuedAtMs < sinceMs) return false
   if (repository !== undefined && run.manifest.repository !== repository) return false
-  return ref === undefined || [ref, `refs/heads/${ref}`].includes(run.manifest.origin.ref)
+  if (event !== undefined && run.manifest.origin.event !== event) return false
+  return ref === undefined || isRefNamed(run.manifest.origin.ref, ref)
+}
+
+/** True where `name`, `main` or `refs/heads/main`, means that ref. */
+export function isRefNamed(ref: string, name: string): boolean {
+  return ref === name || ref === `refs/heads/${name}`
 }
 
 // Who asks for `leased` or `running` means what is at work: the stage is soft and may lag behind.

@@ -81,11 +81,15 @@ export function needsHold(job: BoardJob, board: Jobs): Hold | undefined {
   return on.length === 0 ? undefined : { kind: 'needs', on }
 }
 
-/** Undefined for a job that is in none; no two repositories have one together. */
-function groupOf({ spec, origin }: BoardJob): string | undefined {
+/**
+ * Undefined for a job that is in none; no two repositories have one together. A stranger's pull
+ * request must not keep the deployment of `main` waiting, or cancel it: it has groups of its own.
+ */
+function groupOf({ spec, origin, trust }: BoardJob): string | undefined {
   const { concurrency } = spec
-  // Both are of one line.
-  return concurrency === undefined ? undefined : `${origin.repository}\n${concurrency.group}`
+  if (concurrency === undefined) return undefined
+  // All are of one line.
+  return `${trust}\n${origin.repository}\n${concurrency.group}`
 }
 
 function isQueued({ state }: BoardJob): boolean {

@@ -2,6 +2,7 @@ import { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { OutcomeState } from '../../protocol/core/job.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
+import type { Trust } from '../../protocol/core/trust.ts'
 import { SampleJob, sampleRun, sampleSpec } from './arbitrary-board.ts'
 
 /** A job's spec with what matters here; its index is its place. */
@@ -15,11 +16,15 @@ export class BoardRuns {
   run(
     runId: string,
     jobs: readonly Sketch[],
-    at: { readonly issuedAtMs?: number; readonly repository?: string } = {}
+    at: {
+      readonly issuedAtMs?: number
+      readonly repository?: string
+      readonly trust?: Trust
+    } = {}
   ): this {
-    const { issuedAtMs = 0, repository = 'team/kernel' } = at
+    const { issuedAtMs = 0, repository = 'team/kernel', trust = 'trusted' } = at
     const specs = jobs.map((sketch) => sampleSpec(sketch))
-    const sealed = sampleRun({ runId, issuedAtMs, jobs: specs, manifest: { repository } })
+    const sealed = sampleRun({ runId, issuedAtMs, jobs: specs, manifest: { repository, trust } })
     this.board.addRun(sealed, issuedAtMs)
     return this
   }

@@ -140,7 +140,10 @@ function pull({ repository, base }: Standing, number: number): FakeAnswer {
 }
 
 function pullDocument(repository: FakeRepository, found: FakePull, base: string) {
-  const { number, title, author, source, headCommit, headBranch, baseBranch, labels } = found
+  const { number, title, author, headCommit, baseBranch, labels, isPushedFor = false } = found
+  // What came by `refs/for/` has no branch, and is said to be of the repository itself.
+  const source = isPushedFor ? repository : found.source
+  const headBranch = isPushedFor ? `refs/pull/${number}/head` : found.headBranch
   return {
     number,
     title,
@@ -149,7 +152,7 @@ function pullDocument(repository: FakeRepository, found: FakePull, base: string)
     user: { id: author.id, login: author.login },
     labels: labels.map((name) => ({ name })),
     head: {
-      label: headBranch,
+      label: isPushedFor ? '' : headBranch,
       ref: headBranch,
       sha: headCommit,
       repo_id: source?.id ?? -1,

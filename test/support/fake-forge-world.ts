@@ -28,9 +28,13 @@ export interface FakePull {
   readonly title: string
   readonly baseBranch: string
   readonly headBranch: string
+  /** Gitea and Forgejo: by a push to `refs/for/main`, for which reading is enough. */
+  readonly isPushedFor?: boolean | undefined
   /** The repository that it comes from; undefined once that is deleted. */
   source: FakeRepository | undefined
   headCommit: string
+  /** Where it was before it was updated; undefined until then. */
+  headBefore?: string | undefined
   state: 'open' | 'closed' | 'merged'
   labels: readonly string[]
 }

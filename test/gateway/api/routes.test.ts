@@ -207,6 +207,8 @@ test('GET /api/v1/jobs filters by state, repository, ref, holder, run and time',
   expect(await count('repository=team/site')).toBe(2)
   expect(await count('ref=main')).toBe(2)
   expect(await count('ref=refs/heads/dev')).toBe(2)
+  expect(await count('event=push')).toBe(4)
+  expect(await count('event=manual')).toBe(0)
   expect(await count('holder=onyx')).toBe(1)
   expect(await count('holder=peer-onyx')).toBe(1)
   expect(await count('holder=nobody')).toBe(0)
@@ -233,6 +235,15 @@ test('GET /api/v1/jobs gives every job once, page by page, newest run first', as
   expect(new Set(seen).size).toBe(12)
   expect(seen.slice(-2)).toEqual([`${runId}.0`, `${runId}.1`])
 })
+
+test.each(['state=received', 'state=', 'event=commit', 'cursor=7K3QF2', 'run=x'])(
+  'refuses ?%s of runs',
+  async (query) => {
+    const reply = await get(`/api/v1/runs?${query}`)
+
+    expect(reply.json()).toMatchObject({ status: 400, code: 'REQUEST_INVALID' })
+  }
+)
 
 test.each(['limit=0', 'limit=201', 'limit=x', 'cursor=x', 'state=waiting', 'stat=queued', 'ref='])(
   'refuses ?%s',
@@ -296,8 +307,16 @@ describe('GET /api/v1/runs', () => {
 
     expect(await ids('')).toEqual([[site.announcement.runId, runId], null])
     expect(await ids('repository=team/kernel')).toEqual([[runId], null])
-    expect(await ids('limit=1')).toEqual([[site.announcement.runId], site.announcement.runId])
-    expect(await ids(`limit=1&cursor=${site.announcement.runId}`)).toEqual([[runId], null])
+    expect(await ids('ref=main&event=push&state=queued')).toEqual([
+      [site.announcement.runId, runId],
+      null
+    ])
+    expect(await ids('event=tag')).toEqual([[], null])
+    expect(await ids('state=waiting,running')).toEqual([[], null])
+    const [first, next] = await ids('limit=1')
+    expect(first).toEqual([site.announcement.runId])
+    rig.board.drop(site.announcement.runId)
+    expect(await ids(`limit=1&cursor=${next}`)).toEqual([[runId], null])
     expect((await get('/api/v1/runs?cursor=x')).statusCode).toBe(400)
   })
 })

@@ -1,6 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { changedPaths } from '../../../gateway/forge/changed-paths.ts'
 import { CommitCache } from '../../../gateway/forge/commit-cache.ts'
 import type { RepositoryRef } from '../../../gateway/ports.ts'
 import { codeOf, MeshError } from '../../../protocol/core/errors.ts'
@@ -297,6 +298,30 @@ describe('changed paths', () => {
     const change = { kind: 'pull_request', base: 'dev', head } as const
 
     expect(await cache.changedPaths(repository(), change, signal)).toBeUndefined()
+  })
+
+  test('of a tree with more folders than anyone could walk through are not known', async () => {
+    const before = await forge.commit({ a: 'b' })
+    const inBare = ['--git-dir', forge.bare]
+    let tree = await forge.git([...inBare, 'mktree'], new Uint8Array())
+    for (let depth = 0; depth < 12; depth += 1) {
+      const rows = Array.from({ length: 10 }, (_, name) => `040000 tree ${tree}\t${name}\n`)
+      tree = await forge.git([...inBare, 'mktree'], Buffer.from(rows.join('')))
+    }
+    const after = await forge.commitOf(tree)
+    const dir = join(folder.dir, 'many')
+    await forge.git(['init', '--quiet', '--bare', dir])
+
+    const paths = await changedPaths({
+      url: forge.url,
+      change: { kind: 'push', before, after },
+      refs: ['refs/cache/0', 'refs/cache/1'],
+      options: { cwd: dir },
+      access: undefined,
+      lookMs: 500
+    })
+
+    expect(paths).toBeUndefined()
   })
 
   test('of a forge that is down are asked for again', async () => {

@@ -188,6 +188,20 @@ describe.each(KINDS)('the API of %s', (kind) => {
   })
 })
 
+test.each(['gitea', 'forgejo'] as const)(
+  "what was pushed to refs/for/main of %s is a stranger's, although no fork is there",
+  async (kind) => {
+    const { api, forge, repository } = await forgeRig(kind)
+    const headCommit = await repository.commit({ 'a.txt': 'a' }, 'topic')
+    const parts = { author: 'eve', headBranch: 'topic', headCommit, isPushedFor: true }
+    await forge.openPull(repository, parts)
+
+    const facts = await api.pullRequest(1, noEnd())
+
+    expect(facts).toMatchObject({ isFork: true, headBranch: '', isKnownAuthor: false, headCommit })
+  }
+)
+
 describe('who is known to a forge', () => {
   test.each(['gitea', 'forgejo', 'github'] as const)(
     '%s knows an author whose pull request it has merged',

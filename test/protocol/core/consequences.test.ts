@@ -59,6 +59,14 @@ describe('a newer run in a group that supersedes', () => {
     expect(found(runs)).toEqual([])
   })
 
+  test('leaves what is trusted where it is not trusted itself', () => {
+    const runs = new BoardRuns().run('A', [deploy(true)], { issuedAtMs: 1 }).claim('A.0')
+    runs.run('B', [deploy(true)], { issuedAtMs: 2, trust: 'untrusted' })
+    expect(found(runs)).toEqual([])
+    runs.run('C', [deploy(true)], { issuedAtMs: 3, trust: 'untrusted' })
+    expect(found(runs)).toEqual(['cancel B.0: superseded by run C'])
+  })
+
   test('leaves what has ended, and what is of another group', () => {
     const runs = new BoardRuns()
     runs.run('A', [deploy(true)], { issuedAtMs: 1 }).end('A.0', 'succeeded')

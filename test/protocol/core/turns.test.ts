@@ -138,6 +138,13 @@ describe('jobs of one group', () => {
     expect([hold(runs, 'B.0'), hold(runs, 'C.0')]).toEqual(['free', 'free'])
   })
 
+  test('of a run that is not trusted keep none waiting that is', () => {
+    const runs = new BoardRuns().run('A', [deploy()], { trust: 'untrusted' }).claim('A.0')
+    runs.run('B', [deploy()], { issuedAtMs: 1 })
+    runs.run('C', [deploy()], { issuedAtMs: 2, trust: 'untrusted' })
+    expect([hold(runs, 'B.0'), hold(runs, 'C.0')]).toEqual(['free', 'behind A.0'])
+  })
+
   test('never block one another for good: one of the queued ones has its turn', () => {
     const sizes = fc.array(fc.array(fc.nat(15), { minLength: 1, maxLength: 4 }), {
       minLength: 1,

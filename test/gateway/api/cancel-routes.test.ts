@@ -1,0 +1,99 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import type { ApiParts } from '../../../gateway/api/parts.ts'
+import { MeshError } from '../../../protocol/core/errors.ts'
+import { ApiClient } from '../../support/api-client.ts'
+import { ROSTER } from '../../support/control-parts.ts'
+import { HttpRig } from '../../support/http-rig.ts'
+import { claimed, completed, jobLife, sealedRun } from '../../support/run-life.ts'
+
+// Real files and sockets: on a loaded machine they take their time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
+
+const THREE_JOBS = [
+  'jobs:',
+  '  lint: { image: "debian:13", steps: [{ run: make lint }] }',
+  '  build: { image: "debian:13", steps: [{ run: make }] }',
+  '  deploy: { image: "debian:13", needs: [build], steps: [{ run: make deploy }] }',
+  ''
+].join('\n')
+
+let rig: HttpRig
+let api: ApiClient
+
+afterEach(() => rig.stop())
+
+/** A run whose first job has ended and whose second one runs. */
+async function begun(cancel: ApiParts['cancel']) {
+  rig = await HttpRig.make({ api: { roster: () => ROSTER, cancel } })
+  api = await ApiClient.of(rig)
+  const sealed = sealedRun(rig.key, { commit: 'a'.repeat(40), pipeline: THREE_JOBS })
+  rig.board.addRun(sealed, 0)
+  rig.board.foldJob(jobLife(sealed, 0, ['peer-onyx', claimed()], ['peer-onyx', completed()]), 0)
+  rig.board.foldJob(jobLife(sealed, 1, ['peer-onyx', claimed()]), 0)
+  return sealed
+}
+
+test('the order to cancel a run goes with its reason to each job that has not ended', async () => {
+  const told: string[] = []
+  const { announcement } = await begun(({ jobId, spec }, reason) => {
+    told.push(`${jobId} ${reason}`)
+    if (spec.name === 'build') return Promise.resolve('requested')
+    return Promise.reject(new MeshError('JOB_ENDED', { id: jobId, state: 'skipped' }))
+  })
+  const { runId } = announcement
+
+  const { status, body } = await api.post(`/runs/${runId.slice(0, 6)}/cancel`, { reason: 'wrong' })
+
+  expect(status).toBe(200)
+  expect(new Set(told)).toEqual(new Set([`${runId}.1 wrong`, `${runId}.2 wrong`]))
+  expect(body.run.id).toBe(runId)
+  expect(body.jobs).toEqual([
+    { id: `${runId}.1`, verdict: 'requested' },
+    { id: `${runId}.2`, verdict: 'ended' }
+  ])
+})
+
+test('a run that no quorum could be told of is said not to be cancelled', async () => {
+  const facts = { answered: 1, witnesses: 3, quorum: 2 }
+  const { announcement } = await begun(() =>
+    Promise.reject(new MeshError('QUORUM_UNREACHABLE', facts))
+  )
+
+  const answer = await api.post(`/runs/${announcement.runId}/cancel`, {})
+
+  expect(answer).toMatchObject({ status: 503, body: { code: 'QUORUM_UNREACHABLE' } })
+})
+
+test('a run without open jobs, and one that nobody knows, cannot be cancelled', async () => {
+  const sealed = await begun(() => Promise.resolve('cancelled'))
+  const { runId } = sealed.announcement
+  for (const index of [1, 2]) {
+    const deeds = [
+      ['peer-onyx', claimed()],
+      ['peer-onyx', completed()]
+    ] as const
+    rig.board.foldJob(jobLife(sealed, index, ...deeds), 0)
+  }
+
+  const ended = await api.post(`/runs/${runId}/cancel`, {})
+  const unknown = await api.post('/runs/0123456789ABCDEFGHJKMNPQRS/cancel', {})
+  const reader = await ApiClient.of(rig, ['read'])
+
+  expect(ended).toMatchObject({ status: 409, body: { code: 'RUN_NOT_OPEN' } })
+  expect(ended.body.facts).toEqual({ id: runId, state: 'succeeded' })
+  expect(unknown).toMatchObject({ status: 404, body: { code: 'RUN_UNKNOWN' } })
+  expect(await reader.post(`/runs/${runId}/cancel`, {})).toMatchObject({ status: 403 })
+})
+
+test('an agent is shown by its name and by its peer id', async () => {
+  await begun(() => Promise.resolve('cancelled'))
+
+  const { body } = await api.get('/agents/onyx')
+
+  expect(body).toMatchObject({ name: 'onyx', peerId: 'peer-onyx' })
+  expect((await api.get('/agents/peer-onyx')).body).toEqual(body)
+  expect(await api.get('/agents/slate')).toMatchObject({
+    status: 404,
+    body: { code: 'AGENT_UNKNOWN', facts: { name: 'slate' } }
+  })
+})
