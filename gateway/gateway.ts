@@ -31,7 +31,7 @@ import { TokenStore } from './api/token-store.ts'
 import { Approvals } from './approvals.ts'
 import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
-import { CommitCache } from './forge/commit-cache.ts'
+import { type CommitAccess, CommitCache } from './forge/commit-cache.ts'
 import { ForgeRoom } from './forge/forge-room.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
@@ -42,8 +42,10 @@ import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
+import { remoteHeads } from './reconcile/remote-heads.ts'
 import { RepositoryLook } from './reconcile/repository-look.ts'
 import { Repositories, type Repository } from './repositories.ts'
+import { RunOrders } from './run-orders.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
 import { SourceDoor } from './source-door.ts'
 import { StatusRoom } from './status/status-room.ts'
@@ -73,6 +75,7 @@ export class Gateway {
   readonly #holders: Holders
   readonly #intake: Intake
   readonly #door: SourceDoor
+  readonly #orders: RunOrders
   readonly #approvals: Approvals
   readonly #floor: FloorKeeper
   readonly #statuses: StatusRoom
@@ -142,6 +145,7 @@ export class Gateway {
     this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
     this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
     const { apis, access } = forges
+    this.#orders = this.#ordersBy(access)
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
     this.#reconciler = new Reconciler({
       repositories: this.#repositories,
@@ -230,6 +234,7 @@ export class Gateway {
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true
     await this.#closeHttp(limitMs)
+    this.#orders.stop()
     await this.#reconciler.stop()
     await this.#intake.stop(limitMs)
     await this.#statuses.stop(limitMs)
@@ -279,6 +284,19 @@ export class Gateway {
     await this.#logs.remove(runId)
   }
 
+  #ordersBy(access: CommitAccess): RunOrders {
+    const { clock, log } = this.#parts
+    return new RunOrders({
+      repositories: this.#repositories,
+      inbox: this.#parts.store.inbox,
+      door: this.#door,
+      headsOf: async (each, signal) => remoteHeads(each.url, await access(each, signal), signal),
+      clock,
+      random: this.#random,
+      log
+    })
+  }
+
   #holdersOf(): Holders {
     return new Holders({
       known: (job) => this.#member.board.job(job)?.state,
@@ -306,6 +324,7 @@ export class Gateway {
       announcer: this.#announcer,
       approvals: this.#approvals,
       door: this.#door,
+      orders: this.#orders,
       readJob: (jobId) => this.#readJob(jobId),
       roster: () => member.roster(),
       links: () => member.node.links(),
