@@ -41,11 +41,14 @@ import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
+import type { HeadsRow } from './reconcile/heads-row.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
 import { remoteHeads } from './reconcile/remote-heads.ts'
 import { RepositoryLook } from './reconcile/repository-look.ts'
 import { Repositories, type Repository } from './repositories.ts'
 import { RunOrders } from './run-orders.ts'
+import type { Scheduler } from './schedule/scheduler.ts'
+import { schedulerOf } from './schedule/scheduler-of.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
 import { SourceDoor } from './source-door.ts'
 import { StatusRoom } from './status/status-room.ts'
@@ -80,6 +83,7 @@ export class Gateway {
   readonly #floor: FloorKeeper
   readonly #statuses: StatusRoom
   readonly #reconciler: Reconciler
+  readonly #scheduler: Scheduler
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -147,14 +151,12 @@ export class Gateway {
     const { apis, access } = forges
     this.#orders = this.#ordersBy(access)
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
-    this.#reconciler = new Reconciler({
-      repositories: this.#repositories,
-      look,
-      table: store.heads,
-      clock,
-      random,
-      log
-    })
+    const beside = { repositories: this.#repositories, clock, random, log }
+    const onLooked = (row: HeadsRow): void => this.#scheduler.noteHeads(row)
+    this.#reconciler = new Reconciler({ ...beside, look, table: store.heads, onLooked })
+    const { board } = this.#member
+    const calendar = { board, access, commits: this.#commits, door: this.#door }
+    this.#scheduler = schedulerOf({ ...beside, ...calendar, table: store.schedules })
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
@@ -204,6 +206,7 @@ export class Gateway {
     await this.#listen(this.#app)
     // Once hooks are taken: what a forge is asked to send again comes there.
     await this.#reconciler.start()
+    await this.#scheduler.start()
     const addresses = this.#member.node.addresses()
     const facts = { peer: key.peerId, addresses, http: this.httpUrl, name: settings.name }
     log.info({ ...facts, repositories: this.#repositories.size }, 'gateway started')
@@ -223,6 +226,7 @@ export class Gateway {
     this.#intake.wake()
     this.#statuses.outbox.wake()
     this.#reconciler.reload()
+    this.#scheduler.reload()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -235,6 +239,7 @@ export class Gateway {
     this.#stopping = true
     await this.#closeHttp(limitMs)
     this.#orders.stop()
+    await this.#scheduler.stop()
     await this.#reconciler.stop()
     await this.#intake.stop(limitMs)
     await this.#statuses.stop(limitMs)

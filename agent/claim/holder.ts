@@ -19,6 +19,7 @@ import type { AttemptLog } from '../logs/attempt-log.ts'
 import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
 import { type EndBody, endLease, pause } from './ending.ts'
 import { type HolderParts, orderOf, type WonClaim } from './holder-parts.ts'
+import { neededBy } from './needed.ts'
 import type { HeldLease } from './ports.ts'
 import type { Lesson } from './rests.ts'
 
@@ -151,7 +152,9 @@ export class Holder {
     const { jobId, claimId } = this
     const { announcement } = this.#won.sealed
     const { attemptLog, resume } = await this.#openLog(announcement.gateway)
+    const needed = await neededBy(this.#parts, this.#won, this.#abort.signal)
     const running = this.#parts.executor.run({
+      needed,
       jobId,
       runId: announcement.runId,
       epoch: this.#epoch,

@@ -15,6 +15,7 @@ import { failureOf } from './failure.ts'
 import type { Ground } from './ground.ts'
 import type { Images } from './images.ts'
 import { jobEnvironment } from './job-environment.ts'
+import { withOutputs } from './job-outputs.ts'
 import { errored, interruption, outcomeOf } from './outcome.ts'
 import { confirmGone } from './removal.ts'
 import { type Sandbox, SandboxDied, type ServiceHooks } from './sandbox.ts'
@@ -285,7 +286,10 @@ export class AttemptRun {
       if (!spoke) input.onPhase('first_line', stopwatch.ms())
       spoke = true
     }
-    return await runSteps({ sandbox, clock, input, env, masker, termGraceMs, onOutput }, from)
+    const parts = { sandbox, clock, input, env, masker, termGraceMs, onOutput }
+    const end = await runSteps(parts, from)
+    if (end.kind !== 'verdict' || end.verdict.state !== 'succeeded') return end
+    return { kind: 'verdict', verdict: await withOutputs(parts, end.verdict) }
   }
 
   async #explained(thrown: unknown): ReturnType<typeof runSteps> {

@@ -50,6 +50,8 @@ export interface AttemptInput {
    * has come, and what it has logged so far.
    */
   readonly onStep: (progress: AttemptProgress) => Promise<void>
+  /** Variables of the jobs that this one needs; absent is none. */
+  readonly needed?: Readonly<Record<string, string>> | undefined
   /** Set where an agent before this one began the attempt, and its container still runs. */
   readonly resume?: Resume | undefined
   /**

@@ -14,12 +14,14 @@ import type { JobGroup } from './group/job-group.ts'
 import { BUSYBOX_INSIDE } from './guard.ts'
 import { runHelper } from './helper-process.ts'
 import { withDefaults } from './job-environment.ts'
+import { readOutputFile } from './job-outputs.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import { orAbort } from './or-abort.ts'
 import { pidsRefused } from './pids-events.ts'
 import { confirmGone } from './removal.ts'
 import {
   type BegunStep,
+  type OutputFile,
   type Sandbox,
   SandboxDied,
   type ServiceHooks,
@@ -215,6 +217,12 @@ export class ContainerSandbox implements Sandbox {
       await sleep(FOLLOW_PAUSE_MS, undefined, { signal })
     }
     throw this.#container.failed('be followed', 'whatever reads it fails')
+  }
+
+  async outputs(signal: AbortSignal): Promise<OutputFile> {
+    const { profile, image } = this.#options
+    const user = profile.user ?? (image.user || '0')
+    return await readOutputFile((request) => this.#container.exec(request), user, signal)
   }
 
   async terminate(): Promise<void> {

@@ -1,10 +1,14 @@
 import type { AttemptInput } from './attempt.ts'
+import { OUTPUT_INSIDE } from './job-outputs.ts'
 import { WORKSPACE_INSIDE } from './sandbox-profile.ts'
 
 const BRANCH_PREFIX = 'refs/heads/'
 const TAG_PREFIX = 'refs/tags/'
 
-type Described = Pick<AttemptInput, 'jobId' | 'runId' | 'attempt' | 'epoch' | 'manifest' | 'spec'>
+type Described = Pick<
+  AttemptInput,
+  'jobId' | 'runId' | 'attempt' | 'epoch' | 'manifest' | 'spec' | 'needed'
+>
 
 /** `NAME=value` for every step: what the job set, and over it what the mesh says of itself. */
 export function jobEnvironment(input: Described, agent: string, platform: string): string[] {
@@ -26,10 +30,11 @@ export function jobEnvironment(input: Described, agent: string, platform: string
     RUNNER_MESH_PULL_REQUEST: origin.number,
     RUNNER_MESH_BASE: base,
     RUNNER_MESH_PLATFORM: platform,
-    RUNNER_MESH_WORKSPACE: WORKSPACE_INSIDE
+    RUNNER_MESH_WORKSPACE: WORKSPACE_INSIDE,
+    RUNNER_MESH_OUTPUT: OUTPUT_INSIDE
   }
   // Ours last: a deploy script trusts RUNNER_MESH_EPOCH to be the lease's.
-  const all = { CI: 'true', ...input.spec.env, ...own }
+  const all = { CI: 'true', ...input.spec.env, ...input.needed, ...own }
   return Object.entries(all).map(([name, value]) => `${name}=${value}`)
 }
 

@@ -1,5 +1,6 @@
 import type { OutcomeState, Reason, StepResult } from '../../protocol/core/job.ts'
 import { MESSAGE_BYTES_MAX } from '../../protocol/core/limits.ts'
+import type { Outputs } from '../../protocol/core/outputs.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
 import type { AttemptOutcome, AttemptResult } from './attempt.ts'
 import { GUARD_EXITS } from './guard.ts'
@@ -11,6 +12,8 @@ export interface Verdict {
   readonly exitCode: number | undefined
   readonly message: string
   readonly steps: readonly StepResult[]
+  /** Of a job that succeeded. */
+  readonly outputs?: Outputs | undefined
 }
 
 export function outcomeOf(verdict: Verdict, durationMs: number): AttemptOutcome {

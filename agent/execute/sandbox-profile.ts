@@ -196,9 +196,9 @@ function privileges(profile: Profile, host: SandboxHost): Record<string, unknown
 }
 
 function limits(resources: Resources, host: SandboxHost): Record<string, unknown> {
-  const { memoryBytes, cpuMilli } = resources
+  const { memoryBytes, cpuMilli, pidsMax = PIDS_MAX } = resources
   return {
-    PidsLimit: PIDS_MAX,
+    PidsLimit: pidsMax,
     Memory: memoryBytes,
     // Equal to Memory means no swap: nothing of a job reaches the host's disk that way. A kernel
     // that does not count swap would store something else, and the probe says so.

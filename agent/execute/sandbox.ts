@@ -38,6 +38,11 @@ export type StepEnd =
   /** Begun by an agent that died, and nobody knows how it went on. */
   | { readonly kind: 'unknown' }
 
+/** At most OUTPUTS_FILE_BYTES_MAX and one; none where there is no such file. */
+export type OutputFile =
+  | { readonly kind: 'read'; readonly bytes: Uint8Array }
+  | { readonly kind: 'unreadable'; readonly cause: string }
+
 /** The sandbox ended while it was being made ready; `exitCode` is its process 1's, where known. */
 export class SandboxDied extends Error {
   override readonly name = 'SandboxDied'
@@ -103,6 +108,11 @@ export interface Sandbox {
    * reason when that aborts first.
    */
   follow(step: BegunStep, signal: AbortSignal): Promise<StepEnd>
+  /**
+   * What steps have written for the jobs that need theirs. Rejects with the signal's reason, and
+   * where the box has ended.
+   */
+  outputs(signal: AbortSignal): Promise<OutputFile>
   /** SIGTERM to everything that the job runs. */
   terminate(): Promise<void>
   /** Resolves once nothing of the box is left. Throws SANDBOX_FAILED after CLEAN_UP_MS_MAX. */

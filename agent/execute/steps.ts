@@ -14,22 +14,29 @@ type Interrupted = Extract<AttemptResult, { kind: 'interrupted' }>
 export type StepsEnd = { readonly kind: 'verdict'; readonly verdict: Verdict } | Interrupted
 
 /**
- * Runs the steps one after the other, from that one on, until one does not succeed. Rejects with
- * the signal's reason.
+ * Runs the steps one after the other, from that one on. After one that failed only those run that
+ * always do, as long as the job has time and its box: the outcome is that of the first failure.
+ * Rejects with the signal's reason.
  */
 export async function runSteps(parts: StepsParts, from: AttemptProgress): Promise<StepsEnd> {
   const { steps } = parts.input.spec
   const results: StepResult[] = [...from.results]
+  let { failure } = from
+  let isOver = false
   for (const [index, step] of steps.entries()) {
     if (index < from.step) continue
-    const judged = await runOne(parts, step, { ...from, step: index, results: [...results] })
+    if (isOver || (failure !== undefined && step.always !== true)) {
+      results.push(notRun(step.name))
+      continue
+    }
+    const at = { ...from, step: index, results: [...results], failure }
+    const judged = await runOne(parts, step, at)
     if (judged.kind === 'interrupted') return judged
     results.push(judged.result)
-    if (judged.verdict !== undefined) {
-      const rest = steps.slice(index + 1).map(({ name }) => notRun(name))
-      return { kind: 'verdict', verdict: { ...judged.verdict, steps: [...results, ...rest] } }
-    }
+    failure ??= judged.verdict
+    isOver = judged.isOver
   }
+  if (failure !== undefined) return { kind: 'verdict', verdict: { ...failure, steps: results } }
   const message = `${steps.length} ${steps.length === 1 ? 'step' : 'steps'} succeeded`
   const verdict = { state: 'succeeded', reason: 'completed', exitCode: 0, message } as const
   return { kind: 'verdict', verdict: { ...verdict, steps: results } }
@@ -54,13 +61,17 @@ async function runOne(parts: StepsParts, step: StepSpec, from: AttemptProgress):
   return judge(parts, step, end, Math.round(ms))
 }
 
+type Failure = Omit<Verdict, 'steps' | 'outputs'>
+
 type Judged =
   | Interrupted
   | {
       readonly kind: 'judged'
       readonly result: StepResult
-      /** Set where the job ends with this step. */
-      readonly verdict: Omit<Verdict, 'steps'> | undefined
+      /** Set where the job has not succeeded with this step. */
+      readonly verdict: Failure | undefined
+      /** Nothing more can run: the job has no time, or no box, or no shell. */
+      readonly isOver: boolean
     }
 
 function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: number): Judged {
@@ -68,8 +79,12 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
   const done = (
     state: StepResult['state'],
     exitCode: number | undefined,
-    verdict: Omit<Verdict, 'steps'> | undefined
-  ): Judged => ({ kind: 'judged', result: { name, state, exitCode, durationMs: ms }, verdict })
+    verdict: Failure | undefined,
+    isOver = false
+  ): Judged => {
+    const result = { name, state, exitCode, durationMs: ms }
+    return { kind: 'judged', result, verdict, isOver }
+  }
   const exited = (how: Extract<StepEnd, { kind: 'exited' }>): Judged => {
     const { code } = how
     if (code === 0 && !isTerminated(parts)) return done('succeeded', 0, undefined)
@@ -79,16 +94,18 @@ function judge(parts: StepsParts, step: StepSpec, end: StepEnd | StepCut, ms: nu
   }
   switch (end.kind) {
     case 'timed_out':
-      return done('timed_out', undefined, timedOut(name, end))
+      return done('timed_out', undefined, timedOut(name, end), end.of === 'job')
     case 'not_started':
       // A signal of ours ends what the engine is just starting: that is no fault of the image.
-      return endedByLease(parts) ?? done('not_run', undefined, notStarted(name, end.cause))
+      return endedByLease(parts) ?? done('not_run', undefined, notStarted(name, end.cause), true)
     case 'died':
-      if (end.oom) return done('failed', end.exitCode, outOfMemory(parts, name, end.exitCode))
+      if (end.oom) return done('failed', end.exitCode, outOfMemory(parts, name, end.exitCode), true)
       return interruption(isOver(parts) ? GUARD_EXITS.expired : end.exitCode, true)
     case 'over_disk':
       if (end.breach.kind === 'floor') return diskOfHost(end.breach)
-      return endedByLease(parts) ?? done('failed', undefined, overDisk(parts, name, undefined))
+      return (
+        endedByLease(parts) ?? done('failed', undefined, overDisk(parts, name, undefined), true)
+      )
     case 'unknown':
       return unknownEnd()
     case 'stopped':
@@ -119,19 +136,16 @@ function failed(
   parts: StepsParts,
   name: string,
   { code: exitCode, oom, diskFull, pidsFull }: Extract<StepEnd, { kind: 'exited' }>
-): Omit<Verdict, 'steps'> {
+): Failure {
   if (oom) return outOfMemory(parts, name, exitCode)
   if (diskFull === true) return overDisk(parts, name, exitCode)
-  const refused = `; it was refused a process more: a job may have ${PIDS_MAX}`
+  const pids = parts.input.spec.resources.pidsMax ?? PIDS_MAX
+  const refused = `; it was refused a process more: this job may have ${pids}`
   const message = `step "${name}" exited ${exitCode}${pidsFull === true ? refused : ''}`
   return { state: 'failed', reason: 'exit_code', exitCode, message }
 }
 
-function outOfMemory(
-  parts: StepsParts,
-  name: string,
-  exitCode: number | undefined
-): Omit<Verdict, 'steps'> {
+function outOfMemory(parts: StepsParts, name: string, exitCode: number | undefined): Failure {
   const mib = Math.floor(parts.input.spec.resources.memoryBytes / 1_048_576)
   const message =
     `step "${name}" needed more than the job's ${mib} MiB of memory: ` +
@@ -139,11 +153,7 @@ function outOfMemory(
   return { state: 'failed', reason: 'oom_killed', exitCode, message }
 }
 
-function overDisk(
-  parts: StepsParts,
-  name: string,
-  exitCode: number | undefined
-): Omit<Verdict, 'steps'> {
+function overDisk(parts: StepsParts, name: string, exitCode: number | undefined): Failure {
   const mib = Math.floor((parts.input.spec.resources.diskBytes ?? 0) / 1_048_576)
   const message = `step "${name}" filled the job's ${mib} MiB of disk, with 4 KiB at least for each file: raise resources.disk, or write less`
   return { state: 'failed', reason: 'disk_limit', exitCode, message }
@@ -164,7 +174,7 @@ function diskOfHost({ usedBytes, freeBytes }: Extract<DiskBreach, { kind: 'floor
   }
 }
 
-function timedOut(name: string, cut: StepCut): Omit<Verdict, 'steps'> {
+function timedOut(name: string, cut: StepCut): Failure {
   const message =
     cut.of === 'step'
       ? `step "${name}" ran longer than its ${cut.limitMs} ms: raise its timeout`
@@ -172,7 +182,7 @@ function timedOut(name: string, cut: StepCut): Omit<Verdict, 'steps'> {
   return { state: 'failed', reason: 'timed_out', exitCode: undefined, message }
 }
 
-function notStarted(name: string, cause: string): Omit<Verdict, 'steps'> {
+function notStarted(name: string, cause: string): Failure {
   const shell = /\/bin\/sh/.test(cause) ? ': the image needs /bin/sh' : ''
   const message = `step "${name}" could not start: ${cause}${shell}`
   return { state: 'errored', reason: 'step_not_started', exitCode: undefined, message }

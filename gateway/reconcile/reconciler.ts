@@ -24,6 +24,8 @@ export interface ReconcilerParts {
   readonly repositories: Pick<Repositories, 'all' | 'find'>
   readonly look: Pick<RepositoryLook, 'look' | 'forgive'>
   readonly table: RowTable
+  /** Told of each look that came to its end. */
+  readonly onLooked?: ((row: HeadsRow) => void) | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -135,6 +137,7 @@ export class Reconciler {
       const signal = AbortSignal.any([limit.signal, this.#abort.signal])
       const { row, isUnsettled } = await look.look(repository, known, signal)
       await this.#keep(known, row)
+      this.#parts.onLooked?.(row)
       if (isUnsettled) return RECONCILE_PATIENCE_MS
     } finally {
       disarm()

@@ -35,3 +35,5 @@ export const FAIR_LEASES_MAX = 10_000
 export const CONSEQUENCES_PARALLEL_MAX = 16
 /** Milliseconds between two looks at what follows from what has changed: a burst is one look. */
 export const CONSEQUENCES_EVERY_MS = 200
+/** Bytes of the file that a job writes its outputs to: with the ends of values of several lines. */
+export const OUTPUTS_FILE_BYTES_MAX = 16_384

@@ -33,6 +33,8 @@ export type Reason =
   | 'drained'
   | 'lease_lost'
   | 'log_limit'
+  /** What it wrote for the jobs that need it cannot be read. */
+  | 'outputs_invalid'
   /** Lost on two hosts: the job itself may be what ends them. */
   | 'quarantined'
 

@@ -5,6 +5,9 @@ import { attemptKey, behind } from './keys.ts'
 import type { Reader } from './reader.ts'
 import { sealJson } from './sealed-value.ts'
 
+/** The first step that failed; the rest of an outcome is not known before the last one. */
+export type AttemptFailure = Pick<Outcome, 'state' | 'reason' | 'exitCode' | 'message'>
+
 /** How far the steps of an attempt have come; times are boot milliseconds of its host. */
 export interface AttemptProgress {
   /** Index of the step that runs, or is about to. */
@@ -16,6 +19,8 @@ export interface AttemptProgress {
   readonly jobEndMs: number
   /** Of the steps before. */
   readonly results: readonly StepResult[]
+  /** What the job ends with, where one of them has failed and others run all the same. */
+  readonly failure?: AttemptFailure | undefined
   /** What the job holds of this host. */
   readonly resources: Resources
 }

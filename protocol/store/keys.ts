@@ -82,7 +82,7 @@ export function pinKey(runId: string): string {
 }
 
 /** Tables of a gateway whose rows have numbers and nothing else. */
-export type TablePrefix = 'u/' | 'h/'
+export type TablePrefix = 'u/' | 'h/' | 'c/'
 
 export function rowKey(prefix: TablePrefix, number: number): string {
   return `${prefix}${sequenceText(number)}`

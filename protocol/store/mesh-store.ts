@@ -35,6 +35,8 @@ export interface MeshStore {
   readonly outbox: RowTable
   /** What was last seen of repositories on their forges. */
   readonly heads: RowTable
+  /** What pipeline files want the calendar to start, and how far that has come. */
+  readonly schedules: RowTable
   /** How long its syncs took lately. */
   syncs(): SyncFigures
   /**
@@ -92,6 +94,7 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
       inbox,
       outbox: new LevelRowTable({ reader, committer }, 'u/'),
       heads: new LevelRowTable({ reader, committer }, 'h/'),
+      schedules: new LevelRowTable({ reader, committer }, 'c/'),
       syncs: () => meter.figures(),
       distrust: async (cause) => {
         committer.fail(new MeshError('STORE_SUSPECT', { dir, cause }))

@@ -53,7 +53,8 @@ export const reasons = numbered<Reason>('reason', {
   log_limit: 15,
   quarantined: 16,
   disk_limit: 17,
-  service_not_ready: 18
+  service_not_ready: 18,
+  outputs_invalid: 19
 })
 
 export const stepStates = numbered<StepResult['state']>('step state', {

@@ -118,7 +118,7 @@ describe('a stranger that takes all that there is', { timeout: TEST_MS }, () => 
       outcome: {
         state: 'failed',
         reason: 'exit_code',
-        message: expect.stringContaining('refused a process more: a job may have 512')
+        message: expect.stringContaining('refused a process more: this job may have 512')
       }
     })
     expect(await rig.left()).toEqual([])

@@ -3,6 +3,8 @@ import type { AttemptInput } from '../../../agent/execute/attempt.ts'
 import type { Sandbox, StepEnd } from '../../../agent/execute/sandbox.ts'
 import { runSteps, type StepsEnd } from '../../../agent/execute/steps.ts'
 import { Masker } from '../../../protocol/core/masker/masker.ts'
+import type { StepSpec } from '../../../protocol/core/run.ts'
+import type { AttemptProgress } from '../../../protocol/store/attempt-store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const DEADLINE_MS = 5_000
@@ -139,5 +141,86 @@ test('a step that failed and was refused a process says so, and keeps its exit c
   const end = { kind: 'exited', code: 2, oom: false, pidsFull: true } as const
   expect(await ended(end, 100)).toMatchObject({
     verdict: { reason: 'exit_code', exitCode: 2, message: expect.stringContaining('may have 512') }
+  })
+})
+
+describe('steps that always run', () => {
+  const ok: StepEnd = { kind: 'exited', code: 0, oom: false }
+  const bad: StepEnd = { kind: 'exited', code: 3, oom: false }
+
+  /** Each step ends as its place in `ends` says, undefined never; an `!` in its name is always. */
+  async function ran(
+    names: readonly string[],
+    ends: readonly (StepEnd | undefined)[],
+    more: Partial<AttemptProgress> & { readonly timeoutMs?: number } = {}
+  ) {
+    const { timeoutMs, ...from } = more
+    const steps = names.map((name): StepSpec => {
+      const always = name.endsWith('!')
+      return { name, run: 'x', timeoutMs, ...(always ? { always } : {}) }
+    })
+    const run = ({ step }: { readonly step: number }, signal: AbortSignal): Promise<StepEnd> => {
+      return new Promise((done, refuse) => {
+        signal.addEventListener('abort', () => refuse(signal.reason))
+        const end = ends[step - 1]
+        if (end !== undefined) clock.arm(10, () => done(end))
+      })
+    }
+    const asked: AttemptProgress[] = []
+    const input = {
+      spec: { steps, timeoutMs: 1_000, resources: { cpuMilli: 1_000, memoryBytes: 2 ** 30 } },
+      signal: new AbortController().signal,
+      deadlineMs: () => Number.MAX_SAFE_INTEGER,
+      onStage: () => undefined,
+      onStep: async (progress: AttemptProgress) => void asked.push(progress),
+      log: () => undefined
+    } as unknown as AttemptInput
+    const sandbox = { run, terminate: () => Promise.resolve() } as unknown as Sandbox
+    const common = { sandbox, clock, input, env: [], masker: new Masker([]) }
+    const parts = { ...common, termGraceMs: 0, onOutput: () => undefined }
+    const nowMs = clock.bootMs()
+    const times = { startedMs: nowMs, stepStartedMs: nowMs, jobEndMs: nowMs + 1_000 }
+    const { resources } = input.spec
+    const start = { step: 0, ...times, results: [], resources, ...from }
+    const end = await clock.settle(runSteps(parts, start), 60_000)
+    if (end.kind !== 'verdict') throw new Error(end.message)
+    const { verdict } = end
+    return { verdict, states: verdict.steps.map(({ state }) => state).join(' '), asked }
+  }
+
+  test('run after a failure, others do not, and the outcome is the first failure', async () => {
+    const { verdict, states } = await ran(['a', 'b', 'c!', 'd', 'e!'], [ok, bad, bad, ok, ok])
+    expect(states).toBe('succeeded failed failed not_run succeeded')
+    expect(verdict).toMatchObject({ state: 'failed', reason: 'exit_code', exitCode: 3 })
+    expect(verdict.message).toContain('step "b"')
+  })
+
+  test('run after a step that took too long', async () => {
+    const { verdict, states } = await ran(['a', 'b!'], [undefined, ok], { timeoutMs: 200 })
+    expect(states).toBe('timed_out succeeded')
+    expect(verdict).toMatchObject({ state: 'failed', reason: 'timed_out' })
+  })
+
+  test.each<[string, StepEnd | undefined]>([
+    ['the time of the job is over', undefined],
+    ['the box is gone', { kind: 'died', exitCode: 137, oom: true }],
+    ['no step can be started', { kind: 'not_started', cause: 'no /bin/sh' }]
+  ])('do not run once %s', async (_name, end) => {
+    const { states } = await ran(['a', 'b!'], [end, ok])
+    expect(states).toMatch(/^(timed_out|failed|not_run) not_run$/)
+  })
+
+  test('run like any other where nothing failed, and fail the job alone', async () => {
+    expect((await ran(['a!', 'b'], [ok, ok])).verdict.state).toBe('succeeded')
+    expect((await ran(['a', 'b!'], [ok, bad])).verdict).toMatchObject({ state: 'failed' })
+  })
+
+  test('keep the first failure over a restart of the agent', async () => {
+    const { asked } = await ran(['a', 'b!', 'c!'], [bad, ok, ok])
+    const progress = asked[2]
+    expect(progress).toMatchObject({ step: 2, failure: { reason: 'exit_code', exitCode: 3 } })
+    const { verdict, states } = await ran(['a', 'b!', 'c!'], [ok, ok, ok], progress)
+    expect(states).toBe('failed succeeded succeeded')
+    expect(verdict.message).toContain('step "a"')
   })
 })
