@@ -78,7 +78,7 @@ export async function announce(
     const sealed = seal(parts, draft, meaning.manifest)
     const { issuedAtMs } = sealed.announcement
     const open = { gwSeq, runId, witnessEpoch: pinned, issuedAtMs }
-    await parts.inbox.update(delivery.key, { sealed: sealed.bytes, open })
+    await parts.inbox.update(delivery.key, { sealed: sealed.bytes, open, base: source.base })
     return { kind: 'sealed', sealed }
   } catch (error) {
     // Nothing was stored under that number, so nobody ever sees any: it must not hold the floor.

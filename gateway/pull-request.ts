@@ -3,10 +3,11 @@ import { APPROVALS_WAITING_MAX, REPOSITORY_APPROVALS_MAX } from '../protocol/cor
 import type { Delivery, DeliverySummary } from '../protocol/store/inbox-store.ts'
 import type { DeclaredRepository, ForgeFacts, Inbox, PullRequestFacts } from './ports.ts'
 import { pullRequestSource, type RunSource } from './run-source.ts'
-import type { PullRequestEvent } from './source-event.ts'
+import { commitOf, eventOf, type PullRequestEvent } from './source-event.ts'
 
 /** How a delivery ends that is not announced, or not now. */
-export type Ended = { readonly kind: 'ended' } & Pick<Delivery, 'state' | 'reason' | 'reopenable'>
+export type Ended = { readonly kind: 'ended' } & Pick<Delivery, 'state' | 'reason' | 'reopenable'> &
+  Partial<Pick<Delivery, 'base' | 'approvedBy'>>
 
 export interface PullRequestParts {
   readonly inbox: Inbox
@@ -48,18 +49,16 @@ export async function askedSource(
   const others = parts.inbox
     .ofSubject(named.delivery.subject ?? '')
     .filter(({ key }) => key !== named.delivery.key)
-  const end = endOf(named, facts, others) ?? (await twinOf(parts.inbox, named, others))
+  const end = endOf(named, facts, others) ?? (await twinOf(parts.inbox, named, others, facts))
   if (end !== undefined) return ended(end)
-  if (facts.headCommit !== event.head) {
-    const { number, head: commit } = event
-    const moved = { number, repository: repository.name, head: facts.headCommit, commit }
+  if (isElsewhere(event, facts)) {
     // A forge's answers may lag behind its own deliveries.
-    if (!lastTry) throw new MeshError('PULL_REQUEST_BEHIND', moved)
-    return ended(superseded(event.number, facts.headCommit))
+    if (!lastTry) throw new MeshError('PULL_REQUEST_BEHIND', moveOf(named, facts))
+    return ended(superseded(event, facts))
   }
   for (const other of others) {
     if (other.state !== 'waiting' || other.runId === named.delivery.runId) continue
-    const reason = superseded(event.number, facts.headCommit)
+    const reason = superseded({ number: event.number, base: other.base }, facts)
     const change = { state: 'ignored', reason, reopenable: true, approvedBy: '' } as const
     await parts.inbox.update(other.key, change)
   }
@@ -77,8 +76,10 @@ export async function heldBack(
   options: AskOptions
 ): Promise<Ended | undefined> {
   const { delivery, event } = named
-  const { approvedBy = '' } = (await parts.inbox.get(delivery.key)) ?? {}
+  const { approvedBy = '', base } = (await parts.inbox.get(delivery.key)) ?? {}
   if (approvedBy === '') return waiting(parts.inbox, named, source)
+  // Its author can send it to another branch, whose pipeline file nobody has looked at.
+  if (base !== undefined && base !== source.base) return waiting(parts.inbox, named, source)
   const again = await askedSource(parts, named, options)
   if ('kind' in again) return again
   if (again.base === source.base && again.fork === source.fork) return undefined
@@ -87,6 +88,7 @@ export async function heldBack(
 }
 
 function waiting(inbox: Inbox, { delivery, event }: Named, source: RunSource): Ended {
+  const { base } = source
   const all = inbox.waiting()
   const here = all.filter(({ repository }) => repository === delivery.repository)
   const isFull = all.length >= APPROVALS_WAITING_MAX || here.length >= REPOSITORY_APPROVALS_MAX
@@ -98,8 +100,8 @@ function waiting(inbox: Inbox, { delivery, event }: Named, source: RunSource): E
   }
   const { number } = event
   const author = source.event.author === '' ? 'an author without a name' : source.event.author
-  const reason = `pull request ${number} of ${author}, from a fork, waits for an approval`
-  return { kind: 'ended', state: 'waiting', reason, reopenable: false }
+  const reason = `pull request ${number} of ${author}, from a fork to ${base}, waits for an approval`
+  return { kind: 'ended', state: 'waiting', reason, reopenable: false, base, approvedBy: '' }
 }
 
 /** Why nothing is to be announced; undefined where nothing speaks against it but its head. */
@@ -108,36 +110,62 @@ function endOf(
   facts: PullRequestFacts,
   others: readonly DeliverySummary[]
 ): string | undefined {
-  const { number } = event
-  if (!facts.isOpen) return `pull request ${number} is closed`
-  const isMoved = facts.headCommit !== event.head
-  // Another head has been heard of since: that is why the forge says so.
+  if (!facts.isOpen) return `pull request ${event.number} is closed`
+  // Another head or base has been heard of since: that is why the forge says so.
   const isFollowed = others.some(
     ({ runId, receivedAtMs }) => runId !== delivery.runId && receivedAtMs >= delivery.receivedAtMs
   )
-  if (isMoved && isFollowed) return superseded(number, facts.headCommit)
+  if (isElsewhere(event, facts) && isFollowed) return superseded(event, facts)
   if (!repository.selects(facts.baseBranch)) {
     return `branch ${facts.baseBranch} is not selected in gateway.yaml`
   }
   return undefined
 }
 
-/** Why another delivery of the same run is the one that counts; undefined where none does. */
+/**
+ * Why another delivery of the same run is the one that counts, or one of the same head that was
+ * sent to the same branch since; undefined where none does.
+ */
 async function twinOf(
   inbox: Inbox,
-  { delivery }: Named,
-  others: readonly DeliverySummary[]
+  { delivery, event }: Named,
+  others: readonly DeliverySummary[],
+  { baseBranch }: PullRequestFacts
 ): Promise<string | undefined> {
-  for (const { key, runId, state, reopenable, deliveryId } of others) {
-    if (runId !== delivery.runId || reopenable) continue
-    const isDecided = state !== 'received' || (await inbox.get(key))?.sealed !== undefined
+  for (const { key, runId, state, reopenable, deliveryId, base } of others) {
+    // Each time that it is sent elsewhere the file there has its say, and its status.
+    const isSame = runId === delivery.runId || (event.base === undefined && base === baseBranch)
+    if (reopenable || !isSame) continue
+    const other = await inbox.get(key)
+    if (other === undefined || commitOf(eventOf(other)) !== event.head) continue
+    const isDecided = state !== 'received' || other.sealed !== undefined
     if (isDecided) return `its run is that of delivery ${deliveryId}`
   }
   return undefined
 }
 
-function superseded(number: number, head: string): string {
-  return `superseded: pull request ${number} is at ${head} now, whose own delivery runs it`
+/** True where the forge says another head than the delivery, or another base than that said. */
+function isElsewhere({ head, base }: PullRequestEvent, facts: PullRequestFacts): boolean {
+  return facts.headCommit !== head || (base !== undefined && facts.baseBranch !== base)
+}
+
+function moveOf({ event, repository }: Named, { headCommit, baseBranch }: PullRequestFacts) {
+  const { number, base, head } = event
+  const isSentOn = headCommit === head && base !== undefined
+  const [now, before] = isSentOn ? [`${head} for ${baseBranch}`, `${head} for ${base}`] : []
+  return { number, repository: repository.name, head: now ?? headCommit, commit: before ?? head }
+}
+
+function superseded(
+  { number, base, head }: Pick<PullRequestEvent, 'number' | 'base'> & { readonly head?: string },
+  { headCommit, baseBranch }: PullRequestFacts
+): string {
+  const isSentOn = head === undefined || head === headCommit
+  const now =
+    isSentOn && base !== undefined && base !== baseBranch
+      ? `goes to ${baseBranch}`
+      : `is at ${headCommit}`
+  return `superseded: pull request ${number} ${now} now, whose own delivery runs it`
 }
 
 /** Looked at anew when any of its deliveries comes again, for the forge may say otherwise then. */

@@ -33,6 +33,11 @@ export interface PullRequestEvent extends Named {
   readonly ref: string
   /** Full commit id. */
   readonly head: string
+  /**
+   * The branch that it was sent to instead of another one, which makes it another run (`nonce`),
+   * since another pipeline file may say what runs. The forge is asked whether it is so.
+   */
+  readonly base?: string | undefined
 }
 
 /** A run that a person or the calendar asks for. */

@@ -4,6 +4,7 @@ import type { HookEvent } from './forge-hook.ts'
 import { pullRequestNumber } from './forge-pull-request.ts'
 import { checkedBody, commitIdSchema } from './git-push.ts'
 import { projectSchema } from './gitlab-push.ts'
+import { baseSchema, changedSchema, retarget } from './retarget.ts'
 
 const ACTION = /^[a-z_]{1,64}$/
 
@@ -23,6 +24,8 @@ const mergeRequestSchema = z.looseObject({
   project: projectSchema,
   object_attributes: z.looseObject({
     iid: pullRequestNumber,
+    target_branch: baseSchema,
+    updated_at: changedSchema,
     last_commit: z.looseObject({ id: commitIdSchema }).nullish()
   })
 })
@@ -39,12 +42,12 @@ export function gitlabMergeRequest(body: unknown): HookEvent {
       action === 'update' ? 'an update without new commits or labels' : `action ${action}`
     return { kind: 'ignored', reason: `${what} of a merge request starts no run` }
   }
-  const event = eventOf(body)
+  const event = eventOf(body, isNews && changes?.target_branch !== undefined)
   if (event === undefined) return { kind: 'ignored', reason: 'the merge request has no commit' }
   return { kind: isClosed ? 'closed' : 'event', event }
 }
 
-function eventOf(body: unknown): PullRequestEvent | undefined {
+function eventOf(body: unknown, isSentOn: boolean): PullRequestEvent | undefined {
   const { project, object_attributes: found } = checkedBody(mergeRequestSchema, body)
   if (found.last_commit === undefined || found.last_commit === null) return undefined
   return {
@@ -53,6 +56,7 @@ function eventOf(body: unknown): PullRequestEvent | undefined {
     repositoryId: String(project.id),
     number: found.iid,
     ref: `refs/merge-requests/${found.iid}/head`,
-    head: found.last_commit.id
+    head: found.last_commit.id,
+    ...(isSentOn ? retarget(found.target_branch, found.updated_at) : {})
   }
 }

@@ -43,6 +43,8 @@ export interface DeliverySummary {
   readonly subject?: string | undefined
   /** Who has approved its run; '' or absent where nobody has. */
   readonly approvedBy?: string | undefined
+  /** Of a pull request the branch that it went to when it was looked at; absent before. */
+  readonly base?: string | undefined
 }
 
 export interface Delivery extends DeliverySummary {
@@ -53,10 +55,7 @@ export interface Delivery extends DeliverySummary {
 }
 
 export type DeliveryPatch = Partial<
-  Pick<
-    Delivery,
-    'state' | 'reason' | 'reopenable' | 'openEpoch' | 'runId' | 'url' | 'approvedBy' | 'sealed'
-  >
+  Omit<Delivery, 'key' | 'deliveryId' | 'repository' | 'receivedAtMs' | 'subject' | 'body'>
 > & {
   /** With `sealed`, in one batch: what was announced stays open until its run is closed. */
   readonly open?: OpenAnnouncement | undefined

@@ -22,7 +22,7 @@ import {
   ScriptedFacts
 } from '../support/gateway-rig.ts'
 import { IntakeRig } from '../support/intake-rig.ts'
-import { pullRequestBody } from '../support/pull-request-delivery.ts'
+import { type PullRequestChange, pullRequestBody } from '../support/pull-request-delivery.ts'
 
 /* Pull requests of strangers, from the hook to the run. */
 
@@ -79,12 +79,19 @@ class Gateway {
     await this.intake.start()
   }
 
-  async post(action: string, head = HEAD, number = 7) {
+  async post(action: string, head = HEAD, number = 7, change: PullRequestChange = {}) {
     deliveries += 1
-    const body = pullRequestBody({ action, head, number })
+    const body = pullRequestBody({ action, head, number, ...change })
     const id = `delivery-${deliveries}`
     const { headers } = forgePost('gitea', body, { event: 'pull_request', id })
     return await this.#receiver.receive(FORGE_HOOKS.gitea, headers, Buffer.from(body))
+  }
+
+  /** Sent from one branch to another, as its author may. */
+  async sentTo(base: string) {
+    facts.answer = factsOf({ baseBranch: base })
+    const updatedAt = String(deliveries)
+    return await this.post('edited', HEAD, 7, { base, updatedAt, changes: { ref: { from: '' } } })
   }
 
   /** Opened, and waiting; with the id of its run. */
@@ -126,7 +133,10 @@ describe('a pull request from a fork of an author who is not known', () => {
     const run = await gateway.opened()
 
     expect(gateway.approvals.waiting()).toMatchObject([
-      { runId: run, reason: 'pull request 7 of mallory, from a fork, waits for an approval' }
+      {
+        runId: run,
+        reason: 'pull request 7 of mallory, from a fork to main, waits for an approval'
+      }
     ])
     expect(gateway.rig.registers.proposed).toEqual([])
     expect(gateway.rig.store.inbox.openAnnouncements()).toEqual([])
@@ -261,6 +271,62 @@ describe('a new push to it', () => {
 
     await eventually('the next one waits', () => gateway.approvals.waiting().length === 1)
     expect(gateway.rig.registers.proposed).toEqual([])
+  })
+})
+
+describe('sending it to another branch', () => {
+  test('voids an approval, although no delivery has told of it', async () => {
+    const run = await gateway.opened()
+    facts.answer = factsOf({ baseBranch: 'old' })
+
+    await gateway.approvals.approve(run, 'lena')
+
+    const reason = 'pull request 7 of mallory, from a fork to old, waits for an approval'
+    await eventually('it waits again', () => gateway.approvals.waiting()[0]?.reason === reason)
+    expect(gateway.rig.registers.proposed).toEqual([])
+    await gateway.approvals.approve(run, 'lena')
+    expect((await gateway.recorded(run)).announcement.manifest.base).toBe('old')
+  })
+
+  test('ends what waits, and is another run that waits', async () => {
+    const run = await gateway.opened()
+
+    const sent = await gateway.sentTo('old')
+
+    await eventually('it waits', () => gateway.waits(sent.run))
+    expect(gateway.waits(run)).toBe(false)
+    expect(await gateway.reasonOf(run)).toContain('superseded: pull request 7 goes to old now')
+  })
+
+  test('runs what the file there says, and again what the first one says', async () => {
+    facts.answer = factsOf({ isKnownAuthor: true })
+    const { run } = await gateway.post('opened')
+    await gateway.recorded(run)
+    facts.before = () => {
+      if (!(facts.answer instanceof Error)) facts.answer = { ...facts.answer, isKnownAuthor: true }
+      return Promise.resolve()
+    }
+
+    const old = await gateway.sentTo('old')
+    expect((await gateway.recorded(old.run)).announcement.manifest.base).toBe('old')
+    const back = await gateway.sentTo('main')
+    expect((await gateway.recorded(back.run)).announcement.manifest.base).toBe('main')
+
+    expect(new Set([run, old.run, back.run]).size).toBe(3)
+    expect(await gateway.post('label_updated')).toMatchObject({ verdict: 'duplicate', run })
+  })
+
+  test('is not believed where the forge says otherwise', async () => {
+    facts.answer = factsOf({ isKnownAuthor: true })
+    const { run } = await gateway.post('opened')
+    await gateway.recorded(run)
+
+    const change = { base: 'old', changes: { ref: { from: 'main' } } }
+    const forged = await gateway.post('edited', HEAD, 7, change)
+
+    const reason = await eventually('it has ended', () => gateway.reasonOf(forged.run))
+    expect(reason).toContain('superseded: pull request 7 goes to main now')
+    expect(gateway.rig.registers.chosen.has(forged.run)).toBe(false)
   })
 })
 

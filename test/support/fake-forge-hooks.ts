@@ -29,7 +29,7 @@ export interface FakeHook {
 
 export interface FakePush {
   readonly ref: string
-  readonly before?: string
+  readonly before?: string | undefined
   readonly after: string
   readonly pusher?: string
 }
@@ -78,7 +78,8 @@ export async function redeliver(
   return await deliver(world, hook, { event, payload, guid: isNew ? undefined : guid }, true)
 }
 
-async function deliver(
+/** Once, signed with the hook's secret; a GUID of its own where none is given. */
+export async function deliver(
   world: FakeWorld,
   hook: FakeHook,
   sent: { readonly event: string; readonly payload: string; readonly guid?: string | undefined },
@@ -148,6 +149,7 @@ function pullBody(
   base: string
 ): unknown {
   const { number, title, author, headCommit, headBranch, baseBranch, source, labels } = pull
+  const isUpdate = action === 'update' && pull.headBefore !== undefined
   if (world.kind !== 'gitlab') {
     return {
       action,
@@ -178,6 +180,7 @@ function pullBody(
       iid: number,
       title,
       action,
+      ...(isUpdate ? { oldrev: pull.headBefore } : {}),
       state: pull.state === 'open' ? 'opened' : pull.state,
       source_project_id: source?.id ?? null,
       target_project_id: repository.id,

@@ -33,6 +33,8 @@ export interface FakePull {
   /** The repository that it comes from; undefined once that is deleted. */
   source: FakeRepository | undefined
   headCommit: string
+  /** Where it was before it was updated; undefined until then. */
+  headBefore?: string | undefined
   state: 'open' | 'closed' | 'merged'
   labels: readonly string[]
 }

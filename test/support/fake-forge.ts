@@ -23,6 +23,7 @@ import {
   type FakeRequest,
   FakeWorld
 } from './fake-forge-world.ts'
+import { Gate } from './gate.ts'
 
 const HANDLERS: Readonly<Record<FakeForgeKind, FakeHandler>> = {
   gitea: giteaHandler,
@@ -67,6 +68,10 @@ export class FakeForge {
   readonly world: FakeWorld
   readonly url: string
   readonly seen: SeenRequest[] = []
+  /** What is held here has not been looked at: `POST /repos/team/kernel/statuses/ID success`. */
+  readonly before = new Gate()
+  /** What is held here is done, and its answer has not left. */
+  readonly after = new Gate()
   readonly #server: Server
   readonly #root: string
   #faults: FakeFault[] = []
@@ -153,6 +158,7 @@ export class FakeForge {
 
   /** A new head of the pull request. */
   async updatePull(repository: FakeRepository, pull: FakePull, headCommit: string): Promise<void> {
+    pull.headBefore = pull.headCommit
     pull.headCommit = headCommit
     await this.#keepHead(repository, pull)
   }
@@ -195,7 +201,10 @@ export class FakeForge {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url)
-    if (gitPathOf(url) !== undefined) return await serveGit(this.world, request, response, url)
+    if (gitPathOf(url) !== undefined) {
+      await this.before.pass(`${request.method} ${url.pathname}`)
+      return await serveGit(this.world, request, response, url)
+    }
     const base = API[this.world.kind]
     if (!url.pathname.startsWith(`${base}/`)) {
       response.writeHead(404)
@@ -203,13 +212,20 @@ export class FakeForge {
       return
     }
     const parsed = await parsedRequest(request, url, base)
-    const fault = this.#faultFor(`${parsed.method} ${parsed.path}`)
+    const what = `${parsed.method} ${parsed.path}`
+    const said = `${what} ${String(parsed.body['state'] ?? '')}`
+    if ((await this.before.pass(said)) === 'dropped') {
+      response.destroy()
+      return
+    }
+    const fault = this.#faultFor(what)
     if (fault !== undefined && fault.after === undefined) {
       this.#note(parsed, typeof fault.kind === 'string' ? 0 : fault.kind.status)
       return failed(response, fault)
     }
     const answer = await HANDLERS[this.world.kind](this.world, parsed)
     this.#note(parsed, answer.status)
+    await this.after.pass(said)
     if (fault !== undefined) return failed(response, fault)
     const text = answer.body === undefined ? '' : JSON.stringify(answer.body)
     response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })

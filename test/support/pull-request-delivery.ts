@@ -8,6 +8,8 @@ export interface PullRequestChange {
   readonly number?: number
   readonly head?: string
   readonly draft?: boolean
+  readonly base?: string
+  readonly updatedAt?: string
   readonly changes?: Readonly<Record<string, unknown>>
   readonly repository?: Readonly<Record<string, unknown>>
 }
@@ -15,6 +17,7 @@ export interface PullRequestChange {
 /** As Gitea, Forgejo and GitHub post it, of the fields that they have in common. */
 export function pullRequestBody(change: PullRequestChange = {}): string {
   const { action = 'opened', number = 7, head = 'c'.repeat(40), draft = false } = change
+  const { base = 'main', updatedAt } = change
   const repository = {
     id: 42,
     name: 'kernel',
@@ -39,7 +42,8 @@ export function pullRequestBody(change: PullRequestChange = {}): string {
       user: { login: 'mallory', id: 9 },
       labels: [],
       head: { ref: 'fix', sha: head, repo: fork },
-      base: { ref: 'main', sha: 'b'.repeat(40), repo: repository }
+      base: { ref: base, sha: 'b'.repeat(40), repo: repository },
+      updated_at: updatedAt
     },
     repository,
     sender: { login: 'mallory', id: 9 }

@@ -84,7 +84,8 @@ const chainsWith = (denied: Denied): Readonly<Record<Family, Chains>> => ({
         '-m conntrack --ctstate INVALID -j DROP',
         // A port that a neighbour has published, whichever address of the host it was asked at.
         '-m conntrack --ctstate DNAT -j DROP',
-        `${NEW} -j ${LIMITS}`,
+        // Once, where a packet comes by here twice: at the top of FORWARD, and of the engine's own.
+        `${NEW} -m connmark --mark 0x0/${OURS} -j ${LIMITS}`,
         `-i ${BRIDGE_PREFIX}i+ -g ${INTERNET}`,
         `-i ${BRIDGE_PREFIX}a+ -g ${ALLOW}`,
         `-i ${BRIDGE_PREFIX}u+ -g ${OPEN}`,

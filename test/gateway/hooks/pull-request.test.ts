@@ -50,9 +50,18 @@ describe.each(['gitea', 'forgejo', 'github'] as const)('a pull request of %s', (
     expect(ofForge(forge, { action: 'opened', draft: true })).toEqual(STARTS)
   })
 
-  test('that goes to another branch now is looked at again', () => {
-    const changes = { base: { ref: { from: 'main' } } }
-    expect(ofForge(forge, { action: 'edited', changes })).toEqual(STARTS)
+  test('that goes to another branch now is a run of its own each time', () => {
+    const changes =
+      forge === 'github' ? { base: { ref: { from: 'main' } } } : { ref: { from: 'main' } }
+    const sent = (base: string, updatedAt: string) => {
+      return ofForge(forge, { action: 'edited', changes, base, updatedAt })
+    }
+    const first = sent('dev', '2026-01-01T00:00:00Z')
+    expect(first).toMatchObject({ ...STARTS, event: { ...STARTS.event, base: 'dev' } })
+    expect(sent('dev', '2026-01-01T00:00:00Z')).toEqual(first)
+    const runs = [first, sent('main', '2026-01-01T00:01:00Z'), sent('dev', '2026-01-01T00:02:00Z')]
+    const nonces = runs.map((run) => run.kind === 'event' && run.event.nonce)
+    expect(new Set([undefined, ...nonces]).size).toBe(4)
     expect(ofForge(forge, { action: 'edited', changes: { title: {} } }).kind).toBe('ignored')
   })
 
@@ -89,9 +98,17 @@ describe('a merge request of GitLab', () => {
     ['reopen', {}],
     ['update', { oldrev: 'b'.repeat(40) }],
     ['update', { changes: { labels: { previous: [], current: [{ title: 'ci' }] } } }],
-    ['update', { changes: { target_branch: { previous: 'main', current: 'dev' } } }]
+    ['open', { changes: { target_branch: { previous: null, current: 'main' } } }]
   ])('%s with %j starts a run', (action, change) => {
     expect(ofGitlab({ action, ...change })).toEqual(starts)
+  })
+
+  test('that goes to another branch now is a run of its own', () => {
+    const changes = { target_branch: { previous: 'dev', current: 'main' } }
+    const sent = ofGitlab({ action: 'update', changes })
+
+    expect(sent).toMatchObject({ ...starts, event: { ...starts.event, base: 'main' } })
+    expect(sent).toMatchObject({ event: { nonce: expect.stringMatching(/^base [0-9a-f]{32}$/) } })
   })
 
   test.each(['close', 'merge'])('%s ends what waits of it', (action) => {
