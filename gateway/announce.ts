@@ -17,12 +17,14 @@ import { type AskOptions, askedSource, type Ended, heldBack } from './pull-reque
 import { type RunSource, sourceOf } from './run-source.ts'
 import { eventOf, isSameRepository } from './source-event.ts'
 
+interface Declarations<R> {
+  find(name: string): R | undefined
+  findSame(url: string): R | undefined
+}
+
 export interface AnnounceParts {
   readonly inbox: Inbox
-  readonly repositories: {
-    find(name: string): DeclaredRepository | undefined
-    findSame(url: string): DeclaredRepository | undefined
-  }
+  readonly repositories: Declarations<DeclaredRepository>
   readonly commits: CommitReader
   readonly facts: ForgeFacts
   readonly announcer: Announcer
@@ -127,10 +129,10 @@ export async function announceAnew(
  * where it still names that repository, by another scheme say. Else the old one is used, but only
  * as long as some entry declares it: what the operator took out is neither fetched nor run.
  */
-function declaredFor(
-  { repositories }: Pick<AnnounceParts, 'repositories'>,
-  { repository, url }: Delivery
-): DeclaredRepository {
+export function declaredFor<R extends DeclaredRepository>(
+  { repositories }: { readonly repositories: Declarations<R> },
+  { repository, url }: Pick<Delivery, 'repository' | 'url'>
+): R {
   const declared = repositories.find(repository)
   // Without a URL it is from before those were kept; seal() finds out where it does not fit.
   if (declared !== undefined && (url === '' || isSameRepository(declared.url, url))) return declared

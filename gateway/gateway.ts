@@ -31,7 +31,7 @@ import { TokenStore } from './api/token-store.ts'
 import { Approvals } from './approvals.ts'
 import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
-import { CommitCache } from './forge/commit-cache.ts'
+import { type CommitAccess, CommitCache } from './forge/commit-cache.ts'
 import { ForgeRoom } from './forge/forge-room.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
@@ -43,8 +43,10 @@ import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
 import type { HeadsRow } from './reconcile/heads-row.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
+import { remoteHeads } from './reconcile/remote-heads.ts'
 import { RepositoryLook } from './reconcile/repository-look.ts'
 import { Repositories, type Repository } from './repositories.ts'
+import { RunOrders } from './run-orders.ts'
 import type { Scheduler } from './schedule/scheduler.ts'
 import { schedulerOf } from './schedule/scheduler-of.ts'
 import { SecretRoom } from './secrets/secret-room.ts'
@@ -76,6 +78,7 @@ export class Gateway {
   readonly #holders: Holders
   readonly #intake: Intake
   readonly #door: SourceDoor
+  readonly #orders: RunOrders
   readonly #approvals: Approvals
   readonly #floor: FloorKeeper
   readonly #statuses: StatusRoom
@@ -146,6 +149,7 @@ export class Gateway {
     this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
     this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
     const { apis, access } = forges
+    this.#orders = this.#ordersBy(access)
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
     const beside = { repositories: this.#repositories, clock, random, log }
     const onLooked = (row: HeadsRow): void => this.#scheduler.noteHeads(row)
@@ -234,6 +238,7 @@ export class Gateway {
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true
     await this.#closeHttp(limitMs)
+    this.#orders.stop()
     await this.#scheduler.stop()
     await this.#reconciler.stop()
     await this.#intake.stop(limitMs)
@@ -284,6 +289,19 @@ export class Gateway {
     await this.#logs.remove(runId)
   }
 
+  #ordersBy(access: CommitAccess): RunOrders {
+    const { clock, log } = this.#parts
+    return new RunOrders({
+      repositories: this.#repositories,
+      inbox: this.#parts.store.inbox,
+      door: this.#door,
+      headsOf: async (each, signal) => remoteHeads(each.url, await access(each, signal), signal),
+      clock,
+      random: this.#random,
+      log
+    })
+  }
+
   #holdersOf(): Holders {
     return new Holders({
       known: (job) => this.#member.board.job(job)?.state,
@@ -311,6 +329,7 @@ export class Gateway {
       announcer: this.#announcer,
       approvals: this.#approvals,
       door: this.#door,
+      orders: this.#orders,
       readJob: (jobId) => this.#readJob(jobId),
       roster: () => member.roster(),
       links: () => member.node.links(),

@@ -71,8 +71,38 @@ export class SourceDoor {
     const reason = refusal(event, repository)
     if (reason !== undefined) return ignored(id, reason)
     const runId = this.#parts.runIdOf(originOf(event, repository.url))
+    return await this.#inTurn(runId, () => this.#store(arrival, runId))
+  }
+
+  /**
+   * Takes a delivery once more that came to nothing, and judges it by what holds now; one that has
+   * a run, or waits for something, stays what it is. `shown` is what whoever asks calls it. Rejects
+   * with DELIVERY_UNKNOWN, and as admit does.
+   */
+  async replay(key: string, shown: string): Promise<Reception> {
+    const { inbox } = this.#parts
+    const found = await inbox.get(key)
+    if (found === undefined) throw new MeshError('DELIVERY_UNKNOWN', { id: shown })
+    const { runId, url, deliveryId: id } = found
+    return await this.#inTurn(runId, async () => {
+      // Read again: it may have waited for a turn that took it up.
+      const delivery = await inbox.get(key)
+      if (delivery === undefined) throw new MeshError('DELIVERY_UNKNOWN', { id: shown })
+      const { state } = delivery
+      if (!isReplayable(delivery)) {
+        return { verdict: 'duplicate', delivery: id, run: runId, reason: `it is ${state}` }
+      }
+      const other = await inbox.byRun(runId)
+      if (other !== undefined && other.key !== key && !isReplayable(other)) {
+        return duplicate(id, other)
+      }
+      return await this.#withPlace(() => this.#reopen(id, delivery, { runId, url }))
+    })
+  }
+
+  async #inTurn(runId: string, work: () => Promise<Reception>): Promise<Reception> {
     const before = this.#turns.get(runId) ?? Promise.resolve()
-    const turn = before.then(() => this.#store(arrival, runId))
+    const turn = before.then(work)
     const settled = turn.then(
       () => undefined,
       () => undefined
@@ -93,7 +123,6 @@ export class SourceDoor {
   }
 
   async #store(arrival: Arrival, runId: string): Promise<Reception> {
-    const { intake, disk } = this.#parts
     const { id, event, repository } = arrival
     const key = deliveryKey(arrival)
     const known = await this.#known(key, runId)
@@ -101,13 +130,9 @@ export class SourceDoor {
     if (known !== undefined && !isReopened && !isUndecided(known, key, event)) {
       return duplicate(id, known)
     }
-    // Nothing is taken that the run's other writes may find no room for.
-    if (disk.problem !== undefined) throw disk.problem
-    if (!intake.reserve()) {
-      throw new MeshError('OVERLOADED', { what: 'the intake', max: INTAKE_QUEUE_MAX })
-    }
-    try {
-      if (known !== undefined && isReopened) return await this.#reopen(arrival, known, runId)
+    return await this.#withPlace(async () => {
+      const { url } = repository
+      if (known !== undefined && isReopened) return await this.#reopen(id, known, { runId, url })
       return await this.#put(id, {
         key,
         deliveryId: id,
@@ -123,6 +148,18 @@ export class SourceDoor {
         subject: subjectOf(originOf(event, repository.url)),
         sealed: undefined
       })
+    })
+  }
+
+  /** Nothing is taken that the run's other writes may find no room for. */
+  async #withPlace(work: () => Promise<Reception>): Promise<Reception> {
+    const { intake, disk } = this.#parts
+    if (disk.problem !== undefined) throw disk.problem
+    if (!intake.reserve()) {
+      throw new MeshError('OVERLOADED', { what: 'the intake', max: INTAKE_QUEUE_MAX })
+    }
+    try {
+      return await work()
     } finally {
       intake.release()
     }
@@ -154,9 +191,9 @@ export class SourceDoor {
 
   /** The settings ended it, or the forge did, and either may say otherwise now. */
   async #reopen(
-    { id, repository: { url } }: Arrival,
+    id: string,
     known: Delivery,
-    runId: string
+    { runId, url }: Pick<Delivery, 'runId' | 'url'>
   ): Promise<Reception> {
     const { inbox, intake } = this.#parts
     const begun = { state: 'received', reason: '', reopenable: false, approvedBy: '' } as const
@@ -184,6 +221,12 @@ function deliveryKey({ bringer, id, repository: { forge, name } }: Arrival): str
 function isUndecided(known: Delivery, key: string, { kind }: SourceEvent): boolean {
   const isOther = known.key !== key
   return kind === 'pull_request' && isOther && known.state === 'received' && !known.sealed
+}
+
+/** Nothing of it is announced, or what was is refused by all. */
+function isReplayable({ state, reopenable, sealed, runId }: Delivery): boolean {
+  if (runId === '' || (state !== 'ignored' && state !== 'errored')) return false
+  return reopenable || sealed === undefined
 }
 
 /** Why an event starts no run, decided by the settings of this moment: never stored. */

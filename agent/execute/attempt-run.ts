@@ -2,6 +2,7 @@ import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import { footprintOf } from '../../protocol/core/footprint.ts'
 import type { Reason } from '../../protocol/core/job.ts'
 import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
+import { needsProblem } from '../../protocol/core/needs-variables.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import { secretNamesOf } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
@@ -278,6 +279,12 @@ export class AttemptRun {
       }
     }
     const { masker } = this.#secrets
+    const surplus = needsProblem(input.needed ?? {})
+    if (surplus !== undefined) {
+      input.log(0, 'mesh', surplus)
+      const verdict = errored(input.spec, 'outputs_invalid', surplus)
+      return { kind: 'verdict', verdict: { ...verdict, state: 'failed' } }
+    }
     // Ours last, as over what the job sets.
     const env = [...this.#secrets.env(), ...jobEnvironment(input, agent, image.platform)]
     const stopwatch = new Stopwatch()

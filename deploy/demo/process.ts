@@ -61,6 +61,13 @@ export async function mustRun(
   throw new Error(`${command} ${args.join(' ')} exited ${result.code}: ${said}`)
 }
 
+/** Daemons that run: whoever started them may end before it has had the time to stop them. */
+const running = new Set<ChildProcess>()
+
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** A daemon of the demo: its log goes to a file, its process id is what stops it. */
 export class Daemon {
   readonly name: string
@@ -82,10 +89,11 @@ export class Daemon {
       stdio: ['ignore', log, log]
     })
     closeSync(log)
-    this.#exited = new Promise((resolve) => {
+    running.add(this.#child)
+    this.#exited = new Promise<void>((resolve) => {
       this.#child.once('exit', () => resolve())
       this.#child.once('error', () => resolve())
-    })
+    }).finally(() => running.delete(this.#child))
   }
 
   get pid(): number {

@@ -8,20 +8,23 @@ import type { JobState } from '../../protocol/core/job.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links/links.ts'
+import type { InboxStore } from '../../protocol/store/inbox-store.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
 import type { Approvals } from '../approvals.ts'
 import type { LogQuestion } from '../logs/log-reader.ts'
-import type { Announcer, Inbox } from '../ports.ts'
+import type { Announcer } from '../ports.ts'
+import type { RunOrders } from '../run-orders.ts'
 import type { SourceDoor } from '../source-door.ts'
 
 /** What the API reads; all of it is a view, but for orders that it hands on. */
 export interface ApiParts extends Sources {
   readonly peerId: string
   readonly version: string
-  readonly inbox: Pick<Inbox, 'byRun' | 'get'>
+  readonly inbox: Pick<InboxStore, 'byRun' | 'get' | 'list'>
   readonly announcer: Pick<Announcer, 'open'>
   readonly approvals: Pick<Approvals, 'waiting' | 'approve'>
-  readonly door: Pick<SourceDoor, 'admit'>
+  readonly door: Pick<SourceDoor, 'replay'>
+  readonly orders: Pick<RunOrders, 'start' | 'retry'>
   /** Chosen state of a job, from a quorum. Rejects with QUORUM_UNREACHABLE. */
   readJob(jobId: string): Promise<JobState | undefined>
   links(): readonly Pick<PeerLink, 'peerId' | 'rttMs'>[]

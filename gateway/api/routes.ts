@@ -16,8 +16,10 @@ import { described, missing, refusals, secured } from './answer.ts'
 import { approvalRoute } from './approval-route.ts'
 import { authorize, callerOf, type Limiter, refusedAuth } from './auth.ts'
 import { cancelRoutes } from './cancel-routes.ts'
+import { deliveryRoutes } from './delivery-routes.ts'
 import { jobPage } from './job-page.ts'
 import { LOG_TYPES, type LogFormat, readWholeLog } from './log-route.ts'
+import { orderRoutes } from './order-routes.ts'
 import type { ApiParts } from './parts.ts'
 import { problemResponse as problem } from './problem.ts'
 import { runPage } from './run-page.ts'
@@ -62,11 +64,13 @@ export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
     }
   })
   runRoutes(plain, parts.api)
+  orderRoutes(plain, parts.api)
   approvalRoute(plain, parts.api)
   jobRoutes(plain, parts.api)
   logRoute(plain, parts.api)
   cancelRoutes(plain, parts.api)
   agentRoutes(plain, parts.api)
+  deliveryRoutes(plain, parts.api)
 }
 
 function runRoutes(plain: FastifyInstance, api: ApiParts): void {

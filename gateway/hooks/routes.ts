@@ -4,8 +4,8 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
 import { countFailure, type Limiter, refusedAuth } from '../api/auth.ts'
 import { problemResponse } from '../api/problem.ts'
+import { receptionView } from '../api/reception-view.ts'
 import { receptionSchema } from '../api/schemas.ts'
-import type { Reception } from '../source-door.ts'
 import { type ForgeHook, hookPath } from './forge-hook.ts'
 import { FORGE_HOOKS } from './forge-hooks.ts'
 import type { Receiver } from './receiver.ts'
@@ -62,13 +62,4 @@ function hookRoute(plain: FastifyInstance, hook: ForgeHook, parts: HookParts): v
       }
     }
   )
-}
-
-function receptionView({ verdict, delivery, run, reason }: Reception) {
-  return {
-    verdict,
-    delivery: delivery === '' ? null : delivery,
-    run: run === '' ? null : run,
-    reason
-  }
 }

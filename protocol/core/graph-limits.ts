@@ -37,3 +37,5 @@ export const CONSEQUENCES_PARALLEL_MAX = 16
 export const CONSEQUENCES_EVERY_MS = 200
 /** Bytes of the file that a job writes its outputs to: with the ends of values of several lines. */
 export const OUTPUTS_FILE_BYTES_MAX = 16_384
+/** Bytes of all variables that a job gets of those it needs: a kernel starts nothing with 2 MiB. */
+export const NEEDS_BYTES_MAX = 262_144

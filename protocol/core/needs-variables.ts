@@ -1,3 +1,4 @@
+import { NEEDS_BYTES_MAX } from './graph-limits.ts'
 import type { Outputs } from './outputs.ts'
 import type { JobSpec } from './run.ts'
 
@@ -25,6 +26,18 @@ export function needsVariables(given: readonly Given[]): Readonly<Record<string,
     }
   }
   return Object.fromEntries(variables)
+}
+
+/** What is wrong with so many of them; a job that began with some alone would be guessing. */
+export function needsProblem(variables: Readonly<Record<string, string>>): string | undefined {
+  // Each with its `=` and its end, as a process gets it.
+  const text = Object.entries(variables).map(([name, value]) => `${name}=${value}\0`)
+  const bytes = new TextEncoder().encode(text.join('')).length
+  if (bytes <= NEEDS_BYTES_MAX) return
+  return (
+    `the outputs of the jobs that it needs come to ${bytes} bytes of variables, at most ` +
+    `${NEEDS_BYTES_MAX} can be handed on: need fewer jobs, or hand on less`
+  )
 }
 
 function namesOf({ index, name, matrix }: Given['spec']): readonly string[] {

@@ -8,6 +8,45 @@ export const ORDER_ERRORS = {
     false,
     (f) => `no agent ${f['name']} is in the roster: GET /api/v1/agents lists them`
   ),
+  REPOSITORY_UNDECLARED: kind(
+    4,
+    404,
+    false,
+    (f) => `repository ${f['repository']} is not declared in gateway.yaml of this gateway`
+  ),
+  REF_UNKNOWN: kind(
+    4,
+    404,
+    false,
+    (f) =>
+      `${f['repository']} has no branch or tag at ${f['ref']}: push it, or name one that it has`
+  ),
+  COMMIT_ELSEWHERE: kind(
+    1,
+    409,
+    false,
+    (f) =>
+      `${f['ref']} of ${f['repository']} is at ${f['at']} and not at ${f['commit']}: name the ref ` +
+      'alone, or push a branch to that commit'
+  ),
+  RUN_ELSEWHERE: kind(
+    1,
+    409,
+    false,
+    (f) => `the delivery of run ${f['id']} is at another gateway: order it there`
+  ),
+  RUN_NOT_ENDED: kind(
+    1,
+    409,
+    false,
+    (f) => `run ${f['id']} is ${f['state']}: cancel it or wait for its end, then order it anew`
+  ),
+  DELIVERY_UNKNOWN: kind(
+    4,
+    404,
+    false,
+    (f) => `no delivery ${f['id']} is kept: GET /api/v1/deliveries lists them`
+  ),
   RUN_NOT_OPEN: kind(
     1,
     409,

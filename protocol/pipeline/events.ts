@@ -53,7 +53,8 @@ const pullRequest = z.strictObject({
 
 const INPUT_NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/
 
-const inputNameProblem: Check = (name) => {
+/** Why an input cannot be called that. */
+export const inputNameProblem: Check = (name) => {
   if (name.length > NAME_CHARACTERS_MAX) {
     return `is too long: at most ${NAME_CHARACTERS_MAX} characters are allowed`
   }

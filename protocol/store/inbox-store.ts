@@ -61,6 +61,8 @@ export type DeliveryPatch = Partial<
   readonly open?: OpenAnnouncement | undefined
 }
 
+type Wanted = (summary: DeliverySummary) => boolean
+
 export interface DeliveryPage {
   /** Newest first. */
   readonly deliveries: readonly DeliverySummary[]
@@ -83,8 +85,8 @@ export interface InboxStore {
   update(key: string, patch: DeliveryPatch): Promise<void>
   /** Deliveries in state `received`, oldest first, at most `limit` (default INTAKE_QUEUE_MAX). */
   undone(limit?: number): Promise<Delivery[]>
-  /** `cursor` is `next` of the page before, undefined for the newest. */
-  list(limit: number, cursor: number | undefined): Promise<DeliveryPage>
+  /** `cursor` is `next` of the page before, undefined for the newest; those that are wanted. */
+  list(limit: number, cursor: number | undefined, isWanted?: Wanted): Promise<DeliveryPage>
   /**
    * The next number of this gateway's announcements, from 1, or from `least` where that is more;
    * synced, so never given twice. With the wall clock as `least`, in milliseconds, it is above those
@@ -232,10 +234,10 @@ export class LevelInboxStore implements InboxStore {
     return deliveries
   }
 
-  async list(limit: number, cursor: number | undefined): Promise<DeliveryPage> {
+  async list(limit: number, cursor = Infinity, isWanted: Wanted = () => true) {
     this.#committer.check()
-    const before = cursor ?? Number.MAX_SAFE_INTEGER
-    const older = [...this.#kept.values()].filter(({ number }) => number < before).reverse()
+    const kept = [...this.#kept.values()].reverse()
+    const older = kept.filter((each) => each.number < cursor && isWanted(each.summary))
     const page = older.slice(0, Math.min(limit, PAGE_ROWS_MAX))
     const next = page.length < older.length ? page.at(-1)?.number : undefined
     return { deliveries: page.map(({ summary }) => summary), next }
@@ -291,7 +293,7 @@ export class LevelInboxStore implements InboxStore {
     return this.#summaries((summary) => summary.subject === subject)
   }
 
-  #summaries(isWanted: (summary: DeliverySummary) => boolean): DeliverySummary[] {
+  #summaries(isWanted: Wanted): DeliverySummary[] {
     const found: DeliverySummary[] = []
     for (const { summary } of this.#kept.values()) if (isWanted(summary)) found.push(summary)
     return found

@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { ForgeName } from '../../gateway/hooks/forge-hook.ts'
 import { eventually } from '../support/eventually.ts'
-import { ForgeMesh } from '../support/forge-mesh.ts'
+import { SECRET } from '../support/forge-gateway.ts'
+import { type Attempt, ForgeMesh } from '../support/forge-mesh.ts'
 import { type ForgeSide, forgeSide, pullFromFork, type Sent } from '../support/forge-side.ts'
 
 /** Of a real process on a machine that others load. */
 const CELL_MS_MAX = 120_000
 const STATUS_MS_MAX = 60_000
+/** What no hook has brought is found by the second look after a start. */
+const FOUND_MS_MAX = 60_000
 
 vi.setConfig({ testTimeout: CELL_MS_MAX, hookTimeout: CELL_MS_MAX })
 
@@ -15,6 +18,7 @@ const PIPELINE = [
   'jobs:',
   '  build:',
   "    image: 'debian:13'",
+  `    secrets: [${SECRET}]`,
   '    steps: [{ run: make }]',
   ''
 ].join('\n')
@@ -50,10 +54,11 @@ class Cells {
   }
 
   /** The commit has one run; it ends, and its Git server hears so and nothing later. */
-  async ends(commit: string): Promise<void> {
-    const run = await this.mesh.runOf(commit)
-    await this.mesh.finish(run)
+  async ends(commit: string): Promise<Attempt> {
+    const run = await this.mesh.runOf(commit, FOUND_MS_MAX)
+    const attempt = await this.mesh.finish(run)
     await this.heard(commit)
+    return attempt
   }
 
   async heard(commit: string): Promise<void> {
@@ -76,6 +81,23 @@ class Cells {
     const runs = this.mesh.runsOf(commit)
     expect(runs).toHaveLength(1)
     this.runs.push(...runs)
+  }
+
+  /** Its run waits for a person, which its Git server is told; resolves with the run's id. */
+  async waits(commit: string): Promise<string> {
+    const { gateway } = this.mesh
+    const run = await eventually(
+      `${commit} waits for an approval`,
+      async () => (await gateway.runs('state=waiting')).find((each) => each.commit === commit),
+      STATUS_MS_MAX
+    )
+    await eventually(
+      `${commit} is said to wait`,
+      () => this.side.said(commit).at(-1)?.state === 'going on',
+      STATUS_MS_MAX
+    )
+    expect(this.mesh.runsOf(commit)).toEqual([])
+    return run.id
   }
 
   /** Killed as `reached` resolves; what was held is let go only then. */
@@ -104,6 +126,7 @@ export function matrix(kind: ForgeName): void {
   describe(`${kind}: one run and its true end for`, () => {
     deliveries(ready)
     requests(kind, ready)
+    strangers(kind, ready)
     twoGateways(ready)
     crashes(ready)
     test('all of it together, and no run besides', () => {
@@ -118,9 +141,10 @@ function deliveries(ready: () => Cells): void {
     const cells = ready()
     const { commit, sent } = await cells.push('push')
     const [first] = await sent
-    await cells.ends(commit)
+    const { secrets } = await cells.ends(commit)
 
     expect(first?.delivery.status).toBe(202)
+    expect(secrets).toMatchObject({ kind: 'released', secrets: [{ name: SECRET }] })
     const [run] = await cells.mesh.gateway.runs()
     expect(run).toMatchObject({ commit, state: 'succeeded', jobs: [{ state: 'succeeded' }] })
   })
@@ -199,11 +223,53 @@ function requests(kind: ForgeName, ready: () => Cells): void {
     const action = side.kind === 'gitlab' ? 'open' : 'opened'
     const [sent] = await side.forge.sendPull(side.repository, pull, action)
     // The base's pipeline ran, else nobody would have heard of `build`.
-    await cells.ends(pull.headCommit)
+    const { secrets } = await cells.ends(pull.headCommit)
 
     expect(sent?.status).toBe(202)
+    expect(secrets).toMatchObject({ kind: 'refused', reason: 'untrusted' })
     const [run] = await cells.mesh.gateway.runs()
     expect(run).toMatchObject({ commit: pull.headCommit, jobs: [{ name: 'build' }] })
+  })
+}
+
+function strangers(kind: ForgeName, ready: () => Cells): void {
+  if (kind === 'git') return
+  const [opened, pushed] = kind === 'gitlab' ? ['open', 'update'] : ['opened', 'synchronized']
+  const updated = kind === 'github' ? 'synchronize' : pushed
+
+  test("nobody, where a stranger's fork was pushed to after its approval", async () => {
+    const cells = ready()
+    const { side, mesh } = cells
+    const { forge, repository } = side
+    const files = { '.runner-mesh.yml': STRANGE_PIPELINE }
+    const { pull, source } = await pullFromFork(side, { author: 'mallory', files })
+    const next = async (name: string): Promise<string> => {
+      const head = await source.commit({ ...files, 'next.txt': name }, 'fix')
+      await forge.updatePull(repository, pull, head)
+      await forge.sendPull(repository, pull, updated)
+      return head
+    }
+    const first = pull.headCommit
+    await forge.sendPull(repository, pull, opened)
+    const firstRun = await cells.waits(first)
+    // Held between the approval and the announcement, while the stranger pushes.
+    forge.before.close((what) => what.startsWith('GET /team/kernel.git/'))
+    const approved = await mesh.gateway.approve(firstRun)
+    await forge.before.reached()
+    const second = await next('after the approval')
+    forge.before.open()
+    const secondRun = await cells.waits(second)
+    const late = await mesh.gateway.approve(firstRun)
+
+    expect([approved, late]).toEqual([200, 409])
+    expect(mesh.runsOf(first)).toEqual([])
+    expect(await mesh.gateway.approve(secondRun)).toBe(200)
+    const { secrets } = await cells.ends(second)
+    expect(secrets).toMatchObject({ kind: 'refused', reason: 'untrusted' })
+    const third = await next('after the run')
+    await cells.waits(third)
+    expect(mesh.runsOf(third)).toEqual([])
+    expect(mesh.runsOf(first)).toEqual([])
   })
 }
 
@@ -238,15 +304,14 @@ function twoGateways(ready: () => Cells): void {
 function crashes(ready: () => Cells): void {
   test('a gateway killed before the delivery is synced', async () => {
     const cells = ready()
-    const { mesh, side } = cells
+    const { mesh } = cells
     await mesh.gateway.pause()
     const { commit, sent } = await cells.push('before sync')
     await cells.crash(Promise.resolve(), () => undefined)
     const [lost] = await sent
-    expect(lost?.delivery.status).toBe(0)
-    // Its people do not wait for the gateway to find it by itself, as one of these tests does.
-    if (lost !== undefined) await side.redeliver(lost)
 
+    expect(lost?.delivery.status).toBe(0)
+    // Nobody sends it again but whom the gateway asks.
     await cells.ends(commit)
   })
 

@@ -9,11 +9,18 @@ import { systemRandom } from '../../protocol/host/random.ts'
 import { Member } from '../../protocol/mesh/member.ts'
 import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { type MeshStore, openStore } from '../../protocol/store/mesh-store.ts'
+import { PROTOCOLS } from '../../protocol/wire/ids.ts'
 import { generateKey, type MeshKey } from '../../protocol/wire/keys.ts'
 import { decodeRecord, encodeRecord } from '../../protocol/wire/record-codec.ts'
 import { sealRoster } from '../../protocol/wire/roster-codec.ts'
+import {
+  decodeSecretsReply,
+  encodeSecretsRequest,
+  type SecretsReply,
+  type SecretsRequest
+} from '../../protocol/wire/secrets-codec.ts'
 import { eventually } from './eventually.ts'
-import { ForgeGateway } from './forge-gateway.ts'
+import { ForgeGateway, SECRET } from './forge-gateway.ts'
 import type { ForgeSide } from './forge-side.ts'
 import { Gate } from './gate.ts'
 import { gatedWitness } from './gated-witness.ts'
@@ -24,6 +31,11 @@ const AGENTS = 3
 const GATEWAYS = 2
 const CLOCK = systemClock()
 const RANDOM = systemRandom()
+
+/** What an agent was given for its attempt. */
+export interface Attempt {
+  readonly secrets: SecretsReply
+}
 
 interface Host {
   readonly key: MeshKey
@@ -117,27 +129,43 @@ export class ForgeMesh {
     return await eventually(`a run of ${commit}`, () => this.runsOf(commit)[0], limitMs)
   }
 
-  /** An agent claims the run's job and ends it well. Rejects where another one has, or had. */
-  async finish(runId: string): Promise<void> {
+  /** An agent claims the run's job, asks for its secret, and ends it well. */
+  async finish(runId: string): Promise<Attempt> {
     const { member } = this.#worker
-    const jobId = jobIdOf(runId, 0)
-    await eventually(`${jobId} is known`, () => member.board.job(jobId), 30_000)
+    const job = jobIdOf(runId, 0)
+    await eventually(`${job} is known`, () => member.board.job(job), 30_000)
     const claimId = RANDOM.id(16)
-    const { leaseMs } = LEASE_PROFILES.short
+    const { leaseMs } = LEASE_PROFILES.default
     const claim = { kind: 'claim', claimId, boot: member.boot, leaseMs } as const
-    const claimed = await member.changeJob(jobId, claimId, claim)
+    const claimed = await member.changeJob(job, claimId, claim)
     // `same`: it was chosen at an earlier try, whose answer came late.
     const isHeld = claimed.kind === 'applied' || claimed.kind === 'same'
     if (!isHeld || claimed.value.lease?.claimId !== claimId) {
-      throw new Error(`${jobId} is not free: ${claimed.kind}`)
+      throw new Error(`${job} is not free: ${claimed.kind}`)
     }
     const { epoch } = claimed.value
+    const gateway = member.board.run(runId)?.sealed.announcement.gateway ?? ''
+    const secrets = await this.#ask(gateway, { job, epoch, claimId })
     const complete = { kind: 'complete', epoch, claimId, outcome: succeeded(epoch) } as const
-    const ended = await member.changeJob(jobId, RANDOM.id(16), complete)
+    const ended = await member.changeJob(job, RANDOM.id(16), complete)
     if (ended.kind !== 'applied' && ended.kind !== 'same') {
-      throw new Error(`${jobId} does not end: ${ended.kind}`)
+      throw new Error(`${job} does not end: ${ended.kind}`)
     }
-    await member.hint(jobId)
+    await member.hint(job)
+    return { secrets }
+  }
+
+  async #ask(
+    gateway: string,
+    held: Pick<SecretsRequest, 'job' | 'epoch' | 'claimId'>
+  ): Promise<SecretsReply> {
+    const { node } = this.#worker.member
+    const body = encodeSecretsRequest({ ...held, nonce: RANDOM.id(16), names: [SECRET] })
+    const options = { timeoutMs: 10_000 }
+    return decodeSecretsReply(
+      await node.request(gateway, PROTOCOLS.secrets, body, options),
+      gateway
+    )
   }
 
   async stop(): Promise<void> {
@@ -162,7 +190,10 @@ export class ForgeMesh {
     const fronts = this.gateways.map(({ name, identity: { peerId }, meshAddress }) => {
       return memberEntry(peerId, { name, roles: ['gateway'], addresses: [meshAddress] })
     })
-    const sealed = sealRoster(authority, rosterOf(authority, [...agents, ...fronts]))
+    const sealed = sealRoster(
+      authority,
+      rosterOf(authority, [...agents, ...fronts], { lease: 'default' })
+    )
     for (const { book } of this.#hosts) await book.offer(sealed.bytes)
     for (const gateway of this.gateways) await gateway.admit(authority.peerId, sealed.bytes)
   }

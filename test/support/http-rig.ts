@@ -6,7 +6,9 @@ import { Approvals } from '../../gateway/approvals.ts'
 import { Receiver } from '../../gateway/hooks/receiver.ts'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader, ForgeFacts, Inbox } from '../../gateway/ports.ts'
+import { remoteHeads } from '../../gateway/reconcile/remote-heads.ts'
 import type { Repositories } from '../../gateway/repositories.ts'
+import { RunOrders } from '../../gateway/run-orders.ts'
 import { SourceDoor } from '../../gateway/source-door.ts'
 import { LogStreams } from '../../protocol/api/log-streams.ts'
 import { Board } from '../../protocol/core/board.ts'
@@ -106,6 +108,15 @@ export class HttpRig {
       }
     }
     const door = new SourceDoor({ inbox, intake, disk, runIdOf: runIdOfOrigin })
+    const orders = new RunOrders({
+      repositories,
+      inbox,
+      door,
+      headsOf: (repository, signal) => remoteHeads(repository.url, undefined, signal),
+      clock,
+      random: systemRandom(),
+      log
+    })
     const receiver = new Receiver({ door, repositories, clock, log })
     const board = new Board()
     const tokens = new TokenStore(`${dir}/tokens.json`)
@@ -114,10 +125,11 @@ export class HttpRig {
       version: '0.0.0-test',
       board,
       clock,
-      inbox,
+      inbox: store.inbox,
       announcer,
       approvals: new Approvals({ inbox, intake, log }),
       door,
+      orders,
       readJob: () => Promise.resolve(undefined),
       roster: () => undefined,
       links: () => [],

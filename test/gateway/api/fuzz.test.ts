@@ -210,13 +210,19 @@ test(
       fc.webPath().map((path) => `/${path}`),
       fc
         .tuple(
-          fc.constantFrom('/api/v1/jobs', '/api/v1/runs', '/api/v1/jobs/7K3QF2.0/log', '/healthz'),
+          fc.constantFrom(
+            '/api/v1/jobs',
+            '/api/v1/runs',
+            '/api/v1/deliveries',
+            '/api/v1/jobs/7K3QF2.0/log',
+            '/healthz'
+          ),
           fc.webQueryParameters()
         )
         .map(([path, query]) => `${path}?${query}`),
       fc
         .tuple(
-          fc.constantFrom('runs/', 'jobs/'),
+          fc.constantFrom('runs/', 'jobs/', 'deliveries/', 'agents/'),
           fc.string({ unit: 'grapheme', minLength: 1 }),
           fc.constantFrom('', '/log')
         )

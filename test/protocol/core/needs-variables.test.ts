@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Given, needsVariables } from '../../../protocol/core/needs-variables.ts'
+import { NEEDS_BYTES_MAX } from '../../../protocol/core/graph-limits.ts'
+import { type Given, needsProblem, needsVariables } from '../../../protocol/core/needs-variables.ts'
 
 const given = (index: number, name: string, outputs: Given['outputs'], matrix?: boolean): Given => {
   return { spec: { index, name, ...(matrix ? { matrix: { os: 'x' } } : {}) }, outputs }
@@ -42,4 +43,10 @@ test('whatever names there are, no variable is one that steers anything else', (
       }
     })
   )
+})
+
+test('more than a process may get of them is told, and no part of it is handed on', () => {
+  const value = 'ü'.repeat((NEEDS_BYTES_MAX - 'A=\0'.length) / 2)
+  expect(needsProblem({ A: value })).toBeUndefined()
+  expect(needsProblem({ AA: `${value}x` })).toContain(`at most ${NEEDS_BYTES_MAX} can be handed on`)
 })

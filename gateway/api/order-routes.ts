@@ -1,0 +1,63 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { idSchema } from '../../protocol/api/job-query.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
+import { described, missing, refusals, secured } from './answer.ts'
+import { orderHeadersSchema, startSchema } from './order-schemas.ts'
+import type { ApiParts } from './parts.ts'
+import { problemResponse as problem } from './problem.ts'
+import { receptionView } from './reception-view.ts'
+import { runIdMeant } from './run-lookup.ts'
+import { runDocument } from './run-view.ts'
+import { type RunDocument, receptionSchema } from './schemas.ts'
+
+const OPEN: ReadonlySet<RunDocument['state']> = new Set([
+  'received',
+  'waiting',
+  'queued',
+  'running'
+])
+
+/** Runs that whoever has a token of scope `write` asks for. */
+export function orderRoutes(plain: FastifyInstance, api: ApiParts): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>()
+  const accepted = described('the run that it starts, or has started before', receptionSchema)
+  const common = { tags: ['runs'], security: secured, headers: orderHeadersSchema }
+  const response = { 202: accepted, ...refusals, ...missing, 502: problem }
+  app.post(
+    '/runs',
+    {
+      schema: {
+        summary: 'Start a run by hand: event `manual` of the pipeline file',
+        ...common,
+        body: startSchema,
+        response
+      }
+    },
+    async (request, reply) => {
+      const { repository, ref, commit, inputs } = request.body
+      const orderer = { by: request.caller, key: request.headers['idempotency-key'] }
+      const reception = await api.orders.start({ repository, ref, commit, inputs, ...orderer })
+      return await reply.code(202).send(receptionView(reception))
+    }
+  )
+  app.post(
+    '/runs/:id/retry',
+    {
+      schema: {
+        summary: 'Run all of an ended run anew, as a run of its own',
+        ...common,
+        params: idSchema,
+        response
+      }
+    },
+    async (request, reply) => {
+      const id = runIdMeant(api, request.params.id)
+      const { state } = await runDocument(api, id)
+      if (OPEN.has(state)) throw new MeshError('RUN_NOT_ENDED', { id, state })
+      const orderer = { by: request.caller, key: request.headers['idempotency-key'] }
+      const reception = await api.orders.retry(id, orderer)
+      return await reply.code(202).send(receptionView(reception))
+    }
+  )
+}
