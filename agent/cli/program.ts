@@ -5,6 +5,7 @@ import { cancelCommand } from './cancel.ts'
 import type { Surroundings } from './command.ts'
 import { doctorCommand } from './doctor.ts'
 import { drainCommand, resumeCommand } from './drain.ts'
+import { execCommand } from './exec.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
 import { inviteCommand } from './invite.ts'
@@ -35,6 +36,7 @@ const COMMANDS = [
   drainCommand,
   resumeCommand,
   doctorCommand,
+  execCommand,
   witnessCommand
 ]
 

@@ -58,6 +58,8 @@ export interface ExecutorParts {
   readonly networks?: JobNetworks | undefined
   /** Absent where nobody looks at what jobs write. */
   readonly disks?: Disks | undefined
+  /** In place of sources that are fetched; by claim. */
+  readonly workspaceOf?: ((claimId: string) => Workspace) | undefined
 }
 
 export interface ExecutorOptions {
@@ -219,7 +221,9 @@ export class Executor {
         images,
         clock,
         log,
-        workspace: new Workspace(workspaces, input.claimId, busybox),
+        workspace:
+          this.#parts.workspaceOf?.(input.claimId) ??
+          new Workspace(workspaces, input.claimId, busybox),
         ground: () => this.#prepare(),
         agent: this.#options.name ?? peerId,
         containerName: name,

@@ -5,6 +5,7 @@ import { RUN_EVENTS } from '../../protocol/core/run-event.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
+import { pipelineBytes } from '../../protocol/host/pipeline-file.ts'
 import { parsePipeline } from '../../protocol/pipeline/parse-pipeline.ts'
 import { type PipelineEvent, type Selection, select } from '../../protocol/pipeline/selection.ts'
 import {
@@ -14,7 +15,6 @@ import {
   contextOf,
   type Surroundings
 } from './command.ts'
-import { pipelineBytes } from './lint-file.ts'
 import { errorLines } from './lint-lines.ts'
 
 interface LintOptions extends CommonOptions {

@@ -1,6 +1,7 @@
 import { APPROVAL_ERRORS } from './approval-errors.ts'
 import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
+import { EXEC_ERRORS } from './exec-errors.ts'
 import { FORGE_ERRORS } from './forge-errors.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
@@ -310,6 +311,7 @@ export const MESH_ERRORS = {
   STOPPING: kind(5, 503, true, (f) => `${f['what']} is stopping: send it again`),
   TOKEN_UNKNOWN: kind(4, 404, false, (f) => `no token ${f['id']}: see \`gateway token list\``),
   RATE_LIMITED: kind(5, 429, true, (f) => `more than ${f['max']} requests in ${f['window']}: wait`),
+  ...EXEC_ERRORS,
   ...FORGE_ERRORS,
   // command line
   ...APPROVAL_ERRORS,

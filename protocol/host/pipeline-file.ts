@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
-import { causeOf, MeshError } from '../../protocol/core/errors.ts'
-import { PIPELINE_BYTES_MAX } from '../../protocol/core/limits.ts'
-import type { Input } from '../../protocol/host/input-line.ts'
+import { causeOf, MeshError } from '../core/errors.ts'
+import { PIPELINE_BYTES_MAX } from '../core/limits.ts'
+import type { Input } from './input-line.ts'
 
 /**
  * What a pipeline file holds, `-` being standard input. Not more than one byte beyond the limit,
