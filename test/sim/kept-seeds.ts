@@ -48,5 +48,9 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
     seed: 211818,
     found: 'V5: a store that took the floor of a run before the run itself was waited for'
+  },
+  {
+    seed: 1130,
+    found: 'V1: the wait of a job before its first attempt was counted as that for its retry'
   }
 ]

@@ -49,6 +49,8 @@ export class Liveness {
     if (this.#parts.chosen.home(value.register)?.place !== place) return
     if (isTerminal(value.phase)) return this.#everybodyKnows(place, value.register)
     if (value.phase === 'queued') return this.#isClaimed(place)
+    // Queued again for a retry, it has as long as the first time (seed 1130).
+    this.#since.delete(`V1 ${place}`)
     return this.#isHeld(
       place,
       value.register,
