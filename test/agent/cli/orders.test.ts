@@ -183,8 +183,8 @@ test('-o wide has the columns that the narrow table has no room for', async () =
   const [head = '', first = ''] = command.said.out
     .split('\n')
     .filter((text) => !text.startsWith('#'))
-  expect(head).toMatch(/VERSION +PEER +ADDRESS +CPU +MEM +DISK$/)
-  expect(first).toMatch(/peer-onyx +\/ip4\/127\.0\.0\.1\/tcp\/1 +4\/4 +8GiB\/8GiB +1GiB$/)
+  expect(head).toMatch(/VERSION +PEER +ADDRESS +CPU +MEM +DISK +GPU$/)
+  expect(first).toMatch(/peer-onyx +\/ip4\/127\.0\.0\.1\/tcp\/1 +4\/4 +8GiB\/8GiB +1GiB +-$/)
 })
 
 test('a queued job is cancelled at once, with the reason as it was given', async () => {
