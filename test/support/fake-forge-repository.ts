@@ -25,6 +25,9 @@ export interface FakeRepositoryParts {
   readonly owner: FakeUser
 }
 
+/** Commits of this process. */
+let made = 0
+
 /** A real bare repository with what a forge keeps beside it. */
 export class FakeRepository {
   readonly id: number
@@ -70,7 +73,9 @@ export class FakeRepository {
       const written = await this.git([...inside, 'write-tree'])
       const before = await this.commitOf(`refs/heads/${branch}`)
       const parents = before === undefined ? [] : ['-p', before]
-      const message = `commit of ${Object.keys(files).join(', ')}`
+      // Two of equal files in one second would be one commit, in whichever repositories they are.
+      made += 1
+      const message = `commit ${made} of ${Object.keys(files).join(', ')}`
       const commit = await this.git(['commit-tree', ...parents, '-m', message, written])
       await this.git(['update-ref', `refs/heads/${branch}`, commit])
       return commit
