@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { type JobSpec, secretNamesOf } from '../../protocol/core/run.ts'
-import { MASKED_BYTES_MIN, SECRET_BYTES_MAX } from '../../protocol/core/secret-limits.ts'
+import { secretValueProblem, withoutLineEnd } from '../../protocol/host/secret-value.ts'
 import type { SecretValue } from '../execute/attempt-secrets.ts'
 
 /**
@@ -32,19 +32,8 @@ async function valueIn(name: string, file: string): Promise<Uint8Array> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw refused(`${file} cannot be read (${causeOf(error)})`)
   })
-  const value = bytes.subarray(0, bytes.length - lineEndOf(bytes))
-  if (value.length > SECRET_BYTES_MAX) {
-    throw refused(`it has ${value.length} bytes, at most ${SECRET_BYTES_MAX} are allowed`)
-  }
-  if (value.includes(0)) throw refused('it holds a zero byte: keep it as base64')
-  const bare = Buffer.byteLength(value.toString('utf8').trim())
-  if (bare < MASKED_BYTES_MIN) {
-    throw refused(`it has ${bare} bytes, fewer than ${MASKED_BYTES_MIN} cannot be masked in logs`)
-  }
+  const value = withoutLineEnd(bytes)
+  const problem = secretValueProblem(value)
+  if (problem !== undefined) throw refused(problem)
   return value
-}
-
-function lineEndOf(bytes: Buffer): number {
-  if (bytes.at(-1) !== 10) return 0
-  return bytes.at(-2) === 13 ? 2 : 1
 }

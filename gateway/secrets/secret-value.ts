@@ -1,9 +1,7 @@
 import { MeshError } from '../../protocol/core/errors.ts'
-import { MASKED_BYTES_MIN, SECRET_BYTES_MAX } from '../../protocol/core/secret-limits.ts'
+import { SECRET_BYTES_MAX } from '../../protocol/core/secret-limits.ts'
 import type { Input } from '../../protocol/host/input-line.ts'
-
-const LF = 10
-const CR = 13
+import { secretValueProblem, withoutLineEnd } from '../../protocol/host/secret-value.ts'
 
 /**
  * The value of a secret from standard input, without the one line end that `echo` and editors put
@@ -27,30 +25,8 @@ export async function readSecretValue(input: Input | undefined, name: string): P
   }
   const value = withoutLineEnd(Buffer.concat(parts))
   for (const part of parts) part.fill(0)
-  const problem = problemOf(value)
+  const problem = secretValueProblem(value)
   if (problem === undefined) return value
   value.fill(0)
   throw new MeshError('SECRET_INVALID', { name, problem })
-}
-
-function withoutLineEnd(bytes: Buffer): Buffer {
-  if (bytes.at(-1) !== LF) return bytes
-  return bytes.subarray(0, bytes.at(-2) === CR ? -2 : -1)
-}
-
-function problemOf(value: Buffer): string | undefined {
-  if (value.length > SECRET_BYTES_MAX) {
-    return `it has more than ${SECRET_BYTES_MAX} bytes: keep it elsewhere, and a key to it here`
-  }
-  if (value.includes(0)) return 'it has a NUL byte: set it as base64, and decode it in the job'
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(value)
-  } catch {
-    return 'it is not UTF-8: set it as base64, and decode it in the job'
-  }
-  const bare = Buffer.byteLength(value.toString('utf8').trim())
-  if (bare < MASKED_BYTES_MIN) {
-    return `it has ${bare} bytes without white space, fewer than ${MASKED_BYTES_MIN} cannot be masked in logs`
-  }
-  return undefined
 }
