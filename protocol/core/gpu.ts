@@ -176,15 +176,5 @@ function inRange(value: number, least: number, most: number): boolean {
 
 function bytesOf({ id, model, pci, driver, architecture, parent = '', reasons }: Gpu): number {
   const texts = [id, model, pci, driver, architecture, parent, ...reasons]
-  return texts.reduce((sum, text) => sum + utf8Bytes(text), 0)
-}
-
-/** Core has no encoder: bytes of UTF-8 by the value of each character. */
-function utf8Bytes(text: string): number {
-  let bytes = 0
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4
-  }
-  return bytes
+  return new TextEncoder().encode(texts.join('')).length
 }
