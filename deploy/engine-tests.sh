@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests on a real engine need beside deploy/prepare.sh: emulators that containers reach, a
-# busybox for another platform, an image registry, and a builder of images. Safe to run again.
+# busybox for another platform, an image registry, a builder of images, and keys. Safe to run again.
 #   sh deploy/engine-tests.sh
 # Exit 78 with the way out where something is missing that this user cannot install.
 set -eu
@@ -21,6 +21,8 @@ needed_packages() {
   # A registry on another machine, as a job sees it, and the rules that let the job reach it.
   needs nft nftables
   needs ip iproute2
+  # Deploy keys are made, and handed to git by an agent for keys; git alone does not bring these.
+  needs ssh-keygen openssh-client
 }
 
 system_packages() {
