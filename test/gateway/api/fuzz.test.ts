@@ -110,7 +110,8 @@ function expectAnswer(reply: { statusCode: number; body: string; headers: object
   expect(reply.statusCode, reply.body).toBeLessThan(500)
   if (reply.statusCode < 400) return
   expect(JSON.parse(reply.body)).toMatchObject({ status: reply.statusCode })
-  expect(reply.body).not.toMatch(/node_modules|\.ts:\d|at .*\(/)
+  // A stack, as JSON writes its lines. What was sent comes back in facts: `(at` alone is no stack.
+  expect(reply.body).not.toMatch(/node_modules|\\n\s*at /)
 }
 
 test(
@@ -162,7 +163,8 @@ test.each(['gitea', 'forgejo', 'github'] as const)(
 
         expectAnswer(await rig.app.inject({ ...post, payload, headers }))
       }),
-      { numRuns: RUNS }
+      // Its answer repeats a media type that a careless look takes for a line of a stack.
+      { numRuns: RUNS, examples: [[['{}', 'push'], { 'content-type': '(at' }]] }
     )
   },
   LIMIT_MS
