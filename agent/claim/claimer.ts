@@ -4,8 +4,18 @@ import { causeOf } from '../../protocol/core/errors.ts'
 import { footprintOf } from '../../protocol/core/footprint.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
+import type { AgentView } from '../../protocol/core/observation.ts'
+import { ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
-import { claimable, isHeld, isRefused, type Own, waitMs, watchable } from './candidates.ts'
+import {
+  claimable,
+  isHeld,
+  isQueued,
+  isRefused,
+  type Own,
+  waitMs,
+  watchable
+} from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'
@@ -14,6 +24,8 @@ import type { JobRead } from './ports.ts'
 import { endLostJob, proposeClaim } from './proposal.ts'
 import type { Candidate } from './recovery.ts'
 import { type Problem, Rests } from './rests.ts'
+import { RoomKeeper } from './room-keeper.ts'
+import { Warmth } from './warmth.ts'
 
 export interface ClaimerParts extends HolderParts {
   /** What this agent offers: `networks`, `isolation` and its label for engines go and come. */
@@ -47,6 +59,8 @@ export class Claimer {
   readonly #over = new Map<string, number>()
   readonly #stop = new AbortController()
   readonly #rests: Rests
+  readonly #keeper: RoomKeeper
+  readonly #warmth: Warmth
   /** Ends waits for a turn, a lease of others or a rest: no order must wait for them. */
   #pending = new AbortController()
   #ledger: Ledger
@@ -59,10 +73,17 @@ export class Claimer {
     const { clock, log, executor } = parts
     const check = (): Promise<void> => executor.check()
     this.#rests = new Rests({ clock, log, check, onOver: () => this.consider() })
+    this.#keeper = new RoomKeeper(parts.registers.peerId, parts.digest)
+    this.#warmth = new Warmth(parts.digest)
   }
 
   get ledger(): Ledger {
     return this.#ledger
+  }
+
+  /** Keys of what this host has at hand: see `warmKeysOf`. */
+  get warm(): readonly string[] {
+    return this.#warmth.keys
   }
 
   /** Jobs held or being claimed. */
@@ -117,14 +138,16 @@ export class Claimer {
       this.#begin(job, (one) => this.#endOrphan(one))
     }
     if (this.#rests.isHostResting) return
+    this.#dropClaimed()
     const own = this.#own()
+    const agents = this.#agents()
     const draw = (): number => this.#parts.random.next()
     const { taken } = this
     const isTaken = (jobId: string): boolean => taken.has(jobId) || this.#rests.isResting(jobId)
     this.#forgetOver(open)
-    for (const job of this.#choose(open, own, isTaken)) {
+    for (const job of this.#choose({ open, agents }, own, isTaken)) {
       if (this.#waiting.size >= CLAIMS_PENDING_MAX) break
-      this.#await(this.#waiting, job, this.#waitMs(job), (one) => this.#claim(one))
+      this.#await(this.#waiting, job, this.#waitMs(job, agents), (one) => this.#claim(one))
     }
     for (const job of watchable(
       open,
@@ -163,22 +186,48 @@ export class Claimer {
     for (const { holder } of this.#holders.values()) holder.quit()
   }
 
-  /** Looks again by itself once a job no longer waits for hosts that it prefers. */
+  /**
+   * Looks again by itself once a job no longer waits for hosts that it prefers, and while room is
+   * kept: for whom may change without a word.
+   */
   #choose(
-    open: readonly BoardJob[],
+    { open, agents }: { readonly open: readonly BoardJob[]; readonly agents: readonly AgentView[] },
     own: Own,
     isTaken: (jobId: string) => boolean
   ): readonly BoardJob[] {
     const { registers, clock, random } = this.#parts
-    const { board } = registers
     const nowMs = clock.wallMs()
-    const look = { board, open, agents: board.agents(clock.bootMs()), nowMs }
+    const seen = { board: registers.board, open, agents, nowMs }
+    const kept = this.#keeper.kept(seen, (jobId) => this.#rests.isResting(jobId))
+    const look = { ...seen, kept }
     const { jobs, againAtMs } = claimable(look, own, isTaken, () => random.next(), this.#over)
     this.#unlook()
-    if (againAtMs !== undefined) {
-      this.#unlook = clock.arm(Math.max(0, againAtMs - nowMs), () => this.consider())
+    const keptAgainAtMs = kept === undefined ? Number.POSITIVE_INFINITY : nowMs + ROOM_KEPT_LOOK_MS
+    const lookAtMs = Math.min(againAtMs ?? Number.POSITIVE_INFINITY, keptAgainAtMs)
+    if (lookAtMs !== Number.POSITIVE_INFINITY) {
+      this.#unlook = clock.arm(Math.max(0, lookAtMs - nowMs), () => this.consider())
     }
     return jobs
+  }
+
+  #agents(): readonly AgentView[] {
+    const { registers, clock } = this.#parts
+    return registers.board.agents(clock.bootMs())
+  }
+
+  /**
+   * Gives up the turns of jobs that others are known to have. Without it each agent of a large mesh
+   * would ask the witnesses of each job once, and wait with its turns full of what is long taken.
+   */
+  #dropClaimed(): void {
+    const { board } = this.#parts.registers
+    for (const [jobId, disarm] of this.#waiting) {
+      const job = board.job(jobId)
+      if (job !== undefined && (isQueued(job) || this.#over.get(jobId) === job.state?.epoch))
+        continue
+      disarm()
+      this.#waiting.delete(jobId)
+    }
   }
 
   #own(): Own {
@@ -187,9 +236,8 @@ export class Claimer {
     return { peerId: registers.peerId, offer, free }
   }
 
-  #waitMs(job: BoardJob): number {
-    const { registers, clock, digest, random } = this.#parts
-    const agents = registers.board.agents(clock.bootMs())
+  #waitMs(job: BoardJob, agents = this.#agents()): number {
+    const { registers, digest, random } = this.#parts
     const { claimDelayMs } = registers.profile()
     const draw = (): number => random.next()
     return waitMs(job, this.#own(), agents, { digest, claimDelayMs, draw })
@@ -285,6 +333,7 @@ export class Claimer {
 
   #hold(won: WonClaim): void {
     const { jobId } = won
+    this.#warmth.ran(won.spec, won.sealed.announcement.manifest.repository)
     const holder = new Holder(this.#parts, won)
     const done = holder.run().then((lesson) => {
       this.#holders.delete(jobId)

@@ -66,6 +66,13 @@ export function lacksRoom(spec: JobSpec, { free, capacity }: Room): readonly Unm
   return unmetAmounts(spec, free, capacity, 'free ')
 }
 
+/** True where nothing is: a busy agent asks it of thousands of jobs, and needs no words for it. */
+export function hasRoom(spec: JobSpec, { free, capacity }: Room): boolean {
+  const { cpuMilli, memoryBytes } = footprintOf(spec)
+  if (free.jobs < 1 || free.cpuMilli < cpuMilli || free.memoryBytes < memoryBytes) return false
+  return free.diskBytes >= diskOf(spec.resources, capacity)
+}
+
 /** What an agent has left, of what it has. */
 export type Room = Pick<Advertisement, 'free' | 'capacity'>
 

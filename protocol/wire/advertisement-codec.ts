@@ -10,6 +10,7 @@ import {
   RENEW_ITEMS_MAX
 } from '../core/limits.ts'
 import type { NetworkAbility, NetworkRules } from '../core/network.ts'
+import { WARM_KEYS_MAX } from '../core/placement-limits.ts'
 import { loose, messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
@@ -35,6 +36,7 @@ import {
 } from './host-policy-parts.ts'
 import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
+import { placementFromWire, placementToWire } from './placement-parts.ts'
 import { checkLabel } from './spec-fields.ts'
 
 /** Of all that there are, each once. */
@@ -86,6 +88,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     policy: HOST_POLICY_LIMITS,
     gpus: GPUS_MAX,
     gpus$: GPU_LIMITS,
+    warm: WARM_KEYS_MAX,
     isolation: { levels: LEVELS_MAX }
   },
   bytesMax: GOSSIP_BYTES_MAX,
@@ -101,6 +104,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       diskLimit: diskLimits.toWire(ad.diskLimit),
       builder: ad.builder === true,
       gpus: gpusToWire(ad.gpus),
+      ...placementToWire(ad),
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
       capacity: capacity(ad.capacity),
@@ -120,6 +124,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     closing: optional(message.closing, closingFromWire),
     ...(message.builder ? { builder: true } : {}),
     ...gpusFromWire(message.gpus),
+    ...placementFromWire(message),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -147,6 +152,8 @@ type Converted =
   | 'closing'
   | 'builder'
   | 'gpus'
+  | 'warm'
+  | 'costPercent'
   | 'capacity'
   | 'free'
   | 'platforms'

@@ -5,6 +5,7 @@ import {
   fits,
   formatBytes,
   formatCpu,
+  hasRoom,
   lacksRoom,
   platformFor,
   type Wanted
@@ -246,4 +247,14 @@ test('a trusted job that builds images fits only where that is offered', () => {
 test('an untrusted job that builds images waits for no host: whoever comes first refuses it', () => {
   const job = { ...trusted({ builder: true }), trust: 'untrusted' } as const
   expect(fits(job, sampleAd())).toEqual([])
+})
+
+test('there is room exactly where none is lacking', () => {
+  fc.assert(
+    fc.property(arbitrarySpec, arbitraryAgents, (spec, agents) => {
+      for (const { advertisement } of agents) {
+        expect(hasRoom(spec, advertisement)).toBe(lacksRoom(spec, advertisement).length === 0)
+      }
+    })
+  )
 })
