@@ -1,14 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
-import {
-  fits,
-  formatBytes,
-  formatCpu,
-  lacksRoom,
-  platformFor,
-  type Wanted
-} from '../../../protocol/core/requirements.ts'
+import { formatBytes, formatCpu } from '../../../protocol/core/quantities.ts'
+import { fits, lacksRoom, platformFor, type Wanted } from '../../../protocol/core/requirements.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
 import {
   arbitraryAgents,
@@ -46,7 +40,7 @@ test('a network that the host does not enforce is unmet, whatever else it offers
 
 test('a job that needs nothing special fits an agent with room', () => {
   expect(fits(trusted(), sampleAd())).toEqual([])
-  expect(lacksRoom(sampleSpec(), sampleAd())).toEqual([])
+  expect(lacksRoom(trusted(), sampleAd())).toEqual([])
 })
 
 test('every unmet requirement is named with what is wanted and what is offered', () => {
@@ -68,7 +62,7 @@ test('every unmet requirement is named with what is wanted and what is offered',
 test('an agent fits by its capacity; what is taken now only lacks room', () => {
   const busy = sampleAd({ free: { cpuMilli: 500, memoryBytes: GIB / 2, diskBytes: GIB, jobs: 0 } })
   expect(fits(trusted(), busy)).toEqual([])
-  expect(lacksRoom(sampleSpec(), busy)).toEqual([
+  expect(lacksRoom(trusted(), busy)).toEqual([
     { requirement: 'free slot', wanted: '1', offered: '0' },
     { requirement: 'free cpu', wanted: '1', offered: '0.5' },
     { requirement: 'free memory', wanted: '1GiB', offered: '512MiB' },
