@@ -10,7 +10,7 @@ export interface GpuSlots {
   readonly slots: number
 }
 
-/** On which terms an owner gives GPUs to jobs; every GPU that is not named goes to one at a time. */
+/** On which terms an owner gives GPUs to jobs; each that is not named goes to one at a time. */
 export interface GpuTerms {
   /** No id twice. */
   readonly shares: readonly GpuSlots[]

@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   gpusHeldOf,
-  holdGpus,
   keepGpus,
   type Ledger,
   ledgerOf,
@@ -126,7 +125,7 @@ test('whatever is claimed and given back, no GPU is ever held by two that want a
   )
 })
 
-test('shares of one GPU are never more than all of it, nor more than its owner lets share it', () => {
+test('shares of one GPU are never more than all of it, nor than its owner lets share it', () => {
   fc.assert(
     fc.property(hostGpus, acts, (host, done) => {
       for (const [id, holds] of holdersOf(played(host, done))) {
@@ -279,89 +278,6 @@ test('the same room gives the same choice, in whatever order its GPUs are listed
   )
 })
 
-test('a ledger refuses GPUs that are held, whoever chose them', () => {
-  const whole = { id: 'nvidia:GPU-0', units: GPU_WHOLE }
-  const half = { id: 'nvidia:GPU-0', units: GPU_WHOLE / 2 }
-  const part = { id: 'nvidia:MIG-0', units: GPU_WHOLE, parent: 'nvidia:GPU-0' }
-  const ledger = reserve(ledgerOf(ROOM), 'R.0', SMALL, [whole]).ledger
-  for (const wanted of [whole, half, part]) {
-    expect(reserve(ledger, 'R.1', SMALL, [wanted])).toEqual({ kind: 'full', ledger })
-  }
-  const shared = reserve(ledgerOf(ROOM), 'R.0', SMALL, [half]).ledger
-  expect(reserve(shared, 'R.1', SMALL, [half]).kind).toBe('reserved')
-  expect(reserve(shared, 'R.1', SMALL, [whole]).kind).toBe('full')
-  expect(reserve(ledgerOf(ROOM), 'R.0', SMALL, [whole, whole]).kind).toBe('full')
-  expect(reserve(ledgerOf(ROOM), 'R.0', SMALL, [whole, part]).kind).toBe('full')
-  expect(reserve(ledgerOf(ROOM), 'R.0', SMALL, [{ ...half, units: -1 }]).kind).toBe('full')
-})
-
-test('GPUs of a container that is left are not free before it is gone, its job is none', () => {
-  const whole = { id: 'nvidia:GPU-0', units: GPU_WHOLE }
-  const ran = reserve(ledgerOf(ROOM), 'R.0', SMALL, [whole]).ledger
-  const left = keepGpus(ran, 'R.0', 'claim')
-  expect(left.held.size).toBe(0)
-  expect(gpusHeldOf(left)).toEqual([{ ...whole, jobs: ['R.0'] }])
-  expect(reserve(left, 'R.0', SMALL, [whole]).kind).toBe('full')
-  expect(gpusHeldOf(releaseKept(left, 'R.0', 'claim'))).toEqual([])
-})
-
-test('what a container had before this process is held, however little room there is', () => {
-  const whole = { id: 'nvidia:GPU-0', units: GPU_WHOLE }
-  const ledger = holdGpus(ledgerOf({ ...ROOM, jobs: 0 }), 'R.0', [whole])
-  expect(gpusHeldOf(ledger)).toEqual([{ ...whole, jobs: ['R.0'] }])
-  expect(gpusHeldOf(release(ledger, 'R.0'))).toEqual([])
-})
-
-describe('the first requirement that is not met is told:', () => {
-  const A100 = gpu({
-    id: 'nvidia:GPU-1',
-    model: 'NVIDIA A100',
-    memoryBytes: 80 * GIB,
-    architecture: 'sm_80',
-    numaNode: 1
-  })
-  const ill = gpu({ id: 'nvidia:GPU-2', health: 'unhealthy', reasons: ['Xid 79'] })
-  const host = [gpu(), A100]
-
-  test.each<readonly [GpuRequest, readonly Gpu[], string, string, string]>([
-    [{ count: 1 }, [], 'gpu', '1', 'none'],
-    [{ count: 3 }, host, 'gpu', '3', '2'],
-    [{ count: 1, vendor: 'amd' }, host, 'gpu vendor', 'amd', 'nvidia'],
-    [
-      { count: 2, model: '*a4000' },
-      host,
-      'gpu model',
-      '2 with *a4000',
-      'NVIDIA RTX A4000, NVIDIA A100'
-    ],
-    [{ count: 1, mig: '1g.10gb' }, host, 'gpu mig', '1g.10gb', 'a whole one'],
-    [{ count: 2, memoryBytes: 32 * GIB }, host, 'gpu memory', '2 with 32GiB', '16GiB, 80GiB'],
-    [{ count: 1, computeTenths: 90 }, host, 'gpu compute capability', '9.0', '8.6, 8.0'],
-    [{ count: 1, gfx: 'gfx942' }, [gpu()], 'gpu gfx version', 'gfx942', 'sm_86'],
-    [{ count: 1 }, [ill], 'gpu health', 'ok', 'unhealthy (Xid 79)'],
-    [{ count: 2, sameNuma: true }, host, 'gpu numa node', '2 on one', 'at most 1 on one']
-  ])('%j', (request, gpus, requirement, wanted, offered) => {
-    expect(unmetGpu(plain(request), { gpus })).toEqual({ requirement, wanted, offered })
-  })
-
-  test('that its owner gives none to strangers', () => {
-    expect(unmetGpu({ request: { count: 1 }, trust: 'untrusted' }, { gpus: host })).toEqual({
-      requirement: 'gpu',
-      wanted: 'one for untrusted jobs',
-      offered: 'refused by its owner'
-    })
-  })
-
-  test('that others have them for now', () => {
-    const room = { gpus: host, gpusHeld: [{ id: A100.id, units: GPU_WHOLE }] }
-    expect(lacksGpu(plain({ count: 2 }), room)).toEqual({
-      requirement: 'free gpu',
-      wanted: '2',
-      offered: '1 of 2'
-    })
-  })
-})
-
 test('an agent fits by what its GPUs are, and has room by what its jobs hold of them', () => {
   const spec = sampleSpec({ gpu: { count: 1 } })
   const wanted = { spec, trust: 'trusted', origin: SAMPLE_ORIGIN } as const
@@ -386,25 +302,4 @@ test('a share goes where shares are, beside others, and leaves whole GPUs alone'
   const third = { ...quarter, units: GPU_WHOLE / 2 }
   expect(chooseGpus(plain({ count: 1, shareOf: 3 }), room)).toMatchObject({ holds: [third] })
   expect(chooseGpus(plain({ count: 1 }), room)).toMatchObject({ holds: [{ id: 'nvidia:GPU-0' }] })
-})
-
-test('the model is matched whole, in upper or lower case, slashes and all', () => {
-  expect(matchesModel('*A4000', 'NVIDIA RTX A4000')).toBe(true)
-  expect(matchesModel('nvidia*', 'NVIDIA RTX A4000')).toBe(true)
-  expect(matchesModel('*RX 6800*', 'AMD Radeon RX 6800/6800 XT')).toBe(true)
-  expect(matchesModel('A4000', 'NVIDIA RTX A4000')).toBe(false)
-  expect(matchesModel('ab*ba', 'aba')).toBe(false)
-  expect(matchesModel('*', '')).toBe(true)
-})
-
-test('a pattern means what the same regular expression does', () => {
-  const texts = fc.string({ unit: fc.constantFrom('a', 'b', '*', '/'), maxLength: 8 })
-  const names = fc.string({ unit: fc.constantFrom('a', 'b', '/'), maxLength: 8 })
-  fc.assert(
-    fc.property(texts, names, (pattern, name) => {
-      expect(matchesModel(pattern, name)).toBe(
-        new RegExp(`^${pattern.replaceAll(/\*+/g, '.*')}$`).test(name)
-      )
-    })
-  )
 })

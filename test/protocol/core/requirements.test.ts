@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
-import { formatBytes, formatCpu } from '../../../protocol/core/quantities.ts'
 import { fits, lacksRoom, platformFor, type Wanted } from '../../../protocol/core/requirements.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
 import {
@@ -148,21 +147,6 @@ test('asking for less never lacks more', () => {
       }
     })
   )
-})
-
-test.each([
-  [0, '0B'],
-  [1_023, '1023B'],
-  [1_024, '1KiB'],
-  [1.5 * GIB, '1.5GiB'],
-  [2 * GIB - 1, '1.9GiB'],
-  [2 ** 50, '1024TiB']
-])('%d bytes are shown as %s', (bytes, text) => {
-  expect(formatBytes(bytes)).toBe(text)
-})
-
-test('cores are shown without a unit', () => {
-  expect([formatCpu(2_000), formatCpu(250)]).toEqual(['2', '0.25'])
 })
 
 test('an untrusted job fits only where the isolation is what the owner wants for such', () => {
