@@ -2,15 +2,16 @@ import type { Capacity } from '../../protocol/core/advertisement.ts'
 import type { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { fairOrder, type Queued } from '../../protocol/core/fair-order.ts'
+import type { GpuHold } from '../../protocol/core/gpu-terms.ts'
 import { jobOriginOf, refusalsOf } from '../../protocol/core/host-policy.ts'
+import { isBehind } from '../../protocol/core/kept-room.ts'
 import { CLAIM_RANK_MAX, CLAIMS_PENDING_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, placingOf, rankOf } from '../../protocol/core/placement.ts'
-import { isBehind } from '../../protocol/core/outlook.ts'
-import type { Digest } from '../../protocol/core/ports.ts'
+import type { TextDigest } from '../../protocol/core/ports.ts'
 import { deferredUntilMs } from '../../protocol/core/preference.ts'
-import { fits, hasRoom, type Offer } from '../../protocol/core/requirements.ts'
+import { fits, hasRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
 import { Turns } from '../../protocol/core/turns.ts'
 
@@ -21,6 +22,8 @@ export interface Own {
   readonly peerId: string
   readonly offer: Offer
   readonly free: Capacity
+  /** Of its GPUs, by its jobs; absent is nothing. */
+  readonly gpusHeld?: readonly GpuHold[]
 }
 
 /** The board as it is at the moment of a look. */
@@ -56,14 +59,14 @@ export function claimable(
 ): Choice {
   const { open, board, agents, nowMs } = look
   const turns = new Turns(open, board)
-  const room = { free: own.free, capacity: own.offer.capacity }
+  const room = roomOf(own)
   let againAtMs: number | undefined
   const jobs = open.filter((job) => {
     const { state, jobId } = job
     const isFree = isQueued(job) || over.get(jobId) === state?.epoch
     if (!isFree || isTaken(jobId) || isBehind(job, look.kept)) return false
     // The cheapest question first: a busy agent asks it of thousands of jobs at every turn.
-    if (!hasRoom(job.spec, room)) return false
+    if (!hasRoom(job, room)) return false
     if (turns.holdOf(job) !== undefined || fits(job, own.offer).length > 0) return false
     const untilMs = deferredUntilMs(job, own.offer, agents, { issuedAtMs: job.issuedAtMs, nowMs })
     if (untilMs !== undefined) againAtMs = Math.min(againAtMs ?? untilMs, untilMs)
@@ -93,6 +96,11 @@ export function isHeld(job: BoardJob, board: Pick<Board, 'job' | 'openJobs'>): b
   const { needs, concurrency } = job.spec
   if (needs === undefined && concurrency === undefined) return false
   return new Turns(board.openJobs(), board).holdOf(job) !== undefined
+}
+
+function roomOf({ offer, free, gpusHeld }: Own): Room {
+  const { capacity, gpus, gpuTerms } = offer
+  return { free, capacity, gpus, gpuTerms, gpusHeld }
 }
 
 type QueuedJob = Queued & { readonly job: BoardJob }
@@ -162,7 +170,7 @@ export function waitMs(
   job: BoardJob,
   own: Own,
   agents: readonly AgentView[],
-  parts: { readonly digest: Digest; readonly claimDelayMs: number; readonly draw: () => number }
+  parts: { readonly digest: TextDigest; readonly claimDelayMs: number; readonly draw: () => number }
 ): number {
   // Without gossip nobody hears anybody: everyone is first then, and the register decides.
   const others = agents.filter((view) => view.advertisement.peerId !== own.peerId)
@@ -173,7 +181,11 @@ export function waitMs(
 }
 
 /** Its own room as it is: what others have heard of it may be a second old. */
-function ownViewOf({ peerId, free }: Own, agents: readonly AgentView[]): readonly AgentView[] {
+function ownViewOf(own: Own, agents: readonly AgentView[]): readonly AgentView[] {
+  const { peerId, free, gpusHeld } = own
   const self = agents.find(({ advertisement }) => advertisement.peerId === peerId)
-  return self === undefined ? [] : [{ ...self, advertisement: { ...self.advertisement, free } }]
+  if (self === undefined) return []
+  const uses = gpusHeld?.map((hold) => ({ ...hold, jobs: [] }))
+  const held = uses === undefined ? {} : { gpusHeld: uses }
+  return [{ ...self, advertisement: { ...self.advertisement, ...held, free } }]
 }

@@ -3,7 +3,7 @@ import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { keptRooms } from '../../protocol/core/kept-room.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { ROOM_KEPT_AFTER_MS, ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
-import type { Digest } from '../../protocol/core/ports.ts'
+import type { TextDigest } from '../../protocol/core/ports.ts'
 import { Turns } from '../../protocol/core/turns.ts'
 import { isQueued } from './candidates.ts'
 
@@ -19,11 +19,11 @@ export interface KeeperLook {
 /** Remembers which job this agent keeps its room for: to find out takes a look at all hosts. */
 export class RoomKeeper {
   readonly #peerId: string
-  readonly #digest: Digest
+  readonly #digest: TextDigest
   #jobId: string | undefined
   #lookedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(peerId: string, digest: Digest) {
+  constructor(peerId: string, digest: TextDigest) {
     this.#peerId = peerId
     this.#digest = digest
   }

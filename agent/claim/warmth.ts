@@ -1,4 +1,4 @@
-import type { Digest } from '../../protocol/core/ports.ts'
+import type { TextDigest } from '../../protocol/core/ports.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
 import { warmedBy, warmKeysOf } from '../../protocol/core/warmth.ts'
 
@@ -7,10 +7,10 @@ import { warmedBy, warmKeysOf } from '../../protocol/core/warmth.ts'
  * removed meanwhile costs a pull where another host had none: no more than if nobody had said it.
  */
 export class Warmth {
-  readonly #digest: Digest
+  readonly #digest: TextDigest
   #keys: readonly string[] = []
 
-  constructor(digest: Digest) {
+  constructor(digest: TextDigest) {
     this.#digest = digest
   }
 

@@ -1,6 +1,7 @@
 import type { AgentState } from './agent-state.ts'
 import type { Closing } from './closing.ts'
 import type { Gpu } from './gpu.ts'
+import type { GpuTerms, GpuUse } from './gpu-terms.ts'
 import type { HostPolicy } from './host-policy.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
@@ -57,6 +58,10 @@ export interface Advertisement {
   readonly warm?: readonly string[] | undefined
   /** What a job costs its owner here, in per cent of a plain host; absent is 100. */
   readonly costPercent?: number | undefined
+  /** Absent: none is shared, and none is for untrusted jobs. */
+  readonly gpuTerms?: GpuTerms | undefined
+  /** What jobs hold of them now, one entry a GPU; absent is nothing. */
+  readonly gpusHeld?: readonly GpuUse[] | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

@@ -1,9 +1,15 @@
 import type { Advertisement } from './advertisement.ts'
 import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
+import { chooseGpus } from './gpu-allocation.ts'
 import { PLACEMENT_ROOM_MAX } from './limits.ts'
-import { WARM_IMAGE_WEIGHT, WARM_REPOSITORY_WEIGHT } from './placement-limits.ts'
-import { platformFor } from './requirements.ts'
+import {
+  GPU_MEMORY_LEAST,
+  GPU_WASTE_MAX,
+  WARM_IMAGE_WEIGHT,
+  WARM_REPOSITORY_WEIGHT
+} from './placement-limits.ts'
+import { platformFor, type RoomWanted } from './requirements.ts'
 import type { JobSpec } from './run.ts'
 import type { WarmKeys } from './warmth.ts'
 
@@ -15,25 +21,42 @@ export interface FitScore {
   readonly weight: number
 }
 
-/** The hosts of one tier take a job only while none of a lower one could. */
-const TIERS = { wasted: 1, emulated: 2 } as const
+/** Behind all that could run the job on a processor of its own, whatever GPUs it would waste. */
+const EMULATED = 100
 
-export function fitScoreOf(spec: JobSpec, advertisement: Advertisement, keys: WarmKeys): FitScore {
-  return { tier: tierOf(spec, advertisement), weight: weightOf(spec, advertisement, keys) }
+export function fitScoreOf(
+  { spec, trust }: RoomWanted,
+  advertisement: Advertisement,
+  keys: WarmKeys
+): FitScore {
+  return {
+    tier: tierOf({ spec, trust }, advertisement),
+    weight: weightOf(spec, advertisement, keys)
+  }
 }
 
 /**
- * What must not be a matter of chance. An emulated platform is many times slower than any other
- * reason could make up for. A GPU is idle beside a job that has taken its host's cores: such hosts
- * take jobs that want none only while no other could.
+ * What must not be a matter of chance: the hosts of one tier take a job only while none of a lower
+ * one could. An emulated platform is many times slower than any other reason could make up for. A
+ * GPU is idle beside a job that has taken its host's cores, and a large one is wasted on a job that
+ * a small one would do for.
  */
-export function tierOf(spec: JobSpec, advertisement: Advertisement): number {
+export function tierOf({ spec, trust }: RoomWanted, advertisement: Advertisement): number {
   const isNative = platformFor(spec, advertisement.platforms)?.native === true
-  return (isNative ? 0 : TIERS.emulated) + (wastesGpu(advertisement) ? TIERS.wasted : 0)
+  return (isNative ? 0 : EMULATED) + gpuWasteOf({ spec, trust }, advertisement)
 }
 
-function wastesGpu({ gpus = [] }: Advertisement): boolean {
-  return gpus.some(({ health }) => health === 'ok')
+/** 0 for none, at most GPU_WASTE_MAX; two steps are a GPU of twice the memory. */
+function gpuWasteOf({ spec, trust }: RoomWanted, advertisement: Advertisement): number {
+  const { gpus = [] } = advertisement
+  const well = gpus.filter(({ health }) => health === 'ok')
+  if (spec.gpu === undefined) return well.length > 0 ? 1 : 0
+  const choice = chooseGpus({ request: spec.gpu, trust }, advertisement)
+  const chosen = new Set(choice.kind === 'chosen' ? choice.holds.map(({ id }) => id) : [])
+  const devices = chosen.size > 0 ? well.filter(({ id }) => chosen.has(id)) : well
+  const largest = Math.max(...devices.map(({ memoryBytes = 0 }) => memoryBytes), 1)
+  const wanted = Math.max(spec.gpu.memoryBytes ?? 0, GPU_MEMORY_LEAST)
+  return Math.min(GPU_WASTE_MAX, Math.max(0, Math.round(2 * Math.log2(largest / wanted))))
 }
 
 /**

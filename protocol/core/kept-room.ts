@@ -1,6 +1,7 @@
 import type { BoardJob } from './board-job.ts'
 import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
+import { lacksGpu } from './gpu-allocation.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import { byStanding, keysOf, placingOf, type Standing, standingOf } from './placement.ts'
 import {
@@ -10,7 +11,7 @@ import {
   ROOM_KEPT_JOBS_MAX,
   ROOM_KEPT_LOOKS_MAX
 } from './placement-limits.ts'
-import type { Digest } from './ports.ts'
+import type { TextDigest } from './ports.ts'
 import { fallbackAtMs, preferred } from './preference.ts'
 import { fits } from './requirements.ts'
 
@@ -29,7 +30,7 @@ export function keptRooms(
   waiting: readonly BoardJob[],
   agents: readonly AgentView[],
   nowMs: number,
-  digest: Digest
+  digest: TextDigest
 ): ReadonlyMap<string, string> {
   const takers = agents.filter(takesJobs)
   const most = Math.max(1, Math.floor(takers.length / ROOM_KEEPERS_ONE_IN))
@@ -45,13 +46,19 @@ export function keptRooms(
   return kept
 }
 
+/** True for a younger job than the one that room is kept for. A lost one has waited already. */
+export function isBehind(job: BoardJob, kept: BoardJob | undefined): boolean {
+  if (kept === undefined || job.jobId === kept.jobId || job.state?.phase === 'leased') return false
+  return job.issuedAtMs >= kept.issuedAtMs
+}
+
 /** Of those that could ever take the job the ones that have room, or will have it first. */
 function keepersOf(
   job: BoardJob,
   takers: readonly AgentView[],
   kept: ReadonlyMap<string, string>,
   nowMs: number,
-  digest: Digest
+  digest: TextDigest
 ): readonly string[] {
   const wanted = nowMs < fallbackAtMs(job.spec, job.issuedAtMs) ? preferred(job, takers) : []
   const pool = wanted.length > 0 ? wanted : takers
@@ -81,10 +88,14 @@ function byReadiness(a: Readying, b: Readying): number {
  * Share of what the job needs that is free already, at most 1: who has begun to keep room goes on,
  * and who has it does not give it to a younger job at the last moment.
  */
-function readinessOf({ spec }: BoardJob, { free, capacity }: AgentView['advertisement']): number {
+function readinessOf(job: BoardJob, advertisement: AgentView['advertisement']): number {
+  const { spec, trust } = job
+  const { free, capacity } = advertisement
   const { cpuMilli, memoryBytes } = footprintOf(spec)
+  const lacks = spec.gpu !== undefined && lacksGpu({ request: spec.gpu, trust }, advertisement)
   return Math.min(
-    1,
+    // A GPU is held by one job and comes free at once: until then its host is only on the way.
+    lacks === false || lacks === undefined ? 1 : 0.5,
     free.jobs,
     free.cpuMilli / Math.max(1, cpuMilli),
     free.memoryBytes / Math.max(1, memoryBytes),

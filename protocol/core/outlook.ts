@@ -2,19 +2,13 @@ import type { BoardJob } from './board-job.ts'
 import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
 import { formatIsolation } from './isolation.ts'
+import { isBehind } from './kept-room.ts'
 import { abilitiesFor } from './network.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import { deferredUntilMs } from './preference.ts'
+import { formatBytes, formatCpu } from './quantities.ts'
 import { remedyFor } from './remedy.ts'
-import {
-  fits,
-  formatBytes,
-  formatCpu,
-  lacksRoom,
-  POLICY,
-  type Unmet,
-  type Wanted
-} from './requirements.ts'
+import { fits, lacksRoom, POLICY, type Unmet, type Wanted } from './requirements.ts'
 
 /** One thing that a job needs of a host, for people. */
 export interface Requirement {
@@ -106,7 +100,11 @@ function wishesOf(job: Wanted, ad: AgentView['advertisement']): readonly Unmet[]
   const abilities = abilitiesFor(spec.network)
   const disk = formatBytes(diskOf(spec.resources, capacity))
   return [
-    wish('platform', spec.platform ?? 'any native', ad.platforms.map(({ name }) => name).join(', ')),
+    wish(
+      'platform',
+      spec.platform ?? 'any native',
+      ad.platforms.map(({ name }) => name).join(', ')
+    ),
     wish('cpu', formatCpu(cpuMilli), formatCpu(capacity.cpuMilli)),
     wish('memory', formatBytes(memoryBytes), formatBytes(capacity.memoryBytes)),
     wish('disk', disk, formatBytes(capacity.diskBytes)),
@@ -145,7 +143,7 @@ function takingOf(view: AgentView): Requirement {
 
 /** What other jobs have of it now and will give back; more than all of it is told above. */
 function roomOf(job: Wanted, { advertisement }: AgentView): readonly Requirement[] {
-  return lacksRoom(job.spec, advertisement).map((one): Requirement => {
+  return lacksRoom(job, advertisement).map((one): Requirement => {
     return { ...one, met: false, resolves: true, fix: '' }
   })
 }
@@ -171,10 +169,4 @@ function turnOf(
 
 function passing(requirement: string, wanted: string, offered: string): Requirement {
   return { requirement, wanted, offered, met: false, resolves: true, fix: '' }
-}
-
-/** True for a younger job than the one that room is kept for. A lost one has waited already. */
-export function isBehind(job: BoardJob, kept: BoardJob | undefined): boolean {
-  if (kept === undefined || job.jobId === kept.jobId || job.state?.phase === 'leased') return false
-  return job.issuedAtMs >= kept.issuedAtMs
 }

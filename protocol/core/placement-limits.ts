@@ -34,3 +34,7 @@ export const ROOM_KEEPERS = 2
 export const ROOM_KEEPERS_ONE_IN = 4
 /** Milliseconds after which an agent that keeps room looks whether it still must. */
 export const ROOM_KEPT_LOOK_MS = 5_000
+/** Bytes of GPU memory that count as wanted where a job asks for none: what any GPU has. */
+export const GPU_MEMORY_LEAST = 4_294_967_296
+/** Steps of waste, two for each doubling of a GPU's memory, behind which more makes no difference. */
+export const GPU_WASTE_MAX = 15

@@ -4,7 +4,7 @@ import { fitScoreOf } from './fit-score.ts'
 import { CLAIM_RANK_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import { CLAIM_RANKS_PER_STEP } from './placement-limits.ts'
-import type { Digest } from './ports.ts'
+import type { TextDigest } from './ports.ts'
 import { fits, hasRoom, type Wanted } from './requirements.ts'
 import { type WarmKeys, warmKeysOf } from './warmth.ts'
 
@@ -38,7 +38,7 @@ export interface Standing {
 export function rankAgents(
   placing: Placing,
   agents: readonly AgentView[],
-  digest: Digest
+  digest: TextDigest
 ): readonly string[] {
   const keys = keysOf(placing, digest)
   return agents
@@ -53,7 +53,7 @@ export function rankOf(
   peerId: string,
   placing: Placing,
   agents: readonly AgentView[],
-  digest: Digest
+  digest: TextDigest
 ): number | undefined {
   const self = agents.find(({ advertisement }) => advertisement.peerId === peerId)
   if (self === undefined || !isCandidate(placing, self)) return undefined
@@ -84,14 +84,10 @@ export function claimWaitMs(rank: number, claimDelayMs: number, jitter: number):
 /** True when the agent fits, has room and takes jobs, as far as this observer knows. */
 export function isCandidate(job: Wanted, view: AgentView): boolean {
   const { advertisement } = view
-  return (
-    takesJobs(view) &&
-    hasRoom(job.spec, advertisement) &&
-    fits(job, advertisement).length === 0
-  )
+  return takesJobs(view) && hasRoom(job, advertisement) && fits(job, advertisement).length === 0
 }
 
-export function keysOf({ spec, origin }: Placing, digest: Digest): WarmKeys {
+export function keysOf({ spec, origin }: Placing, digest: TextDigest): WarmKeys {
   return warmKeysOf(spec, origin.repository, digest)
 }
 
@@ -99,13 +95,13 @@ export function keysOf({ spec, origin }: Placing, digest: Digest): WarmKeys {
 const LOST_IT = 1_000
 
 export function standingOf(
-  { spec, jobId, lastHolder }: Placing,
+  { spec, trust, jobId, lastHolder }: Placing,
   advertisement: Advertisement,
   keys: WarmKeys,
-  digest: Digest
+  digest: TextDigest
 ): Standing {
   const { peerId } = advertisement
-  const { tier, weight } = fitScoreOf(spec, advertisement, keys)
+  const { tier, weight } = fitScoreOf({ spec, trust }, advertisement, keys)
   const u = unitOf(digest.text(`${jobId}|${peerId}`))
   const behind = peerId === lastHolder ? LOST_IT : 0
   return { peerId, tier: tier + behind, score: -weight / Math.log(u) }

@@ -2,7 +2,7 @@ import type { BoardJob } from './board-job.ts'
 import { conditionOf } from './conditions.ts'
 import { keptRooms } from './kept-room.ts'
 import { type HostOutlook, outlooksOf } from './outlook.ts'
-import type { Digest } from './ports.ts'
+import type { TextDigest } from './ports.ts'
 import { type WhyView, whyOf } from './why.ts'
 
 /** All that is known of why a job waits. */
@@ -20,9 +20,8 @@ export interface Waiting {
 }
 
 export interface WaitingView extends WhyView {
-  /** The queued jobs that may be claimed, the oldest first. */
-  readonly waiting: readonly BoardJob[]
-  readonly digest: Digest
+  readonly queue: readonly BoardJob[]
+  readonly digest: TextDigest
 }
 
 /** Undefined for a job that waits for no host: it runs, or has ended. */
@@ -46,10 +45,10 @@ export function waitingOf(job: BoardJob, view: WaitingView): Waiting | undefined
   }
 }
 
-function keptOf({ waiting, agents, wallMs, digest }: WaitingView): ReadonlyMap<string, BoardJob> {
-  const jobs = new Map(waiting.map((job) => [job.jobId, job]))
+function keptOf({ queue, agents, wallMs, digest }: WaitingView): ReadonlyMap<string, BoardJob> {
+  const jobs = new Map(queue.map((job) => [job.jobId, job]))
   const kept = new Map<string, BoardJob>()
-  for (const [peerId, jobId] of keptRooms(waiting, agents, wallMs, digest)) {
+  for (const [peerId, jobId] of keptRooms(queue, agents, wallMs, digest)) {
     const job = jobs.get(jobId)
     if (job !== undefined) kept.set(peerId, job)
   }

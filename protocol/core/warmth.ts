@@ -1,5 +1,5 @@
 import { WARM_KEY_DIGITS, WARM_KEYS_MAX } from './placement-limits.ts'
-import type { Digest } from './ports.ts'
+import type { TextDigest } from './ports.ts'
 import type { JobSpec } from './run.ts'
 
 /** What a host would have at hand for a job, as agents say it in their advertisements. */
@@ -12,7 +12,7 @@ export interface WarmKeys {
 type Imaged = Pick<JobSpec, 'image' | 'services'>
 
 /** Eight bytes of a digest each: a list of names would be ten times as long. */
-export function warmKeysOf({ image, services }: Imaged, repository: string, digest: Digest) {
+export function warmKeysOf({ image, services }: Imaged, repository: string, digest: TextDigest) {
   const all = [image, ...(services ?? []).map((service) => service.image)]
   const keyOf = (text: string): string => digest.text(text).slice(0, WARM_KEY_DIGITS)
   return {

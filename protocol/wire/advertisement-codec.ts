@@ -28,6 +28,14 @@ import {
 import * as wire from './generated/gossip.ts'
 import { GPU_LIMITS, gpusFromWire, gpusToWire } from './gpu-parts.ts'
 import {
+  GPU_HELD_LIMITS,
+  GPU_TERMS_LIMITS,
+  gpusHeldFromWire,
+  gpusHeldToWire,
+  gpuTermsFromWire,
+  gpuTermsToWire
+} from './gpu-room-parts.ts'
+import {
   closingFromWire,
   closingToWire,
   HOST_POLICY_LIMITS,
@@ -89,6 +97,9 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     gpus: GPUS_MAX,
     gpus$: GPU_LIMITS,
     warm: WARM_KEYS_MAX,
+    gpuTerms: GPU_TERMS_LIMITS,
+    gpusHeld: GPUS_MAX,
+    gpusHeld$: GPU_HELD_LIMITS,
     isolation: { levels: LEVELS_MAX }
   },
   bytesMax: GOSSIP_BYTES_MAX,
@@ -105,6 +116,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       builder: ad.builder === true,
       gpus: gpusToWire(ad.gpus),
       ...placementToWire(ad),
+      gpuTerms: gpuTermsToWire(ad.gpuTerms),
+      gpusHeld: gpusHeldToWire(ad.gpusHeld),
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
       capacity: capacity(ad.capacity),
@@ -125,6 +138,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     ...(message.builder ? { builder: true } : {}),
     ...gpusFromWire(message.gpus),
     ...placementFromWire(message),
+    ...gpuTermsFromWire(message.gpuTerms),
+    ...gpusHeldFromWire(message.gpusHeld),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -154,6 +169,8 @@ type Converted =
   | 'gpus'
   | 'warm'
   | 'costPercent'
+  | 'gpuTerms'
+  | 'gpusHeld'
   | 'capacity'
   | 'free'
   | 'platforms'

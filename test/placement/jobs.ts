@@ -1,3 +1,4 @@
+import type { GpuRequest } from '../../protocol/core/gpu-request.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
 import { GIB, sampleSpec } from '../support/arbitrary-board.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
@@ -22,33 +23,43 @@ const PLATFORMS = [
   'linux/riscv64',
   undefined
 ]
-/** Runs are announced in this time, those of the first repositories all at its beginning. */
-const ARRIVAL_MS = MINUTE
+const GPU_SHARE = 0.08
+/** Of each vendor's, of any, of large ones, and of several at a time. */
+const GPU_WISHES: readonly GpuRequest[] = [
+  { count: 1, vendor: 'nvidia' },
+  { count: 1, vendor: 'nvidia', memoryBytes: 40 * GIB },
+  { count: 1, vendor: 'amd' },
+  { count: 1, vendor: 'intel' },
+  { count: 1, memoryBytes: 12 * GIB },
+  { count: 2, vendor: 'nvidia' }
+]
+/** All are announced in this time: many more than the mesh can take. */
+const ARRIVAL_MS = 5 * MINUTE
+/** So many repositories announce so many times as much as each of the others. */
 const HOARDERS = 4
+const HOARDERS_TIMES = 3
 
-/** The same number of jobs for each of equal repositories, the same ones for the same seed. */
-export function jobsOf(
-  count: number,
-  repositories: number,
-  random: SeededRandom
-): readonly Work[] {
-  const jobs: Work[] = []
-  for (let index = 0; index < count; index += 1) {
-    const of = index % repositories
-    const atMs = of < HOARDERS ? 0 : random.between(0, ARRIVAL_MS)
-    jobs.push({
+/** Jobs of equal repositories, some of which want more than the others; the same for a seed. */
+export function jobsOf(count: number, repositories: number, random: SeededRandom): readonly Work[] {
+  const turns = Array.from({ length: repositories }, (_, of) => {
+    return new Array<number>(of < HOARDERS ? HOARDERS_TIMES : 1).fill(of)
+  }).flat()
+  const jobs = Array.from({ length: count }, (_, index): Work => {
+    const of = turns[index % turns.length] ?? 0
+    return {
       spec: specOf(of, random),
       repository: `team/r${of}`,
-      announcedAtMs: atMs,
+      announcedAtMs: random.between(0, ARRIVAL_MS),
       nativeMs: durationMs(random)
-    })
-  }
+    }
+  })
   return jobs.sort((a, b) => a.announcedAtMs - b.announcedAtMs)
 }
 
 function specOf(repository: number, random: SeededRandom): JobSpec {
   const cores = oneOf(CORES, random)
-  const platform = oneOf(PLATFORMS, random)
+  const gpu = random.next() < GPU_SHARE ? oneOf(GPU_WISHES, random) : undefined
+  const platform = gpu === undefined ? oneOf(PLATFORMS, random) : undefined
   return sampleSpec({
     image: `fixture/r${repository}:${random.between(0, 3)}`,
     platform,
@@ -65,5 +76,7 @@ function specOf(repository: number, random: SeededRandom): JobSpec {
 /** From half a minute to twelve, most of them short. */
 function durationMs(random: SeededRandom): number {
   const normal = Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next())
-  return Math.round(Math.min(12 * MINUTE, Math.max(MINUTE / 2, 3 * MINUTE * Math.exp(0.7 * normal))))
+  return Math.round(
+    Math.min(12 * MINUTE, Math.max(MINUTE / 2, 3 * MINUTE * Math.exp(0.7 * normal)))
+  )
 }

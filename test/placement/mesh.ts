@@ -1,13 +1,16 @@
 import { claimable, waitMs } from '../../agent/claim/candidates.ts'
 import type { Advertisement } from '../../protocol/core/advertisement.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import { freeOf, type Ledger, ledgerOf, release, reserve } from '../../protocol/core/capacity.ts'
-import { footprintOf } from '../../protocol/core/footprint.ts'
+import { gpusHeldOf, type Ledger, ledgerOf, release } from '../../protocol/core/capacity.ts'
 import { keptRooms } from '../../protocol/core/kept-room.ts'
-import { ADVERTISE_EVERY_MS_MIN, CLAIM_REST_MS, CLAIMS_PENDING_MAX } from '../../protocol/core/limits.ts'
+import {
+  ADVERTISE_EVERY_MS_MIN,
+  CLAIM_REST_MS,
+  CLAIMS_PENDING_MAX
+} from '../../protocol/core/limits.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { ROOM_KEPT_AFTER_MS, ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
-import { platformFor } from '../../protocol/core/requirements.ts'
+import { hasRoom, platformFor, type Room } from '../../protocol/core/requirements.ts'
 import { Shares } from '../../protocol/core/shares.ts'
 import { warmedBy, warmKeysOf } from '../../protocol/core/warmth.ts'
 import { SAMPLE_ORIGIN, SampleJob } from '../support/arbitrary-board.ts'
@@ -16,6 +19,7 @@ import { Events } from './events.ts'
 import { EMULATED_TIMES, type Work } from './jobs.ts'
 import type { Packing, Placed } from './placed.ts'
 import { quickDigest } from './quick-digest.ts'
+import { roomIn, taken } from './room.ts'
 
 /** Milliseconds until others have what one member says. */
 const GOSSIP_MS: readonly [number, number] = [20, 150]
@@ -27,6 +31,8 @@ interface Agent {
   readonly index: number
   readonly advertisement: Advertisement
   ledger: Ledger
+  /** Of the ledger that it was made for: it is asked for more often than that changes. */
+  room: { readonly of: Ledger; readonly is: Room } | undefined
   warm: readonly string[]
   /** Jobs whose turn has not come yet, and claims that are under way. */
   readonly pending: Set<string>
@@ -64,6 +70,7 @@ export class SimulatedMesh {
   #kept: { readonly untilMs: number; readonly by: ReadonlyMap<string, string> } | undefined
   /** Jobs that have not ended, the oldest first; as a list it is made anew when it has changed. */
   readonly #unended = new Map<string, BoardJob>()
+  #used: { readonly untilMs: number; readonly by: ReadonlyMap<string, number> } | undefined
   #open: readonly BoardJob[] | undefined
   /** Claims that found their job taken. */
   contended = 0
@@ -76,6 +83,7 @@ export class SimulatedMesh {
       index,
       advertisement,
       ledger: ledgerOf(advertisement.capacity),
+      room: undefined,
       warm: [],
       pending: new Set(),
       said: 'nothing',
@@ -138,16 +146,17 @@ export class SimulatedMesh {
   /** What was there before and could not be claimed cannot be now: news are looked at alone. */
   #consider(agent: Agent, news?: readonly BoardJob[]): void {
     const { peerId } = agent.advertisement
-    const free = freeOf(agent.ledger)
-    if (free.jobs < 1 || free.cpuMilli < 1) return
+    const room = this.#roomOf(agent)
+    const { free, gpusHeld } = room
+    if (news?.some((job) => hasRoom(job, room)) === false || free.jobs < 1) return
     const { nowMs } = this.events
     const keptId = this.#keptBy(peerId)
     const kept = keptId === undefined ? undefined : this.#jobs.get(keptId)
     const open = news === undefined ? this.#openJobs() : news.map(({ jobId }) => this.#job(jobId))
-    const usedMs = (atMs: number) => this.#shares.usedMs(atMs)
+    const usedMs = (): ReadonlyMap<string, number> => this.#usedMs()
     const board = { job: (jobId: string) => this.#jobs.get(jobId), usedMs }
     const look = { board, open, agents: this.#views, nowMs, kept }
-    const own = { peerId, offer: agent.advertisement, free }
+    const own = { peerId, offer: agent.advertisement, free, gpusHeld: gpusHeld ?? [] }
     const draw = (): number => this.#random.next()
     const { jobs, againAtMs } = claimable(look, own, (jobId) => agent.pending.has(jobId), draw)
     const keptAgainAtMs = kept === undefined ? Number.POSITIVE_INFINITY : nowMs + ROOM_KEPT_LOOK_MS
@@ -159,6 +168,23 @@ export class SimulatedMesh {
       const afterMs = waitMs(job, own, this.#views, parts)
       this.events.after(afterMs, () => this.#claim(agent, job.jobId))
     }
+  }
+
+  #roomOf(agent: Agent): Room {
+    const { ledger, advertisement } = agent
+    if (agent.room?.of !== ledger) {
+      agent.room = { of: ledger, is: roomIn(ledger, advertisement) }
+    }
+    return agent.room.is
+  }
+
+  /** Likewise for all agents within a second: each real one counts for itself. */
+  #usedMs(): ReadonlyMap<string, number> {
+    const { nowMs } = this.events
+    if (this.#used === undefined || nowMs >= this.#used.untilMs) {
+      this.#used = { untilMs: nowMs + 1_000, by: this.#shares.usedMs(nowMs) }
+    }
+    return this.#used.by
   }
 
   #keptBy(peerId: string): string | undefined {
@@ -183,12 +209,12 @@ export class SimulatedMesh {
 
   #claim(agent: Agent, jobId: string): void {
     const { spec } = this.#job(jobId)
-    const reserved = reserve(agent.ledger, jobId, footprintOf(spec))
-    if (!isWaiting(this.#job(jobId)) || reserved.kind !== 'reserved') {
+    const ledger = taken(agent.ledger, agent.advertisement, jobId, spec)
+    if (!isWaiting(this.#job(jobId)) || ledger === undefined) {
       agent.pending.delete(jobId)
       return
     }
-    agent.ledger = reserved.ledger
+    agent.ledger = ledger
     this.claims += 1
     this.events.after(this.#between(CLAIM_MS), () => this.#settle(agent, jobId))
   }
@@ -246,11 +272,9 @@ export class SimulatedMesh {
     this.events.after(Math.max(0, earliestMs - this.events.nowMs), () => {
       agent.said = 'nothing'
       agent.saidAtMs = this.events.nowMs
-      const advertisement = {
-        ...agent.advertisement,
-        free: freeOf(agent.ledger),
-        warm: agent.warm
-      }
+      const { free } = this.#roomOf(agent)
+      const gpusHeld = gpusHeldOf(agent.ledger)
+      const advertisement = { ...agent.advertisement, free, gpusHeld, warm: agent.warm }
       this.events.after(this.#between(GOSSIP_MS), () => {
         this.#views = this.#views.with(agent.index, {
           advertisement,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { tierOf, weightOf } from '../../../protocol/core/fit-score.ts'
 import type { Gpu } from '../../../protocol/core/gpu.ts'
+import { GPU_WHOLE } from '../../../protocol/core/gpu-request-limits.ts'
 import { rankAgents } from '../../../protocol/core/placement.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
 import { warmedBy, warmKeysOf } from '../../../protocol/core/warmth.ts'
@@ -17,6 +18,7 @@ import { plainDigest } from '../../support/plain-digest.ts'
 const digest = plainDigest()
 const REPOSITORY = SAMPLE_ORIGIN.repository
 const keysOf = (spec: JobSpec) => warmKeysOf(spec, REPOSITORY, digest)
+const trusted = (spec: JobSpec) => ({ spec, trust: 'trusted' }) as const
 const GPU: Gpu = {
   id: 'nvidia:GPU-1',
   vendor: 'nvidia',
@@ -59,12 +61,27 @@ describe('a job', () => {
       const left = hosts.slice(from)
       expect(firsts(spec, left)).toEqual({ [left[0]?.peerId ?? '']: 1_000 })
     }
-    expect(hosts.map((host) => tierOf(spec, sampleAd(host)))).toEqual([0, 1, 2, 3])
+    expect(hosts.map((host) => tierOf(trusted(spec), sampleAd(host)))).toEqual([0, 1, 100, 101])
   })
 
   test('is as welcome where a GPU takes no job as where there is none', () => {
     const ill = { ...GPU, health: 'lost', reasons: ['gone'] } as const
-    expect(tierOf(sampleSpec(), sampleAd({ gpus: [ill] }))).toBe(0)
+    expect(tierOf(trusted(sampleSpec()), sampleAd({ gpus: [ill] }))).toBe(0)
+  })
+
+  test('that asks for a GPU goes to the smallest that will do, and then to the next larger', () => {
+    const sized = (peerId: string, gib: number, taken = 0) => ({
+      peerId,
+      gpus: [{ ...GPU, id: `nvidia:GPU-${peerId}`, memoryBytes: gib * GIB }],
+      gpusHeld: taken === 0 ? [] : [{ id: `nvidia:GPU-${peerId}`, units: taken, jobs: ['R.0'] }]
+    })
+    const spec = sampleSpec({ gpu: { count: 1, memoryBytes: 12 * GIB } })
+    const hosts = [sized('d', 8), sized('c', 80), sized('b', 24), sized('a', 16)]
+    expect(firsts(spec, hosts)).toEqual({ a: 1_000 })
+    expect(firsts(spec, [sized('c', 80), sized('b', 24), sized('a', 16, GPU_WHOLE)])).toEqual({
+      b: 1_000
+    })
+    expect(firsts(spec, [sized('d', 8), sized('c', 80)])).toEqual({ c: 1_000 })
   })
 
   test('goes to a host that has its image for most of the time, and less often to a dear one', () => {
