@@ -1,8 +1,8 @@
 import type { JobSpec } from '../protocol/core/run.ts'
 
 /**
- * The jobs of these names and all that they need, as a run of their own: values are handed on within
- * one run alone, so that what is needed runs again. Empty where no job has such a name.
+ * The jobs of these names and all that they need, as a run of their own: values are handed on
+ * within one run alone, so that what is needed runs again. Empty where no job has such a name.
  */
 export function chosenJobs(jobs: readonly JobSpec[], names: readonly string[]): readonly JobSpec[] {
   const byIndex = new Map(jobs.map((job) => [job.index, job]))
