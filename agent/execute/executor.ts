@@ -281,7 +281,8 @@ export class Executor {
       resources: spec.resources,
       imageVolumes: places,
       disk: disk?.volume,
-      runtime
+      runtime,
+      gpus: input.gpus
     }
     const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
@@ -313,6 +314,7 @@ export class Executor {
           imageVolumes: imageVolumes(jobId, image),
           resources: spec.resources,
           disk: undefined,
+          gpus: undefined,
           volume: `${job.volume}-${spec.name}`
         }
         const body = serviceBody(ours, request, spec, ground.host, network)

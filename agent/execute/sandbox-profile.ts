@@ -2,6 +2,7 @@ import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
 import type { DiskVolume } from './disk/job-disk.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
+import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import {
   BUSYBOX_INSIDE,
   GUARD_COMMAND,
@@ -88,6 +89,8 @@ export interface SandboxRequest {
   readonly disk?: DiskVolume | undefined
   /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
   readonly runtime?: string | undefined
+  /** Of the job alone, never of a service's; absent is none. */
+  readonly gpus?: readonly LeasedGpu[] | undefined
 }
 
 export interface SandboxHost {

@@ -54,6 +54,7 @@ export interface AttemptWish {
   /** Values of the secrets that `spec` names. */
   readonly secrets?: Readonly<Record<string, string>>
   readonly releaseSecrets?: AttemptInput['releaseSecrets']
+  readonly releaseSource?: AttemptInput['releaseSource']
   /** Milliseconds of the only deadline that is ever written; absent, it is renewed. */
   readonly deadlineInMs?: number
   readonly onStage?: (stage: Stage) => void
@@ -231,6 +232,7 @@ export class AttemptRig {
       },
       onPhase: (phase, ms) => seen.phases.set(phase, ms),
       releaseSecrets: wish.releaseSecrets ?? (() => Promise.resolve(valuesOf(wish.secrets ?? {}))),
+      releaseSource: wish.releaseSource,
       onStep: wish.onStep ?? wish.onUserCode ?? (() => Promise.resolve()),
       log: (step, stream, text) => {
         seen.lines.push({ step, stream, text })
