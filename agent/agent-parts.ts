@@ -14,6 +14,7 @@ import type { Registers } from './claim/ports.ts'
 import type { AgentSettings } from './config.ts'
 import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
+import type { GpuPassage } from './execute/gpu/gpu-passage.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
@@ -39,6 +40,8 @@ export interface AgentParts {
   /** Closed outside its owner's hours, and while the host is busy. */
   readonly door: HostDoor
   readonly gpus: GpuWatch
+  /** How those get into containers. */
+  readonly passage: GpuPassage
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock

@@ -28,11 +28,13 @@ export function mustBeAsAsked(
  * engine takes fields that it does not know without a word: unseen, a limit would just be missing.
  */
 export function differences(asked: ContainerBody, stored: ContainerView): readonly string[] {
-  const { HostConfig, Labels, Image: _byEngine, Env: _merged, NetworkingConfig, ...config } = asked
+  const { HostConfig, Labels, Image: _byEngine, Env, NetworkingConfig, ...config } = asked
   return [
     ...compareFields('Config', config, stored.config),
     ...compareFields('Config.Labels', Labels, stored.labels),
     ...compareFields('HostConfig', HostConfig, stored.hostConfig),
+    ...beyond(HostConfig, stored.hostConfig),
+    ...lackingVariables(Env, stored.config['Env']),
     ...lackingNames(NetworkingConfig?.EndpointsConfig ?? {}, stored.networks),
     ...(HostConfig['ReadonlyRootfs'] === true ? unasked(HostConfig.Mounts, stored.mounts) : [])
   ]
@@ -56,6 +58,40 @@ function unasked(asked: readonly Mount[], stored: readonly string[]): string[] {
   return stored
     .filter((place) => !places.has(place))
     .map((place) => `Mounts has ${show(place)}, which was not asked`)
+}
+
+/** Where more than was asked is not a default of the engine's but another device. */
+const EXACT = ['Devices', 'DeviceRequests'] as const
+
+/** `DeviceRequests` with a count beside the ids: what was asked is in it, and all GPUs are. */
+function beyond(
+  asked: ContainerBody['HostConfig'],
+  stored: ContainerView['hostConfig']
+): readonly string[] {
+  const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+  return EXACT.filter((key) => key in asked).flatMap((key) =>
+    listOf(stored[key]).flatMap((one) => {
+      const isAsked = listOf(asked[key]).some((other) => holds(other, one) && holds(set(one), other))
+      return isAsked ? [] : [`HostConfig.${key} has ${show(one)}, which was not asked`]
+    })
+  )
+}
+
+/** Without what says nothing, as numbers do that are 0. */
+function set(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== 0))
+}
+
+/** An image's own variables stand beside ours, and never in place of them. */
+function lackingVariables(asked: readonly string[], stored: unknown): readonly string[] {
+  const has = Array.isArray(stored) ? stored : []
+  return asked.flatMap((entry) => {
+    const name = entry.slice(0, entry.indexOf('=') + 1)
+    const found = has.filter((other) => String(other).startsWith(name))
+    if (found.length === 1 && found[0] === entry) return []
+    return [`Config.Env has ${show(found)}, asked ${show(entry)}`]
+  })
 }
 
 function compareFields(

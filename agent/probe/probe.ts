@@ -8,7 +8,7 @@ import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
-import { classOf } from '../execute/runtime.ts'
+import { classOf, isNvidiaRuntime } from '../execute/runtime.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { DiskShown } from './disk-trial.ts'
@@ -159,6 +159,13 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     const found = `the engine's default runtime is ${info.defaultRuntime}, and jobs run in runc`
     const fix = 'take default-runtime out of daemon.json: jobs get that runtime by asking for it'
     add('runtime', true, found, fix)
+  }
+  if (byDefault !== undefined && isNvidiaRuntime(byDefault)) {
+    const found =
+      `the engine's default runtime is ${info.defaultRuntime}: it hands each GPU that an image ` +
+      'names to whatever container does not name a runtime; those of jobs do'
+    const fix = 'take default-runtime out of daemon.json: jobs get GPUs without it'
+    add('runtime', false, found, fix)
   }
   for (const limit of info.unenforced) {
     const found = `the engine cannot limit ${limit}`

@@ -25,7 +25,9 @@ const INFO: EngineInfo = {
   swapLimit: true,
   security: new Set(['seccomp']),
   runtimes: [{ name: 'runc', program: 'runc' }],
-  defaultRuntime: 'runc'
+  defaultRuntime: 'runc',
+  cdiDevices: [],
+  cdiFolders: []
 }
 
 const brief = (problems: readonly HostProblem[]) =>
