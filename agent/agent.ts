@@ -2,7 +2,6 @@ import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
 import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
-import { freeOf, NO_ROOM } from '../protocol/core/capacity.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import { SECRETS_REQUEST_MS_MAX } from '../protocol/core/secret-limits.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -28,7 +27,14 @@ import {
 } from '../protocol/wire/secrets-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
-import { type AgentParts, engineWatchOf, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
+import {
+  type AgentParts,
+  engineWatchOf,
+  executorPartsOf,
+  hostProblems,
+  lifelineOf,
+  offerOf
+} from './agent-parts.ts'
 import { Claimer } from './claim/claimer.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
@@ -38,7 +44,6 @@ import { Renewer } from './claim/renewer.ts'
 import type { ControlParts } from './control/parts.ts'
 import { ControlServer } from './control/server.ts'
 import { DeadlineFile } from './execute/deadline-file.ts'
-import { diskLimitOf } from './execute/disk/disk-control.ts'
 import { Executor } from './execute/executor.ts'
 import { admitterOf, makeInvite } from './invites.ts'
 import { Life } from './life.ts'
@@ -53,6 +58,7 @@ import { agentOrders } from './orders.ts'
 import type { EngineWatch } from './probe/engine-watch.ts'
 import { SecretClient } from './secrets/secret-client.ts'
 import { type StartParts, settleIn } from './settling.ts'
+import { statementOf } from './statement.ts'
 import type { Supervised } from './supervise.ts'
 import { untilFailed } from './until-failed.ts'
 
@@ -105,7 +111,7 @@ export class Agent implements Supervised {
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#executor = new Executor(
-      { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },
+      { engine, clock, log, ...executorPartsOf(parts) },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -294,25 +300,11 @@ export class Agent implements Supervised {
     return decodeSecretsReply(await node.request(peer, PROTOCOLS.secrets, body, options), peer)
   }
 
-  async #statement(): Promise<Statement> {
-    const { settings, host, key, door } = this.#parts
-    return {
-      peerId: key.peerId,
-      name: settings.name,
-      boot: this.#member.boot,
-      state: this.#life.state,
-      version: VERSION,
-      ...offerOf(this.#parts),
-      networkRules: this.#parts.networks?.rules,
-      diskLimit: diskLimitOf(host.disk()),
-      gpus: this.#parts.gpus.gpus,
-      closing: door.closing,
-      // Room that cannot be claimed is none: others must not wait for this agent to go first.
-      free: this.#hasRoom && door.closing === undefined ? freeOf(this.#claimer.ledger) : NO_ROOM,
-      diskFreeBytes: await host.diskFreeBytes(),
-      engine: host.engine.version,
-      jobs: this.#claimer.heldJobs
-    }
+  #statement(): Promise<Statement> {
+    const { ledger, heldJobs } = this.#claimer
+    const { boot } = this.#member
+    const { state } = this.#life
+    return statementOf(this.#parts, { boot, state, ledger, heldJobs, hasRoom: this.#hasRoom })
   }
 
   #joins(): JoinService {

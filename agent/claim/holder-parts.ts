@@ -4,6 +4,7 @@ import type { AttemptProgress, AttemptStore } from '../../protocol/store/attempt
 import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
 import type { Survivor } from '../execute/executor.ts'
+import type { LeasedGpu } from '../execute/gpu/leased-gpu.ts'
 import type { OwnedClaims } from '../execute/reaping.ts'
 import type { AttemptLogs } from '../logs/attempt-logs.ts'
 import type { SecretClient, SecretOrder } from '../secrets/secret-client.ts'
@@ -42,6 +43,8 @@ export interface WonClaim {
   readonly sealed: SealedAnnouncement
   readonly state: JobState
   readonly claimId: string
+  /** What it has of this host's GPUs; absent is none. */
+  readonly gpus?: readonly LeasedGpu[] | undefined
   /**
    * Boot clock at the start of the first try of the claim, or of the adoption: witnesses may count
    * from then on.

@@ -164,6 +164,7 @@ export class Holder {
       witnessEpoch: announcement.witnessEpoch,
       manifest: announcement.manifest,
       spec: this.#won.spec,
+      gpus: this.#won.gpus,
       deadline: this.#deadlineFile(),
       deadlineMs: () => this.#hold?.deadlineMs ?? 0,
       signal: this.#abort.signal,

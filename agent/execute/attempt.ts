@@ -4,6 +4,7 @@ import type { JobSpec, Manifest } from '../../protocol/core/run.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { SecretValue } from './attempt-secrets.ts'
 import type { DeadlineFile } from './deadline-file.ts'
+import type { LeasedGpu } from './gpu/leased-gpu.ts'
 
 /** What is timed: each once, in milliseconds; `first_line` counts from the first step's exec. */
 export type PhaseName =
@@ -32,6 +33,8 @@ export interface AttemptInput {
   readonly witnessEpoch: number
   readonly manifest: Manifest
   readonly spec: JobSpec
+  /** What the lease has of this host's GPUs; absent is none. */
+  readonly gpus?: readonly LeasedGpu[] | undefined
   /** Written by the holder before `run` is called; removed by the executor at the end. */
   readonly deadline: DeadlineFile
   /** The current deadline on the boot clock. */

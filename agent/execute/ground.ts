@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Engine } from './engine.ts'
 import type { EngineInfo, EngineSettings } from './engine-types.ts'
+import type { GpuParts } from './gpu/gpu-parts.ts'
 import type { GpuEngine } from './gpu/gpu-passage.ts'
+import type { PassingJob } from './gpu/gpu-passing.ts'
 import type { GroupSource } from './group/job-groups.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
@@ -33,6 +35,8 @@ export interface Ground {
   readonly groups: GroupSource
   /** What it can hand GPUs over with. */
   readonly gpuEngine: GpuEngine
+  /** What one job gets of the GPUs that it leases; throws GPU_REFUSED. Absent is none. */
+  readonly gpuParts?: ((job: PassingJob) => GpuParts) | undefined
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {

@@ -33,7 +33,6 @@ export function differences(asked: ContainerBody, stored: ContainerView): readon
     ...compareFields('Config', config, stored.config),
     ...compareFields('Config.Labels', Labels, stored.labels),
     ...compareFields('HostConfig', HostConfig, stored.hostConfig),
-    ...beyond(HostConfig, stored.hostConfig),
     ...lackingVariables(Env, stored.config['Env']),
     ...lackingNames(NetworkingConfig?.EndpointsConfig ?? {}, stored.networks),
     ...(HostConfig['ReadonlyRootfs'] === true ? unasked(HostConfig.Mounts, stored.mounts) : [])
@@ -61,20 +60,12 @@ function unasked(asked: readonly Mount[], stored: readonly string[]): string[] {
 }
 
 /** Where more than was asked is not a default of the engine's but another device. */
-const EXACT = ['Devices', 'DeviceRequests'] as const
+const EXACT: ReadonlySet<string> = new Set(['Devices', 'DeviceRequests'])
 
-/** `DeviceRequests` with a count beside the ids: what was asked is in it, and all GPUs are. */
-function beyond(
-  asked: ContainerBody['HostConfig'],
-  stored: ContainerView['hostConfig']
-): readonly string[] {
-  const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-  return EXACT.filter((key) => key in asked).flatMap((key) =>
-    listOf(stored[key]).flatMap((one) => {
-      const isAsked = listOf(asked[key]).some((other) => holds(other, one) && holds(set(one), other))
-      return isAsked ? [] : [`HostConfig.${key} has ${show(one)}, which was not asked`]
-    })
-  )
+/** A request with a count beside its ids holds what was asked, and all GPUs there are. */
+function hasMore(key: string, asked: unknown, stored: unknown): boolean {
+  if (!EXACT.has(key) || !Array.isArray(asked) || !Array.isArray(stored)) return false
+  return !stored.every((one) => asked.some((other) => holds(set(one), other)))
 }
 
 /** Without what says nothing, as numbers do that are 0. */
@@ -100,7 +91,7 @@ function compareFields(
   stored: Readonly<Record<string, unknown>>
 ): string[] {
   return Object.entries(asked)
-    .filter(([key, value]) => !holds(value, stored[key]))
+    .filter(([key, value]) => !holds(value, stored[key]) || hasMore(key, value, stored[key]))
     .map(([key, value]) => `${path}.${key} is ${show(stored[key])}, asked ${show(value)}`)
 }
 

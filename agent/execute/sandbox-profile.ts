@@ -3,6 +3,7 @@ import type { Resources } from '../../protocol/core/run.ts'
 import type { DiskVolume } from './disk/job-disk.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
 import { type GpuParts, NO_GPU_PARTS } from './gpu/gpu-parts.ts'
+import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import {
   BUSYBOX_INSIDE,
   GUARD_COMMAND,
@@ -91,6 +92,8 @@ export interface SandboxRequest {
   readonly runtime?: string | undefined
   /** What it gets of the GPUs that its job leases; absent for a container without one. */
   readonly gpuParts?: GpuParts | undefined
+  /** Of the job alone, never of a service's; absent is none. */
+  readonly gpus?: readonly LeasedGpu[] | undefined
 }
 
 export interface SandboxHost {

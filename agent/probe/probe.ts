@@ -160,13 +160,7 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     const fix = 'take default-runtime out of daemon.json: jobs get that runtime by asking for it'
     add('runtime', true, found, fix)
   }
-  if (byDefault !== undefined && isNvidiaRuntime(byDefault)) {
-    const found =
-      `the engine's default runtime is ${info.defaultRuntime}: it hands each GPU that an image ` +
-      'names to whatever container does not name a runtime; those of jobs do'
-    const fix = 'take default-runtime out of daemon.json: jobs get GPUs without it'
-    add('runtime', false, found, fix)
-  }
+  problems.push(...nvidiaDefault(info))
   for (const limit of info.unenforced) {
     const found = `the engine cannot limit ${limit}`
     add('engine', true, found, `enable the cgroup controller for ${limit} (see docker info)`)
@@ -176,6 +170,19 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     add('engine', false, found, 'boot with swapaccount=1, or without swap')
   }
   return problems
+}
+
+/** It takes images at their word, which say that they want each GPU there is. */
+export function nvidiaDefault(
+  info: Pick<EngineInfo, 'runtimes' | 'defaultRuntime'>
+): readonly HostProblem[] {
+  const byDefault = info.runtimes.find(({ name }) => name === info.defaultRuntime)
+  if (byDefault === undefined || !isNvidiaRuntime(byDefault)) return []
+  const found =
+    `the engine's default runtime is ${info.defaultRuntime}: it hands each GPU that an image ` +
+    'names to whatever container names no runtime; those of jobs do'
+  const fix = 'take default-runtime out of daemon.json: jobs get their GPUs without it'
+  return [{ part: 'runtime', blocking: false, found, fix }]
 }
 
 function isolationProblems(isolation: Isolation): readonly HostProblem[] {

@@ -35,7 +35,11 @@ type Way =
   | { readonly kind: 'cdi'; readonly name: string }
   /** By the engine's own driver for NVIDIA's. */
   | { readonly kind: 'nvidia'; readonly id: string }
-  | { readonly kind: 'nodes'; readonly paths: readonly string[]; readonly groups: readonly number[] }
+  | {
+      readonly kind: 'nodes'
+      readonly paths: readonly string[]
+      readonly groups: readonly number[]
+    }
   | { readonly kind: 'none'; readonly cause: string }
 
 const KFD = '/dev/kfd'
@@ -91,7 +95,8 @@ function jobProblem(
 function wayOf(device: GpuDevice, ground: PassingGround): Way {
   if (device.vendor === 'nvidia') return nvidiaWay(device, ground)
   const paths = nodesOf(device)
-  if (!paths.some((path) => RENDER.test(path))) return { kind: 'none', cause: 'it has no render node' }
+  if (!paths.some((path) => RENDER.test(path)))
+    return { kind: 'none', cause: 'it has no render node' }
   const groups = new Set<number>()
   for (const path of paths) {
     const access = nodeAccess(path, ground.nodes.get(path), ground.namespace)
@@ -118,8 +123,7 @@ function cdiName(
   return [...cdi]
     .sort()
     .find(
-      (name) =>
-        name.startsWith(prefix) && [...(cdiNodes.get(name) ?? [])].sort().join() === wanted
+      (name) => name.startsWith(prefix) && [...(cdiNodes.get(name) ?? [])].sort().join() === wanted
     )
 }
 

@@ -1,0 +1,43 @@
+import { freeOf, type Ledger, NO_ROOM } from '../protocol/core/capacity.ts'
+import { VERSION } from '../protocol/host/version.ts'
+import type { Statement } from './advertiser.ts'
+import { type AgentParts, offerOf } from './agent-parts.ts'
+import { diskLimitOf } from './execute/disk/disk-control.ts'
+
+/** What changes from one advertisement to the next. */
+export interface StatementNow {
+  /** Nonce of this process. */
+  readonly boot: string
+  readonly state: Statement['state']
+  readonly ledger: Ledger
+  readonly heldJobs: readonly string[]
+  /** False while nothing can be claimed here: no lifeline, say, or no disk. */
+  readonly hasRoom: boolean
+}
+
+export type StatementParts = Pick<
+  AgentParts,
+  'settings' | 'host' | 'key' | 'door' | 'networks' | 'gpus'
+>
+
+/** What the agent is and has free, now. */
+export async function statementOf(parts: StatementParts, now: StatementNow): Promise<Statement> {
+  const { settings, host, key, door, networks, gpus } = parts
+  return {
+    peerId: key.peerId,
+    name: settings.name,
+    boot: now.boot,
+    state: now.state,
+    version: VERSION,
+    ...offerOf(parts),
+    networkRules: networks?.rules,
+    diskLimit: diskLimitOf(host.disk()),
+    gpus: gpus.gpus,
+    closing: door.closing,
+    // Room that cannot be claimed is none: others must not wait for this agent to go first.
+    free: now.hasRoom && door.closing === undefined ? freeOf(now.ledger) : NO_ROOM,
+    diskFreeBytes: await host.diskFreeBytes(),
+    engine: host.engine.version,
+    jobs: now.heldJobs
+  }
+}
