@@ -35,7 +35,7 @@ import { type CommitAccess, CommitCache } from './forge/commit-cache.ts'
 import { ForgeRoom } from './forge/forge-room.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
-import { Holders } from './logs/holders.ts'
+import { type Holders, holdersOf } from './logs/holders.ts'
 import { type LogQuestion, type LogReaderParts, readLog } from './logs/log-reader.ts'
 import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
@@ -72,6 +72,7 @@ export class Gateway {
   readonly #parts: GatewayParts
   readonly #member: Member
   readonly #repositories: Repositories
+  readonly #forges: ForgeRoom
   readonly #commits: CommitCache
   readonly #logs: LogStore
   readonly #sweep: LogSweep
@@ -106,11 +107,12 @@ export class Gateway {
       keyFile: secretsKeyPath(paths, settings),
       secrets: paths.secrets
     }
-    const forges = new ForgeRoom(
+    this.#forges = new ForgeRoom(
       { repositories: this.#repositories, clock },
       { files, publicUrl: settings.public_url }
     )
-    this.#commits = new CommitCache({ log, access: forges.access }, { dir: paths.cache })
+    const { apis, access, facts } = this.#forges
+    this.#commits = new CommitCache({ log, access }, { dir: paths.cache })
     this.#announcer = {
       gateway: key.peerId,
       seal: (announcement) => sealAnnouncement(key, announcement),
@@ -121,7 +123,7 @@ export class Gateway {
       inbox: store.inbox,
       repositories: this.#repositories,
       commits: this.#commits,
-      facts: forges.facts,
+      facts,
       announcer: this.#announcer,
       recorder,
       onAnew: (runId) => this.#forgetLogs(runId),
@@ -136,7 +138,7 @@ export class Gateway {
         table: store.outbox,
         inbox: store.inbox,
         repositories: this.#repositories,
-        apis: forges.apis,
+        apis,
         self: key.peerId,
         clock,
         random,
@@ -148,7 +150,6 @@ export class Gateway {
     const { disk } = parts
     this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
     this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
-    const { apis, access } = forges
     this.#orders = this.#ordersBy(access)
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
     const beside = { repositories: this.#repositories, clock, random, log }
@@ -161,7 +162,7 @@ export class Gateway {
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
     this.#logs = new LogStore(paths.logs, { durable: true })
-    this.#holders = this.#holdersOf()
+    this.#holders = holdersOf(this.#member, log)
     const isOpen = (runId: string): boolean => isOpenRun(this.#member, runId)
     this.#sweep = new LogSweep({ store: this.#logs, isOpen, clock, log }, { dir: paths.logs })
   }
@@ -172,7 +173,7 @@ export class Gateway {
     const file = this.#parts.paths.secrets
     const keyFile = secretsKeyPath(this.#parts.paths, settings)
     const secrets = new SecretRoom(
-      { member: this.#member, self: key.peerId, clock, log },
+      { member: this.#member, self: key.peerId, sourceOf: this.#forges.source, clock, log },
       { file, keyFile }
     )
     const { maskers } = secrets
@@ -299,21 +300,6 @@ export class Gateway {
       clock,
       random: this.#random,
       log
-    })
-  }
-
-  #holdersOf(): Holders {
-    return new Holders({
-      known: (job) => this.#member.board.job(job)?.state,
-      read: async (job) => {
-        try {
-          const read = await this.#member.readJob(job)
-          return read.kind === 'chosen' ? read.state : undefined
-        } catch (error) {
-          this.#parts.log.debug({ job, code: codeOf(error) }, 'job not read')
-          return undefined
-        }
-      }
     })
   }
 

@@ -18,7 +18,7 @@ import type { DeadlineFile } from '../execute/deadline-file.ts'
 import type { AttemptLog } from '../logs/attempt-log.ts'
 import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
 import { type EndBody, endLease, pause } from './ending.ts'
-import { type HolderParts, orderOf, type WonClaim } from './holder-parts.ts'
+import { type HolderParts, releasesOf, type WonClaim } from './holder-parts.ts'
 import { neededBy } from './needed.ts'
 import type { HeldLease } from './ports.ts'
 import type { Lesson } from './rests.ts'
@@ -175,7 +175,7 @@ export class Holder {
       },
       onPhase: (phase, ms) => this.#phase(phase, ms),
       resume,
-      releaseSecrets: (signal) => this.#parts.secrets.release(orderOf(this.#won), signal),
+      ...releasesOf(this.#parts, this.#won),
       onStep: async (progress) => {
         // What a step wrote is read again only while it is the last one.
         await attemptLog.flushed()

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { CHECKOUT_MS_MAX } from '../../protocol/core/limits.ts'
 import { GitError, git } from '../../protocol/host/git.ts'
-import { fetchCommit } from '../../protocol/host/source.ts'
+import { type AskAccess, fetchSource } from './source-fetch.ts'
 import { treeProblem } from './tree-limit.ts'
 
 export interface Source {
@@ -34,13 +34,16 @@ export class Workspace {
     this.#busybox = busybox
   }
 
-  /** Lays out one commit with its `.git`. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED. */
-  async checkOut(source: Source, signal: AbortSignal): Promise<void> {
+  /**
+   * Lays out one commit with its `.git`; `ask` is for servers that want to know who wants it. Throws
+   * WORKSPACE_FETCH_FAILED, URL_REFUSED, and what `ask` does.
+   */
+  async checkOut(source: Source, signal: AbortSignal, ask?: AskAccess): Promise<void> {
     await mkdir(this.dir, { recursive: true })
     // The archive carries this mode to /work, where other users than root need to get in.
     await chmod(this.dir, 0o755)
     const options = { timeoutMs: CHECKOUT_MS_MAX, signal }
-    await fetchCommit({ ...source, dir: this.dir, ...options })
+    await fetchSource({ ...source, dir: this.dir, ...options }, ask)
     const problem = await treeProblem({ dir: this.dir, commit: source.commit, signal })
     if (problem !== undefined) throw failed(source, problem)
     const inside = { ...options, cwd: this.dir }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { SourceAccess } from '../../protocol/core/source-access.ts'
 import type { GitAccess } from '../../protocol/host/git.ts'
 import type { RepositoryRef } from '../ports.ts'
 import type { Repositories } from '../repositories.ts'
@@ -39,5 +40,15 @@ export class ForgeRoom {
     const declared = this.#repositories.find(name)
     if (declared === undefined || declared.url !== url) return undefined
     return await this.#credentials.access(declared, signal)
+  }
+
+  /** By what an agent gets at the source of a run of it; likewise. */
+  readonly source = async (
+    { name, url }: RepositoryRef,
+    signal: AbortSignal
+  ): Promise<SourceAccess | undefined> => {
+    const declared = this.#repositories.find(name)
+    if (declared === undefined || declared.url !== url) return undefined
+    return await this.#credentials.source(declared, signal)
   }
 }

@@ -3,13 +3,14 @@ import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { Member } from '../../protocol/mesh/member.ts'
 import { LogMaskers } from './log-maskers.ts'
-import { SecretService } from './secret-service.ts'
+import { SecretService, type SecretServiceParts } from './secret-service.ts'
 import { type SecretFiles, SecretStore } from './secret-store.ts'
 
 export interface SecretRoomParts {
   readonly member: Pick<Member, 'board' | 'readJob' | 'roster'>
   /** Peer id of this gateway. */
   readonly self: string
+  readonly sourceOf: SecretServiceParts['sourceOf']
   readonly clock: Pick<Clock, 'bootMs' | 'monotonicMs'>
   readonly log: Log
 }
@@ -19,7 +20,7 @@ export class SecretRoom {
   readonly service: SecretService
   readonly maskers: LogMaskers
 
-  constructor({ member, self, clock, log }: SecretRoomParts, files: SecretFiles) {
+  constructor({ member, self, sourceOf, clock, log }: SecretRoomParts, files: SecretFiles) {
     const store = new SecretStore(files)
     const sealedOf = (runId: string): SealedAnnouncement | undefined => {
       const sealed = member.board.run(runId)?.sealed
@@ -35,6 +36,7 @@ export class SecretRoom {
       },
       readJob: (job) => member.readJob(job),
       isolationOf: (peer) => member.board.agent(peer, clock.bootMs())?.advertisement.isolation,
+      sourceOf,
       onReleased: (job) => this.maskers.forget(job),
       clock,
       log

@@ -57,6 +57,7 @@ export interface AttemptWish {
   /** What it leases of this host. */
   readonly gpus?: AttemptInput['gpus']
   readonly releaseSecrets?: AttemptInput['releaseSecrets']
+  readonly releaseSource?: AttemptInput['releaseSource']
   /** Milliseconds of the only deadline that is ever written; absent, it is renewed. */
   readonly deadlineInMs?: number
   readonly onStage?: (stage: Stage) => void
@@ -238,6 +239,7 @@ export class AttemptRig {
       },
       onPhase: (phase, ms) => seen.phases.set(phase, ms),
       releaseSecrets: wish.releaseSecrets ?? (() => Promise.resolve(valuesOf(wish.secrets ?? {}))),
+      releaseSource: wish.releaseSource,
       onStep: wish.onStep ?? wish.onUserCode ?? (() => Promise.resolve()),
       log: (step, stream, text) => {
         seen.lines.push({ step, stream, text })

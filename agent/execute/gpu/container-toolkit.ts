@@ -10,7 +10,7 @@ const PROGRAMS = ['nvidia-ctk', 'nvidia-container-runtime', 'nvidia-container-cl
 /** The first is its own; runtimes print that of runc below. */
 const VERSION = /version:?\s+v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(-[\w.]+)?/i
 
-/** The toolkit of this host; '' where it does not say its version, undefined where there is none. */
+/** Of this host; '' where it does not say its version, undefined where there is none. */
 export async function toolkitVersion(run: RunTool): Promise<string | undefined> {
   const found: string[] = []
   for (const program of PROGRAMS) {
