@@ -16,7 +16,7 @@ const GIT_PORT = 9418
 export interface LocalMeshOptions {
   /** Everything that the mesh writes is below it. */
   readonly root: string
-  /** Added to every first port to try: two meshes that start at once must not find the same free. */
+  /** Added to each first port to try: two meshes that start at once must not find the same ones. */
   readonly portOffset?: number
   readonly agents?: number
   readonly lease?: 'default' | 'short'
