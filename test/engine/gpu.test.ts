@@ -98,7 +98,8 @@ describe('a job on a real engine', { timeout: TEST_MS }, () => {
   })
 
   test('that leases none has no such folder, whatever its image asks for', async () => {
-    const run = 'ls -d /dev/dri 2>/dev/null || true; echo $NVIDIA_VISIBLE_DEVICES $AMD_VISIBLE_DEVICES'
+    const run =
+      'ls -d /dev/dri 2>/dev/null || true; echo $NVIDIA_VISIBLE_DEVICES $AMD_VISIBLE_DEVICES'
     const { lines } = await rig.run({ steps: [{ run }], spec: { image: IMAGE } })
 
     expect(texts(lines)).toEqual(['void void'])
