@@ -1,5 +1,12 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import { freeOf, type Ledger, NO_ROOM, release, reserve } from '../../protocol/core/capacity.ts'
+import {
+  freeOf,
+  type Ledger,
+  ledgerOf,
+  NO_ROOM,
+  release,
+  reserve
+} from '../../protocol/core/capacity.ts'
 import { causeOf } from '../../protocol/core/errors.ts'
 import { footprintOf } from '../../protocol/core/footprint.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
@@ -55,7 +62,7 @@ export class Claimer {
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts
-    this.#ledger = { capacity: parts.offer.capacity, held: new Map() }
+    this.#ledger = ledgerOf(parts.offer.capacity)
     const { clock, log, executor } = parts
     const check = (): Promise<void> => executor.check()
     this.#rests = new Rests({ clock, log, check, onOver: () => this.consider() })

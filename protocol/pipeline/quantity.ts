@@ -5,7 +5,7 @@ import {
   MEMORY_BYTES_MAX,
   MEMORY_BYTES_MIN
 } from '../core/limits.ts'
-import { formatBytes, formatCpu } from '../core/requirements.ts'
+import { formatBytes, formatCpu } from '../core/quantities.ts'
 import { JOB_DISK_BYTES_MAX, JOB_DISK_BYTES_MIN } from '../core/volume-limits.ts'
 
 /** A value in its unit, or what is wrong with the way out. */

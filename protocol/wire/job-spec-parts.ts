@@ -14,6 +14,7 @@ import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { refuse } from './fields.ts'
+import { readGpu, writeGpu } from './gpu-request-parts.ts'
 import { readGraph, writeGraph } from './graph-parts.ts'
 import {
   readNetworkAllow,
@@ -46,6 +47,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   checkedSecrets(spec)
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writeGpu(writer, spec.gpu)
   writeGraph(writer, spec)
   writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
@@ -75,7 +77,8 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     ...(secrets.length === 0 ? {} : { secrets }),
     ...(services.length === 0 ? {} : { services }),
     ...(reader.flag(17, 'builder') ? { builder: true } : {}),
-    ...readGraph(reader)
+    ...readGraph(reader),
+    ...readGpu(reader)
   }
   return checkedSecrets(spec)
 }
