@@ -104,7 +104,7 @@ test('a gateway with a full disk takes no delivery that it cannot keep, and lose
     expect(body).toMatchObject({ detail: expect.any(String) })
     expect(['STORE_FAILED', 'STOPPING']).toContain(body.code)
   }
-  // Not all were taken; where it ended over a write of its own before it read them, none was refused.
+  // Not all were taken; where a write of its own ended it before it read them, none was refused.
   expect(refused.length + unread.length).toBeGreaterThan(0)
   await saysWhy(mesh, 'gateway')
 
