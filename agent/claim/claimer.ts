@@ -14,6 +14,7 @@ import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
+import { Alarms } from './alarms.ts'
 import {
   claimable,
   isHeld,
@@ -53,9 +54,9 @@ type ChosenJob = Extract<JobRead, { kind: 'chosen' }>
  */
 export class Claimer {
   readonly #parts: ClaimerParts
-  /** Jobs whose turn has not come yet, with what calls it off; likewise leases of others. */
-  readonly #waiting = new Map<string, () => void>()
-  readonly #watched = new Map<string, () => void>()
+  /** Jobs whose turn has not come yet; likewise leases of others. */
+  readonly #waiting: Alarms
+  readonly #watched: Alarms
   readonly #holders = new Map<string, { readonly holder: Holder; readonly done: Promise<void> }>()
   /** Jobs of a process before this one that may still be adopted: neither free nor orphans. */
   readonly #expected = new Set<string>()
@@ -80,6 +81,8 @@ export class Claimer {
     const { clock, log, executor } = parts
     const check = (): Promise<void> => executor.check()
     this.#rests = new Rests({ clock, log, check, onOver: () => this.consider() })
+    this.#waiting = new Alarms(clock)
+    this.#watched = new Alarms(clock)
     this.#keeper = new RoomKeeper(parts.registers.peerId, parts.digest)
     this.#warmth = new Warmth(parts.digest)
   }
@@ -98,8 +101,8 @@ export class Claimer {
     return new Set([
       ...this.#claims.keys(),
       ...this.#holders.keys(),
-      ...this.#waiting.keys(),
-      ...this.#watched.keys(),
+      ...this.#waiting.jobIds(),
+      ...this.#watched.jobIds(),
       ...this.#expected
     ])
   }
@@ -154,7 +157,8 @@ export class Claimer {
     this.#forgetOver(open)
     for (const job of this.#choose({ open, agents }, own, isTaken)) {
       if (this.#waiting.size >= CLAIMS_PENDING_MAX) break
-      this.#await(this.#waiting, job, this.#waitMs(job, agents), (one) => this.#claim(one))
+      const begin = (): void => this.#begin(job, (one) => this.#claim(one))
+      this.#waiting.set(job.jobId, this.#waitMs(job, agents), begin)
     }
     for (const job of watchable(
       open,
@@ -165,7 +169,8 @@ export class Claimer {
     )) {
       if (this.#watched.size + this.#watching >= WATCHES_MAX) break
       const { takeOverMs } = this.#parts.registers.profile()
-      this.#await(this.#watched, job, takeOverMs, (one) => this.#watchOne(one))
+      const begin = (): void => this.#begin(job, (one) => this.#watchOne(one))
+      this.#watched.set(job.jobId, takeOverMs, begin)
     }
   }
 
@@ -208,9 +213,11 @@ export class Claimer {
     const kept = this.#keeper.kept(seen, (jobId) => this.#rests.isResting(jobId))
     const look = { ...seen, kept }
     const { jobs, againAtMs } = claimable(look, own, isTaken, () => random.next(), this.#over)
+    const lookAtMs = Math.min(
+      againAtMs ?? Number.POSITIVE_INFINITY,
+      kept === undefined ? Number.POSITIVE_INFINITY : nowMs + ROOM_KEPT_LOOK_MS
+    )
     this.#unlook()
-    const keptAgainAtMs = kept === undefined ? Number.POSITIVE_INFINITY : nowMs + ROOM_KEPT_LOOK_MS
-    const lookAtMs = Math.min(againAtMs ?? Number.POSITIVE_INFINITY, keptAgainAtMs)
     if (lookAtMs !== Number.POSITIVE_INFINITY) {
       this.#unlook = clock.arm(Math.max(0, lookAtMs - nowMs), () => this.consider())
     }
@@ -228,13 +235,10 @@ export class Claimer {
    */
   #dropClaimed(): void {
     const { board } = this.#parts.registers
-    for (const [jobId, disarm] of this.#waiting) {
+    this.#waiting.keep((jobId) => {
       const job = board.job(jobId)
-      if (job !== undefined && (isQueued(job) || this.#over.get(jobId) === job.state?.epoch))
-        continue
-      disarm()
-      this.#waiting.delete(jobId)
-    }
+      return job !== undefined && (isQueued(job) || this.#over.get(jobId) === job.state?.epoch)
+    })
   }
 
   #own(): Own {
@@ -248,19 +252,6 @@ export class Claimer {
     const { claimDelayMs } = registers.profile()
     const draw = (): number => random.next()
     return waitMs(job, this.#own(), agents, { digest, claimDelayMs, draw })
-  }
-
-  #await(
-    queue: Map<string, () => void>,
-    job: BoardJob,
-    afterMs: number,
-    then: (jobId: string) => Promise<void>
-  ): void {
-    const disarm = this.#parts.clock.arm(afterMs, () => {
-      queue.delete(job.jobId)
-      this.#begin(job, then)
-    })
-    queue.set(job.jobId, disarm)
   }
 
   #begin(job: BoardJob, work: (jobId: string) => Promise<void>): void {
@@ -280,10 +271,8 @@ export class Claimer {
 
   #dropPending(): void {
     this.#unlook()
-    for (const queue of [this.#waiting, this.#watched]) {
-      for (const cancel of queue.values()) cancel()
-      queue.clear()
-    }
+    this.#waiting.clear()
+    this.#watched.clear()
     this.#pending.abort()
     this.#pending = new AbortController()
   }

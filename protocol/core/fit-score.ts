@@ -79,7 +79,7 @@ function roomOf(spec: JobSpec, { free, capacity }: Advertisement): number {
   )
 }
 
-// The job's own image and those of its services: a host that lacks one of them has a pull to wait for.
+// All images of the job, its services' too: a host that lacks one of them has a pull to wait for.
 function warmthOf(warm: readonly string[], { images, repository }: WarmKeys): number {
   if (warm.length === 0) return 1
   const image = images.every((key) => warm.includes(key)) ? WARM_IMAGE_WEIGHT : 1

@@ -36,5 +36,5 @@ export const ROOM_KEEPERS_ONE_IN = 4
 export const ROOM_KEPT_LOOK_MS = 5_000
 /** Bytes of GPU memory that count as wanted where a job asks for none: what any GPU has. */
 export const GPU_MEMORY_LEAST = 4_294_967_296
-/** Steps of waste, two for each doubling of a GPU's memory, behind which more makes no difference. */
+/** Steps of waste, two for each doubling of a GPU's memory, behind which more changes nothing. */
 export const GPU_WASTE_MAX = 15

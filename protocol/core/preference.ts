@@ -8,11 +8,11 @@ type Labels = Readonly<Record<string, string>>
 type Suited = Pick<Offer, 'labels' | 'platforms'>
 
 /**
- * The wall clock from which on the agent may take the job, milliseconds; undefined where it may now.
+ * The wall clock from which on the agent may take the job, milliseconds; undefined where it may.
  * It leaves the job to others for a time where it lacks a label that the job prefers, or would run
- * it by an emulator, and another agent that could take the job does better: until the job has waited
- * for `fallbackAfterMs` since it was announced. `issuedAtMs` is the gateway's wall clock and `nowMs`
- * this host's: where they differ, so does the wait.
+ * it by an emulator, and another agent that could take the job does better: until the job has
+ * waited for `fallbackAfterMs` since it was announced. `issuedAtMs` is the gateway's wall clock and
+ * `nowMs` this host's: where they differ, so does the wait.
  */
 export function deferredUntilMs(
   job: BoardJob,

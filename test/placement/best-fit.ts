@@ -8,8 +8,8 @@ import { coreMs, type Packing, type Placed } from './placed.ts'
 import { roomIn, taken } from './room.ts'
 
 /*
- * What somebody could do who knows how long each job will take, and every host at every moment: best
- * fit, in the better one of two orders.
+ * What somebody could do who knows how long each job will take, and every host at every moment:
+ * best fit, in the better one of two orders.
  */
 
 type Order = (a: Work, b: Work) => number

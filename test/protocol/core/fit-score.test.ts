@@ -5,7 +5,7 @@ import type { Gpu } from '../../../protocol/core/gpu.ts'
 import { GPU_WHOLE } from '../../../protocol/core/gpu-request-limits.ts'
 import { rankAgents } from '../../../protocol/core/placement.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
-import { warmedBy, warmKeysOf } from '../../../protocol/core/warmth.ts'
+import { warmKeysOf } from '../../../protocol/core/warmth.ts'
 import {
   GIB,
   SAMPLE_ORIGIN,
@@ -120,15 +120,4 @@ test('the weight is how many jobs of this size fit, by the scarcest resource', (
   expect(free(64_000, 64, 6, 64)).toBe(3)
   expect(free(64_000, 64, 128, 2)).toBe(2)
   expect(free(1_000_000, 1_000, 2_000, 1_000)).toBe(64)
-})
-
-test('a host says what it had at hand last, each once, and the oldest fall out', () => {
-  let warm: readonly string[] = []
-  for (let job = 0; job < 100; job += 1) {
-    warm = warmedBy(warm, warmKeysOf(sampleSpec({ image: `i:${job}` }), REPOSITORY, digest))
-  }
-  expect(warm).toHaveLength(32)
-  expect(new Set(warm).size).toBe(32)
-  const { images, repository } = warmKeysOf(sampleSpec({ image: 'i:99' }), REPOSITORY, digest)
-  expect(warm.slice(0, 2)).toEqual([repository, ...images])
 })

@@ -128,17 +128,6 @@ describe('a job that waits is told', () => {
     })
   })
 
-  test('what would help, where no host could ever take it', () => {
-    const spec = { ...sampleSpec(), platform: 'linux/riscv64' }
-    const { waiting } = waitingIn(runsOf(spec), 'R.0', [onyx], 2)
-    expect(waiting).toMatchObject({
-      resolves: false,
-      fix: 'add a host of linux/riscv64, or an emulator for it on onyx'
-    })
-    const none = waitingIn(runsOf(spec), 'R.0', [], 2).waiting
-    expect(none).toMatchObject({ resolves: false, fix: 'start an agent with `agent start`' })
-  })
-
   test('that a host keeps its room for an older job, and for whom', () => {
     const small = { ...sampleSpec(), resources: { cpuMilli: 100, memoryBytes: GIB } }
     const runs = runsOf(small, [{ resources: LARGE }])
