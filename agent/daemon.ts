@@ -60,7 +60,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
-  const gpus = new GpuWatch({ host: localGpus(), clock, log })
+  const gpus = new GpuWatch({ host: localGpus(), clock, log, settings: settings.gpus })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)

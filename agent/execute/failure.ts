@@ -83,6 +83,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'NETWORK_NOT_OFFERED':
     case 'ISOLATION_LACKING':
     case 'BUILDER_LACKING':
+    case 'GPU_LOST':
     case 'IMAGE_PULL_FORBIDDEN':
     case 'SANDBOX_FAILED':
     case 'SECRETS_UNAVAILABLE':
