@@ -14,6 +14,8 @@ import type { Registers } from './claim/ports.ts'
 import type { AgentSettings } from './config.ts'
 import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
+import type { GpuPassage } from './execute/gpu/gpu-passage.ts'
+import { JobGpus } from './execute/gpu/job-gpus.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
@@ -40,6 +42,8 @@ export interface AgentParts {
   /** Closed outside its owner's hours, and while the host is busy. */
   readonly door: HostDoor
   readonly gpus: GpuWatch
+  /** How those get into containers. */
+  readonly passage: GpuPassage
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock
@@ -74,6 +78,12 @@ export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
   const fix = 'make room on the disk of the state folder'
   const low = problem === undefined ? [] : [{ code: problem.code, message: problem.message, fix }]
   return [...low, ...slowLines(parts), ...lines]
+}
+
+/** What jobs are run with, beside what everything here is. */
+export function executorPartsOf({ images, networks, disks, gpus, passage }: AgentParts) {
+  const doubt = (id: string, reason: string): void => gpus.doubt(id, reason)
+  return { images, networks, disks, gpus: new JobGpus({ passage, doubt }) }
 }
 
 /** What its claims go by. */

@@ -27,7 +27,14 @@ import {
 } from '../protocol/wire/secrets-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
-import { type AgentParts, engineWatchOf, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
+import {
+  type AgentParts,
+  engineWatchOf,
+  executorPartsOf,
+  hostProblems,
+  lifelineOf,
+  offerOf
+} from './agent-parts.ts'
 import { Claimer } from './claim/claimer.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
@@ -104,7 +111,7 @@ export class Agent implements Supervised {
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#executor = new Executor(
-      { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },
+      { engine, clock, log, ...executorPartsOf(parts) },
       {
         peerId: key.peerId,
         storeId: store.storeId,

@@ -48,6 +48,8 @@ export interface AttemptParts {
   ) => Sandbox
   /** The name of the container of one of its services. */
   readonly serviceContainer: (service: string) => string
+  /** Told of what went wrong with the box, before the attempt ends by it. */
+  readonly onFailure?: ((error: unknown) => void) | undefined
   /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
   readonly clear: () => Promise<void>
 }
@@ -327,6 +329,7 @@ export class AttemptRun {
     }
     const error: unknown = isCutOff ? signal.reason : thrown
     if (error instanceof SandboxDied) return interruption(error.exitCode, userCodeRan)
+    this.#parts.onFailure?.(error)
     const failure = failureOf(error, this.#creating)
     const message = causeOf(error)
     const isOver = this.#parts.clock.bootMs() >= this.#input.deadlineMs()

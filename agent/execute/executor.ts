@@ -19,6 +19,7 @@ import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { EngineSettings, LocalImage } from './engine-types.ts'
 import { gpusAtStart } from './gpu/gpus-at-start.ts'
+import type { JobGpus } from './gpu/job-gpus.ts'
 import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import { type Ground, layGround } from './ground.ts'
 import { JobGroups } from './group/job-groups.ts'
@@ -57,6 +58,8 @@ export interface ExecutorParts {
   readonly networks?: JobNetworks | undefined
   /** Absent where nobody looks at what jobs write. */
   readonly disks?: Disks | undefined
+  /** Absent where no job leases a GPU. */
+  readonly gpus?: JobGpus | undefined
   /** In place of sources that are fetched; by claim. */
   readonly workspaceOf?: ((claimId: string) => Workspace) | undefined
 }
@@ -208,7 +211,8 @@ export class Executor {
         workspace:
           this.#parts.workspaceOf?.(input.claimId) ??
           new Workspace(workspaces, input.claimId, busybox),
-        ground: () => this.#prepare(),
+        ground: () => this.#prepare(bound),
+        onFailure: (error) => this.#parts.gpus?.failed(bound, error),
         agent: this.#options.name ?? peerId,
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
@@ -266,7 +270,8 @@ export class Executor {
       imageVolumes: places,
       disk: disk?.volume,
       runtime,
-      gpus: this.#gpusNow(input)
+      gpus: this.#gpusNow(input),
+      gpuParts: ground.gpuParts?.({ isTrusted: job.trust === 'trusted', runtime })
     }
     const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
@@ -299,6 +304,7 @@ export class Executor {
           resources: spec.resources,
           disk: undefined,
           gpus: undefined,
+          gpuParts: undefined,
           volume: `${job.volume}-${spec.name}`
         }
         const body = serviceBody(ours, request, spec, ground.host, network)
@@ -359,10 +365,13 @@ export class Executor {
    * Asked anew for each attempt: an engine that was started again without its user namespaces would
    * make a stranger's root the host's.
    */
-  async #prepare(): Promise<Ground> {
-    const ground = await layGround(this.#parts.engine, this.#options.workspaces)
+  async #prepare(input: AttemptInput): Promise<Ground> {
+    const { engine, gpus } = this.#parts
+    const ground = await layGround(engine, this.#options.workspaces)
     await this.#groups.learn(ground.groups)
-    return ground
+    if ((input.gpus ?? []).length === 0) return ground
+    if (gpus === undefined) throw new MeshError('BUG', { problem: 'a GPU that nobody can hand on' })
+    return { ...ground, gpuParts: await gpus.pass(input, ground.gpuEngine) }
   }
 }
 

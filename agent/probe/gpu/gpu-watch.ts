@@ -73,6 +73,16 @@ export class GpuWatch {
     return gpuProblems(this.#shown, warnings)
   }
 
+  /** One that failed a job is ill from now on, as one is that says so itself. */
+  doubt(id: string, reason: string): void {
+    const seen = this.#seen.get(id)
+    if (seen === undefined || seen.gpu.health === 'lost') return
+    const reasons = [reason, ...seen.gpu.reasons.filter((each) => each !== reason)]
+    const gpu: GpuDevice = { ...seen.gpu, health: 'unhealthy', reasons }
+    this.#seen = new Map([...this.#seen, [id, { gpu, clean: 0 }]])
+    this.#show()
+  }
+
   /** Called when `gpus` is another. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener)
