@@ -255,7 +255,7 @@ export class Claimer {
     if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
     if (!this.#parts.isOpen()) return this.#noRoom(job)
     // By the newest that is known: its turn may have gone to another while this one waited.
-    if (isHeld(job, board)) return this.#rest()
+    if (isHeld(job, board, this.#parts.clock.wallMs())) return this.#rest()
     const gpus = this.#room.reserve(job, manifest)
     if (gpus === undefined) return this.#noRoom(job)
     this.#over.delete(jobId)
