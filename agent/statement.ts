@@ -1,4 +1,4 @@
-import { freeOf, type Ledger, NO_ROOM } from '../protocol/core/capacity.ts'
+import { freeOf, gpusHeldOf, type Ledger, NO_ROOM } from '../protocol/core/capacity.ts'
 import { VERSION } from '../protocol/host/version.ts'
 import type { Statement } from './advertiser.ts'
 import { type AgentParts, offerOf } from './agent-parts.ts'
@@ -23,7 +23,7 @@ export type StatementParts = Pick<
 
 /** What the agent is and has free, now. */
 export async function statementOf(parts: StatementParts, now: StatementNow): Promise<Statement> {
-  const { settings, host, key, door, networks, gpus } = parts
+  const { settings, host, key, door, networks } = parts
   return {
     peerId: key.peerId,
     name: settings.name,
@@ -33,7 +33,7 @@ export async function statementOf(parts: StatementParts, now: StatementNow): Pro
     ...offerOf(parts),
     networkRules: networks?.rules,
     diskLimit: diskLimitOf(host.disk()),
-    gpus: gpus.gpus,
+    gpusHeld: gpusHeldOf(now.ledger),
     warm: now.warm,
     costPercent: Math.round(settings.cost * 100),
     closing: door.closing,

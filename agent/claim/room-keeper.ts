@@ -40,7 +40,7 @@ export class RoomKeeper {
     this.#jobId = undefined
     const isLate = (job: BoardJob): boolean => nowMs - job.issuedAtMs >= ROOM_KEPT_AFTER_MS
     if (!open.some((job) => isQueued(job) && isLate(job))) return
-    const turns = new Turns(open, board)
+    const turns = new Turns(open, board, nowMs)
     const waiting = open.filter(
       (job) => isQueued(job) && isLate(job) && turns.holdOf(job) === undefined
     )

@@ -79,7 +79,10 @@ function outlookOf(job: BoardJob, view: AgentView, parts: OutlookParts): HostOut
 function lastingOf(job: Wanted, { advertisement }: AgentView): readonly Requirement[] {
   const unmet = fits(job, advertisement)
   const names = new Set(unmet.map(({ requirement }) => requirement))
-  const met = wishesOf(job, advertisement).filter(({ requirement }) => !names.has(requirement))
+  const lacksGpu = unmet.some(({ requirement }) => requirement.startsWith('gpu'))
+  const met = wishesOf(job, advertisement).filter(({ requirement }) => {
+    return !names.has(requirement) && !(lacksGpu && requirement === 'gpu')
+  })
   return [
     ...unmet.map((one): Requirement => {
       return { ...one, met: false, resolves: false, fix: remedyFor(one, job, advertisement) }
@@ -116,8 +119,16 @@ function wishesOf(job: Wanted, ad: AgentView['advertisement']): readonly Unmet[]
       ? []
       : [wish('enforced network', abilities.join(', '), ad.networks.join(', '))]),
     ...(spec.builder === true ? [wish('builder', 'images built in a user namespace', 'yes')] : []),
+    ...gpuWish(spec, ad),
     ...(ad.policy === undefined ? [] : [wish(POLICY, job.origin.repository, 'taken by its owner')])
   ]
+}
+
+/** In one row: what of a request is not met is told apart, and then this row is not. */
+function gpuWish({ gpu }: Wanted['spec'], ad: AgentView['advertisement']): readonly Unmet[] {
+  if (gpu === undefined) return []
+  const models = [...new Set((ad.gpus ?? []).map(({ model }) => model))]
+  return [wish('gpu', String(gpu.count), models.join(', '))]
 }
 
 function wish(requirement: string, wanted: string, offered: string): Unmet {

@@ -11,6 +11,9 @@ export function remedyFor(
   if (label !== undefined) {
     return `add the label ${label}: ${wanted} in agent.yaml of ${name}, or relax \`labels\``
   }
+  if (requirement.startsWith('gpu')) {
+    return `ask for less in \`resources.gpu\`, or add a host that has ${requirement} ${wanted}`
+  }
   switch (requirement) {
     case 'platform':
       return spec.emulation === 'forbid'

@@ -25,7 +25,7 @@ const LARGE = { cpuMilli: 4_000, memoryBytes: GIB }
 
 function waitingIn(runs: BoardRuns, jobId: string, agents: readonly AgentView[], nowMs: number) {
   const open = runs.board.openJobs()
-  const turns = new Turns(open, runs.board)
+  const turns = new Turns(open, runs.board, nowMs)
   const queue = open.filter((job) => turns.holdOf(job) === undefined)
   const view = { agents, queue, turns, board: runs.board, wallMs: nowMs, digest }
   const waiting = waitingOf(runs.job(jobId), view)

@@ -20,6 +20,9 @@ test('each thing that a host lacks has a way out that names the file and the hos
   ])
   expect(remedies({ builder: true })).toEqual(['set builder: offer in agent.yaml of onyx'])
   expect(remedies({ network: 'internet' })[0]).toMatch(/network.rules and network.offer of onyx/)
+  expect(remedies({ gpu: { count: 1, vendor: 'amd' } })).toEqual([
+    'ask for less in `resources.gpu`, or add a host that has gpu 1'
+  ])
   expect(remedies({ isolation: 'vm' })[0]).toMatch(/set up a runtime on onyx/)
 })
 

@@ -10,7 +10,7 @@ const onyx = sampleView({ name: 'onyx' })
 
 function waiting(runs: BoardRuns, jobId: string, agents: readonly AgentView[]) {
   const open = runs.board.openJobs()
-  const turns = new Turns(open, runs.board)
+  const turns = new Turns(open, runs.board, 2)
   const queue = open.filter((job) => turns.holdOf(job) === undefined)
   const view = { agents, queue, turns, board: runs.board, wallMs: 2, digest: plainDigest() }
   return waitingOf(runs.job(jobId), view)
