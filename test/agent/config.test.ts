@@ -53,6 +53,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     disk: { limit: 'auto' },
     orders: 'take',
     policy: { pinned: false, untrusted: 'take' },
+    gpus: { ignore: [], shares: {}, untrusted: 'refuse' },
     gossip: true,
     lifeline: 'own',
     logLevel: 'info'
