@@ -19,6 +19,7 @@ import { JobGpus } from './execute/gpu/job-gpus.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
+import { gpuTermsOf } from './policy/gpu-settings.ts'
 import type { HostDoor } from './policy/host-door.ts'
 import { hostPolicyOf } from './policy/policy-settings.ts'
 import { EngineWatch } from './probe/engine-watch.ts'
@@ -86,8 +87,8 @@ export function executorPartsOf({ images, networks, disks, gpus, passage }: Agen
 }
 
 /** What its claims go by. */
-export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'>): Offer {
-  const { host, settings, networks } = parts
+export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks' | 'gpus'>): Offer {
+  const { host, settings, networks, gpus } = parts
   return {
     platforms: host.platforms,
     get labels() {
@@ -104,6 +105,10 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
       return host.isolation.now
     },
     policy: hostPolicyOf(settings.policy),
+    get gpus() {
+      return gpus.gpus
+    },
+    gpuTerms: gpuTermsOf(settings.gpus),
     // Known once it was tried.
     get builder() {
       return host.offersBuilder()

@@ -67,7 +67,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const passage = new GpuPassage({ run: toolRunner(), nodeAt: hostNode })
   const engine = Engine.local(settings.engine)
   const gpuHost = new PassableGpus({ host: localGpus(), engine, passage })
-  const gpus = new GpuWatch({ host: gpuHost, clock, log })
+  const gpus = new GpuWatch({ host: gpuHost, clock, log, settings: settings.gpus })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)
