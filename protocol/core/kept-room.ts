@@ -20,8 +20,9 @@ import { fits } from './requirements.ts'
  * that job has its room, or somebody else has taken it.
  *
  * Without it a large job would wait for ever on a busy mesh: whatever room comes free is enough for
- * a small one first. With it nothing starves: a job that no host has room for is some time, as older
- * ones end, among the oldest that wait; then its keepers take nothing new, and what they run ends in time.
+ * a small one first. With it nothing starves: a job that no host has room for is some time, as
+ * older ones end, among the oldest that wait; then its keepers take nothing new, and what they run
+ * ends in time.
  *
  * `waiting` has the queued jobs that may be claimed, the oldest first. Agents whose views differ
  * keep a little more room, or a little later.

@@ -32,7 +32,8 @@ export interface Standing {
  * Each agent computes this alone, from what all have heard: first by tier, which is no matter of
  * chance, then by weighted rendezvous hashing: score = -weight / ln(u), u in (0, 1) from
  * SHA-256(jobId|peerId). Everyone gets the same u without a word, an agent is first in its tier
- * with a chance proportional to its weight, and one that comes or goes changes no other pair's order.
+ * with a chance proportional to its weight, and one that comes or goes changes no other pair's
+ * order.
  * Views that differ cost a contended round, never a second lease: the register decides.
  */
 export function rankAgents(
