@@ -10,7 +10,7 @@ import {
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 import type { HostProblem } from '../host-profile.ts'
-import type { GpuReading } from './gpu-device.ts'
+import type { GpuDevice, GpuReading } from './gpu-device.ts'
 import { gpuProblems } from './gpu-problems.ts'
 import type { HostGpus } from './host-gpus.ts'
 
@@ -22,7 +22,7 @@ export interface GpuWatchParts {
 
 /** A GPU that was here once, and in how many readings it was well since it was ill. */
 interface Seen {
-  readonly gpu: Gpu
+  readonly gpu: GpuDevice
   readonly clean: number
 }
 
@@ -55,6 +55,14 @@ export class GpuWatch {
     return this.#shown
   }
 
+  /** The same, with what only this host needs to know of each. */
+  get devices(): readonly GpuDevice[] {
+    return this.#shown.flatMap((gpu): GpuDevice[] => {
+      const seen = this.#seen.get(gpu.id)
+      return seen === undefined ? [] : [{ ...gpu, nodes: seen.gpu.nodes }]
+    })
+  }
+
   problems(): readonly HostProblem[] {
     return gpuProblems(this.#shown, [...this.#warnings, ...this.#unsaid()])
   }
@@ -64,7 +72,7 @@ export class GpuWatch {
     const seen = this.#seen.get(id)
     if (seen === undefined || seen.gpu.health === 'lost') return
     const reasons = [reason, ...seen.gpu.reasons.filter((each) => each !== reason)]
-    const gpu: Gpu = { ...seen.gpu, health: 'unhealthy', reasons }
+    const gpu: GpuDevice = { ...seen.gpu, health: 'unhealthy', reasons }
     this.#seen = new Map([...this.#seen, [id, { gpu, clean: 0 }]])
     this.#show()
   }
@@ -136,7 +144,7 @@ export class GpuWatch {
   }
 
   /** One that was ill is well again after some readings in a row: what comes and goes is ill. */
-  #seenAgain(gpu: Gpu): Seen {
+  #seenAgain(gpu: GpuDevice): Seen {
     const before = this.#seen.get(gpu.id)
     if (gpu.health !== 'ok' || before?.gpu.health !== 'unhealthy') return { gpu, clean: 0 }
     const clean = before.clean + 1
