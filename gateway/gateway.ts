@@ -108,7 +108,7 @@ export class Gateway {
       secrets: paths.secrets
     }
     this.#forges = new ForgeRoom(
-      { repositories: this.#repositories, clock },
+      { repositories: this.#repositories, clock, log },
       { files, publicUrl: settings.public_url }
     )
     const { apis, access, facts } = this.#forges
@@ -148,12 +148,16 @@ export class Gateway {
     )
     const { inbox } = store
     const { disk } = parts
-    this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
+    const onEnded = (): void => this.#statuses.noteEnded()
+    this.#approvals = new Approvals({ inbox, intake: this.#intake, onEnded, log })
     this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
     this.#orders = this.#ordersBy(access)
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
     const beside = { repositories: this.#repositories, clock, random, log }
-    const onLooked = (row: HeadsRow): void => this.#scheduler.noteHeads(row)
+    const onLooked = (row: HeadsRow): void => {
+      this.#scheduler.noteHeads(row)
+      if (row.repositoryId !== undefined) this.#forges.numbers.learn(row.url, row.repositoryId)
+    }
     this.#reconciler = new Reconciler({ ...beside, look, table: store.heads, onLooked })
     const { board } = this.#member
     const calendar = { board, access, commits: this.#commits, door: this.#door }
@@ -201,7 +205,8 @@ export class Gateway {
     this.#sweep.start()
     this.#floor.start()
     const repositories = this.#repositories
-    const receiver = new Receiver({ door: this.#door, repositories, clock, log })
+    const { numbers } = this.#forges
+    const receiver = new Receiver({ door: this.#door, repositories, numbers, clock, log })
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
     await this.#listen(this.#app)
@@ -316,6 +321,7 @@ export class Gateway {
       approvals: this.#approvals,
       door: this.#door,
       orders: this.#orders,
+      statuses: this.#statuses.outbox,
       readJob: (jobId) => this.#readJob(jobId),
       roster: () => member.roster(),
       links: () => member.node.links(),

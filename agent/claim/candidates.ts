@@ -55,7 +55,7 @@ export function claimable(
   over: ReadonlyMap<string, number> = new Map()
 ): Choice {
   const { open, board, agents, nowMs } = look
-  const turns = new Turns(open, board)
+  const turns = new Turns(open, board, nowMs)
   let againAtMs: number | undefined
   const jobs = open.filter((job) => {
     const { state, jobId } = job
@@ -77,10 +77,14 @@ export function claimable(
 }
 
 /** True where the job is not to be claimed yet, however free it is: asked right before a claim. */
-export function isHeld(job: BoardJob, board: Pick<Board, 'job' | 'openJobs'>): boolean {
+export function isHeld(
+  job: BoardJob,
+  board: Pick<Board, 'job' | 'openJobs'>,
+  nowMs: number
+): boolean {
   const { needs, concurrency } = job.spec
   if (needs === undefined && concurrency === undefined) return false
-  return new Turns(board.openJobs(), board).holdOf(job) !== undefined
+  return new Turns(board.openJobs(), board, nowMs).holdOf(job) !== undefined
 }
 
 function roomOf({ offer, free, gpusHeld }: Own): Room {

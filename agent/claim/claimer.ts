@@ -256,7 +256,7 @@ export class Claimer {
     if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
     if (!this.#parts.isOpen()) return this.#noRoom(job)
     // By the newest that is known: its turn may have gone to another while this one waited.
-    if (isHeld(job, board)) return this.#rest()
+    if (isHeld(job, board, this.#parts.clock.wallMs())) return this.#rest()
     // Room is set aside before the claim: two claims in flight must never share one slot.
     const reservation = reserve(this.#ledger, jobId, footprintOf(job.spec))
     if (reservation.kind !== 'reserved') return this.#noRoom(job)

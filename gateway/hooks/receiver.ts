@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { RepositoryNumbers } from '../forge/repository-numbers.ts'
 import type { Repositories } from '../repositories.ts'
 import { ignored, type Reception, type SourceDoor } from '../source-door.ts'
 import { commitOf, type SourceEvent } from '../source-event.ts'
@@ -11,6 +12,7 @@ import { checkHeaders } from './header-guard.ts'
 export interface ReceiverParts {
   readonly door: Pick<SourceDoor, 'admit' | 'close'>
   readonly repositories: Repositories
+  readonly numbers: Pick<RepositoryNumbers, 'problem'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -68,6 +70,12 @@ export class Receiver {
     const meaning = claim.meaning()
     if (meaning.kind === 'ignored') return { reception: ignored(id, meaning.reason) }
     const { event } = meaning
+    const { numbers } = this.#parts
+    const reason = await numbers.problem(repository, event.repositoryId)
+    if (reason !== undefined) {
+      this.#parts.log.warn({ repository: repository.name, reason }, 'delivery for another one')
+      return { reception: ignored(id, reason) }
+    }
     if (meaning.kind === 'closed') {
       return { reception: await door.close(id, meaning.event, repository), event }
     }

@@ -72,10 +72,11 @@ class Gateway {
     const log = silentLog()
     const { inbox } = rig.store
     this.intake = rig.intake({ commits, facts, repositories })
-    this.approvals = new Approvals({ inbox, intake: this.intake, log })
+    this.approvals = new Approvals({ inbox, intake: this.intake, onEnded: () => undefined, log })
     const disk = { problem: undefined }
     const door = new SourceDoor({ inbox, intake: this.intake, disk, runIdOf: runIdOfOrigin })
-    this.#receiver = new Receiver({ door, repositories, clock: new FakeClock(), log })
+    const numbers = { problem: () => Promise.resolve(undefined) }
+    this.#receiver = new Receiver({ door, repositories, numbers, clock: new FakeClock(), log })
     await this.intake.start()
   }
 

@@ -129,6 +129,19 @@ test('a queued job says why in its last column', () => {
   expect(row.endsWith('no agent fits')).toBe(true)
 })
 
+test('the wide list has what a job needs, its retries and its group', () => {
+  const build = job({ id: `${RUN}.0`, name: 'build' })
+  const needs = [`${RUN}.0`, `${RUN}.7`]
+  const deploy = job({ id: `${RUN}.1`, name: 'deploy', needs, retries: 2, group: 'prod' })
+
+  const [head, first, second] = renderJobs([build, deploy], plain, 'wide').split('\n')
+
+  expect(head).toMatch(/TIME +NEEDS +RETRIES +GROUP +WHY/)
+  expect(first).toMatch(/- +- +- +- +a claim is due/)
+  expect(second).toMatch(/ build,\.7 +2 +prod/)
+  expect(renderJobs([deploy], plain)).not.toContain('prod')
+})
+
 test('a running job shows its step, and state is never colour alone', () => {
   const stage = { name: 'step', step: 3, steps: 5 }
   expect(renderJobs([job({ state: 'running', stage })], plain)).toContain('● step 3/5')
