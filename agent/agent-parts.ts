@@ -18,6 +18,7 @@ import type { JobGpus } from './execute/gpu/job-gpus.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
+import { gpuTermsOf } from './policy/gpu-settings.ts'
 import type { HostDoor } from './policy/host-door.ts'
 import { hostPolicyOf } from './policy/policy-settings.ts'
 import { EngineWatch } from './probe/engine-watch.ts'
@@ -87,8 +88,8 @@ export function executorPartsOf({ images, networks, disks, jobGpus: gpus }: Agen
 }
 
 /** What its claims go by. */
-export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'>): Offer {
-  const { host, settings, networks } = parts
+export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks' | 'gpus'>): Offer {
+  const { host, settings, networks, gpus } = parts
   return {
     platforms: host.platforms,
     get labels() {
@@ -105,6 +106,10 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
       return host.isolation.now
     },
     policy: hostPolicyOf(settings.policy),
+    get gpus() {
+      return gpus.gpus
+    },
+    gpuTerms: gpuTermsOf(settings.gpus),
     // Known once it was tried.
     get builder() {
       return host.offersBuilder()

@@ -123,7 +123,8 @@ export class Agent implements Supervised {
         name: settings.name,
         platforms: host.platforms,
         subnets: settings.network.subnets,
-        offersBuilder: host.offersBuilder
+        offersBuilder: host.offersBuilder,
+        gpus: () => parts.gpus.devices
       }
     )
     this.#lifeline = lifelineOf(parts)
@@ -147,6 +148,7 @@ export class Agent implements Supervised {
       attempts: store.attempts,
       openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId, clock),
       offer: offerOf(parts),
+      gpus: () => parts.gpus.devices,
       logs,
       secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
@@ -264,6 +266,7 @@ export class Agent implements Supervised {
       log,
       executor: this.#executor,
       attempts: store.attempts,
+      gpus: () => this.#parts.gpus.devices,
       adopt: (won: WonClaim) => this.#claimer.adopt(won),
       unexpect: (jobId: string) => this.#claimer.unexpect(jobId)
     }

@@ -60,7 +60,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
   const engine = Engine.local(settings.engine)
-  const graphics = agentGpus({ engine, clock, log, watch: {} })
+  const graphics = agentGpus({ engine, clock, log, watch: { settings: settings.gpus } })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)

@@ -2,6 +2,7 @@ import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
 import type { DiskVolume } from './disk/job-disk.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
+import { gpuLabels } from './gpu/gpu-label.ts'
 import { type GpuParts, NO_GPU_PARTS } from './gpu/gpu-parts.ts'
 import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import {
@@ -161,6 +162,7 @@ export function containerBody(
     Labels: {
       ...Object.fromEntries((request.imageLabels ?? []).map((name) => [name, ''])),
       ...sandboxLabels(request),
+      ...gpuLabels(request.gpus),
       [PROFILE_LABEL]: profile.name
     },
     // An image's own health check would be a process that nobody asked for.

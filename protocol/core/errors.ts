@@ -3,6 +3,7 @@ import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { EXEC_ERRORS } from './exec-errors.ts'
 import { FORGE_ERRORS } from './forge-errors.ts'
+import { GPU_ERRORS } from './gpu-errors.ts'
 import { GPU_PASSING_ERRORS } from './gpu-passing-errors.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
@@ -319,6 +320,7 @@ export const MESH_ERRORS = {
   ...ORDER_ERRORS,
   ...GPU_PASSING_ERRORS,
   ...ISOLATION_ERRORS,
+  ...GPU_ERRORS,
   ...SERVICE_ERRORS,
   ...CONTROL_ERRORS,
   USAGE: kind(2, 400, false, (f) => `${f['problem']}`),

@@ -9,6 +9,7 @@ import {
 } from '../../../protocol/core/gpu-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
+import type { GpuSettings } from '../../policy/gpu-settings.ts'
 import type { HostProblem } from '../host-profile.ts'
 import type { GpuDevice, GpuReading } from './gpu-device.ts'
 import { gpuProblems } from './gpu-problems.ts'
@@ -18,6 +19,8 @@ export interface GpuWatchParts {
   readonly host: Pick<HostGpus, 'isNews' | 'read' | 'close' | 'reading'>
   readonly clock: Clock
   readonly log: Log
+  /** What the owner says of GPUs by their ids; absent is nothing. */
+  readonly settings?: Pick<GpuSettings, 'ignore' | 'shares'> | undefined
 }
 
 /** A GPU that was here once, and in how many readings it was well since it was ill. */
@@ -37,6 +40,8 @@ export class GpuWatch {
   #seen: ReadonlyMap<string, Seen> = new Map()
   #warnings: readonly string[] = []
   #shown: readonly Gpu[] = []
+  /** What the owner names and nobody has. */
+  #unknown: readonly string[] = []
   /** How many there are that no advertisement has room for. */
   #leftOut = 0
   /** What a reading that does not end is waiting for. */
@@ -64,7 +69,8 @@ export class GpuWatch {
   }
 
   problems(): readonly HostProblem[] {
-    return gpuProblems(this.#shown, [...this.#warnings, ...this.#unsaid()])
+    const warnings = [...this.#warnings, ...this.#unsaid(), ...this.#unknown]
+    return gpuProblems(this.#shown, warnings)
   }
 
   /** One that failed a job is ill from now on, as one is that says so itself. */
@@ -126,7 +132,8 @@ export class GpuWatch {
     }
   }
 
-  #take({ devices, warnings }: GpuReading): void {
+  #take({ devices: read, warnings }: GpuReading): void {
+    const devices = this.#withoutIgnored(read)
     const seen = new Map<string, Seen>()
     for (const device of devices) seen.set(device.id, this.#seenAgain(device))
     const places = new Set(devices.map(({ pci }) => pci))
@@ -141,6 +148,16 @@ export class GpuWatch {
       if (!this.#warnings.includes(warning)) this.#parts.log.warn({ warning }, 'GPU warning')
     }
     this.#warnings = warnings
+  }
+
+  #withoutIgnored(devices: readonly GpuDevice[]): readonly GpuDevice[] {
+    const { ignore = [], shares = {} } = this.#parts.settings ?? {}
+    const here = new Set(devices.flatMap(({ id, parent }) => [id, parent]))
+    this.#unknown = [...ignore, ...Object.keys(shares)]
+      .filter((id) => !here.has(id))
+      .map((id) => `agent.yaml names ${id}, and this host has no such GPU`)
+    const ignored = new Set(ignore)
+    return devices.filter(({ id, parent }) => !ignored.has(id) && !ignored.has(parent ?? ''))
   }
 
   /** One that was ill is well again after some readings in a row: what comes and goes is ill. */

@@ -69,10 +69,14 @@ test('GPUs are counted by model in a row, and named each in the full view', () =
     numaNode: 1,
     parent: null,
     health: 'ok' as const,
-    reasons: []
+    reasons: [],
+    shares: 1,
+    held: 1,
+    jobs: ['7K3QF2.0']
   }
   const ill = { ...gpu, id: 'nvidia:GPU-3', health: 'lost' as const, reasons: ['it is gone'] }
-  const gpus = [gpu, { ...gpu, id: 'nvidia:GPU-2' }, ill]
+  const shared = { id: 'nvidia:GPU-2', shares: 4, held: 0.5, jobs: ['A.1', 'B.2'] }
+  const gpus = [gpu, { ...gpu, ...shared }, ill]
   const status = { ...statusView(controlParts()), peers: [{ ...peer, gpus }] }
 
   expect(renderStatus(status, plain)).toContain('4/4 cpu 8GiB/8GiB 2x H100 80GB HBM3, 1 lost')
@@ -81,6 +85,8 @@ test('GPUs are counted by model in a row, and named each in the full view', () =
   expect(full).toContain(
     'gpu         NVIDIA H100 80GB HBM3, 80 GiB, sm_90, driver 580.65.06, 0000:3b:00.0, NUMA node 1, nvidia:GPU-1\n'
   )
+  expect(full).toContain('            held by 7K3QF2.0\n')
+  expect(full).toContain('            shared by at most 4 jobs: held by A.1, B.2, 50 % of it\n')
   expect(full).toContain('            lost: it is gone\n')
 })
 
