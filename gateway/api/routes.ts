@@ -54,11 +54,13 @@ const FOLLOWED =
 export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   app.decorateRequest('caller', '')
+  app.decorateRequest('isTrusted', false)
   app.addHook('onRequest', async (request) => {
     try {
       const scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
       const record = await authorize(parts.tokens, request.headers.authorization, scope)
       request.caller = callerOf(record)
+      request.isTrusted = record.scopes.includes('trusted')
     } catch (error) {
       if (!(error instanceof MeshError) || error.code !== 'TOKEN_INVALID') throw error
       throw await refusedAuth(parts.failures, request, error)
