@@ -27,9 +27,9 @@ export function imageVolumes(
 }
 
 /**
- * For one in the folder of its deadline, which is the host's, an engine has to make a folder there;
- * it fails where that is read-only by then (20.10.24), on one host after the other. Among secrets it
- * would be on the disk, where a file in memory is to be.
+ * For one in the folder of its deadline, which is the host's, an engine has to make a folder there,
+ * and fails where that is read-only by then (20.10.24), on one host after the other. Among secrets
+ * it would be on the disk, where a file in memory is to be.
  */
 function isOurs(path: string): boolean {
   return path === INSIDE || [INSIDE, SECRETS_INSIDE].some((place) => path.startsWith(`${place}/`))
