@@ -26,8 +26,8 @@ export interface Offered {
 /**
  * What the agent offers: the owner's figures, where there are none the host's own less a reserve,
  * and both times what the owner lets be given away twice. Never more than the host has without such
- * a factor, nor to one job with it: the engine refuses more cores, and memory that is not there is a
- * lie.
+ * a factor, nor to one job with it: the engine refuses more cores, and memory that is not there is
+ * a lie.
  */
 export function capacityOf(size: HostSize, settings: CapacitySettings): Offered {
   const cpuMilliMax = size.cpus * 1_000
