@@ -158,8 +158,10 @@ export class AttemptRun {
 
   /** Asked for by every agent that runs steps: nothing of them is kept over a restart. */
   async #release(signal: AbortSignal): Promise<void> {
-    const { spec, releaseSecrets } = this.#input
+    const { spec, releaseSecrets, resume } = this.#input
     if (secretNamesOf(spec).length === 0) return
+    // A runner is configured once: asked again, its forge would have to take the one that runs.
+    if (spec.runner !== undefined && resume !== undefined) return
     this.#secrets = new AttemptSecrets(spec, await releaseSecrets(signal))
   }
 
@@ -243,6 +245,8 @@ export class AttemptRun {
   }
 
   async #checkOut(signal: AbortSignal): Promise<void> {
+    // A slot has none: its runner gets the source of whichever job it is given.
+    if (this.#input.spec.runner !== undefined) return await this.#parts.workspace.layNothing()
     const { url, origin } = this.#input.manifest
     const source = { url, commit: origin.commit, ref: origin.ref }
     await this.#timed('checkout', () => this.#parts.workspace.checkOut(source, signal))

@@ -36,9 +36,7 @@ export class Workspace {
 
   /** Lays out one commit with its `.git`. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED. */
   async checkOut(source: Source, signal: AbortSignal): Promise<void> {
-    await mkdir(this.dir, { recursive: true })
-    // The archive carries this mode to /work, where other users than root need to get in.
-    await chmod(this.dir, 0o755)
+    await this.layNothing()
     const options = { timeoutMs: CHECKOUT_MS_MAX, signal }
     await fetchCommit({ ...source, dir: this.dir, ...options })
     const problem = await treeProblem({ dir: this.dir, commit: source.commit, signal })
@@ -50,6 +48,13 @@ export class Workspace {
     } catch (error) {
       throw failed(source, error instanceof GitError ? error.message : causeOf(error), error)
     }
+  }
+
+  /** A place without source. */
+  async layNothing(): Promise<void> {
+    await mkdir(this.dir, { recursive: true })
+    // The archive carries this mode to /work, where other users than root need to get in.
+    await chmod(this.dir, 0o755)
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Clock } from '../../protocol/core/ports.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { Member } from '../../protocol/mesh/member.ts'
+import type { ProvisionRoom } from '../provision/provision-room.ts'
 import { LogMaskers } from './log-maskers.ts'
 import { SecretService } from './secret-service.ts'
 import { type SecretFiles, SecretStore } from './secret-store.ts'
@@ -10,6 +11,7 @@ export interface SecretRoomParts {
   readonly member: Pick<Member, 'board' | 'readJob' | 'roster'>
   /** Peer id of this gateway. */
   readonly self: string
+  readonly provision: Pick<ProvisionRoom, 'configure' | 'hiddenOf'>
   readonly clock: Pick<Clock, 'bootMs' | 'monotonicMs'>
   readonly log: Log
 }
@@ -19,13 +21,13 @@ export class SecretRoom {
   readonly service: SecretService
   readonly maskers: LogMaskers
 
-  constructor({ member, self, clock, log }: SecretRoomParts, files: SecretFiles) {
+  constructor({ member, self, provision, clock, log }: SecretRoomParts, files: SecretFiles) {
     const store = new SecretStore(files)
     const sealedOf = (runId: string): SealedAnnouncement | undefined => {
       const sealed = member.board.run(runId)?.sealed
       return sealed?.announcement.gateway === self ? sealed : undefined
     }
-    this.maskers = new LogMaskers({ store, sealedOf, log })
+    this.maskers = new LogMaskers({ store, sealedOf, hiddenOf: provision.hiddenOf, log })
     this.service = new SecretService({
       store,
       sealedOf,
@@ -35,6 +37,7 @@ export class SecretRoom {
       },
       readJob: (job) => member.readJob(job),
       isolationOf: (peer) => member.board.agent(peer, clock.bootMs())?.advertisement.isolation,
+      configure: (slot) => provision.configure(slot),
       onReleased: (job) => this.maskers.forget(job),
       clock,
       log

@@ -39,7 +39,7 @@ const step = (filling: Filling) =>
     always: z.boolean().optional()
   })
 
-const resources = z.strictObject({
+export const resources = z.strictObject({
   cpu: cpu.optional(),
   memory: memory.optional(),
   disk: disk.optional(),

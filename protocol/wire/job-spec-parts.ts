@@ -23,6 +23,7 @@ import {
 } from './network-parts.ts'
 import { numbered } from './numbered.ts'
 import { toPairs } from './pairs.ts'
+import { readRunner, writeRunner } from './runner-parts.ts'
 import { readSecrets, writeSecrets } from './secret-request-parts.ts'
 import { readServices, writeServices } from './service-parts.ts'
 import {
@@ -46,6 +47,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   checkedSecrets(spec)
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writer.optionalMessage(26, spec.runner, writeRunner)
   writeGraph(writer, spec)
   writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
@@ -75,7 +77,8 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     ...(secrets.length === 0 ? {} : { secrets }),
     ...(services.length === 0 ? {} : { services }),
     ...(reader.flag(17, 'builder') ? { builder: true } : {}),
-    ...readGraph(reader)
+    ...readGraph(reader),
+    ...readRunner(reader)
   }
   return checkedSecrets(spec)
 }

@@ -22,6 +22,7 @@ import {
   ScriptedFacts
 } from '../support/gateway-rig.ts'
 import { IntakeRig } from '../support/intake-rig.ts'
+import { NO_JOBS } from '../support/no-jobs.ts'
 import { type PullRequestChange, pullRequestBody } from '../support/pull-request-delivery.ts'
 
 /* Pull requests of strangers, from the hook to the run. */
@@ -75,7 +76,13 @@ class Gateway {
     this.approvals = new Approvals({ inbox, intake: this.intake, log })
     const disk = { problem: undefined }
     const door = new SourceDoor({ inbox, intake: this.intake, disk, runIdOf: runIdOfOrigin })
-    this.#receiver = new Receiver({ door, repositories, clock: new FakeClock(), log })
+    this.#receiver = new Receiver({
+      door,
+      repositories,
+      jobs: NO_JOBS,
+      clock: new FakeClock(),
+      log
+    })
     await this.intake.start()
   }
 

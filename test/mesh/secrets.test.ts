@@ -49,6 +49,7 @@ beforeAll(async () => {
     sealedOf: () => sealed,
     readJob,
     isolationOf: () => undefined,
+    configure: async () => undefined,
     onReleased: () => undefined,
     clock,
     log: silentLog()

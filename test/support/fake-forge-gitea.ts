@@ -10,6 +10,7 @@ import {
   type FakeWorld,
   pageOf
 } from './fake-forge-world.ts'
+import { runnerAnswer } from './fake-runner-routes.ts'
 
 /*
  * The API of Gitea and Forgejo, version 1, as their own documents (`/api/swagger`) describe it: the
@@ -67,6 +68,11 @@ export const giteaHandler: FakeHandler = async (world, request) => {
   }
   const isHidden = repository?.isPrivate === true && token === undefined
   if (repository === undefined || isHidden) return notFound()
+  if (rest.startsWith('/actions/')) {
+    const refusal = refusalOf(repository, token, 'admin')
+    const base = `http://${String(request.headers['host'])}`
+    return refusal ?? runnerAnswer({ world, request, repository, base }, rest) ?? notFound()
+  }
   for (const [method, pattern, scope, route] of ROUTES) {
     const match = method === request.method ? pattern.exec(rest) : null
     if (match === null) continue

@@ -32,6 +32,7 @@ import {
   ScriptedFacts,
   temporaryFolder
 } from './gateway-rig.ts'
+import { NO_JOBS } from './no-jobs.ts'
 import { VECTOR, webhookHeaders } from './standard-webhook.ts'
 
 const clock = systemClock()
@@ -117,7 +118,7 @@ export class HttpRig {
       random: systemRandom(),
       log
     })
-    const receiver = new Receiver({ door, repositories, clock, log })
+    const receiver = new Receiver({ door, repositories, jobs: NO_JOBS, clock, log })
     const board = new Board()
     const tokens = new TokenStore(`${dir}/tokens.json`)
     const api: ApiParts = {

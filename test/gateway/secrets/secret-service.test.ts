@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
-import { type LeaseRead, SecretService } from '../../../gateway/secrets/secret-service.ts'
+import {
+  type LeaseRead,
+  SecretService,
+  type SecretServiceParts
+} from '../../../gateway/secrets/secret-service.ts'
 import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
 import type { Isolation, IsolationLevel } from '../../../protocol/core/isolation.ts'
 import type { JobSpec, SealedAnnouncement } from '../../../protocol/core/run.ts'
@@ -42,6 +46,7 @@ interface Wish {
   readonly offer?: Pick<Isolation, 'required' | 'levels'>
   readonly run?: SealedAnnouncement
   readonly opened?: (name: string) => string
+  readonly configure?: SecretServiceParts['configure']
 }
 
 function ofTrust(trust: Trust): SealedAnnouncement {
@@ -67,6 +72,7 @@ function rig(wish: Wish = {}) {
       }
     },
     isAgent: () => wish.isAgent ?? true,
+    configure: wish.configure ?? (async () => undefined),
     sealedOf: () =>
       wish.isOurs === false ? undefined : (wish.run ?? ofTrust(wish.trust ?? 'trusted')),
     readJob: async () => {
