@@ -83,12 +83,16 @@ export class ProvisionRoom {
     const { repository, origin } = manifest
     const order = { slot: job, epoch, repository, job: origin.number, spec }
     const values = await this.#release.release(order)
-    if (values === undefined) return undefined
-    return (spec.secrets ?? []).map(({ name }) => {
-      const value = values[name]
-      if (value === undefined) throw new MeshError('BUG', { problem: `no ${name} for ${job}` })
-      return { name, value: Buffer.from(value) }
-    })
+    // Whatever it is refused for, the slot may have to end for it.
+    if (values === undefined) this.provisioner.noteSlot(repository)
+    return (
+      values &&
+      (spec.secrets ?? []).map(({ name }) => {
+        const value = values[name]
+        if (value === undefined) throw new MeshError('BUG', { problem: `no ${name} for ${job}` })
+        return { name, value: Buffer.from(value) }
+      })
+    )
   }
 
   /** What the log of a slot must not show; nothing of others. */

@@ -20,7 +20,10 @@ const RETRY = { firstMs: PROVISION_RETRY_MS_MIN, maxMs: PROVISION_RETRY_MS_MAX }
 
 export interface ProvisionerParts {
   readonly repositories: Pick<Repositories, 'all' | 'find'>
-  readonly turn: Pick<RepositoryTurn, 'provisioned' | 'look' | 'lookAt' | 'plan' | 'forget'>
+  readonly turn: Pick<
+    RepositoryTurn,
+    'provisioned' | 'slots' | 'look' | 'lookAt' | 'plan' | 'forget'
+  >
   readonly book: ProvisionBook
   readonly clock: Clock
   readonly random: Random
@@ -164,22 +167,25 @@ export class Provisioner {
       item.lookAtMs = Number.POSITIVE_INFINITY
       return
     }
+    const seen = turn.slots(of)
     const limit = new AbortController()
     const late = new Error('it took too long')
     const disarm = clock.arm(PROVISION_LOOK_MS_MAX, () => limit.abort(late))
     try {
       const signal = AbortSignal.any([limit.signal, this.#abort.signal])
       // Who lists all that waits need not ask for one; a forge that shows no single one must.
-      if (isLook || (named.length > 0 && of.api.job === undefined)) {
+      const isFresh = isLook || (named.length > 0 && of.api.job === undefined)
+      if (isFresh) {
         await turn.look(of, signal)
         item.lookAtMs = clock.bootMs() + this.#everyMs(of)
       } else {
         await turn.lookAt(of, named, signal)
       }
-      const laterMs = await turn.plan(of, signal)
+      const { laterMs, wantsLook } = await turn.plan(of, seen, isFresh ? 'all' : named, signal)
       await turn.forget(of)
       const waitMs = Math.max(1, laterMs - clock.wallMs())
       item.planAtMs = Math.min(item.planAtMs, clock.bootMs() + waitMs)
+      if (wantsLook) item.lookAtMs = 0
       item.failures = 0
     } finally {
       disarm()

@@ -14,7 +14,7 @@ import { entryFor, labelsKey, type Provision, type RunnerEntry } from './provisi
 import type { JobRow, ProvisionBook } from './provision-book.ts'
 import type { RunnerNames } from './runner-name.ts'
 import type { RunnerRelease } from './runner-release.ts'
-import { SlotEnds } from './slot-ends.ts'
+import { type Planned, SlotEnds } from './slot-ends.ts'
 import { slotEvent } from './slot-event.ts'
 import { readyAtMs, type SeenSlot, type SlotViewParts, slotsOf } from './slot-view.ts'
 
@@ -39,8 +39,14 @@ export interface Provisioned {
   readonly api: RunnerApi
 }
 
-/** Wall clock at which a plan may be another one without that anything else happens. */
-type Later = number
+interface SetOfSlots {
+  /** Of the label set, not ended. */
+  readonly own: readonly SeenSlot[]
+  /** Of the repository, those that have ended too. */
+  readonly known: readonly SeenSlot[]
+  /** Jobs that were asked for in this turn. */
+  readonly fresh: Set<string>
+}
 
 /**
  * One look at one repository's jobs and runners, and what follows from it. All that it goes by is
@@ -60,6 +66,11 @@ export class RepositoryTurn {
     const { provision } = repository
     const api = this.#parts.apis.of(repository)?.runners
     return provision && api && { repository, provision, api }
+  }
+
+  /** Slots of the repository as they are on the board now. */
+  slots({ repository }: Provisioned): readonly SeenSlot[] {
+    return slotsOf(this.#parts, repository)
   }
 
   /** Asks for all that waits, and for all runners. Rejects as RunnerApi does. */
@@ -82,12 +93,23 @@ export class RepositoryTurn {
     for (const job of jobs) await this.#lookAt(of, job, signal)
   }
 
-  /** Starts and ends slots by what is known now. Rejects as the door and RunnerApi do. */
-  async plan(of: Provisioned, signal: AbortSignal): Promise<Later> {
-    const { repository, provision } = of
-    const seen = slotsOf(this.#parts, repository)
+  /**
+   * Starts and ends slots by what is known now. `seen` are the slots from before anything was asked
+   * for: a job that was taken, and its slot ended, after its forge was asked would else be given
+   * another one. `asked` is what was: all, or these jobs. Rejects as the door and RunnerApi do.
+   */
+  async plan(
+    of: Provisioned,
+    seen: readonly SeenSlot[],
+    asked: 'all' | readonly string[],
+    signal: AbortSignal
+  ): Promise<Planned> {
+    const isFresh = asked === 'all'
+    const jobs = this.#parts.book.jobsOf(of.repository.name).map(({ job }) => job)
+    const fresh = new Set(isFresh ? jobs : asked)
+    const { provision } = of
     const known = [...seen, ...(await this.#unseen(of, seen))]
-    const live = known.filter(({ isEnded }) => !isEnded)
+    const live = known.filter(({ isEnded, isLeaving }) => !isEnded && !isLeaving)
     for (const slot of live.filter(({ isSpent }) => isSpent)) {
       await this.#ends.cancel(slot, 'its runner had a job when its host was lost')
     }
@@ -96,15 +118,19 @@ export class RepositoryTurn {
     // Of label sets that gateway.yaml has no more.
     const end = useful.filter(({ key, standing }) => !keys.has(key) && standing !== 'busy')
     let laterMs = Number.POSITIVE_INFINITY
+    let wantsLook = false
     for (const entry of provision.runners) {
       const key = labelsKey(entry.labels)
       const own = useful.filter((slot) => slot.key === key)
-      const set = await this.#planSet(of, entry, { own, known })
+      const set = await this.#planSet(of, entry, { own, known, fresh }, signal)
       end.push(...set.end)
+      wantsLook ||= set.wantsLook
       const idleMs = await this.#ends.idle(of, entry, own, signal)
       laterMs = Math.min(laterMs, set.laterMs, idleMs)
     }
-    return Math.min(laterMs, await this.#ends.surplus(of, end, signal))
+    const rest = await this.#ends.surplus(of, end, isFresh, signal)
+    wantsLook ||= rest.wantsLook
+    return { wantsLook, laterMs: Math.min(laterMs, rest.laterMs) }
   }
 
   /** What a restart leaves of slots that have ended; nothing of it is asked for any more. */
@@ -115,24 +141,40 @@ export class RepositoryTurn {
   async #planSet(
     of: Provisioned,
     entry: RunnerEntry,
-    slots: { readonly own: readonly SeenSlot[]; readonly known: readonly SeenSlot[] }
-  ): Promise<{ readonly end: readonly SeenSlot[]; readonly laterMs: Later }> {
+    slots: SetOfSlots,
+    signal: AbortSignal
+  ): Promise<Planned & { readonly end: readonly SeenSlot[] }> {
+    const { api } = of
+    const rules = { slotsMax: entry.slotsMax, takes: api.takes }
+    for (;;) {
+      const { waiting, laterMs } = this.#waiting(of, entry, slots.known)
+      const { start, end } = slotPlan(waiting, slots.own, rules)
+      // A runner may have had it and be gone again before any hook has come.
+      const stale = start.filter(({ id }) => !slots.fresh.has(id))
+      if (stale.length > 0 && api.job === undefined) return { end, laterMs, wantsLook: true }
+      for (const { id } of stale) {
+        await this.#lookAt(of, id, signal)
+        slots.fresh.add(id)
+      }
+      if (stale.length > 0) continue
+      for (const { row } of start) await this.#start(of, entry, row, slots.known)
+      return { end, laterMs, wantsLook: false }
+    }
+  }
+
+  #waiting({ repository, provision }: Provisioned, entry: RunnerEntry, known: readonly SeenSlot[]) {
     const { book, clock } = this.#parts
-    const { repository, provision, api } = of
     const nowMs = clock.wallMs()
     let laterMs = Number.POSITIVE_INFINITY
     const waiting = book
       .jobsOf(repository.name)
       .filter((row) => row.state === 'waiting' && entryFor(provision, row.labels) === entry)
       .map((row) => {
-        const atMs = readyAtMs(slots.known, row)
+        const atMs = readyAtMs(known, row)
         if (atMs > nowMs) laterMs = Math.min(laterMs, atMs)
         return { id: row.job, row, isReady: atMs <= nowMs }
       })
-    const rules = { slotsMax: entry.slotsMax, takes: api.takes }
-    const { start, end } = slotPlan(waiting, slots.own, rules)
-    for (const { row } of start) await this.#start(of, entry, row, slots.known)
-    return { end, laterMs }
+    return { waiting, laterMs }
   }
 
   async #start(
@@ -190,9 +232,9 @@ export class RepositoryTurn {
         standing: 'queued',
         isEnded: false,
         isSpent: false,
+        isLeaving: false,
         isBarren: false,
         epoch: 0,
-        issuedAtMs: delivery.receivedAtMs,
         changedAtMs: delivery.receivedAtMs,
         boardJob: undefined
       })

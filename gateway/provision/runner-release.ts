@@ -62,6 +62,8 @@ export class RunnerRelease {
    */
   async release(order: RunnerOrder): Promise<RunnerValues | undefined> {
     const { slot, epoch } = order
+    // Its registration may be gone already: nobody is to begin with it now.
+    if (this.#ending.has(slot)) return undefined
     const known = this.#made.get(slot)
     if (known?.epoch === epoch) return await known.values
     const made: Made = { epoch, values: this.#make(order), shown: [] }

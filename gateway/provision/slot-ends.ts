@@ -10,6 +10,14 @@ import type { Provisioned, RepositoryTurnParts } from './repository-turn.ts'
 import { failureFacts } from './runner-release.ts'
 import type { SeenSlot } from './slot-view.ts'
 
+/** What a plan leaves for later. */
+export interface Planned {
+  /** Wall clock at which it may be another one without that anything else happens. */
+  readonly laterMs: number
+  /** All that waits is to be asked for before anything more is done. */
+  readonly wantsLook: boolean
+}
+
 type SlotEndsParts = Pick<
   RepositoryTurnParts,
   'book' | 'release' | 'names' | 'cancel' | 'clock' | 'log'
@@ -44,21 +52,29 @@ export class SlotEnds {
 
   /**
    * Ends these as soon as they are too many for PROVISION_SURPLUS_MS, those that nobody holds at
-   * once. Resolves with when that is over for the next one.
+   * once; never by what an earlier turn has learned, since another gateway may know of jobs that
+   * these are for.
    */
-  async surplus(of: Provisioned, slots: readonly SeenSlot[], signal: AbortSignal): Promise<number> {
+  async surplus(
+    of: Provisioned,
+    slots: readonly SeenSlot[],
+    isFresh: boolean,
+    signal: AbortSignal
+  ): Promise<Planned> {
     const nowMs = this.#parts.clock.wallMs()
     const { name: repository } = of.repository
     this.#settle(repository, new Set(slots.map(({ id }) => id)))
     let laterMs = Number.POSITIVE_INFINITY
+    let wantsLook = false
     for (const slot of slots) {
       const { sinceMs } = this.#surplus.get(slot.id) ?? { sinceMs: nowMs }
       this.#surplus.set(slot.id, { repository, sinceMs })
       const atMs = slot.standing === 'queued' ? nowMs : sinceMs + PROVISION_SURPLUS_MS
-      if (atMs <= nowMs) await this.#end(of, slot, 'no job waits for its runner', signal)
-      else laterMs = Math.min(laterMs, atMs)
+      if (atMs > nowMs) laterMs = Math.min(laterMs, atMs)
+      else if (isFresh) await this.#end(of, slot, 'no job waits for its runner', signal)
+      else wantsLook = true
     }
-    return laterMs
+    return { laterMs, wantsLook }
   }
 
   /** Ends those whose runner has waited for too long; resolves with when the next one has. */

@@ -26,12 +26,12 @@ export interface SeenSlot extends LiveSlot {
   readonly isEnded: boolean
   /** Its runner had a job when its host was lost: what it would be given next is another's. */
   readonly isSpent: boolean
+  /** Its holder was told to end it. */
+  readonly isLeaving: boolean
   /** Of the current lease; 0 before the first. */
   readonly epoch: number
   /** Ended without that any job was seen on it. */
   readonly isBarren: boolean
-  /** Wall clock at which it was announced. */
-  readonly issuedAtMs: number
   /** Wall clock at which this gateway learned of its state. */
   readonly changedAtMs: number
   /** Undefined where it is on no board yet. */
@@ -64,7 +64,7 @@ function seenSlot(
   job: BoardJob,
   named: Pick<SeenSlot, 'job' | 'generation' | 'key'>
 ): SeenSlot {
-  const { state, jobId: id, runId, issuedAtMs, changedAtMs } = job
+  const { state, jobId: id, runId, changedAtMs } = job
   const phase = state?.phase ?? 'queued'
   const attempt = book.attempt(id)
   const epoch = state?.epoch ?? 0
@@ -79,8 +79,8 @@ function seenSlot(
     standing: isHeld ? (tookJob && attempt.epoch === epoch ? 'busy' : 'held') : 'queued',
     isEnded,
     isSpent: !isEnded && tookJob && (!isHeld || attempt.epoch !== epoch),
-    isBarren: !tookJob && (phase === 'failed' || phase === 'errored' || phase === 'skipped'),
-    issuedAtMs,
+    isLeaving: !isEnded && state?.cancel !== undefined,
+    isBarren: isEnded && !tookJob && phase !== 'succeeded',
     changedAtMs,
     boardJob: job
   }
@@ -92,7 +92,8 @@ export function readyAtMs(
   { job, sinceMs }: { readonly job: string; readonly sinceMs: number }
 ): number {
   const barren = slots.filter((slot) => {
-    return slot.job === job && slot.isBarren && slot.issuedAtMs >= sinceMs
+    // By this gateway's own clock alone: another one may have announced it.
+    return slot.job === job && slot.isBarren && slot.changedAtMs >= sinceMs
   })
   if (barren.length === 0) return 0
   if (barren.length >= PROVISION_TRIES_MAX) return Number.POSITIVE_INFINITY
