@@ -73,7 +73,7 @@ export function giteaRunners(http: ForgeHttp, rpc: ForgeHttp, { path }: ForgePla
       // As the runner keeps it itself; `host`, since there is no engine in its box.
       const kept = { id: Number(id), uuid, name, token: own, address: url, ephemeral: true }
       const inside = labels.map((label) => `${label}:host`)
-      return { RUNNER_FILE: JSON.stringify({ ...kept, labels: inside }) }
+      return { RUNNER_FILE: JSON.stringify({ ...kept, labels: inside }), RUNNER_TOKEN: own }
     },
     remove: (scope, id, signal) => removeIdle(http, path, scope, id, signal)
   }

@@ -74,7 +74,8 @@ const file = (name: string, path: string): RunnerFile => ({
 /** The forges whose own runners a slot can run, and what each of them reads. */
 export const RUNNER_FILES = {
   github: [file('RUNNER_JITCONFIG', 'runner-jitconfig')],
-  gitea: [file('RUNNER_FILE', 'runner-file')],
+  // The token is in the file; by itself it is there to be hidden by itself, too.
+  gitea: [file('RUNNER_FILE', 'runner-file'), file('RUNNER_TOKEN', 'runner-token')],
   forgejo: [
     file('RUNNER_UUID', 'runner-uuid'),
     file('RUNNER_TOKEN', 'runner-token'),

@@ -84,10 +84,11 @@ const SCRIPTS: Readonly<Record<RunnerForge, Script>> = {
   },
   // It looks for `.runner` where it is started.
   gitea: (_provision, entry) => {
-    const [{ path }] = RUNNER_FILES.gitea
+    const [file, token] = RUNNER_FILES.gitea
     return lines(
       'cd /run/secrets',
-      `mv ${path} .runner`,
+      `rm -f ${token.path}`,
+      `mv ${file.path} .runner`,
       `exec ${quoted(programOf('gitea', entry))} daemon`
     )
   },

@@ -43,6 +43,8 @@ export class FakeRunners {
   readonly runners: FakeRunner[] = []
   /** Every runner that was ever registered. */
   readonly registered: FakeRunner[] = []
+  /** Where its runners find it; undefined for where its API is. */
+  url: string | undefined
   readonly registrationToken = `registration-${randomBytes(12).toString('hex')}`
 
   constructor(world: FakeWorld) {

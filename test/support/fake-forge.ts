@@ -92,11 +92,10 @@ export class FakeForge {
     })
   }
 
-  /** On every address of this host where `host` says so; on loopback else. */
-  static async serve(kind: FakeForgeKind, host = '127.0.0.1'): Promise<FakeForge> {
+  static async serve(kind: FakeForgeKind): Promise<FakeForge> {
     const root = await mkdtemp(join(tmpdir(), 'runner-mesh-forge-'))
     const server = createServer()
-    await new Promise<void>((resolve) => server.listen(0, host, resolve))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return new FakeForge(new FakeWorld(kind), server, root)
   }
 

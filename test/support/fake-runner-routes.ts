@@ -140,7 +140,7 @@ function oneRunner({ repository, world }: RunnerStanding, id: string | undefined
   return ok(world.kind === 'forgejo' ? forgejoDocument(found) : runnerDocument(found))
 }
 
-function jitConfig({ repository, request }: RunnerStanding): FakeAnswer {
+function jitConfig({ repository, request, base }: RunnerStanding): FakeAnswer {
   const { name, runner_group_id: group, labels } = request.body
   if (typeof name !== 'string' || !Array.isArray(labels) || labels.length === 0) {
     return { status: 422, body: { message: 'Invalid request: name and labels are required.' } }
@@ -154,8 +154,9 @@ function jitConfig({ repository, request }: RunnerStanding): FakeAnswer {
   }
   const runner = repository.actions.register(name, labels as string[])
   const { uuid, token } = runner
+  const address = repository.actions.url ?? base
   // What is in it is GitHub's own matter; here it is what the stand-in runner shows.
-  const config = Buffer.from(JSON.stringify({ uuid, token })).toString('base64')
+  const config = Buffer.from(JSON.stringify({ uuid, token, address })).toString('base64')
   const shown = runnerDocument(runner)
   return { status: 201, body: { runner: shown, encoded_jit_config: config } }
 }

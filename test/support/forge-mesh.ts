@@ -129,8 +129,8 @@ export class ForgeMesh {
     return await eventually(`a run of ${commit}`, () => this.runsOf(commit)[0], limitMs)
   }
 
-  /** An agent claims the run's job, asks for its secret, and ends it well. */
-  async finish(runId: string): Promise<Attempt> {
+  /** An agent claims the run's job, asks for these secrets, and ends it well. */
+  async finish(runId: string, names: readonly string[] = [SECRET]): Promise<Attempt> {
     const { member } = this.#worker
     const job = jobIdOf(runId, 0)
     await eventually(`${job} is known`, () => member.board.job(job), 30_000)
@@ -145,7 +145,7 @@ export class ForgeMesh {
     }
     const { epoch } = claimed.value
     const gateway = member.board.run(runId)?.sealed.announcement.gateway ?? ''
-    const secrets = await this.#ask(gateway, { job, epoch, claimId })
+    const secrets = await this.#ask(gateway, { job, epoch, claimId }, names)
     const complete = { kind: 'complete', epoch, claimId, outcome: succeeded(epoch) } as const
     const ended = await member.changeJob(job, RANDOM.id(16), complete)
     if (ended.kind !== 'applied' && ended.kind !== 'same') {
@@ -157,10 +157,11 @@ export class ForgeMesh {
 
   async #ask(
     gateway: string,
-    held: Pick<SecretsRequest, 'job' | 'epoch' | 'claimId'>
+    held: Pick<SecretsRequest, 'job' | 'epoch' | 'claimId'>,
+    names: readonly string[]
   ): Promise<SecretsReply> {
     const { node } = this.#worker.member
-    const body = encodeSecretsRequest({ ...held, nonce: RANDOM.id(16), names: [SECRET] })
+    const body = encodeSecretsRequest({ ...held, nonce: RANDOM.id(16), names })
     const options = { timeoutMs: 10_000 }
     return decodeSecretsReply(
       await node.request(gateway, PROTOCOLS.secrets, body, options),
