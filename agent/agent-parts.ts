@@ -14,9 +14,12 @@ import type { Registers } from './claim/ports.ts'
 import type { AgentSettings } from './config.ts'
 import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
+import type { GpuPassage } from './execute/gpu/gpu-passage.ts'
+import { JobGpus } from './execute/gpu/job-gpus.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
+import { gpuTermsOf } from './policy/gpu-settings.ts'
 import type { HostDoor } from './policy/host-door.ts'
 import { hostPolicyOf } from './policy/policy-settings.ts'
 import { EngineWatch } from './probe/engine-watch.ts'
@@ -39,6 +42,8 @@ export interface AgentParts {
   /** Closed outside its owner's hours, and while the host is busy. */
   readonly door: HostDoor
   readonly gpus: GpuWatch
+  /** How those get into containers. */
+  readonly passage: GpuPassage
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock
@@ -75,9 +80,15 @@ export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
   return [...low, ...slowLines(parts), ...lines]
 }
 
+/** What jobs are run with, beside what everything here is. */
+export function executorPartsOf({ images, networks, disks, gpus, passage }: AgentParts) {
+  const doubt = (id: string, reason: string): void => gpus.doubt(id, reason)
+  return { images, networks, disks, gpus: new JobGpus({ passage, doubt }) }
+}
+
 /** What its claims go by. */
-export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'>): Offer {
-  const { host, settings, networks } = parts
+export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks' | 'gpus'>): Offer {
+  const { host, settings, networks, gpus } = parts
   return {
     platforms: host.platforms,
     get labels() {
@@ -94,6 +105,10 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
       return host.isolation.now
     },
     policy: hostPolicyOf(settings.policy),
+    get gpus() {
+      return gpus.gpus
+    },
+    gpuTerms: gpuTermsOf(settings.gpus),
     // Known once it was tried.
     get builder() {
       return host.offersBuilder()

@@ -27,7 +27,14 @@ import {
 } from '../protocol/wire/secrets-codec.ts'
 import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
-import { type AgentParts, engineWatchOf, hostProblems, lifelineOf, offerOf } from './agent-parts.ts'
+import {
+  type AgentParts,
+  engineWatchOf,
+  executorPartsOf,
+  hostProblems,
+  lifelineOf,
+  offerOf
+} from './agent-parts.ts'
 import { Claimer } from './claim/claimer.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
 import type { Registers } from './claim/ports.ts'
@@ -104,7 +111,7 @@ export class Agent implements Supervised {
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#executor = new Executor(
-      { engine, images: parts.images, clock, log, networks: parts.networks, disks: parts.disks },
+      { engine, clock, log, ...executorPartsOf(parts) },
       {
         peerId: key.peerId,
         storeId: store.storeId,
@@ -116,7 +123,8 @@ export class Agent implements Supervised {
         name: settings.name,
         platforms: host.platforms,
         subnets: settings.network.subnets,
-        offersBuilder: host.offersBuilder
+        offersBuilder: host.offersBuilder,
+        gpus: () => parts.gpus.devices
       }
     )
     this.#lifeline = lifelineOf(parts)
@@ -140,6 +148,7 @@ export class Agent implements Supervised {
       attempts: store.attempts,
       openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId, clock),
       offer: offerOf(parts),
+      gpus: () => parts.gpus.devices,
       logs,
       secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
@@ -257,6 +266,7 @@ export class Agent implements Supervised {
       log,
       executor: this.#executor,
       attempts: store.attempts,
+      gpus: () => this.#parts.gpus.devices,
       adopt: (won: WonClaim) => this.#claimer.adopt(won),
       unexpect: (jobId: string) => this.#claimer.unexpect(jobId)
     }

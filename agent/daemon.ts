@@ -18,6 +18,9 @@ import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Disks, type DisksOptions, type DisksParts } from './execute/disk/disks.ts'
 import { Engine } from './execute/engine.ts'
+import { hostNode } from './execute/gpu/device-node.ts'
+import { GpuPassage } from './execute/gpu/gpu-passage.ts'
+import { PassableGpus } from './execute/gpu/passable-gpus.ts'
 import { GROUND_DIR } from './execute/ground.ts'
 import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
@@ -29,6 +32,7 @@ import { tryBuilder } from './probe/builder-trial.ts'
 import { tryDisk } from './probe/disk-trial.ts'
 import { GpuWatch } from './probe/gpu/gpu-watch.ts'
 import { localGpus } from './probe/gpu/host-gpus.ts'
+import { toolRunner } from './probe/gpu/tools.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { tryNetwork } from './probe/network-trial.ts'
 import { probeHost } from './probe/probe.ts'
@@ -60,11 +64,13 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
-  const gpus = new GpuWatch({ host: localGpus(), clock, log })
+  const passage = new GpuPassage({ run: toolRunner(), nodeAt: hostNode })
+  const engine = Engine.local(settings.engine)
+  const gpuHost = new PassableGpus({ host: localGpus(), engine, passage })
+  const gpus = new GpuWatch({ host: gpuHost, clock, log, settings: settings.gpus })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)
-    const engine = Engine.local(settings.engine)
     disk.start()
     const { busybox } = settings
     const { peerId } = key
@@ -97,7 +103,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     const door = openDoor({ clock, log }, settings.policy)
     gpus.start()
     const made = { images, disks, host, networks, door, book, invites, clock, disk, onFailure }
-    const agent = new Agent({ paths, settings, log, key, store, engine, gpus, ...made })
+    const agent = new Agent({ paths, settings, log, key, store, engine, gpus, passage, ...made })
     const orders = new SignalOrders()
     sweep.start()
     try {

@@ -1,4 +1,4 @@
-import { freeOf, type Ledger, NO_ROOM } from '../protocol/core/capacity.ts'
+import { freeOf, gpusHeldOf, type Ledger, NO_ROOM } from '../protocol/core/capacity.ts'
 import { VERSION } from '../protocol/host/version.ts'
 import type { Statement } from './advertiser.ts'
 import { type AgentParts, offerOf } from './agent-parts.ts'
@@ -22,7 +22,7 @@ export type StatementParts = Pick<
 
 /** What the agent is and has free, now. */
 export async function statementOf(parts: StatementParts, now: StatementNow): Promise<Statement> {
-  const { settings, host, key, door, networks, gpus } = parts
+  const { settings, host, key, door, networks } = parts
   return {
     peerId: key.peerId,
     name: settings.name,
@@ -32,7 +32,7 @@ export async function statementOf(parts: StatementParts, now: StatementNow): Pro
     ...offerOf(parts),
     networkRules: networks?.rules,
     diskLimit: diskLimitOf(host.disk()),
-    gpus: gpus.gpus,
+    gpusHeld: gpusHeldOf(now.ledger),
     closing: door.closing,
     // Room that cannot be claimed is none: others must not wait for this agent to go first.
     free: now.hasRoom && door.closing === undefined ? freeOf(now.ledger) : NO_ROOM,

@@ -7,6 +7,8 @@ import type { Inbox } from './ports.ts'
 export interface ApprovalsParts {
   readonly inbox: Pick<Inbox, 'waiting' | 'byRun' | 'update'>
   readonly intake: Pick<Intake, 'approved'>
+  /** Told that a run waits no more, and is not announced either. */
+  readonly onEnded: () => void
   readonly log: Log
 }
 
@@ -41,6 +43,20 @@ export class Approvals {
     if (found === undefined) throw await this.#refusal(runId)
     await intake.approved(found.key, by)
     log.info({ run: runId, by }, 'run approved')
+  }
+
+  /**
+   * The run is not to be, at this head: a later push waits anew. `by` and `why` are one line each.
+   * Rejects as approve does.
+   */
+  async reject(runId: string, by: string, why: string): Promise<void> {
+    const { inbox, log, onEnded } = this.#parts
+    const found = inbox.waiting().find((each) => each.runId === runId)
+    if (found === undefined) throw await this.#refusal(runId)
+    const reason = `rejected by ${by}${why === '' ? '' : `: ${why}`}`
+    await inbox.update(found.key, { state: 'ignored', reason, reopenable: false, approvedBy: '' })
+    log.info({ run: runId, by, why }, 'run rejected')
+    onEnded()
   }
 
   /** The mesh has the run: another gateway has announced it. */

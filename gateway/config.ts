@@ -85,6 +85,10 @@ export const repositorySchema = z.strictObject({
     .superRefine(refuseUrl),
   secret_file: z.string().min(1),
   credential: credentialName.optional(),
+  /** What agents get for the source, where that is another. */
+  checkout: credentialName.optional(),
+  /** Tokens go over http:// in the clear, and that is meant so. */
+  insecure: z.boolean().optional(),
   /** Base of the forge's API, where it is not the usual one. */
   api: baseUrl.optional(),
   /** Where runs and jobs of a bare repository are told. */

@@ -35,7 +35,7 @@ import { type CommitAccess, CommitCache } from './forge/commit-cache.ts'
 import { ForgeRoom } from './forge/forge-room.ts'
 import { Receiver } from './hooks/receiver.ts'
 import { Intake } from './intake.ts'
-import { Holders } from './logs/holders.ts'
+import { type Holders, holdersOf } from './logs/holders.ts'
 import { type LogQuestion, type LogReaderParts, readLog } from './logs/log-reader.ts'
 import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
@@ -73,6 +73,7 @@ export class Gateway {
   readonly #parts: GatewayParts
   readonly #member: Member
   readonly #repositories: Repositories
+  readonly #forges: ForgeRoom
   readonly #commits: CommitCache
   readonly #logs: LogStore
   readonly #sweep: LogSweep
@@ -110,11 +111,12 @@ export class Gateway {
       keyFile: secretsKeyPath(paths, settings),
       secrets: paths.secrets
     }
-    const forges = new ForgeRoom(
-      { repositories: this.#repositories, clock },
+    this.#forges = new ForgeRoom(
+      { repositories: this.#repositories, clock, log },
       { files, publicUrl: settings.public_url }
     )
-    this.#commits = new CommitCache({ log, access: forges.access }, { dir: paths.cache })
+    const { apis, access, facts } = this.#forges
+    this.#commits = new CommitCache({ log, access }, { dir: paths.cache })
     this.#announcer = {
       gateway: key.peerId,
       seal: (announcement) => sealAnnouncement(key, announcement),
@@ -125,7 +127,7 @@ export class Gateway {
       inbox: store.inbox,
       repositories: this.#repositories,
       commits: this.#commits,
-      facts: forges.facts,
+      facts,
       announcer: this.#announcer,
       recorder,
       onAnew: (runId) => this.#forgetLogs(runId),
@@ -140,7 +142,7 @@ export class Gateway {
         table: store.outbox,
         inbox: store.inbox,
         repositories: this.#repositories,
-        apis: forges.apis,
+        apis,
         self: key.peerId,
         clock,
         random,
@@ -149,28 +151,28 @@ export class Gateway {
       { publicUrl: settings.public_url }
     )
     const { inbox } = store
-    const { disk } = parts
-    this.#approvals = new Approvals({ inbox, intake: this.#intake, log })
-    this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
-    const { apis, access } = forges
+    const onEnded = (): void => this.#statuses.noteEnded()
+    this.#approvals = new Approvals({ inbox, intake: this.#intake, onEnded, log })
+    const into = { inbox, intake: this.#intake, disk: parts.disk }
+    this.#door = new SourceDoor({ ...into, runIdOf: runIdOfOrigin })
     this.#orders = this.#ordersBy(access)
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
     const beside = { repositories: this.#repositories, clock, random, log }
-    const onLooked = (row: HeadsRow): void => this.#scheduler.noteHeads(row)
+    const onLooked = (row: HeadsRow): void => {
+      this.#scheduler.noteHeads(row)
+      if (row.repositoryId !== undefined) this.#forges.numbers.learn(row.url, row.repositoryId)
+    }
     this.#reconciler = new Reconciler({ ...beside, look, table: store.heads, onLooked })
     const { board } = this.#member
     const calendar = { board, access, commits: this.#commits, door: this.#door }
     this.#scheduler = schedulerOf({ ...beside, ...calendar, table: store.schedules })
-    this.#provision = new ProvisionRoom({
-      ...{ ...beside, member: this.#member, apis, inbox, door: this.#door },
-      table: store.provisions,
-      cancel: this.#cancel
-    })
+    const slots = { member: this.#member, apis, inbox, door: this.#door, cancel: this.#cancel }
+    this.#provision = new ProvisionRoom({ ...beside, ...slots, table: store.provisions })
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
     this.#logs = new LogStore(paths.logs, { durable: true })
-    this.#holders = this.#holdersOf()
+    this.#holders = holdersOf(this.#member, log)
     const isOpen = (runId: string): boolean => isOpenRun(this.#member, runId)
     this.#sweep = new LogSweep({ store: this.#logs, isOpen, clock, log }, { dir: paths.logs })
   }
@@ -181,7 +183,11 @@ export class Gateway {
     const file = this.#parts.paths.secrets
     const keyFile = secretsKeyPath(this.#parts.paths, settings)
     const secrets = new SecretRoom(
-      { member: this.#member, self: key.peerId, provision: this.#provision, clock, log },
+      {
+        ...{ member: this.#member, self: key.peerId, clock, log },
+        provision: this.#provision,
+        sourceOf: this.#forges.source
+      },
       { file, keyFile }
     )
     const { maskers } = secrets
@@ -211,8 +217,9 @@ export class Gateway {
     // Before hooks are taken: what they name is for it to look at.
     await this.#provision.start()
     const repositories = this.#repositories
+    const { numbers } = this.#forges
     const { provisioner: jobs } = this.#provision
-    const receiver = new Receiver({ door: this.#door, repositories, jobs, clock, log })
+    const receiver = new Receiver({ door: this.#door, repositories, numbers, jobs, clock, log })
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
     await this.#listen(this.#app)
@@ -316,21 +323,6 @@ export class Gateway {
     })
   }
 
-  #holdersOf(): Holders {
-    return new Holders({
-      known: (job) => this.#member.board.job(job)?.state,
-      read: async (job) => {
-        try {
-          const read = await this.#member.readJob(job)
-          return read.kind === 'chosen' ? read.state : undefined
-        } catch (error) {
-          this.#parts.log.debug({ job, code: codeOf(error) }, 'job not read')
-          return undefined
-        }
-      }
-    })
-  }
-
   #api(): ApiParts {
     const { key, store, clock, log } = this.#parts
     const member = this.#member
@@ -344,6 +336,7 @@ export class Gateway {
       approvals: this.#approvals,
       door: this.#door,
       orders: this.#orders,
+      statuses: this.#statuses.outbox,
       readJob: (jobId) => this.#readJob(jobId),
       roster: () => member.roster(),
       links: () => member.node.links(),

@@ -3,6 +3,7 @@ import { MESSAGE_BYTES_MAX } from '../protocol/core/limits.ts'
 import type { Manifest, ManifestError } from '../protocol/core/run.ts'
 import { parsePipeline } from '../protocol/pipeline/parse-pipeline.ts'
 import { select } from '../protocol/pipeline/selection.ts'
+import { chosenJobs } from './chosen-jobs.ts'
 import { PIPELINE_FILE } from './forge/commit-cache.ts'
 import type { CommitContent } from './ports.ts'
 import { manifestOf, type RunSource } from './run-source.ts'
@@ -35,7 +36,11 @@ export async function meaningOf(
   const selection = select(parsed.pipeline, { ...source.event, changedPaths })
   if (selection.kind === 'ignored') return selection
   if (selection.kind === 'error') return errored(selection.error)
-  const { jobs } = selection
+  const jobs = source.jobs === undefined ? selection.jobs : chosenJobs(selection.jobs, source.jobs)
+  if (jobs.length === 0 && source.jobs !== undefined) {
+    const reason = `the pipeline file has none of the jobs that are to run again: ${source.jobs.join(', ')}`
+    return { kind: 'ignored', reason }
+  }
   return { kind: 'run', manifest: { ...manifestOf(titled), jobs, error: undefined } }
 }
 

@@ -23,6 +23,8 @@ export interface Repository extends DeclaredRepository {
   readonly api?: string | undefined
   /** Name of what this gateway is known by there. */
   readonly credential?: string | undefined
+  /** Name of what agents get for its source, where that is another. */
+  readonly checkout?: string | undefined
   /** Of bare Git: where its runs are told, signed with its secret. */
   readonly callback?: RepositoryCallback | undefined
 }
@@ -112,6 +114,7 @@ export async function loadRepository(
     secret: read.secret,
     api: entry.api,
     credential: entry.credential,
+    checkout: entry.checkout,
     callback: callbackOf(entry, text),
     selects: (branch) => matchesAny(entry.branches, branch),
     trusts: (branch) => isTrusted(entry, 'branches', branch),

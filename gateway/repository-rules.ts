@@ -11,24 +11,47 @@ interface Entry {
 
 interface Reached extends Entry {
   readonly credential?: string | undefined
+  readonly checkout?: string | undefined
+  readonly insecure?: boolean | undefined
   readonly api?: string | undefined
   readonly callback?: string | undefined
 }
 
 /** What would be there and never be used is a mistake that nobody would see. */
 export function refuseUseless(entries: readonly Reached[], context: z.RefinementCtx): void {
-  for (const [index, { forge, url, credential, api, callback }] of entries.entries()) {
+  for (const [index, entry] of entries.entries()) {
+    const { forge, api, callback } = entry
     const refuse = (field: string, message: string): void => {
       context.addIssue({ code: 'custom', path: [index, field], message })
     }
-    if (credential !== undefined && url.startsWith('git:')) {
-      refuse('credential', 'git:// asks nobody who they are: use https, http or ssh')
-    }
+    refuseOpen(entry, refuse)
     if (api !== undefined && forge === 'git') refuse('api', 'bare Git has no API')
     if (callback !== undefined && forge !== 'git') {
       refuse('callback', `it is for bare Git; ${forge} is told by commit statuses`)
     }
   }
+}
+
+function refuseOpen(entry: Reached, refuse: (field: string, message: string) => void): void {
+  const { url, api, insecure = false } = entry
+  const open = insecure ? undefined : [url, api].find((each) => each !== undefined && isOpen(each))
+  for (const field of ['credential', 'checkout'] as const) {
+    if (entry[field] === undefined) continue
+    if (url.startsWith('git:')) {
+      refuse(field, 'git:// asks nobody who they are: use https, http or ssh')
+    }
+    if (open === undefined) continue
+    refuse(field, `${open} would show it to everybody between: use https, or \`insecure: true\``)
+  }
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i
+
+/** True where what is sent there can be read on the way. */
+function isOpen(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' && !LOOPBACK.test(hostname)
 }
 
 /** Entries that a delivery could not tell apart, or whose runs would have one id, are refused. */

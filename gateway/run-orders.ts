@@ -36,6 +36,11 @@ export interface StartOrder extends Orderer {
   readonly inputs: Readonly<Record<string, string>>
 }
 
+export interface RetryOrder extends Orderer {
+  /** Names of the jobs that are wanted, with what they need; absent is all of the run's. */
+  readonly jobs?: readonly string[] | undefined
+}
+
 /** Bytes of randomness that stand for a key. */
 const KEY_BYTES = 16
 
@@ -75,17 +80,18 @@ export class RunOrders {
   }
 
   /**
-   * All of a run anew, as a run of its own: its event once more. What it is of is judged by the
+   * A run anew, as a run of its own: its event once more. What it is of is judged by the
    * settings, and of a pull request by the forge, as they are now. `runId` has ended. Rejects with
    * RUN_ELSEWHERE, REPOSITORY_ABSENT, REPOSITORY_MOVED, and as the door does.
    */
-  async retry(runId: string, order: Orderer): Promise<Reception> {
+  async retry(runId: string, order: RetryOrder): Promise<Reception> {
     const { inbox, door, clock, log } = this.#parts
     const delivery = await inbox.byRun(runId)
     if (delivery === undefined) throw new MeshError('RUN_ELSEWHERE', { id: runId })
     const repository = declaredFor(this.#parts, delivery)
     const nonce = `retry-${runId}-${this.#keyOf(order)}`
-    const event = { ...eventOf(delivery), nonce }
+    const { jobs } = order
+    const event = { ...eventOf(delivery), nonce, ...(jobs === undefined ? {} : { jobs }) }
     const receivedAtMs = clock.wallMs()
     const arrival = { bringer: 'manual', id: nonce, event, repository, receivedAtMs } as const
     const reception = await door.admit(arrival)

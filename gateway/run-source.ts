@@ -32,6 +32,8 @@ export interface RunSource {
   readonly change: Change | undefined
   /** Nothing of it may be announced before somebody has approved it. */
   readonly needsApproval: boolean
+  /** Names of the jobs that are wanted; undefined for all. */
+  readonly jobs: readonly string[] | undefined
 }
 
 /** Of all but pull requests: its own word is enough, since its own secret has vouched for it. */
@@ -62,7 +64,8 @@ export function sourceOf(
     fork: false,
     title: undefined,
     change: isBranch ? { kind: 'push', before: event.before, after: event.after } : undefined,
-    needsApproval: false
+    needsApproval: false,
+    jobs: event.jobs
   }
 }
 
@@ -94,7 +97,8 @@ export function pullRequestSource(
     fork,
     title: titleOf(facts.title),
     change: { kind: 'pull_request', base, head },
-    needsApproval: needsApproval(repository, facts)
+    needsApproval: needsApproval(repository, facts),
+    jobs: event.jobs
   }
 }
 

@@ -15,6 +15,8 @@ export interface Named {
    * has one. Absent and '' are the same.
    */
   readonly nonce?: string | undefined
+  /** Names of the jobs that a retry is of; absent is all. */
+  readonly jobs?: readonly string[] | undefined
 }
 
 /** One ref of one push. */

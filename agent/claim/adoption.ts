@@ -4,13 +4,17 @@ import type { JobState } from '../../protocol/core/job.ts'
 import { holdsLease } from '../../protocol/core/lease.ts'
 import { adoptionsOf } from '../../protocol/core/lease-timer.ts'
 import { decideRecovery, type RegisterSight } from '../../protocol/core/recovery.ts'
+import type { GpuDevice } from '../probe/gpu/gpu-device.ts'
 import { pause } from './ending.ts'
+import { leasedGpus } from './gpu-leases.ts'
 import type { WonClaim } from './holder-parts.ts'
 import { type Candidate, keptOf, type RecoveryParts, settleRecord } from './recovery.ts'
 
 export interface AdoptionParts extends RecoveryParts {
   /** Goes on with a job whose lease is ours again. */
   adopt(won: WonClaim): void
+  /** The GPUs of this host, as they are now. */
+  gpus(): readonly GpuDevice[]
   /** The job is nobody's here any more. */
   unexpect(jobId: string): void
 }
@@ -93,6 +97,9 @@ class Adoption {
     const { registers, clock, random, log } = this.#parts
     const { record, progress, container } = this.#candidate
     const { register: jobId, epoch, claimId } = record
+    // Not read yet, or gone: without one of them nobody can say that the container is what it was.
+    const gpus = leasedGpus(container.gpus ?? [], this.#parts.gpus())
+    if (gpus === undefined) return false
     const job = registers.board.job(jobId)
     const sealed = job && registers.board.run(job.runId)?.sealed
     if (job === undefined || sealed === undefined || state?.lease === undefined) return false
@@ -108,7 +115,7 @@ class Adoption {
     const startedAtMs = this.#startedAtMs
     log.info({ job: jobId, epoch, adoption: number, step: progress.step + 1 }, 'attempt adopted')
     const { spec } = job
-    this.#parts.adopt({ jobId, spec, sealed, state: value, claimId, startedAtMs, progress })
+    this.#parts.adopt({ jobId, spec, sealed, state: value, claimId, gpus, startedAtMs, progress })
     return true
   }
 }

@@ -2,6 +2,7 @@ import type { Capacity } from '../../protocol/core/advertisement.ts'
 import type { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { fairOrder, type Queued } from '../../protocol/core/fair-order.ts'
+import type { GpuHold } from '../../protocol/core/gpu-terms.ts'
 import { jobOriginOf, refusalsOf } from '../../protocol/core/host-policy.ts'
 import { CLAIM_RANK_MAX, CLAIMS_PENDING_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
@@ -9,7 +10,7 @@ import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, rankOf } from '../../protocol/core/placement.ts'
 import type { Digest } from '../../protocol/core/ports.ts'
 import { deferenceOf } from '../../protocol/core/preference.ts'
-import { fits, lacksRoom, type Offer } from '../../protocol/core/requirements.ts'
+import { fits, lacksRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
 import { Turns } from '../../protocol/core/turns.ts'
 
@@ -20,6 +21,8 @@ export interface Own {
   readonly peerId: string
   readonly offer: Offer
   readonly free: Capacity
+  /** Of its GPUs, by its jobs; absent is nothing. */
+  readonly gpusHeld?: readonly GpuHold[]
 }
 
 /** The board as it is at the moment of a look. */
@@ -52,14 +55,13 @@ export function claimable(
   over: ReadonlyMap<string, number> = new Map()
 ): Choice {
   const { open, board, agents, nowMs } = look
-  const turns = new Turns(open, board)
+  const turns = new Turns(open, board, nowMs)
   let againAtMs: number | undefined
   const jobs = open.filter((job) => {
     const { state, jobId } = job
     const isFree = (state?.phase ?? 'queued') === 'queued' || over.get(jobId) === state?.epoch
     if (isTaken(jobId) || !isFree || turns.holdOf(job) !== undefined) return false
-    const room = { free: own.free, capacity: own.offer.capacity }
-    if (fits(job, own.offer).length > 0 || lacksRoom(job.spec, room).length > 0) return false
+    if (fits(job, own.offer).length > 0 || lacksRoom(job, roomOf(own)).length > 0) return false
     const { labels } = own.offer
     const times = { issuedAtMs: job.issuedAtMs, nowMs }
     const deference = deferenceOf(job, { peerId: own.peerId, labels }, agents, times)
@@ -75,10 +77,19 @@ export function claimable(
 }
 
 /** True where the job is not to be claimed yet, however free it is: asked right before a claim. */
-export function isHeld(job: BoardJob, board: Pick<Board, 'job' | 'openJobs'>): boolean {
+export function isHeld(
+  job: BoardJob,
+  board: Pick<Board, 'job' | 'openJobs'>,
+  nowMs: number
+): boolean {
   const { needs, concurrency } = job.spec
   if (needs === undefined && concurrency === undefined) return false
-  return new Turns(board.openJobs(), board).holdOf(job) !== undefined
+  return new Turns(board.openJobs(), board, nowMs).holdOf(job) !== undefined
+}
+
+function roomOf({ offer, free, gpusHeld }: Own): Room {
+  const { capacity, gpus, gpuTerms } = offer
+  return { free, capacity, gpus, gpuTerms, gpusHeld }
 }
 
 type QueuedJob = Queued & { readonly job: BoardJob }

@@ -1,10 +1,10 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import { freeOf, type Ledger, NO_ROOM, release, reserve } from '../../protocol/core/capacity.ts'
+import { freeOf, gpusHeldOf, type Ledger, NO_ROOM } from '../../protocol/core/capacity.ts'
 import { causeOf } from '../../protocol/core/errors.ts'
-import { footprintOf } from '../../protocol/core/footprint.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
+import type { GpuDevice } from '../probe/gpu/gpu-device.ts'
 import { claimable, isHeld, isRefused, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
@@ -14,10 +14,13 @@ import type { JobRead } from './ports.ts'
 import { endLostJob, proposeClaim } from './proposal.ts'
 import type { Candidate } from './recovery.ts'
 import { type Problem, Rests } from './rests.ts'
+import { Room } from './room.ts'
 
 export interface ClaimerParts extends HolderParts {
   /** What this agent offers: `networks`, `isolation` and its label for engines go and come. */
   readonly offer: Offer
+  /** The GPUs of this host, as they are now. */
+  gpus(): readonly GpuDevice[]
   /** True while new jobs may be claimed, and those of others ended that nobody can run again. */
   mayClaim(): boolean
   /** False while the owner lets no new job begin here: outside the hours, or on a busy host. */
@@ -49,20 +52,22 @@ export class Claimer {
   readonly #rests: Rests
   /** Ends waits for a turn, a lease of others or a rest: no order must wait for them. */
   #pending = new AbortController()
-  #ledger: Ledger
+  readonly #room: Room
   /** Calls off the look that is due by time alone. */
   #unlook: () => void = () => undefined
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts
-    this.#ledger = { capacity: parts.offer.capacity, held: new Map() }
     const { clock, log, executor } = parts
     const check = (): Promise<void> => executor.check()
     this.#rests = new Rests({ clock, log, check, onOver: () => this.consider() })
+    const { offer, gpus } = parts
+    const onFree = (): void => this.consider()
+    this.#room = new Room({ offer, gpus, executor, clock, log, onFree })
   }
 
   get ledger(): Ledger {
-    return this.#ledger
+    return this.#room.ledger
   }
 
   /** Jobs held or being claimed. */
@@ -82,20 +87,21 @@ export class Claimer {
 
   /** Keeps room for jobs whose containers run on, until `adopt` or `unexpect` is called for each. */
   expect(candidates: readonly Candidate[]): void {
-    for (const { record, progress } of candidates) {
-      this.#expected.add(record.register)
-      this.#ledger = reserve(this.#ledger, record.register, progress.resources).ledger
+    for (const candidate of candidates) {
+      this.#expected.add(candidate.record.register)
+      this.#room.expect(candidate)
     }
   }
 
   unexpect(jobId: string): void {
     this.#expected.delete(jobId)
-    if (!this.#holders.has(jobId)) this.#ledger = release(this.#ledger, jobId)
+    if (!this.#holders.has(jobId)) this.#room.unexpect(jobId, this.#stop.signal)
     this.consider()
   }
 
   /** Goes on with a job whose lease was adopted. */
   adopt(won: WonClaim): void {
+    this.#room.adopt(won.jobId)
     this.#hold(won)
     this.#expected.delete(won.jobId)
   }
@@ -183,8 +189,8 @@ export class Claimer {
 
   #own(): Own {
     const { registers, offer } = this.#parts
-    const free = this.#parts.isOpen() ? freeOf(this.#ledger) : NO_ROOM
-    return { peerId: registers.peerId, offer, free }
+    const free = this.#parts.isOpen() ? freeOf(this.ledger) : NO_ROOM
+    return { peerId: registers.peerId, offer, free, gpusHeld: gpusHeldOf(this.ledger) }
   }
 
   #waitMs(job: BoardJob): number {
@@ -249,17 +255,15 @@ export class Claimer {
     if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
     if (!this.#parts.isOpen()) return this.#noRoom(job)
     // By the newest that is known: its turn may have gone to another while this one waited.
-    if (isHeld(job, board)) return this.#rest()
-    // Room is set aside before the claim: two claims in flight must never share one slot.
-    const reservation = reserve(this.#ledger, jobId, footprintOf(job.spec))
-    if (reservation.kind !== 'reserved') return this.#noRoom(job)
-    this.#ledger = reservation.ledger
+    if (isHeld(job, board, this.#parts.clock.wallMs())) return this.#rest()
+    const gpus = this.#room.reserve(job, manifest)
+    if (gpus === undefined) return this.#noRoom(job)
     this.#over.delete(jobId)
     try {
       const won = await proposeClaim(this.#parts, job, this.#stop.signal)
-      if (won !== undefined) this.#hold(won)
+      if (won !== undefined) this.#hold({ ...won, gpus })
     } finally {
-      if (!this.#holders.has(jobId)) this.#ledger = release(this.#ledger, jobId)
+      if (!this.#holders.has(jobId)) this.#room.release(jobId)
     }
     if (!this.#holders.has(jobId)) await this.#rest()
   }
@@ -288,7 +292,7 @@ export class Claimer {
     const holder = new Holder(this.#parts, won)
     const done = holder.run().then((lesson) => {
       this.#holders.delete(jobId)
-      this.#ledger = release(this.#ledger, jobId)
+      this.#room.giveBack(holder, this.#stop.signal)
       this.#rests.learn(jobId, lesson)
       this.#parts.onHeld({ kind: 'job_ended', jobId })
       this.consider()

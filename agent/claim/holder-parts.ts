@@ -1,11 +1,13 @@
+import { MeshError } from '../../protocol/core/errors.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import { type JobSpec, type SealedAnnouncement, secretNamesOf } from '../../protocol/core/run.ts'
+import { readSourceAccess, SOURCE_ACCESS } from '../../protocol/core/source-access.ts'
 import type { AttemptProgress, AttemptStore } from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
-import type { Survivor } from '../execute/executor.ts'
 import type { LeasedGpu } from '../execute/gpu/leased-gpu.ts'
 import type { OwnedClaims } from '../execute/reaping.ts'
+import type { Survivor } from '../execute/survivors.ts'
 import type { AttemptLogs } from '../logs/attempt-logs.ts'
 import type { SecretClient, SecretOrder } from '../secrets/secret-client.ts'
 import type { EndingParts } from './ending.ts'
@@ -54,8 +56,27 @@ export interface WonClaim {
   readonly progress?: AttemptProgress | undefined
 }
 
-/** What its gateway is asked for. */
-export function orderOf({ jobId, claimId, spec, sealed, state }: WonClaim): SecretOrder {
+/** What its gateway is asked for while the attempt is under way. */
+export function releasesOf(
+  { secrets }: Pick<HolderParts, 'secrets'>,
+  won: WonClaim
+): Required<Pick<AttemptInput, 'releaseSecrets' | 'releaseSource'>> {
+  const order = orderOf(won)
+  return {
+    releaseSecrets: (signal) => secrets.release(order, signal),
+    releaseSource: async (signal) => {
+      const wanted = { ...order, names: [SOURCE_ACCESS] }
+      const [released] = await secrets.release(wanted, signal)
+      const access = released && readSourceAccess(released.value)
+      released?.value.fill(0)
+      if (access !== undefined) return access
+      const facts = { gateway: order.gateway, cause: 'what it gave for the source is no access' }
+      throw new MeshError('SECRETS_UNAVAILABLE', facts)
+    }
+  }
+}
+
+function orderOf({ jobId, claimId, spec, sealed, state }: WonClaim): SecretOrder {
   const names = secretNamesOf(spec)
   return { gateway: sealed.announcement.gateway, job: jobId, epoch: state.epoch, claimId, names }
 }

@@ -17,16 +17,12 @@ import type { AttemptInput } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
 import type { AttemptLog } from '../logs/attempt-log.ts'
 import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
-import { type EndBody, endLease, pause } from './ending.ts'
-import { type HolderParts, orderOf, type WonClaim } from './holder-parts.ts'
+import { confirmGone } from './confirm-gone.ts'
+import { type EndBody, endLease } from './ending.ts'
+import { type HolderParts, releasesOf, type WonClaim } from './holder-parts.ts'
 import { neededBy } from './needed.ts'
 import type { HeldLease } from './ports.ts'
 import type { Lesson } from './rests.ts'
-
-/** Tries to confirm that a sandbox is gone after the executor could not. */
-const CLEAR_TRIES_MAX = 10
-/** Milliseconds of the first pause between two of them; each is longer by as much. */
-const CLEAR_PAUSE_MS = 1_000
 
 /**
  * Holds one lease from the won claim to its recorded end: renews it, keeps the guard's deadline,
@@ -47,6 +43,7 @@ export class Holder {
   #stage: Stage
   #cancelled: { readonly by: string; readonly reason: string } | undefined
   #userCodeRan = false
+  #isLeft = false
   #progress: AttemptProgress | undefined
   #disarm: (() => void) | undefined
   #start: PromiseWithResolvers<'start' | 'lost'> = Promise.withResolvers()
@@ -62,6 +59,11 @@ export class Holder {
     this.#userCodeRan = won.progress !== undefined
   }
 
+  /** True once `run` has ended and nobody has seen its container gone. */
+  get isLeft(): boolean {
+    return this.#isLeft
+  }
+
   /** Never rejects. */
   async run(): Promise<Lesson> {
     try {
@@ -72,6 +74,7 @@ export class Holder {
     } catch (error) {
       const facts = { job: this.jobId, epoch: this.#epoch }
       this.#parts.log.error({ ...facts, err: error }, 'attempt not settled')
+      this.#isLeft = true
       return { kind: 'failed', fault: 'host', message: causeOf(error) }
     } finally {
       this.#disarm?.()
@@ -98,7 +101,8 @@ export class Holder {
     this.#parts.log.error({ ...facts, err: ended.left }, 'sandbox not confirmed gone')
     // A finished job must not run again because its box is hard to remove: the reaper gets what is
     // left. Given back it may be only without a container (4.12.13); else another would run too.
-    if (ended.kind === 'interrupted') await this.#confirmGone()
+    if (ended.kind === 'interrupted') await confirmGone(this.#parts, this, this.#quit.signal)
+    else this.#isLeft = true
     return ended
   }
 
@@ -175,7 +179,7 @@ export class Holder {
       },
       onPhase: (phase, ms) => this.#phase(phase, ms),
       resume,
-      releaseSecrets: (signal) => this.#parts.secrets.release(orderOf(this.#won), signal),
+      ...releasesOf(this.#parts, this.#won),
       onStep: async (progress) => {
         // What a step wrote is read again only while it is the last one.
         await attemptLog.flushed()
@@ -216,24 +220,6 @@ export class Holder {
     const { log, clock } = this.#parts
     const atBootMs = clock.bootMs()
     log.info({ job: this.jobId, epoch: this.#epoch, phase, ms, atBootMs }, 'phase finished')
-  }
-
-  async #confirmGone(): Promise<void> {
-    const { executor, clock } = this.#parts
-    for (let tries = 0; tries < CLEAR_TRIES_MAX; tries++) {
-      try {
-        await executor.clear(this.claimId)
-        return
-      } catch (error) {
-        this.#parts.log.warn({ job: this.jobId, err: error }, 'sandbox still there')
-        await pause(clock, CLEAR_PAUSE_MS * (tries + 1), this.#quit.signal)
-      }
-    }
-    throw new MeshError('SANDBOX_FAILED', {
-      job: this.jobId,
-      action: 'be removed',
-      cause: 'the engine refuses; its guard ends it at the deadline'
-    })
   }
 
   async #finish(result: Ended): Promise<void> {

@@ -4,7 +4,7 @@ import type {
   AttemptRecord,
   AttemptStore
 } from '../../protocol/store/attempt-store.ts'
-import type { Survivor } from '../execute/executor.ts'
+import type { Survivor } from '../execute/survivors.ts'
 import { type EndBody, type EndingParts, endLease } from './ending.ts'
 import type { AttemptRunner } from './holder-parts.ts'
 

@@ -11,7 +11,10 @@ import {
 } from '../control/contract.ts'
 import { diagnose } from '../doctor/doctor.ts'
 import type { Finding } from '../doctor/finding.ts'
+import { hostNode } from '../execute/gpu/device-node.ts'
+import { GpuPassage } from '../execute/gpu/gpu-passage.ts'
 import { localGpus } from '../probe/gpu/host-gpus.ts'
+import { toolRunner } from '../probe/gpu/tools.ts'
 import {
   type CommonOptions,
   type Context,
@@ -40,7 +43,8 @@ export function doctorCommand(program: Command, around: Surroundings): void {
         settings: await settingsOf(context, options),
         clock: context.clock,
         health: await healthOf(context),
-        gpus: localGpus()
+        gpus: localGpus(),
+        passage: new GpuPassage({ run: toolRunner(), nodeAt: hostNode })
       })
       const view = viewOf(findings, context.clock.wallMs())
       context.console.out(context.json ? jsonText(view) : render(view, context.console))

@@ -6,6 +6,7 @@ import { jsonLine, jsonText, several } from '../../protocol/host/command-text.ts
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
 import { pipelineBytes } from '../../protocol/host/pipeline-file.ts'
+import { BROKEN_PIPE_EXIT } from '../../protocol/host/program.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
 import type { PipelineEvent } from '../../protocol/pipeline/selection.ts'
 import { loadAgentSettings } from '../config.ts'
@@ -60,6 +61,7 @@ export function execCommand(program: Command, around: Surroundings): void {
       try {
         await executed(context, job, file, options, interrupt.signal)
       } catch (error) {
+        if (interrupt.isUnread) throw new SilentExit(BROKEN_PIPE_EXIT)
         if (interrupt.signal.aborted) throw new SilentExit(130)
         throw error
       } finally {

@@ -15,23 +15,34 @@ export class Interrupt {
   readonly #source: SignalSource
   readonly #stdout: InterruptParts['stdout']
   readonly #abort = new AbortController()
+  #isUnread = false
 
   constructor({ signals, stdout }: InterruptParts) {
     this.#source = signals ?? process
     this.#stdout = stdout
     for (const name of SIGNALS) this.#source.on(name, this.#onEnd)
     // Of `agent logs -f JOB | head` the reader goes first.
-    this.#stdout.on?.('error', this.#onEnd)
+    this.#stdout.on?.('error', this.#onUnread)
   }
 
   get signal(): AbortSignal {
     return this.#abort.signal
   }
 
+  /** True where nobody reads any more what the command writes. */
+  get isUnread(): boolean {
+    return this.#isUnread
+  }
+
   forget(): void {
     for (const name of SIGNALS) this.#source.off(name, this.#onEnd)
-    this.#stdout.off?.('error', this.#onEnd)
+    this.#stdout.off?.('error', this.#onUnread)
   }
 
   readonly #onEnd = (): void => this.#abort.abort()
+
+  readonly #onUnread = (): void => {
+    this.#isUnread = true
+    this.#onEnd()
+  }
 }

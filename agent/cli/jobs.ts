@@ -19,6 +19,7 @@ interface JobsOptions extends CommonOptions {
   readonly limit: number
   readonly watch?: boolean
   readonly quiet?: boolean
+  readonly wide?: boolean
 }
 
 const ROWS_DEFAULT = 50
@@ -35,6 +36,7 @@ export function jobsCommand(program: Command, around: Surroundings): void {
     .option('--holder <name>', 'jobs that one agent holds or held')
     .option('--since <duration>', 'jobs announced in that time: 30m, 2h; at most 24h')
     .option('-n, --limit <rows>', 'at most this many', numberUpTo(PAGE_ROWS_MAX), ROWS_DEFAULT)
+    .option('--wide', 'with the jobs that each one needs, its retries and its group')
     .option('--watch', WATCH_TEXT)
     .option('--json', 'one document, schema agent.jobs/1; with --watch one a line')
     .option('-q, --quiet', 'ids only')
@@ -44,7 +46,8 @@ export function jobsCommand(program: Command, around: Surroundings): void {
       const asked = query(options, () => context.clock.wallMs())
       const read = (): Promise<JobsView> => client.get(`/v1/jobs?${asked()}`, jobsSchema)
       const render = ({ jobs }: JobsView): string => {
-        if (options.quiet !== true) return renderJobs(jobs, console)
+        if (options.quiet !== true)
+          return renderJobs(jobs, console, options.wide === true ? 'wide' : 'usual')
         return jobs.map(({ id }) => `${harmless(id)}\n`).join('')
       }
       if (options.watch === true) return await watch(context, read, render)

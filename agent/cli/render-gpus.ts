@@ -25,8 +25,17 @@ export function gpusCell(gpus: Gpus): string {
 export function renderGpus(gpus: Gpus): readonly [string, string][] {
   return gpus.flatMap((gpu): [string, string][] => [
     ['gpu', gpuLine(gpu)],
+    ...useLines(gpu),
     ...gpu.reasons.map((reason): [string, string] => ['', `${gpu.health}: ${reason}`])
   ])
+}
+
+/** Whose it is, and how much of it: a share is of several jobs. */
+function useLines({ shares, held, jobs }: GpuView): readonly [string, string][] {
+  const whose = jobs.length === 0 ? 'free' : `held by ${jobs.join(', ')}`
+  if (shares === 1) return jobs.length === 0 ? [] : [['', whose]]
+  const taken = jobs.length === 0 ? '' : `, ${Math.round(held * 100)} % of it`
+  return [['', `shared by at most ${shares} jobs: ${whose}${taken}`]]
 }
 
 function gpuLine(gpu: GpuView): string {

@@ -4,7 +4,8 @@ import { harmless } from '../../protocol/host/harmless.ts'
 import type { Colour, Console } from './console.ts'
 import { renderTable } from './table.ts'
 
-const HEAD = ['ID', 'REPO', 'REF', 'JOB', 'STATE', 'HOLDER', 'EPOCH', 'AGE', 'TIME', 'WHY']
+const HEAD = ['ID', 'REPO', 'REF', 'JOB', 'STATE', 'HOLDER', 'EPOCH', 'AGE', 'TIME']
+const TIES = ['NEEDS', 'RETRIES', 'GROUP']
 
 interface Mark {
   readonly symbol: string
@@ -23,8 +24,14 @@ const MARKS: Readonly<Record<JobDocument['state'], Mark>> = {
   skipped: { symbol: '–', ascii: '-', colour: 'dim' }
 }
 
-export function renderJobs(jobs: readonly JobDocument[], console: Console): string {
+export function renderJobs(
+  jobs: readonly JobDocument[],
+  console: Console,
+  columns: 'usual' | 'wide' = 'usual'
+): string {
   if (jobs.length === 0) return 'no jobs\n'
+  const isWide = columns === 'wide'
+  const names = new Map(jobs.map(({ id, name }) => [id, name]))
   const rows = harmless(jobs).map((job) => [
     job.shortId,
     job.repository,
@@ -35,9 +42,18 @@ export function renderJobs(jobs: readonly JobDocument[], console: Console): stri
     job.epoch === 0 ? '-' : String(job.epoch),
     prettyMs(job.ageMs, { compact: true }),
     job.durationMs === null ? '-' : prettyMs(job.durationMs, { secondsDecimalDigits: 0 }),
+    ...(isWide ? tiesOf(job, names) : []),
     job.why
   ])
-  return renderTable(HEAD, rows, console.columns)
+  const head = [...HEAD, ...(isWide ? TIES : []), 'WHY']
+  return renderTable(head, rows, console.columns)
+}
+
+/** A need is named where its job is in the list, too; else its place in the file is said. */
+function tiesOf(job: JobDocument, names: ReadonlyMap<string, string>): readonly string[] {
+  const needs = job.needs.map((id) => harmless(names.get(id) ?? id.replace(/^.*\./, '.')))
+  const retries = job.retries === 0 ? '-' : String(job.retries)
+  return [needs.join(',') || '-', retries, job.group ?? '-']
 }
 
 export function stateCell(job: JobDocument, console: Console): string {

@@ -5,7 +5,11 @@ import { readPid } from '../../protocol/host/pid-lock.ts'
 import type { AgentSettings } from '../config.ts'
 import type { HealthLine } from '../control/contract.ts'
 import { Engine } from '../execute/engine.ts'
+import type { EngineInfo } from '../execute/engine-types.ts'
+import type { GpuPassage } from '../execute/gpu/gpu-passage.ts'
+import { PassableGpus } from '../execute/gpu/passable-gpus.ts'
 import type { HostGpus } from '../probe/gpu/host-gpus.ts'
+import { nvidiaDefault } from '../probe/probe.ts'
 import { type Finding, failed, note, ok, warning } from './finding.ts'
 import { checkGpus } from './gpu-checks.ts'
 import { checkAside, checkClock, checkDisk, checkKey, checkState } from './state-checks.ts'
@@ -18,7 +22,8 @@ export interface DoctorParts {
   readonly clock: Clock
   /** What the daemon says of itself; undefined where none answers. */
   readonly health: readonly HealthLine[] | undefined
-  readonly gpus: Pick<HostGpus, 'read' | 'close'>
+  readonly gpus: Pick<HostGpus, 'read' | 'close' | 'isNews' | 'reading'>
+  readonly passage: GpuPassage
 }
 
 /** How long the engine may take to say what it is. */
@@ -45,10 +50,17 @@ export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> 
     ...(key.peerId === undefined ? [] : await checkRoster(paths, self, clock)),
     ...(await checkEngine(parts)),
     // A daemon has read them already, and its health lines say what is wrong with them.
-    ...(health === undefined ? await checkGpus(parts.gpus) : []),
+    ...(health === undefined ? await checkGpus(passableGpus(parts)) : []),
     ...agentFindings(health, inUse),
     ...(await checkClock(paths, clock.wallMs()))
   ]
+}
+
+/** By the engine of the settings, where those can be read. */
+function passableGpus({ settings, gpus, passage }: DoctorParts): Pick<HostGpus, 'read' | 'close'> {
+  if (settings instanceof Error) return gpus
+  const engine = Engine.local(settings.engine, ENGINE_MS_MAX)
+  return new PassableGpus({ host: gpus, engine, passage })
 }
 
 async function checkEngine({ settings }: DoctorParts): Promise<readonly Finding[]> {
@@ -58,8 +70,8 @@ async function checkEngine({ settings }: DoctorParts): Promise<readonly Finding[
   }
   try {
     const engine = Engine.local(settings.engine, ENGINE_MS_MAX)
-    const { version } = await engine.info()
-    return [ok('engine', `${version} at ${engine.socket}`)]
+    const info = await engine.info()
+    return [ok('engine', `${info.version} at ${engine.socket}`), ...runtimeFindings(info)]
   } catch (error) {
     const code = codeOf(error) ?? 'ENGINE_UNREACHABLE'
     const fix = 'start the container engine, or name its socket with `engine` in agent.yaml'
@@ -67,6 +79,13 @@ async function checkEngine({ settings }: DoctorParts): Promise<readonly Finding[
       failed('engine', code, { found: causeOf(error), wanted: 'an engine that answers', fix })
     ]
   }
+}
+
+/** An engine that hands GPUs to whoever does not say that it wants none. */
+function runtimeFindings(info: EngineInfo): readonly Finding[] {
+  return nvidiaDefault(info).map(({ found, fix }) => {
+    return warning('engine', 'HOST_RUNTIME', { found, wanted: 'default runtime runc', fix })
+  })
 }
 
 /** The daemon's own word: its guardian, its witnesses, its clock against others. */

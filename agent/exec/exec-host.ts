@@ -116,6 +116,8 @@ function checkRoom(
   if (platformFor(spec, platforms) === undefined) {
     throw refuse(`it is ${platforms[0]?.name}, and ${spec.platform} is wanted`)
   }
+  if (spec.gpu !== undefined)
+    throw refuse('GPUs are leased by agents alone; leave resources.gpu out')
   const { resources } = spec
   if (resources.cpuMilli > cpuMilli) {
     throw refuse(`${resources.cpuMilli / 1_000} cores are wanted, it has ${cpuMilli / 1_000}`)

@@ -1,12 +1,13 @@
-import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf } from '../../protocol/core/errors.ts'
 import { footprintOf } from '../../protocol/core/footprint.ts'
-import type { Reason } from '../../protocol/core/job.ts'
 import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import { needsProblem } from '../../protocol/core/needs-variables.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import { secretNamesOf } from '../../protocol/core/run.ts'
+import { hiddenOfSource } from '../../protocol/core/source-access.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
+import { abortWords } from './abort-words.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
 import { AttemptSecrets, hasLogins, NO_SECRETS } from './attempt-secrets.ts'
 import type { JobVoice } from './egress/journal.ts'
@@ -21,9 +22,10 @@ import { errored, interruption, outcomeOf } from './outcome.ts'
 import { confirmGone } from './removal.ts'
 import { type Sandbox, SandboxDied, type ServiceHooks } from './sandbox.ts'
 import { ServiceLog } from './services/service-log.ts'
+import type { AskAccess } from './source-fetch.ts'
 import { runSteps } from './steps.ts'
 import { Stopwatch } from './stopwatch.ts'
-import type { Workspace } from './workspace.ts'
+import { sourceOf, type Workspace } from './workspace.ts'
 
 export interface AttemptParts {
   readonly engine: Engine
@@ -46,6 +48,8 @@ export interface AttemptParts {
   ) => Sandbox
   /** The name of the container of one of its services. */
   readonly serviceContainer: (service: string) => string
+  /** Told of what went wrong with the box, before the attempt ends by it. */
+  readonly onFailure?: ((error: unknown) => void) | undefined
   /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
   readonly clear: () => Promise<void>
 }
@@ -70,6 +74,8 @@ export class AttemptRun {
   #beforeMs = 0
   #hostTree: Promise<unknown> = Promise.resolve()
   #secrets = NO_SECRETS
+  /** What the source was fetched by, which no step gets. */
+  readonly #beside: Uint8Array[] = []
   #serviceLog: ServiceLog | undefined
   /** Nothing of the job runs before its secrets are there, so that it is never asked too early. */
   readonly #voice: JobVoice = {
@@ -88,6 +94,7 @@ export class AttemptRun {
     this.#stage('finishing')
     const left = await this.#cleanUp()
     this.#secrets.erase()
+    for (const value of this.#beside) value.fill(0)
     const { masker } = this.#secrets
     if (result.kind === 'interrupted') {
       return { ...result, message: masker.text(result.message), left }
@@ -159,10 +166,10 @@ export class AttemptRun {
   /** Asked for by every agent that runs steps: nothing of them is kept over a restart. */
   async #release(signal: AbortSignal): Promise<void> {
     const { spec, releaseSecrets, resume } = this.#input
-    if (secretNamesOf(spec).length === 0) return
     // A runner is configured once: asked again, its forge would have to take the one that runs.
-    if (spec.runner !== undefined && resume !== undefined) return
-    this.#secrets = new AttemptSecrets(spec, await releaseSecrets(signal))
+    const isKept = spec.runner !== undefined && resume !== undefined
+    if (isKept || secretNamesOf(spec).length === 0) return
+    this.#secrets = new AttemptSecrets(spec, await releaseSecrets(signal), this.#beside)
   }
 
   /** The job's time counts from here: getting image and source is ours, with limits of its own. */
@@ -245,11 +252,21 @@ export class AttemptRun {
   }
 
   async #checkOut(signal: AbortSignal): Promise<void> {
-    // A slot has none: its runner gets the source of whichever job it is given.
-    if (this.#input.spec.runner !== undefined) return await this.#parts.workspace.layNothing()
-    const { url, origin } = this.#input.manifest
-    const source = { url, commit: origin.commit, ref: origin.ref }
-    await this.#timed('checkout', () => this.#parts.workspace.checkOut(source, signal))
+    const source = sourceOf(this.#input)
+    const ask = this.#askAccess()
+    await this.#timed('checkout', () => this.#parts.workspace.checkOut(source, signal, ask))
+  }
+
+  #askAccess(): AskAccess | undefined {
+    const { releaseSource } = this.#input
+    if (releaseSource === undefined) return undefined
+    return async (signal) => {
+      const access = await releaseSource(signal)
+      this.#beside.push(hiddenOfSource(access))
+      // What git says of a failure is logged: not with that in it.
+      this.#secrets = this.#secrets.beside(this.#beside)
+      return access
+    }
   }
 
   async #intoTheBox(sandbox: Sandbox): Promise<void> {
@@ -313,6 +330,7 @@ export class AttemptRun {
     }
     const error: unknown = isCutOff ? signal.reason : thrown
     if (error instanceof SandboxDied) return interruption(error.exitCode, userCodeRan)
+    this.#parts.onFailure?.(error)
     const failure = failureOf(error, this.#creating)
     const message = causeOf(error)
     const isOver = this.#parts.clock.bootMs() >= this.#input.deadlineMs()
@@ -375,13 +393,6 @@ export class AttemptRun {
   #say(text: string): void {
     this.#input.log(0, 'mesh', text)
   }
-}
-
-function abortWords(reason: unknown): readonly [Reason, string] {
-  if (reason === 'cancelled') return ['cancelled', 'the job was cancelled']
-  if (reason === 'drained') return ['drained', 'the agent is stopping and gave the job back']
-  if (reason instanceof MeshError) return ['lease_lost', reason.message]
-  return ['lease_lost', 'the lease was lost']
 }
 
 function asError(reason: unknown): Error {

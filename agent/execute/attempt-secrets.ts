@@ -26,13 +26,24 @@ export class AttemptSecrets {
   readonly #spec: Pick<JobSpec, 'secrets' | 'services'>
   readonly #values: ReadonlyMap<string, Uint8Array>
 
-  constructor(spec: Pick<JobSpec, 'secrets' | 'services'>, values: readonly SecretValue[]) {
+  /** `beside`: what no step gets, and no log may show. */
+  constructor(
+    spec: Pick<JobSpec, 'secrets' | 'services'>,
+    values: readonly SecretValue[],
+    beside: readonly Uint8Array[] = []
+  ) {
     this.#spec = spec
     this.#values = new Map(values.map(({ name, value }) => [name, value]))
     const isLogin = (name: string): boolean => this.#logins().some((each) => each.name === name)
     const hidden = ([name, value]: readonly [string, Uint8Array]) =>
       isLogin(name) ? hiddenOf(value) : [value]
-    this.masker = new Masker([...this.#values].flatMap(hidden))
+    this.masker = new Masker([...[...this.#values].flatMap(hidden), ...beside])
+  }
+
+  /** The same, with these hidden in place of those of before. */
+  beside(hidden: readonly Uint8Array[]): AttemptSecrets {
+    const values = [...this.#values].map(([name, value]) => ({ name, value }))
+    return new AttemptSecrets(this.#spec, values, hidden)
   }
 
   /** Of the registry that an image of this name comes from; undefined where the job has none. */

@@ -1,6 +1,7 @@
 import type { Outcome, Reason } from '../../protocol/core/job.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import type { JobSpec, Manifest } from '../../protocol/core/run.ts'
+import type { SourceAccess } from '../../protocol/core/source-access.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import type { SecretValue } from './attempt-secrets.ts'
 import type { DeadlineFile } from './deadline-file.ts'
@@ -62,6 +63,11 @@ export interface AttemptInput {
    * Rejects with SECRET_REFUSED, SECRETS_UNAVAILABLE, or the signal's reason.
    */
   readonly releaseSecrets: (signal: AbortSignal) => Promise<readonly SecretValue[]>
+  /**
+   * By what the source is fetched where its server wants to know who asks; absent where there is no
+   * gateway. Rejects as `releaseSecrets` does.
+   */
+  readonly releaseSource?: ((signal: AbortSignal) => Promise<SourceAccess>) | undefined
   /** One line without its end; step 0 and stream `mesh` are the mesh's own words. */
   readonly log: (step: number, stream: LogStream, text: string) => void
 }

@@ -3,6 +3,7 @@ import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import { SERVICE_LABEL } from './engine-events.ts'
 import type { ContainerBody, ContainerExec, ExecEnd } from './engine-types.ts'
+import { gpuStartError } from './gpu/start-error.ts'
 import { bytesOf } from './layer.ts'
 import { mustBeAsAsked } from './read-back.ts'
 import { SandboxDied } from './sandbox.ts'
@@ -59,7 +60,7 @@ export class Container {
 
   /**
    * In place of a namesake of ours, and of `body` in place of what it was to be made of. Throws
-   * SANDBOX_FAILED where that is somebody else's.
+   * SANDBOX_FAILED where that is somebody else's, GPU_NOT_PASSED, GPU_REFUSED.
    */
   async create(body: ContainerBody = this.#options.body): Promise<void> {
     const { name, platform } = this.#options
@@ -69,7 +70,7 @@ export class Container {
         this.#id = await this.#engine.create(name, platform, body)
         return
       } catch (error) {
-        if (!isStatus(error, 409) || tries === CREATE_TRIES_MAX) throw error
+        if (!isStatus(error, 409) || tries === CREATE_TRIES_MAX) throw this.#explained(error)
         await this.#removeNamesake()
       }
     }
@@ -83,8 +84,13 @@ export class Container {
     mustBeAsAsked('SANDBOX_DIFFERS', jobId, this.#body, stored)
   }
 
+  /** Throws GPU_NOT_PASSED, GPU_REFUSED. */
   async start(): Promise<void> {
-    await this.#engine.start(this.#reference())
+    try {
+      await this.#engine.start(this.#reference())
+    } catch (error) {
+      throw this.#explained(error)
+    }
   }
 
   /** Takes on one that an agent before this one has made, with its events. Throws SandboxDied. */
@@ -177,6 +183,10 @@ export class Container {
 
   failed(action: string, cause: string): MeshError {
     return new MeshError('SANDBOX_FAILED', { job: this.#options.jobId, action, cause })
+  }
+
+  #explained(error: unknown): unknown {
+    return gpuStartError(this.#options.jobId, this.#body, error)
   }
 
   /** Left by an earlier attempt of ours; its source volume has another name and is reaped. */

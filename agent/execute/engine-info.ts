@@ -20,6 +20,10 @@ export interface InfoAnswer {
   readonly CpuCfsQuota: boolean
   readonly Runtimes?: Readonly<Record<string, RuntimeAnswer>> | null
   readonly DefaultRuntime?: string
+  /** From API 1.50 on. */
+  readonly DiscoveredDevices?: readonly { readonly Source?: string; readonly ID?: string }[] | null
+  /** From API 1.44 on. */
+  readonly CDISpecDirs?: readonly string[] | null
 }
 
 interface RuntimeAnswer {
@@ -56,7 +60,9 @@ export function engineInfo(info: InfoAnswer, version: VersionAnswer): EngineInfo
     swapLimit: info.SwapLimit,
     security: securityOf(info.SecurityOptions ?? []),
     runtimes: runtimesOf(info.Runtimes ?? {}),
-    defaultRuntime: info.DefaultRuntime ?? ''
+    defaultRuntime: info.DefaultRuntime ?? '',
+    cdiDevices: cdiDevicesOf(info),
+    cdiFolders: info.CDISpecDirs ?? []
   }
 }
 
@@ -68,6 +74,12 @@ function runtimesOf(answers: Readonly<Record<string, RuntimeAnswer>>): readonly 
       return { name, program, ...(runtimeArgs?.length ? { args: runtimeArgs } : {}) }
     })
     .sort((one, other) => (one.name < other.name ? -1 : 1))
+}
+
+function cdiDevicesOf({ DiscoveredDevices }: InfoAnswer): readonly string[] {
+  return (DiscoveredDevices ?? []).flatMap(({ Source, ID }) =>
+    Source === 'cdi' && ID !== undefined ? [ID] : []
+  )
 }
 
 /** The names of what is on, of options such as `name=seccomp,profile=default`. */

@@ -36,6 +36,10 @@ export interface EngineInfo {
   readonly runtimes: readonly EngineRuntime[]
   /** What it takes where a container names none; '' where it does not say. */
   readonly defaultRuntime: string
+  /** Devices that it hands over by name, `nvidia.com/gpu=0`; none before Engine 28.2. */
+  readonly cdiDevices: readonly string[]
+  /** Where it looks for what they are; none where it does not. */
+  readonly cdiFolders: readonly string[]
 }
 
 /** What its owner may change by starting it again. */

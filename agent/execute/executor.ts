@@ -1,25 +1,26 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Platform } from '../../protocol/core/advertisement.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import { CLEAN_UP_MS_MAX, TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { abilitiesFor } from '../../protocol/core/network.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
-import type { FoundContainer } from '../../protocol/core/recovery.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { GpuDevice } from '../probe/gpu/gpu-device.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
-import { leaseName, readDeadline } from './deadline-file.ts'
 import type { Disks } from './disk/disks.ts'
 import type { JobDisk } from './disk/job-disk.ts'
 import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
-import { SERVICE_LABEL } from './engine-events.ts'
 import type { EngineSettings, LocalImage } from './engine-types.ts'
+import { gpusAtStart } from './gpu/gpus-at-start.ts'
+import type { JobGpus } from './gpu/job-gpus.ts'
+import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import { type Ground, layGround } from './ground.ts'
 import { JobGroups } from './group/job-groups.ts'
 import { imageLabels } from './image-labels.ts'
@@ -31,13 +32,11 @@ import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
-import { HOLDER } from './profile-holder.ts'
 import { PROFILES } from './profiles.ts'
 import { clearClaim, type OwnedClaims, reap, reapTrials } from './reaping.ts'
 import type { OfferedRuntime } from './runtime.ts'
 import {
   containerBody,
-  PROFILE_LABEL,
   type Profile,
   type SandboxRequest,
   sandboxLabels,
@@ -47,6 +46,7 @@ import { withSecretMounts } from './secret-mounts.ts'
 import { Service } from './services/service.ts'
 import { serviceBody } from './services/service-body.ts'
 import { Services } from './services/services.ts'
+import { type Survivor, survivorsOf } from './survivors.ts'
 import { Workspace } from './workspace.ts'
 
 export interface ExecutorParts {
@@ -58,6 +58,8 @@ export interface ExecutorParts {
   readonly networks?: JobNetworks | undefined
   /** Absent where nobody looks at what jobs write. */
   readonly disks?: Disks | undefined
+  /** Absent where no job leases a GPU. */
+  readonly gpus?: JobGpus | undefined
   /** In place of sources that are fetched; by claim. */
   readonly workspaceOf?: ((claimId: string) => Workspace) | undefined
 }
@@ -87,6 +89,8 @@ export interface ExecutorOptions {
   readonly runtimes?: ((engine: EngineSettings) => readonly OfferedRuntime[]) | undefined
   /** Whether jobs that build images may run here; none may where it is absent. */
   readonly offersBuilder?: () => boolean
+  /** The GPUs of this host, as they are now; none where it is absent. */
+  readonly gpus?: () => readonly GpuDevice[]
 }
 
 /** An attempt that its network can end as well. */
@@ -112,10 +116,6 @@ interface Beside {
 
 /** Milliseconds that the removal of one thing is tried; whoever wants it gone asks again. */
 const REAP_MS_MAX = 10_000
-
-export interface Survivor extends FoundContainer {
-  readonly jobId: string
-}
 
 /** Runs attempts in containers of this agent's own. */
 export class Executor {
@@ -193,20 +193,7 @@ export class Executor {
   /** Containers that processes before this one have made, whatever state they are in. */
   async survivors(): Promise<readonly Survivor[]> {
     const { peerId, leases } = this.#options
-    const found = await this.#parts.engine.containers({ 'runner-mesh.peer': peerId })
-    // Others of the same claim end with it: services, and what holds a network.
-    const boxes = found.filter(
-      ({ labels }) => labels[PROFILE_LABEL] !== HOLDER && !labels[SERVICE_LABEL]
-    )
-    return await Promise.all(
-      boxes.map(async ({ labels, running, created }) => {
-        const jobId = labels['runner-mesh.job'] ?? ''
-        const claimId = labels['runner-mesh.claim'] ?? ''
-        const deadlineMs = await readDeadline(join(leases, leaseName(jobId, claimId)))
-        const state = running ? 'running' : created === true ? 'created' : 'exited'
-        return { jobId, claimId, epoch: Number(labels['runner-mesh.epoch']), state, deadlineMs }
-      })
-    )
+    return await survivorsOf(this.#parts.engine, peerId, leases)
   }
 
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
@@ -224,7 +211,8 @@ export class Executor {
         workspace:
           this.#parts.workspaceOf?.(input.claimId) ??
           new Workspace(workspaces, input.claimId, busybox),
-        ground: () => this.#prepare(),
+        ground: () => this.#prepare(bound),
+        onFailure: (error) => this.#parts.gpus?.failed(bound, error),
         agent: this.#options.name ?? peerId,
         containerName: name,
         termGraceMs: this.#options.termGraceMs ?? TERM_GRACE_MS,
@@ -282,7 +270,8 @@ export class Executor {
       imageVolumes: places,
       disk: disk?.volume,
       runtime,
-      gpus: input.gpus
+      gpus: this.#gpusNow(input),
+      gpuParts: ground.gpuParts?.({ isTrusted: job.trust === 'trusted', runtime })
     }
     const made = containerBody(profile, request, ground.host)
     const { userBase } = ground.host
@@ -315,6 +304,7 @@ export class Executor {
           resources: spec.resources,
           disk: undefined,
           gpus: undefined,
+          gpuParts: undefined,
           volume: `${job.volume}-${spec.name}`
         }
         const body = serviceBody(ours, request, spec, ground.host, network)
@@ -330,6 +320,12 @@ export class Executor {
         })
       })
     )
+  }
+
+  /** What runs already goes on, however ill its GPUs are by now. */
+  #gpusNow({ jobId, gpus, resume }: Voiced): readonly LeasedGpu[] | undefined {
+    if (resume !== undefined) return gpus
+    return gpusAtStart(jobId, gpus, this.#options.gpus?.() ?? [])
   }
 
   /** None for a box that writes to memory alone. */
@@ -369,10 +365,13 @@ export class Executor {
    * Asked anew for each attempt: an engine that was started again without its user namespaces would
    * make a stranger's root the host's.
    */
-  async #prepare(): Promise<Ground> {
-    const ground = await layGround(this.#parts.engine, this.#options.workspaces)
+  async #prepare(input: AttemptInput): Promise<Ground> {
+    const { engine, gpus } = this.#parts
+    const ground = await layGround(engine, this.#options.workspaces)
     await this.#groups.learn(ground.groups)
-    return ground
+    if ((input.gpus ?? []).length === 0) return ground
+    if (gpus === undefined) throw new MeshError('BUG', { problem: 'a GPU that nobody can hand on' })
+    return { ...ground, gpuParts: await gpus.pass(input, ground.gpuEngine) }
   }
 }
 

@@ -83,6 +83,10 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'NETWORK_NOT_OFFERED':
     case 'ISOLATION_LACKING':
     case 'BUILDER_LACKING':
+    case 'GPU_LOST':
+    // Of a GPU, which rests by itself: the host runs other jobs.
+    case 'GPU_REFUSED':
+    case 'GPU_NOT_PASSED':
     case 'IMAGE_PULL_FORBIDDEN':
     case 'SANDBOX_FAILED':
     case 'SECRETS_UNAVAILABLE':

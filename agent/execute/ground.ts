@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Engine } from './engine.ts'
 import type { EngineInfo, EngineSettings } from './engine-types.ts'
+import type { GpuParts } from './gpu/gpu-parts.ts'
+import type { GpuEngine } from './gpu/gpu-passage.ts'
+import type { PassingJob } from './gpu/gpu-passing.ts'
 import type { GroupSource } from './group/job-groups.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
@@ -30,6 +33,10 @@ export interface Ground {
   readonly engine: EngineSettings
   /** How it makes control groups. */
   readonly groups: GroupSource
+  /** What it can hand GPUs over with. */
+  readonly gpuEngine: GpuEngine
+  /** What one job gets of the GPUs that it leases; throws GPU_REFUSED. Absent is none. */
+  readonly gpuParts?: ((job: PassingJob) => GpuParts) | undefined
 }
 
 export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
@@ -41,7 +48,8 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   const isolation = isolationOf(info)
   const host = await sandboxHost(info)
   const platform = nativePlatform(info)
-  return { guard, users, platform, host, isolation, engine: info, groups: info }
+  const asked = { engine: info, groups: info, gpuEngine: info }
+  return { guard, users, platform, host, isolation, ...asked }
 }
 
 /** What a profile has to know of this host. */

@@ -1,4 +1,5 @@
 import type { ContainerBody } from './engine-types.ts'
+import { NO_GPU_PARTS } from './gpu/gpu-parts.ts'
 import { BUSYBOX_INSIDE, GUARD_COMMAND, LEASE_INSIDE } from './guard.ts'
 import { PROFILE_LABEL } from './sandbox-profile.ts'
 import { SECCOMP_OPTION } from './seccomp-filter.ts'
@@ -33,12 +34,16 @@ export function holderBody(
     User: '0:0',
     Entrypoint: isTrial ? [BUSYBOX_INSIDE, 'sleep', String(TRIAL_S)] : GUARD_COMMAND,
     Cmd: [],
-    Env: [],
+    Env: NO_GPU_PARTS.env,
     Labels: { ...labels, [PROFILE_LABEL]: HOLDER },
     HostConfig: {
       ...host,
       ...swap,
       CapAdd: ['NET_ADMIN'],
+      // Nor does it hold the job's GPUs: it outlives the job's container by a moment.
+      Devices: [],
+      DeviceRequests: [],
+      GroupAdd: [],
       // A job that builds images has a wider filter than whatever holds its network needs.
       SecurityOpt: options.map((each) => (each.startsWith('seccomp=') ? SECCOMP_OPTION : each)),
       ReadonlyRootfs: true,

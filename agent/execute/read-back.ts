@@ -28,11 +28,12 @@ export function mustBeAsAsked(
  * engine takes fields that it does not know without a word: unseen, a limit would just be missing.
  */
 export function differences(asked: ContainerBody, stored: ContainerView): readonly string[] {
-  const { HostConfig, Labels, Image: _byEngine, Env: _merged, NetworkingConfig, ...config } = asked
+  const { HostConfig, Labels, Image: _byEngine, Env, NetworkingConfig, ...config } = asked
   return [
     ...compareFields('Config', config, stored.config),
     ...compareFields('Config.Labels', Labels, stored.labels),
     ...compareFields('HostConfig', HostConfig, stored.hostConfig),
+    ...lackingVariables(Env, stored.config['Env']),
     ...lackingNames(NetworkingConfig?.EndpointsConfig ?? {}, stored.networks),
     ...(HostConfig['ReadonlyRootfs'] === true ? unasked(HostConfig.Mounts, stored.mounts) : [])
   ]
@@ -58,13 +59,39 @@ function unasked(asked: readonly Mount[], stored: readonly string[]): string[] {
     .map((place) => `Mounts has ${show(place)}, which was not asked`)
 }
 
+/** Where more than was asked is not a default of the engine's but another device. */
+const EXACT: ReadonlySet<string> = new Set(['Devices', 'DeviceRequests'])
+
+/** A request with a count beside its ids holds what was asked, and all GPUs there are. */
+function hasMore(key: string, asked: unknown, stored: unknown): boolean {
+  if (!EXACT.has(key) || !Array.isArray(asked) || !Array.isArray(stored)) return false
+  return !stored.every((one) => asked.some((other) => holds(set(one), other)))
+}
+
+/** Without what says nothing, as numbers do that are 0. */
+function set(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== 0))
+}
+
+/** An image's own variables stand beside ours, and never in place of them. */
+function lackingVariables(asked: readonly string[], stored: unknown): readonly string[] {
+  const has = Array.isArray(stored) ? stored : []
+  return asked.flatMap((entry) => {
+    const name = entry.slice(0, entry.indexOf('=') + 1)
+    const found = has.filter((other) => String(other).startsWith(name))
+    if (found.length === 1 && found[0] === entry) return []
+    return [`Config.Env has ${show(found)}, asked ${show(entry)}`]
+  })
+}
+
 function compareFields(
   path: string,
   asked: Readonly<Record<string, unknown>>,
   stored: Readonly<Record<string, unknown>>
 ): string[] {
   return Object.entries(asked)
-    .filter(([key, value]) => !holds(value, stored[key]))
+    .filter(([key, value]) => !holds(value, stored[key]) || hasMore(key, value, stored[key]))
     .map(([key, value]) => `${path}.${key} is ${show(stored[key])}, asked ${show(value)}`)
 }
 

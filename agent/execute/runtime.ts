@@ -46,6 +46,11 @@ export function classOf({ name, program }: EngineRuntime): RuntimeClass | undefi
   return of(program) ?? of(name)
 }
 
+/** NVIDIA's own: it changes a container by what its image says of GPUs. */
+export function isNvidiaRuntime({ name, program }: EngineRuntime): boolean {
+  return /(^|[./_-])nvidia([./_-]|$)/.test(program) || name === 'nvidia'
+}
+
 /**
  * The name of the runtime that gives at least this level here, and of those the weakest, which
  * costs least; undefined where none does: the job is refused then, never given less.

@@ -2,6 +2,8 @@ import { PIDS_MAX } from '../../protocol/core/limits.ts'
 import type { Resources } from '../../protocol/core/run.ts'
 import type { DiskVolume } from './disk/job-disk.ts'
 import type { ContainerBody, Mount } from './engine-types.ts'
+import { gpuLabels } from './gpu/gpu-label.ts'
+import { type GpuParts, NO_GPU_PARTS } from './gpu/gpu-parts.ts'
 import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import {
   BUSYBOX_INSIDE,
@@ -89,6 +91,8 @@ export interface SandboxRequest {
   readonly disk?: DiskVolume | undefined
   /** One that has shown what it is here, see runtimeFor; absent for the plain one. */
   readonly runtime?: string | undefined
+  /** What it gets of the GPUs that its job leases; absent for a container without one. */
+  readonly gpuParts?: GpuParts | undefined
   /** Of the job alone, never of a service's; absent is none. */
   readonly gpus?: readonly LeasedGpu[] | undefined
 }
@@ -151,13 +155,14 @@ export function containerBody(
     WorkingDir: '/',
     Entrypoint: request.runtime === undefined ? GUARD_COMMAND : OWN_CLOCK_GUARD_COMMAND,
     Cmd: [],
-    Env: [],
+    Env: (request.gpuParts ?? NO_GPU_PARTS).env,
     // The engine would add the image's, and in its events a label stands in place of an attribute
     // of its name: an image could say how its container ends. Nor are they for what else of the
     // host goes by labels.
     Labels: {
       ...Object.fromEntries((request.imageLabels ?? []).map((name) => [name, ''])),
       ...sandboxLabels(request),
+      ...gpuLabels(request.gpus),
       [PROFILE_LABEL]: profile.name
     },
     // An image's own health check would be a process that nobody asked for.
@@ -168,6 +173,7 @@ export function containerBody(
     OpenStdin: false,
     HostConfig: {
       ...privileges(profile, host),
+      ...gpuAccess(request.gpuParts ?? NO_GPU_PARTS),
       ...limits(request.resources, host),
       ...separation(),
       ...runtimeOf(request, host),
@@ -192,10 +198,13 @@ function privileges(profile: Profile, host: SandboxHost): Record<string, unknown
     MaskedPaths: [...MASKED_PATHS, ...throttlePaths(host.cpus)],
     ReadonlyPaths: READONLY_PATHS,
     ReadonlyRootfs: profile.readOnlyRoot,
-    Devices: [],
-    DeviceCgroupRules: [],
-    GroupAdd: []
+    DeviceCgroupRules: []
   }
+}
+
+/** Of a host's devices a container gets those of its GPUs, by whichever way, and no other. */
+function gpuAccess({ devices, requests, groups }: GpuParts): Record<string, unknown> {
+  return { Devices: devices, DeviceRequests: requests, GroupAdd: groups }
 }
 
 function limits(resources: Resources, host: SandboxHost): Record<string, unknown> {

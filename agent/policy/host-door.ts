@@ -10,7 +10,7 @@ import {
 import { type HostLoad, type LoadLimits, loadBreach } from '../../protocol/core/host-load.ts'
 import { HOST_LOOK_EVERY_MS, HOST_LOOK_MS_MIN } from '../../protocol/core/host-policy-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
-import { formatBytes } from '../../protocol/core/requirements.ts'
+import { formatBytes } from '../../protocol/core/quantities.ts'
 import type { Log } from '../../protocol/host/log.ts'
 
 export interface HostDoorParts {

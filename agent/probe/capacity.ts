@@ -1,5 +1,5 @@
 import type { Capacity } from '../../protocol/core/advertisement.ts'
-import { formatBytes, formatCpu } from '../../protocol/core/requirements.ts'
+import { formatBytes, formatCpu } from '../../protocol/core/quantities.ts'
 import { JOB_DISK_PERCENT } from '../../protocol/core/volume-limits.ts'
 import type { CapacitySettings, HostProblem } from './host-profile.ts'
 

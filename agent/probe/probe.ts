@@ -8,7 +8,7 @@ import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
-import { classOf } from '../execute/runtime.ts'
+import { classOf, isNvidiaRuntime } from '../execute/runtime.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { DiskShown } from './disk-trial.ts'
@@ -160,6 +160,7 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     const fix = 'take default-runtime out of daemon.json: jobs get that runtime by asking for it'
     add('runtime', true, found, fix)
   }
+  problems.push(...nvidiaDefault(info))
   for (const limit of info.unenforced) {
     const found = `the engine cannot limit ${limit}`
     add('engine', true, found, `enable the cgroup controller for ${limit} (see docker info)`)
@@ -169,6 +170,19 @@ export function engineProblems(info: EngineInfo, kernel: string): readonly HostP
     add('engine', false, found, 'boot with swapaccount=1, or without swap')
   }
   return problems
+}
+
+/** It takes images at their word, which say that they want each GPU there is. */
+export function nvidiaDefault(
+  info: Pick<EngineInfo, 'runtimes' | 'defaultRuntime'>
+): readonly HostProblem[] {
+  const byDefault = info.runtimes.find(({ name }) => name === info.defaultRuntime)
+  if (byDefault === undefined || !isNvidiaRuntime(byDefault)) return []
+  const found =
+    `the engine's default runtime is ${info.defaultRuntime}: it hands each GPU that an image ` +
+    'names to whatever container names no runtime; those of jobs do'
+  const fix = 'take default-runtime out of daemon.json: jobs get their GPUs without it'
+  return [{ part: 'runtime', blocking: false, found, fix }]
 }
 
 function isolationProblems(isolation: Isolation): readonly HostProblem[] {

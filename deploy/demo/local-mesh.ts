@@ -16,6 +16,8 @@ const GIT_PORT = 9418
 export interface LocalMeshOptions {
   /** Everything that the mesh writes is below it. */
   readonly root: string
+  /** Added to each first port to try: two meshes that start at once must not find the same ones. */
+  readonly portOffset?: number
   readonly agents?: number
   readonly lease?: 'default' | 'short'
   readonly gossip?: boolean
@@ -74,7 +76,9 @@ export class LocalMesh {
   static async start(options: LocalMeshOptions): Promise<LocalMesh> {
     const count = options.agents ?? 3
     const wanted = Array.from({ length: count }, (_, index) => AGENT_PORT + index)
-    const ports = await freePorts([...wanted, GATEWAY_PORT, HTTP_PORT, GIT_PORT])
+    const offset = options.portOffset ?? 0
+    const first = [...wanted, GATEWAY_PORT, HTTP_PORT, GIT_PORT].map((port) => port + offset)
+    const ports = await freePorts(first)
     const { root } = options
     const mesh = new LocalMesh({
       options,
@@ -139,7 +143,7 @@ export class LocalMesh {
   /** One host more, with settings and nothing else; gives its index. */
   async newHost(): Promise<number> {
     const index = this.agents.length
-    const [port] = await freePorts([AGENT_PORT + index])
+    const [port] = await freePorts([AGENT_PORT + index + (this.#options.portOffset ?? 0)])
     const agent = partOf(this.root, `agent-${index + 1}`, port)
     this.agents.push(agent)
     await writeAgentSettings(agent, this.#options)

@@ -133,7 +133,8 @@ export class Daemon {
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 30_000,
+  // A machine under load starts four programs in more than half a minute.
+  timeoutMs = 90_000,
   everyMs = 50
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs

@@ -6,11 +6,12 @@ import { described, missing, refusals, secured } from './answer.ts'
 import type { ApiParts } from './parts.ts'
 import { runIdMeant } from './run-lookup.ts'
 import { runDocument } from './run-view.ts'
-import { runSchema } from './schemas.ts'
+import { cancelSchema, runSchema } from './schemas.ts'
 
-/** Lets a run begin that waits for a person, for whoever has a token of scope `write`. */
+/** What becomes of a run that waits for a person, for whoever has a token of scope `write`. */
 export function approvalRoute(plain: FastifyInstance, api: ApiParts): void {
-  plain.withTypeProvider<ZodTypeProvider>().post(
+  const app = plain.withTypeProvider<ZodTypeProvider>()
+  app.post(
     '/runs/:id/approve',
     {
       schema: {
@@ -23,15 +24,34 @@ export function approvalRoute(plain: FastifyInstance, api: ApiParts): void {
     },
     async (request) => {
       const id = runIdMeant(api, request.params.id)
-      await approve(api, id, request.caller)
+      await decide(api, id, () => api.approvals.approve(id, request.caller))
+      return await runDocument(api, id)
+    }
+  )
+  app.post(
+    '/runs/:id/reject',
+    {
+      schema: {
+        summary: 'End a run that waits, before it has begun: of this head, a later push waits anew',
+        tags: ['runs'],
+        security: secured,
+        params: idSchema,
+        body: cancelSchema.nullish(),
+        response: { 200: described('the run', runSchema), ...refusals, ...missing }
+      }
+    },
+    async (request) => {
+      const id = runIdMeant(api, request.params.id)
+      const reason = request.body?.reason ?? ''
+      await decide(api, id, () => api.approvals.reject(id, request.caller, reason))
       return await runDocument(api, id)
     }
   )
 }
 
-async function approve(api: ApiParts, id: string, by: string): Promise<void> {
+async function decide(api: ApiParts, id: string, decision: () => Promise<void>): Promise<void> {
   try {
-    await api.approvals.approve(id, by)
+    await decision()
   } catch (error) {
     const state = api.board.runStatus(id)
     if (codeOf(error) !== 'RUN_UNKNOWN' || state === undefined) throw error

@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { findJob } from '../../protocol/api/job-lookup.ts'
 import { idSchema } from '../../protocol/api/job-query.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 import { described, missing, refusals, secured } from './answer.ts'
-import { orderHeadersSchema, startSchema } from './order-schemas.ts'
+import { orderHeadersSchema, retrySchema, startSchema } from './order-schemas.ts'
 import type { ApiParts } from './parts.ts'
 import { problemResponse as problem } from './problem.ts'
 import { receptionView } from './reception-view.ts'
@@ -45,19 +47,51 @@ export function orderRoutes(plain: FastifyInstance, api: ApiParts): void {
     '/runs/:id/retry',
     {
       schema: {
-        summary: 'Run all of an ended run anew, as a run of its own',
+        summary: 'Run an ended run anew, or what of it failed, as a run of its own',
+        ...common,
+        params: idSchema,
+        body: retrySchema,
+        response
+      }
+    },
+    async (request, reply) => {
+      const id = runIdMeant(api, request.params.id)
+      await refuseOpen(api, id)
+      const jobs = request.body?.jobs === 'failed' ? failedOf(api, id) : undefined
+      const orderer = { by: request.caller, key: request.headers['idempotency-key'] }
+      const reception = await api.orders.retry(id, { ...orderer, jobs })
+      return await reply.code(202).send(receptionView(reception))
+    }
+  )
+  app.post(
+    '/jobs/:id/retry',
+    {
+      schema: {
+        summary: 'Run one job of an ended run anew, with what it needs, as a run of its own',
         ...common,
         params: idSchema,
         response
       }
     },
     async (request, reply) => {
-      const id = runIdMeant(api, request.params.id)
-      const { state } = await runDocument(api, id)
-      if (OPEN.has(state)) throw new MeshError('RUN_NOT_ENDED', { id, state })
+      const { jobId, spec } = findJob(api.board, request.params.id)
+      const id = runIdOf(jobId)
+      await refuseOpen(api, id)
       const orderer = { by: request.caller, key: request.headers['idempotency-key'] }
-      const reception = await api.orders.retry(id, orderer)
+      const reception = await api.orders.retry(id, { ...orderer, jobs: [spec.name] })
       return await reply.code(202).send(receptionView(reception))
     }
   )
+}
+
+async function refuseOpen(api: ApiParts, id: string): Promise<void> {
+  const { state } = await runDocument(api, id)
+  if (OPEN.has(state)) throw new MeshError('RUN_NOT_ENDED', { id, state })
+}
+
+/** Names of all that did not succeed, skipped ones too. Throws REQUEST_INVALID for none. */
+function failedOf(api: ApiParts, id: string): readonly string[] {
+  const failed = api.board.jobsOf(id).filter(({ state }) => state?.phase !== 'succeeded')
+  if (failed.length > 0) return failed.map(({ spec }) => spec.name)
+  throw new MeshError('REQUEST_INVALID', { problem: `all jobs of run ${id} have succeeded` })
 }

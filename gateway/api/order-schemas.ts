@@ -27,6 +27,15 @@ export const orderHeadersSchema = z.looseObject({
     .describe('an order with the key of one before is that one, whatever else it says')
 })
 
+export const retrySchema = z
+  .strictObject({
+    jobs: z
+      .enum(['all', 'failed'])
+      .default('all')
+      .describe('failed: those that did not succeed, and what they need')
+  })
+  .nullish()
+
 export const startSchema = z.strictObject({
   repository: z.string().min(1).max(NAME_CHARACTERS_MAX).describe('as gateway.yaml names it'),
   ref: textSchema

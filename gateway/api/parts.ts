@@ -15,6 +15,7 @@ import type { LogQuestion } from '../logs/log-reader.ts'
 import type { Announcer } from '../ports.ts'
 import type { RunOrders } from '../run-orders.ts'
 import type { SourceDoor } from '../source-door.ts'
+import type { Outbox } from '../status/outbox.ts'
 
 /** What the API reads; all of it is a view, but for orders that it hands on. */
 export interface ApiParts extends Sources {
@@ -22,9 +23,10 @@ export interface ApiParts extends Sources {
   readonly version: string
   readonly inbox: Pick<InboxStore, 'byRun' | 'get' | 'list'>
   readonly announcer: Pick<Announcer, 'open'>
-  readonly approvals: Pick<Approvals, 'waiting' | 'approve'>
+  readonly approvals: Pick<Approvals, 'waiting' | 'approve' | 'reject'>
   readonly door: Pick<SourceDoor, 'replay'>
   readonly orders: Pick<RunOrders, 'start' | 'retry'>
+  readonly statuses: Pick<Outbox, 'open' | 'unsent' | 'givenUp'>
   /** Chosen state of a job, from a quorum. Rejects with QUORUM_UNREACHABLE. */
   readJob(jobId: string): Promise<JobState | undefined>
   links(): readonly Pick<PeerLink, 'peerId' | 'rttMs'>[]

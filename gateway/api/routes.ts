@@ -33,6 +33,7 @@ import {
   runQuerySchema,
   runSchema
 } from './schemas.ts'
+import { statusRoute } from './status-route.ts'
 import type { TokenStore } from './token-store.ts'
 
 export interface ApiRouteParts {
@@ -71,6 +72,7 @@ export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
   cancelRoutes(plain, parts.api)
   agentRoutes(plain, parts.api)
   deliveryRoutes(plain, parts.api)
+  statusRoute(plain, parts.api)
 }
 
 function runRoutes(plain: FastifyInstance, api: ApiParts): void {

@@ -4,6 +4,7 @@ import { seenPhase } from '../../protocol/core/job-filter.ts'
 import { BOARD_READS_MAX } from '../../protocol/core/limits.ts'
 import { phaseShown } from '../../protocol/core/move.ts'
 import {
+  type JobSpec,
   jobIdOf,
   type Manifest,
   type ManifestError,
@@ -35,7 +36,8 @@ export function chosenRun(parts: ApiParts, sealed: SealedAnnouncement): RunDocum
     id: job.jobId,
     shortId: parts.board.shortId(job.jobId),
     name: job.spec.name,
-    state: seenPhase(job)
+    state: seenPhase(job),
+    ...tiesOf(runId, job.spec)
   }))
   return {
     id: runId,
@@ -90,13 +92,20 @@ async function askedJobs(
     const states = await Promise.all(few.map((spec) => parts.readJob(jobIdOf(runId, spec.index))))
     phases.push(...states.map(phaseShown))
   }
-  const jobs = manifest.jobs.map(({ name, index }) => ({
-    id: jobIdOf(runId, index),
-    shortId: parts.board.shortId(jobIdOf(runId, index)),
-    name,
-    state: phases[index] ?? 'queued'
+  const jobs = manifest.jobs.map((spec) => ({
+    id: jobIdOf(runId, spec.index),
+    shortId: parts.board.shortId(jobIdOf(runId, spec.index)),
+    name: spec.name,
+    state: phases[spec.index] ?? 'queued',
+    ...tiesOf(runId, spec)
   }))
   return { state: runStatusOf(manifest, phases), jobs }
+}
+
+/** How a job hangs together with others. */
+function tiesOf(runId: string, { needs = [], retries = 0, concurrency }: JobSpec) {
+  const ids = needs.map((index) => jobIdOf(runId, index))
+  return { needs: ids, retries, group: concurrency?.group ?? null }
 }
 
 function pushed(what: Pick<RunDocument, 'ref' | 'event' | 'commit' | 'pusher'>) {

@@ -66,7 +66,10 @@ export const runSchema = z
         id: z.string(),
         shortId: z.string(),
         name: z.string(),
-        state: jobStateSchema
+        state: jobStateSchema,
+        needs: z.array(z.string()).describe('ids of the jobs that must have succeeded first'),
+        retries: z.number().int().describe('attempts besides, where its own commands fail'),
+        group: z.string().nullable().describe('jobs of one group run one at a time')
       })
     )
   })

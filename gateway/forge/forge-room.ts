@@ -1,15 +1,19 @@
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { SourceAccess } from '../../protocol/core/source-access.ts'
 import type { GitAccess } from '../../protocol/host/git.ts'
+import type { Log } from '../../protocol/host/log.ts'
 import type { RepositoryRef } from '../ports.ts'
 import type { Repositories } from '../repositories.ts'
 import { type CredentialFiles, CredentialStore } from '../secrets/credential-store.ts'
 import { ForgeApis } from './forge-apis.ts'
 import { ForgeCredentials } from './forge-credentials.ts'
 import { DeclaredFacts } from './forge-facts.ts'
+import { RepositoryNumbers } from './repository-numbers.ts'
 
 export interface ForgeRoomParts {
   readonly repositories: Repositories
   readonly clock: Clock
+  readonly log: Log
 }
 
 export interface ForgeRoomOptions {
@@ -21,13 +25,18 @@ export interface ForgeRoomOptions {
 export class ForgeRoom {
   readonly apis: ForgeApis
   readonly facts: DeclaredFacts
+  readonly numbers: RepositoryNumbers
   readonly #repositories: Repositories
   readonly #credentials: ForgeCredentials
 
-  constructor({ repositories, clock }: ForgeRoomParts, { files, publicUrl }: ForgeRoomOptions) {
+  constructor(
+    { repositories, clock, log }: ForgeRoomParts,
+    { files, publicUrl }: ForgeRoomOptions
+  ) {
     this.#repositories = repositories
     this.#credentials = new ForgeCredentials({ store: new CredentialStore(files), clock })
     this.apis = new ForgeApis({ credentials: this.#credentials, clock }, { publicUrl })
+    this.numbers = new RepositoryNumbers({ apis: this.apis, clock, log })
     this.facts = new DeclaredFacts({ repositories, apis: this.apis })
   }
 
@@ -39,5 +48,15 @@ export class ForgeRoom {
     const declared = this.#repositories.find(name)
     if (declared === undefined || declared.url !== url) return undefined
     return await this.#credentials.access(declared, signal)
+  }
+
+  /** By what an agent gets at the source of a run of it; likewise. */
+  readonly source = async (
+    { name, url }: RepositoryRef,
+    signal: AbortSignal
+  ): Promise<SourceAccess | undefined> => {
+    const declared = this.#repositories.find(name)
+    if (declared === undefined || declared.url !== url) return undefined
+    return await this.#credentials.source(declared, signal)
   }
 }

@@ -27,13 +27,23 @@ function encoded(part: unknown): string {
   return Buffer.from(JSON.stringify(part)).toString('base64url')
 }
 
+interface WantedToken {
+  /** `team/kernel` */
+  readonly path: string
+  readonly use: TokenUse
+  readonly signal: AbortSignal
+}
+
 interface InstallationToken {
   readonly token: string
   /** Wall clock. */
   readonly endsAtMs: number
 }
 
-/** Tokens of an App's installations, one a repository, asked for shortly before they end. */
+/** What a token is asked for: all that the App may do, or to read what is in the repository. */
+export type TokenUse = 'all' | 'source'
+
+/** Tokens of an App's installations, one a repository and use, renewed shortly before they end. */
 export class InstallationTokens {
   readonly #clock: Pick<Clock, 'wallMs'>
   readonly #tokens = new Map<string, Promise<InstallationToken>>()
@@ -46,12 +56,13 @@ export class InstallationTokens {
    * `http` asks with the App's own word; `who` is the App, so that another one's tokens are not
    * taken. Rejects as ForgeHttp does.
    */
-  async tokenFor(who: string, http: ForgeHttp, path: string, signal: AbortSignal): Promise<string> {
-    const key = `${who} ${http.host} ${path}`
+  async tokenFor(who: string, http: ForgeHttp, wanted: WantedToken): Promise<string> {
+    const { path, use, signal } = wanted
+    const key = `${who} ${http.host} ${path} ${use}`
     const known = await this.#tokens.get(key)?.catch(() => undefined)
     const nowMs = this.#clock.wallMs()
     if (known !== undefined && known.endsAtMs - APP_TOKEN_MARGIN_MS > nowMs) return known.token
-    const asked = askFor(http, path, signal)
+    const asked = askFor(http, { path, use, signal })
     this.#tokens.set(key, asked)
     try {
       return (await asked).token
@@ -65,8 +76,7 @@ export class InstallationTokens {
 /** For this repository alone: a token that leaks opens no other one. */
 async function askFor(
   http: ForgeHttp,
-  path: string,
-  signal: AbortSignal
+  { path, use, signal }: WantedToken
 ): Promise<InstallationToken> {
   const action = `name the App's installation on ${path}`
   const { id } = await http.read(installationSchema, {
@@ -77,7 +87,11 @@ async function askFor(
   const call = {
     method: 'POST',
     path: `/app/installations/${id}/access_tokens`,
-    body: { repositories: [path.split('/').at(-1) ?? path] },
+    body: {
+      repositories: [path.split('/').at(-1) ?? path],
+      // Agents get it: it must not be good for what the gateway does.
+      ...(use === 'source' ? { permissions: { contents: 'read' } } : {})
+    },
     action: `give a token for ${path}`,
     signal
   } as const

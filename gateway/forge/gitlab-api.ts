@@ -35,6 +35,11 @@ const mergeRequestSchema = z.looseObject({
   labels: z.array(z.string())
 })
 
+/** Guests may read a public project and open issues: it says nothing of them. */
+const REPORTER = 20
+
+const memberSchema = z.looseObject({ access_level: z.number().int() })
+
 const headSchema = z.looseObject({
   name: z.string(),
   commit: z.looseObject({ id: z.string() }).nullable()
@@ -118,8 +123,9 @@ async function isMemberOf(
   if (author === undefined) return false
   const place = `/projects/${encodeURIComponent(path)}/members/all/${author}`
   try {
-    await http.call({ path: place, action: `say whether ${author} is a member of ${path}`, signal })
-    return true
+    const action = `say whether ${author} is a member of ${path}`
+    const member = await http.read(memberSchema, { path: place, action, signal })
+    return member.access_level >= REPORTER
   } catch (error) {
     if (refusedStatusOf(error) === 404) return false
     throw error

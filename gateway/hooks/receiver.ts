@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { RepositoryNumbers } from '../forge/repository-numbers.ts'
 import type { Provisioner } from '../provision/provisioner.ts'
 import type { Repositories } from '../repositories.ts'
 import { ignored, type Reception, type SourceDoor } from '../source-door.ts'
@@ -14,6 +15,7 @@ export interface ReceiverParts {
   readonly repositories: Repositories
   /** What the forge's own jobs are told to. */
   readonly jobs: Pick<Provisioner, 'note'>
+  readonly numbers: Pick<RepositoryNumbers, 'problem'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -75,6 +77,12 @@ export class Receiver {
       return { reception: { verdict, delivery: id, run: '', reason } }
     }
     const { event } = meaning
+    const { numbers } = this.#parts
+    const reason = await numbers.problem(repository, event.repositoryId)
+    if (reason !== undefined) {
+      this.#parts.log.warn({ repository: repository.name, reason }, 'delivery for another one')
+      return { reception: ignored(id, reason) }
+    }
     if (meaning.kind === 'closed') {
       return { reception: await door.close(id, meaning.event, repository), event }
     }

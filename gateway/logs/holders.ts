@@ -1,6 +1,9 @@
+import { codeOf } from '../../protocol/core/errors.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import { LOG_HOLDERS_MAX } from '../../protocol/core/limits.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
+import type { Log } from '../../protocol/host/log.ts'
+import type { Member } from '../../protocol/mesh/member.ts'
 
 export type Standing =
   /** The register says that this peer has, or had, exactly this lease, and no later one exists. */
@@ -64,6 +67,22 @@ export class Holders {
       return
     }
   }
+}
+
+/** By what this member knows, and else what a quorum says. */
+export function holdersOf(member: Pick<Member, 'board' | 'readJob'>, log: Log): Holders {
+  return new Holders({
+    known: (job) => member.board.job(job)?.state,
+    read: async (job) => {
+      try {
+        const read = await member.readJob(job)
+        return read.kind === 'chosen' ? read.state : undefined
+      } catch (error) {
+        log.debug({ job, code: codeOf(error) }, 'job not read')
+        return undefined
+      }
+    }
+  })
 }
 
 /** The last lines of a log come after its lease has ended: the history still names the holder. */

@@ -1,3 +1,4 @@
+import { gpuRequest } from '../../protocol/pipeline/gpu.ts'
 import { resourcesOf } from '../../protocol/pipeline/jobs.ts'
 import { placeOf, rootOf } from '../forge/forge-place.ts'
 import { isRunnerForge } from '../forge/runner-api.ts'
@@ -33,6 +34,7 @@ function runnerEntry(settings: RunnerSettings): RunnerEntry {
     program,
     slotsMax: slots,
     resources: resourcesOf(settings),
+    gpu: settings.resources?.gpu && gpuRequest(settings.resources.gpu),
     platform,
     hostLabels: settings.host_labels ?? {},
     isolation,

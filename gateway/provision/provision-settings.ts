@@ -33,7 +33,7 @@ const runnerSchema = z.strictObject({
   image: fixedImage,
   program: program.optional(),
   slots: whole(1, PROVISION_SLOTS_MAX).default(PROVISION_SLOTS_DEFAULT),
-  resources: resources.optional(),
+  resources: resources('filled').optional(),
   platform: platform.optional(),
   /** Of hosts, as a pipeline file's `labels`. */
   host_labels: labels('filled', LABELS_MAX).optional(),

@@ -1,3 +1,4 @@
+import type { GpuRequest } from '../../protocol/core/gpu-request.ts'
 import type { AskedLevel } from '../../protocol/core/isolation.ts'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
 import type { Resources } from '../../protocol/core/run.ts'
@@ -12,6 +13,7 @@ export interface RunnerEntry {
   readonly program: string | undefined
   readonly slotsMax: number
   readonly resources: Resources
+  readonly gpu: GpuRequest | undefined
   readonly platform: string | undefined
   readonly hostLabels: Readonly<Record<string, string>>
   readonly isolation: AskedLevel | undefined

@@ -42,7 +42,8 @@ export function slotManifest(
 
 function slotSpec(provision: Provision, entry: RunnerEntry): JobSpec {
   const { forge } = provision
-  const { labels, image, resources, platform, hostLabels, isolation, network, timeoutMs } = entry
+  const { labels, image, resources, platform, hostLabels, network, timeoutMs } = entry
+  const { gpu, isolation } = entry
   return {
     index: 0,
     name: NAME,
@@ -57,6 +58,7 @@ function slotSpec(provision: Provision, entry: RunnerEntry): JobSpec {
     onLoss: 'retry',
     network,
     ...(isolation === undefined ? {} : { isolation }),
+    ...(gpu === undefined ? {} : { gpu }),
     secrets: RUNNER_FILES[forge].map(({ name, path }) => ({ name, file: path })),
     steps: [{ name: NAME, run: SCRIPTS[forge](provision, entry), timeoutMs: undefined }],
     runner: { labels }

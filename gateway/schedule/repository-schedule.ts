@@ -45,7 +45,11 @@ export class RepositorySchedule {
     // Another repository under that name has a history of its own.
     const row = known !== undefined && isSameRepository(known.url, url) ? known : undefined
     const head = await this.#head(repository, undefined, signal)
-    if (head === undefined) return { repository: name, url, branch: '', commit: '', entries: [] }
+    if (head === undefined) {
+      const cause = 'it is empty, or its server is from before Git 1.8.5 and does not say'
+      this.#parts.log.warn({ repository: name, cause }, 'no schedules: default branch unknown')
+      return { repository: name, url, branch: '', commit: '', entries: [] }
+    }
     const { branch, commit } = head
     if (row?.commit === commit && row.branch === branch) return { ...row, url }
     const { pipeline } = await this.#parts.commits.read(repository, commit, signal)

@@ -4,7 +4,7 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { Member } from '../../protocol/mesh/member.ts'
 import type { ProvisionRoom } from '../provision/provision-room.ts'
 import { LogMaskers } from './log-maskers.ts'
-import { SecretService } from './secret-service.ts'
+import { SecretService, type SecretServiceParts } from './secret-service.ts'
 import { type SecretFiles, SecretStore } from './secret-store.ts'
 
 export interface SecretRoomParts {
@@ -12,6 +12,7 @@ export interface SecretRoomParts {
   /** Peer id of this gateway. */
   readonly self: string
   readonly provision: Pick<ProvisionRoom, 'configure' | 'hiddenOf'>
+  readonly sourceOf: SecretServiceParts['sourceOf']
   readonly clock: Pick<Clock, 'bootMs' | 'monotonicMs'>
   readonly log: Log
 }
@@ -21,7 +22,8 @@ export class SecretRoom {
   readonly service: SecretService
   readonly maskers: LogMaskers
 
-  constructor({ member, self, provision, clock, log }: SecretRoomParts, files: SecretFiles) {
+  constructor(parts: SecretRoomParts, files: SecretFiles) {
+    const { member, self, provision, sourceOf, clock, log } = parts
     const store = new SecretStore(files)
     const sealedOf = (runId: string): SealedAnnouncement | undefined => {
       const sealed = member.board.run(runId)?.sealed
@@ -38,6 +40,7 @@ export class SecretRoom {
       readJob: (job) => member.readJob(job),
       isolationOf: (peer) => member.board.agent(peer, clock.bootMs())?.advertisement.isolation,
       configure: (slot) => provision.configure(slot),
+      sourceOf,
       onReleased: (job) => this.maskers.forget(job),
       clock,
       log

@@ -1,4 +1,4 @@
-import { codeOf } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import { type Isolation, type IsolationWish, isolationFor } from '../../protocol/core/isolation.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -14,8 +14,14 @@ import {
   SECRET_ATTEMPTS_COUNTED_MAX,
   SECRET_RELEASES_EVERY_MS,
   SECRET_RELEASES_MAX,
-  SECRETS_PER_JOB_BYTES_MAX
+  SECRETS_PER_JOB_BYTES_MAX,
+  SECRETS_REQUEST_MS_MAX
 } from '../../protocol/core/secret-limits.ts'
+import {
+  SOURCE_ACCESS,
+  type SourceAccess,
+  sourceAccessBytes
+} from '../../protocol/core/source-access.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import {
@@ -53,6 +59,14 @@ export interface SecretServiceParts {
   readonly isolationOf: (peer: string) => Isolation | undefined
   /** What a slot's runner is configured with; undefined where it gets none. May be asked again. */
   readonly configure: (slot: HeldSlot) => Promise<readonly ReleasedSecret[] | undefined>
+  /**
+   * By what an agent gets at the source of a run of this repository; undefined where there is
+   * nothing for it, or no need. Rejects with the errors of the credential and of the forge.
+   */
+  readonly sourceOf: (
+    repository: { readonly name: string; readonly url: string },
+    signal: AbortSignal
+  ) => Promise<SourceAccess | undefined>
   /** Told of every release, before the values are on their way. */
   readonly onReleased: (job: string) => void
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -119,6 +133,7 @@ export class SecretService {
     const standing = await this.#standing(remote, request, sealed)
     if (standing !== 'holder') return refused(standing)
     if (spec.runner !== undefined) return await this.#configured(request, spec)
+    if (request.names.includes(SOURCE_ACCESS)) return await this.#source(request, sealed)
     const records = await this.#allowed(remote, request, sealed, spec)
     if ('reason' in records) return records
     if (!this.#mayRelease(`${job} ${epoch}`)) return refused('too_often')
@@ -140,6 +155,32 @@ export class SecretService {
     if (bytes <= SECRETS_PER_JOB_BYTES_MAX) return secrets
     erase(secrets)
     return refused('too_large')
+  }
+
+  /**
+   * Whatever the run is trusted with: its holder lays out the source in any case, and no job sees
+   * by what. Rejects where the forge has to be asked again.
+   */
+  async #source(
+    { job, epoch, names }: SecretsRequest,
+    { announcement: { manifest } }: SealedAnnouncement
+  ): Promise<Refused | readonly ReleasedSecret[]> {
+    const other = names.find((name) => name !== SOURCE_ACCESS)
+    if (other !== undefined) return refused('unnamed', other)
+    if (!this.#mayRelease(`${job} ${epoch}`)) return refused('too_often')
+    const { repository: name, url } = manifest
+    try {
+      const signal = AbortSignal.timeout(SECRETS_REQUEST_MS_MAX)
+      const access = await this.#parts.sourceOf({ name, url }, signal)
+      if (access === undefined) return refused('unset', SOURCE_ACCESS)
+      return [{ name: SOURCE_ACCESS, value: sourceAccessBytes(access) }]
+    } catch (error) {
+      const facts = { job, epoch, repository: name, code: codeOf(error), cause: causeOf(error) }
+      this.#parts.log.warn(facts, 'no access to the source')
+      if (error instanceof MeshError && !error.kind.retry)
+        return refused('unreadable', SOURCE_ACCESS)
+      throw error
+    }
   }
 
   /** Within a time, not for good: an answer that never arrived was one, too. */

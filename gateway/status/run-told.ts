@@ -9,8 +9,13 @@ import { runStatusOf } from '../../protocol/core/run-state.ts'
 import type { StatusState } from '../forge/forge-api.ts'
 import type { Told } from './told.ts'
 
-/** Context of a run; its jobs have theirs behind a slash. */
-export const RUN_CONTEXT = 'runner-mesh'
+/**
+ * Context of a run; its jobs have theirs behind a slash. A pull request's run has another one: its
+ * head is often a branch's newest commit as well, and what the one says must not hide the other.
+ */
+export function runContextOf(event: string): string {
+  return event === 'pull_request' ? 'runner-mesh-pr' : 'runner-mesh'
+}
 
 export interface ToldOptions {
   readonly channel: Told['channel']
@@ -47,12 +52,13 @@ export function runTold(
     event: origin.event,
     issuedAtMs
   }
+  const context = runContextOf(origin.event)
   const told = jobs.map((job): Told => {
     const phase = job.state?.phase ?? 'queued'
     return {
       ...head,
       jobIndex: job.spec.index,
-      context: cut(`${RUN_CONTEXT}/${job.spec.name}`, STATUS_CONTEXT_CHARACTERS_MAX),
+      context: cut(`${context}/${job.spec.name}`, STATUS_CONTEXT_CHARACTERS_MAX),
       name: job.spec.name,
       state: STATES[phase],
       isFinal: isEnded(phase),
@@ -66,7 +72,7 @@ export function runTold(
   const run: Told = {
     ...head,
     jobIndex: undefined,
-    context: RUN_CONTEXT,
+    context,
     name: '',
     state: isOver ? endOf(runStatusOf(manifest, phases)) : goingOn(phases),
     isFinal: isOver,

@@ -7,7 +7,7 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { Repository } from '../repositories.ts'
 import { isSameRepository } from '../source-event.ts'
 import type { Outbox } from './outbox.ts'
-import { described, RUN_CONTEXT, runTold } from './run-told.ts'
+import { described, runContextOf, runTold } from './run-told.ts'
 import { channelOf } from './status-sender.ts'
 import type { Told } from './told.ts'
 
@@ -101,7 +101,7 @@ export class StatusReporter {
     if (channel === undefined) return
     const page = this.#publicUrl === undefined ? undefined : `${this.#publicUrl}/runs/${runId}`
     const where = { repository: name, channel, runId, event, ref, commit, issuedAtMs: sinceMs }
-    const what = { jobIndex: undefined, context: RUN_CONTEXT, name: '', targetUrl: page }
+    const what = { jobIndex: undefined, context: runContextOf(event), name: '', targetUrl: page }
     this.#tell([{ ...where, ...what, ...state, description }])
   }
 

@@ -11,7 +11,7 @@ export interface Told {
   readonly commit: string
   readonly ref: string
   readonly event: string
-  /** `runner-mesh`, or `runner-mesh/JOB`. */
+  /** `runner-mesh`, or `runner-mesh/JOB`; of a pull request `runner-mesh-pr`. */
   readonly context: string
   /** Name of the job; '' for the run. */
   readonly name: string

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Advertisement, type Capacity, DISK_LIMITS } from '../core/advertisement.ts'
 import type { Closing } from '../core/closing.ts'
 import { GPU_HEALTHS, GPU_VENDORS, type Gpu } from '../core/gpu.ts'
+import { GPU_WHOLE } from '../core/gpu-request-limits.ts'
 import type { HostPolicy } from '../core/host-policy.ts'
 import { ISOLATION_LEVELS, type Isolation } from '../core/isolation.ts'
 import { NETWORK_ABILITIES, NETWORK_RULES } from '../core/network.ts'
@@ -54,7 +55,10 @@ const gpuSchema = z.strictObject({
   numaNode: z.number().int().nullable(),
   parent: z.string().nullable().describe('id of the GPU that it is a part of'),
   health: z.enum(GPU_HEALTHS).describe("lost: it was there since the agent's start"),
-  reasons: z.array(z.string()).describe('why no job gets it')
+  reasons: z.array(z.string()).describe('why no job gets it'),
+  shares: z.number().int().describe('how many jobs may have it at once'),
+  held: z.number().describe('what jobs hold of it, from 0 to 1'),
+  jobs: z.array(z.string()).describe('whose it is')
 })
 
 /** What one member knows of an agent: its state as seen from here, and what it advertises. */
@@ -119,7 +123,7 @@ export function agentSighting(
     policy: policyDocument(ad?.policy),
     closing: closingDocument(ad?.closing),
     ...roomDocument(ad),
-    gpus: (ad?.gpus ?? []).map(gpuDocument),
+    gpus: (ad?.gpus ?? []).map((gpu) => ({ ...gpuDocument(gpu), ...gpuUse(gpu.id, ad) })),
     engine: ad?.engine ?? null,
     roundTripMs: link?.rttMs ?? null,
     lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
@@ -143,6 +147,12 @@ function gpuDocument({ memoryBytes, numaNode, parent, reasons, ...gpu }: Gpu) {
     parent: parent ?? null,
     reasons: [...reasons]
   }
+}
+
+function gpuUse(id: string, ad: Advertisement | undefined) {
+  const use = ad?.gpusHeld?.find((each) => each.id === id)
+  const shares = ad?.gpuTerms?.shares.find((each) => each.id === id)?.slots ?? 1
+  return { shares, held: (use?.units ?? 0) / GPU_WHOLE, jobs: [...(use?.jobs ?? [])] }
 }
 
 function isolationDocument({ offered, levels = [], required }: Isolation) {

@@ -20,7 +20,7 @@ export interface JobContext extends WhyView {
 export function jobContext(sources: Sources): JobContext {
   const { board, clock } = sources
   const open = board.openJobs()
-  const turns = new Turns(open, board)
+  const turns = new Turns(open, board, clock.wallMs())
   const queue = open
     .filter((job) => (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job))
     .map(({ jobId, spec, trust, origin }) => ({ jobId, spec, trust, origin }))
@@ -67,9 +67,10 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
 
 /** How it hangs together with others. */
 function graphOf({ runId, spec, state }: BoardJob) {
-  const { needs = [], priority = 0, concurrency, matrix = {} } = spec
+  const { needs = [], retries = 0, priority = 0, concurrency, matrix = {} } = spec
   return {
     needs: needs.map((index) => jobIdOf(runId, index)),
+    retries,
     priority,
     group: concurrency?.group ?? null,
     matrix: { ...matrix },

@@ -53,6 +53,7 @@ export const jobSchema = z
     durationMs: wholeMs.nullable(),
     steps: z.array(stepSchema),
     needs: z.array(z.string()).describe('ids of the jobs that must have succeeded first'),
+    retries: z.number().int().describe('attempts besides, where its own commands fail'),
     priority: z.number().int(),
     group: z.string().nullable().describe('jobs of one group run one at a time'),
     matrix: z.record(z.string(), z.string()),

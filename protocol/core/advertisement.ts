@@ -1,6 +1,7 @@
 import type { AgentState } from './agent-state.ts'
 import type { Closing } from './closing.ts'
 import type { Gpu } from './gpu.ts'
+import type { GpuTerms, GpuUse } from './gpu-terms.ts'
 import type { HostPolicy } from './host-policy.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
@@ -53,6 +54,10 @@ export interface Advertisement {
   readonly builder?: boolean | undefined
   /** GPUs of the host, those that take no job as well; absent is none. */
   readonly gpus?: readonly Gpu[] | undefined
+  /** Absent: none is shared, and none is for untrusted jobs. */
+  readonly gpuTerms?: GpuTerms | undefined
+  /** What jobs hold of them now, one entry a GPU; absent is nothing. */
+  readonly gpusHeld?: readonly GpuUse[] | undefined
   readonly capacity: Capacity
   readonly free: Capacity
   readonly diskFreeBytes: number

@@ -1,5 +1,5 @@
 /** Exit codes of both programs (docs/cli.md). */
-export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 70 | 78 | 130
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 70 | 78 | 130 | 141
 
 export interface ErrorKind {
   /** What happened with its facts, and the way out; shown as it is. */

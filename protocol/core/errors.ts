@@ -3,6 +3,8 @@ import { CONTROL_ERRORS } from './control-errors.ts'
 import { DISK_FULL, type ErrorKind, type Facts, kind } from './error-kind.ts'
 import { EXEC_ERRORS } from './exec-errors.ts'
 import { FORGE_ERRORS } from './forge-errors.ts'
+import { GPU_ERRORS } from './gpu-errors.ts'
+import { GPU_PASSING_ERRORS } from './gpu-passing-errors.ts'
 import { ISOLATION_ERRORS } from './isolation-errors.ts'
 import { JOIN_ERRORS } from './join-errors.ts'
 import { NETWORK_ERRORS } from './network-errors.ts'
@@ -316,7 +318,9 @@ export const MESH_ERRORS = {
   // command line
   ...APPROVAL_ERRORS,
   ...ORDER_ERRORS,
+  ...GPU_PASSING_ERRORS,
   ...ISOLATION_ERRORS,
+  ...GPU_ERRORS,
   ...SERVICE_ERRORS,
   ...CONTROL_ERRORS,
   USAGE: kind(2, 400, false, (f) => `${f['problem']}`),

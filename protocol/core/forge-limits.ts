@@ -33,6 +33,10 @@ export const APP_TOKEN_BACKDATED_S = 60
 export const APP_TOKEN_S = 540
 /** Milliseconds before its end at which an installation's token is replaced: a fetch takes some. */
 export const APP_TOKEN_MARGIN_MS = 300_000
+/** Milliseconds for which a delivery waits until its forge has said the repository's number. */
+export const FORGE_NUMBER_MS_MAX = 1_500
+/** Milliseconds between two such questions of one repository: a flood must not reach the API. */
+export const FORGE_NUMBER_EVERY_MS = 60_000
 /** Characters of a status's description: GitHub takes 140. */
 export const STATUS_DESCRIPTION_CHARACTERS_MAX = 140
 /** Characters of a status's context: Gitea and GitLab keep 255. */

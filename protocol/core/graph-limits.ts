@@ -9,6 +9,11 @@ export const RETRIES_MAX = 5
 export const PRIORITY_MAX = 10
 /** Characters of the name of a group: it often holds a branch, whose name Git stops at 255. */
 export const GROUP_CHARACTERS_MAX = 255
+/**
+ * Milliseconds for which a queued job keeps later ones of its group waiting: one that nobody can
+ * run would else do so for ever. That no two run at once holds as before.
+ */
+export const GROUP_HOLD_MS_MAX = 3_600_000
 /** Milliseconds for which a job waits for the hosts that it prefers when it says no time. */
 export const FALLBACK_MS_DEFAULT = 300_000
 /** Milliseconds for which it may wait for them: as long as it is valid. */

@@ -63,7 +63,7 @@ export function isCandidate(job: Wanted, view: AgentView): boolean {
   return (
     takesJobs(view) &&
     fits(job, advertisement).length === 0 &&
-    lacksRoom(job.spec, advertisement).length === 0
+    lacksRoom(job, advertisement).length === 0
   )
 }
 

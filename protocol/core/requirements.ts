@@ -1,6 +1,8 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
 import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
+import { type GpuWish, lacksGpu, unmetGpu } from './gpu-allocation.ts'
+import type { GpuOffer, GpuRoom } from './gpu-terms.ts'
 import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
 import {
   ENGINE_INSIDE,
@@ -11,6 +13,7 @@ import {
 } from './isolation.ts'
 import { abilitiesFor, type NetworkAbility, type NetworkPolicy } from './network.ts'
 import { runsOn } from './platform.ts'
+import { formatBytes, formatCpu } from './quantities.ts'
 import type { JobSpec } from './run.ts'
 import type { Trust } from './trust.ts'
 
@@ -18,8 +21,8 @@ import type { Trust } from './trust.ts'
 export interface Unmet {
   /**
    * `platform`, `slot`, `cpu`, `memory`, `disk`, `label KEY`, `isolation`, `enforced network`,
-   * `builder`; for lacking room `free slot` and so on; `policy` for what the agent's owner does not
-   * take.
+   * `builder`, `gpu` and `gpu model` and so on; for lacking room `free slot` and so on; `policy` for
+   * what the agent's owner does not take.
    */
   readonly requirement: string
   readonly wanted: string
@@ -37,7 +40,8 @@ export type Offer = Pick<
   | 'networkRules'
   | 'policy'
   | 'builder'
->
+> &
+  GpuOffer
 
 /** A job with what its run says of it. */
 export interface Wanted {
@@ -57,17 +61,32 @@ export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetNetwork(spec.network, offer.networks),
     ...unmetShared(spec, offer.networkRules),
     ...unmetPolicy(wanted, offer.policy),
-    ...unmetBuilder(wanted, offer.builder)
+    ...unmetBuilder(wanted, offer.builder),
+    ...unmetGpus(wanted, (wish) => unmetGpu(wish, offer))
   ]
 }
 
 /** What is missing to run the job now beside those held; empty when there is room. */
-export function lacksRoom(spec: JobSpec, { free, capacity }: Room): readonly Unmet[] {
-  return unmetAmounts(spec, free, capacity, 'free ')
+export function lacksRoom(wanted: RoomWanted, room: Room): readonly Unmet[] {
+  return [
+    ...unmetAmounts(wanted.spec, room.free, room.capacity, 'free '),
+    ...unmetGpus(wanted, (wish) => lacksGpu(wish, room))
+  ]
 }
 
+type RoomWanted = Pick<Wanted, 'spec' | 'trust'>
+
 /** What an agent has left, of what it has. */
-export type Room = Pick<Advertisement, 'free' | 'capacity'>
+export type Room = Pick<Advertisement, 'free' | 'capacity'> & GpuRoom
+
+/** Most jobs ask for none. */
+function unmetGpus(
+  { spec: { gpu: request }, trust }: RoomWanted,
+  ask: (wish: GpuWish) => Unmet | undefined
+): readonly Unmet[] {
+  const unmet = request === undefined ? undefined : ask({ request, trust })
+  return unmet === undefined ? [] : [unmet]
+}
 
 type PlatformWish = Pick<JobSpec, 'platform' | 'emulation'>
 
@@ -203,18 +222,4 @@ function unmetNative(
 // A label named `constructor` must not find what every object inherits.
 function labelOf(labels: Readonly<Record<string, string>>, key: string): string | undefined {
   return Object.hasOwn(labels, key) ? labels[key] : undefined
-}
-
-/** `2`, `0.25`: cores, for people. */
-export function formatCpu(cpuMilli: number): string {
-  return String(cpuMilli / 1_000)
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
-
-/** `512MiB`, `1.5GiB`, rounded down: what is offered is never shown as more than it is. */
-export function formatBytes(bytes: number): string {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  const amount = Math.floor((bytes / 1_024 ** power) * 10) / 10
-  return `${amount}${UNITS[power] ?? 'B'}`
 }

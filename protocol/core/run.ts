@@ -1,3 +1,4 @@
+import type { GpuRequest } from './gpu-request.ts'
 import type { AskedLevel } from './isolation.ts'
 import type { SignedOp } from './job.ts'
 import type { NetworkPolicy } from './network.ts'
@@ -118,6 +119,8 @@ export interface JobSpec {
   readonly fallbackAfterMs?: number | undefined
   /** What its name says in brackets, by axis: for people. */
   readonly matrix?: Readonly<Record<string, string>> | undefined
+  /** Of its own container, none of its services'; absent is none. */
+  readonly gpu?: GpuRequest | undefined
   /** A slot: it runs its forge's own runner, has no source, and its gateway configures it. */
   readonly runner?: RunnerSpec | undefined
 }

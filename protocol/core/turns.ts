@@ -1,5 +1,6 @@
 import type { Board } from './board.ts'
 import type { BoardJob } from './board-job.ts'
+import { GROUP_HOLD_MS_MAX } from './graph-limits.ts'
 import { isTerminal } from './job.ts'
 import { jobIdOf } from './run.ts'
 
@@ -27,12 +28,17 @@ type Jobs = Pick<Board, 'job'>
  */
 export class Turns {
   readonly #board: Jobs
+  readonly #nowMs: number
   /** Jobs of each group that have not ended, oldest run first, then by index. */
   readonly #groups = new Map<string, BoardJob[]>()
 
-  /** `open` as `Board.openJobs` gives it: in the order in which jobs of a group have their turn. */
-  constructor(open: readonly BoardJob[], board: Jobs) {
+  /**
+   * `open` as `Board.openJobs` gives it: in the order in which jobs of a group have their turn.
+   * `nowMs` is the wall clock here; without it no job has been queued for too long.
+   */
+  constructor(open: readonly BoardJob[], board: Jobs, nowMs: number = Number.NEGATIVE_INFINITY) {
     this.#board = board
+    this.#nowMs = nowMs
     for (const job of open) {
       const key = groupOf(job)
       if (key === undefined) continue
@@ -58,6 +64,8 @@ export class Turns {
     if (running !== undefined) return { kind: 'group', behind: running }
     for (const other of group) {
       if (other.jobId === job.jobId) return undefined
+      // One that nobody can run must not keep its group for ever.
+      if (this.#nowMs - other.issuedAtMs >= GROUP_HOLD_MS_MAX) continue
       // One that waits for its needs keeps nobody waiting: it might be for this very job.
       if (needsHold(other, this.#board) === undefined) return { kind: 'group', behind: other }
     }

@@ -1,13 +1,14 @@
 import type { Board } from './board.ts'
 import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
+import { GROUP_HOLD_MS_MAX } from './graph-limits.ts'
 import { holdLine, preferLine } from './hold-line.ts'
 import type { JobState, Reason } from './job.ts'
 import { isLastLease } from './losses.ts'
 import type { AgentView } from './observation.ts'
 import { fits } from './requirements.ts'
 import { attemptOf, attemptsAtMost } from './retries.ts'
-import type { Turns } from './turns.ts'
+import type { Hold, Turns } from './turns.ts'
 
 /**
  * What a line about a job may draw on; `queue` holds the queued jobs that may be claimed, oldest
@@ -47,8 +48,24 @@ export function whyOf(job: BoardJob, view: WhyView): string {
 
 function whyQueued(job: BoardJob, { agents, queue, turns, board, wallMs }: WhyView): string {
   const hold = turns.holdOf(job)
-  if (hold !== undefined) return holdLine(hold, (jobId) => board.shortId(jobId))
+  if (hold !== undefined) {
+    const line = holdLine(hold, (jobId) => board.shortId(jobId))
+    return [line, ...stuckBehind(hold, agents, queue)].join('; ')
+  }
   return preferLine(job, agents, wallMs) ?? conditionOf(job, agents, queue).line
+}
+
+/** Why its group may stand still: whoever waits has to know that somebody must do something. */
+function stuckBehind(
+  hold: Hold,
+  agents: readonly AgentView[],
+  queue: readonly QueuedJob[]
+): readonly string[] {
+  if (hold.kind !== 'group' || (hold.behind.state?.phase ?? 'queued') !== 'queued') return []
+  const { line, resolves } = conditionOf(hold.behind, agents, queue)
+  if (resolves) return []
+  const minutes = Math.round(GROUP_HOLD_MS_MAX / 60_000)
+  return [`${line}: cancel that one, or wait until it has been queued for ${minutes} min`]
 }
 
 type NameOf = (peerId: string) => string

@@ -1,4 +1,5 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
 import { CHECKOUT_BYTES_MAX, CHECKOUT_MS_MAX, GIT_MEMORY_BYTES_MAX } from '../core/limits.ts'
 
 /** Bytes that one git command may print: a pipeline file fits many times, a bomb does not. */
@@ -11,7 +12,7 @@ const STDERR_BYTES_MAX = 8_192
 const ULIMIT_BLOCK_BYTES = 512
 const ULIMIT_MEMORY_BYTES = 1_024
 
-/** By what a command gets at a private repository; in its environment, never in its arguments. */
+/** By what a command gets at a private repository: through a pipe, in no argument or variable. */
 export type GitAccess =
   | {
       readonly kind: 'password'
@@ -35,6 +36,8 @@ export interface GitOutput {
   readonly stdout: Uint8Array
   readonly stderr: string
 }
+
+type GitProcess = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** Takes a part of the output; a text is why no more is wanted, and ends the command. */
 export type GitReader = (chunk: Buffer) => string | undefined
@@ -159,7 +162,7 @@ export function streamGit(
     })
     // A command that never reads its input ends the pipe; that is its business, not our crash.
     child.stdin.on('error', () => undefined)
-    child.stdin.end(options.stdin)
+    child.stdin.end(inputOf(options))
   })
 }
 
@@ -167,10 +170,7 @@ export function streamGit(
  * The shell only sets limits: a pack that fills the disk, or whose one delta unfolds to more than
  * the memory of this host, must end with an error.
  */
-function spawnGit(
-  args: readonly string[],
-  { cwd, access }: GitOptions
-): ChildProcessWithoutNullStreams {
+function spawnGit(args: readonly string[], { cwd, access }: GitOptions): GitProcess {
   const files = String(Math.floor(CHECKOUT_BYTES_MAX / ULIMIT_BLOCK_BYTES))
   const memory = String(Math.floor(GIT_MEMORY_BYTES_MAX / ULIMIT_MEMORY_BYTES))
   const withKey = `exec ssh-agent /bin/sh -c '${WITH_KEY}' "$@"`
@@ -179,40 +179,48 @@ function spawnGit(
   const words = [...HARDENED, ...SPARING, ...helperOf(access), ...args]
   // Of the inner shell the first word is its own name.
   const first = access?.kind === 'key' ? ['git'] : []
-  return spawn('/bin/sh', ['-c', script, files, memory, ...first, ...words], {
+  const child = spawn('/bin/sh', ['-c', script, files, memory, ...first, ...words], {
     cwd,
-    env: { ...gitEnvironment(process.env), ...environmentOf(access) },
+    env: gitEnvironment(process.env),
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe']
+    // The fourth is what the helper reads: an environment can be read from outside.
+    stdio: ['pipe', 'pipe', 'pipe', access?.kind === 'password' ? 'pipe' : 'ignore']
   })
+  if (access?.kind === 'password') tellHelper(child.stdio[3] as Writable, access)
+  return child as GitProcess
 }
 
-/** git asks it only where the host wants to know, for that host alone; it reads our variables. */
-const HELPER = [
-  '!f() { printf "username=%s\\npassword=%s\\n"',
-  '"$RUNNER_MESH_GIT_USER" "$RUNNER_MESH_GIT_PASSWORD"; }; f'
-].join(' ')
+/** What the helper prints, once: a server that refuses it gets no second answer. */
+function tellHelper(pipe: Writable, { user, password }: { user: string; password: string }): void {
+  // A server that asks nobody ends git without a reader.
+  pipe.on('error', () => undefined)
+  pipe.end(`username=${user}\npassword=${password}\n`)
+}
+
+/** A key goes this way to ssh-add; no command that needs one has an input of its own. */
+function inputOf({ access, stdin }: GitOptions): Uint8Array | string | undefined {
+  return access?.kind === 'key' ? `${access.key.trimEnd()}\n` : stdin
+}
+
+/** git asks it only where the host wants to know, for that host alone. */
+const HELPER = '!f() { test "$1" != get || cat <&3; }; f'
 
 /**
- * The key goes from the environment into an agent's memory and is in no file. The agent ends with
- * the git that it was started for.
+ * The key goes from standard input into an agent's memory and is in no file. The agent ends with
+ * the git that it was started for; where that is killed, it finds so within seconds.
  */
 const WITH_KEY = [
-  'printf "%s\\n" "$RUNNER_MESH_GIT_KEY" | ssh-add -q - || exit 1',
-  'unset RUNNER_MESH_GIT_KEY',
-  'exec git "$@"'
+  'ssh-add -q - || exit 1',
+  'git "$@" </dev/null',
+  'code=$?',
+  'kill "$SSH_AGENT_PID"',
+  'exit "$code"'
 ].join('; ')
 
 function helperOf(access: GitAccess | undefined): readonly string[] {
   if (access?.kind !== 'password') return []
   const { origin } = new URL(access.url)
   return ['-c', `credential.${origin}.helper=${HELPER}`]
-}
-
-function environmentOf(access: GitAccess | undefined): NodeJS.ProcessEnv {
-  if (access === undefined) return {}
-  if (access.kind === 'key') return { RUNNER_MESH_GIT_KEY: access.key.trimEnd() }
-  return { RUNNER_MESH_GIT_USER: access.user, RUNNER_MESH_GIT_PASSWORD: access.password }
 }
 
 /** Settings of whoever started the daemon must not steer what strangers' repositories can do. */

@@ -46,8 +46,10 @@ export async function runProgram(parts: ProgramParts): Promise<number> {
 }
 
 const DAEMONS = ['start', 'lifeline']
+/** They have a box to clear away first, and hear of it themselves (`Interrupt`). */
+const CLEARING = ['exec']
 /** As a shell reports a program that wrote to a closed pipe. */
-const BROKEN_PIPE_EXIT = 141
+export const BROKEN_PIPE_EXIT = 141
 /** EX_IOERR of sysexits.h. */
 const OUTPUT_EXIT = 74
 
@@ -56,8 +58,10 @@ const OUTPUT_EXIT = 74
  * is the last that is seen of it. Not a daemon, which goes on where nobody hears it any more.
  */
 export function endWithReader(argv: readonly string[], stdout: NodeJS.WriteStream): void {
-  if (DAEMONS.includes(argv[2] ?? '')) return
+  const command = argv[2] ?? ''
+  if (DAEMONS.includes(command)) return
   stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (CLEARING.includes(command)) return
     process.exit(error.code === 'EPIPE' ? BROKEN_PIPE_EXIT : OUTPUT_EXIT)
   })
 }

@@ -37,14 +37,15 @@ export function checkUrl(url: string): URL {
 
 /** Fetches one commit, nothing else, into `dir`. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED. */
 export async function fetchCommit(source: CommitSource): Promise<void> {
-  const { url, commit, ref, dir, ...options } = source
+  // What is done without the server gets nothing that is for it.
+  const { url, commit, ref, dir, access, ...options } = source
   checkUrl(url)
   if (!COMMIT.test(commit)) throw failed(source, 'it is no full commit id')
   const inside = { ...options, cwd: dir }
   try {
     await git(['init', '--quiet', '--template=', dir], inside)
     const fetch = ['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules']
-    await git([...fetch, '--end-of-options', url, commit], inside)
+    await git([...fetch, '--end-of-options', url, commit], { ...inside, access })
   } catch (error) {
     const isById = error instanceof GitError && UNADVERTISED.test(error.stderr)
     if (isById && ref !== undefined) return await fetchByRef({ ...source, ref })
@@ -54,11 +55,11 @@ export async function fetchCommit(source: CommitSource): Promise<void> {
 
 /** A server may give only what its refs name, and then the commit is to be found behind its ref. */
 async function fetchByRef(source: CommitSource & { readonly ref: string }): Promise<void> {
-  const { url, commit, ref, dir, ...options } = source
+  const { url, commit, ref, dir, access, ...options } = source
   const inside = { ...options, cwd: dir }
   const fetch = ['fetch', '--quiet', `--depth=${REF_DEPTH}`, '--no-tags', '--no-recurse-submodules']
   try {
-    await git([...fetch, '--end-of-options', url, ref], inside)
+    await git([...fetch, '--end-of-options', url, ref], { ...inside, access })
     await git(['cat-file', '-e', `${commit}^{commit}`], inside)
   } catch (error) {
     const cause = `the server gives no commit by its id, and ${ref} does not lead to it any more`
@@ -68,7 +69,7 @@ async function fetchByRef(source: CommitSource & { readonly ref: string }): Prom
 
 /** Lays out the fetched commit's files in `dir`; `origin` names the URL for later commands. */
 export async function checkoutCommit(source: CommitSource): Promise<void> {
-  const { url, commit, ref: _ref, dir, ...options } = source
+  const { url, commit, ref: _ref, dir, access: _access, ...options } = source
   await fetchCommit(source)
   const inside = { ...options, cwd: dir }
   try {

@@ -66,7 +66,19 @@ export const DESCRIPTIONS: Readonly<Record<Context, Readonly<Record<string, stri
     cpu: 'Cores, down to thousandths.',
     memory: '512MiB, 4GiB; the limit, too.',
     disk: '20GiB; what it may write.',
-    pids: 'Processes and threads at one time.'
+    pids: 'Processes and threads at one time.',
+    gpu: 'GPUs that it has to itself, or a share of.'
+  },
+  gpu: {
+    count: 'How many; 1 where it is absent.',
+    vendor: 'nvidia, amd or intel.',
+    model: 'A pattern of the whole model, *A4000* say.',
+    memory: 'Of each, at least.',
+    compute_capability: 'At least, in quotes; of NVIDIA alone.',
+    gfx: 'gfx942 say, exactly; of AMD alone.',
+    mig: 'A MIG profile, 1g.10gb say; of NVIDIA alone.',
+    numa: 'same for GPUs on one NUMA node.',
+    share: '1/4 say, where a part of each is enough.'
   },
   prefer: { labels: 'Labels of the hosts that take it first.' },
   concurrency: {

@@ -5,6 +5,12 @@ import { asMap } from './value.ts'
 const PLACES: readonly (readonly string[])[] = [
   ['image'],
   ['env', '*'],
+  ['resources', 'gpu', 'vendor'],
+  ['resources', 'gpu', 'model'],
+  ['resources', 'gpu', 'gfx'],
+  ['resources', 'gpu', 'mig'],
+  ['resources', 'gpu', 'numa'],
+  ['resources', 'gpu', 'share'],
   ['labels', '*'],
   ['prefer', 'labels', '*'],
   ['concurrency'],

@@ -3,6 +3,7 @@ import { JOB_PIDS_MAX, PRIORITY_MAX, RETRIES_MAX } from '../core/graph-limits.ts
 import { ASKED_LEVELS } from '../core/isolation.ts'
 import { ENV_ENTRIES_MAX, JOBS_PER_RUN_MAX, LABELS_MAX, STEPS_PER_JOB_MAX } from '../core/limits.ts'
 import { JOB_PIDS_MIN } from '../core/pipeline-limits.ts'
+import { gpu } from './gpu.ts'
 import { matrix } from './matrix.ts'
 import { network } from './network.ts'
 import { cpu, disk, duration, envName, envValue, image, labels, memory, platform } from './parts.ts'
@@ -39,12 +40,14 @@ const step = (filling: Filling) =>
     always: z.boolean().optional()
   })
 
-export const resources = z.strictObject({
-  cpu: cpu.optional(),
-  memory: memory.optional(),
-  disk: disk.optional(),
-  pids: whole(JOB_PIDS_MIN, JOB_PIDS_MAX).optional()
-})
+export const resources = (filling: Filling) =>
+  z.strictObject({
+    cpu: cpu.optional(),
+    memory: memory.optional(),
+    disk: disk.optional(),
+    pids: whole(JOB_PIDS_MIN, JOB_PIDS_MAX).optional(),
+    gpu: gpu(filling).optional()
+  })
 
 const concurrency = (filling: Filling) => {
   const group = fillable(filling, groupProblem, shortText)
@@ -63,7 +66,7 @@ const jobKeys = (filling: Filling) =>
     image: image(filling).optional(),
     platform: platform.optional(),
     emulation: z.enum(['allow', 'forbid']).optional(),
-    resources: resources.optional(),
+    resources: resources(filling).optional(),
     labels: labels(filling, LABELS_MAX).optional(),
     prefer: z.strictObject({ labels: labels(filling, LABELS_MAX) }).optional(),
     fallback_after: duration.optional(),

@@ -1,5 +1,6 @@
 import { CPU_MILLI_DEFAULT, JOB_TIMEOUT_MS_DEFAULT, MEMORY_BYTES_DEFAULT } from '../core/limits.ts'
 import type { JobSpec, Resources, StepSpec } from '../core/run.ts'
+import { gpuRequest } from './gpu.ts'
 import type { JobDocument, StepDocument } from './job-schema.ts'
 import { type Combination, PLATFORM_AXIS } from './matrix.ts'
 import type { PipelineDocument } from './schema.ts'
@@ -39,13 +40,15 @@ export function jobSpec({ index, name, job, defaults, needs, matrix }: Entry): J
 }
 
 /** What of its box is not as in every other job. */
-function boxOf({ isolation, secrets = [], services, builder }: JobDocument): Partial<JobSpec> {
+function boxOf(job: JobDocument): Partial<JobSpec> {
+  const { isolation, secrets = [], services, builder, resources } = job
   const beside = serviceSpecs(services ?? {})
   return {
     ...(isolation === undefined ? {} : { isolation }),
     ...(secrets.length === 0 ? {} : { secrets }),
     ...(beside.length === 0 ? {} : { services: beside }),
-    ...(builder === true ? { builder: true } : {})
+    ...(builder === true ? { builder: true } : {}),
+    ...(resources?.gpu === undefined ? {} : { gpu: gpuRequest(resources.gpu) })
   }
 }
 

@@ -14,6 +14,7 @@ export type Context =
   | 'defaults'
   | 'job'
   | 'resources'
+  | 'gpu'
   | 'prefer'
   | 'concurrency'
   | 'secret'
@@ -65,7 +66,21 @@ export const KEYS: Readonly<Record<Context, Keys>> = {
     ],
     later: ['artifacts', 'cache']
   },
-  resources: { built: ['cpu', 'memory', 'disk', 'pids'], later: ['gpu'] },
+  resources: { built: ['cpu', 'memory', 'disk', 'pids', 'gpu'], later: [] },
+  gpu: {
+    built: [
+      'count',
+      'vendor',
+      'model',
+      'memory',
+      'compute_capability',
+      'gfx',
+      'mig',
+      'numa',
+      'share'
+    ],
+    later: []
+  },
   prefer: { built: ['labels'], later: [] },
   concurrency: { built: ['group', 'cancel_superseded'], later: [] },
   secret: { built: ['file'], later: [] },
@@ -117,6 +132,7 @@ const PLACES: Readonly<Record<Context, string>> = {
   defaults: 'in `defaults`',
   job: 'in a job',
   resources: 'in `resources`',
+  gpu: 'in `resources.gpu`',
   prefer: 'in `prefer`',
   concurrency: 'in `concurrency`',
   secret: 'in a secret',
@@ -145,6 +161,7 @@ export const CONTEXTS: readonly (readonly [shape: readonly string[], context: Co
   [['defaults'], 'defaults'],
   [['jobs', '*'], 'job'],
   [['jobs', '*', 'resources'], 'resources'],
+  [['jobs', '*', 'resources', 'gpu'], 'gpu'],
   [['jobs', '*', 'prefer'], 'prefer'],
   [['jobs', '*', 'concurrency'], 'concurrency'],
   [['jobs', '*', 'secrets', '*'], 'secret'],

@@ -1,3 +1,4 @@
+import { GPU_MEMORY_BYTES_MAX, GPU_MEMORY_BYTES_MIN } from '../core/gpu-request-limits.ts'
 import {
   CPU_MILLI_MAX,
   CPU_MILLI_MIN,
@@ -5,7 +6,7 @@ import {
   MEMORY_BYTES_MAX,
   MEMORY_BYTES_MIN
 } from '../core/limits.ts'
-import { formatBytes, formatCpu } from '../core/requirements.ts'
+import { formatBytes, formatCpu } from '../core/quantities.ts'
 import { JOB_DISK_BYTES_MAX, JOB_DISK_BYTES_MIN } from '../core/volume-limits.ts'
 
 /** A value in its unit, or what is wrong with the way out. */
@@ -40,6 +41,11 @@ export function parseMemory(input: unknown): Quantity {
 /** Likewise, to bytes of disk. */
 export function parseDisk(input: unknown): Quantity {
   return parseSize(input, JOB_DISK_BYTES_MIN, JOB_DISK_BYTES_MAX)
+}
+
+/** Likewise, to bytes of a GPU's own memory. */
+export function parseGpuMemory(input: unknown): Quantity {
+  return parseSize(input, GPU_MEMORY_BYTES_MIN, GPU_MEMORY_BYTES_MAX)
 }
 
 function parseSize(input: unknown, least: number, most: number): Quantity {

@@ -27,6 +27,14 @@ import {
 import * as wire from './generated/gossip.ts'
 import { GPU_LIMITS, gpusFromWire, gpusToWire } from './gpu-parts.ts'
 import {
+  GPU_HELD_LIMITS,
+  GPU_TERMS_LIMITS,
+  gpusHeldFromWire,
+  gpusHeldToWire,
+  gpuTermsFromWire,
+  gpuTermsToWire
+} from './gpu-room-parts.ts'
+import {
   closingFromWire,
   closingToWire,
   HOST_POLICY_LIMITS,
@@ -86,6 +94,9 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     policy: HOST_POLICY_LIMITS,
     gpus: GPUS_MAX,
     gpus$: GPU_LIMITS,
+    gpuTerms: GPU_TERMS_LIMITS,
+    gpusHeld: GPUS_MAX,
+    gpusHeld$: GPU_HELD_LIMITS,
     isolation: { levels: LEVELS_MAX }
   },
   bytesMax: GOSSIP_BYTES_MAX,
@@ -101,6 +112,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       diskLimit: diskLimits.toWire(ad.diskLimit),
       builder: ad.builder === true,
       gpus: gpusToWire(ad.gpus),
+      gpuTerms: gpuTermsToWire(ad.gpuTerms),
+      gpusHeld: gpusHeldToWire(ad.gpusHeld),
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
       capacity: capacity(ad.capacity),
@@ -120,6 +133,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     closing: optional(message.closing, closingFromWire),
     ...(message.builder ? { builder: true } : {}),
     ...gpusFromWire(message.gpus),
+    ...gpuTermsFromWire(message.gpuTerms),
+    ...gpusHeldFromWire(message.gpusHeld),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -147,6 +162,8 @@ type Converted =
   | 'closing'
   | 'builder'
   | 'gpus'
+  | 'gpuTerms'
+  | 'gpusHeld'
   | 'capacity'
   | 'free'
   | 'platforms'

@@ -14,6 +14,7 @@ import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { refuse } from './fields.ts'
+import { readGpu, writeGpu } from './gpu-request-parts.ts'
 import { readGraph, writeGraph } from './graph-parts.ts'
 import {
   readNetworkAllow,
@@ -48,6 +49,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
   writer.optionalMessage(26, spec.runner, writeRunner)
+  writeGpu(writer, spec.gpu)
   writeGraph(writer, spec)
   writer.flag(17, 'builder', spec.builder === true)
   writeNetworkAllow(writer, spec.network)
@@ -78,6 +80,7 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     ...(services.length === 0 ? {} : { services }),
     ...(reader.flag(17, 'builder') ? { builder: true } : {}),
     ...readGraph(reader),
+    ...readGpu(reader),
     ...readRunner(reader)
   }
   return checkedSecrets(spec)

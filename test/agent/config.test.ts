@@ -52,6 +52,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
     disk: { limit: 'auto' },
     policy: { pinned: false, untrusted: 'take' },
+    gpus: { ignore: [], shares: {}, untrusted: 'refuse' },
     gossip: true,
     lifeline: 'own',
     logLevel: 'info'

@@ -244,6 +244,7 @@ function claimerOf(scene: Scene, registers: Registers, onHeld: () => void): Clai
     },
     offer: OFFER,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
+    gpus: () => [],
     mayClaim: () => true,
     isOpen: () => true,
     onHeld

@@ -11,7 +11,7 @@ let judge: Judge
 beforeAll(async () => {
   e2e = await E2eMesh.start({ gossip: false })
   judge = await Judge.start(e2e.peerIds)
-}, 90_000)
+}, 240_000)
 afterAll(async () => {
   judge?.stop()
   await e2e?.stop()

@@ -3,8 +3,11 @@ import { Judge } from '../../deploy/demo/judge.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { E2eMesh, pipelineOf } from '../support/e2e-mesh.ts'
 
-/** From the command that joins to the first job: the promise of the read-me, with room to spare. */
-const JOIN_TO_JOB_MS_MAX = 10_000
+/**
+ * From the command that joins to the first job. A quiet machine needs 5 s; what would be missed
+ * otherwise is a host that waits for the next round of something: those come every minute.
+ */
+const JOIN_TO_JOB_MS_MAX = 40_000
 
 let e2e: E2eMesh | undefined
 let judge: Judge | undefined
@@ -13,7 +16,7 @@ afterEach(async () => {
   await e2e?.stop()
 })
 
-test('a host that joins runs the job that waits for it within ten seconds', async () => {
+test('a host that joins runs the job that waits for it without waiting for a round', async () => {
   e2e = await E2eMesh.start({ agents: 2 })
   judge = await Judge.start()
   const { mesh } = e2e

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Engine } from '../../agent/execute/engine.ts'
@@ -159,6 +159,21 @@ test('Ctrl-C ends the job, and nothing of it is left', async () => {
   const { code } = await process.kill('SIGINT')
 
   expect(code).toBe(130)
+  expect(await left()).toEqual([])
+})
+
+test('a reader that goes, as `head` does, ends the job, and nothing of it is left', async () => {
+  await lay({ '.runner-mesh.yml': pipeline('while true; do echo more; sleep 0.1; done') })
+  const main = resolve(import.meta.dirname, '../../agent/main.ts')
+  const words = `"$0" --import "$1" "$2" exec build | head -1; echo "\${PIPESTATUS[0]}"`
+  const shell = ['-c', words, process.execPath, import.meta.resolve('tsx'), main]
+
+  const { stdout } = await run('bash', shell, {
+    cwd: work,
+    env: { ...process.env, TMPDIR: root }
+  })
+
+  expect(stdout).toBe('more\n141\n')
   expect(await left()).toEqual([])
 })
 

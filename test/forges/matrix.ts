@@ -26,7 +26,9 @@ const PIPELINE = [
 /** What a stranger would rather have run. */
 const STRANGE_PIPELINE = PIPELINE.replace('build:', 'steal:')
 
-const CONTEXTS = ['runner-mesh', 'runner-mesh/build']
+/** Of pushes and tags; those of pull requests are apart from them. */
+const PUSH = 'runner-mesh'
+const PULL = 'runner-mesh-pr'
 
 /** One kind of Git server against the real gateway, which is killed at each point of its work. */
 class Cells {
@@ -54,25 +56,26 @@ class Cells {
   }
 
   /** The commit has one run; it ends, and its Git server hears so and nothing later. */
-  async ends(commit: string): Promise<Attempt> {
+  async ends(commit: string, name: string = PUSH): Promise<Attempt> {
     const run = await this.mesh.runOf(commit, FOUND_MS_MAX)
     const attempt = await this.mesh.finish(run)
-    await this.heard(commit)
+    await this.heard(commit, name)
     return attempt
   }
 
-  async heard(commit: string): Promise<void> {
+  async heard(commit: string, name: string): Promise<void> {
+    const contexts = [name, `${name}/build`]
     const last = (context: string) => {
       return this.side.said(commit).findLast((each) => each.context === context)?.state
     }
     await eventually(
       `${commit} is green: ${JSON.stringify(this.side.said(commit))}`,
-      () => CONTEXTS.every((context) => last(context) === 'succeeded'),
+      () => contexts.every((context) => last(context) === 'succeeded'),
       STATUS_MS_MAX
     )
     const said = this.side.said(commit)
-    expect(new Set(said.map(({ context }) => context))).toEqual(new Set(CONTEXTS))
-    for (const context of CONTEXTS) {
+    expect(new Set(said.map(({ context }) => context))).toEqual(new Set(contexts))
+    for (const context of contexts) {
       const states = said.filter((each) => each.context === context).map(({ state }) => state)
       // Never backwards: what goes on, then the end, said once or more.
       const ended = states.slice(states.indexOf('succeeded'))
@@ -223,7 +226,7 @@ function requests(kind: ForgeName, ready: () => Cells): void {
     const action = side.kind === 'gitlab' ? 'open' : 'opened'
     const [sent] = await side.forge.sendPull(side.repository, pull, action)
     // The base's pipeline ran, else nobody would have heard of `build`.
-    const { secrets } = await cells.ends(pull.headCommit)
+    const { secrets } = await cells.ends(pull.headCommit, PULL)
 
     expect(sent?.status).toBe(202)
     expect(secrets).toMatchObject({ kind: 'refused', reason: 'untrusted' })
@@ -264,7 +267,7 @@ function strangers(kind: ForgeName, ready: () => Cells): void {
     expect([approved, late]).toEqual([200, 409])
     expect(mesh.runsOf(first)).toEqual([])
     expect(await mesh.gateway.approve(secondRun)).toBe(200)
-    const { secrets } = await cells.ends(second)
+    const { secrets } = await cells.ends(second, PULL)
     expect(secrets).toMatchObject({ kind: 'refused', reason: 'untrusted' })
     const third = await next('after the run')
     await cells.waits(third)
@@ -361,7 +364,7 @@ function crashes(ready: () => Cells): void {
       await cells.crash(Promise.resolve(), () => gate.open('dropped'))
 
       expect(said.length > 0).toBe(moment === 'after')
-      await cells.heard(commit)
+      await cells.heard(commit, PUSH)
     }
   )
 }

@@ -38,9 +38,9 @@ async function declare(running: E2eMesh, { forge, secret, token, settings }: For
   })
 }
 
-test('a push to a forge runs in a real box, and the forge hears how it ended', async () => {
+test('a push to a private repository runs in a real box, and its forge hears how it ended', async () => {
   e2e = await E2eMesh.start({ agents: 1 })
-  side = await forgeSide('gitea')
+  side = await forgeSide('gitea', { isPrivate: true })
   const { forge, repository, secret } = side
   await declare(e2e, side)
   forge.addHook(repository, `${e2e.mesh.httpUrl}/hooks/gitea`, secret)
@@ -63,5 +63,8 @@ test('a push to a forge runs in a real box, and the forge hears how it ended', a
 
   expect(job).toMatchObject({ state: 'succeeded', epoch: 1 })
   expect(await e2e.log(job?.id ?? '')).toContain('built here')
+  const said = await e2e.logOf(e2e.mesh.gateway.name)
+  expect(said).toContain('"names":":source"')
+  expect(said).not.toContain(side.token)
   await e2e.clean()
 }, 180_000)

@@ -73,16 +73,12 @@ class Gateway {
     const log = silentLog()
     const { inbox } = rig.store
     this.intake = rig.intake({ commits, facts, repositories })
-    this.approvals = new Approvals({ inbox, intake: this.intake, log })
+    this.approvals = new Approvals({ inbox, intake: this.intake, onEnded: () => undefined, log })
     const disk = { problem: undefined }
     const door = new SourceDoor({ inbox, intake: this.intake, disk, runIdOf: runIdOfOrigin })
-    this.#receiver = new Receiver({
-      door,
-      repositories,
-      jobs: NO_JOBS,
-      clock: new FakeClock(),
-      log
-    })
+    const numbers = { problem: () => Promise.resolve(undefined) }
+    const parts = { door, repositories, numbers, jobs: NO_JOBS, log }
+    this.#receiver = new Receiver({ ...parts, clock: new FakeClock() })
     await this.intake.start()
   }
 

@@ -92,6 +92,7 @@ describe('gateway.yaml', () => {
     ['public_url: "https://u:p@h"', 'gateway.yaml:1:13: public_url: it must hold no user'],
     [repository('    credential: a b'), 'gateway.yaml:5:17: repositories.0.credential'],
     [repository('    credential: forge'), 'repositories.0.credential: git:// asks nobody'],
+    [repository('    checkout: forge'), 'repositories.0.checkout: git:// asks nobody'],
     [repository('    api: https://h/api'), 'repositories.0.api: bare Git has no API'],
     [
       repository('    callback: https://h/x').replace('kernel.git\n', 'k.git\n    forge: gitea\n'),
@@ -100,6 +101,38 @@ describe('gateway.yaml', () => {
     ['a: [', 'gateway.yaml: ']
   ])('%j is refused where it stands', async (text, message) => {
     expect(await refusal(text)).toContain(message)
+  })
+
+  const withHttp = (url: string, more: string): string =>
+    `repositories: [{ name: a, forge: gitea, url: "${url}", secret_file: s, ${more} }]`
+
+  test.each([
+    ['http://forge.example/team/x.git', 'credential: forge', 'credential'],
+    ['http://forge.example/team/x.git', 'checkout: read', 'checkout'],
+    ['http://127.0.0.1.example/team/x.git', 'credential: forge', 'credential'],
+    [
+      'ssh://git@forge.example/team/x.git',
+      'credential: forge, api: "http://forge.example/api/v1"',
+      'credential'
+    ]
+  ])('%s with %s would show a token to everybody, and is refused', async (url, more, field) => {
+    const text = await refusal(withHttp(url, more))
+
+    expect(text).toContain(`repositories.0.${field}: http://`)
+    expect(text).toContain('`insecure: true`')
+  })
+
+  test.each([
+    ['http://127.0.0.1:3000/team/x.git', 'credential: forge'],
+    ['http://[::1]:3000/team/x.git', 'checkout: read'],
+    ['http://localhost/team/x.git', 'credential: forge'],
+    ['http://forge.example/team/x.git', 'credential: forge, insecure: true'],
+    ['http://forge.example/team/x.git', 'branches: [main]'],
+    ['https://forge.example/team/x.git', 'credential: forge']
+  ])('%s with %s is taken', async (url, more) => {
+    const { values } = await load(withHttp(url, more))
+
+    expect(values.repositories[0]?.url).toBe(url)
   })
 
   test.each([

@@ -48,11 +48,12 @@ async function started(): Promise<Intake> {
   return intake
 }
 
-function receive(intake: Intake, body: string, id: string): Promise<Reception> {
+function receive(intake: Intake, body: string, id: string, problem?: string): Promise<Reception> {
   const { inbox } = rig.store
   const disk = { problem: undefined }
   const door = new SourceDoor({ inbox, intake, disk, runIdOf: runIdOfOrigin })
-  const parts = { door, repositories, jobs: NO_JOBS, clock, log: silentLog() }
+  const numbers = { problem: () => Promise.resolve(problem) }
+  const parts = { door, repositories, numbers, jobs: NO_JOBS, clock, log: silentLog() }
   const { headers } = forgePost('gitea', body, { id })
   return new Receiver(parts).receive(FORGE_HOOKS.gitea, headers, Buffer.from(body))
 }
@@ -96,4 +97,12 @@ test('a push of a repository that was renamed since runs once it is sent again',
   expect(again).toMatchObject({ verdict: 'accepted', run: taken.run })
   const run = await eventually('it is recorded', () => rig.registers.chosen.get(taken.run))
   expect(run.announcement.manifest.url).toBe(RENAMED)
+})
+
+test("a push that names another repository's number starts nothing and is kept nowhere", async () => {
+  const problem = 'its body has number 42 for team/kernel, and its forge says 7'
+  const refused = await receive(await started(), PUSH, 'first', problem)
+
+  expect(refused).toMatchObject({ verdict: 'ignored', delivery: 'first', run: '', reason: problem })
+  expect((await rig.store.inbox.list(10, undefined)).deliveries).toEqual([])
 })

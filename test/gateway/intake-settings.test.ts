@@ -53,7 +53,8 @@ function receiverOf(intake: Intake): Receiver {
   const log = silentLog()
   const disk = { problem: undefined }
   const door = new SourceDoor({ disk, inbox, intake, runIdOf: runIdOfOrigin })
-  return new Receiver({ door, repositories, jobs: NO_JOBS, clock, log })
+  const numbers = { problem: () => Promise.resolve(undefined) }
+  return new Receiver({ door, repositories, numbers, jobs: NO_JOBS, clock, log })
 }
 
 /** The delivery as its forge sends it again. */

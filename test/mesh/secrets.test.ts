@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { releasesOf } from '../../agent/claim/holder-parts.ts'
 import { SecretClient } from '../../agent/secrets/secret-client.ts'
 import { type LeaseRead, SecretService } from '../../gateway/secrets/secret-service.ts'
 import { SecretStore } from '../../gateway/secrets/secret-store.ts'
+import { SOURCE_ACCESS } from '../../protocol/core/source-access.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { systemRandom } from '../../protocol/host/random.ts'
@@ -50,6 +52,7 @@ beforeAll(async () => {
     readJob,
     isolationOf: () => undefined,
     configure: async () => undefined,
+    sourceOf: async () => ({ kind: 'password', user: 'git', password: 'hunter33' }),
     onReleased: () => undefined,
     clock,
     log: silentLog()
@@ -95,18 +98,35 @@ test('the holder of the lease gets the values that its job names', async () => {
   ])
 })
 
-test('another agent that says the same of the lease gets nothing', async () => {
-  const stop = new AbortController()
-  const wanted = clientOf(2).release({ ...order, names: ['A_TOKEN'] }, stop.signal)
-  const { node } = mesh.host(2)
-  const request = { job, epoch: 1, claimId: CLAIM, nonce: '2'.repeat(32), names: ['A_TOKEN'] }
-  const body = encodeSecretsRequest(request)
-  const answer = await node.request(order.gateway, PROTOCOLS.secrets, body, { timeoutMs: 10_000 })
-  stop.abort('enough')
+test('and, by the same way, at its source', async () => {
+  const state = jobLife(sealed, 0, [holder, claimed(CLAIM)])
+  const [spec] = sealed.announcement.manifest.jobs
+  if (spec === undefined) throw new Error('no job')
+  const won = { jobId: job, claimId: CLAIM, spec, sealed, state, startedAtMs: 0 }
+  const { releaseSource } = releasesOf({ secrets: clientOf(1) }, won)
 
-  expect(decodeSecretsReply(answer)).toMatchObject({ kind: 'refused', reason: 'not_holder' })
-  await expect(wanted).rejects.toBe('enough')
+  expect(await releaseSource?.(AbortSignal.timeout(10_000))).toEqual({
+    kind: 'password',
+    user: 'git',
+    password: 'hunter33'
+  })
 })
+
+test.each(['A_TOKEN', SOURCE_ACCESS])(
+  'another agent that says the same of the lease does not get %s',
+  async (name) => {
+    const stop = new AbortController()
+    const wanted = clientOf(2).release({ ...order, names: [name] }, stop.signal)
+    const { node } = mesh.host(2)
+    const request = { job, epoch: 1, claimId: CLAIM, nonce: '2'.repeat(32), names: [name] }
+    const body = encodeSecretsRequest(request)
+    const answer = await node.request(order.gateway, PROTOCOLS.secrets, body, { timeoutMs: 10_000 })
+    stop.abort('enough')
+
+    expect(decodeSecretsReply(answer)).toMatchObject({ kind: 'refused', reason: 'not_holder' })
+    await expect(wanted).rejects.toBe('enough')
+  }
+)
 
 test('a name that the job does not have is refused to its holder, too', async () => {
   const wanted = clientOf(1).release({ ...order, names: ['B_TOKEN'] }, AbortSignal.timeout(10_000))

@@ -214,7 +214,7 @@ export class SimAgent {
     const job = board.job(jobId)
     // Also of a lease that ran out: a member that lies may have claimed too early.
     const isEnding = job?.state?.cancel !== undefined
-    if (job === undefined || (!isEnding && isHeld(job, board))) return
+    if (job === undefined || (!isEnding && isHeld(job, board, this.#parts.process.wallMs))) return
     const reservation = reserve(this.#ledger, jobId, spec.resources)
     if (reservation.kind !== 'reserved') return
     this.#ledger = reservation.ledger

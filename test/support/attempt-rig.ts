@@ -16,6 +16,7 @@ import { Disks } from '../../agent/execute/disk/disks.ts'
 import { LoopVolumes } from '../../agent/execute/disk/loop-volumes.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { Executor } from '../../agent/execute/executor.ts'
+import type { JobGpus } from '../../agent/execute/gpu/job-gpus.ts'
 import { GROUND_DIR } from '../../agent/execute/ground.ts'
 import { Images, type PullPolicy } from '../../agent/execute/images.ts'
 import { HOLDER_IMAGE_LABEL } from '../../agent/execute/network/holder-gate.ts'
@@ -53,7 +54,10 @@ export interface AttemptWish {
   readonly givenBack?: number
   /** Values of the secrets that `spec` names. */
   readonly secrets?: Readonly<Record<string, string>>
+  /** What it leases of this host. */
+  readonly gpus?: AttemptInput['gpus']
   readonly releaseSecrets?: AttemptInput['releaseSecrets']
+  readonly releaseSource?: AttemptInput['releaseSource']
   /** Milliseconds of the only deadline that is ever written; absent, it is renewed. */
   readonly deadlineInMs?: number
   readonly onStage?: (stage: Stage) => void
@@ -98,6 +102,8 @@ export interface RigOptions {
   readonly requireIsolation?: IsolationLevel
   /** Whether its jobs may build images. */
   readonly builder?: boolean
+  /** Hands its jobs what they lease. */
+  readonly gpus?: JobGpus
   /** Networks of its jobs, by nft where nothing else is said; without them there are none. */
   readonly networks?: Omit<NetworkSettings, 'rules'> & Partial<Pick<NetworkSettings, 'rules'>>
   /** In place of this host's own, whatever the rules. */
@@ -148,7 +154,8 @@ export class AttemptRig {
         clock: this.#clock,
         log: silentLog(),
         networks,
-        disks: this.#disks(parts.options)
+        disks: this.#disks(parts.options),
+        gpus: parts.options.gpus
       },
       {
         peerId: this.peerId,
@@ -221,6 +228,7 @@ export class AttemptRig {
       manifest: wish.begun?.manifest ?? this.#manifest(wish),
       spec: wish.begun?.spec ?? specOf(wish),
       resume: wish.begun?.resume,
+      gpus: wish.gpus,
       deadline,
       deadlineMs: lease.deadlineMs,
       signal: abort.signal,
@@ -231,6 +239,7 @@ export class AttemptRig {
       },
       onPhase: (phase, ms) => seen.phases.set(phase, ms),
       releaseSecrets: wish.releaseSecrets ?? (() => Promise.resolve(valuesOf(wish.secrets ?? {}))),
+      releaseSource: wish.releaseSource,
       onStep: wish.onStep ?? wish.onUserCode ?? (() => Promise.resolve()),
       log: (step, stream, text) => {
         seen.lines.push({ step, stream, text })

@@ -3,9 +3,11 @@ import type { AttemptRunner } from '../../agent/claim/holder-parts.ts'
 import { Renewer } from '../../agent/claim/renewer.ts'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { DeadlineFile } from '../../agent/execute/deadline-file.ts'
-import type { Survivor } from '../../agent/execute/executor.ts'
 import type { OwnedClaims } from '../../agent/execute/reaping.ts'
+import type { Survivor } from '../../agent/execute/survivors.ts'
 import type { AttemptLog } from '../../agent/logs/attempt-log.ts'
+import type { GpuDevice } from '../../agent/probe/gpu/gpu-device.ts'
+import type { GpuTerms } from '../../protocol/core/gpu-terms.ts'
 import type { HostPolicy } from '../../protocol/core/host-policy.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -143,6 +145,7 @@ export interface ClaimBench {
   readonly folders: { openTrouble: Error | undefined; removeTrouble: Error | undefined }
   order: { mayClaim: boolean; isOpen: boolean; policy: HostPolicy | undefined }
   readonly changes: string[]
+  readonly gpus: { devices: readonly GpuDevice[]; terms: GpuTerms | undefined }
 }
 
 /** One agent's claim room on a fake clock. */
@@ -165,6 +168,7 @@ export function claimBench(
   const deadlines: RecordingDeadline[] = []
   const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
   const order: ClaimBench['order'] = { mayClaim: true, isOpen: true, policy: options.policy }
+  const gpus: ClaimBench['gpus'] = { devices: [], terms: undefined }
   const registers = mesh.member(options.peerId, options.boot ?? '0123456789abcdef', clock)
   const log = silentLog()
   const offer: Offer = {
@@ -174,6 +178,12 @@ export function claimBench(
     isolation: { offered: 'runc', required: options.requireIsolation },
     get policy() {
       return order.policy
+    },
+    get gpus() {
+      return gpus.devices
+    },
+    get gpuTerms() {
+      return gpus.terms
     },
     capacity: {
       cpuMilli: 4_000,
@@ -210,11 +220,12 @@ export function claimBench(
     },
     offer,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
+    gpus: () => gpus.devices,
     mayClaim: () => order.mayClaim,
     isOpen: () => order.isOpen,
     onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
   })
-  return { claimer, offer, attempts, records, deadlines, folders, order, changes }
+  return { claimer, offer, attempts, records, deadlines, folders, order, changes, gpus }
 }
 
 /** Its process is killed: it neither renews nor gives anything back. */

@@ -33,6 +33,9 @@ export interface E2eOptions extends Omit<LocalMeshOptions, 'root'> {
 
 type Disks = Map<string, SmallDisk>
 
+/** Above all ports of the worker before it. */
+const PORT_OFFSET = 250 * (Number(process.env['VITEST_POOL_ID'] ?? '1') - 1)
+
 /** Real daemons from dist, a real repository with the real hook, in a folder of its own. */
 export class E2eMesh {
   readonly mesh: LocalMesh
@@ -52,7 +55,7 @@ export class E2eMesh {
     const disks: Disks = new Map()
     try {
       for (const name of smallDisks) disks.set(name, await SmallDisk.mount(join(root, name)))
-      const mesh = await LocalMesh.start({ root, ...options })
+      const mesh = await LocalMesh.start({ root, portOffset: PORT_OFFSET, ...options })
       const repository = await Repository.make({
         root,
         name: 'team',

@@ -287,8 +287,12 @@ function installationToken(world: FakeWorld, request: FakeRequest, id: number): 
   const paths = [...world.repositories.values()]
     .map(({ path }) => path)
     .filter((path) => names.includes(path.split('/').at(-1) ?? ''))
-  const token = world.token(`app-${app}[bot]`, ['read', 'write', 'hooks'], paths)
+  // Less than the App may do, where less is asked for.
+  const permissions = request.body['permissions'] as Readonly<Record<string, string>> | undefined
+  const isReader = permissions !== undefined && permissions['contents'] === 'read'
+  const scopes: readonly FakeScope[] = isReader ? ['read'] : ['read', 'write', 'hooks']
+  const token = world.token(`app-${app}[bot]`, scopes, paths)
   const endsAtMs = world.nowMs() + 3_600_000
   const timer = { token, expires_at: new Date(endsAtMs).toISOString() }
-  return { status: 201, body: { ...timer, permissions: { statuses: 'write' } } }
+  return { status: 201, body: { ...timer, permissions: permissions ?? { statuses: 'write' } } }
 }

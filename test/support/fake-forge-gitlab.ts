@@ -164,8 +164,11 @@ function member({ world, repository }: Standing, id: number): FakeAnswer {
   if (user === undefined || !(isOwner || repository.collaborators.has(user.login))) {
     return notFound('Not found')
   }
-  return ok({ id, username: user.login, state: 'active', access_level: isOwner ? 50 : 30 })
+  const level = LEVELS[repository.collaborators.get(user.login) ?? 'read']
+  return ok({ id, username: user.login, state: 'active', access_level: isOwner ? 50 : level })
 }
+
+const LEVELS = { guest: 10, read: 20, write: 30, admin: 40 } as const
 
 /** From where each event of the state machine leads on. */
 const FROM: Readonly<Record<string, readonly string[]>> = {

@@ -38,7 +38,7 @@ export class FakeRepository {
   readonly owner: FakeUser
   isPrivate: boolean
   /** Login to what they may do here: read, write or admin. */
-  readonly collaborators = new Map<string, 'read' | 'write' | 'admin'>()
+  readonly collaborators = new Map<string, 'guest' | 'read' | 'write' | 'admin'>()
   readonly pulls: FakePull[] = []
   readonly statuses: FakeStatus[] = []
   readonly hooks: FakeHook[] = []

@@ -161,11 +161,20 @@ export class ForgeMesh {
     names: readonly string[]
   ): Promise<SecretsReply> {
     const { node } = this.#worker.member
-    const body = encodeSecretsRequest({ ...held, nonce: RANDOM.id(16), names })
     const options = { timeoutMs: 10_000 }
-    return decodeSecretsReply(
-      await node.request(gateway, PROTOCOLS.secrets, body, options),
-      gateway
+    return await eventually(
+      `${gateway} answers`,
+      async () => {
+        const body = encodeSecretsRequest({ ...held, nonce: RANDOM.id(16), names })
+        const answer = node.request(gateway, PROTOCOLS.secrets, body, options)
+        const reply = await answer
+          .then((bytes) => decodeSecretsReply(bytes, gateway))
+          .catch(() => undefined)
+        // A gateway that has just begun does not know the run yet; agents ask it again, too.
+        const isEarly = reply?.kind === 'refused' && reply.reason === 'unknown_job'
+        return isEarly ? undefined : reply
+      },
+      30_000
     )
   }
 

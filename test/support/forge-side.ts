@@ -61,13 +61,21 @@ export interface ForgeSide {
   stop(): Promise<void>
 }
 
-export async function forgeSide(kind: ForgeName): Promise<ForgeSide> {
-  return kind === 'git' ? await bareSide() : await hostedSide(kind)
+export interface SideOptions {
+  /** Of a hosted one: agents get the gateway's own credential for its source. */
+  readonly isPrivate?: boolean
 }
 
-async function hostedSide(kind: Exclude<ForgeName, 'git'>): Promise<ForgeSide> {
+export async function forgeSide(kind: ForgeName, options: SideOptions = {}): Promise<ForgeSide> {
+  return kind === 'git' ? await bareSide() : await hostedSide(kind, options)
+}
+
+async function hostedSide(
+  kind: Exclude<ForgeName, 'git'>,
+  { isPrivate = false }: SideOptions
+): Promise<ForgeSide> {
   const forge = await FakeForge.serve(kind)
-  const repository = await forge.repository(REPOSITORY)
+  const repository = await forge.repository(REPOSITORY, { isPrivate })
   const hookOf = (delivery: FakeDelivery): FakeHook => {
     const hook = repository.hooks.find(({ deliveries }) => deliveries.includes(delivery))
     if (hook === undefined) throw new Error('no hook has sent it')
@@ -83,7 +91,7 @@ async function hostedSide(kind: Exclude<ForgeName, 'git'>): Promise<ForgeSide> {
     repository,
     secret: kind === 'gitlab' ? GITLAB_TOKEN : HMAC_VECTOR.secret,
     token: forge.world.token('gateway'),
-    settings: { credential: 'forge' },
+    settings: { credential: 'forge', ...(isPrivate ? { checkout: 'forge' } : {}) },
     before: forge.before,
     after: forge.after,
     isEnd: (what) => /^POST .+\/statuses\/[0-9a-f]+ success$/.test(what),

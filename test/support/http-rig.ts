@@ -3,6 +3,7 @@ import type { ApiParts } from '../../gateway/api/parts.ts'
 import { createServer, type ServerOptions } from '../../gateway/api/server.ts'
 import { TokenStore } from '../../gateway/api/token-store.ts'
 import { Approvals } from '../../gateway/approvals.ts'
+import { RepositoryNumbers } from '../../gateway/forge/repository-numbers.ts'
 import { Receiver } from '../../gateway/hooks/receiver.ts'
 import { Intake } from '../../gateway/intake.ts'
 import type { CommitReader, ForgeFacts, Inbox } from '../../gateway/ports.ts'
@@ -118,7 +119,9 @@ export class HttpRig {
       random: systemRandom(),
       log
     })
-    const receiver = new Receiver({ door, repositories, jobs: NO_JOBS, clock, log })
+    const apis = { of: () => undefined }
+    const numbers = new RepositoryNumbers({ apis, clock, log })
+    const receiver = new Receiver({ door, repositories, numbers, jobs: NO_JOBS, clock, log })
     const board = new Board()
     const tokens = new TokenStore(`${dir}/tokens.json`)
     const api: ApiParts = {
@@ -128,9 +131,10 @@ export class HttpRig {
       clock,
       inbox: store.inbox,
       announcer,
-      approvals: new Approvals({ inbox, intake, log }),
+      approvals: new Approvals({ inbox, intake, onEnded: () => undefined, log }),
       door,
       orders,
+      statuses: { open: 0, unsent: 0, givenUp: () => [] },
       readJob: () => Promise.resolve(undefined),
       roster: () => undefined,
       links: () => [],

@@ -27,6 +27,7 @@ export function recoveryOf(
     log: silentLog(),
     executor: bench.attempts,
     attempts: bench.records,
+    gpus: () => bench.gpus.devices,
     adopt: (won) => bench.claimer.adopt(won),
     unexpect: (jobId) => bench.claimer.unexpect(jobId)
   }

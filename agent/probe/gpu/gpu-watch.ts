@@ -9,8 +9,9 @@ import {
 } from '../../../protocol/core/gpu-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
 import type { Log } from '../../../protocol/host/log.ts'
+import type { GpuSettings } from '../../policy/gpu-settings.ts'
 import type { HostProblem } from '../host-profile.ts'
-import type { GpuReading } from './gpu-device.ts'
+import type { GpuDevice, GpuReading } from './gpu-device.ts'
 import { gpuProblems } from './gpu-problems.ts'
 import type { HostGpus } from './host-gpus.ts'
 
@@ -18,11 +19,13 @@ export interface GpuWatchParts {
   readonly host: Pick<HostGpus, 'isNews' | 'read' | 'close' | 'reading'>
   readonly clock: Clock
   readonly log: Log
+  /** What the owner says of GPUs by their ids; absent is nothing. */
+  readonly settings?: Pick<GpuSettings, 'ignore' | 'shares'> | undefined
 }
 
 /** A GPU that was here once, and in how many readings it was well since it was ill. */
 interface Seen {
-  readonly gpu: Gpu
+  readonly gpu: GpuDevice
   readonly clean: number
 }
 
@@ -37,6 +40,8 @@ export class GpuWatch {
   #seen: ReadonlyMap<string, Seen> = new Map()
   #warnings: readonly string[] = []
   #shown: readonly Gpu[] = []
+  /** What the owner names and nobody has. */
+  #unknown: readonly string[] = []
   /** How many there are that no advertisement has room for. */
   #leftOut = 0
   /** What a reading that does not end is waiting for. */
@@ -55,8 +60,27 @@ export class GpuWatch {
     return this.#shown
   }
 
+  /** The same, with what only this host needs to know of each. */
+  get devices(): readonly GpuDevice[] {
+    return this.#shown.flatMap((gpu): GpuDevice[] => {
+      const seen = this.#seen.get(gpu.id)
+      return seen === undefined ? [] : [{ ...gpu, nodes: seen.gpu.nodes }]
+    })
+  }
+
   problems(): readonly HostProblem[] {
-    return gpuProblems(this.#shown, [...this.#warnings, ...this.#unsaid()])
+    const warnings = [...this.#warnings, ...this.#unsaid(), ...this.#unknown]
+    return gpuProblems(this.#shown, warnings)
+  }
+
+  /** One that failed a job is ill from now on, as one is that says so itself. */
+  doubt(id: string, reason: string): void {
+    const seen = this.#seen.get(id)
+    if (seen === undefined || seen.gpu.health === 'lost') return
+    const reasons = [reason, ...seen.gpu.reasons.filter((each) => each !== reason)]
+    const gpu: GpuDevice = { ...seen.gpu, health: 'unhealthy', reasons }
+    this.#seen = new Map([...this.#seen, [id, { gpu, clean: 0 }]])
+    this.#show()
   }
 
   /** Called when `gpus` is another. */
@@ -108,7 +132,8 @@ export class GpuWatch {
     }
   }
 
-  #take({ devices, warnings }: GpuReading): void {
+  #take({ devices: read, warnings }: GpuReading): void {
+    const devices = this.#withoutIgnored(read)
     const seen = new Map<string, Seen>()
     for (const device of devices) seen.set(device.id, this.#seenAgain(device))
     const places = new Set(devices.map(({ pci }) => pci))
@@ -125,8 +150,18 @@ export class GpuWatch {
     this.#warnings = warnings
   }
 
+  #withoutIgnored(devices: readonly GpuDevice[]): readonly GpuDevice[] {
+    const { ignore = [], shares = {} } = this.#parts.settings ?? {}
+    const here = new Set(devices.flatMap(({ id, parent }) => [id, parent]))
+    this.#unknown = [...ignore, ...Object.keys(shares)]
+      .filter((id) => !here.has(id))
+      .map((id) => `agent.yaml names ${id}, and this host has no such GPU`)
+    const ignored = new Set(ignore)
+    return devices.filter(({ id, parent }) => !ignored.has(id) && !ignored.has(parent ?? ''))
+  }
+
   /** One that was ill is well again after some readings in a row: what comes and goes is ill. */
-  #seenAgain(gpu: Gpu): Seen {
+  #seenAgain(gpu: GpuDevice): Seen {
     const before = this.#seen.get(gpu.id)
     if (gpu.health !== 'ok' || before?.gpu.health !== 'unhealthy') return { gpu, clean: 0 }
     const clean = before.clean + 1

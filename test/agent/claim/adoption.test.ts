@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { recoverAttempt } from '../../../agent/claim/adoption.ts'
 import { type Candidate, removeLeftovers, settleRecords } from '../../../agent/claim/recovery.ts'
-import type { Survivor } from '../../../agent/execute/executor.ts'
+import type { Survivor } from '../../../agent/execute/survivors.ts'
 import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import type { AttemptProgress } from '../../../protocol/store/attempt-store.ts'
 import { type ClaimBench, claimBench, runWith } from '../../support/claim-bench.ts'

@@ -34,10 +34,10 @@ describe('an agent with room', () => {
     ]
     const runs = new BoardRuns().run('R', jobs)
     expect(choice(runs).ids).toEqual(['R.0', 'R.2'])
-    expect(isHeld(runs.job('R.1'), runs.board)).toBe(true)
+    expect(isHeld(runs.job('R.1'), runs.board, 0)).toBe(true)
     runs.end('R.0', 'succeeded')
     expect(choice(runs).ids).toEqual(['R.1', 'R.2'])
-    expect(isHeld(runs.job('R.1'), runs.board)).toBe(false)
+    expect(isHeld(runs.job('R.1'), runs.board, 0)).toBe(false)
   })
 
   test('tries the job of a repository that has nothing running before those of a busy one', () => {

@@ -69,10 +69,14 @@ test('GPUs are counted by model in a row, and named each in the full view', () =
     numaNode: 1,
     parent: null,
     health: 'ok' as const,
-    reasons: []
+    reasons: [],
+    shares: 1,
+    held: 1,
+    jobs: ['7K3QF2.0']
   }
   const ill = { ...gpu, id: 'nvidia:GPU-3', health: 'lost' as const, reasons: ['it is gone'] }
-  const gpus = [gpu, { ...gpu, id: 'nvidia:GPU-2' }, ill]
+  const shared = { id: 'nvidia:GPU-2', shares: 4, held: 0.5, jobs: ['A.1', 'B.2'] }
+  const gpus = [gpu, { ...gpu, ...shared }, ill]
   const status = { ...statusView(controlParts()), peers: [{ ...peer, gpus }] }
 
   expect(renderStatus(status, plain)).toContain('4/4 cpu 8GiB/8GiB 2x H100 80GB HBM3, 1 lost')
@@ -81,6 +85,8 @@ test('GPUs are counted by model in a row, and named each in the full view', () =
   expect(full).toContain(
     'gpu         NVIDIA H100 80GB HBM3, 80 GiB, sm_90, driver 580.65.06, 0000:3b:00.0, NUMA node 1, nvidia:GPU-1\n'
   )
+  expect(full).toContain('            held by 7K3QF2.0\n')
+  expect(full).toContain('            shared by at most 4 jobs: held by A.1, B.2, 50 % of it\n')
   expect(full).toContain('            lost: it is gone\n')
 })
 
@@ -127,6 +133,19 @@ test('a queued job says why in its last column', () => {
 
   expect(row).toMatch(/^7K3QF2\.0 {3}team {3}main@ccccccc {3}job-0 {3}○ queued {3}- .* 4m/)
   expect(row.endsWith('no agent fits')).toBe(true)
+})
+
+test('the wide list has what a job needs, its retries and its group', () => {
+  const build = job({ id: `${RUN}.0`, name: 'build' })
+  const needs = [`${RUN}.0`, `${RUN}.7`]
+  const deploy = job({ id: `${RUN}.1`, name: 'deploy', needs, retries: 2, group: 'prod' })
+
+  const [head, first, second] = renderJobs([build, deploy], plain, 'wide').split('\n')
+
+  expect(head).toMatch(/TIME +NEEDS +RETRIES +GROUP +WHY/)
+  expect(first).toMatch(/- +- +- +- +a claim is due/)
+  expect(second).toMatch(/ build,\.7 +2 +prod/)
+  expect(renderJobs([deploy], plain)).not.toContain('prod')
 })
 
 test('a running job shows its step, and state is never colour alone', () => {

@@ -51,3 +51,21 @@ test('one of a trial, which has no lease, ends by itself', () => {
   const made = holderBody(job(bind(BUSYBOX_INSIDE)), LABELS, PARTS)
   expect(made.Entrypoint).toEqual([BUSYBOX_INSIDE, 'sleep', '60'])
 })
+
+test("a holder has none of the job's GPUs, nor its groups, nor what its image says of them", () => {
+  const body = job(bind(LEASE_INSIDE))
+  const gpus = {
+    Devices: [{ PathOnHost: '/dev/kfd' }],
+    DeviceRequests: [{ Driver: 'cdi' }],
+    GroupAdd: ['109']
+  }
+  const env = ['NVIDIA_VISIBLE_DEVICES=GPU-1']
+  const made = holderBody(
+    { ...body, Env: env, HostConfig: { ...body.HostConfig, ...gpus } },
+    LABELS,
+    PARTS
+  )
+
+  expect(made.HostConfig).toMatchObject({ Devices: [], DeviceRequests: [], GroupAdd: [] })
+  expect(made.Env).toEqual(['NVIDIA_VISIBLE_DEVICES=void', 'AMD_VISIBLE_DEVICES=void'])
+})

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ContainerBody, ContainerView } from '../../../agent/execute/engine-types.ts'
+import type { GpuParts } from '../../../agent/execute/gpu/gpu-parts.ts'
 import { STANDARD } from '../../../agent/execute/profile-standard.ts'
 import { differences } from '../../../agent/execute/read-back.ts'
 import { containerBody } from '../../../agent/execute/sandbox-profile.ts'
@@ -8,9 +9,10 @@ import { SECCOMP_OPTION } from '../../../agent/execute/seccomp-filter.ts'
 const GIB = 2 ** 30
 
 /** What is asked for, by the profile that jobs get. */
-const asked: ContainerBody = containerBody(
-  STANDARD,
-  {
+const asked: ContainerBody = bodyWith()
+
+function bodyWith(gpuParts?: GpuParts): ContainerBody {
+  const request = {
     imageId: 'sha256:1',
     jobId: 'J.0',
     epoch: 3,
@@ -21,9 +23,10 @@ const asked: ContainerBody = containerBody(
     leaseDir: '/leases/c',
     busybox: '/bin/busybox',
     guard: '/guard.sh',
-    resources: { cpuMilli: 1_500, memoryBytes: GIB }
-  },
-  {
+    resources: { cpuMilli: 1_500, memoryBytes: GIB },
+    gpuParts
+  }
+  return containerBody(STANDARD, request, {
     cgroup: 1,
     apparmor: true,
     cpus: 2,
@@ -31,21 +34,21 @@ const asked: ContainerBody = containerBody(
     limits: { openFiles: Number.POSITIVE_INFINITY, processes: Number.POSITIVE_INFINITY },
     userBase: 0,
     runtime: 'runc'
-  }
-)
+  })
+}
 
 type Fields = Record<string, unknown>
 
 /** What an engine that did as it was asked has stored: its own additions included. */
 function stored(config: Fields = {}, hostConfig: Fields = {}, labels: Fields = {}): ContainerView {
-  const { HostConfig, Labels, Env: _env, ...rest } = asked
+  const { HostConfig, Labels, Env, ...rest } = asked
   return {
     id: 'x',
     running: false,
     pid: 0,
     exitCode: 0,
     labels: { maker: 'the image', ...Labels, ...labels } as Record<string, string>,
-    config: { ...rest, Hostname: 'x', Env: ['PATH=/bin'], Image: 'sha256:2', ...config },
+    config: { ...rest, Hostname: 'x', Env: [...Env, 'PATH=/bin'], Image: 'sha256:2', ...config },
     hostConfig: { ...HostConfig, Isolation: '', CpuRealtimePeriod: 0, ...hostConfig },
     mounts: HostConfig.Mounts.map(({ Target }) => Target),
     networks: {}
@@ -109,6 +112,7 @@ describe('a container that was read back', () => {
     ["the engine's own filter", { SecurityOpt: filtered() }],
     ['a call more in its filter', { SecurityOpt: filtered(opened()) }],
     ['a device', { Devices: [{ PathOnHost: '/dev/sda' }] }],
+    ['all GPUs', { DeviceRequests: [{ Driver: '', Count: -1, Capabilities: [['gpu']] }] }],
     ['a rule for devices', { DeviceCgroupRules: ['a *:* rwm'] }],
     ['a group more', { GroupAdd: ['0'] }],
     ['a path less that is hidden', { MaskedPaths: (HostConfig['MaskedPaths'] as []).slice(1) }],
@@ -181,4 +185,53 @@ test('a mount that nobody asked for is found where the root is read-only, and on
   expect(differences(strict, view)).toEqual([])
   expect(differences(strict, more)).toEqual(['Mounts has "/data", which was not asked'])
   expect(differences(asked, { ...stored(), mounts: more.mounts })).toEqual([])
+})
+
+describe('a container that was to get GPUs', () => {
+  const nodes = ['/dev/kfd', '/dev/dri/renderD129'].map((path) => {
+    return { PathOnHost: path, PathInContainer: path, CgroupPermissions: 'rw' as const }
+  })
+  const requests = [{ Driver: 'nvidia', DeviceIDs: ['GPU-1'], Capabilities: [['gpu']] }] as const
+  const withGpus = bodyWith({ devices: nodes, requests, groups: ['109'], env: ['A_VISIBLE=1'] })
+  const made = (hostConfig: Fields = {}, env = ['PATH=/bin', 'A_VISIBLE=1']): ContainerView => {
+    const view = stored({ Env: env }, {})
+    const asEngines = { Driver: 'nvidia', Count: 0, DeviceIDs: ['GPU-1'], Options: {} }
+    const DeviceRequests = [{ ...asEngines, Capabilities: [['gpu']] }]
+    const all = { ...withGpus.HostConfig, DeviceRequests, ...hostConfig }
+    return { ...view, hostConfig: all }
+  }
+
+  test('and got those shows no difference', () => {
+    expect(differences(withGpus, made())).toEqual([])
+  })
+
+  test.each<[string, Fields]>([
+    ['another node', { Devices: [nodes[0], { ...nodes[1], PathOnHost: '/dev/dri/renderD128' }] }],
+    ['one node in place of two', { Devices: [nodes[0], nodes[0]] }],
+    ['a node more', { Devices: [...nodes, { ...nodes[1], PathOnHost: '/dev/dri/card0' }] }],
+    [
+      'the right to make nodes',
+      { Devices: nodes.map((n) => ({ ...n, CgroupPermissions: 'rwm' })) }
+    ],
+    ['another GPU', { DeviceRequests: [{ ...requests[0], DeviceIDs: ['GPU-2'] }] }],
+    ['all GPUs besides', { DeviceRequests: [{ ...requests[0], Count: -1 }] }],
+    ['an option', { DeviceRequests: [{ ...requests[0], Options: { visible: 'all' } }] }],
+    ['no GPU', { DeviceRequests: null }],
+    ['another group', { GroupAdd: ['0'] }]
+  ])('and got %s is found out', (_, hostConfig) => {
+    const [name] = Object.keys(hostConfig)
+    expect(differences(withGpus, made(hostConfig))).toEqual([
+      expect.stringMatching(new RegExp(`^HostConfig\\.${name} is .*, asked `))
+    ])
+  })
+
+  test.each([
+    ["the image's word", ['A_VISIBLE=all']],
+    ["the image's word beside ours", ['A_VISIBLE=1', 'A_VISIBLE=all']],
+    ['nothing', []]
+  ])('and whose variables say %s is found out', (_, env) => {
+    expect(differences(withGpus, made({}, env))).toEqual([
+      expect.stringMatching(/^Config\.Env has .*, asked "A_VISIBLE=1"$/)
+    ])
+  })
 })

@@ -67,3 +67,22 @@ test('what an engine says of its runtimes is read of each version, in one order'
   expect(answer({})).toMatchObject({ runtimes: [], defaultRuntime: '' })
   expect(answer({ Runtimes: null })).toMatchObject({ runtimes: [] })
 })
+
+test('what an engine lists by name, and where it looks, is read of each version', () => {
+  const answer = (change: Partial<InfoAnswer>) =>
+    engineInfo({ SecurityOptions: null, ...change } as InfoAnswer, { Version: '', ApiVersion: '' })
+  const DiscoveredDevices = [
+    { Source: 'cdi', ID: 'nvidia.com/gpu=0' },
+    { Source: 'other', ID: 'x' },
+    { Source: 'cdi' }
+  ]
+  expect(answer({ DiscoveredDevices, CDISpecDirs: ['/etc/cdi'] })).toMatchObject({
+    cdiDevices: ['nvidia.com/gpu=0'],
+    cdiFolders: ['/etc/cdi']
+  })
+  expect(answer({})).toMatchObject({ cdiDevices: [], cdiFolders: [] })
+  expect(answer({ DiscoveredDevices: null, CDISpecDirs: null })).toMatchObject({
+    cdiDevices: [],
+    cdiFolders: []
+  })
+})

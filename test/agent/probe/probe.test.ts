@@ -25,7 +25,9 @@ const INFO: EngineInfo = {
   swapLimit: true,
   security: new Set(['seccomp']),
   runtimes: [{ name: 'runc', program: 'runc' }],
-  defaultRuntime: 'runc'
+  defaultRuntime: 'runc',
+  cdiDevices: [],
+  cdiFolders: []
 }
 
 const brief = (problems: readonly HostProblem[]) =>
@@ -47,6 +49,16 @@ test.each<[string, Partial<EngineInfo>, string, boolean, RegExp]>([
     'runtime',
     true,
     /default runtime is safe, and jobs run in runc/
+  ],
+  [
+    "NVIDIA's default runtime",
+    {
+      runtimes: [{ name: 'nvidia', program: '/usr/bin/nvidia-container-runtime' }],
+      defaultRuntime: 'nvidia'
+    },
+    'runtime',
+    false,
+    /default runtime is nvidia: it hands each GPU that an image names/
   ],
   ['swap not counted', { swapLimit: false }, 'engine', false, /does not count swap/]
 ])('an engine with %s is said to be so, with a way out', (_name, change, part, blocking, found) => {

@@ -129,3 +129,33 @@ test('a token that may only read approves nothing', async () => {
   expect(answer).toMatchObject({ status: 403, body: { code: 'SCOPE_MISSING' } })
   expect(await stateOf(run)).toBe('waiting')
 })
+
+test('a run that is rejected ends with who said so and why, and its head waits no more', async () => {
+  const run = await opened()
+
+  const { status, body } = await api.post(`/runs/${run}/reject`, { reason: 'mines coins' })
+
+  expect(status).toBe(200)
+  expect(body).toMatchObject({ id: run, state: 'ignored' })
+  expect(body.reason).toMatch(/^rejected by test \(token [0-9a-f]{8}\): mines coins$/)
+  expect(await listed('state=waiting')).toEqual([])
+  const late = await api.post(`/runs/${run}/approve`)
+  expect(late).toMatchObject({ status: 409, body: { code: 'APPROVAL_NOT_WAITED' } })
+  const labelled = pullRequestBody({ action: 'labeled', head: HEAD, number: 7 })
+  const post = forgePost('gitea', labelled, { event: 'pull_request', id: 'labelled-later' })
+  expect((await rig.app.inject(post)).json()).toMatchObject({ verdict: 'duplicate', run })
+  expect(rig.registers.chosen.has(run)).toBe(false)
+})
+
+test('a push after that waits anew, and nothing that does not wait is rejected', async () => {
+  const run = await opened()
+  await api.post(`/runs/${run}/reject`)
+
+  const next = await opened('d'.repeat(40))
+
+  expect(await listed('state=waiting')).toEqual([next])
+  const again = await api.post(`/runs/${run}/reject`)
+  expect(again).toMatchObject({ status: 409, body: { code: 'APPROVAL_NOT_WAITED' } })
+  const reader = await ApiClient.of(rig, ['read'])
+  expect(await reader.post(`/runs/${next}/reject`)).toMatchObject({ status: 403 })
+})

@@ -161,3 +161,67 @@ test('a run that has not ended is not run anew, nor one that another gateway has
   expect(running.body.facts).toEqual({ id: run, state: 'queued' })
   expect(unknown).toMatchObject({ status: 404, body: { code: 'RUN_UNKNOWN' } })
 })
+
+const GRAPH = [
+  'jobs:',
+  '  lint: { image: "debian:13", steps: [{ run: make lint }] }',
+  '  build: { image: "debian:13", steps: [{ run: make }] }',
+  '  test: { image: "debian:13", needs: [build], steps: [{ run: make test }] }'
+].join('\n')
+
+/** An ended run of three jobs, of which only `test` failed. */
+async function halfGood(): Promise<string> {
+  await rig.stop()
+  rig = await HttpRig.make({
+    repositories: new Repositories([repositoryAt('team/kernel', git.url)]),
+    commits: new ScriptedCommits(commitOf(GRAPH))
+  })
+  api = await ApiClient.of(rig)
+  const run = await pushed()
+  const sealed = rig.registers.chosen.get(run)
+  if (sealed === undefined) throw new Error('it is not recorded')
+  const bad = { state: 'failed', reason: 'exit_code', exitCode: 2 } as const
+  for (const { index, name } of sealed.announcement.manifest.jobs) {
+    const end = completed(name === 'test' ? bad : {})
+    rig.board.foldJob(jobLife(sealed, index, ['peer-onyx', claimed()], ['peer-onyx', end]), 0)
+  }
+  return run
+}
+
+async function jobsOf(answer: { body: { run: string } }): Promise<readonly string[]> {
+  const { announcement } = await recorded(answer.body.run)
+  return announcement.manifest.jobs.map(({ name }) => name)
+}
+
+test('what failed of a run is run anew with what it needs, and not what had succeeded beside it', async () => {
+  const run = await halfGood()
+
+  const failed = await api.post(`/runs/${run}/retry`, { jobs: 'failed' })
+  const all = await api.post(`/runs/${run}/retry`, { jobs: 'all' })
+
+  expect(failed).toMatchObject({ status: 202, body: { verdict: 'accepted' } })
+  expect(await jobsOf(failed)).toEqual(['build', 'test'])
+  expect(await jobsOf(all)).toEqual(['lint', 'build', 'test'])
+})
+
+test('one job is run anew by its id', async () => {
+  const run = await halfGood()
+
+  const lint = await api.post(`/jobs/${run}.0/retry`)
+
+  expect(lint).toMatchObject({ status: 202, body: { verdict: 'accepted' } })
+  expect(await jobsOf(lint)).toEqual(['lint'])
+  expect(await api.post(`/jobs/${run}.9/retry`)).toMatchObject({ status: 404 })
+})
+
+test('of a run in which nothing failed there is nothing to run anew', async () => {
+  const run = await pushed()
+  const sealed = rig.registers.chosen.get(run)
+  if (sealed === undefined) throw new Error('it is not recorded')
+  rig.board.foldJob(jobLife(sealed, 0, ['peer-onyx', claimed()], ['peer-onyx', completed({})]), 0)
+
+  const answer = await api.post(`/runs/${run}/retry`, { jobs: 'failed' })
+
+  expect(answer).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID' } })
+  expect(answer.body.detail).toContain('have succeeded')
+})

@@ -243,6 +243,19 @@ describe('who is known to a forge', () => {
     repository.collaborators.set('omar', 'write')
     expect((await api.pullRequest(2, noEnd())).isKnownAuthor).toBe(true)
   })
+
+  test.each([
+    ['guest', false],
+    ['read', true],
+    ['admin', true]
+  ] as const)('GitLab: a member with the role %s is known: %s', async (role, isKnown) => {
+    const { api, forge, repository } = await forgeRig('gitlab')
+    const headCommit = await repository.commit({ 'a.txt': 'a' }, 'topic')
+    await forge.openPull(repository, { author: 'omar', headBranch: 'topic', headCommit })
+    repository.collaborators.set('omar', role)
+
+    expect((await api.pullRequest(1, noEnd())).isKnownAuthor).toBe(isKnown)
+  })
 })
 
 describe("GitHub's deliveries", () => {

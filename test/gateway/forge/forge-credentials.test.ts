@@ -95,3 +95,46 @@ test('an App is for GitHub, and a deploy key for git alone', async () => {
   expect(await credentials.authorization(key, noEnd())).toEqual({})
   expect(await credentials.access(key, noEnd())).toEqual({ kind: 'key', key: 'a key' })
 })
+
+test("an agent gets of an App a token that reads that repository's contents, and no more", async () => {
+  const { credentials, holder, forge } = await appRig()
+  const own = await credentials.access(holder, noEnd())
+
+  const given = await credentials.source(holder, noEnd())
+
+  const tokenOf = (password: string) => forge.world.tokens.get(password)
+  const theirs = given?.kind === 'password' ? tokenOf(given.password) : undefined
+  const ours = own?.kind === 'password' ? tokenOf(own.password) : undefined
+  expect([...(theirs?.scopes ?? [])]).toEqual(['read'])
+  expect(theirs?.paths).toEqual(['team/kernel'])
+  expect(ours?.scopes.has('write')).toBe(true)
+})
+
+test('a token is given to agents only where it is named for that', async () => {
+  const { credentials, holder, store, forge } = await forgeRig('gitea', { isPrivate: true })
+  const read = forge.world.token('reader', ['read'])
+  const wanted = { name: 'read', kind: 'token', user: 'deploy' } as const
+  await store.set(wanted, Buffer.from(read), 0)
+
+  expect(await credentials.source(holder, noEnd())).toBeUndefined()
+  expect(await credentials.source({ ...holder, checkout: 'read' }, noEnd())).toEqual({
+    kind: 'password',
+    user: 'deploy',
+    password: read
+  })
+})
+
+test('a key is for ssh, and a token for http: nothing else is given', async () => {
+  const { credentials, holder, store } = await forgeRig('gitea')
+  await store.set({ name: 'key', kind: 'deploy-key' }, Buffer.from('a key'), 0)
+  const ssh = { ...holder, url: 'ssh://git@forge.example/team/kernel.git' }
+
+  expect(await credentials.source({ ...ssh, credential: 'key' }, noEnd())).toEqual({
+    kind: 'key',
+    key: 'a key'
+  })
+  expect(await credentials.source({ ...holder, checkout: 'key' }, noEnd())).toBeUndefined()
+  expect(await credentials.source({ ...ssh, checkout: 'forge' }, noEnd())).toBeUndefined()
+  const stranger = { ...holder, credential: undefined }
+  expect(await credentials.source(stranger, noEnd())).toBeUndefined()
+})

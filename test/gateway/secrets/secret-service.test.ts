@@ -5,6 +5,7 @@ import {
   type SecretServiceParts
 } from '../../../gateway/secrets/secret-service.ts'
 import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
+import { MeshError } from '../../../protocol/core/errors.ts'
 import type { Isolation, IsolationLevel } from '../../../protocol/core/isolation.ts'
 import type { JobSpec, SealedAnnouncement } from '../../../protocol/core/run.ts'
 import {
@@ -13,6 +14,11 @@ import {
   SECRET_RELEASES_MAX,
   SECRETS_PER_JOB_BYTES_MAX
 } from '../../../protocol/core/secret-limits.ts'
+import {
+  readSourceAccess,
+  SOURCE_ACCESS,
+  type SourceAccess
+} from '../../../protocol/core/source-access.ts'
 import type { Trust } from '../../../protocol/core/trust.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import {
@@ -47,6 +53,7 @@ interface Wish {
   readonly run?: SealedAnnouncement
   readonly opened?: (name: string) => string
   readonly configure?: SecretServiceParts['configure']
+  readonly source?: () => Promise<SourceAccess | undefined>
 }
 
 function ofTrust(trust: Trust): SealedAnnouncement {
@@ -60,6 +67,7 @@ function rig(wish: Wish = {}) {
   const said: string[] = []
   const note = (facts: object, text: string): void => void said.push(JSON.stringify([facts, text]))
   const values: Buffer[] = []
+  const asked: string[] = []
   const clock = new FakeClock()
   const opened = wish.opened ?? ((name) => `value of ${name}`)
   const service = new SecretService({
@@ -81,11 +89,15 @@ function rig(wish: Wish = {}) {
     },
     isolationOf: () =>
       wish.isolation && { offered: wish.isolation, required: undefined, ...wish.offer },
+    sourceOf: async ({ name, url }) => {
+      asked.push(`${name} ${url}`)
+      return await wish.source?.()
+    },
     onReleased: () => undefined,
     clock,
     log: { info: note, warn: note, error: note, debug: note } as never
   })
-  return { service, said, values, clock }
+  return { service, said, values, clock, asked }
 }
 
 const asked: SecretsRequest = {
@@ -252,4 +264,56 @@ test('a value that cannot be sent is erased', async () => {
 
   await expect(service.handle(HOLDER, encodeSecretsRequest(asked))).rejects.toThrow('value')
   expect(values.map(isErased)).toEqual([true])
+})
+
+const SOURCE = { names: [SOURCE_ACCESS] }
+const PASSWORD: SourceAccess = { kind: 'password', user: 'git', password: 'hunter22' }
+const gives = (access?: SourceAccess) => ({ source: () => Promise.resolve(access) })
+
+test.each(['trusted', 'untrusted'] as const)(
+  'the holder of a %s run gets at its source, and that is written down without the value',
+  async (trust) => {
+    const { service, said, asked: questions } = rig({ trust, ...gives(PASSWORD) })
+    const reply = await service.answer(HOLDER, { ...asked, ...SOURCE })
+
+    const value = reply.kind === 'released' ? reply.secrets[0]?.value : undefined
+    expect(value && readSourceAccess(value)).toEqual(PASSWORD)
+    const { repository, url } = sealed.announcement.manifest
+    expect(questions).toEqual([`${repository} ${url}`])
+    expect(said.join()).toContain(SOURCE_ACCESS)
+    expect(said.join()).not.toContain('hunter22')
+  }
+)
+
+test('nobody else does: not another peer, an earlier epoch, or together with a secret', async () => {
+  const access = gives(PASSWORD)
+
+  expect(await reasonOf(access, SOURCE, generateKey().peerId)).toBe('not_holder')
+  expect(await reasonOf(access, { ...SOURCE, epoch: 2 })).toBe('not_holder')
+  expect(await reasonOf({ ...access, isOurs: false }, SOURCE)).toBe('unknown_job')
+  expect(await reasonOf(access, { names: [SOURCE_ACCESS, 'NPM_TOKEN'] })).toBe('unnamed')
+})
+
+test('a source that there is nothing for, or whose credential cannot be used, is refused', async () => {
+  const broken = {
+    source: () => Promise.reject(new MeshError('CREDENTIAL_UNKNOWN', { name: 'x' }))
+  }
+
+  expect(await reasonOf(gives(), SOURCE)).toBe('unset')
+  expect(await reasonOf(broken, SOURCE)).toBe('unreadable')
+})
+
+test('a forge that does not answer is no refusal: the holder asks again', async () => {
+  const facts = { host: 'forge.example', action: 'give a token', cause: 'ECONNREFUSED' }
+  const away = { source: () => Promise.reject(new MeshError('FORGE_UNREACHABLE', facts)) }
+
+  await expect(reasonOf(away, SOURCE)).rejects.toMatchObject({ code: 'FORGE_UNREACHABLE' })
+})
+
+test('a source counts among the releases of its attempt', async () => {
+  const { service } = rig(gives(PASSWORD))
+  const ask = () => service.answer(HOLDER, { ...asked, ...SOURCE })
+  for (let count = 0; count < SECRET_RELEASES_MAX; count += 1) await ask()
+
+  expect(await ask()).toMatchObject({ kind: 'refused', reason: 'too_often' })
 })

@@ -128,3 +128,20 @@ test('descriptions and contexts fit the forges, whatever is in them', () => {
   expect(job?.description).not.toContain('\n')
   expect(job?.context.length).toBeLessThanOrEqual(255)
 })
+
+test('what a pull request says has contexts of its own, beside a push of the same commit', () => {
+  const sealed = sealedRun(generateKey(), { commit: 'a'.repeat(40), pipeline: TWO_JOBS })
+  const { announcement } = sealed
+  const { manifest } = announcement
+  const origin = { ...manifest.origin, event: 'pull_request', number: '7' } as const
+  const board = new Board()
+  board.addRun(sealed, 0)
+  const of = { ...announcement, manifest: { ...manifest, origin } }
+
+  const told = runTold(of, board.jobsOf(announcement.runId), OPTIONS)
+
+  expect(told.map(({ context }) => context).slice(0, 2)).toEqual([
+    'runner-mesh-pr',
+    'runner-mesh-pr/build'
+  ])
+})

@@ -136,5 +136,5 @@ test('a run that waits for an approval is pending, and red only where it is not 
     ['queued', false, 'waiting for approval'],
     ['cancelled', true, 'superseded by a later commit']
   ])
-  expect(contexts(told)).toEqual(['runner-mesh', 'runner-mesh'])
+  expect(contexts(told)).toEqual(['runner-mesh-pr', 'runner-mesh-pr'])
 })

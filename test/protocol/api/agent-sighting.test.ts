@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { agentSighting, agentSightingShape } from '../../../protocol/api/agent-sighting.ts'
 import { Board } from '../../../protocol/core/board.ts'
+import { GPU_WHOLE } from '../../../protocol/core/gpu-request-limits.ts'
+import { A_GPU } from '../../support/arbitrary-gpu-rooms.ts'
 import { advertisement } from '../../support/control-parts.ts'
 
 const schema = z.strictObject(agentSightingShape)
@@ -88,6 +90,15 @@ test('GPUs are shown as they are advertised, what is not known as null', () => {
   const sighting = agentSighting(board.agent('peer-onyx', 0), undefined, 0)
 
   expect(schema.parse(sighting).gpus).toEqual([
-    { ...gpu, memoryBytes: null, numaNode: null, parent: null }
+    { ...gpu, memoryBytes: null, numaNode: null, parent: null, shares: 1, held: 0, jobs: [] }
   ])
+})
+
+test('a GPU is shown with how many may share it, how much of it is held, and by whom', () => {
+  const board = new Board()
+  const gpuTerms = { shares: [{ id: A_GPU.id, slots: 4 }], untrusted: false }
+  const gpusHeld = [{ id: A_GPU.id, units: GPU_WHOLE / 2, jobs: ['R.0', 'R.1'] }]
+  board.foldAdvertisement(advertisement('onyx', { gpus: [A_GPU], gpuTerms, gpusHeld }), 0)
+  const [gpu] = agentSighting(board.agent('peer-onyx', 0), undefined, 0).gpus
+  expect(gpu).toMatchObject({ shares: 4, held: 0.5, jobs: ['R.0', 'R.1'] })
 })

@@ -34,7 +34,9 @@ test('an agent that has room for a job has it for all of its services, too', () 
       const memory = parts.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)
       const whole = { ...has, diskBytes: 2 ** 40, jobs: 1 }
       const fitsAll = has.cpuMilli >= cpu && has.memoryBytes >= memory
-      expect(lacksRoom(spec, { free: whole, capacity: whole }).length === 0).toBe(fitsAll)
+      expect(
+        lacksRoom({ spec, trust: 'trusted' }, { free: whole, capacity: whole }).length === 0
+      ).toBe(fitsAll)
       const { kind } = reserve(ledgerOf(whole), 'a', footprintOf(spec))
       expect(kind).toBe(fitsAll ? 'reserved' : 'full')
     })

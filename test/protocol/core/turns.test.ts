@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { GROUP_HOLD_MS_MAX } from '../../../protocol/core/graph-limits.ts'
 import type { OutcomeState } from '../../../protocol/core/job.ts'
 import { type Hold, Turns } from '../../../protocol/core/turns.ts'
 import { BoardRuns, type Sketch } from '../../support/board-runs.ts'
@@ -113,6 +114,21 @@ describe('jobs of one group', () => {
     expect(['A.1', 'B.0'].map((id) => hold(runs, id))).toEqual(['free', 'behind A.1'])
     runs.end('A.1', 'succeeded')
     expect(hold(runs, 'B.0')).toBe('free')
+  })
+
+  test('wait no longer for one that nobody has claimed for an hour, but for one that runs', () => {
+    const runs = new BoardRuns()
+    runs.run('A', [deploy()], { issuedAtMs: 0 }).run('B', [deploy()], { issuedAtMs: 1 })
+    const at = (jobId: string, nowMs: number): string => {
+      const turns = new Turns(runs.board.openJobs(), runs.board, nowMs)
+      return words(turns.holdOf(runs.job(jobId)))
+    }
+
+    expect(at('B.0', GROUP_HOLD_MS_MAX - 1)).toBe('behind A.0')
+    expect(at('B.0', GROUP_HOLD_MS_MAX)).toBe('free')
+    expect(at('A.0', GROUP_HOLD_MS_MAX)).toBe('free')
+    runs.claim('B.0')
+    expect(at('A.0', GROUP_HOLD_MS_MAX)).toBe('behind B.0')
   })
 
   test('wait for one that runs, however young it is', () => {

@@ -140,3 +140,20 @@ test('an ended job gives its message, a succeeded one needs none', () => {
   const cancelled = new SampleJob('R.0')
   expect(why(cancelled.apply('x', { kind: 'cancel', reason: 'a newer push' }))).toBe('a newer push')
 })
+
+test('a group that stands still behind a job that nobody can run says so, and what to do', () => {
+  const behind = {
+    ...boardJob(undefined),
+    jobId: 'A.0',
+    spec: sampleSpec({ labels: { gpu: 'h100' } })
+  }
+  const fine = { ...behind, spec: sampleSpec() }
+  const blocked = (by: BoardJob): string =>
+    why(undefined, { ...view, turns: { holdOf: () => ({ kind: 'group', behind: by }) } } as never)
+
+  expect(blocked(behind)).toMatch(/behind .* is queued; no agent fits; .*gpu=h100.*cancel that one/)
+  expect(blocked(behind)).toContain('until it has been queued for 60 min')
+  expect(blocked(fine)).not.toContain('cancel')
+  const running = { ...behind, state: new SampleJob('A.0').claim('p1') }
+  expect(blocked(running)).not.toContain('cancel')
+})

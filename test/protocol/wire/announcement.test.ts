@@ -1,6 +1,7 @@
 import { RecordEnvelope } from '@libp2p/peer-record'
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
+import { GPUS_PER_JOB_MAX } from '../../../protocol/core/gpu-request-limits.ts'
 import {
   GROUP_CHARACTERS_MAX,
   INPUT_BYTES_MAX,
@@ -243,6 +244,18 @@ describe('an announcement is refused', () => {
     'with a preference without a name': withJob({ prefer: { '': 'nvme' } }),
     'with a time of nothing before it falls back': withJob({ fallbackAfterMs: 0 }),
     'with a matrix value of two lines': withJob({ matrix: { os: 'a\nb' } }),
+    'with no GPU at all': withJob({ gpu: { count: 0 } }),
+    'with more GPUs than any host has': withJob({ gpu: { count: GPUS_PER_JOB_MAX + 1 } }),
+    'with all of a GPU as a share': withJob({ gpu: { count: 1, shareOf: 1 } }),
+    'with a model of two lines': withJob({ gpu: { count: 1, model: 'a\nb' } }),
+    'with more stars than a model may have': withJob({ gpu: { count: 1, model: 'a*'.repeat(9) } }),
+    'with a compute capability of AMD': withJob({
+      gpu: { count: 1, vendor: 'amd', computeTenths: 80 }
+    }),
+    'with a gfx version of NVIDIA': withJob({ gpu: { count: 1, vendor: 'nvidia', gfx: 'gfx942' } }),
+    'with a MIG profile and a gfx version': withJob({
+      gpu: { count: 1, mig: '1g.10gb', gfx: 'gfx942' }
+    }),
     'with more processes than any job may have': withJob({
       resources: { ...job.resources, pidsMax: JOB_PIDS_MAX + 1 }
     }),
@@ -274,6 +287,16 @@ test('a job that asks for nothing of a graph is spelled as before there were any
   expect(opened).toStrictEqual(MANIFEST.jobs[0])
   const asked = { needs: [], retries: 0, priority: 0, prefer: {}, matrix: {} }
   expect(sealAnnouncement(GATEWAY, withJob(asked)).annHash).toBe(annHash)
+})
+
+test('a job that asks for no GPU is spelled as before it could, and one that does as nobody of before reads', () => {
+  const bare = sealAnnouncement(GATEWAY, ANNOUNCEMENT)
+  expect(sealAnnouncement(GATEWAY, withJob({ gpu: undefined })).annHash).toBe(bare.annHash)
+  const gpu = { count: 1 }
+  const asked = sealAnnouncement(GATEWAY, withJob({ gpu }))
+  expect(openAnnouncement(asked.bytes).announcement.manifest.jobs[0]?.gpu).toEqual(gpu)
+  // Tag and length of the field, tag and number in it: what old readers take for a stranger's.
+  expect(asked.bytes.length - bare.bytes.length).toBe(5)
 })
 
 test('only a trusted run carries a word on trust: without it, as before it was signed, it is not', () => {

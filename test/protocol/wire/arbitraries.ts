@@ -10,6 +10,7 @@ import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
+import { gpuTerms, usesBy } from '../../support/arbitrary-gpu-rooms.ts'
 import { gpus } from '../../support/arbitrary-gpus.ts'
 import {
   blobs,
@@ -111,6 +112,8 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     closing: option(fc.record({ by: fc.constantFrom('hours', 'load'), text: names })),
     builder: option(fc.constant(true)),
     gpus,
+    gpuTerms: option(gpuTerms),
+    gpusHeld: usesBy(jobIds),
     capacity: capacities,
     free: capacities,
     diskFreeBytes: counts,
@@ -119,8 +122,10 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     sentAtMs: counts,
     leaving: fc.boolean()
   })
-  .map(({ builder, gpus: some, ...ad }) => ({
+  .map(({ builder, gpus: some, gpuTerms: terms, gpusHeld: held, ...ad }) => ({
     ...ad,
+    ...(terms === undefined ? {} : { gpuTerms: terms }),
+    ...(held.length === 0 ? {} : { gpusHeld: held }),
     ...(builder === undefined ? {} : { builder }),
     ...(some.length === 0 ? {} : { gpus: some })
   }))

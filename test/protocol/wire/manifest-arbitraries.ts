@@ -5,6 +5,7 @@ import { formatNameEntry } from '../../../protocol/core/name-entry.ts'
 import type { NetworkPolicy } from '../../../protocol/core/network.ts'
 import type { JobSpec, Manifest, RunOrigin, ServiceSpec } from '../../../protocol/core/run.ts'
 import { RUN_EVENTS } from '../../../protocol/core/run-event.ts'
+import { gpuRequests } from '../../support/arbitrary-gpu-rooms.ts'
 import { allowEntries, nameEntries } from '../../support/arbitrary-network.ts'
 import { counts, hex, names, option, some, texts } from './draws.ts'
 
@@ -109,7 +110,8 @@ const graphsOf = (index: number) =>
       concurrency: option(fc.record({ group: names, cancelSuperseded: fc.boolean() })),
       prefer: filled(dictionaries),
       fallbackAfterMs: option(timeouts),
-      matrix: filled(dictionaries)
+      matrix: filled(dictionaries),
+      gpu: option(gpuRequests)
     })
     .map(({ needs, ...graph }) =>
       withoutNothing({ needs: needs?.length === 0 ? undefined : needs, ...graph })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { GpuDevice, GpuReading } from '../../../../agent/probe/gpu/gpu-device.ts'
-import { GpuWatch } from '../../../../agent/probe/gpu/gpu-watch.ts'
+import { GpuWatch, type GpuWatchParts } from '../../../../agent/probe/gpu/gpu-watch.ts'
 import {
   GPU_LOOK_EVERY_MS,
   GPU_SCAN_EVERY_MS,
@@ -28,7 +28,7 @@ const WELL: GpuDevice = {
 const OTHER = { ...WELL, id: 'intel:0000:03:00.0', pci: '0000:03:00.0' }
 const ILL: GpuDevice = { ...WELL, health: 'unhealthy', reasons: ['it is hot'] }
 
-function watching() {
+function watching(settings?: GpuWatchParts['settings']) {
   const clock = new FakeClock()
   const state = { devices: [WELL] as readonly GpuDevice[], isNews: false, reads: 0 }
   const told: string[][] = []
@@ -42,7 +42,7 @@ function watching() {
     },
     close: async () => undefined
   }
-  const watch = new GpuWatch({ host, clock, log: silentLog() })
+  const watch = new GpuWatch({ host, clock, log: silentLog(), settings })
   watch.onChange(() => told.push(watch.gpus.map(({ health }) => health)))
   watch.start()
   const pass = async (ms: number): Promise<void> => {
@@ -175,4 +175,22 @@ test('after its stop nothing is read or told', async () => {
   await clock.advance(GPU_SCAN_EVERY_MS)
 
   expect([state.reads, told, clock.armed()]).toEqual([0, [], 0])
+})
+
+test('what its owner ignores is not there, nor are its parts; a name of no GPU is told', async () => {
+  const part = { ...OTHER, id: 'intel:0000:03:00.1', parent: OTHER.id }
+  const settings = { ignore: [OTHER.id, 'nvidia:GPU-9'], shares: { [WELL.id]: 2 } }
+  const { state, pass, watch } = watching(settings)
+  state.devices = [WELL, OTHER, part]
+  await pass(0)
+  expect(watch.gpus.map(({ id }) => id)).toEqual([WELL.id])
+  const [problem, ...more] = watch.problems().map(({ found }) => found)
+  expect(problem).toContain('agent.yaml names nvidia:GPU-9, and this host has no such GPU')
+  expect(more).toEqual([])
+})
+
+test('this host knows the nodes of what it says to others', async () => {
+  const { pass, watch } = watching()
+  await pass(0)
+  expect(watch.devices).toEqual([WELL])
 })

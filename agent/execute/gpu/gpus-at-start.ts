@@ -1,0 +1,22 @@
+import { MeshError } from '../../../protocol/core/errors.ts'
+import type { GpuDevice } from '../../probe/gpu/gpu-device.ts'
+import type { LeasedGpu } from './leased-gpu.ts'
+
+/**
+ * The GPUs of a lease as they are right before its container is made: between the claim and that an
+ * image was pulled, and one may have fallen off its bus. Throws GPU_LOST.
+ */
+export function gpusAtStart(
+  job: string,
+  leased: readonly LeasedGpu[] | undefined,
+  devices: readonly GpuDevice[]
+): readonly LeasedGpu[] | undefined {
+  return leased?.map((each) => {
+    const { id: gpu } = each.device
+    const device = devices.find(({ id }) => id === gpu)
+    if (device?.health === 'ok') return { ...each, device }
+    const { health = 'lost', reasons = [] } = device ?? {}
+    const [reason = 'this host does not list it any more'] = reasons
+    throw new MeshError('GPU_LOST', { job, gpu, health, reason })
+  })
+}

@@ -1,0 +1,117 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readCdiNodes } from '../../../../agent/execute/gpu/cdi-spec.ts'
+import { isToolkitSafe, toolkitVersion } from '../../../../agent/execute/gpu/container-toolkit.ts'
+import { type GpuEngine, GpuPassage } from '../../../../agent/execute/gpu/gpu-passage.ts'
+import { PassableGpus } from '../../../../agent/execute/gpu/passable-gpus.ts'
+import type { ToolAnswer } from '../../../../agent/probe/gpu/tools.ts'
+import { intelHost, nvidiaHost, toolkit } from '../../../support/gpu-hosts.ts'
+import { temporaryFolder } from '../../../support/store-folder.ts'
+
+const ENGINE: GpuEngine = { cdiDevices: [], cdiFolders: [], security: new Set(), rootDir: '/' }
+
+function tools(said: Readonly<Record<string, string | 'hangs'>>) {
+  return async (name: string): Promise<ToolAnswer> => {
+    const text = said[name]
+    if (text === undefined) return { kind: 'absent' }
+    if (text === 'hangs') return { kind: 'failed', cause: 'did not end within 10 s' }
+    return { kind: 'said', code: 0, text, beside: '' }
+  }
+}
+
+test.each<[Readonly<Record<string, string>>, string | undefined]>([
+  [{}, undefined],
+  [{ 'nvidia-ctk': 'NVIDIA Container Toolkit CLI version 1.17.8\ncommit: f202b80\n' }, '1.17.8'],
+  [{ 'nvidia-container-cli': 'cli-version: 1.16.2\nlib-version: 1.16.2\n' }, '1.16.2'],
+  [
+    {
+      'nvidia-ctk': 'NVIDIA Container Toolkit CLI version 1.18.0',
+      'nvidia-container-runtime': 'NVIDIA Container Runtime version 1.9.0\nrunc version 1.2.4'
+    },
+    '1.9.0'
+  ],
+  [{ 'nvidia-ctk': 'NVIDIA Container Toolkit CLI version 1.18.0-rc.1' }, '1.18.0-rc.1'],
+  [{ 'nvidia-ctk': 'no such option' }, ''],
+  [{ 'nvidia-ctk': 'hangs', 'nvidia-container-cli': 'cli-version: 1.17.8' }, '']
+])('of the toolkit that says %j the oldest program counts: %s', async (said, version) => {
+  expect(await toolkitVersion(tools(said))).toBe(version)
+})
+
+test('a version is compared by its numbers, and what comes before one is below it', () => {
+  const safe = ['1.17.8', '1.17.10', '1.18.0-rc.1', '1.100.0', '2.0.0'].filter(isToolkitSafe)
+  expect(safe).toEqual(['1.17.8', '1.17.10', '1.18.0-rc.1', '1.100.0', '2.0.0'])
+  expect(['', '1.17.8-rc.2', '1.9.9', '0.99.0', undefined].some(isToolkitSafe)).toBe(false)
+})
+
+test('of specs in JSON those devices are known that are nodes and nothing else', async () => {
+  const folder = await temporaryFolder()
+  const other = join(folder, 'run')
+  await mkdir(other)
+  const node = (path: string, more = {}) => ({ path, ...more })
+  const edits = (...deviceNodes: readonly unknown[]) => ({ containerEdits: { deviceNodes } })
+  const hooks = [{ hookName: 'createContainer', path: '/usr/bin/amd-ctk' }]
+  const devices = [
+    { name: '0', ...edits(node('/dev/dri/renderD128')) },
+    { name: '1', ...edits(node('/dev/dri/renderD129', { hostPath: '/dev/mem' })) },
+    { name: '2', ...edits(node('/dev/dri/renderD130', { permissions: 'rwm' })) },
+    { name: '3', containerEdits: { ...edits(node('/dev/dri/renderD131')).containerEdits, hooks } },
+    { name: '4', containerEdits: { env: [], deviceNodes: [node('/dev/dri/renderD132')] } }
+  ]
+  const spec = { cdiVersion: '0.6.0', kind: 'amd.com/gpu', ...edits(node('/dev/kfd')), devices }
+  await writeFile(join(folder, 'amd.json'), JSON.stringify(spec))
+  await writeFile(join(folder, 'torn.json'), '{"kind": "intel.com/gpu", "devices": [')
+  await writeFile(join(folder, 'nvidia.yaml'), 'kind: nvidia.com/gpu\n')
+  const later = { kind: 'amd.com/gpu', devices: [{ name: '4', ...edits(node('/dev/x')) }] }
+  await writeFile(join(other, 'amd.json'), JSON.stringify(later))
+
+  expect(Object.fromEntries(await readCdiNodes([folder, other, join(folder, 'none')]))).toEqual({
+    'amd.com/gpu=0': ['/dev/kfd', '/dev/dri/renderD128'],
+    'amd.com/gpu=4': ['/dev/x']
+  })
+})
+
+test('a GPU that no container can get is read as ill, with what would mend it', async () => {
+  const host = await intelHost()
+  const nodeAt = async () => ({ isDevice: true, gid: 0, mode: 0o660 })
+  const passage = new GpuPassage({ run: tools({}), nodeAt })
+  const gpus = new PassableGpus({ host: host.gpus(), engine: { info: infoOf(ENGINE) }, passage })
+
+  const { devices } = await gpus.read()
+  expect(devices).toMatchObject([
+    {
+      health: 'unhealthy',
+      reasons: [
+        'it cannot be handed to a container: /dev/dri/renderD129 has mode 0660 and belongs to ' +
+          'group 0: give it its own group'
+      ]
+    }
+  ])
+})
+
+test('while the engine is away GPUs are as their drivers say', async () => {
+  const host = await intelHost()
+  const passage = new GpuPassage({ run: tools({}), nodeAt: async () => undefined })
+  const info = () => Promise.reject(new Error('connection refused'))
+  const gpus = new PassableGpus({ host: host.gpus(), engine: { info }, passage })
+
+  expect((await gpus.read()).devices).toMatchObject([{ health: 'ok' }])
+})
+
+test('an old toolkit is a warning, since trusted jobs get their GPU', async () => {
+  const host = await nvidiaHost()
+  await toolkit(host, '1.16.1')
+  const said = { 'nvidia-ctk': 'NVIDIA Container Toolkit CLI version 1.16.1' }
+  const passage = new GpuPassage({ run: tools(said), nodeAt: async () => undefined })
+  const gpus = new PassableGpus({ host: host.gpus(), engine: { info: infoOf(ENGINE) }, passage })
+
+  const { devices, warnings } = await gpus.read()
+  expect(devices).toMatchObject([{ health: 'ok' }])
+  expect(warnings).toEqual([
+    "NVIDIA's container toolkit has version 1.16.1: untrusted jobs get no GPU before 1.17.8"
+  ])
+})
+
+function infoOf(engine: GpuEngine) {
+  return async () => engine as never
+}
