@@ -44,8 +44,8 @@ export class Workspace {
   }
 
   /**
-   * Lays out one commit with its `.git`, or nothing; `ask` is for servers that want to know who wants it. Throws
-   * WORKSPACE_FETCH_FAILED, URL_REFUSED, and what `ask` does.
+   * Lays out one commit with its `.git`, or nothing; `ask` is for servers that want to know who
+   * wants it. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED, and what `ask` does.
    */
   async checkOut(source: Source | undefined, signal: AbortSignal, ask?: AskAccess): Promise<void> {
     await mkdir(this.dir, { recursive: true })

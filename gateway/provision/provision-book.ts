@@ -1,5 +1,6 @@
 import { PROVISION_JOBS_MAX } from '../../protocol/core/provision-limits.ts'
 import type { RowTable } from '../../protocol/store/row-table.ts'
+import type { RepositoryRef } from '../ports.ts'
 
 /** A job that waits on its forge, or that a hook has named and nobody has looked at yet. */
 export interface JobRow {
@@ -65,17 +66,27 @@ export class ProvisionBook {
     }
   }
 
-  /** Oldest first. */
-  jobsOf(repository: string): readonly JobRow[] {
+  /** Oldest first; nothing of another repository that had this name. */
+  jobsOf({ name, url }: RepositoryRef): readonly JobRow[] {
     const rows = [...this.#jobs.values()].map(({ row }) => row)
-    return rows.filter((row) => row.repository === repository)
+    return rows.filter((row) => row.repository === name && row.url === url)
+  }
+
+  /** Forgets what is of none of these. */
+  async prune(repositories: readonly RepositoryRef[]): Promise<void> {
+    const kept = new Set(repositories.flatMap((each) => this.jobsOf(each)))
+    const rows = [...this.#jobs.values()].map(({ row }) => row)
+    await this.drop(rows.filter((row) => !kept.has(row)))
   }
 
   /** False where as many are remembered as may be. */
   async keep(row: JobRow): Promise<boolean> {
     const key = jobKey(row)
     const known = this.#jobs.get(key)
-    if (known === undefined && this.jobsOf(row.repository).length >= PROVISION_JOBS_MAX) {
+    if (
+      known === undefined &&
+      this.jobsOf({ name: row.repository, url: row.url }).length >= PROVISION_JOBS_MAX
+    ) {
       return false
     }
     if (known !== undefined && JSON.stringify(known.row) === JSON.stringify(row)) return true
@@ -120,7 +131,7 @@ export class ProvisionBook {
   }
 }
 
-/** No repository's name holds a space. */
-function jobKey({ repository, job }: Pick<JobRow, 'repository' | 'job'>): string {
-  return `${repository} ${job}`
+/** Neither a repository's name nor a URL holds a space. */
+function jobKey({ repository, url, job }: Pick<JobRow, 'repository' | 'url' | 'job'>): string {
+  return `${repository} ${url} ${job}`
 }

@@ -34,7 +34,7 @@ export interface Provision {
   readonly runners: readonly RunnerEntry[]
 }
 
-/** The same for the same set: forges do not tell upper from lower case, nor one order from another. */
+/** The same for one set: forges tell neither upper from lower case nor one order from another. */
 export function labelsKey(labels: readonly string[]): string {
   return [...new Set(labels.map((label) => label.toLowerCase()))].toSorted().join(',')
 }

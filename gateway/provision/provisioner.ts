@@ -64,7 +64,9 @@ export class Provisioner {
 
   /** Goes on where the process before has ended. Throws STORE_SUSPECT, STORE_FAILED. */
   async start(): Promise<void> {
-    await this.#parts.book.load()
+    const { book, repositories } = this.#parts
+    await book.load()
+    await book.prune(repositories.all())
     this.#isStarted = true
     this.reload()
   }
@@ -99,7 +101,7 @@ export class Provisioner {
       const reason = 'event workflow_job starts no run: the repository has no `provision`'
       return { verdict: 'ignored', reason }
     }
-    if (!book.jobsOf(name).some((row) => row.job === job)) {
+    if (!book.jobsOf(repository).some((row) => row.job === job)) {
       const sinceMs = clock.wallMs()
       const about = { kind: 'job', repository: name, url, job, name: '', labels: [] } as const
       await book.keep({ ...about, state: 'named', sinceMs, generation: -1 })

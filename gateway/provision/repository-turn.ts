@@ -83,7 +83,7 @@ export class RepositoryTurn {
     const ours = waiting.filter((job) => this.#isOurs(of, job))
     for (const job of ours) await this.#keep(of, job)
     const now = new Set(ours.map(({ id }) => id))
-    const gone = book.jobsOf(repository.name).filter(({ job }) => !now.has(job))
+    const gone = book.jobsOf(repository).filter(({ job }) => !now.has(job))
     for (const row of gone) await this.#lookAt(of, row.job, signal)
     await this.#ends.clearAway(of, runners, slotsOf(this.#parts, repository), signal)
   }
@@ -105,7 +105,7 @@ export class RepositoryTurn {
     signal: AbortSignal
   ): Promise<Planned> {
     const isFresh = asked === 'all'
-    const jobs = this.#parts.book.jobsOf(of.repository.name).map(({ job }) => job)
+    const jobs = this.#parts.book.jobsOf(of.repository).map(({ job }) => job)
     const fresh = new Set(isFresh ? jobs : asked)
     const { provision } = of
     const known = [...seen, ...(await this.#unseen(of, seen))]
@@ -167,7 +167,7 @@ export class RepositoryTurn {
     const nowMs = clock.wallMs()
     let laterMs = Number.POSITIVE_INFINITY
     const waiting = book
-      .jobsOf(repository.name)
+      .jobsOf(repository)
       .filter((row) => row.state === 'waiting' && entryFor(provision, row.labels) === entry)
       .map((row) => {
         const atMs = readyAtMs(known, row)
@@ -209,7 +209,7 @@ export class RepositoryTurn {
   ): Promise<readonly SeenSlot[]> {
     const { book, inbox, clock, runIdOf } = this.#parts
     const unseen: SeenSlot[] = []
-    for (const row of book.jobsOf(repository.name)) {
+    for (const row of book.jobsOf(repository)) {
       const { job, generation, labels } = row
       const isOnBoard = seen.some((slot) => slot.job === job && slot.generation === generation)
       if (generation < 0 || isOnBoard) continue
@@ -248,7 +248,7 @@ export class RepositoryTurn {
     const job = await api.job?.(id, signal)
     if (job !== undefined && job.runner !== '') await this.#ends.noteBusy(of, job.runner)
     if (job !== undefined && this.#isOurs(of, job)) return await this.#keep(of, job)
-    await book.drop(book.jobsOf(repository.name).filter((row) => row.job === id))
+    await book.drop(book.jobsOf(repository).filter((row) => row.job === id))
   }
 
   #isOurs({ repository, provision }: Provisioned, job: ForgeJob): boolean {
@@ -262,7 +262,7 @@ export class RepositoryTurn {
   async #keep({ repository }: Provisioned, { id, name, labels }: ForgeJob): Promise<void> {
     const { book, clock, log } = this.#parts
     const { name: of, url } = repository
-    const known = book.jobsOf(of).find((row) => row.job === id && row.url === url)
+    const known = book.jobsOf(repository).find((row) => row.job === id)
     const isNew = known?.state !== 'waiting'
     const isKept = await book.keep({
       kind: 'job',

@@ -24,7 +24,7 @@ export const PROVISION_LOOK_MS_MAX = 60_000
 export const PROVISION_PARALLEL_MAX = 4
 /** Workflow runs whose jobs one look lists: GitHub has no list of jobs. */
 export const PROVISION_RUNS_MAX = 100
-/** Milliseconds for which a slot too many is left: its forge may be about to say that it is busy. */
+/** Milliseconds for which a slot too many is left: its forge may be about to say it is busy. */
 export const PROVISION_SURPLUS_MS = 15_000
 /** Slots in a row that came to nothing, after which nothing more is started for a job. */
 export const PROVISION_TRIES_MAX = 5

@@ -26,7 +26,7 @@ export interface LiveSlot {
 
 export interface SlotRules {
   readonly slotsMax: number
-  /** `any`: a runner takes whichever job its forge gives it; `own`: the one that it was made for. */
+  /** `any`: a runner takes whichever job its forge gives it; `own`: the one it was made for. */
   readonly takes: 'any' | 'own'
 }
 
@@ -48,7 +48,7 @@ export function slotPlan<Job extends WaitingJob, Slot extends LiveSlot>(
   const jobs = waiting.toSorted((a, b) => compareIds(a.id, b.id))
   const free = slots.filter(({ standing }) => standing !== 'busy')
   const end = takes === 'own' ? strayed(jobs, free) : surplus(jobs, free)
-  // Else a job whose own slot runs another one's, or is free for it, would get a second of its name.
+  // A second free slot of one name would be for nobody.
   const served = new Set(free.map(({ job }) => job))
   const unserved = jobs.filter(({ id, isReady }) => isReady && !served.has(id))
   const room = Math.max(0, slotsMax - slots.length)

@@ -129,8 +129,12 @@ export class ForgeMesh {
     return await eventually(`a run of ${commit}`, () => this.runsOf(commit)[0], limitMs)
   }
 
-  /** An agent claims the run's job, asks for these secrets, and ends it well. */
-  async finish(runId: string, names: readonly string[] = [SECRET]): Promise<Attempt> {
+  /** An agent claims the run's job, asks for these secrets, does that, and ends it well. */
+  async finish(
+    runId: string,
+    names: readonly string[] = [SECRET],
+    work: () => void = () => undefined
+  ): Promise<Attempt> {
     const { member } = this.#worker
     const job = jobIdOf(runId, 0)
     await eventually(`${job} is known`, () => member.board.job(job), 30_000)
@@ -146,6 +150,7 @@ export class ForgeMesh {
     const { epoch } = claimed.value
     const gateway = member.board.run(runId)?.sealed.announcement.gateway ?? ''
     const secrets = await this.#ask(gateway, { job, epoch, claimId }, names)
+    work()
     const complete = { kind: 'complete', epoch, claimId, outcome: succeeded(epoch) } as const
     const ended = await member.changeJob(job, RANDOM.id(16), complete)
     if (ended.kind !== 'applied' && ended.kind !== 'same') {

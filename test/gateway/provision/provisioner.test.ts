@@ -1,62 +1,8 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
-import type { FakeWorkflowJob } from '../../support/fake-forge-runners.ts'
 import { forgeRig } from '../../support/forge-rig.ts'
-import { IntakeRig } from '../../support/intake-rig.ts'
 import { SlotGateway, SlotMesh, slotRig } from '../../support/provision-rig.ts'
-
-const LABELS = ['linux']
-const LOOK_MS = 70_000
-
-/** Time goes by, look by look, until it is so. */
-async function looking<T>(
-  { world }: Pick<Rig, 'world'>,
-  what: string,
-  look: () => T | undefined | false
-): Promise<T> {
-  return await eventually(what, async () => {
-    const found = look()
-    if (found === undefined || found === false) await world.clock.advance(5_000)
-    return found
-  })
-}
-
-type Rig = Awaited<ReturnType<typeof slotRig>>
-
-function queue({ actions, repository }: Rig, wish: object = {}): FakeWorkflowJob {
-  return actions.queue(repository, { labels: LABELS, ...wish })
-}
-
-/** The hook of a job's forge has come. */
-async function told({ gateway }: Pick<Rig, 'gateway'>, job: FakeWorkflowJob): Promise<void> {
-  await gateway.room.provisioner.note(gateway.repository, String(job.id))
-}
-
-/** Jobs that live slots were started for, once there are so many. */
-async function liveFor({ world }: Pick<Rig, 'world'>, count: number): Promise<readonly string[]> {
-  const found = await eventually(`${count} live slots`, () => {
-    const live = world.live()
-    return live.length === count && live
-  })
-  return found.map((job) => world.jobOf(job))
-}
-
-/** The slot that was started for the job, and has not ended. */
-function slotOf({ world }: Pick<Rig, 'world'>, job: FakeWorkflowJob): string {
-  const found = world.live().find((each) => world.jobOf(each) === String(job.id))
-  if (found === undefined) throw new Error(`no slot for ${job.id}`)
-  return found.jobId
-}
-
-/** The runner of the slot's attempt, which is given a job. */
-async function giveJob(rig: Rig, slot: string): Promise<FakeWorkflowJob> {
-  const before = new Set(rig.actions.registered)
-  await rig.gateway.configure(rig.world, slot)
-  const runner = rig.actions.registered.find((each) => !before.has(each))
-  const job = runner && rig.actions.give(runner)
-  if (job === undefined) throw new Error('no job for the runner')
-  return job
-}
+import { giveJob, LABELS, liveFor, looking, queue, slotOf, told } from '../../support/slot-steps.ts'
 
 test.each(['github', 'gitea'] as const)(
   'a job that a hook of %s names gets a slot of its label set, however often it is told of',
@@ -202,80 +148,6 @@ test.each(['github', 'gitea', 'forgejo'] as const)(
   }
 )
 
-test('a runner that has a job is not ended, though nobody waits any more', async () => {
-  const rig = await slotRig('gitea', { idle: '1m' })
-  const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
-  await giveJob(rig, slot)
-
-  const asked = rig.rig.forge.seen.length
-  const endMs = rig.world.clock.bootMs() + 5 * LOOK_MS
-  await looking(rig, 'it has looked again', () => {
-    return rig.rig.forge.seen.length > asked + 8 && rig.world.clock.bootMs() > endMs
-  })
-
-  expect(rig.world.board.job(slot)?.state?.cancel).toBeUndefined()
-  expect(rig.actions.runners).toHaveLength(1)
-})
-
-test('a runner that no job comes to ends after its limit', async () => {
-  const rig = await slotRig('github', { idle: '2m' })
-  const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
-  await rig.gateway.configure(rig.world, slot)
-
-  await looking(rig, 'it is asked to end', () => rig.world.board.job(slot)?.state?.cancel)
-
-  expect(rig.world.board.job(slot)?.state?.cancel?.reason).toContain('no job came')
-  expect(rig.actions.runners).toEqual([])
-})
-
-test('an attempt that asks again gets the same configuration, and the next one another', async () => {
-  const rig = await slotRig('github')
-  const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
-
-  const [first, again] = await Promise.all([
-    rig.gateway.configure(rig.world, slot),
-    rig.gateway.configure(rig.world, slot)
-  ])
-  rig.world.claim(slot)
-  const next = await rig.gateway.configure(rig.world, slot)
-
-  expect(again).toEqual(first)
-  expect(next).not.toEqual(first)
-  expect(rig.actions.registered).toHaveLength(2)
-  // What the lost attempt was given can take no job any more.
-  expect(rig.actions.runners).toEqual([rig.actions.registered[1]])
-})
-
-test('a slot whose runner had a job when its host was lost is not tried again, but ended', async () => {
-  const rig = await slotRig('github')
-  const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
-  await giveJob(rig, slot)
-
-  rig.world.claim(slot)
-
-  expect(await rig.gateway.configure(rig.world, slot)).toBeUndefined()
-  await eventually('it is asked to end', () => {
-    return rig.world.board.job(slot)?.state?.cancel?.reason.includes('its host was lost')
-  })
-  expect(rig.actions.registered).toHaveLength(1)
-})
-
 test('a job whose slots come to nothing gets new ones, later each time, and at last none', async () => {
   const rig = await slotRig('github')
   const job = queue(rig)
@@ -320,23 +192,6 @@ test('a restart begins no slot again, and goes on with what was named just befor
   expect(await anew.configure(rig.world, slot)).toHaveLength(1)
 })
 
-test('after a restart an attempt whose configuration is lost gets another runner, not a second', async () => {
-  const rig = await slotRig('gitea')
-  const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
-  await rig.gateway.configure(rig.world, slot)
-  await rig.gateway.stop()
-
-  const anew = await SlotGateway.start(rig.world, rig.rig, 'gitea', {}, rig.gateway.store)
-
-  expect(await anew.configure(rig.world, slot)).toHaveLength(1)
-  expect(rig.actions.registered).toHaveLength(2)
-  expect(rig.actions.runners).toHaveLength(1)
-})
-
 test('two gateways that are told of the same jobs start one slot for each', async () => {
   const world = new SlotMesh()
   const rig = await forgeRig('github')
@@ -357,59 +212,4 @@ test('two gateways that are told of the same jobs start one slot for each', asyn
 
   const started = world.board.jobs({ event: 'workflow_job' }).map((each) => world.jobOf(each))
   expect(started.toSorted()).toEqual([...jobs, last].map(({ id }) => String(id)))
-})
-
-test('what a slot leaves at its forge is removed; what a job runs on, and others, is not', async () => {
-  const rig = await slotRig('forgejo')
-  const [job, other] = [queue(rig), queue(rig)]
-  await looking(rig, 'two slots', () => rig.world.live().length === 2)
-  const [slot, busy] = [slotOf(rig, job), slotOf(rig, other)]
-  for (const each of [slot, busy]) {
-    rig.world.claim(each)
-    await rig.gateway.configure(rig.world, each)
-  }
-  const [, second] = rig.actions.registered
-  if (second !== undefined) rig.actions.give(second, other.handle)
-  const stranger = rig.actions.register('somebody', LABELS)
-
-  rig.world.end(slot, 'failed')
-  await looking(rig, 'it is removed', () => rig.actions.runners.length === 2)
-
-  expect(rig.actions.runners).toEqual([second, stranger])
-})
-
-test('a forge that refuses gives no runner, and one that is away is asked again', async () => {
-  const rig = await slotRig('github')
-  const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
-
-  rig.rig.forge.fault({ match: /generate-jitconfig/, times: 1, kind: { status: 503 } })
-  await expect(rig.gateway.configure(rig.world, slot)).rejects.toMatchObject({
-    code: 'FORGE_UNREACHABLE'
-  })
-  rig.rig.forge.fault({ match: /generate-jitconfig/, times: 1, kind: { status: 404 } })
-
-  expect(await rig.gateway.configure(rig.world, slot)).toBeUndefined()
-})
-
-test('a label set that gateway.yaml has no more ends its slots and gives no runner', async () => {
-  const store = await IntakeRig.make()
-  const world = new SlotMesh()
-  const rig = await forgeRig('github')
-  const before = await SlotGateway.start(world, rig, 'github', {}, store)
-  const { repository } = rig
-  const job = repository.actions.queue(repository, { labels: LABELS })
-  await told({ gateway: before }, job)
-  await liveFor({ world }, 1)
-  const slot = slotOf({ world }, job)
-  await before.stop()
-
-  const runners = [{ labels: ['arm'], image: 'runner:1' }]
-  const after = await SlotGateway.start(world, rig, 'github', { runners }, store)
-
-  expect(await after.configure(world, slot)).toBeUndefined()
-  await eventually('it is ended', () => world.phaseOf(slot) === 'cancelled')
 })
