@@ -117,6 +117,8 @@ export const agentSettingsSchema = z.strictObject({
       folder: z.string().startsWith('/').optional()
     })
     .prefault({}),
+  /** Whether operators of the mesh may pause, drain and resume this agent. */
+  orders: z.enum(['take', 'refuse']).default('take'),
   /** What the owner of this host lets run here, and when. */
   policy: policySchema,
   gpus: gpuSettingsSchema,

@@ -8,6 +8,7 @@ import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
 import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
+import type { OrderReply, OrderRequest } from '../../../protocol/wire/orders-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
 import { gpuTerms, usesBy } from '../../support/arbitrary-gpu-rooms.ts'
@@ -182,6 +183,19 @@ export const secretsRequests: fc.Arbitrary<SecretsRequest> = fc.record({
   nonce: ids,
   names: fc.array(secretNames, { maxLength: 4 })
 })
+
+export const orderRequests: fc.Arbitrary<OrderRequest> = fc.record({
+  order: fc.constantFrom('pause', 'resume', 'drain'),
+  by: fc.stringMatching(/^[a-z][a-z0-9 ()]{0,20}$/)
+})
+
+export const orderReplies: fc.Arbitrary<OrderReply> = fc.oneof(
+  fc.record({
+    kind: fc.constant('taken'),
+    state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining')
+  }),
+  fc.record({ kind: fc.constant('refused'), reason: fc.constantFrom('role', 'owner', 'stopping') })
+)
 
 export const secretsReplies: fc.Arbitrary<SecretsReply> = fc.oneof(
   fc.record({
