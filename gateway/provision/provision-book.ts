@@ -52,6 +52,7 @@ export class ProvisionBook {
   /** By slot: the latest attempt. */
   readonly #attempts = new Map<string, Kept<AttemptRow>>()
   #number = 0
+  #changes = 0
 
   constructor(table: RowTable) {
     this.#table = table
@@ -64,6 +65,11 @@ export class ProvisionBook {
       if (row.kind === 'job') this.#jobs.set(jobKey(row), { number, row })
       else this.#attempts.set(row.slot, { number, row })
     }
+  }
+
+  /** How often it was changed, by this process. */
+  get changes(): number {
+    return this.#changes
   }
 
   /** Oldest first; nothing of another repository that had this name. */
@@ -92,6 +98,7 @@ export class ProvisionBook {
     if (known !== undefined && JSON.stringify(known.row) === JSON.stringify(row)) return true
     const number = known?.number ?? this.#next()
     this.#jobs.set(key, { number, row })
+    this.#changes += 1
     await this.#table.write([{ number, row }])
     return true
   }
@@ -112,6 +119,7 @@ export class ProvisionBook {
   async begin(row: AttemptRow): Promise<void> {
     const number = this.#attempts.get(row.slot)?.number ?? this.#next()
     this.#attempts.set(row.slot, { number, row })
+    this.#changes += 1
     await this.#table.write([{ number, row }])
   }
 
@@ -122,7 +130,9 @@ export class ProvisionBook {
   async #remove<R>(map: Map<string, Kept<R>>, keys: readonly string[]): Promise<void> {
     const numbers = keys.flatMap((key) => map.get(key)?.number ?? [])
     for (const key of keys) map.delete(key)
-    if (numbers.length > 0) await this.#table.write([], numbers)
+    if (numbers.length === 0) return
+    this.#changes += 1
+    await this.#table.write([], numbers)
   }
 
   #next(): number {

@@ -159,7 +159,7 @@ export class Provisioner {
   }
 
   async #take(repository: Repository, item: Item): Promise<void> {
-    const { turn, clock } = this.#parts
+    const { turn, book, clock } = this.#parts
     const of = turn.provisioned(repository)
     const isLook = item.lookAtMs <= clock.bootMs()
     const named = [...item.named]
@@ -170,6 +170,7 @@ export class Provisioner {
       return
     }
     const seen = turn.slots(of)
+    const before = book.changes
     const limit = new AbortController()
     const late = new Error('it took too long')
     const disarm = clock.arm(PROVISION_LOOK_MS_MAX, () => limit.abort(late))
@@ -188,6 +189,8 @@ export class Provisioner {
       const waitMs = Math.max(1, laterMs - clock.wallMs())
       item.planAtMs = Math.min(item.planAtMs, clock.bootMs() + waitMs)
       if (wantsLook) item.lookAtMs = 0
+      // The slots are from before what this turn has learned of them.
+      if (book.changes !== before) item.planAtMs = 0
       item.failures = 0
     } finally {
       disarm()
