@@ -40,6 +40,9 @@ interface Item {
   failures: number
 }
 
+/** Why such a hook comes to nothing. */
+export const NO_PROVISION = 'event workflow_job starts no run: the repository has no `provision`'
+
 /** What the sender of a hook is told. */
 export interface Noted {
   readonly verdict: 'accepted' | 'ignored'
@@ -98,8 +101,7 @@ export class Provisioner {
     const { name, url } = repository
     const item = this.#items.get(name)
     if (repository.provision === undefined || item === undefined) {
-      const reason = 'event workflow_job starts no run: the repository has no `provision`'
-      return { verdict: 'ignored', reason }
+      return { verdict: 'ignored', reason: NO_PROVISION }
     }
     if (!book.jobsOf(repository).some((row) => row.job === job)) {
       const sinceMs = clock.wallMs()
