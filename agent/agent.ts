@@ -311,10 +311,11 @@ export class Agent implements Supervised {
   }
 
   #statement(): Promise<Statement> {
-    const { ledger, heldJobs } = this.#claimer
+    const { ledger, heldJobs, warm } = this.#claimer
     const { boot } = this.#member
     const { state } = this.#life
-    return statementOf(this.#parts, { boot, state, ledger, heldJobs, hasRoom: this.#hasRoom })
+    const hasRoom = this.#hasRoom
+    return statementOf(this.#parts, { boot, state, ledger, heldJobs, warm, hasRoom })
   }
 
   #joins(): JoinService {

@@ -14,6 +14,7 @@ import type { Sources } from './sources.ts'
 /** What all jobs of one answer share, computed once: the queue and the agents as they are now. */
 export interface JobContext extends WhyView {
   readonly board: Pick<Board, 'run' | 'shortId'>
+  readonly queue: readonly BoardJob[]
   readonly roster: SealedRoster | undefined
 }
 
@@ -21,9 +22,9 @@ export function jobContext(sources: Sources): JobContext {
   const { board, clock } = sources
   const open = board.openJobs()
   const turns = new Turns(open, board, clock.wallMs())
-  const queue = open
-    .filter((job) => (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job))
-    .map(({ jobId, spec, trust, origin }) => ({ jobId, spec, trust, origin }))
+  const queue = open.filter((job) => {
+    return (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job)
+  })
   const agents = board.agents(clock.bootMs())
   return { board, roster: sources.roster(), agents, queue, turns, wallMs: clock.wallMs() }
 }
@@ -61,6 +62,7 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     ageMs: Math.max(0, wallMs - announcedAtMs),
     durationMs: durationMs(job, wallMs),
     steps: stepsOf(state),
+    gpuUse: gpuUseOf(state),
     ...graphOf(job)
   }
 }
@@ -89,6 +91,18 @@ function durationMs(job: BoardJob, wallMs: number): number | null {
   if (state !== undefined && isTerminal(state.phase)) return state.outcome?.durationMs ?? null
   if (state?.phase !== 'leased' || job.holderSinceMs === undefined) return null
   return Math.max(0, wallMs - job.holderSinceMs)
+}
+
+function gpuUseOf(state: JobState | undefined): JobDocument['gpuUse'] {
+  const use = state?.outcome?.gpuUse
+  if (use === undefined) return null
+  return {
+    samples: use.samples,
+    busyPeakPercent: use.busyPeakPercent ?? null,
+    busyMeanPercent: use.busyMeanPercent ?? null,
+    memoryPeakBytes: use.memoryPeakBytes ?? null,
+    memoryMeanBytes: use.memoryMeanBytes ?? null
+  }
 }
 
 // Key by key: a new field of the domain must not get out, the schema would refuse the whole answer.

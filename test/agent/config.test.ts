@@ -39,6 +39,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     engine: undefined,
     busybox: '/bin/busybox',
     capacity: {},
+    cost: 1,
     labels: {},
     network: {
       rules: 'off',

@@ -115,6 +115,8 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     gpus,
     gpuTerms: option(gpuTerms),
     gpusHeld: usesBy(jobIds),
+    warm: fc.array(boots, { maxLength: 4 }),
+    costPercent: option(fc.constantFrom(10, 99, 101, 1_000)),
     capacity: capacities,
     free: capacities,
     diskFreeBytes: counts,
@@ -123,8 +125,10 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     sentAtMs: counts,
     leaving: fc.boolean()
   })
-  .map(({ builder, gpus: some, gpuTerms: terms, gpusHeld: held, ...ad }) => ({
+  .map(({ builder, gpus: some, gpuTerms: terms, gpusHeld: held, warm, costPercent, ...ad }) => ({
     ...ad,
+    ...(warm.length === 0 ? {} : { warm }),
+    ...(costPercent === undefined ? {} : { costPercent }),
     ...(terms === undefined ? {} : { gpuTerms: terms }),
     ...(held.length === 0 ? {} : { gpusHeld: held }),
     ...(builder === undefined ? {} : { builder }),
