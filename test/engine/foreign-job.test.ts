@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { conditionOf } from '../../protocol/core/conditions.ts'
+import { isCandidate } from '../../protocol/core/placement.ts'
+import { SAMPLE_ORIGIN, sampleSpec, sampleView } from '../support/arbitrary-board.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { ARM64_BUSYBOX } from '../support/foreign-busybox.ts'
 import { testImage } from '../support/test-image.ts'
@@ -38,6 +41,27 @@ describe('a job for another platform', { timeout: TEST_MS }, () => {
     expect(result).toMatchObject({ kind: 'outcome', outcome: { state: 'succeeded' } })
     const text = lines.filter(({ stream }) => stream === 'out').map((line) => line.text)
     expect(text).toEqual(['aarch64', 'linux/arm64/v8', 'hello', '0'])
+    expect(await rig.left()).toEqual([])
+  })
+
+  test('that forbids emulation fits no such host, does not run there, and is told why', async () => {
+    const strict = { ...spec, emulation: 'forbid' } as const
+    const platforms = [
+      { name: 'linux/amd64', native: true },
+      { name: 'linux/arm64/v8', native: false }
+    ]
+    const view = sampleView({ platforms })
+    const job = { jobId: 'R.0', trust: 'trusted', origin: SAMPLE_ORIGIN } as const
+    const allowed = { ...job, spec: sampleSpec(spec) }
+    const forbidden = { ...job, spec: sampleSpec(strict) }
+    expect([allowed, forbidden].map((one) => isCandidate(one, view))).toEqual([true, false])
+    expect(conditionOf(forbidden, [view], []).line).toBe(
+      'no host offers linux/arm64 natively and the job forbids emulation; it will not resolve by itself'
+    )
+
+    const { result, lines } = await rig.run({ spec: strict, steps: [{ run: 'uname -m' }] })
+    expect(result).toMatchObject({ kind: 'trouble', userCodeRan: false })
+    expect(lines.map(({ text }) => text)).not.toContain('aarch64')
     expect(await rig.left()).toEqual([])
   })
 
