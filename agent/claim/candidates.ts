@@ -3,6 +3,7 @@ import type { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { fairOrder, type Queued } from '../../protocol/core/fair-order.ts'
 import type { GpuHold } from '../../protocol/core/gpu-terms.ts'
+import { groupOf } from '../../protocol/core/groups.ts'
 import { jobOriginOf, refusalsOf } from '../../protocol/core/host-policy.ts'
 import { isBehind } from '../../protocol/core/kept-room.ts'
 import { CLAIM_RANK_MAX, CLAIMS_PENDING_MAX } from '../../protocol/core/limits.ts'
@@ -13,7 +14,7 @@ import type { TextDigest } from '../../protocol/core/ports.ts'
 import { deferredUntilMs } from '../../protocol/core/preference.ts'
 import { fits, hasRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
-import { Turns } from '../../protocol/core/turns.ts'
+import { Turns, type TurnsBoard } from '../../protocol/core/turns.ts'
 
 /** From this many of the oldest jobs a freed agent picks: not all freed agents the same one. */
 const OLDEST_CHOICES = 3
@@ -28,7 +29,7 @@ export interface Own {
 
 /** The board as it is at the moment of a look. */
 export interface Look {
-  readonly board: Pick<Board, 'job' | 'usedMs'>
+  readonly board: TurnsBoard & Pick<Board, 'usedMs'>
   /** As `Board.openJobs` gives them. */
   readonly open: readonly BoardJob[]
   readonly agents: readonly AgentView[]
@@ -61,7 +62,7 @@ export function claimable(
   const turns = new Turns(open, board, nowMs)
   const room = roomOf(own)
   let againAtMs: number | undefined
-  const jobs = open.filter((job) => {
+  const free = open.filter((job) => {
     const { state, jobId } = job
     const isFree = isQueued(job) || over.get(jobId) === state?.epoch
     if (!isFree || isTaken(jobId) || isBehind(job, look.kept)) return false
@@ -72,9 +73,27 @@ export function claimable(
     if (untilMs !== undefined) againAtMs = Math.min(againAtMs ?? untilMs, untilMs)
     return untilMs === undefined
   })
+  const jobs = oneOfEachGroup(free, open, isTaken)
   const lost = jobs.filter((job) => job.state?.phase === 'leased')
   const queued = jobs.filter((job) => job.state?.phase !== 'leased').map(asQueued)
   return { jobs: [...lost, ...drawFirst(inFairOrder(queued, look), draw)], againAtMs }
+}
+
+/** What this agent is about to claim is not leased on any board yet: its group waits for it. */
+function oneOfEachGroup(
+  jobs: readonly BoardJob[],
+  open: readonly BoardJob[],
+  isTaken: (jobId: string) => boolean
+): readonly BoardJob[] {
+  if (jobs.every(({ spec }) => spec.concurrency === undefined)) return jobs
+  const groups = new Set(open.flatMap((job) => (isTaken(job.jobId) ? (groupOf(job) ?? []) : [])))
+  return jobs.filter((job) => {
+    const group = groupOf(job)
+    if (group === undefined || !isQueued(job)) return true
+    const isFirst = !groups.has(group)
+    groups.add(group)
+    return isFirst
+  })
 }
 
 function inFairOrder(
@@ -94,7 +113,7 @@ export function isQueued({ state }: BoardJob): boolean {
 /** True where the job is not to be claimed yet, however free it is: asked right before a claim. */
 export function isHeld(
   job: BoardJob,
-  board: Pick<Board, 'job' | 'openJobs'>,
+  board: TurnsBoard & Pick<Board, 'openJobs'>,
   nowMs: number
 ): boolean {
   const { needs, concurrency } = job.spec

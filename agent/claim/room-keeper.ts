@@ -1,14 +1,13 @@
-import type { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { keptRooms } from '../../protocol/core/kept-room.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { ROOM_KEPT_AFTER_MS, ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
 import type { TextDigest } from '../../protocol/core/ports.ts'
-import { Turns } from '../../protocol/core/turns.ts'
+import { Turns, type TurnsBoard } from '../../protocol/core/turns.ts'
 import { isQueued } from './candidates.ts'
 
 export interface KeeperLook {
-  readonly board: Pick<Board, 'job'>
+  readonly board: TurnsBoard
   /** As `Board.openJobs` gives them. */
   readonly open: readonly BoardJob[]
   readonly agents: readonly AgentView[]

@@ -1,5 +1,6 @@
 import type { Advertisement } from './advertisement.ts'
 import type { BoardJob } from './board-job.ts'
+import { Groups } from './groups.ts'
 import { jobOriginOf } from './host-policy.ts'
 import { isTerminal, type JobState } from './job.ts'
 import {
@@ -52,6 +53,7 @@ export class Board {
   readonly #ids = new ShortIds()
   readonly #agents = new Sightings()
   readonly #shares = new Shares()
+  readonly #groups = new Groups()
   readonly #runsMax: number
 
   constructor(options: BoardOptions = {}) {
@@ -113,7 +115,7 @@ export class Board {
       changedAtMs: wallMs,
       holderSinceMs: leased && !goesOn ? wallMs : job.holderSinceMs
     }
-    if (!goesOn) this.#noteShare(job, wallMs)
+    if (!goesOn) this.#noteLease(job, next, wallMs)
     entry.jobs[job.spec.index] = next
     if (isTerminal(state.phase) && !isEnded(job)) entry.open -= 1
     return true
@@ -208,6 +210,11 @@ export class Board {
     return this.#shares.usedMs(wallMs)
   }
 
+  /** Wall clock here when a job of the group last had a lease; undefined where none is known of. */
+  groupRanMs(group: string): number | undefined {
+    return this.#groups.ranMs(group)
+  }
+
   /** Ids of the jobs that `text` may mean (decision 18), of at most FIND_CANDIDATES_MAX runs. */
   find(text: string): readonly string[] {
     const typed = readTypedId(text)
@@ -273,7 +280,8 @@ export class Board {
   }
 
   /** Of a lease that is over: its repository has had that much of the mesh. */
-  #noteShare(job: BoardJob, wallMs: number): void {
+  #noteLease(job: BoardJob, next: BoardJob, wallMs: number): void {
+    if (isLeased(job) || isLeased(next)) this.#groups.ran(job, wallMs)
     if (!isLeased(job)) return
     this.#shares.ended(job.origin.repository, job.holderSinceMs ?? wallMs, wallMs)
   }

@@ -1,7 +1,7 @@
 import type { Board } from './board.ts'
 import type { BoardJob } from './board-job.ts'
 import type { JobOpBody } from './job.ts'
-import { needsHold, Turns } from './turns.ts'
+import { needsHold, Turns, type TurnsBoard } from './turns.ts'
 
 /** What has to happen to a job because of another one. */
 export interface Consequence {
@@ -19,7 +19,7 @@ export interface Consequence {
  */
 export function consequencesOf(
   open: readonly BoardJob[],
-  board: Pick<Board, 'job'>
+  board: TurnsBoard
 ): readonly Consequence[] {
   const turns = new Turns(open, board)
   return open.flatMap((job) => brokenOf(job, board) ?? supersedingOf(job, turns) ?? [])

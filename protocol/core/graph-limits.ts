@@ -10,10 +10,12 @@ export const PRIORITY_MAX = 10
 /** Characters of the name of a group: it often holds a branch, whose name Git stops at 255. */
 export const GROUP_CHARACTERS_MAX = 255
 /**
- * Milliseconds for which a queued job keeps later ones of its group waiting: one that nobody can
- * run would else do so for ever. That no two run at once holds as before.
+ * Milliseconds for which a queued job keeps later ones of a group waiting in which none runs: one
+ * that nobody can run would else do so for ever.
  */
 export const GROUP_HOLD_MS_MAX = 3_600_000
+/** Groups of which a member remembers when one of them ran last: some megabytes at most. */
+export const GROUPS_REMEMBERED_MAX = 10_000
 /** Milliseconds for which a job waits for the hosts that it prefers when it says no time. */
 export const FALLBACK_MS_DEFAULT = 300_000
 /** Milliseconds for which it may wait for them: as long as it is valid. */

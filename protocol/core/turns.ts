@@ -1,6 +1,7 @@
 import type { Board } from './board.ts'
 import type { BoardJob } from './board-job.ts'
 import { GROUP_HOLD_MS_MAX } from './graph-limits.ts'
+import { groupOf } from './groups.ts'
 import { isTerminal } from './job.ts'
 import { jobIdOf } from './run.ts'
 
@@ -13,7 +14,8 @@ export type Hold =
   /** Another of its group runs, or goes first. */
   | { readonly kind: 'group'; readonly behind: BoardJob }
 
-type Jobs = Pick<Board, 'job'>
+/** What of a board says whose turn it is. */
+export type TurnsBoard = Pick<Board, 'job' | 'groupRanMs'>
 
 /**
  * Whose turn it is among jobs that depend on one another, by what this member's board shows.
@@ -27,7 +29,7 @@ type Jobs = Pick<Board, 'job'>
  * lease it has not heard of, keeps nobody waiting: see docs/pipeline.md on what is promised.
  */
 export class Turns {
-  readonly #board: Jobs
+  readonly #board: TurnsBoard
   readonly #nowMs: number
   /** Jobs of each group that have not ended, oldest run first, then by index. */
   readonly #groups = new Map<string, BoardJob[]>()
@@ -36,7 +38,11 @@ export class Turns {
    * `open` as `Board.openJobs` gives it: in the order in which jobs of a group have their turn.
    * `nowMs` is the wall clock here; without it no job has been queued for too long.
    */
-  constructor(open: readonly BoardJob[], board: Jobs, nowMs: number = Number.NEGATIVE_INFINITY) {
+  constructor(
+    open: readonly BoardJob[],
+    board: TurnsBoard,
+    nowMs: number = Number.NEGATIVE_INFINITY
+  ) {
     this.#board = board
     this.#nowMs = nowMs
     for (const job of open) {
@@ -62,19 +68,36 @@ export class Turns {
     const group = this.groupOf(job)
     const running = group.find((other) => !isQueued(other))
     if (running !== undefined) return { kind: 'group', behind: running }
+    let holdMs = GROUP_HOLD_MS_MAX
     for (const other of group) {
       if (other.jobId === job.jobId) return undefined
-      // One that nobody can run must not keep its group for ever.
-      if (this.#nowMs - other.issuedAtMs >= GROUP_HOLD_MS_MAX) continue
       // One that waits for its needs keeps nobody waiting: it might be for this very job.
-      if (needsHold(other, this.#board) === undefined) return { kind: 'group', behind: other }
+      if (needsHold(other, this.#board) !== undefined) continue
+      if (this.#nowMs - this.#waitsSinceMs(other) < holdMs) return { kind: 'group', behind: other }
+      // One that nobody can run must not keep its group for ever. Each further one takes as long
+      // again: else all that have waited behind it would have their turn at once.
+      holdMs += GROUP_HOLD_MS_MAX
     }
     return undefined
+  }
+
+  /**
+   * Since when a queued job could have been claimed, as far as this member knows. While its needs
+   * or another of its group ran it could not: counted from its announcement, all that have queued
+   * for long would have their turn at once when that one ends.
+   */
+  #waitsSinceMs(job: BoardJob): number {
+    const { issuedAtMs, changedAtMs, runId, spec } = job
+    const needs = (spec.needs ?? []).map((index) => {
+      return this.#board.job(jobIdOf(runId, index))?.changedAtMs ?? issuedAtMs
+    })
+    const ranMs = this.#board.groupRanMs(groupOf(job) ?? '') ?? issuedAtMs
+    return Math.max(issuedAtMs, changedAtMs, ranMs, ...needs)
   }
 }
 
 /** By the needs of the job alone. */
-export function needsHold(job: BoardJob, board: Jobs): Hold | undefined {
+export function needsHold(job: BoardJob, board: Pick<Board, 'job'>): Hold | undefined {
   const on: BoardJob[] = []
   for (const index of job.spec.needs ?? []) {
     const needed = board.job(jobIdOf(job.runId, index))
@@ -87,17 +110,6 @@ export function needsHold(job: BoardJob, board: Jobs): Hold | undefined {
     on.push(needed)
   }
   return on.length === 0 ? undefined : { kind: 'needs', on }
-}
-
-/**
- * Undefined for a job that is in none; no two repositories have one together. A stranger's pull
- * request must not keep the deployment of `main` waiting, or cancel it: it has groups of its own.
- */
-function groupOf({ spec, origin, trust }: BoardJob): string | undefined {
-  const { concurrency } = spec
-  if (concurrency === undefined) return undefined
-  // All are of one line.
-  return `${trust}\n${origin.repository}\n${concurrency.group}`
 }
 
 function isQueued({ state }: BoardJob): boolean {

@@ -65,7 +65,7 @@ function stuckBehind(
   const { line, resolves } = conditionOf(hold.behind, agents, queue)
   if (resolves) return []
   const minutes = Math.round(GROUP_HOLD_MS_MAX / 60_000)
-  return [`${line}: cancel that one, or wait until it has been queued for ${minutes} min`]
+  return [`${line}: cancel that one, or wait until none of the group has run for ${minutes} min`]
 }
 
 type NameOf = (peerId: string) => string

@@ -154,7 +154,9 @@ export class SimulatedMesh {
     const kept = keptId === undefined ? undefined : this.#jobs.get(keptId)
     const open = news === undefined ? this.#openJobs() : news.map(({ jobId }) => this.#job(jobId))
     const usedMs = (): ReadonlyMap<string, number> => this.#usedMs()
-    const board = { job: (jobId: string) => this.#jobs.get(jobId), usedMs }
+    // No job of it is in a group.
+    const groupRanMs = (): undefined => undefined
+    const board = { job: (jobId: string) => this.#jobs.get(jobId), usedMs, groupRanMs }
     const look = { board, open, agents: this.#views, nowMs, kept }
     const own = { peerId, offer: agent.advertisement, free, gpusHeld: gpusHeld ?? [] }
     const draw = (): number => this.#random.next()

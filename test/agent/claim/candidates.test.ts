@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { claimable, isHeld } from '../../../agent/claim/candidates.ts'
+import { GROUP_HOLD_MS_MAX } from '../../../protocol/core/graph-limits.ts'
 import type { AgentView } from '../../../protocol/core/observation.ts'
 import { sampleAd, sampleView } from '../../support/arbitrary-board.ts'
 import { BoardRuns } from '../../support/board-runs.ts'
 
 const offer = sampleAd()
 const own = { peerId: 'peer-onyx', offer, free: offer.free }
-const nobody = (): boolean => false
 
 function choice(
   runs: BoardRuns,
@@ -15,11 +15,18 @@ function choice(
     readonly nowMs?: number
     readonly draw?: number
     readonly over?: ReadonlyMap<string, number>
+    readonly taken?: string
   } = {}
 ) {
-  const { agents = [], nowMs = 0, draw = 0, over } = more
+  const { agents = [], nowMs = 0, draw = 0, over, taken } = more
   const look = { board: runs.board, open: runs.board.openJobs(), agents, nowMs }
-  const { jobs, againAtMs } = claimable(look, own, nobody, () => draw, over)
+  const { jobs, againAtMs } = claimable(
+    look,
+    own,
+    (jobId) => jobId === taken,
+    () => draw,
+    over
+  )
   return { ids: jobs.map(({ jobId }) => jobId), againAtMs }
 }
 
@@ -38,6 +45,17 @@ describe('an agent with room', () => {
     runs.end('R.0', 'succeeded')
     expect(choice(runs).ids).toEqual(['R.1', 'R.2'])
     expect(isHeld(runs.job('R.1'), runs.board, 0)).toBe(false)
+  })
+
+  test('tries one of a group at a time, also where the first has waited for so long', () => {
+    const concurrency = { group: 'g', cancelSuperseded: false }
+    const runs = new BoardRuns().run('A', [{ name: 'a', concurrency }])
+    runs.run('B', [{ name: 'b', concurrency }], { issuedAtMs: 1 })
+    const nowMs = 2 * GROUP_HOLD_MS_MAX
+
+    expect(choice(runs, { nowMs }).ids).toEqual(['A.0'])
+    expect(choice(runs, { nowMs, taken: 'A.0' }).ids).toEqual([])
+    expect(choice(runs, { nowMs, taken: 'B.0' }).ids).toEqual([])
   })
 
   test('tries the job of a repository that has nothing running before those of a busy one', () => {

@@ -116,19 +116,50 @@ describe('jobs of one group', () => {
     expect(hold(runs, 'B.0')).toBe('free')
   })
 
+  const at = (runs: BoardRuns, jobId: string, nowMs: number): string => {
+    const turns = new Turns(runs.board.openJobs(), runs.board, nowMs)
+    return words(turns.holdOf(runs.job(jobId)))
+  }
+
   test('wait no longer for one that nobody has claimed for an hour, but for one that runs', () => {
     const runs = new BoardRuns()
     runs.run('A', [deploy()], { issuedAtMs: 0 }).run('B', [deploy()], { issuedAtMs: 1 })
-    const at = (jobId: string, nowMs: number): string => {
-      const turns = new Turns(runs.board.openJobs(), runs.board, nowMs)
-      return words(turns.holdOf(runs.job(jobId)))
-    }
 
-    expect(at('B.0', GROUP_HOLD_MS_MAX - 1)).toBe('behind A.0')
-    expect(at('B.0', GROUP_HOLD_MS_MAX)).toBe('free')
-    expect(at('A.0', GROUP_HOLD_MS_MAX)).toBe('free')
-    runs.claim('B.0')
-    expect(at('A.0', GROUP_HOLD_MS_MAX)).toBe('behind B.0')
+    expect(at(runs, 'B.0', GROUP_HOLD_MS_MAX - 1)).toBe('behind A.0')
+    expect(at(runs, 'B.0', GROUP_HOLD_MS_MAX)).toBe('free')
+    expect(at(runs, 'A.0', GROUP_HOLD_MS_MAX)).toBe('free')
+    runs.claim('B.0', GROUP_HOLD_MS_MAX)
+    expect(at(runs, 'A.0', GROUP_HOLD_MS_MAX)).toBe('behind B.0')
+  })
+
+  test('that have queued for hours behind one that ran still go one at a time, in order', () => {
+    const runs = new BoardRuns().run('A', [deploy()]).claim('A.0')
+    for (const runId of ['B', 'C', 'D']) runs.run(runId, [deploy()], { issuedAtMs: 1 })
+    const endMs = 3 * GROUP_HOLD_MS_MAX
+    runs.end('A.0', 'succeeded', endMs)
+
+    const holds = ['B.0', 'C.0', 'D.0'].map((id) => at(runs, id, endMs + 1_000))
+
+    expect(holds).toEqual(['free', 'behind B.0', 'behind B.0'])
+  })
+
+  test('whose needs took hours go one at a time all the same', () => {
+    const runs = new BoardRuns()
+    for (const runId of ['A', 'B']) runs.run(runId, [{ name: 'build' }, deploy([0])])
+    const endMs = 2 * GROUP_HOLD_MS_MAX
+    for (const id of ['A.0', 'B.0']) runs.end(id, 'succeeded', endMs)
+
+    expect(['A.1', 'B.1'].map((id) => at(runs, id, endMs))).toEqual(['free', 'behind A.1'])
+  })
+
+  test('behind one that nobody claims have their turn an hour after one another', () => {
+    const runs = new BoardRuns()
+    for (const runId of ['A', 'B', 'C']) runs.run(runId, [deploy()])
+    const free = (nowMs: number) =>
+      ['A.0', 'B.0', 'C.0'].filter((id) => at(runs, id, nowMs) === 'free')
+
+    expect(free(GROUP_HOLD_MS_MAX)).toEqual(['A.0', 'B.0'])
+    expect(free(2 * GROUP_HOLD_MS_MAX)).toEqual(['A.0', 'B.0', 'C.0'])
   })
 
   test('wait for one that runs, however young it is', () => {

@@ -152,7 +152,7 @@ test('a group that stands still behind a job that nobody can run says so, and wh
     why(undefined, { ...view, turns: { holdOf: () => ({ kind: 'group', behind: by }) } } as never)
 
   expect(blocked(behind)).toMatch(/behind .* is queued; no agent fits; .*gpu=h100.*cancel that one/)
-  expect(blocked(behind)).toContain('until it has been queued for 60 min')
+  expect(blocked(behind)).toContain('until none of the group has run for 60 min')
   expect(blocked(fine)).not.toContain('cancel')
   const running = { ...behind, state: new SampleJob('A.0').claim('p1') }
   expect(blocked(running)).not.toContain('cancel')
