@@ -4,6 +4,7 @@ import type { ForgeHttp } from './forge-http.ts'
 import { removeIdle } from './gitea-runners.ts'
 import { unless404 } from './github-runners.ts'
 import { type ForgeJob, ownerPath, type RunnerApi } from './runner-api.ts'
+import { allPages } from './runner-pages.ts'
 
 const jobSchema = z.looseObject({
   id: z.number().int(),
@@ -40,12 +41,16 @@ export function forgejoRunners(http: ForgeHttp, { path }: ForgePlace): RunnerApi
       return await Promise.all(waiting.map((job) => withRun(http, path, job, signal)))
     },
     runners: async (scope, signal) => {
-      const runners = await http.read(z.array(runnerSchema).nullable(), {
-        path: `${ownerPath(path, scope)}/actions/runners`,
-        action: `list runners of ${path}`,
-        signal
+      const runners = await allPages(async (query) => {
+        const rows = await http.read(z.array(runnerSchema).nullable(), {
+          path: `${ownerPath(path, scope)}/actions/runners`,
+          query,
+          action: `list runners of ${path}`,
+          signal
+        })
+        return { rows: rows ?? [], total: undefined }
       })
-      return (runners ?? []).map(({ id, name, status }) => {
+      return runners.map(({ id, name, status }) => {
         const isBusy = status === 'active'
         return { id: String(id), name, isOnline: status !== 'offline', isBusy }
       })

@@ -3,6 +3,7 @@ import type { ForgePlace } from './forge-api.ts'
 import type { ForgeHttp } from './forge-http.ts'
 import { unless404 } from './github-runners.ts'
 import { type ForgeJob, ownerPath, type RunnerApi, type RunnerScope } from './runner-api.ts'
+import { allPages } from './runner-pages.ts'
 
 const jobSchema = z.looseObject({
   id: z.number().int(),
@@ -12,7 +13,8 @@ const jobSchema = z.looseObject({
   labels: z.array(z.string()).nullish(),
   runner_name: z.string().nullish()
 })
-const jobsSchema = z.looseObject({ jobs: z.array(jobSchema).nullish() })
+const totalSchema = z.number().int().nullish()
+const jobsSchema = z.looseObject({ jobs: z.array(jobSchema).nullish(), total_count: totalSchema })
 const runSchema = z.looseObject({ id: z.number().int(), event: z.string() })
 
 const runnerSchema = z.looseObject({
@@ -21,7 +23,10 @@ const runnerSchema = z.looseObject({
   status: z.string(),
   busy: z.boolean()
 })
-const runnersSchema = z.looseObject({ runners: z.array(runnerSchema).nullish() })
+const runnersSchema = z.looseObject({
+  runners: z.array(runnerSchema).nullish(),
+  total_count: totalSchema
+})
 
 const tokenSchema = z.looseObject({ token: z.string().min(1) })
 const registeredSchema = z.looseObject({
@@ -45,10 +50,13 @@ export function giteaRunners(http: ForgeHttp, rpc: ForgeHttp, { path }: ForgePla
     takes: 'any',
     waiting: async (signal) => {
       const action = `list jobs of ${path}`
-      const query = { status: 'queued', limit: '50' }
-      const call = { path: `${root}/jobs`, query, action, signal }
-      const { jobs } = await http.read(jobsSchema, call)
-      const queued = (jobs ?? []).filter(({ status }) => status === 'queued')
+      const jobs = await allPages(async (pages) => {
+        const query = { status: 'queued', ...pages }
+        const call = { path: `${root}/jobs`, query, action, signal }
+        const { jobs: rows, total_count: total } = await http.read(jobsSchema, call)
+        return { rows: rows ?? [], total: total ?? undefined }
+      })
+      const queued = jobs.filter(({ status }) => status === 'queued')
       return await Promise.all(queued.map((job) => withRun(http, root, job, signal)))
     },
     job: async (id, signal) => {
@@ -58,12 +66,16 @@ export function giteaRunners(http: ForgeHttp, rpc: ForgeHttp, { path }: ForgePla
       return found && (await withRun(http, root, found, signal))
     },
     runners: async (scope, signal) => {
-      const { runners } = await http.read(runnersSchema, {
-        path: `${ownerPath(path, scope)}/actions/runners`,
-        action: `list runners of ${path}`,
-        signal
+      const runners = await allPages(async (query) => {
+        const { runners: rows, total_count: total } = await http.read(runnersSchema, {
+          path: `${ownerPath(path, scope)}/actions/runners`,
+          query,
+          action: `list runners of ${path}`,
+          signal
+        })
+        return { rows: rows ?? [], total: total ?? undefined }
       })
-      return (runners ?? []).map(({ id, name, status, busy }) => {
+      return runners.map(({ id, name, status, busy }) => {
         return { id: String(id), name, isOnline: status !== 'offline', isBusy: busy }
       })
     },

@@ -1,7 +1,7 @@
 import { repositoryOf } from './fake-forge-hooks.ts'
 import type { FakeRepository } from './fake-forge-repository.ts'
 import type { FakeRunner, FakeWorkflowJob } from './fake-forge-runners.ts'
-import type { FakeAnswer, FakeRequest, FakeWorld } from './fake-forge-world.ts'
+import { type FakeAnswer, type FakeRequest, type FakeWorld, pageOf } from './fake-forge-world.ts'
 
 /*
  * What the documents of GitHub, Gitea and Forgejo say of their own jobs and runners; all of it is
@@ -123,9 +123,17 @@ function job(standing: RunnerStanding, id: string | undefined): FakeAnswer {
   return found === undefined ? notFound() : ok(jobDocument(standing, found))
 }
 
-function runners({ repository }: RunnerStanding): FakeAnswer {
-  const all = repository.actions.runners.map(runnerDocument)
-  return ok({ total_count: all.length, runners: all })
+function runners(standing: RunnerStanding): FakeAnswer {
+  const all = standing.repository.actions.runners
+  const shown = paged(standing, all).map(runnerDocument)
+  return ok({ total_count: all.length, runners: shown })
+}
+
+/** GitHub's pages have up to 100 rows, the others' 50; 30 where nobody asks. */
+function paged<Row>({ world, request, base }: RunnerStanding, rows: readonly Row[]) {
+  const isGithub = world.kind === 'github'
+  const size = isGithub ? 'per_page' : 'limit'
+  return pageOf(rows, request.query, { size, max: isGithub ? 100 : 50, url: base }).rows
 }
 
 function runnerDocument({ id, name, isOnline, job: has, labels }: FakeRunner) {
@@ -175,7 +183,8 @@ function removeGithub({ repository }: RunnerStanding, id: string | undefined): F
 function giteaJobs(standing: RunnerStanding): FakeAnswer {
   const wanted = standing.request.query.get('status')
   const found = standing.repository.actions.jobs.filter(({ status }) => status === wanted)
-  return ok({ total_count: found.length, jobs: found.map((each) => jobDocument(standing, each)) })
+  const jobs = paged(standing, found).map((each) => jobDocument(standing, each))
+  return ok({ total_count: found.length, jobs })
 }
 
 /** Whatever it does just now. */
@@ -198,8 +207,8 @@ function forgejoJobs({ repository }: RunnerStanding): FakeAnswer {
   )
 }
 
-function forgejoRunners({ repository }: RunnerStanding): FakeAnswer {
-  return ok(repository.actions.runners.map(forgejoDocument))
+function forgejoRunners(standing: RunnerStanding): FakeAnswer {
+  return ok(paged(standing, standing.repository.actions.runners).map(forgejoDocument))
 }
 
 function forgejoDocument({ id, uuid, name, isOnline, job: has, labels }: FakeRunner) {

@@ -79,6 +79,20 @@ test.each(FORGES)('a runner of %s is registered once, listed, and removed', asyn
   expect(actions.runners).toEqual([])
 })
 
+test.each(FORGES)('%s lists the runners behind the first pages, too', async (kind) => {
+  const { actions, api } = await runnersOf(kind)
+  for (let at = 0; at < 120; at += 1) actions.register(`mesh-${at}`, ['linux'])
+
+  expect(new Set(await names(api))).toEqual(new Set(actions.runners.map(({ name }) => name)))
+})
+
+test('Gitea lists the jobs that wait behind the first page, too', async () => {
+  const { actions, repository, waiting } = await runnersOf('gitea')
+  const jobs = Array.from({ length: 60 }, () => actions.queue(repository, { labels: ['linux'] }))
+
+  expect(new Set(await waiting())).toEqual(new Set(jobs.map(({ id }) => String(id))))
+})
+
 test.each(FORGES)('a runner of %s that has a job is not removed', async (kind) => {
   const { actions, repository, api, wish } = await runnersOf(kind)
   const job = actions.queue(repository, { labels: ['linux'] })
