@@ -14,8 +14,7 @@ import type { Registers } from './claim/ports.ts'
 import type { AgentSettings } from './config.ts'
 import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
-import type { GpuPassage } from './execute/gpu/gpu-passage.ts'
-import { JobGpus } from './execute/gpu/job-gpus.ts'
+import type { JobGpus } from './execute/gpu/job-gpus.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
@@ -24,6 +23,7 @@ import type { HostDoor } from './policy/host-door.ts'
 import { hostPolicyOf } from './policy/policy-settings.ts'
 import { EngineWatch } from './probe/engine-watch.ts'
 import type { GpuWatch } from './probe/gpu/gpu-watch.ts'
+import type { GpuSampler } from './probe/gpu/use/gpu-sampler.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { networkProblems } from './probe/probe.ts'
 
@@ -42,8 +42,10 @@ export interface AgentParts {
   /** Closed outside its owner's hours, and while the host is busy. */
   readonly door: HostDoor
   readonly gpus: GpuWatch
-  /** How those get into containers. */
-  readonly passage: GpuPassage
+  /** What jobs have of them. */
+  readonly jobGpus: JobGpus
+  /** How they are used. */
+  readonly sampler: GpuSampler
   readonly book: RosterBook
   readonly invites: InviteBook
   readonly clock: Clock
@@ -81,9 +83,8 @@ export function hostProblems(parts: HostProblemsParts): readonly HostLine[] {
 }
 
 /** What jobs are run with, beside what everything here is. */
-export function executorPartsOf({ images, networks, disks, gpus, passage }: AgentParts) {
-  const doubt = (id: string, reason: string): void => gpus.doubt(id, reason)
-  return { images, networks, disks, gpus: new JobGpus({ passage, doubt }) }
+export function executorPartsOf({ images, networks, disks, jobGpus: gpus }: AgentParts) {
+  return { images, networks, disks, gpus }
 }
 
 /** What its claims go by. */

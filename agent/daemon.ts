@@ -18,21 +18,16 @@ import { Agent } from './agent.ts'
 import type { AgentSettings } from './config.ts'
 import { Disks, type DisksOptions, type DisksParts } from './execute/disk/disks.ts'
 import { Engine } from './execute/engine.ts'
-import { hostNode } from './execute/gpu/device-node.ts'
-import { GpuPassage } from './execute/gpu/gpu-passage.ts'
-import { PassableGpus } from './execute/gpu/passable-gpus.ts'
 import { GROUND_DIR } from './execute/ground.ts'
 import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { peerSuffix } from './execute/peer-suffix.ts'
+import { agentGpus, type GpuPlace } from './gpu-parts.ts'
 import { openImages } from './image-parts.ts'
 import { openDoor } from './policy/open-door.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
 import { tryDisk } from './probe/disk-trial.ts'
-import { GpuWatch } from './probe/gpu/gpu-watch.ts'
-import { localGpus } from './probe/gpu/host-gpus.ts'
-import { toolRunner } from './probe/gpu/tools.ts'
 import type { HostProfile } from './probe/host-profile.ts'
 import { tryNetwork } from './probe/network-trial.ts'
 import { probeHost } from './probe/probe.ts'
@@ -44,6 +39,8 @@ import { supervise } from './supervise.ts'
 export interface DaemonOptions {
   readonly paths: StatePaths
   readonly settings: AgentSettings
+  /** In place of the GPUs that this machine has. */
+  readonly gpus?: GpuPlace | undefined
 }
 
 /**
@@ -51,7 +48,7 @@ export interface DaemonOptions {
  * opposite order. The first SIGTERM drains, a second one (or SIGINT) gives the leases back. Rejects
  * with what the agent failed with; the process then ends, whatever hangs.
  */
-export async function runDaemon({ paths, settings }: DaemonOptions): Promise<void> {
+export async function runDaemon({ paths, settings, gpus: place }: DaemonOptions): Promise<void> {
   checkSocketPath(paths.socket)
   await makeStateFolder(paths.state)
   const log = createLog({ name: 'agent', level: settings.logLevel })
@@ -64,10 +61,8 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const onFailure = failure.raise
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
-  const passage = new GpuPassage({ run: toolRunner(), nodeAt: hostNode })
   const engine = Engine.local(settings.engine)
-  const gpuHost = new PassableGpus({ host: localGpus(), engine, passage })
-  const gpus = new GpuWatch({ host: gpuHost, clock, log, settings: settings.gpus })
+  const graphics = agentGpus({ engine, clock, log, watch: { settings: settings.gpus }, place })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)
@@ -101,9 +96,9 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     })
     const invites = await InviteBook.open(paths.invites, clock)
     const door = openDoor({ clock, log }, settings.policy)
-    gpus.start()
+    graphics.start()
     const made = { images, disks, host, networks, door, book, invites, clock, disk, onFailure }
-    const agent = new Agent({ paths, settings, log, key, store, engine, gpus, passage, ...made })
+    const agent = new Agent({ paths, settings, log, key, store, engine, ...graphics, ...made })
     const orders = new SignalOrders()
     sweep.start()
     try {
@@ -117,7 +112,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
     endProcessWithin(PROCESS_END_MS_MAX)
     // Its next proof would keep a process that never had an agent.
     networks?.stop()
-    gpus.stop()
+    graphics.stop()
     await disk.stop()
     await store.close()
     await removePid(paths.pid)

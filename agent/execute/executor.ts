@@ -148,7 +148,9 @@ export class Executor {
     try {
       const spec = asRunHere(input.spec, this.#options.platforms)
       const resources = this.#parts.disks?.resourcesOf(spec.resources) ?? spec.resources
-      return await this.#attempt(name, { ...input, spec: { ...spec, resources } })
+      const attempt = { ...input, spec: { ...spec, resources } }
+      const run = () => this.#attempt(name, attempt)
+      return await (this.#parts.gpus?.during(attempt, name, run) ?? run())
     } finally {
       this.#live.delete(name)
       this.#parts.images.release(input.claimId)

@@ -61,6 +61,7 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     ageMs: Math.max(0, wallMs - announcedAtMs),
     durationMs: durationMs(job, wallMs),
     steps: stepsOf(state),
+    gpuUse: gpuUseOf(state),
     ...graphOf(job)
   }
 }
@@ -89,6 +90,18 @@ function durationMs(job: BoardJob, wallMs: number): number | null {
   if (state !== undefined && isTerminal(state.phase)) return state.outcome?.durationMs ?? null
   if (state?.phase !== 'leased' || job.holderSinceMs === undefined) return null
   return Math.max(0, wallMs - job.holderSinceMs)
+}
+
+function gpuUseOf(state: JobState | undefined): JobDocument['gpuUse'] {
+  const use = state?.outcome?.gpuUse
+  if (use === undefined) return null
+  return {
+    samples: use.samples,
+    busyPeakPercent: use.busyPeakPercent ?? null,
+    busyMeanPercent: use.busyMeanPercent ?? null,
+    memoryPeakBytes: use.memoryPeakBytes ?? null,
+    memoryMeanBytes: use.memoryMeanBytes ?? null
+  }
 }
 
 // Key by key: a new field of the domain must not get out, the schema would refuse the whole answer.

@@ -52,6 +52,16 @@ export const jobSchema = z
     ageMs: wholeMs,
     durationMs: wholeMs.nullable(),
     steps: z.array(stepSchema),
+    gpuUse: z
+      .strictObject({
+        samples: z.number().int().describe('looks, 5 s apart'),
+        busyPeakPercent: z.number().int().nullable(),
+        busyMeanPercent: z.number().int().nullable(),
+        memoryPeakBytes: z.number().int().nullable(),
+        memoryMeanBytes: z.number().int().nullable()
+      })
+      .nullable()
+      .describe('what an ended job took of its GPUs; null inside where no driver says it'),
     needs: z.array(z.string()).describe('ids of the jobs that must have succeeded first'),
     retries: z.number().int().describe('attempts besides, where its own commands fail'),
     priority: z.number().int(),

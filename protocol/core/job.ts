@@ -1,3 +1,5 @@
+import type { GpuUseSummary } from './gpu-use.ts'
+
 /**
  * `leased` covers what users see as running: the stage travels with renewals and is never durable.
  */
@@ -82,6 +84,8 @@ export interface Outcome {
   readonly logLines: number
   /** What the jobs that need it get: at most OUTPUTS_MAX, OUTPUTS_BYTES_MAX; absent is none. */
   readonly outputs?: Readonly<Record<string, string>> | undefined
+  /** What it took of its GPUs; absent where it had none. */
+  readonly gpuUse?: GpuUseSummary | undefined
 }
 
 /** How one earlier lease ended; `sig` lets an acceptor that missed the end believe it. */

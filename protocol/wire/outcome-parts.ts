@@ -1,3 +1,4 @@
+import type { GpuUseSummary } from '../core/gpu-use.ts'
 import { OUTPUTS_BYTES_MAX, OUTPUTS_MAX } from '../core/graph-limits.ts'
 import type { Outcome, StepResult } from '../core/job.ts'
 import { MESSAGE_BYTES_MAX, NAME_CHARACTERS_MAX, STEPS_PER_JOB_MAX } from '../core/limits.ts'
@@ -12,6 +13,7 @@ type Outputs = NonNullable<Outcome['outputs']>
 
 /** Exit codes are one byte on Linux; some engines report wider ones. */
 const EXIT_CODE_MAX = 0xff_ff_ff_ff
+const PERCENT_MAX = 100
 
 export function writeOutcome(writer: FieldWriter, outcome: Outcome): void {
   const outputs = toPairs(
@@ -20,6 +22,7 @@ export function writeOutcome(writer: FieldWriter, outcome: Outcome): void {
     'outputs',
     checkVariable
   )
+  writer.optionalMessage(11, outcome.gpuUse, writeGpuUse)
   writer.list(10, 'outputs', OUTPUTS_MAX, outputs, writePair)
   writer.count(9, 'logLines', outcome.logLines)
   writer.hexOrNone(8, 'logDigest', outcome.logDigest, HASH_BYTES)
@@ -45,7 +48,30 @@ export function readOutcome(reader: FieldReader): Outcome {
     logLines: reader.count(9, 'logLines')
   }
   const outputs = checkedOutputs(readPairs(reader, 10, 'outputs', OUTPUTS_MAX, checkVariable))
-  return Object.keys(outputs).length === 0 ? outcome : { ...outcome, outputs }
+  const gpuUse = reader.optionalMessage(11, 'gpuUse', readGpuUse)
+  return {
+    ...outcome,
+    ...(Object.keys(outputs).length === 0 ? {} : { outputs }),
+    ...(gpuUse === undefined ? {} : { gpuUse })
+  }
+}
+
+function writeGpuUse(writer: FieldWriter, use: GpuUseSummary): void {
+  writer.optionalCount(5, 'memoryMeanBytes', use.memoryMeanBytes)
+  writer.optionalCount(4, 'memoryPeakBytes', use.memoryPeakBytes)
+  writer.optionalCount(3, 'busyMeanPercent', use.busyMeanPercent, PERCENT_MAX)
+  writer.optionalCount(2, 'busyPeakPercent', use.busyPeakPercent, PERCENT_MAX)
+  writer.count(1, 'samples', use.samples)
+}
+
+function readGpuUse(reader: FieldReader): GpuUseSummary {
+  return {
+    samples: reader.count(1, 'samples'),
+    busyPeakPercent: reader.optionalCount(2, 'busyPeakPercent', PERCENT_MAX),
+    busyMeanPercent: reader.optionalCount(3, 'busyMeanPercent', PERCENT_MAX),
+    memoryPeakBytes: reader.optionalCount(4, 'memoryPeakBytes'),
+    memoryMeanBytes: reader.optionalCount(5, 'memoryMeanBytes')
+  }
 }
 
 /** Together they are limited: a register carries an outcome twice. */

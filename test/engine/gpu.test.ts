@@ -4,9 +4,12 @@ import { dirname } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { hostNode, type NodeAt } from '../../agent/execute/gpu/device-node.ts'
 import { GpuPassage } from '../../agent/execute/gpu/gpu-passage.ts'
+import { GpuRest } from '../../agent/execute/gpu/gpu-rest.ts'
 import { JobGpus } from '../../agent/execute/gpu/job-gpus.ts'
 import type { LeasedGpu } from '../../agent/execute/gpu/leased-gpu.ts'
 import type { GpuDevice } from '../../agent/probe/gpu/gpu-device.ts'
+import { HostGpuUse } from '../../agent/probe/gpu/use/host-gpu-use.ts'
+import { systemClock } from '../../protocol/host/clock.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { testImage } from '../support/test-image.ts'
 
@@ -43,7 +46,12 @@ beforeAll(async () => {
     await chmod(path, 0o660)
   }
   const passage = new GpuPassage({ run: async () => toolkit, nodeAt })
-  rig = await AttemptRig.open({ gpus: new JobGpus({ passage, doubt }) })
+  const clock = systemClock()
+  const reader = new HostGpuUse({ root: '/', run: async () => toolkit, nowMs: () => 0 })
+  const rest = new GpuRest({ reader, clock })
+  const tenants = { add: () => undefined, remove: () => undefined }
+  const used = () => undefined
+  rig = await AttemptRig.open({ gpus: new JobGpus({ passage, rest, tenants, used, doubt }) })
   removeImage = await testImage(rig.engine, {
     name: IMAGE,
     config: { Env: ['PATH=/bin', 'NVIDIA_VISIBLE_DEVICES=all', 'AMD_VISIBLE_DEVICES=all'] }

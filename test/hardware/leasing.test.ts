@@ -84,34 +84,38 @@ interface JobUse {
   readonly gpuUse: { readonly samples: number; readonly busyPeakPercent: number | null } | null
 }
 
-test('fifty jobs on four GPUs of two agents: each alone on one, all of them, their use reported', async () => {
-  const mesh = e2e
-  if (mesh === undefined) throw new Error('there is a mesh')
-  await eventually('both agents offer their GPUs', async () => {
-    const { agents } = await mesh.mesh.api<Agents>('/api/v1/agents')
-    const well = agents.flatMap(({ gpus }) => gpus.filter(({ health }) => health === 'ok'))
-    return well.length === bench.gpus.length || undefined
-  })
-  const run = await mesh.push(pipeline())
-  const jobs = await mesh.ended(run.id, JOBS, TEST_MS)
-  expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(['succeeded']))
+test(
+  'fifty jobs on four GPUs of two agents: each alone on one, all of them, their use reported',
+  async () => {
+    const mesh = e2e
+    if (mesh === undefined) throw new Error('there is a mesh')
+    await eventually('both agents offer their GPUs', async () => {
+      const { agents } = await mesh.mesh.api<Agents>('/api/v1/agents')
+      const well = agents.flatMap(({ gpus }) => gpus.filter(({ health }) => health === 'ok'))
+      return well.length === bench.gpus.length || undefined
+    })
+    const run = await mesh.push(pipeline())
+    const jobs = await mesh.ended(run.id, JOBS, TEST_MS)
+    expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(['succeeded']))
 
-  const said = await Promise.all(jobs.map((job) => told(mesh, job)))
-  const uuids = bench.gpus.map(({ uuid }) => uuid)
-  expect(new Set(said.map(({ gpu }) => gpu))).toEqual(new Set(uuids))
-  // One node each, and that of the GPU which it leases.
-  for (const { gpu, node } of said) expect(node).toBe(`/dev/nvidia-${gpu}`)
-  for (const id of uuids) expect(overlaps(said.filter(({ gpu }) => gpu === id))).toEqual([])
-  // By the engine's own word as well, from the making of each container to its end.
-  expect(await bench.conflicts()).toBe('')
-  expect(await bench.handed()).toBe(JOBS)
+    const said = await Promise.all(jobs.map((job) => told(mesh, job)))
+    const uuids = bench.gpus.map(({ uuid }) => uuid)
+    expect(new Set(said.map(({ gpu }) => gpu))).toEqual(new Set(uuids))
+    // One node each, and that of the GPU which it leases.
+    for (const { gpu, node } of said) expect(node).toBe(`/dev/nvidia-${gpu}`)
+    for (const id of uuids) expect(overlaps(said.filter(({ gpu }) => gpu === id))).toEqual([])
+    // By the engine's own word as well, from the making of each container to its end.
+    expect(await bench.conflicts()).toBe('')
+    expect(await bench.handed()).toBe(JOBS)
 
-  const busy = new Map(bench.gpus.map(({ uuid, busyPercent }) => [uuid, busyPercent]))
-  for (const { job, gpu } of said) {
-    const { gpuUse } = await mesh.mesh.api<JobUse>(`/api/v1/jobs/${job}`)
-    expect(gpuUse?.busyPeakPercent).toBe(busy.get(gpu))
-  }
-}, TEST_MS)
+    const busy = new Map(bench.gpus.map(({ uuid, busyPercent }) => [uuid, busyPercent]))
+    for (const { job, gpu } of said) {
+      const { gpuUse } = await mesh.mesh.api<JobUse>(`/api/v1/jobs/${job}`)
+      expect(gpuUse?.busyPeakPercent).toBe(busy.get(gpu))
+    }
+  },
+  TEST_MS
+)
 
 /** Pairs that had it at the same moment. */
 function overlaps(said: readonly Told[]): readonly (readonly [string, string])[] {

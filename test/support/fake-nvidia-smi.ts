@@ -16,9 +16,17 @@ export interface SmiState {
   /** What `-L` and `-q -x` print. */
   readonly list?: string
   readonly document?: string
+  /** Rows of `--query-compute-apps`, and all that `pmon` prints. */
+  readonly processes?: readonly string[]
+  readonly times?: string
 }
 
-const UNITS: Readonly<Record<string, string>> = { 'memory.total': 'MiB' }
+const UNITS: Readonly<Record<string, string>> = {
+  'memory.total': 'MiB',
+  'memory.used': 'MiB',
+  'utilization.gpu': '%',
+  'power.draw': 'W'
+}
 
 const H100: SmiRow = {
   'pci.bus_id': '00000000:3B:00.0',
@@ -32,7 +40,12 @@ const H100: SmiRow = {
   'ecc.errors.uncorrected.volatile.total': '0',
   'remapped_rows.pending': 'No',
   'remapped_rows.failure': 'No',
-  'retired_pages.pending': '[N/A]'
+  'retired_pages.pending': '[N/A]',
+  index: '0',
+  'utilization.gpu': '0',
+  'memory.used': '4',
+  'power.draw': '69.25',
+  'temperature.gpu': '31'
 }
 
 /**
@@ -47,6 +60,9 @@ export async function fakeNvidiaSmi(host: GpuHostTree, state: SmiState): Promise
   await writeFile(join(host.tools, 'smi.table'), `${table}\n`)
   await writeFile(join(host.tools, 'smi.list'), state.list ?? '')
   await writeFile(join(host.tools, 'smi.xml'), state.document ?? '')
+  const apps = ['gpu_uuid, pid, used_gpu_memory [MiB]', ...(state.processes ?? [])]
+  await writeFile(join(host.tools, 'smi.apps'), `${apps.join('\n')}\n`)
+  await writeFile(join(host.tools, 'smi.pmon'), state.times ?? '')
   await host.tool('nvidia-smi', script(state))
 }
 
@@ -63,6 +79,8 @@ function script({ mode = 'ok', lost = '' }: SmiState): string {
     '  case "$each" in',
     '  -L) cat "$dir/smi.list"; exit 0 ;;',
     '  -x) cat "$dir/smi.xml"; exit 0 ;;',
+    '  pmon) cat "$dir/smi.pmon"; exit 0 ;;',
+    '  --query-compute-apps=*) cat "$dir/smi.apps"; exit 0 ;;',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell.
     '  --query-gpu=*) fields=${each#--query-gpu=} ;;',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell.

@@ -1,14 +1,21 @@
 import { causeOf, codeOf } from '../../../protocol/core/errors.ts'
-import type { AttemptInput } from '../attempt.ts'
+import type { GpuUseSummary } from '../../../protocol/core/gpu-use.ts'
+import type { AttemptInput, AttemptResult } from '../attempt.ts'
 import type { GpuParts } from './gpu-parts.ts'
 import type { GpuEngine, GpuPassage } from './gpu-passage.ts'
 import type { PassingJob } from './gpu-passing.ts'
+import type { GpuRest, Standings } from './gpu-rest.ts'
+import type { GpuTenants } from './gpu-tenants.ts'
 import { suspects } from './start-error.ts'
 
-type Leasing = Pick<AttemptInput, 'jobId' | 'gpus'>
+type Leasing = Pick<AttemptInput, 'jobId' | 'gpus' | 'resume'>
 
 export interface JobGpusParts {
   readonly passage: Pick<GpuPassage, 'parts'>
+  readonly tenants: Pick<GpuTenants, 'add' | 'remove'>
+  readonly rest: Pick<GpuRest, 'before' | 'after'>
+  /** What a job took of its GPUs, once it has ended. */
+  readonly used: (jobId: string) => GpuUseSummary | undefined
   /** Told of a GPU that takes no job until it was read well again. */
   readonly doubt: (id: string, reason: string) => void
 }
@@ -27,6 +34,33 @@ export class JobGpus {
     engine: GpuEngine
   ): Promise<(job: PassingJob) => GpuParts> {
     return await this.#parts.passage.parts(jobId, gpus, engine)
+  }
+
+  /**
+   * `run`s an attempt whose container will have this name, with what it took of its GPUs in its
+   * outcome. Resolves once they are free of it, or doubted: until then nobody else gets them.
+   */
+  async during(
+    attempt: Leasing,
+    name: string,
+    run: () => Promise<AttemptResult>
+  ): Promise<AttemptResult> {
+    const { jobId, gpus = [], resume } = attempt
+    if (gpus.length === 0) return await run()
+    const { tenants, rest, used } = this.#parts
+    // Of one that runs already nobody knows any more how its GPUs were before.
+    const before: Standings = resume === undefined ? await rest.before(gpus) : new Map()
+    tenants.add(attempt, name)
+    try {
+      const result = await run()
+      const gpuUse = used(jobId)
+      return result.kind === 'outcome' && gpuUse !== undefined
+        ? { ...result, outcome: { ...result.outcome, gpuUse } }
+        : result
+    } finally {
+      tenants.remove(jobId)
+      for (const { gpu, reason } of await rest.after(gpus, before)) this.#parts.doubt(gpu, reason)
+    }
   }
 
   /** An attempt failed before its steps: the next job must not meet the same GPU in a moment. */

@@ -1,4 +1,4 @@
-import { access, open, readdir, realpath } from 'node:fs/promises'
+import { access, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { GPU_ENTRIES_MAX, GPU_FILE_BYTES_MAX } from '../../../protocol/core/gpu-limits.ts'
 
@@ -59,6 +59,18 @@ export class HostTree {
   /** Last name of what a link leads to. */
   async target(path: string): Promise<string | undefined> {
     return await this.#read(path, async (full) => basename(await realpath(full)))
+  }
+
+  /** What a link says, whether or not it leads anywhere. */
+  async link(path: string): Promise<string | undefined> {
+    return await this.#read(path, (full) => readlink(full))
+  }
+
+  /** Folders in a folder, sorted; links are none. */
+  async folders(path: string): Promise<readonly string[]> {
+    const entries = await this.#read(path, (full) => readdir(full, { withFileTypes: true }))
+    const names = (entries ?? []).filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    return names.sort().slice(0, GPU_ENTRIES_MAX)
   }
 
   async has(path: string): Promise<boolean> {

@@ -28,10 +28,24 @@ export async function listMig(run: RunTool): Promise<MigListing> {
     return { parts: new Map(), warnings: ['nvidia-smi -L lists no MIG devices'] }
   }
   const detailed = await run(NVIDIA_SMI, ['-q', '-x'])
-  const memory = detailed.kind === 'said' ? migMemory(detailed.text) : new Map<string, number>()
+  const memory =
+    detailed.kind === 'said' ? migMemory(detailed.text, 'total') : new Map<string, number>()
   const warnings =
     detailed.kind === 'said' ? [] : ['nvidia-smi -q -x gives no memory of MIG devices']
   return { parts: partsIn(listed.text, memory), warnings }
+}
+
+/** Bytes in use of each part, by its UUID. Empty where the tool does not say. */
+export async function usedOfMig(run: RunTool): Promise<ReadonlyMap<string, number>> {
+  const listed = await run(NVIDIA_SMI, ['-L'])
+  const detailed = await run(NVIDIA_SMI, ['-q', '-x'])
+  if (listed.kind !== 'said' || detailed.kind !== 'said') return new Map()
+  const parts = [...partsIn(listed.text, migMemory(detailed.text, 'used')).values()].flat()
+  return new Map(
+    parts.flatMap(({ uuid, memoryBytes }) =>
+      memoryBytes === undefined ? [] : [[uuid, memoryBytes] as const]
+    )
+  )
 }
 
 function partsIn(
@@ -54,7 +68,8 @@ function partsIn(
  * Bytes of each MIG device of `nvidia-smi -q -x`, by `<GPU uuid> <index>`. Of that document only
  * these elements are read, whatever else is in it.
  */
-function migMemory(xml: string): ReadonlyMap<string, number> {
+function migMemory(xml: string, figure: 'total' | 'used'): ReadonlyMap<string, number> {
+  const wanted = new RegExp(`<${figure}>\\s*(\\d{1,9}) MiB\\s*</${figure}>`)
   const memory = new Map<string, number>()
   for (const gpu of xml.split(/<gpu id=/).slice(1)) {
     const parts = gpu.split('<mig_device>').slice(1)
@@ -62,9 +77,7 @@ function migMemory(xml: string): ReadonlyMap<string, number> {
     for (const part of parts) {
       const index = /<index>\s*(\d{1,3})\s*<\/index>/.exec(part)?.[1]
       const start = part.indexOf('<fb_memory_usage>')
-      const mib = /<total>\s*(\d{1,9}) MiB\s*<\/total>/.exec(
-        start < 0 ? '' : part.slice(start)
-      )?.[1]
+      const mib = wanted.exec(start < 0 ? '' : part.slice(start))?.[1]
       if (index !== undefined && mib !== undefined)
         memory.set(`${uuid} ${index}`, Number(mib) * MIB)
     }

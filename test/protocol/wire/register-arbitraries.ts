@@ -52,6 +52,15 @@ const reasons = fc.constantFrom<Reason>(
 )
 const exitCodes = option(fc.constantFrom(0, 1, 255, 0xff_ff_ff_ff))
 
+const percents = option(fc.integer({ min: 0, max: 100 }))
+const gpuUses = fc.record({
+  samples: counts,
+  busyPeakPercent: percents,
+  busyMeanPercent: percents,
+  memoryPeakBytes: option(counts),
+  memoryMeanBytes: option(counts)
+})
+
 const outputs = option(
   fc.dictionary(fc.stringMatching(/^[A-Za-z_]\w{0,10}$/), texts, {
     minKeys: 1,
@@ -78,9 +87,14 @@ export const outcomes: fc.Arbitrary<Outcome> = fc
     durationMs: counts,
     logDigest: fc.oneof(fc.constant(''), hashes),
     logLines: counts,
-    outputs
+    outputs,
+    gpuUse: fc.option(gpuUses, { nil: undefined })
   })
-  .map(({ outputs: drawn, ...rest }) => (drawn === undefined ? rest : { ...rest, outputs: drawn }))
+  .map(({ outputs: drawn, gpuUse, ...rest }) => ({
+    ...rest,
+    ...(drawn === undefined ? {} : { outputs: drawn }),
+    ...(gpuUse === undefined ? {} : { gpuUse })
+  }))
 
 export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
   fc

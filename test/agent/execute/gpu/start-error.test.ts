@@ -61,7 +61,10 @@ test.each<[string, readonly string[]]>([
 
 test('an attempt that its GPUs failed has them doubted, any other none', () => {
   const doubt = vi.fn()
-  const gpus = new JobGpus({ passage: { parts: vi.fn() }, doubt })
+  const rest = { before: vi.fn(), after: vi.fn() }
+  const tenants = { add: vi.fn(), remove: vi.fn() }
+  const passage = { parts: vi.fn() }
+  const gpus = new JobGpus({ passage, rest, tenants, used: () => undefined, doubt })
   const cause = new EngineError('error gathering device information: "/dev/dri/renderD12"', 500)
   const job = { jobId: 'J.0', gpus: TWO }
 
