@@ -54,7 +54,8 @@ import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
-import { agentOrders } from './orders.ts'
+import { OrderService } from './order-service.ts'
+import { agentOrders, type MeshOrders } from './orders.ts'
 import type { EngineWatch } from './probe/engine-watch.ts'
 import { SecretClient } from './secrets/secret-client.ts'
 import { type StartParts, settleIn } from './settling.ts'
@@ -85,6 +86,7 @@ export class Agent implements Supervised {
   readonly #reaper: Reaper
   readonly #advertiser: Advertiser
   readonly #control: ControlServer
+  readonly #orders: MeshOrders
   readonly #registers: Registers
   readonly #quit = new AbortController()
   readonly #failed = new AbortController()
@@ -166,6 +168,8 @@ export class Agent implements Supervised {
       state: () => this.#statement(),
       send: (advertisement) => this.#member.advertise(advertisement)
     })
+    const leaving = (): boolean => this.#leaving
+    this.#orders = agentOrders({ life: this.#life, claimer: this.#claimer, leaving })
     this.#control = new ControlServer(this.#controlParts(), { socket: paths.socket, log })
   }
 
@@ -174,6 +178,9 @@ export class Agent implements Supervised {
     const { log, host, clock } = this.#parts
     this.#member.node.handle(PROTOCOLS.log, logServer(this.#spool))
     this.#member.node.handle(PROTOCOLS.join, this.#joins().handle)
+    const roster = () => this.#member.roster()
+    const ordered = new OrderService({ orders: this.#orders, roster, log }, this.#parts.settings)
+    this.#member.node.handle(PROTOCOLS.orders, ordered.handle)
     this.#member.on(() => this.#claimer.consider())
     this.#life.onChange(() => {
       log.info({ state: this.#life.state }, 'state changed')
@@ -304,10 +311,11 @@ export class Agent implements Supervised {
   }
 
   #statement(): Promise<Statement> {
-    const { ledger, heldJobs } = this.#claimer
+    const { ledger, heldJobs, warm } = this.#claimer
     const { boot } = this.#member
     const { state } = this.#life
-    return statementOf(this.#parts, { boot, state, ledger, heldJobs, hasRoom: this.#hasRoom })
+    const hasRoom = this.#hasRoom
+    return statementOf(this.#parts, { boot, state, ledger, heldJobs, warm, hasRoom })
   }
 
   #joins(): JoinService {
@@ -349,11 +357,7 @@ export class Agent implements Supervised {
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       follow: this.#followSource(),
       streams: new LogStreams(),
-      orders: agentOrders({
-        life: this.#life,
-        claimer: this.#claimer,
-        leaving: () => this.#leaving
-      }),
+      orders: this.#orders,
       cancel: (job, reason) => cancelJob(this.#cancelParts(), job, reason),
       admit: async (request) => {
         const { roster } = await admitMember({ paths, book, clock }, request)

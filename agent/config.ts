@@ -19,6 +19,7 @@ import {
   NAME_SERVERS_MAX,
   NETWORK_DENY_MAX
 } from '../protocol/core/network-limits.ts'
+import { HOST_COST_PERCENT_MAX, HOST_COST_PERCENT_MIN } from '../protocol/core/placement-limits.ts'
 import { isNeverReachable } from '../protocol/core/special-ranges.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { gpuSettingsSchema } from './policy/gpu-settings.ts'
@@ -85,6 +86,12 @@ export const agentSettingsSchema = z.strictObject({
       message: 'cannot be set: an agent has it while a trial shows a runtime for such jobs'
     })
     .default({}),
+  /** What a job costs its owner here, as a multiple of a plain host: power, or rent. */
+  cost: z
+    .number()
+    .min(HOST_COST_PERCENT_MIN / 100)
+    .max(HOST_COST_PERCENT_MAX / 100)
+    .default(1),
   network: networkSchema,
   isolation: z
     .strictObject({
@@ -117,6 +124,8 @@ export const agentSettingsSchema = z.strictObject({
       folder: z.string().startsWith('/').optional()
     })
     .prefault({}),
+  /** Whether operators of the mesh may pause, drain and resume this agent. */
+  orders: z.enum(['take', 'refuse']).default('take'),
   /** What the owner of this host lets run here, and when. */
   policy: policySchema,
   gpus: gpuSettingsSchema,

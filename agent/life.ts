@@ -24,8 +24,9 @@ export class Life {
     return isDrained(this.#life)
   }
 
-  tell(event: AgentEvent): void {
-    const next = reduceAgent(this.#life, event)
+  /** Several in one go: nobody sees what lies between them. */
+  tell(...events: readonly AgentEvent[]): void {
+    const next = events.reduce(reduceAgent, this.#life)
     if (next === this.#life) return
     this.#life = next
     for (const listener of this.#listeners) listener()

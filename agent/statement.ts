@@ -11,6 +11,7 @@ export interface StatementNow {
   readonly state: Statement['state']
   readonly ledger: Ledger
   readonly heldJobs: readonly string[]
+  readonly warm: readonly string[]
   /** False while nothing can be claimed here: no lifeline, say, or no disk. */
   readonly hasRoom: boolean
 }
@@ -33,6 +34,8 @@ export async function statementOf(parts: StatementParts, now: StatementNow): Pro
     networkRules: networks?.rules,
     diskLimit: diskLimitOf(host.disk()),
     gpusHeld: gpusHeldOf(now.ledger),
+    warm: now.warm,
+    costPercent: Math.round(settings.cost * 100),
     closing: door.closing,
     // Room that cannot be claimed is none: others must not wait for this agent to go first.
     free: now.hasRoom && door.closing === undefined ? freeOf(now.ledger) : NO_ROOM,

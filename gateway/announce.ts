@@ -164,14 +164,15 @@ async function read(
 }
 
 /** A stranger does not say what runs: of a fork it is the file of the branch that it goes to. */
-function contentOf(
+async function contentOf(
   commits: CommitReader,
-  { repository, fork, base = '', event }: RunSource,
+  { repository, fork, base = '', event, pipeline }: RunSource,
   signal: AbortSignal
 ): Promise<CommitContent> {
-  return fork
-    ? commits.readBranch(repository, base, signal)
-    : commits.read(repository, event.commit, signal)
+  if (fork) return await commits.readBranch(repository, base, signal)
+  const content = await commits.read(repository, event.commit, signal)
+  if (pipeline === undefined) return content
+  return { ...content, pipeline: { kind: 'found', bytes: new TextEncoder().encode(pipeline) } }
 }
 
 interface Draft {

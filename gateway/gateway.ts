@@ -25,6 +25,7 @@ import { PROTOCOLS } from '../protocol/wire/ids.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
 import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
 import { runIdOfOrigin } from '../protocol/wire/run-id.ts'
+import { agentOrdersOf } from './agent-orders.ts'
 import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
@@ -321,6 +322,7 @@ export class Gateway {
       approvals: this.#approvals,
       door: this.#door,
       orders: this.#orders,
+      orderAgent: agentOrdersOf(member.node),
       statuses: this.#statuses.outbox,
       readJob: (jobId) => this.#readJob(jobId),
       roster: () => member.roster(),

@@ -2,12 +2,13 @@ import { MeshError } from '../protocol/core/errors.ts'
 import { ORDER_LOOKS_MAX } from '../protocol/core/order-limits.ts'
 import type { Clock, Random } from '../protocol/core/ports.ts'
 import type { Log } from '../protocol/host/log.ts'
+import { parsePipeline } from '../protocol/pipeline/parse-pipeline.ts'
 import { declaredFor } from './announce.ts'
 import type { Heads } from './forge/forge-api.ts'
 import type { Inbox } from './ports.ts'
 import type { Repositories, Repository } from './repositories.ts'
 import type { Reception, SourceDoor } from './source-door.ts'
-import { eventOf } from './source-event.ts'
+import { eventOf, type InlinePipeline } from './source-event.ts'
 
 export interface RunOrdersParts {
   readonly repositories: Pick<Repositories, 'find' | 'findSame'>
@@ -34,6 +35,8 @@ export interface StartOrder extends Orderer {
   /** Full commit id; absent, where `ref` is now. */
   readonly commit: string | undefined
   readonly inputs: Readonly<Record<string, string>>
+  /** In place of the commit's pipeline file; absent, that one. */
+  readonly pipeline?: InlinePipeline | undefined
 }
 
 export interface RetryOrder extends Orderer {
@@ -57,12 +60,13 @@ export class RunOrders {
   /**
    * A run of event `manual`. Its commit must be where a branch or tag is now: how far a run is
    * trusted hangs on its ref, and a server may give commits that no branch of it ever had, a
-   * fork's among them. Rejects with REPOSITORY_UNDECLARED, REF_UNKNOWN, COMMIT_ELSEWHERE,
-   * OVERLOADED, as headsOf does, and as the door does.
+   * fork's among them. Rejects with PIPELINE_INVALID, REPOSITORY_UNDECLARED, REF_UNKNOWN,
+   * COMMIT_ELSEWHERE, OVERLOADED, as headsOf does, and as the door does.
    */
   async start(order: StartOrder): Promise<Reception> {
     const { repositories, clock, log } = this.#parts
-    const { by, inputs } = order
+    const { by, inputs, pipeline } = order
+    if (pipeline !== undefined) checkPipeline(pipeline.text)
     const repository = repositories.find(order.repository)
     if (repository === undefined) {
       throw new MeshError('REPOSITORY_UNDECLARED', { repository: order.repository })
@@ -71,7 +75,8 @@ export class RunOrders {
     const { ref, commit } = placeOf(await this.#heads(repository), order)
     const { name } = repository
     const what = { repository: name, ref, commit }
-    const event = { kind: 'manual', ...what, inputs, pusher: by, nonce } as const
+    const asked = { kind: 'manual', ...what, inputs, pusher: by, nonce } as const
+    const event = pipeline === undefined ? asked : { ...asked, pipeline }
     const receivedAtMs = clock.wallMs()
     const arrival = { bringer: 'manual', id: nonce, event, repository, receivedAtMs } as const
     const reception = await this.#parts.door.admit(arrival)
@@ -120,6 +125,16 @@ export class RunOrders {
       this.#looks -= 1
     }
   }
+}
+
+/** Whoever has brought it is told at once. Throws PIPELINE_INVALID. */
+function checkPipeline(text: string): void {
+  const file = 'pipeline'
+  const parsed = parsePipeline(new TextEncoder().encode(text), { file })
+  if (parsed.kind === 'ok') return
+  const { line, column, path = 'top level', message } = parsed.error
+  const problem = message.replace(/^[^ ]*: /, '').replace(`${path}: `, '')
+  throw new MeshError('PIPELINE_INVALID', { file, line, column, path, problem })
 }
 
 interface RefPlace {

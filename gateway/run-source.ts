@@ -34,6 +34,8 @@ export interface RunSource {
   readonly needsApproval: boolean
   /** Names of the jobs that are wanted; undefined for all. */
   readonly jobs: readonly string[] | undefined
+  /** In place of the commit's pipeline file. */
+  readonly pipeline: string | undefined
 }
 
 /** Of all but pull requests: its own word is enough, since its own secret has vouched for it. */
@@ -59,13 +61,14 @@ export function sourceOf(
       inputs: 'inputs' in event ? event.inputs : {}
     },
     before: push?.before ?? '',
-    trust: trustOf({ ref, fork: false }, repository),
+    trust: trustOfOrder(event) ?? trustOf({ ref, fork: false }, repository),
     base: undefined,
     fork: false,
     title: undefined,
     change: isBranch ? { kind: 'push', before: event.before, after: event.after } : undefined,
     needsApproval: false,
-    jobs: event.jobs
+    jobs: event.jobs,
+    pipeline: 'pipeline' in event ? event.pipeline?.text : undefined
   }
 }
 
@@ -98,7 +101,8 @@ export function pullRequestSource(
     title: titleOf(facts.title),
     change: { kind: 'pull_request', base, head },
     needsApproval: needsApproval(repository, facts),
-    jobs: event.jobs
+    jobs: event.jobs,
+    pipeline: undefined
   }
 }
 
@@ -109,6 +113,15 @@ export function manifestOf(source: RunSource): Omit<Manifest, 'jobs' | 'error'> 
   const inputs = Object.keys(event.inputs).length === 0 ? undefined : event.inputs
   const places = { repository: name, url, before, base, fork: fork ? true : undefined }
   return { origin, ...places, pusher: event.author, title, trust, inputs }
+}
+
+/**
+ * Who may order runs could else have every secret of the repository with a pipeline of their own:
+ * that they may is said by their token.
+ */
+function trustOfOrder(event: RefEvent | OrderedEvent): Trust | undefined {
+  const isStrange = 'pipeline' in event && event.pipeline?.isTrusted === false
+  return isStrange ? 'untrusted' : undefined
 }
 
 /** A branch of the repository itself could be pushed to by its own people only. */

@@ -53,6 +53,14 @@ export interface OrderedEvent extends Named {
   readonly pusher: string
   /** The request's id, or the time that the schedule means: each is a run of its own. */
   readonly nonce: string
+  /** In place of the commit's own pipeline file, where whoever asks has brought one. */
+  readonly pipeline?: InlinePipeline | undefined
+}
+
+export interface InlinePipeline {
+  readonly text: string
+  /** Whether who asks may have it run as if it were the repository's own. */
+  readonly isTrusted: boolean
 }
 
 /** The event in a delivery's body; records from before there were others hold a push alone. */

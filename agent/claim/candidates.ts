@@ -4,13 +4,14 @@ import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { fairOrder, type Queued } from '../../protocol/core/fair-order.ts'
 import type { GpuHold } from '../../protocol/core/gpu-terms.ts'
 import { jobOriginOf, refusalsOf } from '../../protocol/core/host-policy.ts'
+import { isBehind } from '../../protocol/core/kept-room.ts'
 import { CLAIM_RANK_MAX, CLAIMS_PENDING_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
-import { claimWaitMs, rankOf } from '../../protocol/core/placement.ts'
-import type { Digest } from '../../protocol/core/ports.ts'
-import { deferenceOf } from '../../protocol/core/preference.ts'
-import { fits, lacksRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
+import { claimWaitMs, placingOf, rankOf } from '../../protocol/core/placement.ts'
+import type { TextDigest } from '../../protocol/core/ports.ts'
+import { deferredUntilMs } from '../../protocol/core/preference.ts'
+import { fits, hasRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
 import { Turns } from '../../protocol/core/turns.ts'
 
@@ -33,6 +34,8 @@ export interface Look {
   readonly agents: readonly AgentView[]
   /** Wall clock of this host. */
   readonly nowMs: number
+  /** The job that this agent keeps its room for; absent is none. */
+  readonly kept?: BoardJob | undefined
 }
 
 export interface Choice {
@@ -56,24 +59,36 @@ export function claimable(
 ): Choice {
   const { open, board, agents, nowMs } = look
   const turns = new Turns(open, board, nowMs)
+  const room = roomOf(own)
   let againAtMs: number | undefined
   const jobs = open.filter((job) => {
     const { state, jobId } = job
-    const isFree = (state?.phase ?? 'queued') === 'queued' || over.get(jobId) === state?.epoch
-    if (isTaken(jobId) || !isFree || turns.holdOf(job) !== undefined) return false
-    if (fits(job, own.offer).length > 0 || lacksRoom(job, roomOf(own)).length > 0) return false
-    const { labels } = own.offer
-    const times = { issuedAtMs: job.issuedAtMs, nowMs }
-    const deference = deferenceOf(job, { peerId: own.peerId, labels }, agents, times)
-    if (deference === undefined) return true
-    againAtMs = Math.min(againAtMs ?? deference.untilMs, deference.untilMs)
-    return false
+    const isFree = isQueued(job) || over.get(jobId) === state?.epoch
+    if (!isFree || isTaken(jobId) || isBehind(job, look.kept)) return false
+    // The cheapest question first: a busy agent asks it of thousands of jobs at every turn.
+    if (!hasRoom(job, room)) return false
+    if (turns.holdOf(job) !== undefined || fits(job, own.offer).length > 0) return false
+    const untilMs = deferredUntilMs(job, own.offer, agents, { issuedAtMs: job.issuedAtMs, nowMs })
+    if (untilMs !== undefined) againAtMs = Math.min(againAtMs ?? untilMs, untilMs)
+    return untilMs === undefined
   })
   const lost = jobs.filter((job) => job.state?.phase === 'leased')
   const queued = jobs.filter((job) => job.state?.phase !== 'leased').map(asQueued)
+  return { jobs: [...lost, ...drawFirst(inFairOrder(queued, look), draw)], againAtMs }
+}
+
+function inFairOrder(
+  queued: readonly QueuedJob[],
+  { open, board, nowMs }: Look
+): readonly QueuedJob[] {
+  // Most looks of a busy agent find one or none: who has how much of the mesh is no matter then.
+  if (queued.length < 2) return queued
   const shares = { running: runningOf(open), usedMs: board.usedMs(nowMs) }
-  const ordered = fairOrder(queued, shares, Math.min(queued.length, CLAIMS_PENDING_MAX))
-  return { jobs: [...lost, ...drawFirst(ordered, draw)], againAtMs }
+  return fairOrder(queued, shares, Math.min(queued.length, CLAIMS_PENDING_MAX))
+}
+
+export function isQueued({ state }: BoardJob): boolean {
+  return (state?.phase ?? 'queued') === 'queued'
 }
 
 /** True where the job is not to be claimed yet, however free it is: asked right before a claim. */
@@ -101,8 +116,9 @@ function asQueued(job: BoardJob): QueuedJob {
 
 function runningOf(open: readonly BoardJob[]): ReadonlyMap<string, number> {
   const running = new Map<string, number>()
-  for (const { state, origin } of open) {
-    if ((state?.phase ?? 'queued') === 'queued') continue
+  for (const job of open) {
+    if (isQueued(job)) continue
+    const { origin } = job
     running.set(origin.repository, (running.get(origin.repository) ?? 0) + 1)
   }
   return running
@@ -158,14 +174,22 @@ export function waitMs(
   job: BoardJob,
   own: Own,
   agents: readonly AgentView[],
-  parts: { readonly digest: Digest; readonly claimDelayMs: number; readonly draw: () => number }
+  parts: { readonly digest: TextDigest; readonly claimDelayMs: number; readonly draw: () => number }
 ): number {
-  const lastHolder = job.state?.lease?.holder ?? job.state?.history.at(-1)?.holder
-  const { jobId, spec, trust, origin } = job
-  const placing = { jobId, spec, trust, origin, lastHolder }
   // Without gossip nobody hears anybody: everyone is first then, and the register decides.
   const others = agents.filter((view) => view.advertisement.peerId !== own.peerId)
-  const alone = others.every((view) => view.observed === 'offline')
-  const rank = alone ? 0 : (rankOf(own.peerId, placing, agents, parts.digest) ?? CLAIM_RANK_MAX)
+  if (others.every((view) => view.observed === 'offline')) return 0
+  const views = [...others, ...ownViewOf(own, agents)]
+  const rank = rankOf(own.peerId, placingOf(job), views, parts.digest) ?? CLAIM_RANK_MAX
   return claimWaitMs(rank, parts.claimDelayMs, parts.draw())
+}
+
+/** Its own room as it is: what others have heard of it may be a second old. */
+function ownViewOf(own: Own, agents: readonly AgentView[]): readonly AgentView[] {
+  const { peerId, free, gpusHeld } = own
+  const self = agents.find(({ advertisement }) => advertisement.peerId === peerId)
+  if (self === undefined) return []
+  const uses = gpusHeld?.map((hold) => ({ ...hold, jobs: [] }))
+  const held = uses === undefined ? {} : { gpusHeld: uses }
+  return [{ ...self, advertisement: { ...self.advertisement, ...held, free } }]
 }

@@ -3,9 +3,20 @@ import { freeOf, gpusHeldOf, type Ledger, NO_ROOM } from '../../protocol/core/ca
 import { causeOf } from '../../protocol/core/errors.ts'
 import { CLAIM_REST_MS, CLAIMS_PENDING_MAX, WATCHES_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
+import type { AgentView } from '../../protocol/core/observation.ts'
+import { ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
 import type { GpuDevice } from '../probe/gpu/gpu-device.ts'
-import { claimable, isHeld, isRefused, type Own, waitMs, watchable } from './candidates.ts'
+import { Alarms } from './alarms.ts'
+import {
+  claimable,
+  isHeld,
+  isQueued,
+  isRefused,
+  type Own,
+  waitMs,
+  watchable
+} from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'
@@ -15,6 +26,8 @@ import { endLostJob, proposeClaim } from './proposal.ts'
 import type { Candidate } from './recovery.ts'
 import { type Problem, Rests } from './rests.ts'
 import { Room } from './room.ts'
+import { RoomKeeper } from './room-keeper.ts'
+import { Warmth } from './warmth.ts'
 
 export interface ClaimerParts extends HolderParts {
   /** What this agent offers: `networks`, `isolation` and its label for engines go and come. */
@@ -37,9 +50,9 @@ type ChosenJob = Extract<JobRead, { kind: 'chosen' }>
  */
 export class Claimer {
   readonly #parts: ClaimerParts
-  /** Jobs whose turn has not come yet, with what calls it off; likewise leases of others. */
-  readonly #waiting = new Map<string, () => void>()
-  readonly #watched = new Map<string, () => void>()
+  /** Jobs whose turn has not come yet; likewise leases of others. */
+  readonly #waiting: Alarms
+  readonly #watched: Alarms
   readonly #holders = new Map<string, { readonly holder: Holder; readonly done: Promise<void> }>()
   /** Jobs of a process before this one that may still be adopted: neither free nor orphans. */
   readonly #expected = new Set<string>()
@@ -50,6 +63,8 @@ export class Claimer {
   readonly #over = new Map<string, number>()
   readonly #stop = new AbortController()
   readonly #rests: Rests
+  readonly #keeper: RoomKeeper
+  readonly #warmth: Warmth
   /** Ends waits for a turn, a lease of others or a rest: no order must wait for them. */
   #pending = new AbortController()
   readonly #room: Room
@@ -61,6 +76,10 @@ export class Claimer {
     const { clock, log, executor } = parts
     const check = (): Promise<void> => executor.check()
     this.#rests = new Rests({ clock, log, check, onOver: () => this.consider() })
+    this.#waiting = new Alarms(clock)
+    this.#watched = new Alarms(clock)
+    this.#keeper = new RoomKeeper(parts.registers.peerId, parts.digest)
+    this.#warmth = new Warmth(parts.digest)
     const { offer, gpus } = parts
     const onFree = (): void => this.consider()
     this.#room = new Room({ offer, gpus, executor, clock, log, onFree })
@@ -70,13 +89,18 @@ export class Claimer {
     return this.#room.ledger
   }
 
+  /** Keys of what this host has at hand: see `warmKeysOf`. */
+  get warm(): readonly string[] {
+    return this.#warmth.keys
+  }
+
   /** Jobs held or being claimed. */
   get taken(): ReadonlySet<string> {
     return new Set([
       ...this.#claims.keys(),
       ...this.#holders.keys(),
-      ...this.#waiting.keys(),
-      ...this.#watched.keys(),
+      ...this.#waiting.jobIds(),
+      ...this.#watched.jobIds(),
       ...this.#expected
     ])
   }
@@ -123,14 +147,17 @@ export class Claimer {
       this.#begin(job, (one) => this.#endOrphan(one))
     }
     if (this.#rests.isHostResting) return
+    this.#dropClaimed()
     const own = this.#own()
+    const agents = this.#agents()
     const draw = (): number => this.#parts.random.next()
     const { taken } = this
     const isTaken = (jobId: string): boolean => taken.has(jobId) || this.#rests.isResting(jobId)
     this.#forgetOver(open)
-    for (const job of this.#choose(open, own, isTaken)) {
+    for (const job of this.#choose({ open, agents }, own, isTaken)) {
       if (this.#waiting.size >= CLAIMS_PENDING_MAX) break
-      this.#await(this.#waiting, job, this.#waitMs(job), (one) => this.#claim(one))
+      const begin = (): void => this.#begin(job, (one) => this.#claim(one))
+      this.#waiting.set(job.jobId, this.#waitMs(job, agents), begin)
     }
     for (const job of watchable(
       open,
@@ -141,7 +168,8 @@ export class Claimer {
     )) {
       if (this.#watched.size + this.#watching >= WATCHES_MAX) break
       const { takeOverMs } = this.#parts.registers.profile()
-      this.#await(this.#watched, job, takeOverMs, (one) => this.#watchOne(one))
+      const begin = (): void => this.#begin(job, (one) => this.#watchOne(one))
+      this.#watched.set(job.jobId, takeOverMs, begin)
     }
   }
 
@@ -169,22 +197,47 @@ export class Claimer {
     for (const { holder } of this.#holders.values()) holder.quit()
   }
 
-  /** Looks again by itself once a job no longer waits for hosts that it prefers. */
+  /**
+   * Looks again by itself once a job no longer waits for hosts that it prefers, and while room is
+   * kept: for whom may change without a word.
+   */
   #choose(
-    open: readonly BoardJob[],
+    { open, agents }: { readonly open: readonly BoardJob[]; readonly agents: readonly AgentView[] },
     own: Own,
     isTaken: (jobId: string) => boolean
   ): readonly BoardJob[] {
     const { registers, clock, random } = this.#parts
-    const { board } = registers
     const nowMs = clock.wallMs()
-    const look = { board, open, agents: board.agents(clock.bootMs()), nowMs }
+    const seen = { board: registers.board, open, agents, nowMs }
+    const kept = this.#keeper.kept(seen, (jobId) => this.#rests.isResting(jobId))
+    const look = { ...seen, kept }
     const { jobs, againAtMs } = claimable(look, own, isTaken, () => random.next(), this.#over)
+    const lookAtMs = Math.min(
+      againAtMs ?? Number.POSITIVE_INFINITY,
+      kept === undefined ? Number.POSITIVE_INFINITY : nowMs + ROOM_KEPT_LOOK_MS
+    )
     this.#unlook()
-    if (againAtMs !== undefined) {
-      this.#unlook = clock.arm(Math.max(0, againAtMs - nowMs), () => this.consider())
+    if (lookAtMs !== Number.POSITIVE_INFINITY) {
+      this.#unlook = clock.arm(Math.max(0, lookAtMs - nowMs), () => this.consider())
     }
     return jobs
+  }
+
+  #agents(): readonly AgentView[] {
+    const { registers, clock } = this.#parts
+    return registers.board.agents(clock.bootMs())
+  }
+
+  /**
+   * Gives up the turns of jobs that others are known to have. Without it each agent of a large mesh
+   * would ask the witnesses of each job once, and wait with its turns full of what is long taken.
+   */
+  #dropClaimed(): void {
+    const { board } = this.#parts.registers
+    this.#waiting.keep((jobId) => {
+      const job = board.job(jobId)
+      return job !== undefined && (isQueued(job) || this.#over.get(jobId) === job.state?.epoch)
+    })
   }
 
   #own(): Own {
@@ -193,25 +246,11 @@ export class Claimer {
     return { peerId: registers.peerId, offer, free, gpusHeld: gpusHeldOf(this.ledger) }
   }
 
-  #waitMs(job: BoardJob): number {
-    const { registers, clock, digest, random } = this.#parts
-    const agents = registers.board.agents(clock.bootMs())
+  #waitMs(job: BoardJob, agents = this.#agents()): number {
+    const { registers, digest, random } = this.#parts
     const { claimDelayMs } = registers.profile()
     const draw = (): number => random.next()
     return waitMs(job, this.#own(), agents, { digest, claimDelayMs, draw })
-  }
-
-  #await(
-    queue: Map<string, () => void>,
-    job: BoardJob,
-    afterMs: number,
-    then: (jobId: string) => Promise<void>
-  ): void {
-    const disarm = this.#parts.clock.arm(afterMs, () => {
-      queue.delete(job.jobId)
-      this.#begin(job, then)
-    })
-    queue.set(job.jobId, disarm)
   }
 
   #begin(job: BoardJob, work: (jobId: string) => Promise<void>): void {
@@ -231,10 +270,8 @@ export class Claimer {
 
   #dropPending(): void {
     this.#unlook()
-    for (const queue of [this.#waiting, this.#watched]) {
-      for (const cancel of queue.values()) cancel()
-      queue.clear()
-    }
+    this.#waiting.clear()
+    this.#watched.clear()
     this.#pending.abort()
     this.#pending = new AbortController()
   }
@@ -289,6 +326,7 @@ export class Claimer {
 
   #hold(won: WonClaim): void {
     const { jobId } = won
+    this.#warmth.ran(won.spec, won.sealed.announcement.manifest.repository)
     const holder = new Holder(this.#parts, won)
     const done = holder.run().then((lesson) => {
       this.#holders.delete(jobId)

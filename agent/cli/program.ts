@@ -17,6 +17,7 @@ import { resealCommand } from './reseal.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
 import { unseatCommand } from './unseat.ts'
+import { whyCommand } from './why.ts'
 import { witnessCommand } from './witness.ts'
 
 const COMMANDS = [
@@ -31,6 +32,7 @@ const COMMANDS = [
   lifelineCommand,
   statusCommand,
   jobsCommand,
+  whyCommand,
   logsCommand,
   cancelCommand,
   drainCommand,

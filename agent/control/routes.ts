@@ -14,7 +14,10 @@ import {
 } from '../../protocol/api/job-query.ts'
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
+import { whyDocument } from '../../protocol/api/why-document.ts'
+import { whySchema } from '../../protocol/api/why-schema.ts'
 import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
+import { digest } from '../../protocol/wire/digest.ts'
 import {
   admitSchema,
   admittedSchema,
@@ -54,6 +57,11 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
     '/v1/jobs/:id',
     { schema: { params: idSchema, response: { 200: jobSchema } } },
     (request) => jobDocument(findJob(parts.board, request.params.id), jobContext(parts))
+  )
+  app.get(
+    '/v1/jobs/:id/why',
+    { schema: { params: idSchema, response: { 200: whySchema } } },
+    (request) => whyDocument(findJob(parts.board, request.params.id), parts, digest())
   )
   app.get(
     '/v1/jobs/:id/log',

@@ -1,16 +1,14 @@
-import { causeOf, codeOf } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { StatePaths } from '../../protocol/host/paths.ts'
 import { readPid } from '../../protocol/host/pid-lock.ts'
 import type { AgentSettings } from '../config.ts'
 import type { HealthLine } from '../control/contract.ts'
 import { Engine } from '../execute/engine.ts'
-import type { EngineInfo } from '../execute/engine-types.ts'
 import type { GpuPassage } from '../execute/gpu/gpu-passage.ts'
 import { PassableGpus } from '../execute/gpu/passable-gpus.ts'
 import type { HostGpus } from '../probe/gpu/host-gpus.ts'
-import { nvidiaDefault } from '../probe/probe.ts'
-import { type Finding, failed, note, ok, warning } from './finding.ts'
+import { checkEngine, ENGINE_MS_MAX } from './engine-checks.ts'
+import { type Finding, note, ok, warning } from './finding.ts'
 import { checkGpus } from './gpu-checks.ts'
 import { checkAside, checkClock, checkDisk, checkKey, checkState } from './state-checks.ts'
 import { checkRoster, checkStore, checkStoreInUse } from './store-checks.ts'
@@ -25,9 +23,6 @@ export interface DoctorParts {
   readonly gpus: Pick<HostGpus, 'read' | 'close' | 'isNews' | 'reading'>
   readonly passage: GpuPassage
 }
-
-/** How long the engine may take to say what it is. */
-const ENGINE_MS_MAX = 5_000
 
 /** Looks at everything and changes nothing, beside a daemon or without one. */
 export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> {
@@ -48,7 +43,7 @@ export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> 
     ...(await checkAside(paths)),
     ...(await checkDisk(paths)),
     ...(key.peerId === undefined ? [] : await checkRoster(paths, self, clock)),
-    ...(await checkEngine(parts)),
+    ...(await checkEngine(parts.settings)),
     // A daemon has read them already, and its health lines say what is wrong with them.
     ...(health === undefined ? await checkGpus(passableGpus(parts)) : []),
     ...agentFindings(health, inUse),
@@ -61,31 +56,6 @@ function passableGpus({ settings, gpus, passage }: DoctorParts): Pick<HostGpus, 
   if (settings instanceof Error) return gpus
   const engine = Engine.local(settings.engine, ENGINE_MS_MAX)
   return new PassableGpus({ host: gpus, engine, passage })
-}
-
-async function checkEngine({ settings }: DoctorParts): Promise<readonly Finding[]> {
-  if (settings instanceof Error) {
-    const facts = { found: settings.message, wanted: 'settings that can be read' }
-    return [failed('settings', 'CONFIG_INVALID', { ...facts, fix: 'mend the settings file' })]
-  }
-  try {
-    const engine = Engine.local(settings.engine, ENGINE_MS_MAX)
-    const info = await engine.info()
-    return [ok('engine', `${info.version} at ${engine.socket}`), ...runtimeFindings(info)]
-  } catch (error) {
-    const code = codeOf(error) ?? 'ENGINE_UNREACHABLE'
-    const fix = 'start the container engine, or name its socket with `engine` in agent.yaml'
-    return [
-      failed('engine', code, { found: causeOf(error), wanted: 'an engine that answers', fix })
-    ]
-  }
-}
-
-/** An engine that hands GPUs to whoever does not say that it wants none. */
-function runtimeFindings(info: EngineInfo): readonly Finding[] {
-  return nvidiaDefault(info).map(({ found, fix }) => {
-    return warning('engine', 'HOST_RUNTIME', { found, wanted: 'default runtime runc', fix })
-  })
 }
 
 /** The daemon's own word: its guardian, its witnesses, its clock against others. */

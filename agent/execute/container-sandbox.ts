@@ -105,7 +105,14 @@ export class ContainerSandbox implements Sandbox {
     const container = new Container(parts.engine, { jobId, name, platform: image.platform, body })
     this.#container = container
     this.#reader = new StepReader(parts.clock, container.watch)
-    this.#disk = new BoxDisk({ jobId, resources, container, ask: this.#ask, log: parts.log }, disk)
+    const box = { jobId, resources, container, services: this.#services, log: parts.log }
+    this.#disk = new BoxDisk({ ...box, ask: this.#ask }, disk)
+  }
+
+  /** Whoever the steps run as. */
+  get #user(): string {
+    const { profile, image } = this.#options
+    return profile.user ?? (image.user || '0')
   }
 
   async create(signal: AbortSignal): Promise<void> {
@@ -117,10 +124,8 @@ export class ContainerSandbox implements Sandbox {
 
   async start(signal: AbortSignal): Promise<void> {
     await orAbort(this.#flown(this.#start()), signal)
-    const { network, profile, image } = this.#options
-    const user = profile.user ?? (image.user || '0')
-    await network?.prove(async (command) => {
-      const call = { command, user, signal }
+    await this.#options.network?.prove(async (command) => {
+      const call = { command, user: this.#user, signal }
       const { end, said } = await runHelper((request) => this.#container.exec(request), call)
       return { code: end.kind === 'exited' ? end.code : undefined, said }
     })
@@ -131,10 +136,8 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async hand({ path, value }: SecretFile, signal: AbortSignal): Promise<void> {
-    const { image, profile } = this.#options
-    const user = profile.user ?? (image.user || '0')
     const bytes = Readable.from([value])
-    await this.#orDeath(this.#helper(secretFileCommand(path), user, signal, bytes), signal)
+    await this.#orDeath(this.#helper(secretFileCommand(path), this.#user, signal, bytes), signal)
   }
 
   async #orDeath(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
@@ -160,7 +163,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(step: StepCommand, signal: AbortSignal): Promise<StepEnd> {
-    const { profile, image, network } = this.#options
+    const { profile, network } = this.#options
     const { watch } = this.#container
     const oomBefore = watch.oomKills
     const oom = (): boolean => watch.oomKills > oomBefore
@@ -172,7 +175,7 @@ export class ContainerSandbox implements Sandbox {
         ...reading,
         command: beginCommand(step.step, step.script, this.#reader.written),
         env: withDefaults(step.env, [...profile.env, ...(network?.env ?? [])]),
-        user: profile.user ?? (image.user || '0'),
+        user: this.#user,
         workdir: WORKSPACE_INSIDE,
         signal
       })
@@ -220,9 +223,7 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async outputs(signal: AbortSignal): Promise<OutputFile> {
-    const { profile, image } = this.#options
-    const user = profile.user ?? (image.user || '0')
-    return await readOutputFile((request) => this.#container.exec(request), user, signal)
+    return await readOutputFile((request) => this.#container.exec(request), this.#user, signal)
   }
 
   async terminate(): Promise<void> {
@@ -354,10 +355,9 @@ export class ContainerSandbox implements Sandbox {
   /** What ended a step: the job, its memory limit, somebody else, or the end of the box. */
   async #judged(code: number, execId: string | undefined, oom: () => boolean): Promise<StepEnd> {
     const { watch } = this.#container
-    // In success too: a step may answer a foreign SIGTERM with exit code 0.
-    const reported = (): boolean => watch.hasEnded(execId ?? '') || watch.death() !== undefined
-    // The engine reports no end of an exec whose starter has gone.
-    if (execId !== undefined) await watch.until(reported, EVENT_LAG_MS_MAX)
+    // In success too: a step may answer a foreign SIGTERM with exit code 0. The engine reports no
+    // end of an exec whose starter has gone.
+    if (execId !== undefined) await watch.untilEnded(execId, EVENT_LAG_MS_MAX)
     if (await this.#container.wasStopped()) return { kind: 'stopped' }
     if (code === 0) return { kind: 'exited', code, oom: false }
     if (code === KILLED) {

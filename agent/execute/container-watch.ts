@@ -26,8 +26,10 @@ export class ContainerWatch {
   readonly #engine: Engine
   readonly #labels: Readonly<Record<string, string>>
   readonly #stop = new AbortController()
-  readonly #execs = new Set<string>()
+  readonly #marks = new Set<string>()
   readonly #execEnds = new Set<string>()
+  /** A label of its image hides which exec an event is of: no end is ever told. */
+  #hidesExecs = false
   readonly #waiters = new Set<() => void>()
   #running: Promise<void> = Promise.resolve()
   #since: string | undefined
@@ -73,9 +75,19 @@ export class ContainerWatch {
     return execId !== '' && this.#execEnds.has(execId)
   }
 
-  /** True for an exec that was made: likewise. */
-  hasSeen(execId: string): boolean {
-    return execId !== '' && this.#execs.has(execId)
+  /** True for what `Engine.mark` has made: likewise. */
+  hasSeen(mark: string): boolean {
+    return this.#marks.has(mark)
+  }
+
+  /**
+   * For an exec that has ended: resolves once that was reported, or will not be, or when `ms` are
+   * over.
+   */
+  async untilEnded(execId: string, ms: number): Promise<void> {
+    const isIn = (): boolean =>
+      this.hasEnded(execId) || this.#hidesExecs || this.#died !== undefined
+    await this.until(isIn, ms)
   }
 
   /** Resolves when `isTrue`, judged after every event, or when `ms` are over. */
@@ -116,11 +128,16 @@ export class ContainerWatch {
     // A job's services have its claim as well, and end without it.
     if (event.service !== this.#labels[SERVICE_LABEL]) return
     if (event.action === 'oom') this.oomKills += 1
-    else if (event.action === 'exec_create') this.#execs.add(event.execId)
+    else if (event.action === 'exec_create') this.#takeMade(event)
     else if (event.action === 'exec_die') this.#execEnds.add(event.execId)
     else if (event.action === 'kill') this.kills += Number(endsWhatRuns(event))
     else this.#died ??= { exitCode: event.exitCode }
     for (const waiter of this.#waiters) waiter()
+  }
+
+  #takeMade({ execId, mark }: EngineEvent): void {
+    if (execId === '') this.#hidesExecs = true
+    if (mark !== undefined) this.#marks.add(mark)
   }
 }
 

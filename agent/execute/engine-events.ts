@@ -12,6 +12,9 @@ const ACTIONS: ReadonlySet<string> = new Set([
   'kill'
 ])
 
+/** Behind `exec_create: `, the command of what nobody starts: see `Engine.mark`. */
+const MARK = /^exec_create: \/ ([0-9a-f]{32})$/
+
 interface RawEvent {
   readonly Action: string
   readonly Actor?: { readonly Attributes?: Readonly<Record<string, string>> }
@@ -32,9 +35,11 @@ export function parseEvent(document: unknown): EngineEvent | undefined {
     const value = Number(text(name))
     return Number.isNaN(value) ? undefined : value
   }
+  const mark = MARK.exec(Action)?.[1]
   return {
     action: action as EngineEvent['action'],
     execId: text('execID') ?? '',
+    ...(mark === undefined ? {} : { mark }),
     exitCode: number('exitCode'),
     signal: number('signal'),
     service: text(SERVICE_LABEL),

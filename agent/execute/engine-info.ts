@@ -16,6 +16,7 @@ export interface InfoAnswer {
   readonly DockerRootDir: string
   readonly MemoryLimit: boolean
   readonly SwapLimit: boolean
+  readonly LiveRestoreEnabled?: boolean | undefined
   readonly PidsLimit: boolean
   readonly CpuCfsQuota: boolean
   readonly Runtimes?: Readonly<Record<string, RuntimeAnswer>> | null
@@ -58,6 +59,7 @@ export function engineInfo(info: InfoAnswer, version: VersionAnswer): EngineInfo
       ...(info.CpuCfsQuota ? [] : ['cpu'])
     ],
     swapLimit: info.SwapLimit,
+    liveRestore: info.LiveRestoreEnabled === true,
     security: securityOf(info.SecurityOptions ?? []),
     runtimes: runtimesOf(info.Runtimes ?? {}),
     defaultRuntime: info.DefaultRuntime ?? '',

@@ -31,6 +31,8 @@ export interface EngineInfo {
   readonly unenforced: readonly string[]
   /** False where the kernel does not count swap. */
   readonly swapLimit: boolean
+  /** Whether its containers go on without it. */
+  readonly liveRestore: boolean
   /** `seccomp`, `apparmor`, `userns`, `rootless`, ... */
   readonly security: ReadonlySet<string>
   readonly runtimes: readonly EngineRuntime[]
@@ -217,6 +219,8 @@ export interface EngineEvent {
   readonly action: 'oom' | 'die' | 'exec_create' | 'exec_die' | 'destroy' | 'kill'
   /** Of `exec_create` and `exec_die`, where an image's label does not hide it; '' otherwise. */
   readonly execId: string
+  /** What `Engine.mark` gave; of its `exec_create` alone, whatever labels hide. */
+  readonly mark?: string | undefined
   /** Of `die` and `exec_die`; likewise. */
   readonly exitCode: number | undefined
   /** Number of the signal, of `kill`; likewise. */

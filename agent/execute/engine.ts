@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import Docker from 'dockerode'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
@@ -289,16 +290,18 @@ export class Engine {
 
   /**
    * Makes a process that nobody starts, for its event: what this container's events say before that
-   * is all that was done to it before. Gives the id that the event names.
+   * is all that was done to it before. Gives what the event tells it by: its command, since what
+   * else an event says a label of an image may hide.
    */
   async mark(container: string): Promise<string> {
     // The engine reports a signal only after it has sent it, but holds the container meanwhile: an
     // inspection waits for that.
     await this.inspect(container)
-    const made = await this.#call((abortSignal) =>
-      this.#docker.getContainer(container).exec({ Cmd: ['/'], abortSignal })
+    const mark = randomBytes(16).toString('hex')
+    await this.#call((abortSignal) =>
+      this.#docker.getContainer(container).exec({ Cmd: ['/', mark], abortSignal })
     )
-    return made.id
+    return mark
   }
 
   /**

@@ -298,11 +298,12 @@ export class Executor {
       services.map((spec) => {
         const image = images.get(spec.name)
         if (image === undefined) throw new MeshError('BUG', { problem: `no image of ${spec.name}` })
+        const places = imageVolumes(jobId, image)
         const request = {
           ...job,
           imageId: image.id,
           imageLabels: imageLabels(jobId, image),
-          imageVolumes: imageVolumes(jobId, image),
+          imageVolumes: places,
           resources: spec.resources,
           disk: undefined,
           gpus: undefined,
@@ -318,6 +319,7 @@ export class Executor {
           image,
           profile: ours,
           body,
+          imageVolumes: places,
           env: () => network.env
         })
       })

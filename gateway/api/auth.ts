@@ -8,6 +8,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who gives the order, one line; '' on routes without a token. */
     caller: string
+    /** Whether pipelines that come with orders may run as the repository's own. */
+    isTrusted: boolean
   }
 }
 

@@ -33,6 +33,7 @@ export async function openApiText(): Promise<string> {
     approvals: { waiting: absent, approve: absent, reject: absent },
     door: { replay: absent },
     orders: { start: absent, retry: absent },
+    orderAgent: absent,
     statuses: { open: 0, unsent: 0, givenUp: absent },
     readJob: absent,
     links: () => [],

@@ -37,9 +37,14 @@ export function orderRoutes(plain: FastifyInstance, api: ApiParts): void {
       }
     },
     async (request, reply) => {
-      const { repository, ref, commit, inputs } = request.body
+      const { repository, ref, commit, inputs, pipeline: text } = request.body
+      const { isTrusted } = request
+      const pipeline = text === undefined ? undefined : { text, isTrusted }
       const orderer = { by: request.caller, key: request.headers['idempotency-key'] }
-      const reception = await api.orders.start({ repository, ref, commit, inputs, ...orderer })
+      const reception = await api.orders.start({
+        ...{ repository, ref, commit, inputs, pipeline },
+        ...orderer
+      })
       return await reply.code(202).send(receptionView(reception))
     }
   )

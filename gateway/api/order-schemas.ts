@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { textSchema } from '../../protocol/api/job-query.ts'
 import { INPUTS_MAX } from '../../protocol/core/graph-limits.ts'
-import { NAME_CHARACTERS_MAX } from '../../protocol/core/limits.ts'
+import { NAME_CHARACTERS_MAX, PIPELINE_BYTES_MAX } from '../../protocol/core/limits.ts'
 import { ORDER_KEY_CHARACTERS_MAX } from '../../protocol/core/order-limits.ts'
 import { inputNameProblem } from '../../protocol/pipeline/events.ts'
 import { inputValueProblem } from '../../protocol/pipeline/text.ts'
@@ -44,6 +44,15 @@ export const startSchema = z.strictObject({
   commit: commitIdSchema
     .optional()
     .describe('full id of the commit at which the branch or tag is; without it, whichever that is'),
+  pipeline: z
+    .string()
+    .min(1)
+    .max(PIPELINE_BYTES_MAX)
+    .optional()
+    .describe(
+      "in place of the commit's pipeline file, with `on.manual`; it runs untrusted, without " +
+        'secrets, unless the token has the scope `trusted`'
+    ),
   inputs: z
     .record(z.string().max(NAME_CHARACTERS_MAX).check(fits(inputNameProblem)), inputSchema)
     .refine((inputs) => Object.keys(inputs).length <= INPUTS_MAX, `at most ${INPUTS_MAX} inputs`)

@@ -10,6 +10,7 @@ import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links/links.ts'
 import type { InboxStore } from '../../protocol/store/inbox-store.ts'
 import type { LogRead } from '../../protocol/store/job-log.ts'
+import type { OrderAgent } from '../agent-orders.ts'
 import type { Approvals } from '../approvals.ts'
 import type { LogQuestion } from '../logs/log-reader.ts'
 import type { Announcer } from '../ports.ts'
@@ -26,6 +27,8 @@ export interface ApiParts extends Sources {
   readonly approvals: Pick<Approvals, 'waiting' | 'approve' | 'reject'>
   readonly door: Pick<SourceDoor, 'replay'>
   readonly orders: Pick<RunOrders, 'start' | 'retry'>
+  /** Rejects with ORDER_REFUSED, PEER_UNREACHABLE. */
+  readonly orderAgent: OrderAgent
   readonly statuses: Pick<Outbox, 'open' | 'unsent' | 'givenUp'>
   /** Chosen state of a job, from a quorum. Rejects with QUORUM_UNREACHABLE. */
   readJob(jobId: string): Promise<JobState | undefined>

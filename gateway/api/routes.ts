@@ -8,8 +8,11 @@ import { idSchema } from '../../protocol/api/job-query.ts'
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
+import { whyDocument } from '../../protocol/api/why-document.ts'
+import { whySchema } from '../../protocol/api/why-schema.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { pipelineSchemaText } from '../../protocol/pipeline/json-schema.ts'
+import { digest } from '../../protocol/wire/digest.ts'
 import { agentRoutes } from './agent-routes.ts'
 import { healthDocument } from './agent-view.ts'
 import { described, missing, refusals, secured } from './answer.ts'
@@ -54,11 +57,13 @@ const FOLLOWED =
 export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   app.decorateRequest('caller', '')
+  app.decorateRequest('isTrusted', false)
   app.addHook('onRequest', async (request) => {
     try {
       const scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
       const record = await authorize(parts.tokens, request.headers.authorization, scope)
       request.caller = callerOf(record)
+      request.isTrusted = record.scopes.includes('trusted')
     } catch (error) {
       if (!(error instanceof MeshError) || error.code !== 'TOKEN_INVALID') throw error
       throw await refusedAuth(parts.failures, request, error)
@@ -130,6 +135,18 @@ function jobRoutes(plain: FastifyInstance, api: ApiParts): void {
       }
     },
     (request) => jobDocument(findJob(api.board, request.params.id), jobContext(api))
+  )
+  app.get(
+    '/jobs/:id/why',
+    {
+      schema: {
+        summary: 'Why a job waits: each known host, each requirement, and what would help',
+        ...common,
+        params: idSchema,
+        response: { 200: described('why it waits', whySchema), ...refusals, ...missing }
+      }
+    },
+    (request) => whyDocument(findJob(api.board, request.params.id), api, digest())
   )
 }
 

@@ -8,7 +8,8 @@ import { writeDurable } from '../../protocol/host/durable-file.ts'
 import { withFileLock } from '../../protocol/host/file-lock.ts'
 
 /** What a token can be made for; a file of a newer gateway may name more. */
-export const SCOPES = ['read', 'write'] as const
+/** Each is good for what those before it are, too. */
+export const SCOPES = ['read', 'write', 'trusted'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** Bytes of randomness in one token. */

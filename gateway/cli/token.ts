@@ -44,7 +44,8 @@ function createCommand(token: Command, around: Surroundings): void {
 
 /** Who may order may look too: nobody orders blindly. */
 function scopesOf(scope: string): readonly string[] {
-  return scope === 'write' ? ['read', 'write'] : [scope]
+  const at = (SCOPES as readonly string[]).indexOf(scope)
+  return SCOPES.slice(0, at + 1)
 }
 
 function listCommand(token: Command, around: Surroundings): void {

@@ -14,6 +14,7 @@ import type { Sources } from './sources.ts'
 /** What all jobs of one answer share, computed once: the queue and the agents as they are now. */
 export interface JobContext extends WhyView {
   readonly board: Pick<Board, 'run' | 'shortId'>
+  readonly queue: readonly BoardJob[]
   readonly roster: SealedRoster | undefined
 }
 
@@ -21,9 +22,9 @@ export function jobContext(sources: Sources): JobContext {
   const { board, clock } = sources
   const open = board.openJobs()
   const turns = new Turns(open, board, clock.wallMs())
-  const queue = open
-    .filter((job) => (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job))
-    .map(({ jobId, spec, trust, origin }) => ({ jobId, spec, trust, origin }))
+  const queue = open.filter((job) => {
+    return (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job)
+  })
   const agents = board.agents(clock.bootMs())
   return { board, roster: sources.roster(), agents, queue, turns, wallMs: clock.wallMs() }
 }

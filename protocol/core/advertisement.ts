@@ -54,6 +54,10 @@ export interface Advertisement {
   readonly builder?: boolean | undefined
   /** GPUs of the host, those that take no job as well; absent is none. */
   readonly gpus?: readonly Gpu[] | undefined
+  /** Keys of images and repositories that it has at hand, see `warmKeysOf`; absent is none. */
+  readonly warm?: readonly string[] | undefined
+  /** What a job costs its owner here, in per cent of a plain host; absent is 100. */
+  readonly costPercent?: number | undefined
   /** Absent: none is shared, and none is for untrusted jobs. */
   readonly gpuTerms?: GpuTerms | undefined
   /** What jobs hold of them now, one entry a GPU; absent is nothing. */

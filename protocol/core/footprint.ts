@@ -5,6 +5,7 @@ import type { JobSpec, Resources } from './run.ts'
  * places it, claims it or sets room aside for it counts this.
  */
 export function footprintOf({ resources, services = [] }: Footprinted): Resources {
+  if (services.length === 0) return resources
   let { cpuMilli, memoryBytes } = resources
   for (const service of services) {
     cpuMilli += service.resources.cpuMilli

@@ -344,12 +344,10 @@ export const ROSTER_OFFERS_WINDOW_MS = 10_000
 export const ANNOUNCEMENT_VALID_MS = 86_400_000
 /** Processes of one agent whose advertisement counters are remembered: a restart or three. */
 export const AGENT_BOOTS_MAX = 4
-/** Rank above which claimers no longer queue up further: eight steps clear any contention (4.7). */
+/** Rank up to which each claimer has a step of its own: eight clear any contention (4.7). */
 export const CLAIM_RANK_MAX = 8
 /** How many times a job's size counts as free room in an agent's weight; more adds nothing. */
 export const PLACEMENT_ROOM_MAX = 64
-/** Share of its weight that an agent keeps where it only emulates the platform: about its speed. */
-export const EMULATED_WEIGHT = 0.0625
 /** Queued jobs looked at to say how many are ahead of one: a page of jobs must stay quick. */
 export const QUEUE_AHEAD_MAX = 1_000
 /** Characters of a run id's prefix at least (decision 18). */

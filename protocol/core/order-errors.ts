@@ -1,5 +1,11 @@
 import { type ErrorKind, kind } from './error-kind.ts'
 
+const ORDER_REFUSALS: Readonly<Record<string, string>> = {
+  role: 'this gateway is no operator of the mesh: admit it with `--role gateway --role operator`',
+  owner: 'its owner has `orders: refuse` in agent.yaml: order it on the host',
+  stopping: 'it is about to end'
+}
+
 /** What orders over the API can fail of; part of MESH_ERRORS. */
 export const ORDER_ERRORS = {
   AGENT_UNKNOWN: kind(
@@ -52,5 +58,12 @@ export const ORDER_ERRORS = {
     409,
     false,
     (f) => `run ${f['id']} is ${f['state']}: none of its jobs can be cancelled`
+  ),
+  ORDER_REFUSED: kind(
+    1,
+    403,
+    false,
+    (f) =>
+      `${f['agent']} does not take the order to ${f['order']}: ${ORDER_REFUSALS[`${f['reason']}`]}`
   )
 } as const satisfies Record<string, ErrorKind>

@@ -1,11 +1,12 @@
 import type { Advertisement } from './advertisement.ts'
-import { diskOf } from './capacity.ts'
-import { footprintOf } from './footprint.ts'
-import { CLAIM_RANK_MAX, EMULATED_WEIGHT, PLACEMENT_ROOM_MAX } from './limits.ts'
+import type { BoardJob } from './board-job.ts'
+import { fitScoreOf } from './fit-score.ts'
+import { CLAIM_RANK_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
-import type { Digest } from './ports.ts'
-import { fits, lacksRoom, platformFor, type Wanted } from './requirements.ts'
-import type { JobSpec } from './run.ts'
+import { CLAIM_RANKS_PER_STEP } from './placement-limits.ts'
+import type { TextDigest } from './ports.ts'
+import { fits, hasRoom, type Wanted } from './requirements.ts'
+import { type WarmKeys, warmKeysOf } from './warmth.ts'
 
 /** A job to place; `lastHolder` lost its lease on it and comes last, undefined for a fresh one. */
 export interface Placing extends Wanted {
@@ -13,28 +14,39 @@ export interface Placing extends Wanted {
   readonly lastHolder: string | undefined
 }
 
+export function placingOf({ jobId, spec, trust, origin, state }: BoardJob): Placing {
+  const lastHolder = state?.lease?.holder ?? state?.history.at(-1)?.holder
+  return { jobId, spec, trust, origin, lastHolder }
+}
+
+/** Where an agent stands among others for one job; equal for no two agents. */
+export interface Standing {
+  readonly peerId: string
+  readonly tier: number
+  readonly score: number
+}
+
 /**
  * Peer ids of the agents that could take the job now, best first (lease-protocol 4.7).
  *
- * Each agent computes this alone, from what all have heard. The order is weighted rendezvous
- * hashing: score = -weight / ln(u), u in (0, 1) from SHA-256(jobId|peerId). Everyone gets the same
- * u without a word, an agent is first with a chance proportional to its weight, and one that comes
- * or goes changes no other pair's order. Views that differ cost a contended round, never a second
- * lease: the register decides.
+ * Each agent computes this alone, from what all have heard: first by tier, which is no matter of
+ * chance, then by weighted rendezvous hashing: score = -weight / ln(u), u in (0, 1) from
+ * SHA-256(jobId|peerId). Everyone gets the same u without a word, an agent is first in its tier
+ * with a chance proportional to its weight, and one that comes or goes changes no other pair's
+ * order.
+ * Views that differ cost a contended round, never a second lease: the register decides.
  */
 export function rankAgents(
   placing: Placing,
   agents: readonly AgentView[],
-  digest: Digest
+  digest: TextDigest
 ): readonly string[] {
-  const scored = agents
+  const keys = keysOf(placing, digest)
+  return agents
     .filter((view) => isCandidate(placing, view))
-    .map((view) => ({
-      peerId: view.advertisement.peerId,
-      score: scoreOf(placing, view.advertisement, digest)
-    }))
-  scored.sort((a, b) => b.score - a.score || (a.peerId < b.peerId ? -1 : 1))
-  return scored.map((entry) => entry.peerId)
+    .map((view) => standingOf(placing, view.advertisement, keys, digest))
+    .sort(byStanding)
+    .map(({ peerId }) => peerId)
 }
 
 /** 0 for the agent that should claim first; undefined where `peerId` is no candidate. */
@@ -42,54 +54,62 @@ export function rankOf(
   peerId: string,
   placing: Placing,
   agents: readonly AgentView[],
-  digest: Digest
+  digest: TextDigest
 ): number | undefined {
-  const rank = rankAgents(placing, agents, digest).indexOf(peerId)
-  return rank < 0 ? undefined : rank
+  const self = agents.find(({ advertisement }) => advertisement.peerId === peerId)
+  if (self === undefined || !isCandidate(placing, self)) return undefined
+  const keys = keysOf(placing, digest)
+  const own = standingOf(placing, self.advertisement, keys, digest)
+  // Counted, not sorted: of a thousand agents each does this for each job.
+  return agents.filter((view) => {
+    if (view === self || !isCandidate(placing, view)) return false
+    return byStanding(standingOf(placing, view.advertisement, keys, digest), own) < 0
+  }).length
 }
 
 /**
- * Milliseconds to wait before a claim. `jitter` is uniform in [0, 1): two agents that believe in
- * the same rank must not meet in every round.
+ * Milliseconds to wait before a claim: the first at once, the second after one claim delay, so that
+ * two candidates are tried before anybody else, and so on by rank. `jitter` is uniform in [0, 1):
+ * two agents that believe in the same rank must not meet in every round.
+ *
+ * Behind CLAIM_RANK_MAX there are CLAIM_RANKS_PER_STEP agents a step: a job that its first ones
+ * leave alone is tried by a few at a time in any mesh, and by every one that could run it in the
+ * end.
  */
 export function claimWaitMs(rank: number, claimDelayMs: number, jitter: number): number {
   if (rank === 0) return 0
-  return (Math.min(rank, CLAIM_RANK_MAX) + jitter) * claimDelayMs
+  const late = Math.max(0, rank - CLAIM_RANK_MAX) / CLAIM_RANKS_PER_STEP
+  return (Math.min(rank, CLAIM_RANK_MAX) + late + jitter) * claimDelayMs
 }
 
 /** True when the agent fits, has room and takes jobs, as far as this observer knows. */
 export function isCandidate(job: Wanted, view: AgentView): boolean {
   const { advertisement } = view
-  return (
-    takesJobs(view) &&
-    fits(job, advertisement).length === 0 &&
-    lacksRoom(job, advertisement).length === 0
-  )
+  return takesJobs(view) && hasRoom(job, advertisement) && fits(job, advertisement).length === 0
 }
 
-/**
- * How much an agent should be preferred: how many jobs of this size it could still take, so that a
- * burst spreads by room, and a fraction of that where the platform is only emulated.
- */
-export function weightOf(spec: JobSpec, advertisement: Advertisement): number {
-  const { free, capacity } = advertisement
-  const { cpuMilli, memoryBytes } = footprintOf(spec)
-  const room = Math.min(
-    free.jobs,
-    free.cpuMilli / Math.max(1, cpuMilli),
-    free.memoryBytes / Math.max(1, memoryBytes),
-    free.diskBytes / Math.max(1, diskOf(spec.resources, capacity)),
-    PLACEMENT_ROOM_MAX
-  )
-  const native = platformFor(spec, advertisement.platforms)?.native === true
-  return Math.max(1, room) * (native ? 1 : EMULATED_WEIGHT)
+export function keysOf({ spec, origin }: Placing, digest: TextDigest): WarmKeys {
+  return warmKeysOf(spec, origin.repository, digest)
 }
 
-function scoreOf(placing: Placing, advertisement: Advertisement, digest: Digest): number {
-  const u = unitOf(digest.text(`${placing.jobId}|${advertisement.peerId}`))
-  const score = -weightOf(placing.spec, advertisement) / Math.log(u)
-  // Scores are positive, so this is behind every other: a host that lost the job may still be sick.
-  return advertisement.peerId === placing.lastHolder ? -score : score
+/** Behind all others is a host that lost the job: it may still be sick. */
+const LOST_IT = 1_000
+
+export function standingOf(
+  { spec, trust, jobId, lastHolder }: Placing,
+  advertisement: Advertisement,
+  keys: WarmKeys,
+  digest: TextDigest
+): Standing {
+  const { peerId } = advertisement
+  const { tier, weight } = fitScoreOf({ spec, trust }, advertisement, keys)
+  const u = unitOf(digest.text(`${jobId}|${peerId}`))
+  const behind = peerId === lastHolder ? LOST_IT : 0
+  return { peerId, tier: tier + behind, score: -weight / Math.log(u) }
+}
+
+export function byStanding(a: Standing, b: Standing): number {
+  return a.tier - b.tier || b.score - a.score || (a.peerId < b.peerId ? -1 : 1)
 }
 
 // 52 bits: with the half added a double still holds the number exactly.

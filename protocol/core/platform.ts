@@ -25,8 +25,22 @@ const BARE_VARIANTS: Readonly<Record<string, number>> = {
   armel: 6
 }
 
+/** What was read before: placement asks for the same few names for each job and each agent. */
+const READ = new Map<string, PlatformParts | undefined>()
+/** Names that are remembered; others may say what they like, and must not fill a memory. */
+const READ_MAX = 256
+
 /** Undefined for text that is no platform. */
 export function parsePlatform(name: string): PlatformParts | undefined {
+  const known = READ.get(name)
+  if (known !== undefined || READ.has(name)) return known
+  if (READ.size >= READ_MAX) READ.clear()
+  const parts = readPlatform(name)
+  READ.set(name, parts)
+  return parts
+}
+
+function readPlatform(name: string): PlatformParts | undefined {
   const match = PLATFORM_PATTERN.exec(name)
   if (match === null) return undefined
   const [, os = '', found = '', variant] = match

@@ -32,9 +32,12 @@ export interface Random {
   id(bytes: number): string
 }
 
-export interface Digest {
+export interface Digest extends TextDigest {
   /** SHA-256 of the value's wire bytes as first proposed, 64 hex digits. */
   hash(value: RegisterValue): string
+}
+
+export interface TextDigest {
   /** SHA-256 of the text's UTF-8 bytes, 64 hex digits. */
   text(text: string): string
 }

@@ -1,51 +1,53 @@
 import type { BoardJob } from './board-job.ts'
 import { FALLBACK_MS_DEFAULT } from './graph-limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
-import { fits } from './requirements.ts'
+import { fits, type Offer, platformFor } from './requirements.ts'
 import type { JobSpec } from './run.ts'
 
-/** An agent that leaves a job alone for others that the job prefers. */
-export interface Deference {
-  /** Names of those others. */
-  readonly others: readonly string[]
-  /** Wall clock from which on it may take the job all the same, milliseconds. */
-  readonly untilMs: number
-}
-
 type Labels = Readonly<Record<string, string>>
+type Suited = Pick<Offer, 'labels' | 'platforms'>
 
 /**
- * Whether the agent of these labels leaves the job to others for now: it lacks a label that the job
- * prefers, another agent has them all and could take the job, and the job has not waited for
- * `fallbackAfterMs` since it was announced. `issuedAtMs` is the gateway's wall clock and `nowMs` this
- * host's: where they differ, so does the wait.
+ * The wall clock from which on the agent may take the job, milliseconds; undefined where it may.
+ * It leaves the job to others for a time where it lacks a label that the job prefers, or would run
+ * it by an emulator, and another agent that could take the job does better: until the job has
+ * waited for `fallbackAfterMs` since it was announced. `issuedAtMs` is the gateway's wall clock and
+ * `nowMs` this host's: where they differ, so does the wait.
  */
-export function deferenceOf(
+export function deferredUntilMs(
   job: BoardJob,
-  own: { readonly peerId: string; readonly labels: Labels },
+  own: Suited,
   agents: readonly AgentView[],
   times: { readonly issuedAtMs: number; readonly nowMs: number }
-): Deference | undefined {
-  const { prefer } = job.spec
-  if (prefer === undefined || hasAll(own.labels, prefer)) return undefined
+): number | undefined {
+  if (!hasWishes(job.spec)) return undefined
+  const missed = missedBy(job.spec, own)
   const untilMs = fallbackAtMs(job.spec, times.issuedAtMs)
-  if (times.nowMs >= untilMs) return undefined
-  const others = preferred(job, agents).filter(
-    ({ advertisement }) => advertisement.peerId !== own.peerId
-  )
-  // With nobody to wait for, the wait would only cost time.
-  if (others.length === 0) return undefined
-  return { others: others.map(({ advertisement }) => advertisement.name), untilMs }
+  if (missed === 0 || times.nowMs >= untilMs) return undefined
+  // The cheapest question first. With nobody to wait for, the wait would only cost time.
+  const isBetter = agents.some((view) => {
+    const { advertisement } = view
+    if (!takesJobs(view) || missedBy(job.spec, advertisement) >= missed) return false
+    return fits(job, advertisement).length === 0
+  })
+  return isBetter ? untilMs : undefined
 }
 
-/** Agents that the job prefers and that could take it, now or once they have room. */
+/**
+ * Of the agents that could take the job, now or once they have room, those that suit it best; none
+ * where all do alike.
+ */
 export function preferred(job: BoardJob, agents: readonly AgentView[]): readonly AgentView[] {
-  const { prefer } = job.spec
-  if (prefer === undefined) return []
-  return agents.filter((view) => {
-    const { labels } = view.advertisement
-    return takesJobs(view) && hasAll(labels, prefer) && fits(job, view.advertisement).length === 0
+  if (!hasWishes(job.spec)) return []
+  const able = agents.filter((view) => {
+    return takesJobs(view) && fits(job, view.advertisement).length === 0
   })
+  const missed = able.map(({ advertisement }) => missedBy(job.spec, advertisement))
+  const least = Math.min(...missed)
+  const best = able.filter((_, index) => missed[index] === least)
+  // Of those that lack all labels nobody is preferred, and there is nothing to wait for.
+  const isWished = best.length < able.length || (job.spec.prefer !== undefined && least === 0)
+  return isWished ? best : []
 }
 
 /** When preferences no longer count, milliseconds of the clock of `issuedAtMs`. */
@@ -54,6 +56,19 @@ export function fallbackAtMs(
   issuedAtMs: number
 ): number {
   return issuedAtMs + fallbackAfterMs
+}
+
+type Wishes = Pick<JobSpec, 'platform' | 'emulation' | 'prefer'>
+
+function hasWishes({ platform, emulation, prefer }: Wishes): boolean {
+  return prefer !== undefined || (platform !== undefined && emulation === 'allow')
+}
+
+/** How many of a job's wishes the host does not meet: its labels, and a processor of its own. */
+function missedBy(spec: Wishes, { labels, platforms }: Suited): number {
+  const lacksLabels = spec.prefer !== undefined && !hasAll(labels, spec.prefer)
+  const emulates = spec.platform !== undefined && platformFor(spec, platforms)?.native !== true
+  return Number(lacksLabels) + Number(emulates)
 }
 
 // A label named `constructor` must not find what every object inherits.

@@ -74,7 +74,18 @@ export function lacksRoom(wanted: RoomWanted, room: Room): readonly Unmet[] {
   ]
 }
 
-type RoomWanted = Pick<Wanted, 'spec' | 'trust'>
+/** True where nothing is: a busy agent asks it of thousands of jobs, and needs no words for it. */
+export function hasRoom(wanted: RoomWanted, room: Room): boolean {
+  const { spec, trust } = wanted
+  const { free, capacity } = room
+  const { cpuMilli, memoryBytes } = footprintOf(spec)
+  if (free.jobs < 1 || free.cpuMilli < cpuMilli || free.memoryBytes < memoryBytes) return false
+  if (free.diskBytes < diskOf(spec.resources, capacity)) return false
+  return spec.gpu === undefined || lacksGpu({ request: spec.gpu, trust }, room) === undefined
+}
+
+/** A job with what its room depends on. */
+export type RoomWanted = Pick<Wanted, 'spec' | 'trust'>
 
 /** What an agent has left, of what it has. */
 export type Room = Pick<Advertisement, 'free' | 'capacity'> & GpuRoom

@@ -10,6 +10,7 @@ import {
   RENEW_ITEMS_MAX
 } from '../core/limits.ts'
 import type { NetworkAbility, NetworkRules } from '../core/network.ts'
+import { WARM_KEYS_MAX } from '../core/placement-limits.ts'
 import { loose, messageCodec } from './codec.ts'
 import {
   BOOT_BYTES,
@@ -43,6 +44,7 @@ import {
 } from './host-policy-parts.ts'
 import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
+import { placementFromWire, placementToWire } from './placement-parts.ts'
 import { checkLabel } from './spec-fields.ts'
 
 /** Of all that there are, each once. */
@@ -94,6 +96,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     policy: HOST_POLICY_LIMITS,
     gpus: GPUS_MAX,
     gpus$: GPU_LIMITS,
+    warm: WARM_KEYS_MAX,
     gpuTerms: GPU_TERMS_LIMITS,
     gpusHeld: GPUS_MAX,
     gpusHeld$: GPU_HELD_LIMITS,
@@ -112,6 +115,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       diskLimit: diskLimits.toWire(ad.diskLimit),
       builder: ad.builder === true,
       gpus: gpusToWire(ad.gpus),
+      ...placementToWire(ad),
       gpuTerms: gpuTermsToWire(ad.gpuTerms),
       gpusHeld: gpusHeldToWire(ad.gpusHeld),
       policy: optional(ad.policy, policyToWire),
@@ -133,6 +137,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     closing: optional(message.closing, closingFromWire),
     ...(message.builder ? { builder: true } : {}),
     ...gpusFromWire(message.gpus),
+    ...placementFromWire(message),
     ...gpuTermsFromWire(message.gpuTerms),
     ...gpusHeldFromWire(message.gpusHeld),
     capacity: capacity(need(message.capacity, 'capacity')),
@@ -162,6 +167,8 @@ type Converted =
   | 'closing'
   | 'builder'
   | 'gpus'
+  | 'warm'
+  | 'costPercent'
   | 'gpuTerms'
   | 'gpusHeld'
   | 'capacity'

@@ -5,7 +5,8 @@ export const PROTOCOLS = {
   join: '/runner-mesh/join/1',
   log: '/runner-mesh/log/1',
   query: '/runner-mesh/query/1',
-  secrets: '/runner-mesh/secrets/1'
+  secrets: '/runner-mesh/secrets/1',
+  orders: '/runner-mesh/orders/1'
 } as const
 
 /** Gossip topics. */

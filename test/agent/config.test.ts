@@ -39,6 +39,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     engine: undefined,
     busybox: '/bin/busybox',
     capacity: {},
+    cost: 1,
     labels: {},
     network: {
       rules: 'off',
@@ -51,6 +52,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     builder: 'off',
     images: { pull: 'missing', cleanAbove: 80, cleanTo: 70 },
     disk: { limit: 'auto' },
+    orders: 'take',
     policy: { pinned: false, untrusted: 'take' },
     gpus: { ignore: [], shares: {}, untrusted: 'refuse' },
     gossip: true,

@@ -66,3 +66,34 @@ test('an agent that is about to end is not called back', () => {
   expect(() => one.orders.resume()).toThrow(expect.objectContaining({ code: 'STOPPING' }))
   expect(one.orders.view().state).toBe('draining')
 })
+
+test('what the mesh has ordered it takes back, and not what the owner has', async () => {
+  const one = agent()
+  one.orders.ordered('pause')
+  expect(one.orders.view().state).toBe('paused')
+  one.orders.ordered('drain')
+  expect(one.orders.view().state).toBe('draining')
+  one.orders.ordered('pause')
+  expect(one.orders.view().state).toBe('paused')
+  one.orders.drain()
+  one.orders.ordered('resume')
+  expect(one.orders.view().state).toBe('draining')
+  await one.clock.advance(60_000)
+  expect(held(one)).toBe(0)
+
+  one.orders.ordered('pause')
+  one.orders.resume()
+  await until(one.clock, () => held(one) === 1)
+
+  expect(one.orders.view().state).toBe('idle')
+})
+
+test('nothing is claimed between two orders of which the later one is weaker', async () => {
+  const one = agent()
+  one.orders.ordered('drain')
+  one.orders.ordered('pause')
+  await one.clock.advance(60_000)
+
+  expect(held(one)).toBe(0)
+  expect(one.orders.view().state).toBe('paused')
+})

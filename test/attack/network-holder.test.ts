@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { GUARD_COMMAND } from '../../agent/execute/guard.ts'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { NetworkBed, WORLD } from './network-bed.ts'
-import { byName, compileInto, everyTry, reachedBy, type Try } from './network-tries.ts'
+import { byName, compileInto, everyTry, reachedBy, type Try, tooMany } from './network-tries.ts'
 
 const SET_UP_MS = 120_000
 const TEST_MS = 60_000
@@ -52,6 +52,23 @@ describe("a job's network that a holder has", { timeout: TEST_MS }, () => {
       'ping otherInternet'
     ])
     expect(await reachedBy(rig, commit, tries, LIST)).toEqual(['internet'])
+  })
+
+  test('nothing that the owner denies is reached, whatever the policy', async () => {
+    const deny = ['5.6.7.0/24', `${WORLD.lan}/32`]
+    const strict = await AttemptRig.open({ networks: { ...NETWORKS, deny } })
+    onTestFinished(() => strict.close())
+    const at = await strict.git.commitTree(compileInto)
+    const found = (network: NetworkPolicy) => reachedBy(strict, at, tries, network)
+
+    // The owner's name server is named by the owner, too.
+    expect(await found('internet')).toEqual(['internet', 'name server', 'ping internet'])
+    const both = [`${WORLD.internet}:80`, `${WORLD.otherInternet}:80`]
+    expect(await found({ allow: both })).toEqual(['internet'])
+  })
+
+  test('no more connections are open than may be, and a neighbour opens some', async () => {
+    expect(await tooMany(rig, commit)).toEqual(['taken 10'])
   })
 
   test("it asks names of the owner's servers alone, and of none under a list", async () => {

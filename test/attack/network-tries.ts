@@ -3,10 +3,15 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
+import { JOB_CONNECTIONS_MAX } from '../../protocol/core/network-limits.ts'
 import type { AttemptRig } from '../support/attempt-rig.ts'
+import { eventually } from '../support/eventually.ts'
 import { type NetworkBed, WORLD } from './network-bed.ts'
 
 const run = promisify(execFile)
+
+/** Milliseconds until a job has opened what it can. */
+const OPEN_MS_MAX = 60_000
 
 /** Something that a stranger with a network would like to reach. */
 export interface Try {
@@ -105,4 +110,23 @@ export async function byName(rig: AttemptRig): Promise<readonly string[]> {
   })
   // What its proxy decides is in the log as well.
   return lines.map(({ text }) => text).filter((text) => /^by /.test(text))
+}
+
+/** What a job says that opens ten connections beside one which tries more than it may have. */
+export async function tooMany(rig: AttemptRig, commit: string): Promise<readonly string[]> {
+  const asked = JOB_CONNECTIONS_MAX + 1_000
+  const run = `./many ${WORLD.internet} 80 ${asked} 8; echo ready; sleep 60`
+  const spec = { network: 'internet' } as const
+  const hog = await rig.start({ commit, steps: [{ run }], spec })
+  const isOver = () => hog.lines.some(({ text }) => text.startsWith('taken '))
+  await eventually('it has opened what it can', isOver, OPEN_MS_MAX)
+  const steps = [{ run: `./many ${WORLD.internet} 80 10 5` }]
+  const neighbour = await rig.run({ commit, steps, spec })
+  hog.abort('cancelled')
+  await hog.result
+
+  const taken = Number(hog.lines.find(({ text }) => /^taken/.test(text))?.text.split(' ')[1])
+  expect(taken).toBeLessThanOrEqual(JOB_CONNECTIONS_MAX)
+  expect(taken).toBeGreaterThan(JOB_CONNECTIONS_MAX / 2)
+  return neighbour.lines.map(({ text }) => text)
 }

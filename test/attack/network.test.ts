@@ -3,13 +3,11 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { Denied } from '../../agent/execute/network/denied.ts'
 import { iptablesTable } from '../../agent/execute/network/iptables.ts'
 import { nftTable } from '../../agent/execute/network/nft.ts'
 import { openingKey } from '../../agent/execute/network/openings.ts'
 import type { RuleTable, TableView } from '../../agent/execute/network/rule-table.ts'
 import type { NetworkPolicy, NetworkRules, OfferedNetwork } from '../../protocol/core/network.ts'
-import { JOB_CONNECTIONS_MAX } from '../../protocol/core/network-limits.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { IPTABLES, NetworkBed, WORLD } from './network-bed.ts'
@@ -20,7 +18,8 @@ import {
   reachedBy,
   reachedIn,
   scriptOf,
-  type Try
+  type Try,
+  tooMany
 } from './network-tries.ts'
 
 const SET_UP_MS = 120_000
@@ -36,7 +35,7 @@ const WAYS: readonly Way[] = [
   { name: 'nft', rules: 'nft', tableOf: nftTable },
   ...IPTABLES.map((backend) => {
     const name = `iptables (${backend})`
-    const tableOf = (denied: Denied) => iptablesTable(backend, denied)
+    const tableOf = () => iptablesTable(backend)
     return { name, rules: 'iptables' as const, tableOf }
   })
 ]
@@ -44,7 +43,7 @@ const WAYS: readonly Way[] = [
 interface Way {
   readonly name: string
   readonly rules: NetworkRules
-  readonly tableOf: (denied: Denied) => RuleTable
+  readonly tableOf: () => RuleTable
 }
 
 let bed: NetworkBed
@@ -75,7 +74,7 @@ test("a stranger would reach the host, its LAN and its metadata under the engine
 
 describe.each(WAYS)('under rules by $name', ({ rules, tableOf }) => {
   const networks = { ...SETTINGS, rules }
-  const table = tableOf([])
+  const table = tableOf()
 
   beforeAll(async () => {
     await bed.clearRules()
@@ -147,10 +146,7 @@ describe.each(WAYS)('under rules by $name', ({ rules, tableOf }) => {
 
     test('reaches nothing that the owner of the host denies, whatever its policy', async () => {
       const deny = ['5.6.7.0/24', `${WORLD.lan}/32`]
-      const strict = await AttemptRig.open({
-        networks: { ...networks, deny },
-        table: tableOf(deny)
-      })
+      const strict = await AttemptRig.open({ networks: { ...networks, deny }, table: tableOf() })
       const at = await strict.git.commitTree(compileInto)
       const found = (network: NetworkPolicy) => reachedBy(strict, at, tries, network)
       const internet = await found('internet')
@@ -165,22 +161,37 @@ describe.each(WAYS)('under rules by $name', ({ rules, tableOf }) => {
       expect(open).toContain('internet')
     })
 
-    test('has no more connections open than it may, and its neighbour opens some', async () => {
-      const asked = JOB_CONNECTIONS_MAX + 1_000
-      const run = `./many ${WORLD.internet} 80 ${asked} 8; echo ready; sleep 60`
-      const spec = { network: 'internet' } as const
-      const hog = await rig.start({ commit, steps: [{ run }], spec })
-      const isOver = () => hog.lines.some(({ text }) => text.startsWith('taken '))
-      await eventually('it has opened what it can', isOver, OPEN_MS_MAX)
-      const steps = [{ run: `./many ${WORLD.internet} 80 10 5` }]
-      const neighbour = await rig.run({ commit, steps, spec })
-      hog.abort('cancelled')
-      await hog.result
+    test("is kept to its own owner's list beside another agent with another one", async () => {
+      const other = { ...networks, deny: ['5.6.7.0/24'] }
+      const own = { ...networks, deny: [`${WORLD.internet}/32`] }
+      const one = await AttemptRig.open({ networks: own, table: tableOf() })
+      onTestFinished(() => one.close())
+      const fetch = (address: string) =>
+        `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${address} 80 2>/dev/null | grep -q '^here$'`
+      const both = [WORLD.internet, WORLD.otherInternet].map(
+        (address) => `${fetch(address)} && echo ${address}`
+      )
+      const round = `${both.join('\n')}\necho end`
+      const steps = [{ run: `while :; do ${round}\nsleep 0.2; done` }]
+      const attempt = await one.start({ steps, spec: { network: 'internet' } })
+      const said = () => attempt.lines.map(({ text }) => text)
+      const rounds = () => said().filter((text) => text === 'end').length
+      await eventually('it has tried', () => rounds() > 0, OPEN_MS_MAX)
+      // The other one puts the rules in place anew.
+      const two = await AttemptRig.open({ networks: other, table: tableOf() })
+      onTestFinished(() => two.close())
+      const beside = await two.run({ steps: [{ run: round }], spec: { network: 'internet' } })
+      const before = rounds()
+      await eventually('it has tried again', () => rounds() > before + 2, OPEN_MS_MAX)
+      attempt.abort('cancelled')
+      await attempt.result
 
-      const taken = Number(hog.lines.find(({ text }) => /^taken/.test(text))?.text.split(' ')[1])
-      expect(taken).toBeLessThanOrEqual(JOB_CONNECTIONS_MAX)
-      expect(taken).toBeGreaterThan(JOB_CONNECTIONS_MAX / 2)
-      expect(neighbour.lines.map(({ text }) => text)).toContain('taken 10')
+      expect(beside.lines.map(({ text }) => text)).toEqual([WORLD.internet, 'end'])
+      expect([...new Set(said())].toSorted()).toEqual([WORLD.otherInternet, 'end'].toSorted())
+    })
+
+    test('has no more connections open than it may, and its neighbour opens some', async () => {
+      expect(await tooMany(rig, commit)).toEqual(['taken 10'])
     })
 
     test('has no IPv6 but its own loopback', async () => {

@@ -3,6 +3,7 @@ import Table from 'cli-table3'
 import { box } from './box.ts'
 import { type ClaimsLine, claims, ourCycles } from './claims.ts'
 import { crowd } from './crowd.ts'
+import { intake } from './intake.ts'
 import { latency } from './latency.ts'
 import { masker } from './masker.ts'
 import { sandbox } from './sandbox.ts'
@@ -10,7 +11,7 @@ import { sandbox } from './sandbox.ts'
 /*
  * `npm run bench -- NAME [--json]`: benchmarks, apart from the tests since machines are noisy. Of
  * claims alone: `--in-flight N` measures one load, `--cpu-prof DIR` keeps profiles of our processes,
- * `--ours` leaves etcd out.
+ * `--ours` leaves etcd out. Of intake alone: `--deliveries N` in one flood.
  */
 
 const [name = '', ...flags] = process.argv.slice(2)
@@ -21,10 +22,12 @@ const argumentOf = (flag: string): string | undefined => {
 }
 const profileDir = argumentOf('--cpu-prof')
 const load = argumentOf('--in-flight')
+const deliveries = Number(argumentOf('--deliveries') ?? 5_000)
 const loads = load === undefined ? undefined : [Number(load)]
 
 const BENCHES: Readonly<Record<string, () => Promise<void> | void>> = {
   latency: async () => say(await latency()),
+  intake: async () => say(await intake(deliveries)),
   box: async () => say(await box()),
   crowd: async () => say(await crowd()),
   masker: () => say(masker()),

@@ -11,10 +11,12 @@ import { LoopVolumes } from '../../agent/execute/disk/loop-volumes.ts'
 import { Engine } from '../../agent/execute/engine.ts'
 import { WORKSPACE_INSIDE } from '../../agent/execute/sandbox-profile.ts'
 import { tryDisk } from '../../agent/probe/disk-trial.ts'
+import { BASE_IMAGE } from '../../deploy/base-image.ts'
 import { DISK_FILE_BYTES_MIN } from '../../protocol/core/volume-limits.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import { RemappedEngine } from '../support/remapped-engine.ts'
+import { testImage } from '../support/test-image.ts'
 
 const TEST_MS = 60_000
 const CHILD = resolve(import.meta.dirname, '..', 'support', 'attempt-child.ts')
@@ -165,6 +167,61 @@ describe('a watchdog over a folder of the engine', { timeout: TEST_MS }, () => {
       expect(await rig.left()).toEqual([])
     }
   )
+})
+
+describe('what the services of a job write', { timeout: TEST_MS }, () => {
+  /** Writes more than the job may, to this file, and goes on. */
+  const writer = (image: string, file: string) => {
+    const write = `dd if=/dev/zero of=${file} bs=1M count=${DISK_MIB + 32}; sleep 600`
+    return {
+      ...{ name: 'writer', image, env: {}, secrets: [], command: ['sh', '-c', write] },
+      resources: { cpuMilli: 500, memoryBytes: 64 * MIB },
+      ready: { port: undefined, command: undefined, timeoutMs: 30_000 }
+    }
+  }
+
+  test.each([
+    ['loop', '/big'],
+    ['watch', '/data/big']
+  ] as const)('counts as the job’s own (%s, to %s)', async (disk, file) => {
+    const rig = await AttemptRig.open({ disk })
+    const image = 'runner-mesh/test-data:1'
+    const config = { Volumes: { '/data': {} } }
+    const remove = await testImage(rig.engine, { name: image, config })
+    try {
+      const services = [writer(image, file)]
+      const steps = [{ run: 'sleep 60' }]
+      const { result } = await rig.run({ steps, spec: { ...spec, services } })
+
+      expect(result).toMatchObject({
+        outcome: {
+          state: 'failed',
+          reason: 'disk_limit',
+          message: expect.stringContaining("the job's 96 MiB of disk")
+        }
+      })
+      expect(await rig.left()).toEqual([])
+    } finally {
+      await rig.close()
+      await remove()
+    }
+  })
+
+  test('in memory does not', async () => {
+    const rig = await AttemptRig.open({ disk: 'watch' })
+    try {
+      const services = [writer(BASE_IMAGE, '/tmp/big')]
+      const steps = [{ run: 'sleep 20' }]
+      const { result } = await rig.run({
+        ...{ trust: 'untrusted', steps },
+        spec: { ...spec, services }
+      })
+
+      expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    } finally {
+      await rig.close()
+    }
+  })
 })
 
 describe('a job that makes files without end, with nothing in them', { timeout: TEST_MS }, () => {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ContainerWatch } from '../../agent/execute/container-watch.ts'
 import { GUARD_EXITS } from '../../agent/execute/guard.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
+import { eventually } from '../support/eventually.ts'
 import { testImage } from '../support/test-image.ts'
 
 const TEST_MS = 60_000
@@ -48,6 +50,22 @@ describe('an image whose labels have the names of what the engine reports', {
       outcome: { state: 'failed', reason: 'exit_code', exitCode: 3 }
     })
     expect(await rig.left()).toEqual([])
+  })
+
+  test('does not hide what marks a place among its events', async () => {
+    const attempt = await rig.start({ spec, steps: [{ run: 'sleep 60' }] })
+    await attempt.phase('source')
+    const claim = { 'runner-mesh.claim': attempt.input.claimId }
+    const watch = new ContainerWatch(rig.engine, claim)
+    await watch.start()
+    const mark = await rig.engine.mark(rig.executor.containerName(attempt.input.jobId))
+    await eventually('it is seen', () => watch.hasSeen(mark))
+    // That it hides the rest is known as well: else this would wait longer than a test may.
+    await watch.untilEnded('unknown', 2 ** 30)
+
+    await watch.stop()
+    attempt.abort('cancelled')
+    await attempt.result
   })
 
   test('does not make an end that somebody else brought about one of its lease', async () => {

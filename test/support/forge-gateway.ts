@@ -66,25 +66,13 @@ export class ForgeGateway {
 
   /** Declares the side's repository, with a secret, a credential and a token for the API. */
   async declare(side: ForgeSide): Promise<void> {
-    const { paths, httpUrl } = this
+    const { paths } = this
     const secretFile = join(paths.state, 'hook.secret')
     await mkdir(paths.state, { recursive: true })
     await writeFile(secretFile, side.secret, { mode: 0o600 })
     const url = side.forge.cloneUrl(REPOSITORY)
     const where = { name: REPOSITORY, forge: side.kind, url, secret_file: secretFile }
-    const settings = {
-      name: this.name,
-      listen: [this.meshAddress],
-      http: httpUrl.replace('http://', ''),
-      public_url: httpUrl,
-      logLevel: 'debug',
-      repositories: [{ ...where, branches: ['main'], ...side.settings }]
-    }
-    // JSON is YAML.
-    await writeFile(paths.config, JSON.stringify(settings, undefined, 2))
-    const scopes = { name: 'test', scopes: ['read', 'write'] }
-    const clockAndRandom = { clock: CLOCK, random: systemRandom() }
-    this.#token = (await new TokenStore(paths.tokens).create(clockAndRandom, scopes)).token
+    await this.configure([{ ...where, branches: ['main'], ...side.settings }], 'debug')
     const rules = { events: ['push', 'tag', 'pull_request'], branches: [], images: [] }
     const secrets = new SecretStore({ file: paths.secrets, keyFile: paths.secretsKey })
     const place = { repository: REPOSITORY, name: SECRET }
@@ -93,6 +81,30 @@ export class ForgeGateway {
     const files = { file: paths.credentials, keyFile: paths.secretsKey, secrets: paths.secrets }
     const wanted = { name: 'forge', kind: 'token' } as const
     await new CredentialStore(files).set(wanted, Buffer.from(side.token), CLOCK.wallMs())
+  }
+
+  /** Writes gateway.yaml with these entries, and makes a token for the API. */
+  async configure(repositories: readonly object[], logLevel = 'info'): Promise<void> {
+    const { paths, httpUrl } = this
+    const settings = {
+      name: this.name,
+      listen: [this.meshAddress],
+      http: httpUrl.replace('http://', ''),
+      public_url: httpUrl,
+      logLevel,
+      repositories
+    }
+    await mkdir(paths.state, { recursive: true })
+    // JSON is YAML.
+    await writeFile(paths.config, JSON.stringify(settings, undefined, 2))
+    const scopes = { name: 'test', scopes: ['read', 'write'] }
+    const clockAndRandom = { clock: CLOCK, random: systemRandom() }
+    this.#token = (await new TokenStore(paths.tokens).create(clockAndRandom, scopes)).token
+  }
+
+  /** Of the process that runs now. */
+  get pid(): number {
+    return this.#daemon?.pid ?? -1
   }
 
   async admit(authority: string, roster: Uint8Array): Promise<void> {

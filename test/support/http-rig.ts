@@ -133,6 +133,7 @@ export class HttpRig {
       approvals: new Approvals({ inbox, intake, onEnded: () => undefined, log }),
       door,
       orders,
+      orderAgent: () => Promise.reject(new Error('no agent is there')),
       statuses: { open: 0, unsent: 0, givenUp: () => [] },
       readJob: () => Promise.resolve(undefined),
       roster: () => undefined,

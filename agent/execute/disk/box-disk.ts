@@ -1,6 +1,7 @@
 import type { Resources } from '../../../protocol/core/run.ts'
 import type { Log } from '../../../protocol/host/log.ts'
 import type { Container } from '../container.ts'
+import type { Services } from '../services/services.ts'
 import { tooLarge } from '../unpacking.ts'
 import type { DiskBreach } from './disk-watchdog.ts'
 import type { JobDisk } from './job-disk.ts'
@@ -10,6 +11,7 @@ export interface BoxDiskParts {
   readonly jobId: string
   readonly resources: Resources
   readonly container: Pick<Container, 'kill' | 'layerBytes'>
+  readonly services: Pick<Services, 'diskBytes'>
   readonly ask: Ask
   readonly log: Log
 }
@@ -42,11 +44,12 @@ export class BoxDisk {
   }
 
   watch(): void {
-    const { jobId, container, ask } = this.#parts
+    const { jobId, container, services, ask } = this.#parts
     this.#unwatch = this.#disk?.watch({
       jobId,
       layerBytes: () => container.layerBytes(),
       treeBytes: (places) => treeBytes(ask, places),
+      besideBytes: () => services.diskBytes(),
       end: (breach) => this.#end(breach)
     })
   }

@@ -14,6 +14,8 @@ export interface BoxDisk {
   layerBytes(): Promise<number>
   /** Bytes below these places of the container. */
   treeBytes(places: readonly string[]): Promise<number>
+  /** Bytes of what is beside it, which counts as the job's. */
+  besideBytes(): Promise<number>
   end(breach: DiskBreach): void
 }
 
@@ -84,12 +86,13 @@ export class JobDisk {
     const { claimId, workspace, imageVolumes } = this.#options
     const { volumes, control } = this.#parts
     const places = [...(control === 'watch' ? [workspace] : []), ...imageVolumes]
-    const [layer, trees, image] = await Promise.all([
+    const [layer, trees, image, beside] = await Promise.all([
       // A layer with a quota of its own needs no second one.
       control === 'quota' ? 0 : box.layerBytes(),
       places.length === 0 ? 0 : box.treeBytes(places),
-      control === 'loop' ? volumes.usedBytes(claimId) : 0
+      control === 'loop' ? volumes.usedBytes(claimId) : 0,
+      box.besideBytes()
     ])
-    return layer + trees + image
+    return layer + trees + image + beside
   }
 }

@@ -6,7 +6,6 @@ import {
 } from '../../../protocol/core/network-limits.ts'
 import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
 import { BRIDGE_PREFIX, CLOSED_PREFIX } from './bridge.ts'
-import type { Denied } from './denied.ts'
 import type { FilterView } from './filter-view.ts'
 import { OURS } from './flow-mark.ts'
 import type { Opening } from './openings.ts'
@@ -16,6 +15,8 @@ export const LIST = 'RUNNER-MESH-LIST'
 /** What of the host they may reach: each its own proxy. */
 export const HOST = 'RUNNER-MESH-HOST'
 export const IN = 'RUNNER-MESH-IN'
+/** What their owners deny them, one rule each. */
+export const DENY = 'RUNNER-MESH-DENY'
 const FROM = 'RUNNER-MESH-FROM'
 const INTERNET = 'RUNNER-MESH-INTERNET'
 const ALLOW = 'RUNNER-MESH-ALLOW'
@@ -61,7 +62,7 @@ const NO_METADATA = METADATA_RANGES.map((range) => `-d ${range} -j DROP`)
  * RETURN leaves the packet to the host's own rules, as `accept` of a table of nft's does. Policies
  * are gone to (`-g`): with `-j` their RETURN would come back to FROM, and fall into its last rule.
  */
-const chainsWith = (denied: Denied): Readonly<Record<Family, Chains>> => ({
+const CHAINS: Readonly<Record<Family, Chains>> = {
   IPv4: [
     [
       IN,
@@ -95,32 +96,30 @@ const chainsWith = (denied: Denied): Readonly<Record<Family, Chains>> => ({
     [
       INTERNET,
       [
-        ...[...SPECIAL_RANGES, ...denied].map((range) => `-d ${range} -g ${LIST}`),
+        `-j ${DENY}`,
+        ...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`),
         `${MAIL_PORT} -j DROP`
       ]
     ],
-    [ALLOW, [...NO_METADATA, ...drops(denied), `${MAIL_PORT} -g ${MAIL}`, `-g ${LIST}`]],
+    [ALLOW, [...NO_METADATA, `-j ${DENY}`, `${MAIL_PORT} -g ${MAIL}`, `-g ${LIST}`]],
     // Whoever writes the job writes the list: mail goes to addresses that are not public alone.
     [MAIL, [...SPECIAL_RANGES.map((range) => `-d ${range} -g ${LIST}`), '-j DROP']],
-    [OPEN, [...NO_METADATA, ...drops(denied)]],
+    [OPEN, [...NO_METADATA, `-j ${DENY}`]],
+    [DENY, []],
     [LIST, ['-j DROP']],
     [TO, [BRIDGED, ANSWERS, '-j DROP']]
   ],
   IPv6: [IN, FROM, MARK, TO].map((name) => [name, ['-j DROP']])
-})
-
-function drops(denied: Denied): readonly string[] {
-  return denied.map((range) => `-d ${range} -j DROP`)
 }
 
 /** Names of our chains in a family. */
 export function chainsOf(family: Family): readonly string[] {
-  return chainsWith([])[family].map(([name]) => name)
+  return CHAINS[family].map(([name]) => name)
 }
 
 /** Rules that a family has once all are in place, with its hooks and without openings. */
-export function rulesOf(family: Family, denied: Denied = []): number {
-  const own = chainsWith(denied)[family].reduce((sum, [, rules]) => sum + rules.length, 0)
+export function rulesOf(family: Family): number {
+  const own = CHAINS[family].reduce((sum, [, rules]) => sum + rules.length, 0)
   return own + HOOKS.input.length + HOOKS.forward.length
 }
 
@@ -131,10 +130,9 @@ export function rulesOf(family: Family, denied: Denied = []): number {
 export function restoreText(
   family: Family,
   found: FilterView,
-  openings: readonly Opening[],
-  denied: Denied = []
+  openings: readonly Opening[]
 ): string {
-  const chains = chainsWith(denied)[family]
+  const chains = CHAINS[family]
   const stale = PLACES.flatMap((place) => {
     return found
       .rulesOf(place)
@@ -164,7 +162,8 @@ export function removeText(openings: readonly Opening[]): string {
   return text(openings.map((each) => `-D ${chainOf(each)} ${openingRule(each)}`))
 }
 
-function chainOf({ host }: Opening): string {
+function chainOf({ host, denied }: Opening): string {
+  if (denied === true) return DENY
   return host === true ? HOST : LIST
 }
 
@@ -181,11 +180,20 @@ function isHook(rule: string): boolean {
   return hooks.includes(rule)
 }
 
-function openingRule({ bridge, address, prefix, protocol, ports }: Opening): string {
+function openingRule({ bridge, address, prefix, protocol, ports, denied }: Opening): string {
   const { first, last } = ports
   const range = first === last ? String(first) : `${first}:${last}`
   const to = `-d ${address}/${prefix} -i ${bridge}`
+  if (denied === true) return `${to} ${denialOf(bridge)}`
   return `${to} -p ${protocol} -m ${protocol} --dport ${range} -j RETURN`
+}
+
+/**
+ * Under `internet` what is listed are the owner's own name servers, which he has named as well. The
+ * RETURN of such a rule comes back behind the jump to here.
+ */
+function denialOf(bridge: string): string {
+  return bridge.startsWith(`${BRIDGE_PREFIX}i`) ? `-g ${LIST}` : '-j DROP'
 }
 
 function text(lines: readonly string[]): string {

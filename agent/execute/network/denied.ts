@@ -1,4 +1,10 @@
-import { type AddressRange, formatAddress, rangeOf } from '../../../protocol/core/address-range.ts'
+import {
+  type AddressRange,
+  formatAddress,
+  holdsRange,
+  rangeOf
+} from '../../../protocol/core/address-range.ts'
+import { deniedOpening, type Opening } from './openings.ts'
 
 /** What no job reaches since its host's owner says so: blocks, as `203.0.113.0/24`. */
 export type Denied = readonly string[]
@@ -13,6 +19,22 @@ export function deniedRanges(denied: Denied): readonly AddressRange[] {
     else apart[apart.length - 1] = { first: before.first, last: Math.max(before.last, range.last) }
   }
   return apart
+}
+
+/**
+ * As it is told to a kernel whose rules are those of every agent of this host. Blocks lie within
+ * one another or apart: the outermost are enough.
+ */
+export function deniedOpenings(bridge: string, denied: Denied): readonly Opening[] {
+  const blocks = [...new Set(denied)]
+  const isInner = (block: string): boolean =>
+    blocks.some((other) => other !== block && holdsRange(rangeOf(other), rangeOf(block)))
+  return blocks
+    .filter((block) => !isInner(block))
+    .map((block) => {
+      const [address = '', prefix = '32'] = block.split('/')
+      return deniedOpening(bridge, address, Number(prefix))
+    })
 }
 
 /** As `nft` takes it for a set of intervals; one without any is a set without elements. */

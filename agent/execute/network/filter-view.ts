@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
-import { chainsOf, type Family, HOOKS, HOST, IN, LIST } from './chains.ts'
-import type { Opening } from './openings.ts'
+import { chainsOf, DENY, type Family, HOOKS, HOST, IN, LIST } from './chains.ts'
+import { deniedOpening, type Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
 
 /** What `iptables-save -t filter` says of one family. */
@@ -35,7 +35,8 @@ export function viewOf(families: ReadonlyMap<Family, FilterView>): TableView | u
     rules: seen.reduce((sum, [, hooked, own]) => sum + own.length + (hooked ? HOOKS_COUNT : 0), 0),
     openings: all.flatMap(([, view]) => [
       ...view.rulesOf(LIST).flatMap(openingOf),
-      ...view.rulesOf(HOST).flatMap((rule) => openingOf(rule).map(ofHost))
+      ...view.rulesOf(HOST).flatMap((rule) => openingOf(rule).map(ofHost)),
+      ...view.rulesOf(DENY).flatMap(denialOf)
     ])
   }
 }
@@ -56,7 +57,8 @@ function ownOf(family: Family, view: FilterView): readonly string[] {
   return chainsOf(family).flatMap((chain) => {
     const isList = chain === LIST || chain === HOST
     // The same words anywhere else are a hole.
-    const isOwn = (rule: string): boolean => !isList || openingOf(rule).length === 0
+    const isOwn = (rule: string): boolean =>
+      chain === DENY ? denialOf(rule).length === 0 : !isList || openingOf(rule).length === 0
     const rules = view.rulesOf(chain).filter(isOwn)
     return rules.map((rule) => `${chain} ${rule}`)
   })
@@ -77,4 +79,15 @@ function openingOf(rule: string): readonly Opening[] {
   const [, address = '0.0.0.0', prefix = '0', bridge = '', protocol, first, last = first] = match
   const ports = { first: Number(first), last: Number(last) }
   return [{ bridge, address, prefix: Number(prefix), protocol: protocol as 'tcp' | 'udp', ports }]
+}
+
+const DENIAL = new RegExp(
+  `^(?:-d ([0-9.]+)/(\\d+) )?-i (${BRIDGE_PREFIX}\\w+) (?:-j DROP|-g ${LIST})$`
+)
+
+function denialOf(rule: string): readonly Opening[] {
+  const match = DENIAL.exec(rule)
+  if (match === null) return []
+  const [, address = '0.0.0.0', prefix = '0', bridge = ''] = match
+  return [deniedOpening(bridge, address, Number(prefix))]
 }

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { RULES_WAIT_S } from '../../../protocol/core/network-limits.ts'
 import { addText, type Family, removeText, restoreText, rulesOf } from './chains.ts'
-import type { Denied } from './denied.ts'
 import { type FilterView, parseFilter, viewOf } from './filter-view.ts'
 import type { Opening } from './openings.ts'
 import type { RuleTable } from './rule-table.ts'
@@ -16,7 +15,7 @@ const PROGRAMS: Readonly<Record<Family, string>> = { IPv4: 'iptables', IPv6: 'ip
  * In the network namespace of this process, by `iptables-save` and `iptables-restore`; rejects with
  * what they say. Frames that a kernel without IPv6 does not forward need no rules.
  */
-export function iptablesTable(backend?: Backend, denied: Denied = []): RuleTable {
+export function iptablesTable(backend?: Backend): RuleTable {
   const families: readonly Family[] = existsSync('/proc/net/if_inet6') ? ['IPv6', 'IPv4'] : ['IPv4']
   const program = (family: Family, verb: string): string =>
     [PROGRAMS[family], backend, verb].filter((part) => part !== undefined).join('-')
@@ -33,11 +32,11 @@ export function iptablesTable(backend?: Backend, denied: Denied = []): RuleTable
     await runTool(program(family, 'restore'), args, text)
   }
   return {
-    rules: families.reduce((sum, family) => sum + rulesOf(family, denied), 0),
+    rules: families.reduce((sum, family) => sum + rulesOf(family), 0),
     list: async () => viewOf(await look()),
     lay: async (openings) => {
       for (const [family, view] of await look()) {
-        await restore(family, restoreText(family, view, listed(openings), denied))
+        await restore(family, restoreText(family, view, listed(openings)))
       }
     },
     add: async (openings) => {

@@ -1,11 +1,10 @@
-import type { Denied } from './denied.ts'
 import type { RuleTable } from './rule-table.ts'
 import { runTool } from './rule-tool.ts'
 import { elementText, RULES, rulesetText, TABLE } from './ruleset.ts'
 import { parseTable } from './table-view.ts'
 
 /** In the network namespace of this process; rejects with what `nft` says. */
-export function nftTable(denied: Denied = []): RuleTable {
+export function nftTable(): RuleTable {
   const apply = async (statements: readonly string[]): Promise<void> => {
     if (statements.length > 0) await runTool('nft', ['-f', '-'], statements.join('\n'))
   }
@@ -19,7 +18,7 @@ export function nftTable(denied: Denied = []): RuleTable {
         throw error
       }
     },
-    lay: (openings) => apply([rulesetText(openings, denied)]),
+    lay: (openings) => apply([rulesetText(openings)]),
     add: (openings) => apply(elementText('add', openings)),
     remove: (openings) => apply(elementText('delete', openings))
   }

@@ -66,9 +66,9 @@ export async function openNetworks(
         gate: new HolderGate({ engine, host, peerId, kit, denied: deny })
       }
     }
-    const own = rules === 'nft' ? nftTable(deny) : iptablesTable(undefined, deny)
+    const own = rules === 'nft' ? nftTable() : iptablesTable()
     const firewall = new Firewall({ table: table ?? own, host, clock, log })
-    return { rules, keeps: EVERYTHING, gate: new RulesGate(firewall) }
+    return { rules, keeps: EVERYTHING, gate: new RulesGate(firewall, deny) }
   }
   const ways = (settings.rules === 'auto' ? ORDER : [settings.rules]).map(wayOf)
   const ownAddresses = (): ReadonlySet<string> => host.addresses()

@@ -22,12 +22,15 @@ export interface Opening extends Pick<AllowEntry, 'address' | 'prefix' | 'protoc
   readonly host?: true
   /** Whatever else is on the bridge, whose address and ports are then of no meaning. */
   readonly beside?: true
+  /** The opposite: what the owner denies this bridge, on every port and by every protocol. */
+  readonly denied?: true
 }
 
 /** Equal for what opens the same. */
 export function openingKey(opening: Opening): string {
-  const { bridge, address, prefix, protocol, ports, host, beside } = opening
+  const { bridge, address, prefix, protocol, ports, host, beside, denied } = opening
   if (beside === true) return `${bridge} beside`
+  if (denied === true) return `${bridge} not ${address}/${prefix}`
   const where = host === true ? ' of the host' : ''
   return `${bridge} ${address}/${prefix} ${protocol} ${ports.first}-${ports.last}${where}`
 }
@@ -45,6 +48,15 @@ export function hostOpening(bridge: string, address: string, port: number): Open
 export function besideOpening(bridge: string): Opening {
   const nowhere = { address: '0.0.0.0', prefix: 32, protocol: 'tcp' } as const
   return { bridge, ...nowhere, ports: { first: 0, last: 0 }, beside: true }
+}
+
+/**
+ * Of one bridge, since other agents of this host have owners and lists of their own. Whoever does
+ * not know `denied` opens ports that nothing has.
+ */
+export function deniedOpening(bridge: string, address: string, prefix: number): Opening {
+  const ports = { first: 0, last: 0 }
+  return { bridge, address, prefix, protocol: 'tcp', ports, denied: true }
 }
 
 /**

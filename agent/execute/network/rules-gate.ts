@@ -1,13 +1,17 @@
 import type { ContainerBody } from '../engine-types.ts'
+import { type Denied, deniedOpenings } from './denied.ts'
 import type { Firewall } from './firewall.ts'
 import { type Gate, type Guarded, onNetwork } from './gate.ts'
 
 /** Rules of the host's kernel, which the bridge of a job meets whatever is on it. */
 export class RulesGate implements Gate {
   readonly #firewall: Firewall
+  readonly #denied: Denied
 
-  constructor(firewall: Firewall) {
+  /** `denied` by the owner of this agent; the rules are those of all agents of the host. */
+  constructor(firewall: Firewall, denied: Denied = []) {
     this.#firewall = firewall
+    this.#denied = denied
   }
 
   get lost(): string | undefined {
@@ -28,13 +32,17 @@ export class RulesGate implements Gate {
 
   async adopt(network: Guarded, body: ContainerBody): Promise<ContainerBody> {
     const { bridge, openings, onLost } = network
-    await this.#firewall.open(bridge, openings, onLost)
+    const all = [...openings, ...deniedOpenings(bridge, this.#denied)]
+    await this.#firewall.open(bridge, all, onLost)
     return onNetwork(body, network)
   }
 
-  /** They were compared before the bridge was opened, and are again while it is. */
+  /**
+   * They were compared before the bridge was opened, and are again while it is. Once more here: an
+   * agent beside this one, which has just put them in place, may not have seen yet what was added.
+   */
   async prove(): Promise<void> {
-    return await Promise.resolve()
+    await this.#firewall.check()
   }
 
   async leave(): Promise<void> {

@@ -4,7 +4,6 @@ import {
   JOB_CONNECTIONS_PER_S
 } from '../../../protocol/core/network-limits.ts'
 import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
-import { type Denied, deniedSet } from './denied.ts'
 import { OURS } from './flow-mark.ts'
 import type { Opening } from './openings.ts'
 
@@ -22,6 +21,9 @@ export const OVER = {
 
 /** Sets of openings: of places beyond the host, of the host itself, of bridges with services. */
 export const SETS = ['allow4', 'hostok', 'same'] as const
+
+/** What the owners of the agents deny, each the bridges of his own. */
+export const DENIED = 'barred4'
 
 /*
  * `accept` here ends only this table, and what the host's own rules drop stays dropped; `drop` is
@@ -68,20 +70,20 @@ const CHAINS = `
   }
   chain internet {
     iifname . ip daddr . meta l4proto . th dport @allow4 return
-    ip daddr @denied4 counter drop
+    iifname . ip daddr @${DENIED} counter drop
     ip daddr @special4 counter drop
     tcp dport 25 counter drop
   }
   chain allow {
     ip daddr @metadata4 counter drop
-    ip daddr @denied4 counter drop
+    iifname . ip daddr @${DENIED} counter drop
     ip daddr != @special4 tcp dport 25 counter drop
     iifname . ip daddr . meta l4proto . th dport @allow4 return
     counter drop
   }
   chain open {
     ip daddr @metadata4 counter drop
-    ip daddr @denied4 counter drop
+    iifname . ip daddr @${DENIED} counter drop
   }
   chain to_job {
     ct state established,related ct mark and ${OURS} != 0 return
@@ -93,7 +95,7 @@ const CHAINS = `
 export const RULES = CHAINS.split('\n').filter((line) => isRule(line.trim())).length
 
 /** All of the table in one transaction, in place of what was there, and with these openings. */
-export function rulesetText(openings: readonly Opening[], denied: Denied = []): string {
+export function rulesetText(openings: readonly Opening[]): string {
   return [
     // The first line makes it where it is not, so that the second cannot fail.
     `table ${TABLE}`,
@@ -107,7 +109,9 @@ export function rulesetText(openings: readonly Opening[], denied: Denied = []): 
     '    type ipv4_addr; flags interval;',
     `    elements = { ${METADATA_RANGES.join(', ')} }`,
     '  }',
-    ...deniedSet(denied),
+    `  set ${DENIED} {`,
+    '    type ifname . ipv4_addr; flags interval;',
+    '  }',
     '  set flows {',
     '    type ifname; size 65535; flags dynamic;',
     '  }',
@@ -131,20 +135,22 @@ export function rulesetText(openings: readonly Opening[], denied: Denied = []): 
 
 /** One statement for each set that has some. */
 export function elementText(verb: 'add' | 'delete', openings: readonly Opening[]): string[] {
-  return SETS.flatMap((set) => {
+  return [...SETS, DENIED].flatMap((set) => {
     const own = openings.filter((opening) => setOf(opening) === set)
     if (own.length === 0) return []
     return [`${verb} element ${TABLE} ${set} { ${own.map(element).join(', ')} }`]
   })
 }
 
-function setOf({ host, beside }: Opening): (typeof SETS)[number] {
+function setOf({ host, beside, denied }: Opening): (typeof SETS)[number] | typeof DENIED {
+  if (denied === true) return DENIED
   if (beside === true) return 'same'
   return host === true ? 'hostok' : 'allow4'
 }
 
-function element({ bridge, address, prefix, protocol, ports, host, beside }: Opening) {
+function element({ bridge, address, prefix, protocol, ports, host, beside, denied }: Opening) {
   if (beside === true) return `"${bridge}" . "${bridge}"`
+  if (denied === true) return `"${bridge}" . ${address}/${prefix}`
   const { first, last } = ports
   // A set of single places takes no blocks.
   const block = host === true ? address : `${address}/${prefix}`

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { BRIDGE_PREFIX } from './bridge.ts'
-import { besideOpening, type Opening } from './openings.ts'
+import { besideOpening, deniedOpening, type Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
-import { COUNTS, SETS } from './ruleset.ts'
+import { COUNTS, DENIED, SETS } from './ruleset.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -45,20 +45,26 @@ const PROTOCOLS = new Map<unknown, Opening['protocol']>([
 function openingsOf(set: Json | undefined, prefix: string): readonly Opening[] {
   if (set === undefined || !hasOpenings(set)) return []
   const isBeside = set['name'] === 'same'
+  const isDenied = set['name'] === DENIED
   const where = set['name'] === 'hostok' ? ({ host: true } as const) : {}
   return ((set['elem'] ?? []) as readonly Json[]).flatMap((element) => {
-    const concat = element['concat'] as readonly unknown[] | undefined
-    const [bridge, block, number, ports] = concat ?? []
+    // A text has a `concat` of its own.
+    const concat = Object(element) === element ? element['concat'] : undefined
+    const [bridge, block, number, ports] = (concat ?? []) as readonly unknown[]
     const protocol = PROTOCOLS.get(number)
     if (typeof bridge !== 'string' || !bridge.startsWith(prefix)) return []
     if (isBeside) return block === bridge ? [besideOpening(bridge)] : []
+    if (isDenied) {
+      const { address, prefix } = blockOf(block)
+      return [deniedOpening(bridge, address, prefix)]
+    }
     if (protocol === undefined) return []
     return [{ bridge, ...blockOf(block), protocol, ports: portsOf(ports), ...where }]
   })
 }
 
 function hasOpenings(set: Json | undefined): boolean {
-  return SETS.some((name) => name === set?.['name'])
+  return [...SETS, DENIED].some((name) => name === set?.['name'])
 }
 
 /** The kernel lists a block of one address without its prefix. */

@@ -3,6 +3,7 @@ import { MeshError } from '../../../protocol/core/errors.ts'
 import type { ServiceSpec } from '../../../protocol/core/run.ts'
 import type { SecretFile } from '../attempt-secrets.ts'
 import { Container } from '../container.ts'
+import { treeBytes } from '../disk/volume-questions.ts'
 import type { Engine } from '../engine.ts'
 import type { ContainerBody, ExecEnd, LocalImage } from '../engine-types.ts'
 import { BUSYBOX_INSIDE } from '../guard.ts'
@@ -31,6 +32,8 @@ const IDS = '"$0" id -u && "$0" id -g'
 const KILLED = 137
 /** Milliseconds in which the reason of a SIGKILL shows. */
 const KILL_REASON_MS_MAX = 1_000
+/** Milliseconds for a question about its disk. */
+const ASK_MS_MAX = 10_000
 
 export interface ServiceOptions {
   readonly jobId: string
@@ -40,6 +43,8 @@ export interface ServiceOptions {
   readonly image: LocalImage
   readonly profile: Profile
   readonly body: ContainerBody
+  /** Places for which the engine makes volumes of its own, which nothing limits. */
+  readonly imageVolumes: readonly string[]
   /** Variables of the job's network, `NAME=value`; its own are over them. */
   readonly env: () => readonly string[]
 }
@@ -138,6 +143,19 @@ export class Service {
     return await this.#container.pid()
   }
 
+  /** What it wrote to its layer and to volumes that its image declares; none in memory counts. */
+  async diskBytes(): Promise<number> {
+    const { profile, imageVolumes } = this.#options
+    if (profile.readOnlyRoot) return 0
+    const ask = (command: readonly string[]): Promise<string> =>
+      this.#helper(command, profile.helper, AbortSignal.timeout(ASK_MS_MAX))
+    const [layer, trees] = await Promise.all([
+      this.#container.layerBytes(),
+      imageVolumes.length === 0 ? 0 : treeBytes(ask, imageVolumes)
+    ])
+    return layer + trees
+  }
+
   leftovers(): readonly Leftover[] {
     const { name, body } = this.#options
     return [
@@ -203,7 +221,7 @@ export class Service {
     const { end, said } = await runHelper((request) => this.#container.exec(request), call)
     if (end.kind === 'exited' && end.code === 0) return said
     const cause = end.kind === 'exited' ? said.trim() || `exit ${end.code}` : end.cause
-    throw this.#container.failed(`make service ${this.spec.name} ready`, cause)
+    throw this.#container.failed(`help its service ${this.spec.name}`, cause)
   }
 }
 

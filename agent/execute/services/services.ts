@@ -85,6 +85,12 @@ export class Services {
     return await Promise.all(this.#services.map((service) => service.pid()))
   }
 
+  /** Of the engine's disk, all of them together. */
+  async diskBytes(): Promise<number> {
+    const each = await Promise.all(this.#services.map((service) => service.diskBytes()))
+    return each.reduce((sum, bytes) => sum + bytes, 0)
+  }
+
   leftovers(): readonly Leftover[] {
     return this.#services.flatMap((service) => service.leftovers())
   }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { jobsSchema, logSchema, statusSchema } from '../../../agent/control/contract.ts'
 import { controlApp } from '../../../agent/control/server.ts'
 import { problemSchema } from '../../../protocol/api/problem.ts'
+import { whySchema } from '../../../protocol/api/why-schema.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { controlParts, ROSTER, RUN } from '../../support/control-parts.ts'
@@ -183,4 +184,17 @@ test('an admission answers with the roster it is in; a bad one is refused', asyn
   expect((await post({ ...good, extra: 1 })).statusCode).toBe(400)
   const large = await post({ ...good, zone: 'x'.repeat(65_536) })
   expect(large.json()).toMatchObject({ code: 'BODY_TOO_LARGE', facts: { max: 65_536 } })
+})
+
+test('a job tells host by host why it waits', async () => {
+  const why = whySchema.parse((await get(controlParts(), '/v1/jobs/7K3QF2.1/why')).body)
+  expect(why).toMatchObject({ waits: true, resolves: true, fix: null })
+  expect(why.hosts.map(({ name, takes }) => [name, takes])).toEqual([
+    ['onyx', true],
+    ['basalt', false]
+  ])
+  const rows = why.hosts[1]?.requirements.filter(({ met }) => !met)
+  expect(rows?.map(({ requirement, resolves }) => [requirement, resolves])).toEqual([
+    ['kept room', true]
+  ])
 })

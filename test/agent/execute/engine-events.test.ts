@@ -31,6 +31,16 @@ test('a process that was made is named, whatever its command is', () => {
   expect(parseEvent(made)).toMatchObject({ action: 'exec_create', execId: 'e' })
 })
 
+test('a mark is told by its command, where a label hides which process an event is of', () => {
+  const mark = 'ab'.repeat(16)
+  const read = parseEvent(event(`exec_create: / ${mark}`, { execID: '' }))
+
+  expect(read).toMatchObject({ action: 'exec_create', execId: '', mark })
+  for (const command of [`sh -c / ${mark}`, `/ ${mark} x`, `/ ${mark}0`, '/']) {
+    expect(parseEvent(event(`exec_create: ${command}`)), command).not.toHaveProperty('mark')
+  }
+})
+
 test('a signal that is no number is one that is not known', () => {
   expect(parseEvent(event('kill', { signal: 'SIGTERM' }))?.signal).toBeUndefined()
 })

@@ -23,6 +23,7 @@ const INFO: EngineInfo = {
   rootDir: '/',
   unenforced: [],
   swapLimit: true,
+  liveRestore: false,
   security: new Set(['seccomp']),
   runtimes: [{ name: 'runc', program: 'runc' }],
   defaultRuntime: 'runc',

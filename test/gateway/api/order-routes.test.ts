@@ -225,3 +225,44 @@ test('of a run in which nothing failed there is nothing to run anew', async () =
   expect(answer).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID' } })
   expect(answer.body.detail).toContain('have succeeded')
 })
+
+const INLINE = [
+  'on: { manual: {} }',
+  'jobs: { bench: { image: "debian:13", secrets: [NPM_TOKEN], steps: [{ run: make bench }] } }'
+].join('\n')
+
+test("a pipeline that comes with the order runs in place of the commit's, as a stranger's", async () => {
+  const { status, body } = await api.post('/runs', { ...order, inputs: {}, pipeline: INLINE })
+
+  expect(status).toBe(202)
+  const { manifest } = (await recorded(body.run)).announcement
+  expect(manifest.jobs.map(({ name }) => name)).toEqual(['bench'])
+  expect(manifest).toMatchObject({ trust: 'untrusted', origin: { commit: head } })
+})
+
+test("it is the repository's own for a token that may say so", async () => {
+  const trusted = await ApiClient.of(rig, ['read', 'write', 'trusted'])
+
+  const { body } = await trusted.post('/runs', { ...order, inputs: {}, pipeline: INLINE })
+  const usual = await trusted.post('/runs', order)
+
+  expect((await recorded(body.run)).announcement.manifest.trust).toBe('trusted')
+  expect((await recorded(usual.body.run)).announcement.manifest.trust).toBe('trusted')
+})
+
+test('one that is wrong is refused with its place, and nothing is kept of it', async () => {
+  const wrong = await api.post('/runs', { ...order, pipeline: 'jobs:\n  build: { imag: x }\n' })
+
+  expect(wrong).toMatchObject({ status: 422, body: { code: 'PIPELINE_INVALID' } })
+  expect(wrong.body.detail).toMatch(/^pipeline:2:\d+: jobs\.build/)
+  expect((await api.get('/deliveries')).body).toEqual({ deliveries: [], next: null })
+})
+
+test('one without `on.manual` starts nothing, and its delivery says why', async () => {
+  const text = 'on: { push: {} }\njobs: { a: { image: x, steps: [{ run: y }] } }'
+  const { body } = await api.post('/runs', { ...order, pipeline: text })
+
+  const state = async () => (await api.get(`/runs/${body.run}`)).body.state
+  await eventually('it is ignored', async () => (await state()) === 'ignored')
+  expect(rig.registers.chosen.has(body.run)).toBe(false)
+})

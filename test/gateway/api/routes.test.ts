@@ -188,6 +188,27 @@ test('GET /api/v1/jobs shows where each job is, and in one line why', async () =
   expect(jobs[1].why).toMatch(/no agent fits; closest is onyx .* needs gpu=h100/)
 })
 
+test('GET /api/v1/jobs/:id/why shows each requirement on each host, and what would help', async () => {
+  rig.board.foldAdvertisement(advertisement('onyx'), rig.bootMs())
+  const why = await json(`/api/v1/jobs/${runId}.1/why`)
+
+  expect(why).toMatchObject({ waits: true, resolves: false, job: { id: `${runId}.1` } })
+  expect(why.fix).toContain('add the label gpu: h100 in agent.yaml of onyx')
+  const [onyx] = why.hosts
+  expect(onyx).toMatchObject({ name: 'onyx', state: 'idle', takes: false, resolves: false })
+  const rows = Object.fromEntries(
+    onyx.requirements.map((row: { requirement: string; met: boolean }) => [
+      row.requirement,
+      row.met
+    ])
+  )
+  expect(rows).toMatchObject({ 'label gpu': false, cpu: true, platform: true, 'takes jobs': true })
+
+  rig.board.foldJob(jobLife(sealed, 0, ['peer-onyx', claimed()]), Date.now())
+  const runs = await json(`/api/v1/jobs/${runId}.0/why`)
+  expect(runs).toMatchObject({ waits: false, resolves: true, fix: null, hosts: [] })
+})
+
 test('GET /api/v1/jobs filters by state, repository, ref, holder, run and time', async () => {
   const site = sealedRun(rig.key, {
     commit: 'd'.repeat(40),

@@ -63,6 +63,17 @@ test('id makes key and store, pins the authority, and gives the same ids again',
   expect(other.error).toMatchObject({ code: 'STATE_BOUND' })
 })
 
+test('a token is good for what those of lesser scopes are, too', async () => {
+  for (const [scope, scopes] of [
+    ['write', ['read', 'write']],
+    ['trusted', ['read', 'write', 'trusted']]
+  ] as const) {
+    const made = await gateway('token', 'create', '--scope', scope, '--json')
+
+    expect(JSON.parse(made.out)).toMatchObject({ scopes })
+  }
+})
+
 test('token create prints a token that works, alone on standard output', async () => {
   const made = await gateway('token', 'create', '--scope', 'read', '--name', 'dashboard')
   const token = made.out.trim()

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { NetworkAbility, NetworkPolicy } from '../../../protocol/core/network.ts'
-import { fits, lacksRoom, platformFor, type Wanted } from '../../../protocol/core/requirements.ts'
+import {
+  fits,
+  hasRoom,
+  lacksRoom,
+  platformFor,
+  type Wanted
+} from '../../../protocol/core/requirements.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
 import {
   arbitraryAgents,
@@ -224,4 +230,15 @@ test('a trusted job that builds images fits only where that is offered', () => {
 test('an untrusted job that builds images waits for no host: whoever comes first refuses it', () => {
   const job = { ...trusted({ builder: true }), trust: 'untrusted' } as const
   expect(fits(job, sampleAd())).toEqual([])
+})
+
+test('there is room exactly where none is lacking', () => {
+  fc.assert(
+    fc.property(arbitrarySpec, arbitraryAgents, (spec, agents) => {
+      for (const { advertisement } of agents) {
+        const job = { spec, trust: 'trusted' as const }
+        expect(hasRoom(job, advertisement)).toBe(lacksRoom(job, advertisement).length === 0)
+      }
+    })
+  )
 })

@@ -8,6 +8,7 @@ import type { Member, Roster } from '../../../protocol/core/roster.ts'
 import type { Frame } from '../../../protocol/wire/frame.ts'
 import type { JobsMessage } from '../../../protocol/wire/hint-codec.ts'
 import type { LogReply, LogRequest } from '../../../protocol/wire/log-codec.ts'
+import type { OrderReply, OrderRequest } from '../../../protocol/wire/orders-codec.ts'
 import type { RosterReply, RosterRequest } from '../../../protocol/wire/roster-message.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
 import { gpuTerms, usesBy } from '../../support/arbitrary-gpu-rooms.ts'
@@ -114,6 +115,8 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     gpus,
     gpuTerms: option(gpuTerms),
     gpusHeld: usesBy(jobIds),
+    warm: fc.array(boots, { maxLength: 4 }),
+    costPercent: option(fc.constantFrom(10, 99, 101, 1_000)),
     capacity: capacities,
     free: capacities,
     diskFreeBytes: counts,
@@ -122,8 +125,10 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     sentAtMs: counts,
     leaving: fc.boolean()
   })
-  .map(({ builder, gpus: some, gpuTerms: terms, gpusHeld: held, ...ad }) => ({
+  .map(({ builder, gpus: some, gpuTerms: terms, gpusHeld: held, warm, costPercent, ...ad }) => ({
     ...ad,
+    ...(warm.length === 0 ? {} : { warm }),
+    ...(costPercent === undefined ? {} : { costPercent }),
     ...(terms === undefined ? {} : { gpuTerms: terms }),
     ...(held.length === 0 ? {} : { gpusHeld: held }),
     ...(builder === undefined ? {} : { builder }),
@@ -182,6 +187,19 @@ export const secretsRequests: fc.Arbitrary<SecretsRequest> = fc.record({
   nonce: ids,
   names: fc.array(secretNames, { maxLength: 4 })
 })
+
+export const orderRequests: fc.Arbitrary<OrderRequest> = fc.record({
+  order: fc.constantFrom('pause', 'resume', 'drain'),
+  by: fc.stringMatching(/^[a-z][a-z0-9 ()]{0,20}$/)
+})
+
+export const orderReplies: fc.Arbitrary<OrderReply> = fc.oneof(
+  fc.record({
+    kind: fc.constant('taken'),
+    state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining')
+  }),
+  fc.record({ kind: fc.constant('refused'), reason: fc.constantFrom('role', 'owner', 'stopping') })
+)
 
 export const secretsReplies: fc.Arbitrary<SecretsReply> = fc.oneof(
   fc.record({

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import type { Gpu } from '../../../protocol/core/gpu.ts'
 import { GPUS_MAX } from '../../../protocol/core/gpu-limits.ts'
@@ -18,6 +19,11 @@ import {
   SYNC_ITEMS_MAX
 } from '../../../protocol/core/limits.ts'
 import type { RegisterReply, RegisterRequest } from '../../../protocol/core/messages.ts'
+import {
+  HOST_COST_PERCENT_MAX,
+  HOST_COST_PERCENT_MIN,
+  WARM_KEYS_MAX
+} from '../../../protocol/core/placement-limits.ts'
 import {
   decodeAdvertisement,
   encodeAdvertisement
@@ -150,6 +156,40 @@ describe('GPUs that may not be so are refused, when they are sent and when they 
   function sampleBytes(): Uint8Array {
     return encodeAdvertisement(ad([]))
   }
+})
+
+describe('what an agent says for the order of claims alone', () => {
+  const ad = (more: Partial<Advertisement>) => sampleAd({ peerId: GATEWAY, ...more })
+  const key = 'a'.repeat(16)
+  const message = () => wire.Advertisement.decode(encodeAdvertisement(ad({})))
+  const read = (more: object): string | undefined => {
+    return codeThrown(() => {
+      decodeAdvertisement(wire.Advertisement.encode({ ...message(), ...more }))
+    })
+  }
+
+  test('fits with the most keys that may be, one more is refused', () => {
+    const most = ad({ warm: new Array<string>(WARM_KEYS_MAX).fill(key) })
+    expect(decodeAdvertisement(encodeAdvertisement(most))).toEqual(most)
+    const more = [...(most.warm ?? []), key]
+    expect(codeThrown(() => encodeAdvertisement(ad({ warm: more })))).toBe('MESSAGE_INVALID')
+    expect(read({ warm: more.map(() => new Uint8Array(8)) })).toBe('MESSAGE_INVALID')
+    expect(read({ warm: [new Uint8Array(7)] })).toBe('MESSAGE_INVALID')
+  })
+
+  test('is no cost beyond its bounds, and none that is said in two ways', () => {
+    for (const costPercent of [HOST_COST_PERCENT_MIN, HOST_COST_PERCENT_MAX]) {
+      expect(decodeAdvertisement(encodeAdvertisement(ad({ costPercent })))).toEqual(
+        ad({ costPercent })
+      )
+    }
+    for (const costPercent of [HOST_COST_PERCENT_MIN - 1, HOST_COST_PERCENT_MAX + 1]) {
+      expect(codeThrown(() => encodeAdvertisement(ad({ costPercent })))).toBe('MESSAGE_INVALID')
+      expect(read({ costPercent })).toBe('MESSAGE_INVALID')
+    }
+    expect(read({ costPercent: 100 })).toBe('MESSAGE_INVALID')
+    expect(decodeAdvertisement(encodeAdvertisement(ad({ costPercent: 100 })))).toEqual(ad({}))
+  })
 })
 
 describe('the largest register message fits, one entry more is refused:', () => {

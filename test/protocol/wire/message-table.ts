@@ -23,6 +23,12 @@ import {
   encodeLogReply,
   encodeLogRequest
 } from '../../../protocol/wire/log-codec.ts'
+import {
+  decodeOrderReply,
+  decodeOrderRequest,
+  encodeOrderReply,
+  encodeOrderRequest
+} from '../../../protocol/wire/orders-codec.ts'
 import { decodeRecord, encodeRecord } from '../../../protocol/wire/record-codec.ts'
 import {
   decodeRegisterReply,
@@ -53,6 +59,8 @@ import {
   jobsMessages,
   logReplies,
   logRequests,
+  orderReplies,
+  orderRequests,
   rosterHints,
   rosterReplies,
   rosterRequests,
@@ -130,6 +138,8 @@ export const MESSAGES: readonly MessageKind[] = [
   kind('log reply', logReplies, encodeLogReply, decodeLogReply),
   kind('request for secrets', secretsRequests, encodeSecretsRequest, decodeSecretsRequest),
   kind('answer with secrets', secretsReplies, encodeSecretsReply, decodeSecretsReply),
+  kind('order', orderRequests, encodeOrderRequest, decodeOrderRequest),
+  kind('answer to an order', orderReplies, encodeOrderReply, decodeOrderReply),
   kind('join claim', joinClaims, encodeJoinClaim, decodeJoinClaim),
   kind('join request', joinRequests, encodeJoinRequest, decodeJoinRequest),
   kind('join reply', joinReplies, encodeJoinReply, decodeJoinReply),

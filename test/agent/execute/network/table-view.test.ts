@@ -55,6 +55,30 @@ test('elements are read as they are written', () => {
   expect(parseTable(listing({ elem, set: 'special4' })).openings).toEqual([])
 })
 
+test('what an owner denies a bridge is read apart from what it may reach', () => {
+  const elem = [
+    { concat: ['rmji0a1b2c3d', '5.6.7.8'] },
+    { concat: ['rmji0a1b2c3d', { prefix: { addr: '5.6.8.0', len: 24 } }] }
+  ]
+  expect(parseTable(listing({ elem, set: 'barred4' })).openings.map(openingKey)).toEqual([
+    'rmji0a1b2c3d not 5.6.7.8/32',
+    'rmji0a1b2c3d not 5.6.8.0/24'
+  ])
+  const { fingerprint } = parseTable(listing({ set: 'barred4' }))
+  expect(parseTable(listing({ elem, set: 'barred4' })).fingerprint).toBe(fingerprint)
+})
+
+test('a set of plain addresses opens nothing, whatever its name', () => {
+  const elem = [
+    '5.6.7.8',
+    { prefix: { addr: '5.6.8.0', len: 24 } },
+    { range: ['1.1.1.1', '1.1.1.3'] }
+  ]
+  for (const set of ['denied4', 'barred4', 'allow4']) {
+    expect(parseTable(listing({ elem, set })).openings, set).toEqual([])
+  }
+})
+
 test('a protocol is known by its number, too, where a host has no names of them', () => {
   const elem = [{ concat: ['rmja0a1b2c3d', '1.2.3.4', 17, 53] }]
   expect(parseTable(listing({ elem })).openings.map(openingKey)).toEqual([

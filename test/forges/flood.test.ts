@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { flood, floodOf, importCommits } from '../support/flood.ts'
+import { ForgeMesh } from '../support/forge-mesh.ts'
+import { forgeSide, REPOSITORY } from '../support/forge-side.ts'
+
+/*
+ * The small sister of `npm run bench -- intake`: what is counted is exact, and nothing is timed.
+ */
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
+
+const PUSHES = 100
+const TIMES = 4
+const CONNECTIONS = 32
+
+const PIPELINE = [
+  'on: { push: { branches: [main] } }',
+  'jobs:',
+  '  build:',
+  "    image: 'debian:13'",
+  '    steps: [{ run: make }]',
+  ''
+].join('\n')
+
+let mesh: ForgeMesh
+
+beforeAll(async () => {
+  mesh = await ForgeMesh.start(await forgeSide('git'))
+})
+
+afterAll(async () => {
+  await mesh.stop()
+})
+
+test('of many deliveries at once, each push in four of them, every push has exactly one run', async () => {
+  const { side, gateway } = mesh
+  const file = { path: '.runner-mesh.yml', text: PIPELINE }
+  const commits = await importCommits(side.repository.dir, file, PUSHES)
+  const deliveries = floodOf(
+    commits.map((commit) => ({ repository: REPOSITORY, commit })),
+    TIMES
+  )
+  const url = gateway.hookUrl(side)
+
+  const answers = await flood(deliveries, { url, secret: side.secret, connections: CONNECTIONS })
+
+  expect(answers).toHaveLength(PUSHES * TIMES)
+  expect(answers.filter(({ status }) => status !== 202)).toEqual([])
+  const of = (verdict: string) => answers.filter((answer) => answer.verdict === verdict)
+  expect([of('accepted').length, of('duplicate').length]).toEqual([PUSHES, PUSHES * (TIMES - 1)])
+  const runs = new Map(of('accepted').map(({ delivery, run }) => [delivery.commit, run]))
+  expect([...runs.keys()].sort()).toEqual([...commits].sort())
+  expect(new Set(runs.values()).size).toBe(PUSHES)
+  // Whoever sends again is told which run it was.
+  const strays = of('duplicate').filter(({ delivery, run }) => runs.get(delivery.commit) !== run)
+  expect(strays).toEqual([])
+
+  // Recorded on a quorum, and known to every agent that nobody has told but by that.
+  const known = await eventually(
+    'all runs are recorded',
+    () => {
+      const all = mesh.runs()
+      return all.length >= PUSHES ? all : undefined
+    },
+    120_000
+  )
+  expect([...known].sort()).toEqual([...runs.values()].sort())
+  const seen = await gateway.runs()
+  expect(seen.filter(({ id }) => runs.get(commits[0] ?? '') === id)).toHaveLength(1)
+  expect(seen.map(({ id }) => id).sort()).toEqual([...known].sort())
+})

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { warmedBy, warmKeysOf } from '../../../protocol/core/warmth.ts'
+import { sampleSpec } from '../../support/arbitrary-board.ts'
+import { plainDigest } from '../../support/plain-digest.ts'
+
+const REPOSITORY = 'team/kernel'
+const keysOf = (image: string, repository = REPOSITORY) =>
+  warmKeysOf(sampleSpec({ image }), repository, plainDigest())
+
+test('a host says what it had at hand last, each once, and the oldest fall out', () => {
+  let warm: readonly string[] = []
+  for (let job = 0; job < 100; job += 1) warm = warmedBy(warm, keysOf(`i:${job}`))
+  expect(warm).toHaveLength(32)
+  expect(new Set(warm).size).toBe(32)
+  const { images, repository } = keysOf('i:99')
+  expect(warm.slice(0, 2)).toEqual([repository, ...images])
+})
+
+test('an image and a repository of one name are two things', () => {
+  const { images, repository } = keysOf(REPOSITORY)
+  expect(images).not.toContain(repository)
+})
