@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { INSIDE, LEASE_INSIDE } from '../../../agent/execute/guard.ts'
 import { imageVolumes } from '../../../agent/execute/image-volumes.ts'
 import { STRICT } from '../../../agent/execute/profile-strict.ts'
 import { WORKSPACE_INSIDE } from '../../../agent/execute/sandbox-profile.ts'
+import { SECRETS_INSIDE } from '../../../protocol/pipeline/secrets.ts'
 
 const of = (...volumes: readonly string[]) => imageVolumes('R.0', { volumes })
 
@@ -17,6 +19,18 @@ describe('the volumes that an image declares', () => {
       expect(() => of(path)).toThrow(expect.objectContaining({ code: 'SANDBOX_FAILED' }))
     }
   )
+
+  test.each([INSIDE, `${LEASE_INSIDE}/x`, `${INSIDE}/steps/1.out`, `${SECRETS_INSIDE}/db`])(
+    'are refused among what is ours: at %j',
+    (path) => {
+      expect(() => of(path)).toThrow(expect.objectContaining({ code: 'SANDBOX_FAILED' }))
+    }
+  )
+
+  test('are none of ours by a name that only begins alike', () => {
+    const alike = [`${INSIDE}-data`, `${SECRETS_INSIDE}-old`, SECRETS_INSIDE]
+    expect(of(...alike)).toEqual(alike)
+  })
 
   test('are refused where there are too many', () => {
     const many = Array.from({ length: 17 }, (_, at) => `/v${at}`)
