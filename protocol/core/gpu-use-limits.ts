@@ -10,7 +10,7 @@ export const GPU_USE_IDLE_EVERY_MS = 60_000
 export const GPU_PIDS_MAX = 4_096
 /** Open files of GPUs in one look: of each process of a host some hold a few. */
 export const GPU_CLIENTS_MAX = 4_096
-/** Milliseconds after a job's end for its GPUs to be free of it: a driver clears memory meanwhile. */
+/** Milliseconds after a job's end for its GPUs to be free of it: drivers clear memory first. */
 export const GPU_REST_MS_MAX = 15_000
 /** Milliseconds between two looks at that. */
 export const GPU_REST_LOOK_EVERY_MS = 500

@@ -43,7 +43,7 @@ const SCRIPT = [
   'read -r begin rest </proc/uptime',
   'set -- /dev/nvidia-*',
   'echo work >"$1"',
-  'sleep 1',
+  'sleep 2',
   'read -r end rest </proc/uptime',
   'echo "of $NVIDIA_VISIBLE_DEVICES nodes $* from $begin to $end"'
 ].join('\n')

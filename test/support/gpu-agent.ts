@@ -8,7 +8,7 @@ import { statePaths } from '../../protocol/host/paths.ts'
 /* `agent start` on a host whose GPUs are those of a folder, with tools of another. */
 
 /** Between two looks at how GPUs are used: the jobs of a test are short. */
-const USE_EVERY_MS = 300
+const USE_EVERY_MS = 250
 
 const text = { type: 'string', default: '' } as const
 const { values } = parseArgs({ options: { state: text, root: text, tools: text } })

@@ -1,4 +1,4 @@
-/** How a GPU is used at one moment. Undefined is what its driver, or this version of it, does not say. */
+/** How a GPU is used at one moment. Undefined is what this version of its driver does not say. */
 export interface DeviceUse {
   /** 0 to 100. */
   readonly busyPercent: number | undefined
