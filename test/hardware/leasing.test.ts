@@ -15,6 +15,8 @@ import { SecondEngine } from '../support/second-engine.ts'
  */
 
 const JOBS = 50
+/** Away from the ports of every other mesh that tests start. */
+const PORT_OFFSET = 5_000
 const TEST_MS = 240_000
 
 let folder: string
@@ -28,7 +30,8 @@ beforeAll(async () => {
   engine = await SecondEngine.start({}, bench.programs)
   vi.stubEnv('DOCKER_HOST', `unix://${engine.socket}`)
   const capacity = { cpu: 2, memory: '2GiB', jobs: 8 }
-  e2e = await E2eMesh.start({ agents: 2, capacity, starts: bench.starts })
+  const { starts } = bench
+  e2e = await E2eMesh.start({ agents: 2, portOffset: PORT_OFFSET, capacity, starts })
 }, TEST_MS)
 
 afterAll(async () => {
