@@ -114,7 +114,8 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
     get builder() {
       return host.offersBuilder()
     },
-    capacity: host.capacity
+    capacity: host.capacity,
+    largest: host.largest
   }
 }
 

@@ -354,6 +354,7 @@ export class Agent implements Supervised {
         ...this.#claimer.problems(),
         ...keyLines(this.#member.sharedKeys())
       ],
+      gpuUse: () => this.#parts.sampler.last,
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       follow: this.#followSource(),
       streams: new LogStreams(),

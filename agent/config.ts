@@ -19,7 +19,11 @@ import {
   NAME_SERVERS_MAX,
   NETWORK_DENY_MAX
 } from '../protocol/core/network-limits.ts'
-import { HOST_COST_PERCENT_MAX, HOST_COST_PERCENT_MIN } from '../protocol/core/placement-limits.ts'
+import {
+  HOST_COST_PERCENT_MAX,
+  HOST_COST_PERCENT_MIN,
+  OVERCOMMIT_MAX
+} from '../protocol/core/placement-limits.ts'
 import { isNeverReachable } from '../protocol/core/special-ranges.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
 import { gpuSettingsSchema } from './policy/gpu-settings.ts'
@@ -76,7 +80,16 @@ export const agentSettingsSchema = z.strictObject({
       cpu: z.number().positive().max(4_096).optional(),
       memory: sizeSchema.optional(),
       disk: sizeSchema.optional(),
-      jobs: z.number().int().positive().max(1_024).optional()
+      jobs: z.number().int().positive().max(1_024).optional(),
+      /** Memory that stays for the host, whatever else is said here. */
+      reserve: sizeSchema.optional(),
+      /** How many times what there is may be given away, to jobs that do not use it all at once. */
+      overcommit: z
+        .strictObject({
+          cpu: z.number().min(1).max(OVERCOMMIT_MAX).default(1),
+          memory: z.number().min(1).max(OVERCOMMIT_MAX).default(1)
+        })
+        .optional()
     })
     .default({}),
   labels: z

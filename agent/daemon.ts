@@ -128,9 +128,10 @@ function disksOf(
 }
 
 function probeSettings(paths: StatePaths, settings: AgentSettings) {
-  const { cpu, memory, disk, jobs } = settings.capacity
+  const { cpu, memory, disk, jobs, reserve, overcommit } = settings.capacity
   const cpuMilli = cpu === undefined ? undefined : Math.round(cpu * 1_000)
-  const capacity = { cpuMilli, memoryBytes: memory, diskBytes: disk, jobs }
+  const sizes = { cpuMilli, memoryBytes: memory, diskBytes: disk, jobs }
+  const capacity = { ...sizes, reserveBytes: reserve, overcommit }
   const requireIsolation = settings.isolation.require
   const { busybox } = settings
   const { folder: volumes } = settings.disk

@@ -13,6 +13,7 @@ import type {
   Inbox,
   Recorder
 } from './ports.ts'
+import { slotManifest } from './provision/slot-manifest.ts'
 import { type AskOptions, askedSource, type Ended, heldBack } from './pull-request.ts'
 import { type RunSource, sourceOf } from './run-source.ts'
 import { eventOf, isSameRepository } from './source-event.ts'
@@ -55,6 +56,12 @@ export async function announce(
   if (witnessEpoch === undefined) {
     throw new MeshError('ROSTER_ABSENT', { state: 'this gateway', id: parts.announcer.gateway })
   }
+  if (event.kind === 'workflow_job') {
+    const manifest = slotManifest(event, repository)
+    if (manifest !== undefined) return await sealed(parts, delivery, { witnessEpoch, manifest })
+    const reason = `${event.labels.join(', ')}: no such runners are in gateway.yaml any more`
+    return { kind: 'ended', state: 'ignored', reason, reopenable: false }
+  }
   const isRequest = event.kind === 'pull_request'
   const request = isRequest ? { delivery, event, repository } : undefined
   const source = isRequest
@@ -71,17 +78,31 @@ export async function announce(
     const held = await heldBack(parts, request, source, options)
     if (held !== undefined) return held
   }
+  const { manifest } = meaning
+  return await sealed(parts, delivery, { witnessEpoch, manifest, source })
+}
+
+interface Draft {
+  readonly witnessEpoch: number
+  readonly manifest: Manifest
+  /** Of a run whose jobs a pipeline file has. */
+  readonly source?: RunSource | undefined
+}
+
+async function sealed(
+  parts: AnnounceParts,
+  { key, runId }: Delivery,
+  { manifest, source, witnessEpoch: now }: Draft
+): Promise<Announced> {
   // Decision 3: the epoch first used stays, else two witness sets could each choose a run.
-  const pinned = await parts.inbox.pinEpoch(delivery.runId, witnessEpoch)
+  const witnessEpoch = await parts.inbox.pinEpoch(runId, now)
   const gwSeq = await parts.inbox.nextGwSeq(parts.clock.wallMs())
-  const { runId } = delivery
-  const draft = { runId, witnessEpoch: pinned, gwSeq, source }
   try {
-    const sealed = seal(parts, draft, meaning.manifest)
-    const { issuedAtMs } = sealed.announcement
-    const open = { gwSeq, runId, witnessEpoch: pinned, issuedAtMs }
-    await parts.inbox.update(delivery.key, { sealed: sealed.bytes, open, base: source.base })
-    return { kind: 'sealed', sealed }
+    const made = seal(parts, { runId, witnessEpoch, gwSeq, source, manifest })
+    const { issuedAtMs } = made.announcement
+    const open = { gwSeq, runId, witnessEpoch, issuedAtMs }
+    await parts.inbox.update(key, { sealed: made.bytes, open, base: source?.base })
+    return { kind: 'sealed', sealed: made }
   } catch (error) {
     // Nothing was stored under that number, so nobody ever sees any: it must not hold the floor.
     if (UNSTORED.has(codeOf(error))) await parts.inbox.closeAnnouncements([gwSeq])
@@ -175,15 +196,13 @@ async function contentOf(
   return { ...content, pipeline: { kind: 'found', bytes: new TextEncoder().encode(pipeline) } }
 }
 
-interface Draft {
+interface Sealing extends Draft {
   readonly runId: string
-  readonly witnessEpoch: number
   readonly gwSeq: number
-  readonly source: RunSource
 }
 
-function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnnouncement {
-  const { runId, witnessEpoch, gwSeq, source } = draft
+function seal(parts: AnnounceParts, sealing: Sealing): SealedAnnouncement {
+  const { runId, witnessEpoch, gwSeq, source, manifest } = sealing
   const issuedAtMs = parts.clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
   const { gateway } = parts.announcer
@@ -200,7 +219,8 @@ function seal(parts: AnnounceParts, draft: Draft, manifest: Manifest): SealedAnn
     return parts.announcer.seal({ ...head, manifest })
   } catch (error) {
     const code = codeOf(error)
-    if (code !== 'ANNOUNCEMENT_INVALID' && code !== 'MESSAGE_TOO_LARGE') throw error
+    const isTooLarge = code === 'ANNOUNCEMENT_INVALID' || code === 'MESSAGE_TOO_LARGE'
+    if (!isTooLarge || source === undefined) throw error
     // Each job is within its limits, all together are not one message: the author's to know.
     const problem = `the jobs do not fit one announcement: ${causeOf(error)}`
     const reason = invalidPipeline('jobs', problem)

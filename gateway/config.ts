@@ -15,6 +15,7 @@ import { checkUrl } from '../protocol/host/source.ts'
 import { globProblem } from '../protocol/pipeline/glob.ts'
 import { FORGES } from './hooks/forge-hook.ts'
 import { APPROVALS } from './ports.ts'
+import { provisionSchema, refuseUnprovisioned } from './provision/provision-settings.ts'
 import { refuseDuplicates, refuseUseless } from './repository-rules.ts'
 
 const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4472'
@@ -100,7 +101,8 @@ export const repositorySchema = z.strictObject({
     })
     .optional(),
   /** Which pull requests of forks wait for an approval. */
-  pull_requests: z.strictObject({ approval: z.enum(APPROVALS).default('first_time') }).optional()
+  pull_requests: z.strictObject({ approval: z.enum(APPROVALS).default('first_time') }).optional(),
+  provision: provisionSchema.optional()
 })
 
 export type RepositorySettings = z.output<typeof repositorySchema>
@@ -121,6 +123,7 @@ export const gatewaySettingsSchema = z.strictObject({
     .default([])
     .superRefine(refuseDuplicates)
     .superRefine(refuseUseless)
+    .superRefine(refuseUnprovisioned)
 })
 
 export type GatewaySettings = z.output<typeof gatewaySettingsSchema>

@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
 import { causeOf, codeOf, MeshError } from '../protocol/core/errors.ts'
@@ -30,6 +29,7 @@ import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
 import { Approvals } from './approvals.ts'
+import { type Cancel, cancelsOf } from './cancels.ts'
 import { type GatewaySettings, secretsKeyPath } from './config.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { type CommitAccess, CommitCache } from './forge/commit-cache.ts'
@@ -42,6 +42,7 @@ import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
 import type { Announcer } from './ports.ts'
+import { ProvisionRoom } from './provision/provision-room.ts'
 import type { HeadsRow } from './reconcile/heads-row.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
 import { remoteHeads } from './reconcile/remote-heads.ts'
@@ -86,6 +87,8 @@ export class Gateway {
   readonly #statuses: StatusRoom
   readonly #reconciler: Reconciler
   readonly #scheduler: Scheduler
+  readonly #provision: ProvisionRoom
+  readonly #cancel: Cancel
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
   readonly #random = systemRandom()
@@ -102,6 +105,7 @@ export class Gateway {
       { key, book, store, clock, random, log, isDiskLow, onFailure: parts.onFailure },
       { listen, announce, gossip, boot: random.id(8) }
     )
+    this.#cancel = cancelsOf(this.#member, { clock, random })
     this.#repositories = new Repositories(parts.repositories)
     const files = {
       file: paths.credentials,
@@ -148,10 +152,10 @@ export class Gateway {
       { publicUrl: settings.public_url }
     )
     const { inbox } = store
-    const { disk } = parts
     const onEnded = (): void => this.#statuses.noteEnded()
     this.#approvals = new Approvals({ inbox, intake: this.#intake, onEnded, log })
-    this.#door = new SourceDoor({ inbox, intake: this.#intake, disk, runIdOf: runIdOfOrigin })
+    const into = { inbox, intake: this.#intake, disk: parts.disk }
+    this.#door = new SourceDoor({ ...into, runIdOf: runIdOfOrigin })
     this.#orders = this.#ordersBy(access)
     const look = new RepositoryLook({ apis, access, door: this.#door, clock, log })
     const beside = { repositories: this.#repositories, clock, random, log }
@@ -163,6 +167,8 @@ export class Gateway {
     const { board } = this.#member
     const calendar = { board, access, commits: this.#commits, door: this.#door }
     this.#scheduler = schedulerOf({ ...beside, ...calendar, table: store.schedules })
+    const slots = { member: this.#member, apis, inbox, door: this.#door, cancel: this.#cancel }
+    this.#provision = new ProvisionRoom({ ...beside, ...slots, table: store.provisions })
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
@@ -178,7 +184,11 @@ export class Gateway {
     const file = this.#parts.paths.secrets
     const keyFile = secretsKeyPath(this.#parts.paths, settings)
     const secrets = new SecretRoom(
-      { member: this.#member, self: key.peerId, sourceOf: this.#forges.source, clock, log },
+      {
+        ...{ member: this.#member, self: key.peerId, clock, log },
+        provision: this.#provision,
+        sourceOf: this.#forges.source
+      },
       { file, keyFile }
     )
     const { maskers } = secrets
@@ -205,9 +215,12 @@ export class Gateway {
     this.#later('begin anew', () => this.#intake.beginAnew())
     this.#sweep.start()
     this.#floor.start()
+    // Before hooks are taken: what they name is for it to look at.
+    await this.#provision.start()
     const repositories = this.#repositories
     const { numbers } = this.#forges
-    const receiver = new Receiver({ door: this.#door, repositories, numbers, clock, log })
+    const { provisioner: jobs } = this.#provision
+    const receiver = new Receiver({ door: this.#door, repositories, numbers, jobs, clock, log })
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
     await this.#listen(this.#app)
@@ -234,6 +247,7 @@ export class Gateway {
     this.#statuses.outbox.wake()
     this.#reconciler.reload()
     this.#scheduler.reload()
+    this.#provision.provisioner.reload()
     await this.#commits.prune(repositories.map(({ url }) => url))
     this.#parts.log.info({ repositories: repositories.length }, 'settings read again')
   }
@@ -247,6 +261,7 @@ export class Gateway {
     await this.#closeHttp(limitMs)
     this.#orders.stop()
     await this.#scheduler.stop()
+    await this.#provision.stop()
     await this.#reconciler.stop()
     await this.#intake.stop(limitMs)
     await this.#statuses.stop(limitMs)
@@ -335,16 +350,7 @@ export class Gateway {
       readLog: (question) => this.#readLog(question, LOG_REQUEST_MS_MAX),
       follow: this.#followSource(),
       streams: this.#streams,
-      cancel: (job, reason) => {
-        const cancelling: CancelParts = {
-          clock,
-          random: this.#random,
-          changeJob: (jobId, opId, body, options) => member.changeJob(jobId, opId, body, options),
-          hint: (jobId) => member.hint(jobId),
-          health: () => member.health()
-        }
-        return cancelJob(cancelling, job, reason)
-      }
+      cancel: this.#cancel
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Announcement, SealedAnnouncement } from '../protocol/core/run.ts'
 import type { TrustRules } from '../protocol/core/trust.ts'
 import type { InboxStore } from '../protocol/store/inbox-store.ts'
+import type { Provision } from './provision/provision.ts'
 
 /** The part of the durable inbox that hooks and intake use. */
 export type Inbox = Pick<
@@ -70,6 +71,8 @@ export interface DeclaredRepository extends RepositoryRef, TrustRules {
   /** Whether a push to that branch, or a pull request into it, may start a run. */
   selects(branch: string): boolean
   readonly approval: Approval
+  /** The forge's own runners that are run for it. */
+  readonly provision?: Provision | undefined
 }
 
 export type PipelineFile =

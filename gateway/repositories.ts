@@ -7,6 +7,7 @@ import type { ForgeName, HookSecret, NamedRepository } from './hooks/forge-hook.
 import { FORGE_HOOKS } from './hooks/forge-hooks.ts'
 import { WebhookSecret } from './hooks/standard-webhook.ts'
 import type { DeclaredRepository } from './ports.ts'
+import { loadProvision } from './provision/load-provision.ts'
 import { isSameRepository } from './source-event.ts'
 
 export interface RepositoryCallback {
@@ -118,7 +119,8 @@ export async function loadRepository(
     selects: (branch) => matchesAny(entry.branches, branch),
     trusts: (branch) => isTrusted(entry, 'branches', branch),
     trustsTag: (tag) => isTrusted(entry, 'tags', tag),
-    approval: entry.pull_requests?.approval ?? 'first_time'
+    approval: entry.pull_requests?.approval ?? 'first_time',
+    provision: loadProvision(entry)
   }
 }
 

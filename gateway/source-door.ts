@@ -26,7 +26,7 @@ export interface Reception {
 }
 
 /** Who brings an event: ids are apart for each of them. */
-export type Bringer = 'hook' | 'poll' | 'manual' | 'schedule'
+export type Bringer = 'hook' | 'poll' | 'manual' | 'schedule' | 'provision'
 
 export interface Arrival {
   readonly bringer: Bringer
@@ -66,8 +66,13 @@ export class SourceDoor {
    * REQUEST_INVALID, OVERLOADED, DISK_LOW or STORE_FAILED; nothing is stored then.
    */
   async admit(arrival: Arrival): Promise<Reception> {
-    const { event, repository, id } = arrival
+    const { bringer, event, repository, id } = arrival
     checkNonce(event)
+    if (event.kind === 'workflow_job' && bringer !== 'provision') {
+      const problem =
+        "a slot of the forge's own runner is not run anew: run its job again on the forge"
+      throw new MeshError('REQUEST_INVALID', { problem })
+    }
     const reason = refusal(event, repository)
     if (reason !== undefined) return ignored(id, reason)
     const runId = this.#parts.runIdOf(originOf(event, repository.url))

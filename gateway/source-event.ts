@@ -1,10 +1,11 @@
 import type { RunOrigin } from '../protocol/core/run.ts'
 import type { GitPush } from './hooks/git-push.ts'
+import type { SlotEvent } from './provision/slot-event.ts'
 
 /** What the inbox keeps, whoever says so: a hook, a poll, a person or the calendar. */
-export type SourceEvent = RefEvent | PullRequestEvent | OrderedEvent
+export type SourceEvent = RefEvent | PullRequestEvent | OrderedEvent | SlotEvent
 
-interface Named {
+export interface Named {
   /** As its forge names it. */
   readonly repository: string
   /** The forge's number of it; absent for bare Git, where the URL is all there is. */
@@ -104,15 +105,20 @@ export function originOf(event: SourceEvent, url: string): RunOrigin {
     ref: event.ref,
     commit: commitOf(event),
     // Opened, updated and labelled on one head are one run, whichever comes first.
-    number: event.kind === 'pull_request' ? String(event.number) : '',
+    number: numberOf(event),
     action: '',
     rerunNonce: event.nonce ?? ''
   }
 }
 
+function numberOf(event: SourceEvent): string {
+  if (event.kind === 'workflow_job') return event.job
+  return event.kind === 'pull_request' ? String(event.number) : ''
+}
+
 /** What all deliveries of one pull request have in common; '' for everything else. */
-export function subjectOf({ forgeHost, repositoryId, number }: RunOrigin): string {
-  return number === '' ? '' : `${forgeHost} ${repositoryId} ${number}`
+export function subjectOf({ forgeHost, repositoryId, event, number }: RunOrigin): string {
+  return event !== 'pull_request' ? '' : `${forgeHost} ${repositoryId} ${number}`
 }
 
 /** True where both URLs lead to one repository: only what a run is named after counts. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import prettyMs from 'pretty-ms'
-import { RUN_EVENTS } from '../../protocol/core/run-event.ts'
+import { PIPELINE_EVENTS } from '../../protocol/core/run-event.ts'
 import { jsonLine, jsonText, several } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
@@ -47,7 +47,7 @@ export function execCommand(program: Command, around: Surroundings): void {
     .argument('<job>', 'name of the job')
     .argument('[file]', 'pipeline file (default: .runner-mesh.yml of the working tree)')
     .option('--matrix <key=value>', 'chooses an entry of its matrix; may be repeated', pair)
-    .addOption(new Option('--event <kind>', 'what starts the run').choices(RUN_EVENTS))
+    .addOption(new Option('--event <kind>', 'what starts the run').choices(PIPELINE_EVENTS))
     .option('--branch <name>', 'branch of the event (default: the one checked out)')
     .option('--tag <name>', 'tag of the event')
     .option('--label <label>', 'label of the pull request; may be repeated', several)

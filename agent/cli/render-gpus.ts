@@ -52,3 +52,28 @@ function gpuLine(gpu: GpuView): string {
     ...(parent === null ? [] : [`part of ${parent}`])
   ].join(', ')
 }
+
+/** One row a GPU that was looked at, and one for each job that has it. */
+export function renderGpuUse(uses: PeerView['gpuUse']): readonly [string, string][] {
+  return uses.flatMap((use): [string, string][] => [
+    ['gpu use', `${use.gpu}: ${figures(use)}`],
+    ...use.jobs.map((job): [string, string] => ['', `job ${job.job}: ${figures(job)}`])
+  ])
+}
+
+function figures(use: UseFigures): string {
+  const { busyPercent, memoryBytes, powerWatts = null, temperature = null } = use
+  return [
+    busyPercent === null ? 'time not known' : `${busyPercent} %`,
+    memoryBytes === null ? 'memory not known' : prettyBytes(memoryBytes, { binary: true }),
+    ...(powerWatts === null ? [] : [`${powerWatts} W`]),
+    ...(temperature === null ? [] : [`${temperature} C`])
+  ].join(', ')
+}
+
+interface UseFigures {
+  readonly busyPercent: number | null
+  readonly memoryBytes: number | null
+  readonly powerWatts?: number | null
+  readonly temperature?: number | null
+}

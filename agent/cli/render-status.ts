@@ -4,7 +4,7 @@ import { formatIsolation } from '../../protocol/core/isolation.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
 import type { PeerView, StatusView } from '../control/contract.ts'
 import type { Colour, Console } from './console.ts'
-import { gpusCell, renderGpus } from './render-gpus.ts'
+import { gpusCell, renderGpus, renderGpuUse } from './render-gpus.ts'
 import { renderTable } from './table.ts'
 
 const HEAD = ['NAME', 'STATE', 'JOBS', 'PLATFORM', 'LABELS', 'FREE', 'RTT', 'SEEN', 'VERSION']
@@ -181,6 +181,7 @@ export function renderPeer(view: PeerView): string {
     ['disk free', peer.diskFreeBytes === null ? '-' : prettyBytes(peer.diskFreeBytes)],
     ['disk limit', peer.diskLimit ?? '-'],
     ...renderGpus(peer.gpus),
+    ...renderGpuUse(peer.gpuUse),
     ['engine', peer.engine ?? '-'],
     ['networks', networksOf(peer)],
     ['jobs', peer.jobs.join(' ') || '-'],

@@ -5,6 +5,7 @@ import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
 import { INVITE_MS_MAX } from '../../protocol/core/join-limits.ts'
+import { gpuUseSchema } from './gpu-use-view.ts'
 
 /*
  * What `--json` prints and the local API answers, besides what both programs say (protocol/api).
@@ -18,6 +19,7 @@ export const peerSchema = z.strictObject({
   self: z.boolean(),
   roles: z.array(z.enum(['agent', 'gateway', 'witness', 'operator'])),
   ...agentSightingShape,
+  gpuUse: z.array(gpuUseSchema).describe('of this agent itself, by its last look; else empty'),
   // A member that is no agent says nothing of itself: it is up or offline.
   state: z.enum([...agentStateSchema.options, 'up']),
   addresses: z.array(z.string())

@@ -8,6 +8,7 @@ import type { Roster } from '../../protocol/core/roster.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links/links.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
+import type { GpuUseReading } from '../probe/gpu/use/host-gpu-use.ts'
 import type {
   AdmitRequest,
   InviteRequest,
@@ -39,6 +40,8 @@ export interface ControlParts extends Sources {
     readonly message: string
     readonly fix: string
   }[]
+  /** How this host's GPUs are used, by the last look. */
+  gpuUse(): GpuUseReading
   readLog(question: LogQuestion): Promise<LogAnswer>
   readonly follow: FollowSource
   readonly streams: LogStreams

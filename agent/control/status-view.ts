@@ -6,6 +6,7 @@ import { isTerminal } from '../../protocol/core/job.ts'
 import { seenPhase } from '../../protocol/core/job-filter.ts'
 import type { Member } from '../../protocol/core/roster.ts'
 import type { HealthLine, PeerView, StatusView } from './contract.ts'
+import { gpuUseView } from './gpu-use-view.ts'
 import type { ControlParts } from './parts.ts'
 
 /** Wall clocks further apart than this are worth a line; leases use none of them. */
@@ -59,6 +60,7 @@ function peerView(member: Member, parts: ControlParts): PeerView {
     self,
     roles: [...member.roles],
     ...seen,
+    gpuUse: self ? gpuUseView(parts.gpuUse()) : [],
     lastSeenMs: self ? 0 : seen.lastSeenMs,
     version: seen.version ?? (self ? parts.version : null),
     addresses: [...member.addresses]

@@ -25,7 +25,7 @@ import { ServiceLog } from './services/service-log.ts'
 import type { AskAccess } from './source-fetch.ts'
 import { runSteps } from './steps.ts'
 import { Stopwatch } from './stopwatch.ts'
-import type { Workspace } from './workspace.ts'
+import { sourceOf, type Workspace } from './workspace.ts'
 
 export interface AttemptParts {
   readonly engine: Engine
@@ -165,8 +165,10 @@ export class AttemptRun {
 
   /** Asked for by every agent that runs steps: nothing of them is kept over a restart. */
   async #release(signal: AbortSignal): Promise<void> {
-    const { spec, releaseSecrets } = this.#input
-    if (secretNamesOf(spec).length === 0) return
+    const { spec, releaseSecrets, resume } = this.#input
+    // A runner is configured once: asked again, its forge would have to take the one that runs.
+    const isKept = spec.runner !== undefined && resume !== undefined
+    if (isKept || secretNamesOf(spec).length === 0) return
     this.#secrets = new AttemptSecrets(spec, await releaseSecrets(signal), this.#beside)
   }
 
@@ -250,8 +252,7 @@ export class AttemptRun {
   }
 
   async #checkOut(signal: AbortSignal): Promise<void> {
-    const { url, origin } = this.#input.manifest
-    const source = { url, commit: origin.commit, ref: origin.ref }
+    const source = sourceOf(this.#input)
     const ask = this.#askAccess()
     await this.#timed('checkout', () => this.#parts.workspace.checkOut(source, signal, ask))
   }

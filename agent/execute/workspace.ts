@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { CHECKOUT_MS_MAX } from '../../protocol/core/limits.ts'
 import { GitError, git } from '../../protocol/host/git.ts'
+import type { AttemptInput } from './attempt.ts'
 import { type AskAccess, fetchSource } from './source-fetch.ts'
 import { treeProblem } from './tree-limit.ts'
 
@@ -15,6 +16,14 @@ export interface Source {
   readonly commit: string
   /** What leads to it, `refs/pull/7/head`, for servers that give nothing by its id. */
   readonly ref?: string | undefined
+}
+
+/** Of a slot none: its runner gets the source of whichever job it is given. */
+export function sourceOf({
+  spec,
+  manifest: { url, origin }
+}: Pick<AttemptInput, 'spec' | 'manifest'>): Source | undefined {
+  return spec.runner === undefined ? { url, commit: origin.commit, ref: origin.ref } : undefined
 }
 
 export interface Archive {
@@ -35,13 +44,14 @@ export class Workspace {
   }
 
   /**
-   * Lays out one commit with its `.git`; `ask` is for servers that want to know who wants it. Throws
-   * WORKSPACE_FETCH_FAILED, URL_REFUSED, and what `ask` does.
+   * Lays out one commit with its `.git`, or nothing; `ask` is for servers that want to know who
+   * wants it. Throws WORKSPACE_FETCH_FAILED, URL_REFUSED, and what `ask` does.
    */
-  async checkOut(source: Source, signal: AbortSignal, ask?: AskAccess): Promise<void> {
+  async checkOut(source: Source | undefined, signal: AbortSignal, ask?: AskAccess): Promise<void> {
     await mkdir(this.dir, { recursive: true })
     // The archive carries this mode to /work, where other users than root need to get in.
     await chmod(this.dir, 0o755)
+    if (source === undefined) return
     const options = { timeoutMs: CHECKOUT_MS_MAX, signal }
     await fetchSource({ ...source, dir: this.dir, ...options }, ask)
     const problem = await treeProblem({ dir: this.dir, commit: source.commit, signal })

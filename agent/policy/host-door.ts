@@ -7,7 +7,12 @@ import {
   type LocalTime,
   nextBegin
 } from '../../protocol/core/host-hours.ts'
-import { type HostLoad, type LoadLimits, loadBreach } from '../../protocol/core/host-load.ts'
+import {
+  type HostLoad,
+  type LoadBreach,
+  type LoadLimits,
+  loadBreach
+} from '../../protocol/core/host-load.ts'
 import { HOST_LOOK_EVERY_MS, HOST_LOOK_MS_MIN } from '../../protocol/core/host-policy-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import { formatBytes } from '../../protocol/core/quantities.ts'
@@ -125,7 +130,12 @@ export class HostDoor {
 /** Characters that others are told. */
 const CLOSING_CHARACTERS = 100
 
-function textOf(breach: 'average' | 'memory', limits: LoadLimits, load: HostLoad): string {
+function textOf(breach: LoadBreach, limits: LoadLimits, load: HostLoad): string {
+  if (breach === 'pressure') {
+    const { memoryPressure: found } = load
+    if (found === undefined) return 'its kernel does not count memory pressure (PSI)'
+    return `it is busy: processes wait for memory ${found} % of the time, over ${limits.memoryPressure} %`
+  }
   if (breach === 'average') {
     const perCore = (load.average / load.cores).toFixed(2)
     return `it is busy: a load of ${perCore} for each core, over ${limits.perCore}`

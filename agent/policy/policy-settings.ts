@@ -10,6 +10,7 @@ import {
   HOST_POLICY_PATTERNS_MAX,
   HOST_POLICY_STARS_MAX
 } from '../../protocol/core/host-policy-limits.ts'
+import { MEMORY_PRESSURE_PERCENT_MAX } from '../../protocol/core/placement-limits.ts'
 import { RUN_EVENTS } from '../../protocol/core/run-event.ts'
 import { sizeSchema } from '../size-setting.ts'
 import {
@@ -44,10 +45,12 @@ const loadSchema = z
     /** Load average of one minute, for each core of the host. */
     perCore: z.number().positive().max(HOST_LOAD_PER_CORE_MAX).optional(),
     /** Memory that must be available. */
-    freeMemory: sizeSchema.optional()
+    freeMemory: sizeSchema.optional(),
+    /** Per cent of ten seconds in which some process waited for memory. */
+    memoryPressure: z.number().positive().max(MEMORY_PRESSURE_PERCENT_MAX).optional()
   })
-  .refine((load) => load.perCore !== undefined || load.freeMemory !== undefined, {
-    message: 'use perCore, freeMemory or both, or leave load out'
+  .refine((load) => Object.values(load).some((limit) => limit !== undefined), {
+    message: 'use perCore, freeMemory, memoryPressure or several, or leave load out'
   })
 
 /** What the owner lets run on this host, and when. Whatever is left out is let through. */
@@ -107,7 +110,11 @@ export function hostPolicyOf(settings: PolicySettings): HostPolicy | undefined {
 export function loadLimitsOf({ load }: PolicySettings): LoadLimits | undefined {
   return load === undefined
     ? undefined
-    : { perCore: load.perCore, freeMemoryBytes: load.freeMemory }
+    : {
+        perCore: load.perCore,
+        freeMemoryBytes: load.freeMemory,
+        memoryPressure: load.memoryPressure
+      }
 }
 
 function listsOf(lists: Lists) {

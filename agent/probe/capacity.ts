@@ -1,12 +1,12 @@
-import type { Capacity } from '../../protocol/core/advertisement.ts'
+import type { Capacity, JobSize } from '../../protocol/core/advertisement.ts'
 import { formatBytes, formatCpu } from '../../protocol/core/quantities.ts'
 import { JOB_DISK_PERCENT } from '../../protocol/core/volume-limits.ts'
 import type { CapacitySettings, HostProblem } from './host-profile.ts'
 
 /**
- * Share of the memory that jobs may have when the owner says nothing: the host needs some itself.
+ * Share of the memory that stays for the host when the owner says nothing: it needs some itself.
  */
-const MEMORY_SHARE = 0.9
+const RESERVE_SHARE = 0.1
 const MIB = 1_048_576
 
 export interface HostSize {
@@ -16,32 +16,47 @@ export interface HostSize {
   readonly diskBytes: number
 }
 
+export interface Offered {
+  readonly capacity: Capacity
+  /** Absent where one job may have all of it. */
+  readonly largest?: JobSize
+  readonly problems: readonly HostProblem[]
+}
+
 /**
- * What the agent offers: the owner's figures, where there are none the host's own. Never more than
- * the host has: the engine refuses more cores, and memory that is not there is a lie.
+ * What the agent offers: the owner's figures, where there are none the host's own less a reserve,
+ * and both times what the owner lets be given away twice. Never more than the host has without such
+ * a factor, nor to one job with it: the engine refuses more cores, and memory that is not there is
+ * a lie.
  */
-export function capacityOf(
-  size: HostSize,
-  settings: CapacitySettings
-): { readonly capacity: Capacity; readonly problems: readonly HostProblem[] } {
+export function capacityOf(size: HostSize, settings: CapacitySettings): Offered {
   const cpuMilliMax = size.cpus * 1_000
   const cpuMilli = settings.cpuMilli ?? cpuMilliMax
-  const memoryBytes =
-    settings.memoryBytes ?? Math.floor((size.memoryBytes * MEMORY_SHARE) / MIB) * MIB
+  const reserveBytes = settings.reserveBytes ?? size.memoryBytes * RESERVE_SHARE
+  const spareBytes = Math.max(0, Math.floor((size.memoryBytes - reserveBytes) / MIB) * MIB)
+  const memoryBytes = settings.memoryBytes ?? spareBytes
+  // An owner who names a reserve means it, whatever else the file says.
+  const memoryMax = settings.reserveBytes === undefined ? size.memoryBytes : spareBytes
   const diskBytes =
     settings.diskBytes ?? Math.floor((size.diskBytes * JOB_DISK_PERCENT) / 100 / MIB) * MIB
   const problems = [
     ...above('cpu', cpuMilli, cpuMilliMax, formatCpu),
-    ...above('memory', memoryBytes, size.memoryBytes, formatBytes)
+    ...above('memory', memoryBytes, memoryMax, formatBytes)
   ]
-  const capacity = {
+  const largest = {
     cpuMilli: Math.min(cpuMilli, cpuMilliMax),
-    memoryBytes: Math.min(memoryBytes, size.memoryBytes),
+    memoryBytes: Math.min(memoryBytes, memoryMax)
+  }
+  const { cpu = 1, memory = 1 } = settings.overcommit ?? {}
+  const capacity = {
+    cpuMilli: Math.floor(largest.cpuMilli * cpu),
+    memoryBytes: Math.floor((largest.memoryBytes * memory) / MIB) * MIB,
     // Not cut to what is free now: images that go make room, and a full disk is told elsewhere.
     diskBytes,
-    jobs: settings.jobs ?? Math.max(1, size.cpus)
+    jobs: settings.jobs ?? Math.max(1, Math.floor(size.cpus * cpu))
   }
-  return { capacity, problems }
+  if (cpu === 1 && memory === 1) return { capacity: { ...capacity, ...largest }, problems }
+  return { capacity, largest, problems }
 }
 
 function above(

@@ -1,4 +1,4 @@
-import type { Capacity, Platform } from '../../protocol/core/advertisement.ts'
+import type { Capacity, JobSize, Platform } from '../../protocol/core/advertisement.ts'
 import type { Isolation } from '../../protocol/core/isolation.ts'
 import type { DiskControl } from '../execute/disk/disk-control.ts'
 import type { HostIsolation } from './host-isolation.ts'
@@ -31,6 +31,8 @@ export interface HostProfile {
   /** The engine's own first; what else runs here is among them when `trial` resolves. */
   readonly platforms: readonly Platform[]
   readonly capacity: Capacity
+  /** What one job may have of it; absent is all. */
+  readonly largest?: JobSize | undefined
   readonly engine: EngineFacts
   readonly isolation: HostIsolation
   /** Version of git, '' where it is missing. */
@@ -64,6 +66,10 @@ export interface CapacitySettings {
   readonly memoryBytes?: number | undefined
   readonly diskBytes?: number | undefined
   readonly jobs?: number | undefined
+  /** Memory that no job gets; absent is a tenth where `memoryBytes` says nothing, else none. */
+  readonly reserveBytes?: number | undefined
+  /** How many times what there is may be given away; absent is once. */
+  readonly overcommit?: { readonly cpu: number; readonly memory: number } | undefined
 }
 
 export interface ProbeSettings {

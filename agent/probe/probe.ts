@@ -49,14 +49,14 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
     memoryBytes: Math.min(totalmem(), info.memoryBytes),
     diskBytes: await freeBytes(settings.volumes ?? settings.state, info.rootDir)
   }
-  const { capacity, problems: capacityProblems } = capacityOf(size, settings.capacity)
+  const offered = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)
   const isolation = new HostIsolation(info, settings.requireIsolation)
   const problems: HostProblem[] = [
     ...engineProblems(info, release()),
     ...(busybox === undefined ? [] : [busybox]),
     ...gitProblems(version),
-    ...capacityProblems,
+    ...offered.problems,
     ...diskProblems(await diskFreeBytes(), settings.state)
   ]
   // Whoever cannot filter at all, or has no busybox to start, is known without one.
@@ -66,7 +66,8 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   const engineFacts = factsOf(info)
   const looked = {
     platforms,
-    capacity,
+    capacity: offered.capacity,
+    largest: offered.largest,
     engine: engineFacts,
     isolation,
     git: version,

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { JobSpec, ManifestError } from '../../protocol/core/run.ts'
-import { RUN_EVENTS } from '../../protocol/core/run-event.ts'
+import { PIPELINE_EVENTS } from '../../protocol/core/run-event.ts'
 import { jsonText, several } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
@@ -36,7 +36,7 @@ export function lintCommand(program: Command, around: Surroundings): void {
   common(program.command('lint'))
     .description('check a pipeline file; with --event, show the jobs that it would start')
     .argument('<file>', 'pipeline file, - for standard input')
-    .addOption(new Option('--event <kind>', 'what starts a run').choices(RUN_EVENTS))
+    .addOption(new Option('--event <kind>', 'what starts a run').choices(PIPELINE_EVENTS))
     .option('--branch <name>', 'branch of the event; of a pull request the one that it goes to')
     .option('--tag <name>', 'tag of the event')
     .option('--label <label>', 'label of the pull request; may be repeated', several)

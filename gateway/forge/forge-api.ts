@@ -1,4 +1,5 @@
 import type { PullRequestFacts } from '../ports.ts'
+import type { RunnerApi } from './runner-api.ts'
 
 /** Of one job or of a whole run, in our own words; each adapter has its forge's. */
 export type StatusState =
@@ -54,6 +55,8 @@ export interface ForgeApi {
     signal: AbortSignal
   ) => Promise<readonly FailedDelivery[]>
   readonly redeliver?: (delivery: FailedDelivery, signal: AbortSignal) => Promise<void>
+  /** Of its own runners; absent where the forge has none that end after one job. */
+  readonly runners?: RunnerApi | undefined
 }
 
 /** Where a repository is on its forge. */

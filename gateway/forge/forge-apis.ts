@@ -1,11 +1,15 @@
 import type { Clock } from '../../protocol/core/ports.ts'
-import type { ForgeApi } from './forge-api.ts'
+import type { ForgeApi, ForgePlace } from './forge-api.ts'
 import type { CredentialHolder, ForgeCredentials } from './forge-credentials.ts'
 import { ForgeHttp } from './forge-http.ts'
-import { placeOf } from './forge-place.ts'
+import { placeOf, rootOf } from './forge-place.ts'
+import { forgejoRunners } from './forgejo-runners.ts'
 import { giteaApi } from './gitea-api.ts'
+import { giteaRunners } from './gitea-runners.ts'
 import { GITHUB_HEADERS, githubApi } from './github-api.ts'
+import { githubRunners } from './github-runners.ts'
 import { gitlabApi } from './gitlab-api.ts'
+import type { RunnerApi } from './runner-api.ts'
 import { TaggedAnswers } from './tagged-answers.ts'
 
 export interface ForgeApisParts {
@@ -46,7 +50,22 @@ export class ForgeApis {
       { base: place.api, requestMs, headers }
     )
     const hookUrl = publicUrl === undefined ? undefined : `${publicUrl}/hooks/${forge}`
-    if (forge === 'github') return githubApi(http, place, hookUrl)
-    return forge === 'gitlab' ? gitlabApi(http, place) : giteaApi(http, place)
+    if (forge === 'github') {
+      return { ...githubApi(http, place, hookUrl), runners: githubRunners(http, place) }
+    }
+    if (forge === 'gitlab') return gitlabApi(http, place)
+    const runners =
+      forge === 'gitea' ? this.#giteaRunners(http, place) : forgejoRunners(http, place)
+    return { ...giteaApi(http, place), runners }
+  }
+
+  /** Its runners speak a protocol of their own, and show who they are in each message. */
+  #giteaRunners(http: ForgeHttp, place: ForgePlace): RunnerApi {
+    const { clock } = this.#parts
+    const { requestMs } = this.#options
+    const base = `${rootOf(place)}/api/actions`
+    const headers = { 'connect-protocol-version': '1' }
+    const parts = { authorize: async () => ({}), clock, tagged: this.#tagged }
+    return giteaRunners(http, new ForgeHttp(parts, { base, requestMs, headers }), place)
   }
 }

@@ -12,7 +12,7 @@ import type { TaggedAnswers } from './tagged-answers.ts'
 
 export interface ForgeCall {
   /** GET where absent. */
-  readonly method?: 'POST' | undefined
+  readonly method?: 'POST' | 'DELETE' | undefined
   /** Below the API's base, with its slash: `/repos/team/kernel`; parts are encoded already. */
   readonly path: string
   readonly query?: Readonly<Record<string, string>> | undefined
@@ -147,7 +147,10 @@ export class ForgeHttp {
       await response.body?.cancel()
       const next = new URL(to, url)
       // Another host would be shown the token; a POST may be meant for the old place alone.
-      if (next.origin !== this.#base.origin || (call.method === 'POST' && response.status < 307)) {
+      if (
+        next.origin !== this.#base.origin ||
+        (call.method !== undefined && response.status < 307)
+      ) {
         throw this.#refused(call, response.status, `it sends on to ${next.host}`)
       }
       url = next

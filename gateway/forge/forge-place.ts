@@ -23,6 +23,12 @@ export function placeOf(forge: ApiForge, url: string, api?: string): ForgePlace 
   return { api: base, path: inside.slice(1) }
 }
 
+/** Where the forge's pages are, which is where its runners look for it. */
+export function rootOf({ api }: Pick<ForgePlace, 'api'>): string {
+  if (api === 'https://api.github.com') return 'https://github.com'
+  return api.replace(/\/api\/v[0-9]+$/, '')
+}
+
 function defaultApi(forge: ApiForge, url: string, folder: readonly string[]): string {
   const { protocol, host, hostname } = new URL(url)
   // The port of ssh or git is not that of the pages.

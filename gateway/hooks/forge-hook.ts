@@ -34,6 +34,8 @@ export type HookEvent =
   | { readonly kind: 'event'; readonly event: SourceEvent }
   /** Starts nothing, and ends what still waits for an approval. */
   | { readonly kind: 'closed'; readonly event: PullRequestEvent }
+  /** One of the forge's own jobs is not what it was: it has this number. */
+  | { readonly kind: 'job'; readonly job: string }
   /** Authentic, but nothing that starts a run. */
   | { readonly kind: 'ignored'; readonly reason: string }
 

@@ -5,6 +5,7 @@ import { forgePullRequest } from './forge-pull-request.ts'
 import { forgePush, forgePushSchema, namedRepository } from './forge-push.ts'
 import { meaningOfPush, parseJson } from './git-push.ts'
 import { digestOf, type HmacSigning, hmacSecretOf } from './hmac-secret.ts'
+import { workflowJob } from './workflow-job.ts'
 
 /** Bytes of a new secret: as many as the digest has. */
 const SECRET_BYTES = 32
@@ -30,8 +31,9 @@ export function hmacHook(options: HmacHookOptions): ForgeHook {
     document: {
       summary: `A delivery of ${title}`,
       description:
-        'Pushes of branches and tags and pull requests start runs; every other event is ignored ' +
-        `with a reason. ${options.signature} ` +
+        'Pushes of branches and tags and pull requests start runs; a `workflow_job` has the ' +
+        'forge asked about that job, where the repository has `provision`; every other event is ' +
+        `ignored with a reason. ${options.signature} ` +
         'is made with the secret of the declared repository that the body names, by its clone ' +
         'URL or its full name. Only application/json is taken; the schema is that of a push.',
       headers: headersSchema(options),
@@ -58,6 +60,7 @@ function eventOf(header: string | undefined): string {
 function meaningOf(event: string, body: unknown, { ping }: HmacHookOptions): HookEvent {
   if (event === 'push') return meaningOfPush(forgePush(body))
   if (event === 'pull_request') return forgePullRequest(body)
+  if (event === 'workflow_job') return workflowJob(body)
   if (event === ping) return { kind: 'ignored', reason: event }
   // All three send a push as well: both together would be two runs.
   const twin = event === 'create' ? ': the push of the new branch or tag does' : ''
@@ -67,7 +70,9 @@ function meaningOf(event: string, body: unknown, { ping }: HmacHookOptions): Hoo
 function headersSchema({ event, delivery, signature, prefix }: HmacHookOptions): z.ZodType {
   const described = (description: string) => z.string().meta({ description })
   return z.object({
-    [event.toLowerCase()]: described('Name of the event: `push` and `pull_request` start runs.'),
+    [event.toLowerCase()]: described(
+      'Name of the event: `push`, `pull_request` and `workflow_job` can start runs.'
+    ),
     [delivery.toLowerCase()]: described('Id of the delivery.'),
     [signature.toLowerCase()]: described(
       `${prefix === '' ? '' : `\`${prefix}\` and `}HMAC-SHA-256 of the raw body in 64 ` +

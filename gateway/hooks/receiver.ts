@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { RepositoryNumbers } from '../forge/repository-numbers.ts'
+import type { Provisioner } from '../provision/provisioner.ts'
 import type { Repositories } from '../repositories.ts'
 import { ignored, type Reception, type SourceDoor } from '../source-door.ts'
 import { commitOf, type SourceEvent } from '../source-event.ts'
@@ -12,6 +13,8 @@ import { checkHeaders } from './header-guard.ts'
 export interface ReceiverParts {
   readonly door: Pick<SourceDoor, 'admit' | 'close'>
   readonly repositories: Repositories
+  /** What the forge's own jobs are told to. */
+  readonly jobs: Pick<Provisioner, 'note'>
   readonly numbers: Pick<RepositoryNumbers, 'problem'>
   readonly clock: Clock
   readonly log: Log
@@ -69,6 +72,10 @@ export class Receiver {
     const id = repository.secret.verify(incoming, repository.name)
     const meaning = claim.meaning()
     if (meaning.kind === 'ignored') return { reception: ignored(id, meaning.reason) }
+    if (meaning.kind === 'job') {
+      const { verdict, reason } = await this.#parts.jobs.note(repository, meaning.job)
+      return { reception: { verdict, delivery: id, run: '', reason } }
+    }
     const { event } = meaning
     const { numbers } = this.#parts
     const reason = await numbers.problem(repository, event.repositoryId)

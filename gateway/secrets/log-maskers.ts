@@ -20,6 +20,8 @@ import type { SealedValue, SecretRecord, SecretStore } from './secret-store.ts'
 export interface LogMaskersParts {
   readonly store: Pick<SecretStore, 'list' | 'value'>
   readonly sealedOf: (runId: string) => SealedAnnouncement | undefined
+  /** Of a slot what its runner is configured with, which no store has; nothing for other jobs. */
+  readonly hiddenOf: (job: string) => readonly Uint8Array[]
   readonly log: Log
 }
 
@@ -57,7 +59,7 @@ export class LogMaskers {
     repository: string,
     names: readonly string[]
   ): Promise<Masker | undefined> {
-    const making = this.#made.get(job) ?? this.#make(repository, names)
+    const making = this.#made.get(job) ?? this.#make(job, repository, names)
     this.#made.set(job, making)
     try {
       const masker = await making
@@ -76,8 +78,8 @@ export class LogMaskers {
   }
 
   /** Of all that are set, or of none: one left out would be shown. A removed one is no more. */
-  async #make(repository: string, names: readonly string[]): Promise<Masker> {
-    const values: Buffer[] = []
+  async #make(job: string, repository: string, names: readonly string[]): Promise<Masker> {
+    const values: Uint8Array[] = []
     const open = async (sealed: SealedValue): Promise<Buffer> => {
       const value = await this.#parts.store.value(sealed)
       values.push(value)
@@ -87,7 +89,7 @@ export class LogMaskers {
       const records = (await this.#parts.store.list()).filter((record) => {
         return record.repository === repository && names.includes(record.name)
       })
-      const hidden: Uint8Array[] = []
+      const hidden: Uint8Array[] = [...this.#parts.hiddenOf(job)]
       let bytes = 0
       for (const record of records) {
         const value = await open(record)

@@ -1,7 +1,7 @@
 import { matchesGlob } from '../../protocol/core/glob.ts'
 import { ISOLATION_LEVELS, type IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
-import { RUN_EVENTS } from '../../protocol/core/run-event.ts'
+import { PIPELINE_EVENTS } from '../../protocol/core/run-event.ts'
 
 /** Which runs and jobs may have a secret; an empty list of branches or images allows them all. */
 export interface SecretRules {
@@ -15,7 +15,7 @@ export interface SecretRules {
 /** What a secret is for where nothing else is said. */
 export const DEFAULT_EVENTS: readonly string[] = ['push']
 /** What a run can come of. */
-export const KNOWN_EVENTS: readonly string[] = RUN_EVENTS
+export const KNOWN_EVENTS: readonly string[] = PIPELINE_EVENTS
 
 /** What of a run its secrets depend on. */
 export interface SecretRun extends Pick<Manifest, 'trust'> {

@@ -32,6 +32,7 @@ import {
   type SecretsReply,
   type SecretsRequest
 } from '../../protocol/wire/secrets-codec.ts'
+import type { HeldSlot } from '../provision/provision-room.ts'
 import { isKeptApart, ruleAgainst } from './secret-rules.ts'
 import type { SecretRecord, SecretStore } from './secret-store.ts'
 
@@ -56,6 +57,8 @@ export interface SecretServiceParts {
    * nothing of it is known yet.
    */
   readonly isolationOf: (peer: string) => Isolation | undefined
+  /** What a slot's runner is configured with; undefined where it gets none. May be asked again. */
+  readonly configure: (slot: HeldSlot) => Promise<readonly ReleasedSecret[] | undefined>
   /**
    * By what an agent gets at the source of a run of this repository; undefined where there is
    * nothing for it, or no need. Rejects with the errors of the credential and of the forge.
@@ -129,11 +132,29 @@ export class SecretService {
     if (sealed === undefined || spec === undefined) return refused('unknown_job')
     const standing = await this.#standing(remote, request, sealed)
     if (standing !== 'holder') return refused(standing)
+    if (spec.runner !== undefined) return await this.#configured(request, spec)
     if (request.names.includes(SOURCE_ACCESS)) return await this.#source(request, sealed)
     const records = await this.#allowed(remote, request, sealed, spec)
     if ('reason' in records) return records
     if (!this.#mayRelease(`${job} ${epoch}`)) return refused('too_often')
     return await this.#values(records)
+  }
+
+  /** Its names are not the repository's: whatever secrets that has, a slot gets none of them. */
+  async #configured(
+    { job, epoch, names }: SecretsRequest,
+    spec: JobSpec
+  ): Promise<Refused | readonly ReleasedSecret[]> {
+    const own = secretRequestsOf(spec).map(({ name }) => name)
+    const other = names.find((name) => !own.includes(name))
+    if (other !== undefined) return refused('unnamed', other)
+    if (!this.#mayRelease(`${job} ${epoch}`)) return refused('too_often')
+    const secrets = await this.#parts.configure({ job, epoch, spec })
+    if (secrets === undefined) return refused('runner', own[0])
+    const bytes = secrets.reduce((sum, { value }) => sum + value.length, 0)
+    if (bytes <= SECRETS_PER_JOB_BYTES_MAX) return secrets
+    erase(secrets)
+    return refused('too_large')
   }
 
   /**

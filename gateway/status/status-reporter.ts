@@ -139,6 +139,8 @@ export class StatusReporter {
     const { runId, gateway, manifest } = announcement
     const repository = repositories.find(manifest.repository)
     if (repository === undefined || !this.#isOurs(gateway)) return
+    // Of its own jobs the forge writes the states itself.
+    if (manifest.origin.event === 'workflow_job') return
     // Another repository may have that name by now.
     if (!isSameRepository(repository.url, manifest.url)) return
     const channel = channelOf(repository)

@@ -22,6 +22,9 @@ export interface Capacity {
   readonly jobs: number
 }
 
+/** What one job may have where a host gives away more than it has. */
+export type JobSize = Pick<Capacity, 'cpuMilli' | 'memoryBytes'>
+
 /**
  * What keeps a job to its disk: `hard`, a file system that is full then; `soft`, somebody who looks
  * every few seconds; `none`, nobody, in versions that did not know of it.
@@ -63,6 +66,8 @@ export interface Advertisement {
   /** What jobs hold of them now, one entry a GPU; absent is nothing. */
   readonly gpusHeld?: readonly GpuUse[] | undefined
   readonly capacity: Capacity
+  /** The most that one job may have of it, below `capacity`; absent is all. */
+  readonly largest?: JobSize | undefined
   readonly free: Capacity
   readonly diskFreeBytes: number
   readonly engine: string

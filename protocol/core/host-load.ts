@@ -6,6 +6,8 @@ export interface LoadLimits {
   readonly perCore: number | undefined
   /** Bytes of memory that must be available. */
   readonly freeMemoryBytes: number | undefined
+  /** Per cent of the last ten seconds in which some process waited for memory; absent, no limit. */
+  readonly memoryPressure?: number | undefined
 }
 
 /** What the kernel says of a host, all that runs on it included. */
@@ -15,10 +17,12 @@ export interface HostLoad {
   readonly cores: number
   readonly availableBytes: number
   readonly totalBytes: number
+  /** Undefined where the kernel does not count it. */
+  readonly memoryPressure?: number | undefined
 }
 
 /** Which limit keeps new jobs away. */
-export type LoadBreach = 'average' | 'memory'
+export type LoadBreach = 'average' | 'memory' | 'pressure'
 
 /**
  * Undefined where new jobs may begin. A host that was closed opens again only well within its
@@ -29,9 +33,13 @@ export function loadBreach(
   load: HostLoad,
   wasClosed: boolean
 ): LoadBreach | undefined {
-  const { perCore, freeMemoryBytes } = limits
+  const { perCore, freeMemoryBytes, memoryPressure } = limits
   const share = wasClosed ? HOST_LOAD_OPENS_BELOW : 1
   if (perCore !== undefined && load.average / load.cores > perCore * share) return 'average'
+  // Memory may be free and hard to get at the same time: what waits for it says so first. Where
+  // nobody counts it the owner's limit would be none.
+  const pressure = load.memoryPressure ?? Number.POSITIVE_INFINITY
+  if (memoryPressure !== undefined && pressure > memoryPressure * share) return 'pressure'
   if (freeMemoryBytes === undefined) return undefined
   const wantedBytes = wasClosed ? reopensAt(freeMemoryBytes, load.totalBytes) : freeMemoryBytes
   return load.availableBytes < wantedBytes ? 'memory' : undefined

@@ -38,3 +38,7 @@ export const ROOM_KEPT_LOOK_MS = 5_000
 export const GPU_MEMORY_LEAST = 4_294_967_296
 /** Steps of waste, two for each doubling of a GPU's memory, behind which more changes nothing. */
 export const GPU_WASTE_MAX = 15
+/** Times that an owner may give away what a host has: above that nobody gets what it asks for. */
+export const OVERCOMMIT_MAX = 8
+/** Per cent of ten seconds in which some process may have waited for memory, at most. */
+export const MEMORY_PRESSURE_PERCENT_MAX = 100

@@ -35,6 +35,7 @@ export type Offer = Pick<
   | 'platforms'
   | 'labels'
   | 'capacity'
+  | 'largest'
   | 'isolation'
   | 'networks'
   | 'networkRules'
@@ -55,7 +56,7 @@ export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
   const { spec } = wanted
   return [
     ...unmetPlatform(spec, offer.platforms),
-    ...unmetAmounts(spec, offer.capacity, offer.capacity, ''),
+    ...unmetAmounts(spec, { ...offer.capacity, ...offer.largest }, offer.capacity, ''),
     ...unmetLabels(spec.labels, offer.labels),
     ...unmetIsolation(wanted, offer),
     ...unmetNetwork(spec.network, offer.networks),

@@ -121,6 +121,14 @@ export interface JobSpec {
   readonly matrix?: Readonly<Record<string, string>> | undefined
   /** Of its own container, none of its services'; absent is none. */
   readonly gpu?: GpuRequest | undefined
+  /** A slot: it runs its forge's own runner, has no source, and its gateway configures it. */
+  readonly runner?: RunnerSpec | undefined
+}
+
+/** What a slot is for; how its runner is registered comes with the secrets of each attempt. */
+export interface RunnerSpec {
+  /** With which it is registered: 1 to PROVISION_LABELS_MAX, one line each. */
+  readonly labels: readonly string[]
 }
 
 /** Of the job and of its services. */

@@ -10,6 +10,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
   registry:
     'it is not a login for the registry that the job names it for, or one without `registry`',
   isolation: 'the job does not ask for the isolation that it is set for, or its host offers none',
+  runner:
+    "its forge gives this slot no runner, or no job waits for one any more: see the gateway's log",
   unreadable: 'the gateway cannot read it: see its log',
   too_often: 'it has been released too often for this attempt: it is asked again later',
   too_large: 'the secrets of this job are too large together'

@@ -40,7 +40,7 @@ const step = (filling: Filling) =>
     always: z.boolean().optional()
   })
 
-const resources = (filling: Filling) =>
+export const resources = (filling: Filling) =>
   z.strictObject({
     cpu: cpu.optional(),
     memory: memory.optional(),

@@ -77,7 +77,8 @@ function groupOf({
   return { group, cancelSuperseded: cancel_superseded ?? false }
 }
 
-function resourcesOf({ resources }: JobDocument): Resources {
+/** With all defaults. */
+export function resourcesOf({ resources }: Pick<JobDocument, 'resources'>): Resources {
   const pidsMax = resources?.pids
   return {
     cpuMilli: resources?.cpu ?? CPU_MILLI_DEFAULT,

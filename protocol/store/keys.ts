@@ -14,6 +14,7 @@ import type { RecordKey } from '../core/ports.ts'
  *   o/<gwSeq>         announcement of this gateway whose run is not known as closed
  *   q/<runId>         witness epoch pinned to the run
  *   u/<n> h/<n>       status that is to be told to a forge; what was last seen of a repository
+ *   p/<n>             job of a forge that waits for a runner, or attempt of such a runner
  *   meta/floor/<gateway>  all its runs up to there are closed, by its own word
  *   meta/...          identity, counters, mark of a clean stop
  */
@@ -82,7 +83,7 @@ export function pinKey(runId: string): string {
 }
 
 /** Tables of a gateway whose rows have numbers and nothing else. */
-export type TablePrefix = 'u/' | 'h/' | 'c/'
+export type TablePrefix = 'u/' | 'h/' | 'c/' | 'p/'
 
 export function rowKey(prefix: TablePrefix, number: number): string {
   return `${prefix}${sequenceText(number)}`

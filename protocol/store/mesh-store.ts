@@ -37,6 +37,8 @@ export interface MeshStore {
   readonly heads: RowTable
   /** What pipeline files want the calendar to start, and how far that has come. */
   readonly schedules: RowTable
+  /** Jobs of forges that wait for runners, and what was done for them. */
+  readonly provisions: RowTable
   /** How long its syncs took lately. */
   syncs(): SyncFigures
   /**
@@ -95,6 +97,7 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
       outbox: new LevelRowTable({ reader, committer }, 'u/'),
       heads: new LevelRowTable({ reader, committer }, 'h/'),
       schedules: new LevelRowTable({ reader, committer }, 'c/'),
+      provisions: new LevelRowTable({ reader, committer }, 'p/'),
       syncs: () => meter.figures(),
       distrust: async (cause) => {
         committer.fail(new MeshError('STORE_SUSPECT', { dir, cause }))

@@ -169,6 +169,7 @@ type Converted =
   | 'gpus'
   | 'warm'
   | 'costPercent'
+  | 'largest'
   | 'gpuTerms'
   | 'gpusHeld'
   | 'capacity'

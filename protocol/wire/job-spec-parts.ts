@@ -24,6 +24,7 @@ import {
 } from './network-parts.ts'
 import { numbered } from './numbered.ts'
 import { toPairs } from './pairs.ts'
+import { readRunner, writeRunner } from './runner-parts.ts'
 import { readSecrets, writeSecrets } from './secret-request-parts.ts'
 import { readServices, writeServices } from './service-parts.ts'
 import {
@@ -47,6 +48,7 @@ export function writeJobSpec(writer: FieldWriter, spec: JobSpec): void {
   checkedSecrets(spec)
   const labels = toPairs(spec.labels, LABELS_MAX, 'labels', checkLabel)
   const env = toPairs(spec.env, ENV_ENTRIES_MAX, 'env', checkVariable)
+  writer.optionalMessage(26, spec.runner, writeRunner)
   writeGpu(writer, spec.gpu)
   writeGraph(writer, spec)
   writer.flag(17, 'builder', spec.builder === true)
@@ -78,7 +80,8 @@ export function readJobSpec(reader: FieldReader): JobSpec {
     ...(services.length === 0 ? {} : { services }),
     ...(reader.flag(17, 'builder') ? { builder: true } : {}),
     ...readGraph(reader),
-    ...readGpu(reader)
+    ...readGpu(reader),
+    ...readRunner(reader)
   }
   return checkedSecrets(spec)
 }

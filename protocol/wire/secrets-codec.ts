@@ -49,6 +49,8 @@ export type SecretRefusal =
   | 'image'
   | 'registry'
   | 'isolation'
+  /** Of a slot: its forge gives it no runner, or nothing is left for one to do. */
+  | 'runner'
   | 'unreadable'
   | 'too_often'
   | 'too_large'
@@ -79,7 +81,8 @@ const refusals = names<SecretRefusal, wire.SecretRefusal>('reason', {
   too_large: wire.SecretRefusal.SECRET_REFUSAL_TOO_LARGE,
   untrusted: wire.SecretRefusal.SECRET_REFUSAL_UNTRUSTED,
   registry: wire.SecretRefusal.SECRET_REFUSAL_REGISTRY,
-  isolation: wire.SecretRefusal.SECRET_REFUSAL_ISOLATION
+  isolation: wire.SecretRefusal.SECRET_REFUSAL_ISOLATION,
+  runner: wire.SecretRefusal.SECRET_REFUSAL_RUNNER
 })
 
 const requests = messageCodec<SecretsRequest, wire.SecretsRequest>({

@@ -10,8 +10,8 @@ import { sandbox } from './sandbox.ts'
 
 /*
  * `npm run bench -- NAME [--json]`: benchmarks, apart from the tests since machines are noisy. Of
- * claims alone: `--in-flight N` measures one load, `--cpu-prof DIR` keeps profiles of our processes,
- * `--ours` leaves etcd out. Of intake alone: `--deliveries N` in one flood.
+ * claims alone: `--in-flight N` measures one load, `--cpu-prof DIR` keeps profiles of our
+ * processes, `--ours` leaves etcd out. Of intake alone: `--deliveries N` in one flood.
  */
 
 const [name = '', ...flags] = process.argv.slice(2)

@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { claimable } from '../../agent/claim/candidates.ts'
+import { conditionOf } from '../../protocol/core/conditions.ts'
+import { sampleView } from '../support/arbitrary-board.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
+import { BoardRuns } from '../support/board-runs.ts'
 import { ARM64_BUSYBOX } from '../support/foreign-busybox.ts'
 import { testImage } from '../support/test-image.ts'
 
@@ -8,17 +12,16 @@ const TEST_MS = 120_000
 const CAPABILITIES = 'CapEff:\t00000000000000fb'
 const IMAGE = 'runner-mesh-test/arm64:1'
 const PLATFORM = 'linux/arm64'
+const PLATFORMS = [
+  { name: 'linux/amd64', native: true },
+  { name: 'linux/arm64/v8', native: false }
+]
 
 let rig: AttemptRig
 let removeImage: () => Promise<void> = async () => undefined
 
 beforeAll(async () => {
-  rig = await AttemptRig.open({
-    platforms: [
-      { name: 'linux/amd64', native: true },
-      { name: 'linux/arm64/v8', native: false }
-    ]
-  })
+  rig = await AttemptRig.open({ platforms: PLATFORMS })
   const platform = 'linux/arm64/v8'
   removeImage = await testImage(rig.engine, { name: IMAGE, platform, busybox: ARM64_BUSYBOX })
 }, TEST_MS)
@@ -39,6 +42,27 @@ describe('a job for another platform', { timeout: TEST_MS }, () => {
     const text = lines.filter(({ stream }) => stream === 'out').map((line) => line.text)
     expect(text).toEqual(['aarch64', 'linux/arm64/v8', 'hello', '0'])
     expect(await rig.left()).toEqual([])
+  })
+
+  test('that forbids emulation is claimed by no such host, and told why', () => {
+    const runs = new BoardRuns()
+      .run('A', [{ ...spec, name: 'allowed' }])
+      .run('F', [{ ...spec, name: 'forbidden', emulation: 'forbid' }])
+    const view = sampleView({ platforms: PLATFORMS })
+    const { advertisement: offer } = view
+    const agents = [view]
+    const look = { board: runs.board, open: runs.board.openJobs(), agents, nowMs: 0 }
+    const own = { peerId: offer.peerId, offer, free: offer.free }
+    const { jobs } = claimable(
+      look,
+      own,
+      () => false,
+      () => 0
+    )
+    expect(jobs.map(({ jobId }) => jobId)).toEqual(['A.0'])
+    expect(conditionOf(runs.job('F.0'), agents, []).line).toBe(
+      'no host offers linux/arm64 natively and the job forbids emulation; it will not resolve by itself'
+    )
   })
 
   test('has no more rights there than a native one, the emulator included', async () => {

@@ -33,7 +33,7 @@ afterAll(async () => {
   await mesh.stop()
 })
 
-test('of many deliveries at once, each push in four of them, every push has exactly one run', async () => {
+test('of many deliveries at once, each push in four, every push has exactly one run', async () => {
   const { side, gateway } = mesh
   const file = { path: '.runner-mesh.yml', text: PIPELINE }
   const commits = await importCommits(side.repository.dir, file, PUSHES)

@@ -22,6 +22,7 @@ import {
   ScriptedFacts
 } from '../support/gateway-rig.ts'
 import { IntakeRig } from '../support/intake-rig.ts'
+import { NO_JOBS } from '../support/no-jobs.ts'
 import { type PullRequestChange, pullRequestBody } from '../support/pull-request-delivery.ts'
 
 /* Pull requests of strangers, from the hook to the run. */
@@ -76,7 +77,8 @@ class Gateway {
     const disk = { problem: undefined }
     const door = new SourceDoor({ inbox, intake: this.intake, disk, runIdOf: runIdOfOrigin })
     const numbers = { problem: () => Promise.resolve(undefined) }
-    this.#receiver = new Receiver({ door, repositories, numbers, clock: new FakeClock(), log })
+    const parts = { door, repositories, numbers, jobs: NO_JOBS, log }
+    this.#receiver = new Receiver({ ...parts, clock: new FakeClock() })
     await this.intake.start()
   }
 

@@ -12,6 +12,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { forgePost } from '../support/forge-delivery.ts'
 import { commitOf, PIPELINE, repositoryOf, ScriptedCommits } from '../support/gateway-rig.ts'
 import { IntakeRig, PATIENT } from '../support/intake-rig.ts'
+import { NO_JOBS } from '../support/no-jobs.ts'
 
 /* What is stored of a forge's push, after a restart and after a change of the settings. */
 
@@ -52,7 +53,7 @@ function receive(intake: Intake, body: string, id: string, problem?: string): Pr
   const disk = { problem: undefined }
   const door = new SourceDoor({ inbox, intake, disk, runIdOf: runIdOfOrigin })
   const numbers = { problem: () => Promise.resolve(problem) }
-  const parts = { door, repositories, numbers, clock, log: silentLog() }
+  const parts = { door, repositories, numbers, jobs: NO_JOBS, clock, log: silentLog() }
   const { headers } = forgePost('gitea', body, { id })
   return new Receiver(parts).receive(FORGE_HOOKS.gitea, headers, Buffer.from(body))
 }

@@ -13,6 +13,7 @@ import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { commitOf, PIPELINE, repositoryAt, ScriptedCommits, urlOf } from '../support/gateway-rig.ts'
 import { boundInbox, deliveryOf, IntakeRig, PATIENT } from '../support/intake-rig.ts'
+import { NO_JOBS } from '../support/no-jobs.ts'
 import { VECTOR, webhookHeaders } from '../support/standard-webhook.ts'
 
 /* What becomes of a delivery when gateway.yaml changes between its 202 and its run. */
@@ -53,7 +54,7 @@ function receiverOf(intake: Intake): Receiver {
   const disk = { problem: undefined }
   const door = new SourceDoor({ disk, inbox, intake, runIdOf: runIdOfOrigin })
   const numbers = { problem: () => Promise.resolve(undefined) }
-  return new Receiver({ door, repositories, numbers, clock, log })
+  return new Receiver({ door, repositories, numbers, jobs: NO_JOBS, clock, log })
 }
 
 /** The delivery as its forge sends it again. */

@@ -51,6 +51,7 @@ beforeAll(async () => {
     sealedOf: () => sealed,
     readJob,
     isolationOf: () => undefined,
+    configure: async () => undefined,
     sourceOf: async () => ({ kind: 'password', user: 'git', password: 'hunter33' }),
     onReleased: () => undefined,
     clock,

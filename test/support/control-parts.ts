@@ -89,6 +89,7 @@ export function controlParts(more: Partial<ControlParts> = {}): ControlParts & {
     health: () => ({ witnesses, w: 3, quorum: 2 }),
     epochs: () => [],
     problems: () => [],
+    gpuUse: () => ({ devices: new Map(), jobs: new Map() }),
     follow: new ScriptedLogs({ board, clock, roster: () => ROSTER }),
     streams: new LogStreams(),
     orders: {

@@ -10,6 +10,7 @@ import {
   type FakeWorld,
   pageOf
 } from './fake-forge-world.ts'
+import { runnerAnswer } from './fake-runner-routes.ts'
 
 /*
  * The API of Gitea and Forgejo, version 1, as their own documents (`/api/swagger`) describe it: the
@@ -67,13 +68,18 @@ export const giteaHandler: FakeHandler = async (world, request) => {
   }
   const isHidden = repository?.isPrivate === true && token === undefined
   if (repository === undefined || isHidden) return notFound()
+  const base = `http://${String(request.headers['host'])}`
+  const standing = { world, request, repository, token, base }
+  if (!rest.startsWith('/actions/')) return await routed(standing, rest)
+  return refusalOf(repository, token, 'admin') ?? runnerAnswer(standing, rest) ?? notFound()
+}
+
+async function routed(standing: Standing, rest: string): Promise<FakeAnswer> {
+  const { request, repository, token } = standing
   for (const [method, pattern, scope, route] of ROUTES) {
     const match = method === request.method ? pattern.exec(rest) : null
     if (match === null) continue
-    const refusal = refusalOf(repository, token, scope)
-    if (refusal !== undefined) return refusal
-    const base = `http://${String(request.headers['host'])}`
-    return await route({ world, request, repository, token, base }, match.slice(1))
+    return refusalOf(repository, token, scope) ?? (await route(standing, match.slice(1)))
   }
   return notFound()
 }

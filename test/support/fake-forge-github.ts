@@ -11,6 +11,7 @@ import {
   type FakeWorld,
   pageOf
 } from './fake-forge-world.ts'
+import { runnerAnswer } from './fake-runner-routes.ts'
 
 /*
  * GitHub's REST API, version 2022-11-28, as docs.github.com/rest describes it: the parts that a
@@ -69,6 +70,7 @@ export const githubHandler: FakeHandler = async (world, request) => {
 
 async function routed(standing: Standing, rest: string): Promise<FakeAnswer> {
   const { request, token } = standing
+  if (rest.startsWith('/actions/')) return ofRunners(standing, rest)
   for (const [method, pattern, scope, route] of ROUTES) {
     const match = method === request.method ? pattern.exec(rest) : null
     if (match === null) continue
@@ -81,6 +83,15 @@ async function routed(standing: Standing, rest: string): Promise<FakeAnswer> {
     return request.method === 'GET' ? conditional(request, answer) : answer
   }
   return notFound()
+}
+
+function ofRunners(standing: Standing, rest: string): FakeAnswer {
+  const { request, token } = standing
+  if (token?.scopes.has('admin') !== true) {
+    return { status: 403, body: { message: 'Resource not accessible by personal access token' } }
+  }
+  const answer = runnerAnswer(standing, rest) ?? notFound()
+  return request.method === 'GET' ? conditional(request, answer) : answer
 }
 
 function ok(body: unknown, headers: Record<string, string> = {}): FakeAnswer {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { FakeRepository } from './fake-forge-repository.ts'
+import type { FakeWorkflowJob } from './fake-forge-runners.ts'
 import type { FakePull, FakeWorld } from './fake-forge-world.ts'
 import { forgePost } from './forge-delivery.ts'
 import { gitlabPost } from './gitlab-delivery.ts'
@@ -57,6 +58,25 @@ export async function sendPull(
   const event = world.kind === 'gitlab' ? 'Merge Request Hook' : 'pull_request'
   const payload = JSON.stringify(pullBody(world, repository, pull, action, base))
   return await sendAll(world, repository, event, payload)
+}
+
+export async function sendJob(
+  world: FakeWorld,
+  repository: FakeRepository,
+  job: FakeWorkflowJob,
+  base: string
+): Promise<readonly FakeDelivery[]> {
+  const { id, runId, name, labels, status, conclusion, runner } = job
+  const payload = JSON.stringify({
+    action: status,
+    workflow_job: {
+      ...{ id, run_id: runId, run_attempt: 1, name, labels, status, conclusion },
+      ...{ head_branch: 'main', runner_name: runner === '' ? null : runner, steps: [] }
+    },
+    repository: repositoryOf(repository, base),
+    sender: { id: repository.owner.id, login: repository.owner.login }
+  })
+  return await sendAll(world, repository, 'workflow_job', payload)
 }
 
 async function sendAll(

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { FakeHook } from './fake-forge-hooks.ts'
+import type { FakeRunners } from './fake-forge-runners.ts'
 import type { FakePull, FakeStatus, FakeUser } from './fake-forge-world.ts'
 
 const run = promisify(execFile)
@@ -23,6 +24,7 @@ export interface FakeRepositoryParts {
   readonly dir: string
   readonly isPrivate: boolean
   readonly owner: FakeUser
+  readonly actions: FakeRunners
 }
 
 /** Commits of this process. */
@@ -40,6 +42,8 @@ export class FakeRepository {
   readonly pulls: FakePull[] = []
   readonly statuses: FakeStatus[] = []
   readonly hooks: FakeHook[] = []
+  /** Its own jobs, and the runners that are registered for them. */
+  readonly actions: FakeRunners
 
   constructor(parts: FakeRepositoryParts) {
     this.id = parts.id
@@ -47,6 +51,7 @@ export class FakeRepository {
     this.dir = parts.dir
     this.isPrivate = parts.isPrivate
     this.owner = parts.owner
+    this.actions = parts.actions
   }
 
   static async make(parts: FakeRepositoryParts): Promise<FakeRepository> {

@@ -12,10 +12,12 @@ import {
   type FakeHook,
   type FakePush,
   redeliver,
+  sendJob,
   sendPull,
   sendPush
 } from './fake-forge-hooks.ts'
 import { FakeRepository } from './fake-forge-repository.ts'
+import { FakeRunners, type FakeWorkflowJob } from './fake-forge-runners.ts'
 import {
   type FakeForgeKind,
   type FakeHandler,
@@ -23,6 +25,7 @@ import {
   type FakeRequest,
   FakeWorld
 } from './fake-forge-world.ts'
+import { RUNNER_SERVICE, runnerService } from './fake-runner-service.ts'
 import { Gate } from './gate.ts'
 
 const HANDLERS: Readonly<Record<FakeForgeKind, FakeHandler>> = {
@@ -119,7 +122,8 @@ export class FakeForge {
       path,
       dir,
       isPrivate: options.isPrivate ?? false,
-      owner
+      owner,
+      actions: new FakeRunners(this.world)
     })
     this.world.repositories.set(path.toLowerCase(), made)
     return made
@@ -177,6 +181,11 @@ export class FakeForge {
     return sendPull(this.world, repository, pull, action, this.url)
   }
 
+  /** GitHub and Gitea tell of each step of a job; Forgejo of none. */
+  sendJob(repository: FakeRepository, job: FakeWorkflowJob) {
+    return sendJob(this.world, repository, job, this.url)
+  }
+
   redeliver(hook: FakeHook, delivery: FakeDelivery): Promise<FakeDelivery> {
     return redeliver(this.world, hook, delivery)
   }
@@ -204,6 +213,15 @@ export class FakeForge {
     if (gitPathOf(url) !== undefined) {
       await this.before.pass(`${request.method} ${url.pathname}`)
       return await serveGit(this.world, request, response, url)
+    }
+    const service = RUNNER_SERVICE.exec(url.pathname)
+    if (service !== null) {
+      const parsed = await parsedRequest(request, url, '')
+      const answer = runnerService(this.world, service[2] ?? '', parsed)
+      this.#note(parsed, answer.status)
+      response.writeHead(answer.status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(answer.body))
+      return
     }
     const base = API[this.world.kind]
     if (!url.pathname.startsWith(`${base}/`)) {

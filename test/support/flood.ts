@@ -137,7 +137,8 @@ export async function importCommits(
   const commits = Array.from({ length: count }, (_, index) => {
     const who = `committer Test <test@example.org> ${1_767_225_600 + index} +0000`
     const title = `push ${randomUUID()}`
-    const head = `commit refs/heads/main\nmark :${index + 2}\n${who}\ndata ${title.length}\n${title}\n`
+    const mark = `commit refs/heads/main\nmark :${index + 2}\n`
+    const head = `${mark}${who}\ndata ${title.length}\n${title}\n`
     return `${head}${index === 0 ? 'deleteall\n' : ''}M 100644 :1 ${file.path}\n\n`
   })
   const git = spawn(

@@ -129,8 +129,12 @@ export class ForgeMesh {
     return await eventually(`a run of ${commit}`, () => this.runsOf(commit)[0], limitMs)
   }
 
-  /** An agent claims the run's job, asks for its secret, and ends it well. */
-  async finish(runId: string): Promise<Attempt> {
+  /** An agent claims the run's job, asks for these secrets, does that, and ends it well. */
+  async finish(
+    runId: string,
+    names: readonly string[] = [SECRET],
+    work: () => void = () => undefined
+  ): Promise<Attempt> {
     const { member } = this.#worker
     const job = jobIdOf(runId, 0)
     await eventually(`${job} is known`, () => member.board.job(job), 30_000)
@@ -145,7 +149,8 @@ export class ForgeMesh {
     }
     const { epoch } = claimed.value
     const gateway = member.board.run(runId)?.sealed.announcement.gateway ?? ''
-    const secrets = await this.#ask(gateway, { job, epoch, claimId })
+    const secrets = await this.#ask(gateway, { job, epoch, claimId }, names)
+    work()
     const complete = { kind: 'complete', epoch, claimId, outcome: succeeded(epoch) } as const
     const ended = await member.changeJob(job, RANDOM.id(16), complete)
     if (ended.kind !== 'applied' && ended.kind !== 'same') {
@@ -157,14 +162,24 @@ export class ForgeMesh {
 
   async #ask(
     gateway: string,
-    held: Pick<SecretsRequest, 'job' | 'epoch' | 'claimId'>
+    held: Pick<SecretsRequest, 'job' | 'epoch' | 'claimId'>,
+    names: readonly string[]
   ): Promise<SecretsReply> {
     const { node } = this.#worker.member
-    const body = encodeSecretsRequest({ ...held, nonce: RANDOM.id(16), names: [SECRET] })
     const options = { timeoutMs: 10_000 }
-    return decodeSecretsReply(
-      await node.request(gateway, PROTOCOLS.secrets, body, options),
-      gateway
+    return await eventually(
+      `${gateway} answers`,
+      async () => {
+        const body = encodeSecretsRequest({ ...held, nonce: RANDOM.id(16), names })
+        const answer = node.request(gateway, PROTOCOLS.secrets, body, options)
+        const reply = await answer
+          .then((bytes) => decodeSecretsReply(bytes, gateway))
+          .catch(() => undefined)
+        // A gateway that has just begun does not know the run yet; agents ask it again, too.
+        const isEarly = reply?.kind === 'refused' && reply.reason === 'unknown_job'
+        return isEarly ? undefined : reply
+      },
+      30_000
     )
   }
 

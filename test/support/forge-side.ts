@@ -42,7 +42,7 @@ export interface ForgeSide {
   /** What a gateway is known by there; undefined for bare Git, which is told by callbacks. */
   readonly token: string | undefined
   /** Further fields of the repository in gateway.yaml. */
-  readonly settings: Readonly<Record<string, string>>
+  readonly settings: Readonly<Record<string, unknown>>
   /** Of what it is told of runs. */
   readonly before: Gate
   readonly after: Gate

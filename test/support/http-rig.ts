@@ -33,6 +33,7 @@ import {
   ScriptedFacts,
   temporaryFolder
 } from './gateway-rig.ts'
+import { NO_JOBS } from './no-jobs.ts'
 import { VECTOR, webhookHeaders } from './standard-webhook.ts'
 
 const clock = systemClock()
@@ -120,7 +121,7 @@ export class HttpRig {
     })
     const apis = { of: () => undefined }
     const numbers = new RepositoryNumbers({ apis, clock, log })
-    const receiver = new Receiver({ door, repositories, numbers, clock, log })
+    const receiver = new Receiver({ door, repositories, numbers, jobs: NO_JOBS, clock, log })
     const board = new Board()
     const tokens = new TokenStore(`${dir}/tokens.json`)
     const api: ApiParts = {

@@ -111,7 +111,7 @@ test.each([
   ['{ hours: [always], zone: UTC }', 'policy.hours.0: it is not like Mon-Fri 20:00-06:00'],
   ['{ hours: ["08:00-08:00"], zone: UTC }', 'the whole day is 00:00-24:00'],
   [`{ hours: ${many(17, '"08:00-09:00"')}, zone: UTC }`, 'policy.hours:'],
-  ['{ load: {} }', 'policy.load: use perCore, freeMemory or both'],
+  ['{ load: {} }', 'policy.load: use perCore, freeMemory, memoryPressure or several'],
   ['{ load: { perCore: 0 } }', 'policy.load.perCore:'],
   ['{ load: { perCore: 65 } }', 'policy.load.perCore:'],
   ['{ load: { freeMemory: much } }', 'policy.load.freeMemory: use a size such as']

@@ -1,5 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { capacityOf } from '../../../agent/probe/capacity.ts'
+import { ledgerOf, reserve } from '../../../protocol/core/capacity.ts'
+import { footprintOf } from '../../../protocol/core/footprint.ts'
+import { fits } from '../../../protocol/core/requirements.ts'
+import { SAMPLE_ORIGIN, sampleAd, sampleSpec } from '../../support/arbitrary-board.ts'
 
 const GIB = 2 ** 30
 const MIB = 2 ** 20
@@ -47,4 +52,88 @@ test('more than the host has is a problem with a way out, and is not offered', (
 
 test('a host without a whole core still runs one job', () => {
   expect(capacityOf({ cpus: 0, memoryBytes: GIB, diskBytes: GIB }, {}).capacity.jobs).toBe(1)
+})
+
+test('a reserve stays for the host, whatever else its owner offers', () => {
+  const offer = capacityOf(HOST, { memoryBytes: 32 * GIB, reserveBytes: 4 * GIB })
+  expect(offer.capacity.memoryBytes).toBe(28 * GIB)
+  expect(offer.problems.map(({ found }) => found)).toEqual([
+    'capacity.memory is 32GiB, this host has 28GiB'
+  ])
+  expect(capacityOf(HOST, { reserveBytes: 4 * GIB }).capacity.memoryBytes).toBe(28 * GIB)
+  expect(capacityOf(HOST, { reserveBytes: 64 * GIB }).capacity.memoryBytes).toBe(0)
+})
+
+test('what may be given away twice is no more for one job', () => {
+  const offer = capacityOf(HOST, { reserveBytes: 0, overcommit: { cpu: 2, memory: 1.5 } })
+  expect(offer.capacity).toMatchObject({ cpuMilli: 16_000, memoryBytes: 48 * GIB, jobs: 16 })
+  expect(offer.largest).toEqual({ cpuMilli: 8_000, memoryBytes: 32 * GIB })
+
+  const job = (cpuMilli: number) => {
+    const spec = sampleSpec({ resources: { cpuMilli, memoryBytes: GIB } })
+    return { spec, trust: 'trusted', origin: SAMPLE_ORIGIN } as const
+  }
+  const ad = sampleAd(offer)
+  expect(fits(job(8_000), ad)).toEqual([])
+  expect(fits(job(8_001), ad)).toMatchObject([{ requirement: 'cpu', offered: '8' }])
+})
+
+const amount = fc.integer({ min: 0, max: 64 })
+const drawnJobs = fc.array(
+  fc.record({
+    cpuMilli: fc.integer({ min: 0, max: 9_000 }),
+    memoryBytes: amount.map((gib) => gib * GIB),
+    diskBytes: amount.map((gib) => gib * GIB),
+    services: fc.array(
+      fc.record({ cpuMilli: fc.integer({ min: 0, max: 2_000 }), memoryBytes: amount }),
+      { maxLength: 3 }
+    )
+  }),
+  { maxLength: 40 }
+)
+const settings = fc.record({
+  memoryBytes: fc.option(
+    amount.map((gib) => gib * GIB),
+    { nil: undefined }
+  ),
+  reserveBytes: amount.map((gib) => gib * GIB),
+  overcommit: fc.option(
+    fc.record({
+      cpu: fc.double({ min: 1, max: 4, noNaN: true }),
+      memory: fc.double({ min: 1, max: 4, noNaN: true })
+    }),
+    { nil: undefined }
+  )
+})
+
+test('limits admitted, services included, never exceed what the host has less its reserve', () => {
+  fc.assert(
+    fc.property(settings, drawnJobs, (owner, jobs) => {
+      const { capacity } = capacityOf(HOST, owner)
+      const { cpu = 1, memory = 1 } = owner.overcommit ?? {}
+      let ledger = ledgerOf(capacity)
+      const limits = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 }
+      for (const [index, { services, ...resources }] of jobs.entries()) {
+        const beside = services.map((one, at) => {
+          const rest = { env: {}, secrets: [], command: undefined }
+          const ready = { port: undefined, command: undefined, timeoutMs: 1 }
+          return { name: `s${at}`, image: 'i:1', ...rest, ready, resources: one }
+        })
+        const wanted = footprintOf({ resources, services: beside })
+        const reservation = reserve(ledger, `R${index}.0`, wanted)
+        ledger = reservation.ledger
+        if (reservation.kind !== 'reserved') continue
+        // Of each container by itself, as the engine is told them.
+        for (const one of [resources, ...services]) {
+          limits.cpuMilli += one.cpuMilli
+          limits.memoryBytes += one.memoryBytes
+        }
+        limits.diskBytes += resources.diskBytes
+      }
+      const spare = Math.max(0, HOST.memoryBytes - owner.reserveBytes)
+      expect(limits.memoryBytes).toBeLessThanOrEqual(spare * memory)
+      expect(limits.cpuMilli).toBeLessThanOrEqual(HOST.cpus * 1_000 * cpu)
+      expect(limits.diskBytes).toBeLessThanOrEqual(capacity.diskBytes)
+    })
+  )
 })

@@ -45,6 +45,12 @@ beforeAll(async () => {
 
 afterAll(() => rig.stop())
 
+/** Of events that start runs in other ways, or elsewhere. */
+const BECAUSE: Readonly<Record<string, string>> = {
+  create: ': the push of the new branch or tag does',
+  workflow_job: ': the repository has no `provision`'
+}
+
 function reasonFor(action: string): RegExp {
   if (action === 'closed') return /^pull request 2 was closed: /
   return new RegExp(`^action ${action} of a pull request starts no run$`)
@@ -110,8 +116,7 @@ describe('recorded deliveries of GitHub', () => {
 
       expect({ status, verdict }).toEqual({ status: 202, verdict: 'ignored' })
       const named = example.repository !== undefined
-      const twin = name === 'create' ? ': the push of the new branch or tag does' : ''
-      const why = named ? `starts no run${twin}` : 'names no repository'
+      const why = named ? `starts no run${BECAUSE[name] ?? ''}` : 'names no repository'
       expect(reason).toBe(`event ${name} ${why}`)
     }
   })

@@ -36,9 +36,10 @@ async function rig() {
   const stream = { write: (text: string) => void said.push(JSON.parse(text)) }
   const log = createLog({ name: 'gateway', level: 'warn', stream })
   const sealedOf = (runId: string) => (runId === sealed.announcement.runId ? sealed : undefined)
-  const maskers = new LogMaskers({ store, sealedOf, log })
+  const hiddenOf = () => []
+  const maskers = new LogMaskers({ store, sealedOf, hiddenOf, log })
   /** As after a start of the gateway. */
-  const anew = () => new LogMaskers({ store: new SecretStore(files), sealedOf, log })
+  const anew = () => new LogMaskers({ store: new SecretStore(files), sealedOf, hiddenOf, log })
   const textOf = async (job: string, text: string): Promise<string | undefined> =>
     (await maskers.masked(job, [line(text)]))?.[0]?.text
   return { set, setLogin, remove: () => store.remove(place), maskers, anew, textOf, said, files }

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
-import { type LeaseRead, SecretService } from '../../../gateway/secrets/secret-service.ts'
+import {
+  type LeaseRead,
+  SecretService,
+  type SecretServiceParts
+} from '../../../gateway/secrets/secret-service.ts'
 import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import type { Isolation, IsolationLevel } from '../../../protocol/core/isolation.ts'
@@ -48,6 +52,7 @@ interface Wish {
   readonly offer?: Pick<Isolation, 'required' | 'levels'>
   readonly run?: SealedAnnouncement
   readonly opened?: (name: string) => string
+  readonly configure?: SecretServiceParts['configure']
   readonly source?: () => Promise<SourceAccess | undefined>
 }
 
@@ -75,6 +80,7 @@ function rig(wish: Wish = {}) {
       }
     },
     isAgent: () => wish.isAgent ?? true,
+    configure: wish.configure ?? (async () => undefined),
     sealedOf: () =>
       wish.isOurs === false ? undefined : (wish.run ?? ofTrust(wish.trust ?? 'trusted')),
     readJob: async () => {
@@ -310,4 +316,51 @@ test('a source counts among the releases of its attempt', async () => {
   for (let count = 0; count < SECRET_RELEASES_MAX; count += 1) await ask()
 
   expect(await ask()).toMatchObject({ kind: 'refused', reason: 'too_often' })
+})
+
+/** A slot: what it names is made for it, and is in no store. */
+function slotRun(): SealedAnnouncement {
+  const { announcement } = sealed
+  const { manifest } = announcement
+  const secrets = [{ name: 'RUNNER_JITCONFIG', file: '/run/secrets/runner-jitconfig' }]
+  const jobs = manifest.jobs.map((spec) => ({ ...spec, secrets, runner: { labels: ['linux'] } }))
+  const strange = { ...manifest, jobs, trust: 'untrusted' as const }
+  return { ...sealed, announcement: { ...announcement, manifest: strange } }
+}
+
+const runner = { names: ['RUNNER_JITCONFIG'] }
+
+test('the holder of a slot gets what its runner is configured with, though it is not trusted', async () => {
+  const asks: unknown[] = []
+  const configure: SecretServiceParts['configure'] = async ({ job, epoch }) => {
+    asks.push([job, epoch])
+    return [{ name: 'RUNNER_JITCONFIG', value: Buffer.from('a blob') }]
+  }
+  const { service } = rig({ run: slotRun(), configure })
+
+  const reply = await service.answer(HOLDER, { ...asked, ...runner })
+
+  expect(reply).toMatchObject({ kind: 'released', secrets: [{ name: 'RUNNER_JITCONFIG' }] })
+  expect(asks).toEqual([[JOB, 1]])
+})
+
+test('a slot gets none of the secrets of its repository, and nobody else its configuration', async () => {
+  const configure = async () => [{ name: 'RUNNER_JITCONFIG', value: Buffer.from('a blob') }]
+  const run = slotRun()
+
+  expect(await reasonOf({ run, configure }, { names: ['NPM_TOKEN'] })).toBe('unnamed')
+  const other = generateKey().peerId
+  expect(await reasonOf({ run, configure }, runner, other)).toBe('not_holder')
+  expect(await reasonOf({ run, configure }, { ...runner, epoch: 2 })).toBe('not_holder')
+  expect(await reasonOf({ configure }, runner)).toBe('unnamed')
+})
+
+test('a slot that gets no runner is told so for good, and a forge that is away is asked again', async () => {
+  const run = slotRun()
+  const away = async () => {
+    throw new Error('its forge is away')
+  }
+
+  expect(await reasonOf({ run, configure: async () => undefined }, runner)).toBe('runner')
+  await expect(reasonOf({ run, configure: away }, runner)).rejects.toThrow('away')
 })

@@ -36,3 +36,14 @@ test('an idle host opens again, whatever its limits, as long as it has that much
     })
   )
 })
+
+test('a host is closed where processes wait for memory, and where nobody counts whether they do', () => {
+  const limits = { perCore: undefined, freeMemoryBytes: undefined, memoryPressure: 10 }
+  const pressed = (memoryPressure: number | undefined) => ({ ...load(0), memoryPressure })
+  expect(loadBreach(limits, pressed(10), false)).toBeUndefined()
+  expect(loadBreach(limits, pressed(10.1), false)).toBe('pressure')
+  expect(loadBreach(limits, pressed(8.1), true)).toBe('pressure')
+  expect(loadBreach(limits, pressed(8), true)).toBeUndefined()
+  expect(loadBreach(limits, pressed(undefined), false)).toBe('pressure')
+  expect(loadBreach(LIMITS, pressed(100), false)).toBeUndefined()
+})

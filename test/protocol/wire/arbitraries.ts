@@ -117,6 +117,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     gpusHeld: usesBy(jobIds),
     warm: fc.array(boots, { maxLength: 4 }),
     costPercent: option(fc.constantFrom(10, 99, 101, 1_000)),
+    largest: option(fc.record({ cpuMilli: counts, memoryBytes: counts })),
     capacity: capacities,
     free: capacities,
     diskFreeBytes: counts,
@@ -125,15 +126,27 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     sentAtMs: counts,
     leaving: fc.boolean()
   })
-  .map(({ builder, gpus: some, gpuTerms: terms, gpusHeld: held, warm, costPercent, ...ad }) => ({
-    ...ad,
-    ...(warm.length === 0 ? {} : { warm }),
-    ...(costPercent === undefined ? {} : { costPercent }),
-    ...(terms === undefined ? {} : { gpuTerms: terms }),
-    ...(held.length === 0 ? {} : { gpusHeld: held }),
-    ...(builder === undefined ? {} : { builder }),
-    ...(some.length === 0 ? {} : { gpus: some })
-  }))
+  .map(
+    ({
+      builder,
+      gpus: some,
+      gpuTerms: terms,
+      gpusHeld: held,
+      warm,
+      costPercent,
+      largest,
+      ...ad
+    }) => ({
+      ...ad,
+      ...(warm.length === 0 ? {} : { warm }),
+      ...(costPercent === undefined ? {} : { costPercent }),
+      ...(largest === undefined ? {} : { largest }),
+      ...(terms === undefined ? {} : { gpuTerms: terms }),
+      ...(held.length === 0 ? {} : { gpusHeld: held }),
+      ...(builder === undefined ? {} : { builder }),
+      ...(some.length === 0 ? {} : { gpus: some })
+    })
+  )
 
 const hints = fc.record({ register: registers, witnessEpoch: counts, version: counts })
 

@@ -150,10 +150,12 @@ const jobSpecs: fc.Arbitrary<Omit<JobSpec, 'index'>> = fc
     isolation: option(fc.constantFrom(...ASKED_LEVELS)),
     secrets: option(secretRequests),
     services: option(services),
-    builder: option(fc.constant(true))
+    builder: option(fc.constant(true)),
+    runner: option(fc.record({ labels: fc.array(names, { minLength: 1, maxLength: 3 }) }))
   })
-  .map(({ secrets, services, isolation, builder, ...spec }) => ({
+  .map(({ secrets, services, isolation, builder, runner, ...spec }) => ({
     ...spec,
+    ...(runner === undefined ? {} : { runner }),
     ...(isolation === undefined ? {} : { isolation }),
     ...(secrets === undefined ? {} : { secrets }),
     ...(services === undefined ? {} : { services }),

@@ -1,0 +1,194 @@
+import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
+import type { Clock } from '../../protocol/core/ports.ts'
+import { PROVISION_LOOK_MS_MAX } from '../../protocol/core/provision-limits.ts'
+import { type JobSpec, runIdOf } from '../../protocol/core/run.ts'
+import type { Log } from '../../protocol/host/log.ts'
+import type { ForgeApi } from '../forge/forge-api.ts'
+import type { RunnerApi, RunnerValues } from '../forge/runner-api.ts'
+import type { Repository } from '../repositories.ts'
+import { entryOf, type Provision } from './provision.ts'
+import type { AttemptRow, ProvisionBook } from './provision-book.ts'
+import type { RunnerNames } from './runner-name.ts'
+
+export interface RunnerReleaseParts {
+  readonly repositories: { find(name: string): Repository | undefined }
+  readonly apis: { of(repository: Repository): ForgeApi | undefined }
+  readonly book: ProvisionBook
+  /** Undefined before the first roster. */
+  readonly names: () => RunnerNames | undefined
+  readonly clock: Pick<Clock, 'wallMs'>
+  readonly log: Log
+}
+
+/** Whoever holds the lease of a slot asks for its runner. */
+export interface RunnerOrder {
+  /** `runId.0` */
+  readonly slot: string
+  readonly epoch: number
+  /** Name of the repository in gateway.yaml. */
+  readonly repository: string
+  /** The forge's number of the job that the slot was started for. */
+  readonly job: string
+  readonly spec: Pick<JobSpec, 'runner'>
+}
+
+interface Made {
+  readonly epoch: number
+  readonly values: Promise<RunnerValues | undefined>
+  /** Once they are there: what the slot's log must not show. */
+  shown: readonly string[]
+}
+
+/**
+ * Registers a runner with its forge for one attempt of one slot. An attempt that asks again gets
+ * what it got; another one never does: a runner that was begun with a configuration may be known to
+ * its forge as the one that runs something.
+ */
+export class RunnerRelease {
+  readonly #parts: RunnerReleaseParts
+  /** By slot: the latest attempt. In memory alone. */
+  readonly #made = new Map<string, Made>()
+  /** Slots that are being ended: none of them gets a runner any more. */
+  readonly #ending = new Set<string>()
+
+  constructor(parts: RunnerReleaseParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Undefined where the slot gets none: its label set is not in gateway.yaml any more, a job was
+   * seen on its runner before, the forge refuses. Rejects with FORGE_UNREACHABLE, FORGE_LIMITED,
+   * the errors of the credential and STORE_FAILED, and may then be asked again.
+   */
+  async release(order: RunnerOrder): Promise<RunnerValues | undefined> {
+    const { slot, epoch } = order
+    // Its registration may be gone already: nobody is to begin with it now.
+    if (this.#ending.has(slot)) return undefined
+    const known = this.#made.get(slot)
+    if (known?.epoch === epoch) return await known.values
+    const made: Made = { epoch, values: this.#make(order), shown: [] }
+    this.#made.set(slot, made)
+    try {
+      const values = await made.values
+      made.shown = Object.values(values ?? {})
+      return values
+    } catch (error) {
+      // Kept, it would refuse this attempt for good.
+      if (this.#made.get(slot) === made) this.#made.delete(slot)
+      throw error
+    }
+  }
+
+  /** What is known of the slot's configuration; nothing after a restart of this gateway. */
+  valuesOf(slot: string): readonly string[] {
+    return this.#made.get(slot)?.shown ?? []
+  }
+
+  /** From now on the slot gets no runner. */
+  end(slot: string): void {
+    this.#ending.add(slot)
+  }
+
+  /** It is not ended after all. */
+  spare(slot: string): void {
+    this.#ending.delete(slot)
+  }
+
+  /** Nothing of these is asked for any more. */
+  forget(isOver: (slot: string) => boolean): void {
+    for (const slot of this.#made.keys()) if (isOver(slot)) this.#made.delete(slot)
+    for (const slot of this.#ending) if (isOver(slot)) this.#ending.delete(slot)
+  }
+
+  async #make(order: RunnerOrder): Promise<RunnerValues | undefined> {
+    const { log } = this.#parts
+    const { slot, epoch, repository } = order
+    const facts = { slot, epoch, repository }
+    const signal = AbortSignal.timeout(PROVISION_LOOK_MS_MAX)
+    try {
+      const values = await this.#registered(order, signal)
+      log.info(facts, values === undefined ? 'no runner for the slot' : 'runner registered')
+      return values
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.kind.retry) throw error
+      const { code } = error
+      if (code === 'STORE_FAILED' || code === 'STORE_SUSPECT') throw error
+      log.error({ ...facts, code, cause: causeOf(error) }, 'runner not registered')
+      return undefined
+    }
+  }
+
+  async #registered(order: RunnerOrder, signal: AbortSignal): Promise<RunnerValues | undefined> {
+    const { repositories, apis, book, names, clock } = this.#parts
+    const { slot, epoch, spec } = order
+    const repository = repositories.find(order.repository)
+    const provision = repository?.provision
+    const entry = provision && entryOf(provision, spec.runner?.labels ?? [])
+    const api = repository && apis.of(repository)?.runners
+    const naming = names()
+    if (provision === undefined || entry === undefined || api === undefined) return undefined
+    if (naming === undefined || this.#ending.has(slot)) return undefined
+    const before = book.attempt(slot)
+    if (before !== undefined && !(await this.#cleared(api, provision, before, signal))) {
+      return undefined
+    }
+    const handle = api.takes === 'own' ? await handleOf(api, order.job, signal) : undefined
+    if (api.takes === 'own' && handle === undefined) return undefined
+    const { repository: name } = order
+    const begun = { kind: 'attempt', repository: name, slot, epoch, tookJob: false } as const
+    const sinceMs = clock.wallMs()
+    // First: after a crash the next process must know that there may be a runner of that name.
+    await book.begin({ ...begun, sinceMs, isRegistered: false })
+    const runner = naming.nameOf({ runId: runIdOf(slot), epoch })
+    const { labels } = entry
+    const { scope, group, url } = provision
+    const values = await api.register({ name: runner, labels, scope, group, url, handle }, signal)
+    await book.begin({ ...begun, sinceMs, isRegistered: true })
+    if (!this.#ending.has(slot)) return values
+    await this.#removed(api, provision, runner, signal)
+    return undefined
+  }
+
+  /**
+   * True once no runner of an earlier registration can be given a job, and none has been. What its
+   * forge knows no more has had one: that is how such a runner ends.
+   */
+  async #cleared(
+    api: RunnerApi,
+    provision: Provision,
+    before: AttemptRow,
+    signal: AbortSignal
+  ): Promise<boolean> {
+    if (before.tookJob) return false
+    const { slot, epoch, isRegistered } = before
+    const name = this.#parts.names()?.nameOf({ runId: runIdOf(slot), epoch }) ?? ''
+    const end = await this.#removed(api, provision, name, signal)
+    if (end === 'removed' || (end === 'gone' && !isRegistered)) return true
+    await this.#parts.book.begin({ ...before, tookJob: true })
+    return false
+  }
+
+  async #removed(
+    api: RunnerApi,
+    { scope }: Provision,
+    name: string,
+    signal: AbortSignal
+  ): Promise<'removed' | 'gone' | 'busy'> {
+    const found = (await api.runners(scope, signal)).find((runner) => runner.name === name)
+    if (found === undefined) return 'gone'
+    return found.isBusy ? 'busy' : await api.remove(scope, found.id, signal)
+  }
+}
+
+async function handleOf(
+  api: RunnerApi,
+  job: string,
+  signal: AbortSignal
+): Promise<string | undefined> {
+  return (await api.waiting(signal)).find(({ id }) => id === job)?.handle
+}
+
+/** For logs. */
+export function failureFacts(error: unknown) {
+  return { code: codeOf(error), cause: causeOf(error) }
+}

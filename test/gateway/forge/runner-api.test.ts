@@ -1,0 +1,131 @@
+import { expect, test } from 'vitest'
+import type { RunnerApi, RunnerForge, RunnerWish } from '../../../gateway/forge/runner-api.ts'
+import { RUNNER_FILES } from '../../../gateway/forge/runner-api.ts'
+import { forgeRig, noEnd } from '../../support/forge-rig.ts'
+
+const FORGES = ['github', 'gitea', 'forgejo'] as const
+
+async function runnersOf(kind: RunnerForge, scopes?: Parameters<typeof forgeRig>[1]) {
+  const rig = await forgeRig(kind, scopes)
+  const { runners: api } = rig.api
+  if (api === undefined) throw new Error('no runners')
+  const { actions } = rig.repository
+  const wish: RunnerWish = {
+    name: 'mesh-1',
+    labels: ['linux'],
+    scope: 'repository',
+    group: 1,
+    url: rig.forge.url
+  }
+  const waiting = async () => (await api.waiting(noEnd())).map(({ id }) => id)
+  return { rig, api, actions, wish, waiting, repository: rig.repository }
+}
+
+const names = async (api: RunnerApi) =>
+  (await api.runners('repository', noEnd())).map(({ name }) => name)
+
+test.each(FORGES)(
+  '%s lists the jobs that wait, and none that is gated, runs or is over',
+  async (kind) => {
+    const { actions, repository, api, waiting } = await runnersOf(kind)
+    expect(await waiting()).toEqual([])
+    const labels = ['linux', 'big']
+    const job = actions.queue(repository, { labels, name: 'build' })
+    for (const status of ['waiting', 'in_progress', 'completed'] as const) {
+      actions.queue(repository, { labels, status })
+    }
+
+    const [found, ...others] = await api.waiting(noEnd())
+
+    expect(others).toEqual([])
+    const id = String(job.id)
+    expect(found).toMatchObject({ id, name: 'build', labels, isWaiting: true, isFork: false })
+    expect(found?.handle).toBe(kind === 'forgejo' ? job.handle : undefined)
+  }
+)
+
+test.each(FORGES)('%s says of a job from elsewhere that it may be a fork', async (kind) => {
+  const { rig, actions, repository, api } = await runnersOf(kind)
+  const head = await rig.forge.repository('mallory/kernel')
+  actions.queue(repository, { labels: ['linux'], head, event: 'pull_request' })
+
+  expect((await api.waiting(noEnd()))[0]).toMatchObject({ isFork: true })
+})
+
+test.each(['github', 'gitea'] as const)('%s shows what became of one job', async (kind) => {
+  const { actions, repository, api, wish } = await runnersOf(kind)
+  const job = actions.queue(repository, { labels: ['linux'] })
+  await api.register(wish, noEnd())
+  const [runner] = actions.runners
+  if (runner === undefined) throw new Error('not registered')
+  actions.give(runner)
+
+  const id = String(job.id)
+  expect(await api.job?.(id, noEnd())).toMatchObject({ id, isWaiting: false, runner: 'mesh-1' })
+  expect(await api.job?.('1', noEnd())).toBeUndefined()
+})
+
+test.each(FORGES)('a runner of %s is registered once, listed, and removed', async (kind) => {
+  const { actions, api, wish } = await runnersOf(kind)
+
+  const values = await api.register({ ...wish, handle: 'a-handle' }, noEnd())
+  const listed = await api.runners('repository', noEnd())
+
+  expect(Object.keys(values)).toEqual(RUNNER_FILES[kind].map(({ name }) => name))
+  expect(listed).toMatchObject([{ name: 'mesh-1', isOnline: false, isBusy: false }])
+  const id = listed[0]?.id ?? ''
+  expect(await api.remove('repository', id, noEnd())).toBe('removed')
+  expect(await api.remove('repository', id, noEnd())).toBe('gone')
+  expect(actions.runners).toEqual([])
+})
+
+test.each(FORGES)('a runner of %s that has a job is not removed', async (kind) => {
+  const { actions, repository, api, wish } = await runnersOf(kind)
+  const job = actions.queue(repository, { labels: ['linux'] })
+  await api.register(wish, noEnd())
+  const [runner] = actions.runners
+  if (runner !== undefined) actions.give(runner, kind === 'forgejo' ? job.handle : undefined)
+
+  const [found] = await api.runners('repository', noEnd())
+
+  expect(found?.isBusy).toBe(true)
+  expect(await api.remove('repository', found?.id ?? '', noEnd())).toBe('busy')
+  expect(await names(api)).toEqual(['mesh-1'])
+})
+
+test('Gitea keeps its registration token from whoever runs there', async () => {
+  const { actions, api, wish, rig } = await runnersOf('gitea')
+
+  const { RUNNER_FILE: text = '{}' } = await api.register(wish, noEnd())
+
+  expect(text).not.toContain(actions.registrationToken)
+  const [runner] = actions.runners
+  const { uuid, token } = runner ?? {}
+  const address = rig.forge.url
+  expect(JSON.parse(text)).toMatchObject({ uuid, token, address, ephemeral: true })
+})
+
+test.each([
+  ['a group that it may not use', { group: 2 }, 404],
+  ['a name that there is already', { name: 'taken' }, 409]
+])('GitHub refuses %s, and says so', async (_, change, status) => {
+  const { actions, api, wish } = await runnersOf('github')
+  actions.register('taken', ['linux'])
+
+  await expect(api.register({ ...wish, ...change }, noEnd())).rejects.toMatchObject({
+    code: 'FORGE_REFUSED',
+    facts: { status }
+  })
+})
+
+test.each([
+  ['github', 403],
+  ['gitea', 403],
+  ['forgejo', 403]
+] as const)('%s lets nobody at its runners who may not administer', async (kind, status) => {
+  const { api, wish } = await runnersOf(kind, { scopes: ['read', 'write', 'hooks'] })
+
+  for (const ask of [() => api.waiting(noEnd()), () => api.register(wish, noEnd())]) {
+    await expect(ask()).rejects.toMatchObject({ code: 'FORGE_REFUSED', facts: { status } })
+  }
+})
