@@ -9,7 +9,7 @@ const TIMES = 10
 /** Deliveries before the first that counts: the JIT compiles what a daemon runs for weeks. */
 const WARM_UP = 400
 /** Part of what was recorded a second in the flood that is sent a second in the paced one. */
-const SUSTAINED = 0.8
+const SUSTAINED = 0.4
 const IDLE_MS_MAX = 600_000
 const LOOK_EVERY_MS = 200
 const MIB = 1_048_576

@@ -26,6 +26,7 @@ import { type NetworkSettings, openNetworks } from '../../agent/execute/network/
 import type { RuleTable } from '../../agent/execute/network/rule-table.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import type { OfferedRuntime } from '../../agent/execute/runtime.ts'
+import type { GpuDevice } from '../../agent/probe/gpu/gpu-device.ts'
 import { tryNetwork } from '../../agent/probe/network-trial.ts'
 import { BASE_IMAGE, ensureBaseImage } from '../../deploy/base-image.ts'
 import type { Platform } from '../../protocol/core/advertisement.ts'
@@ -128,6 +129,8 @@ export class AttemptRig {
   readonly commit: string
   readonly #clock = systemClock()
   #jobs = 0
+  /** This host has what the last job leases. */
+  #gpus: readonly GpuDevice[] = []
 
   private constructor(parts: {
     engine: Engine
@@ -170,7 +173,8 @@ export class AttemptRig {
         termGraceMs: parts.options.termGraceMs ?? 500,
         cleanUpMsMax: parts.options.cleanUpMsMax,
         runtimes: () => parts.options.other?.runtimes ?? [],
-        offersBuilder: () => parts.options.builder === true
+        offersBuilder: () => parts.options.builder === true,
+        gpus: () => this.#gpus
       }
     )
   }
@@ -209,6 +213,7 @@ export class AttemptRig {
 
   /** Starts an attempt; the rig renews its deadline until it ends. */
   async start(wish: AttemptWish = {}): Promise<RunningAttempt> {
+    this.#gpus = (wish.gpus ?? []).map(({ device }) => device)
     const abort = new AbortController()
     const terminate = new AbortController()
     const seen = { lines: [] as LoggedLine[], stages: [] as string[], phases: new Map() }

@@ -5,8 +5,15 @@ import { generateKey } from '../../../protocol/wire/keys.ts'
 import { jobIds, runIds } from './draws.ts'
 
 test('protocols and topics have their published names', () => {
-  expect(PROTOCOLS.register).toBe('/runner-mesh/register/2')
-  expect(Object.values(PROTOCOLS)).toHaveLength(6)
+  expect(Object.values(PROTOCOLS)).toEqual([
+    '/runner-mesh/register/2',
+    '/runner-mesh/roster/1',
+    '/runner-mesh/join/1',
+    '/runner-mesh/log/1',
+    '/runner-mesh/query/1',
+    '/runner-mesh/secrets/1',
+    '/runner-mesh/orders/1'
+  ])
   expect(Object.values(TOPICS)).toEqual([
     'runner-mesh/jobs/1',
     'runner-mesh/agents/1',
