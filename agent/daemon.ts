@@ -23,7 +23,7 @@ import type { JobNetwork } from './execute/network/job-network.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { openNetworks } from './execute/network/open-networks.ts'
 import { peerSuffix } from './execute/peer-suffix.ts'
-import { agentGpus } from './gpu-parts.ts'
+import { agentGpus, type GpuPlace } from './gpu-parts.ts'
 import { openImages } from './image-parts.ts'
 import { openDoor } from './policy/open-door.ts'
 import { tryBuilder } from './probe/builder-trial.ts'
@@ -39,6 +39,8 @@ import { supervise } from './supervise.ts'
 export interface DaemonOptions {
   readonly paths: StatePaths
   readonly settings: AgentSettings
+  /** In place of the GPUs that this machine has. */
+  readonly gpus?: GpuPlace | undefined
 }
 
 /**
@@ -46,7 +48,7 @@ export interface DaemonOptions {
  * opposite order. The first SIGTERM drains, a second one (or SIGINT) gives the leases back. Rejects
  * with what the agent failed with; the process then ends, whatever hangs.
  */
-export async function runDaemon({ paths, settings }: DaemonOptions): Promise<void> {
+export async function runDaemon({ paths, settings, gpus: place }: DaemonOptions): Promise<void> {
   checkSocketPath(paths.socket)
   await makeStateFolder(paths.state)
   const log = createLog({ name: 'agent', level: settings.logLevel })
@@ -60,7 +62,7 @@ export async function runDaemon({ paths, settings }: DaemonOptions): Promise<voi
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
   const engine = Engine.local(settings.engine)
-  const graphics = agentGpus({ engine, clock, log, watch: { settings: settings.gpus } })
+  const graphics = agentGpus({ engine, clock, log, watch: { settings: settings.gpus }, place })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)

@@ -8,8 +8,8 @@ import { GpuTenants } from './execute/gpu/gpu-tenants.ts'
 import { JobGpus } from './execute/gpu/job-gpus.ts'
 import { PassableGpus } from './execute/gpu/passable-gpus.ts'
 import { GpuWatch, type GpuWatchParts } from './probe/gpu/gpu-watch.ts'
-import { localGpus } from './probe/gpu/host-gpus.ts'
-import { toolRunner } from './probe/gpu/tools.ts'
+import { HostGpus } from './probe/gpu/host-gpus.ts'
+import { type RunTool, toolRunner } from './probe/gpu/tools.ts'
 import { GpuSampler } from './probe/gpu/use/gpu-sampler.ts'
 import { HostGpuUse } from './probe/gpu/use/host-gpu-use.ts'
 
@@ -29,22 +29,37 @@ export interface AgentGpusParts {
   readonly log: Log
   /** More of what a watch goes by. */
   readonly watch: Omit<GpuWatchParts, 'host' | 'clock' | 'log'>
+  /** In place of the GPUs that this machine has. */
+  readonly place?: GpuPlace | undefined
 }
 
-export function agentGpus({ engine, clock, log, watch: more }: AgentGpusParts): AgentGpus {
-  const passage = new GpuPassage({ run: toolRunner(), nodeAt: hostNode })
-  const host = new PassableGpus({ host: localGpus(), engine, passage })
+/** GPUs that are files, and the tools that know them. */
+export interface GpuPlace {
+  /** Where `/proc`, `/sys` and `/dev` of a host with GPUs are; processes are this machine's. */
+  readonly root: string
+  /** Folders of the vendors' tools. */
+  readonly tools: readonly string[]
+  readonly useEveryMs: number
+}
+
+export function agentGpus(parts: AgentGpusParts): AgentGpus {
+  const { engine, clock, log, watch: more, place } = parts
+  const tools = (): RunTool => toolRunner(place === undefined ? {} : { folders: place.tools })
+  const found = new HostGpus({ root: place?.root ?? '/', run: tools() })
+  const passage = new GpuPassage({ run: tools(), nodeAt: hostNode })
+  const host = new PassableGpus({ host: found, engine, passage })
   const watch = new GpuWatch({ ...more, host, clock, log })
   const tenants = new GpuTenants(engine)
   const nowMs = (): number => clock.monotonicMs()
   // Tools of their own: one that is asked about all GPUs must not keep a job from its end.
-  const reader = (): HostGpuUse => new HostGpuUse({ root: '/', run: toolRunner(), nowMs })
+  const reader = (): HostGpuUse => new HostGpuUse({ root: '/', run: tools(), nowMs })
   const devices = () => watch.devices
   const running = () => tenants.running()
   const sampler = new GpuSampler({
     reader: reader(),
     gpus: devices,
     tenants: running,
+    everyMs: place?.useEveryMs,
     clock,
     log
   })

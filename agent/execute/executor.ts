@@ -18,7 +18,7 @@ import type { JobVoice } from './egress/journal.ts'
 import { asRunHere } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import type { EngineSettings, LocalImage } from './engine-types.ts'
-import { gpusAtStart } from './gpu/gpus-at-start.ts'
+import { gpusAtStart, sameGpus } from './gpu/gpus-at-start.ts'
 import type { JobGpus } from './gpu/job-gpus.ts'
 import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import { type Ground, layGround } from './ground.ts'
@@ -272,7 +272,7 @@ export class Executor {
       imageVolumes: places,
       disk: disk?.volume,
       runtime,
-      gpus: this.#gpusNow(input),
+      gpus: this.#gpusNow(input, ground.gpus, sameGpus),
       gpuParts: ground.gpuParts?.({ isTrusted: job.trust === 'trusted', runtime })
     }
     const made = containerBody(profile, request, ground.host)
@@ -327,9 +327,13 @@ export class Executor {
   }
 
   /** What runs already goes on, however ill its GPUs are by now. */
-  #gpusNow({ jobId, gpus, resume }: Voiced): readonly LeasedGpu[] | undefined {
+  #gpusNow(
+    { jobId, resume }: AttemptInput,
+    gpus: readonly LeasedGpu[] | undefined,
+    look: typeof gpusAtStart
+  ): readonly LeasedGpu[] | undefined {
     if (resume !== undefined) return gpus
-    return gpusAtStart(jobId, gpus, this.#options.gpus?.() ?? [])
+    return look(jobId, gpus, this.#options.gpus?.() ?? [])
   }
 
   /** None for a box that writes to memory alone. */
@@ -375,7 +379,9 @@ export class Executor {
     await this.#groups.learn(ground.groups)
     if ((input.gpus ?? []).length === 0) return ground
     if (gpus === undefined) throw new MeshError('BUG', { problem: 'a GPU that nobody can hand on' })
-    return { ...ground, gpuParts: await gpus.pass(input, ground.gpuEngine) }
+    const now = this.#gpusNow(input, input.gpus, gpusAtStart)
+    const gpuParts = await gpus.pass({ ...input, gpus: now }, ground.gpuEngine)
+    return { ...ground, gpus: now, gpuParts }
   }
 }
 

@@ -6,6 +6,7 @@ import type { EngineInfo, EngineSettings } from './engine-types.ts'
 import type { GpuParts } from './gpu/gpu-parts.ts'
 import type { GpuEngine } from './gpu/gpu-passage.ts'
 import type { PassingJob } from './gpu/gpu-passing.ts'
+import type { LeasedGpu } from './gpu/leased-gpu.ts'
 import type { GroupSource } from './group/job-groups.ts'
 import { layGuard } from './guard.ts'
 import { hostLimits } from './host-limits.ts'
@@ -35,6 +36,8 @@ export interface Ground {
   readonly groups: GroupSource
   /** What it can hand GPUs over with. */
   readonly gpuEngine: GpuEngine
+  /** The GPUs that a job leases as they were when `gpuParts` was made. */
+  readonly gpus?: readonly LeasedGpu[] | undefined
   /** What one job gets of the GPUs that it leases; throws GPU_REFUSED. Absent is none. */
   readonly gpuParts?: ((job: PassingJob) => GpuParts) | undefined
 }

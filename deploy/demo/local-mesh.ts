@@ -28,6 +28,8 @@ export interface LocalMeshOptions {
   /** Further lines of `agent.yaml`, by the agent's name. */
   readonly settings?: Readonly<Record<string, readonly string[]>>
   readonly env?: Readonly<Record<string, string>>
+  /** Arguments of node in place of the built `agent start`, by the agent's name. */
+  readonly starts?: Readonly<Record<string, readonly string[]>>
 }
 
 export interface LocalPart {
@@ -169,7 +171,8 @@ export class LocalMesh {
   startAgent(index: number): Daemon {
     const agent = this.agents[index]
     if (agent === undefined) throw new Error(`there is no agent ${index}`)
-    return this.#spawn(agent, [AGENT_MAIN, 'start', '--state', agent.state])
+    const start = this.#options.starts?.[agent.name] ?? [AGENT_MAIN, 'start']
+    return this.#spawn(agent, [...start, '--state', agent.state])
   }
 
   startGateway(): Daemon {

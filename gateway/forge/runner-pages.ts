@@ -1,6 +1,6 @@
 import { FORGE_PAGES_MAX } from '../../protocol/core/forge-limits.ts'
 
-/** Rows that one page is asked to have: what Gitea and Forgejo give at most unless told otherwise. */
+/** Rows that a page is asked to have: what Gitea and Forgejo give at most by default. */
 const ROWS = '50'
 
 interface Page<R> {

@@ -57,7 +57,12 @@ export class GpuHostTree {
 
   /** A host without a GPU. */
   static async make(): Promise<GpuHostTree> {
-    const root = await temporaryFolder()
+    return await GpuHostTree.in(await temporaryFolder())
+  }
+
+  /** Likewise, in this folder, which stays. */
+  static async in(root: string): Promise<GpuHostTree> {
+    await mkdir(root, { recursive: true })
     // Others than its owner look at it in some tests.
     await chmod(root, 0o755)
     const host = new GpuHostTree(root)

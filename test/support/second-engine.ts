@@ -28,11 +28,15 @@ export class SecondEngine {
     this.socket = join(root, 'docker.sock')
   }
 
-  static async start(runtimes: Readonly<Record<string, RuntimeWish>>): Promise<SecondEngine> {
+  /** `programs` is a folder that the engine looks for programs in before all others. */
+  static async start(
+    runtimes: Readonly<Record<string, RuntimeWish>>,
+    programs?: string
+  ): Promise<SecondEngine> {
     const engine = new SecondEngine(await mkdtemp(join(tmpdir(), 'rm-engine-')))
     try {
       await engine.#configure(runtimes)
-      await engine.#start()
+      await engine.#start(programs)
       await ensureBaseImage(Engine.local(engine.socket))
     } catch (error) {
       await engine.stop()
@@ -79,11 +83,15 @@ export class SecondEngine {
     return path
   }
 
-  async #start(): Promise<void> {
+  async #start(programs: string | undefined): Promise<void> {
     const log = join(this.root, 'log')
     const file = openSync(log, 'w')
     const config = `--config-file=${join(this.root, 'daemon.json')}`
-    const child = spawn('unshare', ['--net', 'dockerd', config], { stdio: ['ignore', file, file] })
+    const path = [...(programs === undefined ? [] : [programs]), process.env['PATH']].join(':')
+    const child = spawn('unshare', ['--net', 'dockerd', config], {
+      env: { ...process.env, PATH: path },
+      stdio: ['ignore', file, file]
+    })
     closeSync(file)
     this.#process = child
     await eventually(

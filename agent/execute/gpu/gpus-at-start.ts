@@ -20,3 +20,22 @@ export function gpusAtStart(
     throw new MeshError('GPU_LOST', { job, gpu, health, reason })
   })
 }
+
+/**
+ * The same, once more and right before the container: what it is to get was made for `leased`, and a
+ * number that a node had may be another GPU's by now. Throws GPU_LOST.
+ */
+export function sameGpus(
+  job: string,
+  leased: readonly LeasedGpu[] | undefined,
+  devices: readonly GpuDevice[]
+): readonly LeasedGpu[] | undefined {
+  const now = gpusAtStart(job, leased, devices)
+  for (const [index, { device }] of (leased ?? []).entries()) {
+    const [before, after] = [device.nodes.join(' '), now?.[index]?.device.nodes.join(' ')]
+    if (before === after) continue
+    const reason = `its nodes were ${before} a moment ago and are ${after} now`
+    throw new MeshError('GPU_LOST', { job, gpu: device.id, health: 'ok', reason })
+  }
+  return now
+}

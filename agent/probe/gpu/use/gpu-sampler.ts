@@ -14,6 +14,8 @@ export interface GpuSamplerParts {
   readonly gpus: () => readonly GpuDevice[]
   /** Jobs that have GPUs now; one whose container is not there yet is none. */
   readonly tenants: () => Promise<readonly GpuTenant[]>
+  /** Milliseconds between two looks; GPU_USE_EVERY_MS when absent. */
+  readonly everyMs?: number | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -67,7 +69,7 @@ export class GpuSampler {
   #arm(afterMs: number): void {
     if (this.#stopped) return
     this.#disarm = this.#parts.clock.arm(afterMs, () => {
-      this.#looking = this.#look().finally(() => this.#arm(GPU_USE_EVERY_MS))
+      this.#looking = this.#look().finally(() => this.#arm(this.#parts.everyMs ?? GPU_USE_EVERY_MS))
     })
   }
 

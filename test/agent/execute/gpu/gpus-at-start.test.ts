@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { failureOf } from '../../../../agent/execute/failure.ts'
-import { gpusAtStart } from '../../../../agent/execute/gpu/gpus-at-start.ts'
+import { gpusAtStart, sameGpus } from '../../../../agent/execute/gpu/gpus-at-start.ts'
 import type { GpuDevice } from '../../../../agent/probe/gpu/gpu-device.ts'
 import { MeshError } from '../../../../protocol/core/errors.ts'
 import { A_GPU } from '../../../support/arbitrary-gpu-rooms.ts'
@@ -32,4 +32,13 @@ test.each<readonly [string, readonly GpuDevice[], string]>([
     fault: 'job',
     reason: 'sandbox_failed'
   })
+})
+
+test('one whose nodes are others than those that the container was made for is not handed on', () => {
+  const moved = { ...DEVICE, nodes: ['/dev/nvidia1'] }
+  expect(sameGpus('R.0', LEASED, [DEVICE])).toEqual(LEASED)
+  expect(sameGpus('R.0', undefined, [])).toBeUndefined()
+  expect(() => sameGpus('R.0', LEASED, [moved])).toThrow(
+    /its nodes were \/dev\/nvidia0 a moment ago and are \/dev\/nvidia1 now/
+  )
 })
