@@ -45,7 +45,8 @@ export class SlotEnds {
     const { epoch } = attempt
     if (known !== undefined && (known.epoch > epoch || known.tookJob)) return
     const sinceMs = known?.epoch === epoch ? known.sinceMs : clock.wallMs()
-    const { name } = repository
+    // An organization's runners are seen by the turns of all its repositories.
+    const name = known?.repository ?? repository.name
     const row = { kind: 'attempt', repository: name, slot, epoch, sinceMs } as const
     await book.begin({ ...row, isRegistered: true, tookJob: true })
   }
