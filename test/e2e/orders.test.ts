@@ -44,7 +44,8 @@ test('a queued job is cancelled at once, a running one by its holder, an ended o
 }, 120_000)
 
 test('drain --wait returns once nothing is held; resume lets the queued job run', async () => {
-  const run = await e2e.push(pipelineOf(2, 'sleep 3'))
+  // Longer than a loaded machine needs to start the command that is to see it run.
+  const run = await e2e.push(pipelineOf(2, 'sleep 12'))
   const { running, queued } = await oneRunning(run)
   const state = e2e.mesh.agents[0]?.state ?? ''
   const drain = new RunningCommand(systemClock(), state, 'drain', '--wait')
