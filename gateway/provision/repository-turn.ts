@@ -1,6 +1,6 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
-import { PROVISION_UNSEEN_MS } from '../../protocol/core/provision-limits.ts'
+import { PROVISION_ASKED_MAX, PROVISION_UNSEEN_MS } from '../../protocol/core/provision-limits.ts'
 import { jobIdOf, type RunOrigin } from '../../protocol/core/run.ts'
 import { slotPlan } from '../../protocol/core/slots.ts'
 import type { Log } from '../../protocol/host/log.ts'
@@ -149,9 +149,12 @@ export class RepositoryTurn {
     for (;;) {
       const { waiting, laterMs } = this.#waiting(of, entry, slots.known)
       const { start, end } = slotPlan(waiting, slots.own, rules)
-      // A runner may have had it and be gone again before any hook has come.
-      const stale = start.filter(({ id }) => !slots.fresh.has(id))
-      if (stale.length > 0 && api.job === undefined) return { end, laterMs, wantsLook: true }
+      // A runner may have had one and be gone again before any hook has come: its own, or, where it
+      // takes any, another that waits here still and is counted.
+      const counted = start.length === 0 || api.takes === 'own' ? start : waiting
+      const stale = counted.filter(({ id }) => !slots.fresh.has(id))
+      const isAskable = api.job !== undefined && stale.length <= PROVISION_ASKED_MAX
+      if (stale.length > 0 && !isAskable) return { end, laterMs, wantsLook: true }
       for (const { id } of stale) {
         await this.#lookAt(of, id, signal)
         slots.fresh.add(id)

@@ -23,6 +23,8 @@ const open = (before: number, of: Row): Row => ({ ...of, openBefore: before })
 /** A stranger gets less than other jobs: where this is said, nothing else will do. */
 const less = (of: Row, ...strict: string[]): Row => ({ ...of, strict })
 
+/** Of process 1: what an engine sets, and two that keep GPUs away which the job does not lease. */
+const VARIABLES = 'AMD_VISIBLE_DEVICES HOME HOSTNAME NVIDIA_VISIBLE_DEVICES PATH'
 const NO_CAPABILITY = '0000000000000000'
 
 /** What kernels lack cannot be had either. */
@@ -64,7 +66,7 @@ export const PROCESSES: readonly Row[] = [
   row('kcmp', '`kcmp`'),
   row('guard_signals', 'SIGKILL and SIGSTOP to process 1', 'lives'),
   less(row('other_root', '`/proc/1/root`', 'its own', 'EACCES'), 'EACCES'),
-  less(row('environment', 'names in `/proc/1/environ`', 'HOME HOSTNAME PATH'), 'EACCES'),
+  less(row('environment', 'names in `/proc/1/environ`', VARIABLES), 'EACCES'),
   row('setns', '`setns`'),
   ...['user', 'mount', 'net', 'pid', 'uts', 'ipc', 'cgroup', 'time'].map((kind) =>
     row(`unshare_${kind}`, `\`unshare\`: ${kind} namespace`)

@@ -12,7 +12,7 @@ import { PIPELINE, temporaryFolder } from '../../support/gateway-rig.ts'
 import { GitFixture } from '../../support/git-fixture.ts'
 
 // Real files and sockets: on a loaded machine they take their time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 let forge: GitFixture
 let folder: Awaited<ReturnType<typeof temporaryFolder>>

@@ -116,6 +116,27 @@ test('a runner that takes another job than its slot was started for leaves each 
   expect(rig.world.board.jobs({ event: 'workflow_job' })).toHaveLength(3)
 })
 
+test('a job that the runner of another slot has done, untold, is not counted as one that waits', async () => {
+  const rig = await slotRig('gitea')
+  const [first, second] = [queue(rig), queue(rig)]
+  for (const job of [first, second]) await told(rig, job)
+  await liveFor(rig, 2)
+  const slot = slotOf(rig, second)
+  rig.world.claim(slot)
+
+  expect(await giveJob(rig, slot)).toBe(first)
+  const runner = rig.actions.runners[0]
+  if (runner !== undefined) rig.actions.complete(runner, 'success')
+  rig.world.end(slot, 'succeeded')
+  await eventually('its end is seen', () => rig.world.live().length === 1)
+  const third = queue(rig)
+  await told(rig, third)
+
+  // Two jobs wait, and the free slot of the first is good for one: one more, named after the older.
+  expect(await liveFor(rig, 2)).toEqual([first, second].map(({ id }) => String(id)))
+  expect(rig.world.board.jobs({ event: 'workflow_job' })).toHaveLength(3)
+})
+
 test('a job that was cancelled while it waited takes its slot along, held by nobody', async () => {
   const rig = await slotRig('gitea')
   const [job, other] = [queue(rig), queue(rig)]
