@@ -13,7 +13,7 @@ import { E2eMesh, type SeenRun } from '../support/e2e-mesh.ts'
 import { type ForgeSide, forgeSide, REPOSITORY } from '../support/forge-side.ts'
 import { testImage } from '../support/test-image.ts'
 
-const SET_UP_MS = 120_000
+const SET_UP_MS = 240_000
 const IMAGE = 'runner-mesh-test/stand-in-runner:1'
 const PROGRAM = '/bin/stand-in-runner'
 const LABELS = ['self-hosted', 'linux']
@@ -98,7 +98,7 @@ test.each(['gitea', 'forgejo', 'github'] as const)(
     const job = actions.queue(repository, { labels: ['linux'], says: `built by ${kind}` })
     if (kind !== 'forgejo') await forge.sendJob(repository, job)
 
-    await eventually('the job is done', () => job.conclusion ?? undefined, 45_000)
+    await eventually('the job is done', () => job.conclusion ?? undefined, 150_000)
     const [run, ...others] = (await slots()).filter(({ id }) => !before.has(id))
     const [ended] = await e2e.ended(run?.id ?? '', 1)
     const log = await e2e.log(ended?.id ?? '')
@@ -114,5 +114,5 @@ test.each(['gitea', 'forgejo', 'github'] as const)(
     // The forge says of its own jobs how they went.
     expect(repository.statuses).toEqual([])
   },
-  60_000
+  240_000
 )
