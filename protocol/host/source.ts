@@ -67,19 +67,6 @@ async function fetchByRef(source: CommitSource & { readonly ref: string }): Prom
   }
 }
 
-/** Lays out the fetched commit's files in `dir`; `origin` names the URL for later commands. */
-export async function checkoutCommit(source: CommitSource): Promise<void> {
-  const { url, commit, ref: _ref, dir, access: _access, ...options } = source
-  await fetchCommit(source)
-  const inside = { ...options, cwd: dir }
-  try {
-    await git(['remote', 'add', 'origin', url], inside)
-    await git(['checkout', '--quiet', '--detach', commit], inside)
-  } catch (error) {
-    throw failed(source, causeOf(error), error)
-  }
-}
-
 function failed(source: CommitSource, cause: string, error?: unknown): MeshError {
   const { commit, url } = source
   return new MeshError('WORKSPACE_FETCH_FAILED', { commit, url, cause }, { cause: error })
