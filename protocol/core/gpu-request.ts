@@ -1,4 +1,4 @@
-import { GPU_VENDORS, type Gpu, type GpuVendor } from './gpu.ts'
+import { GPU_VENDORS, type Gpu, type GpuVendor, inRange } from './gpu.ts'
 import {
   GPU_COMPUTE_TENTHS_MAX,
   GPU_COMPUTE_TENTHS_MIN,
@@ -116,8 +116,4 @@ function starsOf(pattern: string): number {
 
 function isIn(value: number | undefined, least: number, most: number): boolean {
   return value === undefined || inRange(value, least, most)
-}
-
-function inRange(value: number, least: number, most: number): boolean {
-  return Number.isSafeInteger(value) && value >= least && value <= most
 }

@@ -170,7 +170,7 @@ function onlyIn(value: number | undefined, least: number, most: number): number 
   return value !== undefined && inRange(value, least, most) ? value : undefined
 }
 
-function inRange(value: number, least: number, most: number): boolean {
+export function inRange(value: number, least: number, most: number): boolean {
   return Number.isSafeInteger(value) && value >= least && value <= most
 }
 
