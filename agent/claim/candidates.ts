@@ -14,7 +14,7 @@ import type { TextDigest } from '../../protocol/core/ports.ts'
 import { deferredUntilMs } from '../../protocol/core/preference.ts'
 import { fits, hasRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
-import { Turns, type TurnsBoard } from '../../protocol/core/turns.ts'
+import { isQueued, Turns, type TurnsBoard } from '../../protocol/core/turns.ts'
 
 /** From this many of the oldest jobs a freed agent picks: not all freed agents the same one. */
 const OLDEST_CHOICES = 3
@@ -104,10 +104,6 @@ function inFairOrder(
   if (queued.length < 2) return queued
   const shares = { running: runningOf(open), usedMs: board.usedMs(nowMs) }
   return fairOrder(queued, shares, Math.min(queued.length, CLAIMS_PENDING_MAX))
-}
-
-export function isQueued({ state }: BoardJob): boolean {
-  return (state?.phase ?? 'queued') === 'queued'
 }
 
 /** True where the job is not to be claimed yet, however free it is: asked right before a claim. */

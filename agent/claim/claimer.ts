@@ -6,17 +6,10 @@ import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
+import { isQueued } from '../../protocol/core/turns.ts'
 import type { GpuDevice } from '../probe/gpu/gpu-device.ts'
 import { Alarms } from './alarms.ts'
-import {
-  claimable,
-  isHeld,
-  isQueued,
-  isRefused,
-  type Own,
-  waitMs,
-  watchable
-} from './candidates.ts'
+import { claimable, isHeld, isRefused, type Own, waitMs, watchable } from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'

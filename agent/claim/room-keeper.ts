@@ -3,8 +3,7 @@ import { keptRooms } from '../../protocol/core/kept-room.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { ROOM_KEPT_AFTER_MS, ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
 import type { TextDigest } from '../../protocol/core/ports.ts'
-import { Turns, type TurnsBoard } from '../../protocol/core/turns.ts'
-import { isQueued } from './candidates.ts'
+import { isQueued, Turns, type TurnsBoard } from '../../protocol/core/turns.ts'
 
 export interface KeeperLook {
   readonly board: TurnsBoard

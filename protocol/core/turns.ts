@@ -112,6 +112,7 @@ export function needsHold(job: BoardJob, board: Pick<Board, 'job'>): Hold | unde
   return on.length === 0 ? undefined : { kind: 'needs', on }
 }
 
-function isQueued({ state }: BoardJob): boolean {
+/** Nobody holds it. */
+export function isQueued({ state }: BoardJob): boolean {
   return state === undefined || state.phase === 'queued'
 }
