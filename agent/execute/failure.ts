@@ -158,7 +158,8 @@ function isRemoteAway(error: unknown): boolean {
   return git.timedOut || REMOTE_AWAY.test(git.stderr)
 }
 
-function gitErrorOf(error: unknown): GitError | undefined {
+/** What git said, however deep below. */
+export function gitErrorOf(error: unknown): GitError | undefined {
   return causes(error).find((each) => each instanceof GitError)
 }
 

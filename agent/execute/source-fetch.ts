@@ -1,7 +1,8 @@
 import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { SourceAccess } from '../../protocol/core/source-access.ts'
-import { type GitAccess, GitError } from '../../protocol/host/git.ts'
+import type { GitAccess } from '../../protocol/host/git.ts'
 import { type CommitSource, fetchCommit } from '../../protocol/host/source.ts'
+import { gitErrorOf } from './failure.ts'
 
 /** Asks the job's gateway. Rejects with SECRET_REFUSED where it gives none. */
 export type AskAccess = (signal: AbortSignal) => Promise<SourceAccess>
@@ -64,9 +65,4 @@ function accessTo(url: string, access: SourceAccess): GitAccess {
 function isClosed(error: unknown): boolean {
   const git = gitErrorOf(error)
   return git !== undefined && !git.timedOut && CLOSED.test(git.stderr)
-}
-
-function gitErrorOf(error: unknown): GitError | undefined {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause instanceof GitError ? cause : undefined
 }
