@@ -27,7 +27,8 @@ export interface Standing {
 }
 
 /**
- * Peer ids of the agents that could take the job now, best first (lease-protocol 4.7).
+ * How many agents should claim before `peerId`: 0 for the one that goes first, undefined where
+ * `peerId` is no candidate (lease-protocol 4.7).
  *
  * Each agent computes this alone, from what all have heard: first by tier, which is no matter of
  * chance, then by weighted rendezvous hashing: score = -weight / ln(u), u in (0, 1) from
@@ -36,20 +37,6 @@ export interface Standing {
  * order.
  * Views that differ cost a contended round, never a second lease: the register decides.
  */
-export function rankAgents(
-  placing: Placing,
-  agents: readonly AgentView[],
-  digest: TextDigest
-): readonly string[] {
-  const keys = keysOf(placing, digest)
-  return agents
-    .filter((view) => isCandidate(placing, view))
-    .map((view) => standingOf(placing, view.advertisement, keys, digest))
-    .sort(byStanding)
-    .map(({ peerId }) => peerId)
-}
-
-/** 0 for the agent that should claim first; undefined where `peerId` is no candidate. */
 export function rankOf(
   peerId: string,
   placing: Placing,

@@ -3,7 +3,6 @@ import type { Advertisement } from '../../../protocol/core/advertisement.ts'
 import { tierOf, weightOf } from '../../../protocol/core/fit-score.ts'
 import type { Gpu } from '../../../protocol/core/gpu.ts'
 import { GPU_WHOLE } from '../../../protocol/core/gpu-request-limits.ts'
-import { rankAgents } from '../../../protocol/core/placement.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
 import { warmKeysOf } from '../../../protocol/core/warmth.ts'
 import {
@@ -14,6 +13,7 @@ import {
   sampleView
 } from '../../support/arbitrary-board.ts'
 import { plainDigest } from '../../support/plain-digest.ts'
+import { rankedAgents } from '../../support/ranked-agents.ts'
 
 const digest = plainDigest()
 const REPOSITORY = SAMPLE_ORIGIN.repository
@@ -42,7 +42,7 @@ function firsts(spec: JobSpec, ads: readonly Partial<Advertisement>[]): Record<s
   const counts: Record<string, number> = {}
   for (let job = 0; job < 1_000; job += 1) {
     const rest = { trust: 'trusted', origin: SAMPLE_ORIGIN, lastHolder: undefined } as const
-    const [first = ''] = rankAgents({ jobId: `R${job}.0`, spec, ...rest }, agents, digest)
+    const [first = ''] = rankedAgents({ jobId: `R${job}.0`, spec, ...rest }, agents, digest)
     counts[first] = (counts[first] ?? 0) + 1
   }
   return counts

@@ -5,13 +5,7 @@ import {
   type Isolation,
   type IsolationLevel
 } from '../../../protocol/core/isolation.ts'
-import {
-  claimWaitMs,
-  isCandidate,
-  rankAgents,
-  rankOf,
-  unitOf
-} from '../../../protocol/core/placement.ts'
+import { claimWaitMs, isCandidate, rankOf, unitOf } from '../../../protocol/core/placement.ts'
 import {
   arbitraryAgents,
   arbitrarySpec,
@@ -21,6 +15,7 @@ import {
   sampleView
 } from '../../support/arbitrary-board.ts'
 import { plainDigest } from '../../support/plain-digest.ts'
+import { rankedAgents } from '../../support/ranked-agents.ts'
 
 const digest = plainDigest()
 const placing = (jobId: string, lastHolder?: string) => ({
@@ -46,7 +41,7 @@ test('agents that lack a requirement, room or an open state have no rank', () =>
     sampleView({ peerId: 'cut off' }, { link: 'down' }),
     sampleView({ peerId: 'gone', leaving: true })
   ]
-  expect(rankAgents(placing('R.0'), agents, digest)).toEqual(['fits'])
+  expect(rankedAgents(placing('R.0'), agents, digest)).toEqual(['fits'])
   expect(rankOf('fits', placing('R.0'), agents, digest)).toBe(0)
   expect(rankOf('full', placing('R.0'), agents, digest)).toBeUndefined()
 })
@@ -55,13 +50,11 @@ test('all agents agree on the order, in whatever order they learned of each othe
   fc.assert(
     fc.property(arbitrarySpec, arbitraryAgents, fc.string(), (spec, agents, jobId) => {
       const job = { ...placing(jobId), spec }
-      const order = rankAgents(job, agents, digest)
-      for (const { advertisement } of agents) {
-        const { peerId } = advertisement
-        const at = order.indexOf(peerId)
-        expect(rankOf(peerId, job, agents, digest)).toBe(at < 0 ? undefined : at)
-      }
-      expect(rankAgents(job, agents.toReversed(), digest)).toEqual(order)
+      const order = rankedAgents(job, agents, digest)
+      // Nobody shares a place, and none is left free: whoever waits for the ones before it is next.
+      const ranks = order.map((peerId) => rankOf(peerId, job, agents, digest))
+      expect(ranks).toEqual(order.map((_, place) => place))
+      expect(rankedAgents(job, agents.toReversed(), digest)).toEqual(order)
 
       const candidates = agents.filter((view) => isCandidate(job, view))
       expect(order.toSorted()).toEqual(candidates.map((v) => v.advertisement.peerId).toSorted())
@@ -74,7 +67,7 @@ test('no job is claimed where it would be kept apart by less than it or the owne
   fc.assert(
     fc.property(jobs, arbitraryAgents, ([spec, trust], agents) => {
       const job = { ...placing('R.0'), spec, trust }
-      for (const peerId of rankAgents(job, agents, digest)) {
+      for (const peerId of rankedAgents(job, agents, digest)) {
         const view = agents.find(({ advertisement }) => advertisement.peerId === peerId)
         const { offered, levels = [], required } = view?.advertisement.isolation ?? NOTHING
         const best = Math.max(...[offered, ...levels].map(rankOfLevel))
@@ -89,10 +82,10 @@ test('no job is claimed where it would be kept apart by less than it or the owne
 test('an agent that leaves changes the order of no other', () => {
   fc.assert(
     fc.property(arbitraryAgents, fc.nat(7), fc.string(), (agents, gone, jobId) => {
-      const order = rankAgents(placing(jobId), agents, digest)
+      const order = rankedAgents(placing(jobId), agents, digest)
       const left = agents.filter((_, index) => index !== gone)
       const expected = order.filter((peer) => left.some((v) => v.advertisement.peerId === peer))
-      expect(rankAgents(placing(jobId), left, digest)).toEqual(expected)
+      expect(rankedAgents(placing(jobId), left, digest)).toEqual(expected)
     })
   )
 })
@@ -126,7 +119,7 @@ test('an agent with three times the room gets three quarters', () => {
 test('the last holder comes last, and still comes', () => {
   const agents = ['a', 'b', 'c'].map((peerId) => sampleView({ peerId }))
   for (const lost of ['a', 'b', 'c']) {
-    const order = rankAgents(placing('R.0', lost), agents, digest)
+    const order = rankedAgents(placing('R.0', lost), agents, digest)
     expect(order.at(-1)).toBe(lost)
     expect(order).toHaveLength(3)
   }
