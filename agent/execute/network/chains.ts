@@ -6,9 +6,9 @@ import {
 } from '../../../protocol/core/network-limits.ts'
 import { METADATA_RANGES, SPECIAL_RANGES } from '../../../protocol/core/special-ranges.ts'
 import { BRIDGE_PREFIX, CLOSED_PREFIX } from './bridge.ts'
-import type { FilterView } from './filter-view.ts'
 import { OURS } from './flow-mark.ts'
 import type { Opening } from './openings.ts'
+import type { SavedFilter } from './saved-filter.ts'
 
 /** What bridges may reach beside their policy, one rule each. */
 export const LIST = 'RUNNER-MESH-LIST'
@@ -129,7 +129,7 @@ export function rulesOf(family: Family): number {
  */
 export function restoreText(
   family: Family,
-  found: FilterView,
+  found: SavedFilter,
   openings: readonly Opening[]
 ): string {
   const chains = CHAINS[family]

@@ -3,30 +3,10 @@ import { BRIDGE_PREFIX } from './bridge.ts'
 import { chainsOf, DENY, type Family, HOOKS, HOST, IN, LIST } from './chains.ts'
 import { deniedOpening, type Opening } from './openings.ts'
 import type { TableView } from './rule-table.ts'
-
-/** What `iptables-save -t filter` says of one family. */
-export interface FilterView {
-  has(chain: string): boolean
-  /** In their order, each as it stands after `-A CHAIN`. */
-  rulesOf(chain: string): readonly string[]
-}
-
-export function parseFilter(saved: string): FilterView {
-  const chains = new Map<string, string[]>()
-  for (const line of saved.split('\n')) {
-    const declared = /^:(\S+) /.exec(line)?.[1]
-    if (declared !== undefined) chains.set(declared, [])
-    const [, chain = '', rule] = /^-A (\S+) (.+)$/.exec(line) ?? []
-    if (rule !== undefined) chains.get(chain)?.push(rule)
-  }
-  return {
-    has: (chain) => chains.has(chain),
-    rulesOf: (chain) => chains.get(chain) ?? []
-  }
-}
+import type { SavedFilter } from './saved-filter.ts'
 
 /** Undefined where a family has no chain of ours. */
-export function viewOf(families: ReadonlyMap<Family, FilterView>): TableView | undefined {
+export function viewOf(families: ReadonlyMap<Family, SavedFilter>): TableView | undefined {
   const all = [...families]
   if (all.some(([, view]) => !view.has(IN))) return undefined
   const seen = all.map(([family, view]) => [family, isFirst(view), ownOf(family, view)] as const)
@@ -44,7 +24,7 @@ export function viewOf(families: ReadonlyMap<Family, FilterView>): TableView | u
 const HOOKS_COUNT = HOOKS.input.length + HOOKS.forward.length
 
 /** Whether nothing of the host's lets a packet through before ours have seen it. */
-function isFirst(view: FilterView): boolean {
+function isFirst(view: SavedFilter): boolean {
   const begins = (chain: string, hooks: readonly string[]): boolean =>
     hooks.every((hook, index) => view.rulesOf(chain)[index] === hook)
   const viaEngine =
@@ -53,7 +33,7 @@ function isFirst(view: FilterView): boolean {
 }
 
 /** Rules of our chains, openings left out. */
-function ownOf(family: Family, view: FilterView): readonly string[] {
+function ownOf(family: Family, view: SavedFilter): readonly string[] {
   return chainsOf(family).flatMap((chain) => {
     const isList = chain === LIST || chain === HOST
     // The same words anywhere else are a hole.

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { RULES_WAIT_S } from '../../../protocol/core/network-limits.ts'
 import { addText, type Family, removeText, restoreText, rulesOf } from './chains.ts'
-import { type FilterView, parseFilter, viewOf } from './filter-view.ts'
+import { viewOf } from './filter-view.ts'
 import type { Opening } from './openings.ts'
 import type { RuleTable } from './rule-table.ts'
 import { runTool } from './rule-tool.ts'
+import { parseFilter, type SavedFilter } from './saved-filter.ts'
 
 /** Which of its two ways into the kernel `iptables` takes; the system's own choice where absent. */
 export type Backend = 'nft' | 'legacy'
@@ -19,7 +20,7 @@ export function iptablesTable(backend?: Backend): RuleTable {
   const families: readonly Family[] = existsSync('/proc/net/if_inet6') ? ['IPv6', 'IPv4'] : ['IPv4']
   const program = (family: Family, verb: string): string =>
     [PROGRAMS[family], backend, verb].filter((part) => part !== undefined).join('-')
-  const look = async (): Promise<ReadonlyMap<Family, FilterView>> => {
+  const look = async (): Promise<ReadonlyMap<Family, SavedFilter>> => {
     const found = families.map(async (family) => {
       const saved = await runTool(program(family, 'save'), ['-t', 'filter'], '')
       return [family, parseFilter(saved)] as const

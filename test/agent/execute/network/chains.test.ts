@@ -6,12 +6,13 @@ import {
   restoreText,
   rulesOf
 } from '../../../../agent/execute/network/chains.ts'
-import { parseFilter, viewOf } from '../../../../agent/execute/network/filter-view.ts'
+import { viewOf } from '../../../../agent/execute/network/filter-view.ts'
 import {
   deniedOpening,
   hostOpening,
   type Opening
 } from '../../../../agent/execute/network/openings.ts'
+import { parseFilter } from '../../../../agent/execute/network/saved-filter.ts'
 
 const ONE: Opening = {
   ...{ bridge: 'rmja00000000', address: '1.2.3.4', prefix: 32, protocol: 'tcp' },
