@@ -30,6 +30,8 @@ export const GPU_SCAN_MS_MAX = 120_000
 export const GPU_CLEAN_SCANS = 2
 /** Milliseconds that a vendor's tool may take: one that hangs does so because its GPU does. */
 export const GPU_TOOL_MS_MAX = 10_000
+/** Milliseconds that the output of a tool that has ended is waited for, if others have it open. */
+export const GPU_TOOL_DRAIN_MS = 1_000
 /** Bytes that a tool may print: `nvidia-smi -q -x` has some 40 KB a GPU. */
 export const GPU_TOOL_BYTES_MAX = 4_194_304
 /** GPUs that are asked for one by one where asking for all of them fails. */

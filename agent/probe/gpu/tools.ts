@@ -2,7 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { causeOf } from '../../../protocol/core/errors.ts'
-import { GPU_TOOL_BYTES_MAX, GPU_TOOL_MS_MAX } from '../../../protocol/core/gpu-limits.ts'
+import {
+  GPU_TOOL_BYTES_MAX,
+  GPU_TOOL_DRAIN_MS,
+  GPU_TOOL_MS_MAX
+} from '../../../protocol/core/gpu-limits.ts'
 
 export type ToolAnswer =
   | { readonly kind: 'said'; readonly code: number; readonly text: string; readonly beside: string }
@@ -31,26 +35,37 @@ export interface ToolOptions {
   readonly bytesMax?: number
 }
 
+/** The one run of a tool that there is at a time. */
+interface Turn {
+  /** Resolves once it has answered, and has ended unless it hangs. */
+  readonly over: Promise<void>
+  /** It has answered, and its process is there still. */
+  hangs: boolean
+}
+
 /**
- * One run of each tool at a time: one that hangs in its driver cannot be killed, and whoever asks
- * again must not start another beside it every minute.
+ * One run of each tool at a time: whoever asks meanwhile waits for its turn. One that hangs in its
+ * driver cannot be killed, and nobody must start another beside it every minute.
  */
 export function toolRunner(options: ToolOptions = {}): RunTool {
   const { folders = FOLDERS } = options
-  const running = new Set<string>()
+  const turns = new Map<string, Turn>()
   return async (name, args) => {
-    if (running.has(name)) return { kind: 'failed', cause: 'its last run has not ended' }
-    running.add(name)
-    const path = await pathOf(name, folders)
-    if (path === undefined) {
-      running.delete(name)
-      return { kind: 'absent' }
+    for (let turn = turns.get(name); turn !== undefined; turn = turns.get(name)) {
+      if (turn.hangs) return { kind: 'failed', cause: 'its last run has not ended' }
+      await turn.over
     }
-    const { answer, ended } = start(path, args, options)
-    void ended.then(() => running.delete(name))
+    const { promise: over, resolve } = Promise.withResolvers<void>()
+    const turn: Turn = { over, hangs: false }
+    turns.set(name, turn)
+    const path = await pathOf(name, folders)
+    const { answer, ended } = path === undefined ? ABSENT : start(path, args, options)
+    void ended.then(() => turns.delete(name))
     const said = await answer
     // Whoever asks next asks a tool that has ended, unless it cannot.
-    if (said.kind === 'said') await ended
+    if (said.kind === 'failed') turn.hangs = true
+    else await ended
+    resolve()
     return said
   }
 }
@@ -73,15 +88,18 @@ interface Run {
   readonly ended: Promise<void>
 }
 
+const ABSENT: Run = { answer: Promise.resolve({ kind: 'absent' }), ended: Promise.resolve() }
+
 function start(path: string, args: readonly string[], options: ToolOptions): Run {
   const { msMax = GPU_TOOL_MS_MAX, bytesMax = GPU_TOOL_BYTES_MAX } = options
-  const child = spawn(path, [...args], {
-    env: environment(path),
-    cwd: '/',
-    // A group of its own: a script's children outlive it otherwise.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
+  let child: Child
+  try {
+    child = spawned(path, args)
+  } catch (error) {
+    // No memory for it, say: what a child could not be made of is thrown, not told.
+    const answer = Promise.resolve(unrunnable(error))
+    return { answer, ended: Promise.resolve() }
+  }
   const ended = new Promise<void>((resolve) => {
     child.once('close', () => resolve())
     child.once('error', () => resolve())
@@ -100,8 +118,9 @@ function start(path: string, args: readonly string[], options: ToolOptions): Run
     child.stderr.on('data', (chunk: Buffer) => beside.take(chunk))
     child.once('error', (error) => {
       clearTimeout(timer)
-      resolve({ kind: 'failed', cause: `cannot be run: ${causeOf(error)}` })
+      resolve(unrunnable(error))
     })
+    child.once('exit', () => letGo(child))
     child.once('close', (code, signal) => {
       clearTimeout(timer)
       if (code === null) resolve({ kind: 'failed', cause: `was ended by ${signal ?? 'a signal'}` })
@@ -109,6 +128,35 @@ function start(path: string, args: readonly string[], options: ToolOptions): Run
     })
   })
   return { answer, ended }
+}
+
+type Child = ReturnType<typeof spawned>
+
+function spawned(path: string, args: readonly string[]) {
+  return spawn(path, [...args], {
+    env: environment(path),
+    cwd: '/',
+    // A group of its own: a script's children outlive it otherwise.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+}
+
+function unrunnable(error: unknown): ToolAnswer {
+  return { kind: 'failed', cause: `cannot be run: ${causeOf(error)}` }
+}
+
+/**
+ * Of a tool that has ended: a service that it started may have its output open for good, and the
+ * tool would be one that hangs, at every question from now on.
+ */
+function letGo(child: Child): void {
+  const timer = setTimeout(() => {
+    killGroup(child)
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }, GPU_TOOL_DRAIN_MS)
+  child.once('close', () => clearTimeout(timer))
 }
 
 /** Libraries of a tool that is no part of the system lie beside it. */

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { toolRunner } from '../../../../agent/probe/gpu/tools.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { GpuHostTree } from '../../../support/gpu-host.ts'
@@ -69,12 +69,46 @@ test('one that hangs is ended with all that it started, and can be asked again',
   await eventually('it is asked again', async () => (await run('tool', [])).kind === 'said')
 })
 
-test('while a run has not ended no other one begins', async () => {
-  const { run } = await runner('cat /proc/$$/stat >/dev/null; sleep 0.2; echo done')
-  const first = run('tool', [])
-  await Promise.resolve()
+/** Ends what wrote its number into that file, and outlives the tool that began it. */
+async function endLeft(pids: string): Promise<void> {
+  const text = await readFile(pids, 'utf8').catch(() => '')
+  for (const pid of text.split('\n').filter((line) => line !== '')) process.kill(Number(pid))
+}
 
-  const answers = await Promise.all([first, run('tool', [])])
-  expect(answers.map(({ kind }) => kind).sort()).toEqual(['failed', 'said'])
-  expect(await run('tool', [])).toMatchObject({ kind: 'said' })
+test('one that leaves a service behind with its output open has said what it said', async () => {
+  const { host, run } = await runner('')
+  const pids = join(host.root, 'pids')
+  onTestFinished(() => endLeft(pids))
+  await host.tool('tool', `echo well; setsid sh -c 'echo $$ >>${pids}; exec sleep 600' &\nexit 4`)
+
+  const said = { kind: 'said', code: 4, text: 'well\n', beside: '' }
+  expect(await run('tool', [])).toEqual(said)
+  expect(await run('tool', [])).toEqual(said)
+})
+
+test('two questions at once are asked one after the other, and both answered', async () => {
+  const { host, run } = await runner('')
+  const lock = join(host.root, 'lock')
+  await host.tool('tool', `mkdir ${lock} || exit 9; sleep 0.2; rmdir ${lock}; echo "$1"`)
+
+  const answers = await Promise.all(['one', 'two', 'three'].map((word) => run('tool', [word])))
+  expect(answers.map((answer) => (answer.kind === 'said' ? answer.text : ''))).toEqual([
+    'one\n',
+    'two\n',
+    'three\n'
+  ])
+})
+
+test('whoever waits for one that hangs for good gets no other one', async () => {
+  const { host, run } = await runner('', { msMax: 1_000 })
+  const pids = join(host.root, 'pids')
+  onTestFinished(() => endLeft(pids))
+  // What holds the tool's output is in no group of its own any more.
+  await host.tool('tool', `setsid sh -c 'echo $$ >>${pids}; exec sleep 600' & sleep 600`)
+
+  const answers = await Promise.all([run('tool', []), run('tool', [])])
+  const causes = answers.map((answer) => (answer.kind === 'failed' ? answer.cause : answer.kind))
+  expect(causes).toEqual(['did not end within 1 s', 'its last run has not ended'])
+  const begun = await readFile(pids, 'utf8').catch(() => '')
+  expect(begun.split('\n').length).toBeLessThanOrEqual(2)
 })
