@@ -8,6 +8,8 @@ export const GPU_USE_EVERY_MS = 5_000
 export const GPU_USE_IDLE_EVERY_MS = 60_000
 /** Processes of one container that are looked at: as many as a job may have. */
 export const GPU_PIDS_MAX = 4_096
+/** Processes of a host that are looked at: one with two processors and jobs on it has thousands. */
+export const GPU_HOST_PROCESSES_MAX = 65_536
 /** Open files of GPUs in one look: of each process of a host some hold a few. */
 export const GPU_CLIENTS_MAX = 4_096
 /** Milliseconds after a job's end for its GPUs to be free of it: drivers clear memory first. */

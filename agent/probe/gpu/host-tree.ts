@@ -5,6 +5,8 @@ import { GPU_ENTRIES_MAX, GPU_FILE_BYTES_MAX } from '../../../protocol/core/gpu-
 /** What is not there, and what a driver says of a file that this device has no use for. */
 const NOTHING = new Set(['ENOENT', 'ENOTDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EBUSY', 'ENODATA'])
 
+const NUMBER = /^\d{1,10}$/
+
 /**
  * Files of /proc and /sys below a root folder, one after the other: a driver that hangs holds up
  * one thread of this process, never all of them.
@@ -54,6 +56,13 @@ export class HostTree {
   async names(path: string): Promise<readonly string[]> {
     const names = await this.#read(path, (full) => readdir(full))
     return (names ?? []).sort().slice(0, GPU_ENTRIES_MAX)
+  }
+
+  /** Entries that are numbers, as processes and open files are: the lowest, at most `max`. */
+  async numbers(path: string, max: number): Promise<readonly number[]> {
+    const names = await this.#read(path, (full) => readdir(full))
+    const numbers = (names ?? []).filter((name) => NUMBER.test(name)).map(Number)
+    return numbers.sort((a, b) => a - b).slice(0, max)
   }
 
   /** Last name of what a link leads to. */

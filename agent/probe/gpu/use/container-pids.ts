@@ -1,4 +1,4 @@
-import { GPU_PIDS_MAX } from '../../../../protocol/core/gpu-use-limits.ts'
+import { GPU_HOST_PROCESSES_MAX, GPU_PIDS_MAX } from '../../../../protocol/core/gpu-use-limits.ts'
 import type { HostTree } from '../host-tree.ts'
 
 /** Of a container in a control group's path; whatever runs containers in it comes after. */
@@ -35,9 +35,9 @@ export async function containerPids(
     }
   }
   const pids: number[] = []
-  for (const name of (await tree.names('proc')).filter((each) => /^\d+$/.test(each))) {
-    const own = (await tree.text(`proc/${name}/cgroup`)) ?? ''
-    if (containerIn(own) === container) pids.push(Number(name))
+  for (const pid of await tree.numbers('proc', GPU_HOST_PROCESSES_MAX)) {
+    const own = (await tree.text(`proc/${pid}/cgroup`)) ?? ''
+    if (containerIn(own) === container) pids.push(pid)
   }
   return pids
 }

@@ -1,4 +1,8 @@
-import { GPU_CLIENTS_MAX } from '../../../../protocol/core/gpu-use-limits.ts'
+import { GPU_ENTRIES_MAX } from '../../../../protocol/core/gpu-limits.ts'
+import {
+  GPU_CLIENTS_MAX,
+  GPU_HOST_PROCESSES_MAX
+} from '../../../../protocol/core/gpu-use-limits.ts'
 import type { HostTree } from '../host-tree.ts'
 import { type DrmClient, drmClient } from './drm-fdinfo.ts'
 
@@ -37,9 +41,9 @@ async function clientsOf(tree: HostTree, pid: number): Promise<readonly DrmClien
 }
 
 /** What a process has open, by number; nothing of one that may not be looked into. */
-async function openFiles(tree: HostTree, pid: number): Promise<readonly [string, string][]> {
-  const files: [string, string][] = []
-  for (const fd of await tree.names(`proc/${pid}/fd`)) {
+async function openFiles(tree: HostTree, pid: number): Promise<readonly [number, string][]> {
+  const files: [number, string][] = []
+  for (const fd of await tree.numbers(`proc/${pid}/fd`, GPU_ENTRIES_MAX)) {
     files.push([fd, (await tree.link(`proc/${pid}/fd/${fd}`)) ?? ''])
   }
   return files
@@ -51,9 +55,9 @@ export async function holdersOf(
   paths: ReadonlySet<string>
 ): Promise<ReadonlySet<number>> {
   const holders = new Set<number>()
-  for (const name of (await tree.names('proc')).filter((each) => /^\d+$/.test(each))) {
-    const files = await openFiles(tree, Number(name))
-    if (files.some(([, path]) => paths.has(path))) holders.add(Number(name))
+  for (const pid of await tree.numbers('proc', GPU_HOST_PROCESSES_MAX)) {
+    const files = await openFiles(tree, pid)
+    if (files.some(([, path]) => paths.has(path))) holders.add(pid)
   }
   return holders
 }

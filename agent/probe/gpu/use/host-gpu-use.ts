@@ -1,3 +1,4 @@
+import { GPU_HOST_PROCESSES_MAX } from '../../../../protocol/core/gpu-use-limits.ts'
 import type { LeasedGpu } from '../../../execute/gpu/leased-gpu.ts'
 import type { GpuDevice } from '../gpu-device.ts'
 import { HostTree } from '../host-tree.ts'
@@ -128,8 +129,7 @@ export class HostGpuUse {
     pids: ReadonlyMap<string, ReadonlySet<number>>
   ): Promise<ReadonlySet<number>> {
     if (tenants.length > 0) return new Set([...pids.values()].flatMap((each) => [...each]))
-    const names = await this.#tree.names('proc')
-    return new Set(names.filter((name) => /^\d+$/.test(name)).map(Number))
+    return new Set(await this.#tree.numbers('proc', GPU_HOST_PROCESSES_MAX))
   }
 
   async #deviceUse(gpu: GpuDevice, { nvidia, kfd, held, times }: Looked): Promise<DeviceUse> {

@@ -1,3 +1,4 @@
+import { GPU_HOST_PROCESSES_MAX } from '../../../../protocol/core/gpu-use-limits.ts'
 import type { GpuDevice } from '../gpu-device.ts'
 import type { HostTree } from '../host-tree.ts'
 import type { ProcessUse } from './gpu-use.ts'
@@ -15,11 +16,11 @@ export async function kfdUse(
   const uses = new Map<string, ProcessUse[]>()
   const ids = await idsOf(tree, gpus)
   if (ids.size === 0) return uses
-  for (const name of (await tree.names(`${KFD}/proc`)).filter((each) => /^\d+$/.test(each))) {
+  for (const pid of await tree.numbers(`${KFD}/proc`, GPU_HOST_PROCESSES_MAX)) {
     for (const [number, id] of ids) {
-      const memoryBytes = await tree.number(`${KFD}/proc/${name}/vram_${number}`)
+      const memoryBytes = await tree.number(`${KFD}/proc/${pid}/vram_${number}`)
       if (memoryBytes === undefined) continue
-      const use = { pid: Number(name), busyPercent: undefined, memoryBytes }
+      const use = { pid, busyPercent: undefined, memoryBytes }
       uses.set(id, [...(uses.get(id) ?? []), use])
     }
   }

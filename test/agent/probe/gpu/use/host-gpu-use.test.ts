@@ -228,3 +228,30 @@ test('who has a GPU open is found by its own node, and what is in use by its dri
   if (device === undefined) throw new Error('no GPU')
   expect(await use.standing(device)).toEqual({ holders: new Set([100]), memoryBytes: 8 * MIB })
 })
+
+test('on a host of thousands of processes the one that holds a GPU is found', async () => {
+  const host = await intelHost()
+  // By their names those before it are more than a folder of GPUs ever has.
+  const others = Array.from({ length: 2_000 }, (_, index) => 1_000 + index)
+  await Promise.all(others.map((pid) => mkdir(join(host.root, `proc/${pid}`), { recursive: true })))
+  await opened(host, 9_999, '/dev/dri/renderD129', 7)
+  const { use, devices } = await using(host)
+
+  const [device] = devices
+  if (device === undefined) throw new Error('no GPU')
+  expect((await use.standing(device)).holders).toEqual(new Set([9_999]))
+})
+
+test('an open GPU counts however many files its process has open', async () => {
+  const host = await intelHost()
+  const fd = join(host.root, 'proc/100/fd')
+  await mkdir(fd, { recursive: true })
+  const others = Array.from({ length: 1_500 }, (_, index) => 1_000 + index)
+  await Promise.all(others.map((number) => symlink('/dev/null', join(fd, String(number)))))
+  await opened(host, 100, '/dev/dri/renderD129', 7)
+  const { use, devices } = await using(host)
+
+  const [device] = devices
+  if (device === undefined) throw new Error('no GPU')
+  expect((await use.standing(device)).holders).toEqual(new Set([100]))
+})
