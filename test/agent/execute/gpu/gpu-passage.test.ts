@@ -44,17 +44,29 @@ test('a version is compared by its numbers, and what comes before one is below i
   expect(['', '1.17.8-rc.2', '1.9.9', '0.99.0', undefined].some(isToolkitSafe)).toBe(false)
 })
 
+const node = (path: string, more = {}) => ({ path, permissions: 'rw', ...more })
+const edits = (...deviceNodes: readonly unknown[]) => ({ containerEdits: { deviceNodes } })
+const hooks = [{ hookName: 'createContainer', path: '/usr/bin/amd-ctk' }]
+
 test('of specs in JSON those devices are known that are nodes and nothing else', async () => {
   const folder = await temporaryFolder()
   const other = join(folder, 'run')
   await mkdir(other)
-  const node = (path: string, more = {}) => ({ path, ...more })
-  const edits = (...deviceNodes: readonly unknown[]) => ({ containerEdits: { deviceNodes } })
-  const hooks = [{ hookName: 'createContainer', path: '/usr/bin/amd-ctk' }]
+  const strange: readonly Record<string, unknown>[] = [
+    { hostPath: '/dev/mem' },
+    { permissions: 'rwm' },
+    { permissions: undefined },
+    // Whatever has these numbers, under the name of what is leased.
+    { type: 'c', major: 226, minor: 129 },
+    { uid: 0, gid: 44 },
+    { fileMode: 438 }
+  ]
   const devices = [
     { name: '0', ...edits(node('/dev/dri/renderD128')) },
-    { name: '1', ...edits(node('/dev/dri/renderD129', { hostPath: '/dev/mem' })) },
-    { name: '2', ...edits(node('/dev/dri/renderD130', { permissions: 'rwm' })) },
+    ...strange.map((more, index) => ({
+      name: `strange-${index}`,
+      ...edits(node('/dev/dri/renderD129', more))
+    })),
     { name: '3', containerEdits: { ...edits(node('/dev/dri/renderD131')).containerEdits, hooks } },
     { name: '4', containerEdits: { env: [], deviceNodes: [node('/dev/dri/renderD132')] } }
   ]
@@ -62,6 +74,7 @@ test('of specs in JSON those devices are known that are nodes and nothing else',
   await writeFile(join(folder, 'amd.json'), JSON.stringify(spec))
   await writeFile(join(folder, 'torn.json'), '{"kind": "intel.com/gpu", "devices": [')
   await writeFile(join(folder, 'nvidia.yaml'), 'kind: nvidia.com/gpu\n')
+  await mkdir(join(folder, 'folder.json'))
   const later = { kind: 'amd.com/gpu', devices: [{ name: '4', ...edits(node('/dev/x')) }] }
   await writeFile(join(other, 'amd.json'), JSON.stringify(later))
 
@@ -69,6 +82,27 @@ test('of specs in JSON those devices are known that are nodes and nothing else',
     'amd.com/gpu=0': ['/dev/kfd', '/dev/dri/renderD128'],
     'amd.com/gpu=4': ['/dev/x']
   })
+})
+
+const PLAIN = {
+  kind: 'amd.com/gpu',
+  devices: [{ name: '0', ...edits(node('/dev/kfd'), node('/dev/dri/renderD128')) }]
+}
+const HOOKED = { ...PLAIN, containerEdits: { hooks } }
+
+test.each<[string, string, string]>([
+  ['another spec has its name with a hook', 'amd.json', JSON.stringify(HOOKED)],
+  ['a spec in YAML is of its kind', 'amd.yaml', 'kind: "amd.com/gpu"\ndevices: []\n'],
+  ['a spec is too large to be read', 'any.json', ' '.repeat(1_048_577)]
+])('a device is not taken for what its spec says where %s', async (_why, name, text) => {
+  const folder = await temporaryFolder()
+  const later = join(folder, 'run')
+  await mkdir(later)
+  await writeFile(join(folder, 'amd.json'), JSON.stringify(PLAIN))
+  expect((await readCdiNodes([folder, later])).size).toBe(1)
+
+  await writeFile(join(later, name), text)
+  expect((await readCdiNodes([folder, later])).size).toBe(0)
 })
 
 test('a GPU that no container can get is read as ill, with what would mend it', async () => {
