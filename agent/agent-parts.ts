@@ -109,7 +109,9 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
     get gpus() {
       return gpus.gpus
     },
-    gpuTerms: gpuTermsOf(settings.gpus),
+    get gpuTerms() {
+      return gpuTermsOf(settings.gpus, gpus.trustedOnly)
+    },
     // Known once it was tried.
     get builder() {
       return host.offersBuilder()

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { vendorOf } from '../../protocol/core/gpu.ts'
+import { type GpuVendor, vendorOf } from '../../protocol/core/gpu.ts'
 import { GPU_SETTINGS_MAX, GPU_SHARES_MAX } from '../../protocol/core/gpu-request-limits.ts'
 import type { GpuTerms } from '../../protocol/core/gpu-terms.ts'
 
@@ -33,9 +33,17 @@ export const gpuSettingsSchema = z
 
 export type GpuSettings = z.output<typeof gpuSettingsSchema>
 
-/** What others are told; undefined where the owner says nothing. */
-export function gpuTermsOf({ shares, untrusted }: GpuSettings): GpuTerms | undefined {
+/**
+ * What others are told; undefined where the owner says nothing. `trustedOnly` are vendors whose
+ * GPUs this host cannot hand to strangers, whatever its owner says.
+ */
+export function gpuTermsOf(
+  { shares, untrusted }: GpuSettings,
+  trustedOnly: readonly GpuVendor[] = []
+): GpuTerms | undefined {
   const slots = Object.entries(shares).map(([each, count]) => ({ id: each, slots: count }))
-  if (slots.length === 0 && untrusted === 'refuse') return undefined
-  return { shares: slots, untrusted: untrusted === 'take' }
+  const takes = untrusted === 'take'
+  if (slots.length === 0 && !takes) return undefined
+  const guarded = takes && trustedOnly.length > 0 ? { trustedOnly } : {}
+  return { shares: slots, untrusted: takes, ...guarded }
 }

@@ -1,8 +1,8 @@
-import type { Gpu } from './gpu.ts'
+import type { Gpu, GpuVendor } from './gpu.ts'
 import { needsOf } from './gpu-needs.ts'
 import type { GpuRequest } from './gpu-request.ts'
 import { GPU_WHOLE } from './gpu-request-limits.ts'
-import type { GpuHold, GpuOffer, GpuRoom } from './gpu-terms.ts'
+import type { GpuHold, GpuOffer, GpuRoom, GpuTerms } from './gpu-terms.ts'
 import type { Unmet } from './requirements.ts'
 import type { Trust } from './trust.ts'
 
@@ -55,6 +55,10 @@ function suitableGpus({ request, trust }: GpuWish, { gpus = [], gpuTerms }: GpuO
   if (trust !== 'trusted' && gpuTerms?.untrusted !== true) {
     return unmet('gpu', 'one for untrusted jobs', 'refused by its owner')
   }
+  if (trust !== 'trusted') left = left.filter(({ vendor }) => !isGuarded(vendor, gpuTerms))
+  if (left.length === 0) {
+    return unmet('gpu', 'one for untrusted jobs', 'none: its container toolkit is too old for them')
+  }
   if (left.length < count) return unmet('gpu', String(count), String(left.length))
   for (const { requirement, wanted, meets, offered } of needsOf(request)) {
     const met = left.filter(meets)
@@ -69,6 +73,10 @@ function suitableGpus({ request, trust }: GpuWish, { gpus = [], gpuTerms }: GpuO
     return unmet('gpu numa node', `${count} on one`, `at most ${largest} on one`)
   }
   return { kind: 'suitable', gpus: left }
+}
+
+function isGuarded(vendor: GpuVendor, terms: GpuTerms | undefined): boolean {
+  return terms?.trustedOnly?.includes(vendor) === true
 }
 
 /** Nothing runs on a GPU that is divided, whoever lists it beside its parts. */

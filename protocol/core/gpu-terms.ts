@@ -1,5 +1,5 @@
 import type { Gpu } from './gpu.ts'
-import { vendorOf } from './gpu.ts'
+import { GPU_VENDORS, type GpuVendor, vendorOf } from './gpu.ts'
 import { GPUS_MAX } from './gpu-limits.ts'
 import { GPU_SHARES_MAX, GPU_WHOLE } from './gpu-request-limits.ts'
 
@@ -16,6 +16,8 @@ export interface GpuTerms {
   readonly shares: readonly GpuSlots[]
   /** Whether untrusted jobs get any. */
   readonly untrusted: boolean
+  /** Whose they do not get all the same, by what hands them over there; absent is nobody's. */
+  readonly trustedOnly?: readonly GpuVendor[] | undefined
 }
 
 /** What a job holds of a GPU. */
@@ -46,7 +48,10 @@ export interface GpuRoom extends GpuOffer {
 }
 
 /** What is wrong with what an agent says of its terms; undefined for nothing. */
-export function gpuTermsProblem({ shares }: GpuTerms): string | undefined {
+export function gpuTermsProblem({ shares, trustedOnly = [] }: GpuTerms): string | undefined {
+  const isKnown = trustedOnly.every((vendor) => GPU_VENDORS.includes(vendor))
+  if (!isKnown || new Set(trustedOnly).size < trustedOnly.length) return 'has a vendor that is none'
+
   if (shares.length > GPUS_MAX)
     return `has ${shares.length} shares, at most ${GPUS_MAX} are allowed`
   if (new Set(shares.map(({ id }) => id)).size < shares.length) return 'has one id twice'

@@ -23,7 +23,7 @@ export interface Isolation {
   readonly offered: IsolationLevel
   /**
    * What runtimes give beside that, each shown by a trial on that host; absent for none. No trial
-   * has shown that their networks work, so that they are for jobs without one.
+   * has shown that their networks work, or a GPU in them, so that they are for jobs without.
    */
   readonly levels?: readonly IsolationLevel[] | undefined
   /** Undefined where the profile alone will do. */
@@ -33,7 +33,7 @@ export interface Isolation {
 /** A job, as far as its isolation depends on it. */
 export interface IsolationWish {
   readonly trust: Trust
-  readonly spec: Pick<JobSpec, 'isolation' | 'network' | 'labels' | 'builder' | 'services'>
+  readonly spec: Pick<JobSpec, 'isolation' | 'network' | 'labels' | 'builder' | 'services' | 'gpu'>
 }
 
 export type Granted =
@@ -46,7 +46,7 @@ export interface Lacking {
   /** Whose word that is. */
   readonly asker: 'owner' | 'job'
   /** What keeps the job from a runtime that would do; undefined where there is none. */
-  readonly barredBy: 'network' | 'builder' | undefined
+  readonly barredBy: 'network' | 'builder' | 'GPU' | undefined
 }
 
 /** What the job gets here: the weakest that does, since each step costs speed; never less. */
@@ -71,10 +71,11 @@ export function isolationFor(job: IsolationWish, isolation: Isolation): Granted 
 }
 
 /** What no trial has shown of runtimes. */
-function barOf({ network, builder, services }: IsolationWish['spec']): Lacking['barredBy'] {
+function barOf({ network, builder, services, gpu }: IsolationWish['spec']): Lacking['barredBy'] {
   // Services are reached by a network, also where that leads nowhere else.
   if (network !== 'none' || (services ?? []).length > 0) return 'network'
-  return builder === true ? 'builder' : undefined
+  if (builder === true) return 'builder'
+  return gpu === undefined ? undefined : 'GPU'
 }
 
 /** True for a job that starts containers itself. */

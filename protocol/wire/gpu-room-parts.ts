@@ -1,3 +1,4 @@
+import { GPU_VENDORS, type GpuVendor } from '../core/gpu.ts'
 import { GPUS_MAX } from '../core/gpu-limits.ts'
 import { GPU_SHARES_MAX, GPU_WHOLE } from '../core/gpu-request-limits.ts'
 import { type GpuTerms, type GpuUse, gpusHeldProblem, gpuTermsProblem } from '../core/gpu-terms.ts'
@@ -7,7 +8,7 @@ import type * as wire from './generated/gossip.ts'
 /* On which terms GPUs are given, and what is held of them: fields 26 and 27 of an advertisement. */
 
 /** Most elements of their lists, refused while they are read. */
-export const GPU_TERMS_LIMITS = { shares: GPUS_MAX }
+export const GPU_TERMS_LIMITS = { shares: GPUS_MAX, trustedOnly: GPU_VENDORS.length }
 export const GPU_HELD_LIMITS = { jobs: GPU_SHARES_MAX }
 /** Characters of an id: what may stand in it core knows. */
 const ID_CHARACTERS_MAX = 1_024
@@ -15,7 +16,7 @@ const ID_CHARACTERS_MAX = 1_024
 /** Absent where nothing is said: agents of before could not hear it. */
 export function gpuTermsToWire(terms: GpuTerms | undefined): wire.GpuTerms | undefined {
   if (terms === undefined || isNothing(terms)) return undefined
-  return termsOf(checkedTerms(terms))
+  return { trustedOnly: [], ...termsOf(checkedTerms(terms)) }
 }
 
 export function gpuTermsFromWire(terms: wire.GpuTerms | undefined): {
@@ -41,8 +42,16 @@ function isNothing({ shares, untrusted }: GpuTerms | wire.GpuTerms): boolean {
   return shares.length === 0 && !untrusted
 }
 
-function termsOf({ shares, untrusted }: GpuTerms | wire.GpuTerms) {
+function termsOf({ shares, untrusted, trustedOnly = [] }: GpuTerms | wire.GpuTerms) {
+  // Of others core says what is wrong with them.
+  const vendors = list(
+    trustedOnly,
+    GPU_VENDORS.length,
+    'trustedOnly',
+    (vendor) => vendor as GpuVendor
+  )
   return {
+    ...(vendors.length === 0 ? {} : { trustedOnly: vendors }),
     shares: list<{ readonly id: string; readonly slots: number }, { id: string; slots: number }>(
       shares,
       GPUS_MAX,

@@ -68,9 +68,10 @@ const whole = fc.record({
 export const hostGpus: fc.Arbitrary<HostGpus> = fc
   .record({
     wholes: fc.array(whole, { maxLength: 4 }),
-    untrusted: fc.boolean()
+    untrusted: fc.boolean(),
+    trustedOnly: maybe(fc.constantFrom(['nvidia' as const], ['amd' as const]))
   })
-  .map(({ wholes, untrusted }) => {
+  .map(({ wholes, untrusted, trustedOnly }) => {
     const gpus = wholes.flatMap((drawn, index) => {
       const gpu = gpuOf(drawn, index)
       const isAlone = drawn.parts === 0 || drawn.isListed
@@ -79,7 +80,7 @@ export const hostGpus: fc.Arbitrary<HostGpus> = fc
     const shares = wholes.flatMap(({ slots, ...drawn }, index): GpuSlots[] => {
       return slots === undefined ? [] : [{ id: gpuOf(drawn, index).id, slots }]
     })
-    return { gpus, gpuTerms: { shares, untrusted } }
+    return { gpus, gpuTerms: withoutNothing({ shares, untrusted, trustedOnly }) }
   })
 
 interface Drawn {

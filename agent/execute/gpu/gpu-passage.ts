@@ -40,12 +40,11 @@ export class GpuPassage {
       const node = await nodeAt(path)
       if (node !== undefined) nodes.set(path, node)
     }
-    const isNvidia = devices.some(({ vendor }) => vendor === 'nvidia')
-    const isOther = devices.some(({ vendor }) => vendor !== 'nvidia')
+    const isOther = devices.some((device) => !isNvidia(device))
     return {
       cdi: new Set(engine.cdiDevices),
       cdiNodes: isOther ? await readCdiNodes(engine.cdiFolders) : new Map(),
-      toolkit: isNvidia ? await toolkitVersion(run) : undefined,
+      toolkit: devices.some(isNvidia) ? await toolkitVersion(run) : undefined,
       namespace: userNamespaceOf(engine),
       nodes
     }
@@ -78,8 +77,14 @@ export class GpuPassage {
       if (problem === undefined) return device
       return { ...device, health: 'unhealthy', reasons: [...device.reasons, problem] }
     })
-    return { devices: judged, warnings: [...warnings, ...toolkitWarnings(ground)] }
+    const common = { devices: judged, warnings: [...warnings, ...toolkitWarnings(ground)] }
+    const isGuarded = devices.some(isNvidia) && !isToolkitSafe(ground.toolkit)
+    return isGuarded ? { ...common, trustedOnly: ['nvidia'] } : common
   }
+}
+
+function isNvidia({ vendor }: GpuDevice): boolean {
+  return vendor === 'nvidia'
 }
 
 function toolkitWarnings({ toolkit }: PassingGround): readonly string[] {

@@ -1,4 +1,4 @@
-import type { Gpu } from '../../../protocol/core/gpu.ts'
+import type { Gpu, GpuVendor } from '../../../protocol/core/gpu.ts'
 import type { HostTree } from './host-tree.ts'
 import type { KernelFaults } from './kernel-faults.ts'
 import type { RunTool } from './tools.ts'
@@ -13,6 +13,8 @@ export interface GpuReading {
   readonly devices: readonly GpuDevice[]
   /** What could not be read, one line each; no GPU is ill by it. */
   readonly warnings: readonly string[]
+  /** Vendors whose GPUs no untrusted job gets here, by what hands them over; absent is none. */
+  readonly trustedOnly?: readonly GpuVendor[] | undefined
 }
 
 export const NO_GPUS: GpuReading = { devices: [], warnings: [] }

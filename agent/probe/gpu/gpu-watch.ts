@@ -1,5 +1,5 @@
 import { causeOf } from '../../../protocol/core/errors.ts'
-import { boundedGpus, type Gpu } from '../../../protocol/core/gpu.ts'
+import { boundedGpus, type Gpu, type GpuVendor } from '../../../protocol/core/gpu.ts'
 import {
   GPU_CLEAN_SCANS,
   GPU_LOOK_EVERY_MS,
@@ -40,6 +40,9 @@ export class GpuWatch {
   #seen: ReadonlyMap<string, Seen> = new Map()
   #warnings: readonly string[] = []
   #shown: readonly Gpu[] = []
+  #trustedOnly: readonly GpuVendor[] = []
+  /** What listeners were told last. */
+  #told = '[[],[]]'
   /** What the owner names and nobody has. */
   #unknown: readonly string[] = []
   /** How many there are that no advertisement has room for. */
@@ -58,6 +61,11 @@ export class GpuWatch {
   /** What the agent may say of them. */
   get gpus(): readonly Gpu[] {
     return this.#shown
+  }
+
+  /** Vendors whose GPUs no untrusted job gets here. */
+  get trustedOnly(): readonly GpuVendor[] {
+    return this.#trustedOnly
   }
 
   /** The same, with what only this host needs to know of each. */
@@ -83,7 +91,7 @@ export class GpuWatch {
     this.#show()
   }
 
-  /** Called when `gpus` is another. */
+  /** Called when `gpus` or `trustedOnly` is another. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener)
   }
@@ -132,7 +140,8 @@ export class GpuWatch {
     }
   }
 
-  #take({ devices: read, warnings }: GpuReading): void {
+  #take({ devices: read, warnings, trustedOnly = [] }: GpuReading): void {
+    this.#trustedOnly = trustedOnly
     const devices = this.#withoutIgnored(read)
     const seen = new Map<string, Seen>()
     for (const device of devices) seen.set(device.id, this.#seenAgain(device))
@@ -190,7 +199,9 @@ export class GpuWatch {
     })
     const shown = boundedGpus(gpus)
     this.#leftOut = gpus.length - shown.length
-    if (JSON.stringify(shown) === JSON.stringify(this.#shown)) return
+    const tells = JSON.stringify([shown, this.#trustedOnly])
+    if (tells === this.#told) return
+    this.#told = tells
     this.#shown = shown
     const said = shown.map(({ id, model, health, reasons }) => ({ id, model, health, reasons }))
     this.#parts.log.info({ gpus: said }, 'GPUs changed')

@@ -84,6 +84,11 @@ describe('jobs that ask for GPUs', () => {
     await clock.advance(AGES_MS)
     expect(started(onyx)).toBe(0)
 
+    onyx.gpus.terms = { shares: [], untrusted: true, trustedOnly: ['nvidia'] }
+    onyx.claimer.consider()
+    await clock.advance(AGES_MS)
+    expect(started(onyx)).toBe(0)
+
     onyx.gpus.terms = { shares: [], untrusted: true }
     onyx.claimer.consider()
     await until(clock, () => started(onyx) === 1)

@@ -14,6 +14,13 @@ test('what an owner says is what others are told', () => {
   expect(gpuTermsOf(settings)).toEqual({ shares: [{ id: ONE, slots: 4 }], untrusted: true })
 })
 
+test('whose GPUs strangers cannot have is told where its owner would give them', () => {
+  const settings = gpuSettingsSchema.parse({ untrusted: 'take' })
+  const told = { shares: [], untrusted: true, trustedOnly: ['nvidia'] }
+  expect(gpuTermsOf(settings, ['nvidia'])).toEqual(told)
+  expect(gpuTermsOf(gpuSettingsSchema.parse(undefined), ['nvidia'])).toBeUndefined()
+})
+
 describe('refused with the way out:', () => {
   test.each([
     ['an index', { ignore: ['0'] }, 'use an id as `agent status` shows it'],

@@ -9,7 +9,7 @@ import {
   releaseKept,
   reserve
 } from '../../../protocol/core/capacity.ts'
-import type { Gpu } from '../../../protocol/core/gpu.ts'
+import type { Gpu, GpuVendor } from '../../../protocol/core/gpu.ts'
 import {
   chooseGpus,
   type GpuWish,
@@ -153,6 +153,10 @@ test('an untrusted job shares with nobody, and has none where the owner says not
       if (choice.kind === 'unmet') return
       expect(host.gpuTerms.untrusted).toBe(true)
       expect(choice.holds.every(({ units }) => units === GPU_WHOLE)).toBe(true)
+      const kept = host.gpuTerms.trustedOnly ?? []
+      expect(choice.holds.some(({ id }) => kept.some((vendor) => id.startsWith(vendor)))).toBe(
+        false
+      )
     })
   )
 })
@@ -234,6 +238,8 @@ function subsetsOf(gpus: readonly Gpu[], count: number): readonly (readonly Gpu[
 /** As the rules are told, one after the other. */
 function isSound(each: readonly Gpu[], { request, trust }: GpuWish, room: GpuRoom): boolean {
   if (trust !== 'trusted' && room.gpuTerms?.untrusted !== true) return false
+  const keeps = (vendor: GpuVendor) => room.gpuTerms?.trustedOnly?.includes(vendor) === true
+  if (trust !== 'trusted' && each.some(({ vendor }) => keeps(vendor))) return false
   if (request.sameNuma === true && nodesOf(each) > 1) return false
   return each.every((one) => isAsked(one, request) && isFree(one, { request, trust }, room))
 }

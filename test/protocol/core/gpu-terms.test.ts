@@ -105,3 +105,10 @@ describe('what an agent may not say of its GPUs:', () => {
     expect(gpusHeldProblem(held)).toBeDefined()
   })
 })
+
+test('terms name vendors that there are, each once', () => {
+  const terms = { shares: [], untrusted: true }
+  expect(gpuTermsProblem({ ...terms, trustedOnly: ['nvidia', 'amd'] })).toBeUndefined()
+  expect(gpuTermsProblem({ ...terms, trustedOnly: ['nvidia', 'nvidia'] })).toBeDefined()
+  expect(gpuTermsProblem({ ...terms, trustedOnly: ['matrox' as never] })).toBeDefined()
+})

@@ -55,6 +55,16 @@ test("an owner's wish for strangers is nothing to trusted jobs; their own word i
   })
 })
 
+test('what a runtime gives is for jobs without a GPU, and that is said before any claim', () => {
+  const isolation = { offered: 'runc', levels: ['gvisor', 'vm'], required: 'gvisor' } as const
+  const gpu = { count: 1 }
+  const barred = { kind: 'lacking', barredBy: 'GPU' }
+  expect(isolationFor(wish({ gpu }), isolation)).toMatchObject(barred)
+  expect(isolationFor(wish({ gpu, isolation: 'vm' }), isolation)).toMatchObject(barred)
+  const trusted = { trust: 'trusted', spec: wish({ gpu }).spec } as const
+  expect(isolationFor(trusted, isolation)).toMatchObject({ level: 'runc', by: 'engine' })
+})
+
 test('what a runtime gives is for jobs without a network, and that is said', () => {
   const isolation = { offered: 'userns', levels: ['gvisor'], required: undefined } as const
   const lacking = isolationFor(wish({ isolation: 'gvisor', network: 'internet' }), isolation)

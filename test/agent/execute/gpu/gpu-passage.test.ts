@@ -6,6 +6,7 @@ import { isToolkitSafe, toolkitVersion } from '../../../../agent/execute/gpu/con
 import { type GpuEngine, GpuPassage } from '../../../../agent/execute/gpu/gpu-passage.ts'
 import { PassableGpus } from '../../../../agent/execute/gpu/passable-gpus.ts'
 import type { ToolAnswer } from '../../../../agent/probe/gpu/tools.ts'
+import { uuid } from '../../../support/gpu-host.ts'
 import { intelHost, nvidiaHost, toolkit } from '../../../support/gpu-hosts.ts'
 import { temporaryFolder } from '../../../support/store-folder.ts'
 
@@ -139,11 +140,26 @@ test('an old toolkit is a warning, since trusted jobs get their GPU', async () =
   const passage = new GpuPassage({ run: tools(said), nodeAt: async () => undefined })
   const gpus = new PassableGpus({ host: host.gpus(), engine: { info: infoOf(ENGINE) }, passage })
 
-  const { devices, warnings } = await gpus.read()
+  const { devices, warnings, trustedOnly } = await gpus.read()
   expect(devices).toMatchObject([{ health: 'ok' }])
+  expect(trustedOnly).toEqual(['nvidia'])
   expect(warnings).toEqual([
     "NVIDIA's container toolkit has version 1.16.1: untrusted jobs get no GPU before 1.17.8"
   ])
+})
+
+test.each<[string, Readonly<Record<string, string>>, readonly string[] | undefined]>([
+  ['a new toolkit', { 'nvidia-ctk': 'NVIDIA Container Toolkit CLI version 1.17.8' }, undefined],
+  ['names alone, and no toolkit that says its version', {}, ['nvidia']]
+])('who may have a GPU is said before any claim, with %s', async (_what, said, guarded) => {
+  const host = await nvidiaHost()
+  const passage = new GpuPassage({ run: tools(said), nodeAt: async () => undefined })
+  const named = { ...ENGINE, cdiDevices: [`nvidia.com/gpu=${uuid('0')}`] }
+  const gpus = new PassableGpus({ host: host.gpus(), engine: { info: infoOf(named) }, passage })
+
+  const { devices, trustedOnly } = await gpus.read()
+  expect(devices).toMatchObject([{ health: 'ok' }])
+  expect(trustedOnly).toEqual(guarded)
 })
 
 function infoOf(engine: GpuEngine) {

@@ -194,3 +194,17 @@ test('this host knows the nodes of what it says to others', async () => {
   await pass(0)
   expect(watch.devices).toEqual([WELL])
 })
+
+test('whose GPUs strangers get is told when it is another, the GPUs being the same', async () => {
+  const { watch, told, pass, answering } = watching()
+  await pass(0)
+  const before = told.length
+  const devices = [WELL]
+  answering(async () => ({ devices, warnings: [], trustedOnly: ['intel'] }))
+  await pass(GPU_SCAN_EVERY_MS)
+  expect([watch.trustedOnly, told.length - before]).toEqual([['intel'], 1])
+
+  answering(async () => ({ devices, warnings: [] }))
+  await pass(GPU_SCAN_EVERY_MS)
+  expect([watch.trustedOnly, told.length - before]).toEqual([[], 2])
+})
