@@ -156,11 +156,11 @@ export class Agent implements Supervised {
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
       isOpen: () => parts.door.closing === undefined,
+      onRoom: () => this.#advertiser.changed(),
       onHeld: (change) => this.#life.tell(change)
     })
-    const { isTrying } = host
-    const reaping = { executor: this.#executor, attempts: store.attempts, isTrying }
-    this.#reaper = new Reaper({ ...reaping, clock, log })
+    const reaping = { executor: this.#executor, attempts: store.attempts, clock, log }
+    this.#reaper = new Reaper({ ...reaping, isTrying: host.isTrying })
     this.#advertiser = new Advertiser({
       clock,
       random,

@@ -31,6 +31,8 @@ export interface ClaimerParts extends HolderParts {
   mayClaim(): boolean
   /** False while the owner lets no new job begin here: outside the hours, or on a busy host. */
   isOpen(): boolean
+  /** There is more room than was said last, and no job has ended. */
+  onRoom(): void
   /** A job was taken or has ended: state and room have changed. */
   onHeld(change: { readonly kind: 'job_taken' | 'job_ended'; readonly jobId: string }): void
 }
@@ -74,7 +76,7 @@ export class Claimer {
     this.#keeper = new RoomKeeper(parts.registers.peerId, parts.digest)
     this.#warmth = new Warmth(parts.digest)
     const { offer, gpus } = parts
-    const onFree = (): void => this.consider()
+    const onFree = (): void => this.#freed()
     this.#room = new Room({ offer, gpus, executor, clock, log, onFree })
   }
 
@@ -113,7 +115,7 @@ export class Claimer {
   unexpect(jobId: string): void {
     this.#expected.delete(jobId)
     if (!this.#holders.has(jobId)) this.#room.unexpect(jobId, this.#stop.signal)
-    this.consider()
+    this.#freed()
   }
 
   /** Goes on with a job whose lease was adopted. */
@@ -164,6 +166,12 @@ export class Claimer {
       const begin = (): void => this.#begin(job, (one) => this.#watchOne(one))
       this.#watched.set(job.jobId, takeOverMs, begin)
     }
+  }
+
+  /** Room came free that no end of a job tells of. */
+  #freed(): void {
+    this.#parts.onRoom()
+    this.consider()
   }
 
   /** Claims nothing more; resolves once everything held has ended by itself. */

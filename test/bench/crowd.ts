@@ -247,6 +247,7 @@ function claimerOf(scene: Scene, registers: Registers, onHeld: () => void): Clai
     gpus: () => [],
     mayClaim: () => true,
     isOpen: () => true,
+    onRoom: () => undefined,
     onHeld
   })
 }

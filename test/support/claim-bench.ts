@@ -223,6 +223,7 @@ export function claimBench(
     gpus: () => gpus.devices,
     mayClaim: () => order.mayClaim,
     isOpen: () => order.isOpen,
+    onRoom: () => changes.push('room'),
     onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
   })
   return { claimer, offer, attempts, records, deadlines, folders, order, changes, gpus }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { recoverAttempt } from '../../../agent/claim/adoption.ts'
 import { removeLeftovers } from '../../../agent/claim/recovery.ts'
-import { heldByLabel } from '../../../agent/execute/gpu/gpu-label.ts'
+import { gpuLabels, heldByLabel } from '../../../agent/execute/gpu/gpu-label.ts'
 import type { GpuDevice } from '../../../agent/probe/gpu/gpu-device.ts'
 import { gpusHeldOf } from '../../../protocol/core/capacity.ts'
 import type { GpuRequest } from '../../../protocol/core/gpu-request.ts'
@@ -133,9 +133,13 @@ describe('jobs that ask for GPUs', () => {
     expect(started(onyx)).toBe(1)
     expect(heldBy(onyx)).toEqual([{ id: FIRST.id, units: GPU_WHOLE, jobs: [input?.jobId] }])
 
+    expect(onyx.changes).not.toContain('room')
+
     onyx.attempts.trouble = undefined
     await clock.until(() => started(onyx) === 2, AGES_MS)
     expect(onyx.attempts.cleared).toContain(input?.claimId)
+    // Others hear of it at once, not with the next advertisement that is due.
+    expect(onyx.changes).toContain('room')
   })
 })
 
@@ -157,6 +161,16 @@ describe('after a restart of the agent', () => {
     await clock.until(() => started(again) === 1, 20_000)
   })
 
+  test('nobody gets the GPU that the one of a job is a part of, before or after they are read', async () => {
+    const whole: GpuDevice = { ...FIRST, id: 'nvidia:GPU-7' }
+    const { again } = await restarted([whole], whole.id)
+    mesh.addRun(gpuRun(2, { count: 1 }))
+    again.claimer.consider()
+    await clock.advance(5_000)
+    expect(started(again)).toBe(0)
+    expect(heldBy(again)).toMatchObject([{ id: FIRST.id, parent: whole.id }])
+  })
+
   test('one whose GPU is gone is given back once its container is, and runs on another', async () => {
     const { again, recovered } = await restarted([SECOND])
     again.attempts.trouble = new Error('the engine hangs')
@@ -171,7 +185,7 @@ describe('after a restart of the agent', () => {
   })
 
   /** An agent in its first step on `FIRST`, killed; and its next process, with `devices`. */
-  async function restarted(devices: readonly GpuDevice[]) {
+  async function restarted(devices: readonly GpuDevice[], parent?: string) {
     mesh.addRun(gpuRun(1, { count: 1 }))
     const dead = claimBench(mesh, clock, { peerId: 'onyx', boot: '00000000000000aa' })
     dead.gpus.devices = [FIRST]
@@ -195,7 +209,7 @@ describe('after a restart of the agent', () => {
     const [record] = await dead.records.all()
     const { epoch = 0, claimId = '' } = record ?? {}
     const deadlineMs = dead.deadlines[0]?.written.at(-1)?.deadlineMs
-    const gpus = heldByLabel({ 'runner-mesh.gpu': FIRST.id })
+    const gpus = heldByLabel(gpuLabels([{ device: { ...FIRST, parent } }]))
     again.attempts.found = [{ jobId: JOB, epoch, claimId, state: 'running', deadlineMs, gpus }]
     const parts = recoveryOf(mesh, again, clock, boot)
     const candidates = await removeLeftovers(parts)
