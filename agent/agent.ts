@@ -359,7 +359,7 @@ export class Agent implements Supervised {
       follow: this.#followSource(),
       streams: new LogStreams(),
       orders: this.#orders,
-      cancel: (job, reason) => cancelJob(this.#cancelParts(), job, reason),
+      cancel: (job, terms) => cancelJob(this.#cancelParts(), job, terms),
       admit: async (request) => {
         const { roster } = await admitMember({ paths, book, clock }, request)
         return { version: roster.version, witnessEpoch: roster.witnessEpoch }

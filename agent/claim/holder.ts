@@ -1,5 +1,5 @@
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
-import type { Outcome } from '../../protocol/core/job.ts'
+import type { Cancellation, Outcome } from '../../protocol/core/job.ts'
 import {
   type LeaseEffect,
   type LeaseEvent,
@@ -10,6 +10,7 @@ import {
   stepHold
 } from '../../protocol/core/lease.ts'
 import { type LeaseProfile, profileOf } from '../../protocol/core/lease-profile.ts'
+import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import { attemptOf } from '../../protocol/core/retries.ts'
 import type { AttemptProgress, AttemptRecord } from '../../protocol/store/attempt-store.ts'
@@ -36,12 +37,14 @@ export class Holder {
   readonly #epoch: number
   readonly #abort = new AbortController()
   readonly #terminate = new AbortController()
+  /** Aborted where the grace of a cancel must end before its time. */
+  readonly #kill = new AbortController()
   /** Aborted when the process must end: open proposals are left to the next boot. */
   readonly #quit = new AbortController()
   #hold: LeaseHold | undefined
   #deadline: DeadlineFile | undefined
   #stage: Stage
-  #cancelled: { readonly by: string; readonly reason: string } | undefined
+  #cancelled: Cancellation | undefined
   #userCodeRan = false
   #isLeft = false
   #progress: AttemptProgress | undefined
@@ -78,6 +81,8 @@ export class Holder {
       return { kind: 'failed', fault: 'host', message: causeOf(error) }
     } finally {
       this.#disarm?.()
+      // Nothing is left that could be cut short.
+      this.#kill.abort()
       await this.#forgetDeadline()
     }
   }
@@ -85,12 +90,21 @@ export class Holder {
   /** Ends the attempt: `drained` gives the lease back. */
   stop(): void {
     this.#abort.abort('drained')
+    this.#cutGrace()
   }
 
   /** The process ends now: what is not recorded is left to the next boot. */
   quit(): void {
     this.#quit.abort()
     this.#abort.abort('drained')
+    this.#cutGrace()
+  }
+
+  /** An agent that ends does not wait for the whole grace of a cancel that it has seen before. */
+  #cutGrace(): void {
+    if (this.#kill.signal.aborted) return
+    const disarm = this.#parts.clock.arm(TERM_GRACE_MS, () => this.#kill.abort())
+    this.#kill.signal.addEventListener('abort', disarm, { once: true })
   }
 
   /** How the attempt ended, its container confirmed gone unless it has an outcome. */
@@ -172,6 +186,8 @@ export class Holder {
       deadline: this.#deadlineFile(),
       deadlineMs: () => this.#hold?.deadlineMs ?? 0,
       signal: this.#abort.signal,
+      graceMs: () => this.#cancelled?.graceMs,
+      kill: this.#kill.signal,
       terminate: this.#terminate.signal,
       onStage: (stage) => {
         this.#stage = stage
@@ -302,6 +318,8 @@ export class Holder {
     this.#parts.log.warn(facts, 'lease lost')
     this.#start.resolve('lost')
     this.#abort.abort(new MeshError('LEASE_LOST', facts))
+    // Cancelled before, the attempt has been told to end already, but with a grace.
+    this.#kill.abort()
   }
 
   async #writeDeadline(deadlineMs: number): Promise<void> {

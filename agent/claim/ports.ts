@@ -1,5 +1,5 @@
 import type { Board } from '../../protocol/core/board.ts'
-import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
+import type { Cancellation, JobOpBody, JobState } from '../../protocol/core/job.ts'
 import type { LeaseProfile } from '../../protocol/core/lease-profile.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 
@@ -55,5 +55,5 @@ export interface RenewOutcome {
   readonly behind: number
   readonly fenced: number
   readonly quorum: number
-  readonly cancel: { readonly by: string; readonly reason: string } | undefined
+  readonly cancel: Cancellation | undefined
 }

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander'
 import { z } from 'zod'
+import { parseDuration } from '../../protocol/core/duration.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { NAME_CHARACTERS_MAX } from '../../protocol/core/limits.ts'
-import { parseDuration } from '../../protocol/pipeline/quantity.ts'
 
 /** A whole number from 1 on, as an option's value. */
 export function wholeNumber(text: string): number {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
+import { parseGrace } from '../../protocol/api/cancel-order.ts'
 import { idSchema, textSchema } from '../../protocol/api/job-query.ts'
 import { type JobDocument, jobSchema } from '../../protocol/api/job-schema.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
 import { CANCEL_WAIT_MS_MAX } from '../../protocol/core/follow-limits.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
@@ -19,6 +21,7 @@ import { ENDED } from './logs.ts'
 
 interface CancelOptions extends CommonOptions {
   readonly reason?: string
+  readonly grace?: string
   readonly wait: boolean
 }
 
@@ -29,6 +32,7 @@ export function cancelCommand(program: Command, around: Surroundings): void {
   common(program.command('cancel <job>'))
     .description('end a job: a queued one at once, a running one by its holder')
     .option('--reason <text>', 'shown with the job')
+    .option('--grace <time>', 'of its steps after SIGTERM, as in 30s or 2m; 5s otherwise')
     .option('--no-wait', 'do not wait until a running one has ended')
     .option('--json', 'one document, schema agent.cancelled/1')
     .action(async (job: string, options: CancelOptions) => {
@@ -36,13 +40,22 @@ export function cancelCommand(program: Command, around: Surroundings): void {
       checked('JOB', idSchema.shape.id, job)
       const reason =
         options.reason === undefined ? undefined : checked('--reason', textSchema, options.reason)
+      const graceMs = options.grace === undefined ? 0 : graceMsOf(options.grace)
       const path = `/v1/jobs/${encodeURIComponent(job)}/cancel`
-      const asked = await context.client.post(path, { reason }, cancelledSchema)
-      await report(context, asked, options.wait)
+      const order = { reason, grace: options.grace }
+      const asked = await context.client.post(path, order, cancelledSchema)
+      await report(context, asked, options.wait ? CANCEL_WAIT_MS_MAX + graceMs : 0)
     })
 }
 
-async function report(context: Context, asked: CancelledView, wait: boolean): Promise<void> {
+function graceMsOf(text: string): number {
+  const parsed = parseGrace(text)
+  if (parsed.kind === 'value') return parsed.value
+  throw new MeshError('USAGE', { problem: `--grace ${text}: ${parsed.text}` })
+}
+
+async function report(context: Context, asked: CancelledView, waitMs: number): Promise<void> {
+  const wait = waitMs > 0
   const { console, json } = context
   const holder = asked.job.holder ?? 'its holder'
   if (asked.verdict === 'requested' && !json) {
@@ -50,7 +63,7 @@ async function report(context: Context, asked: CancelledView, wait: boolean): Pr
     console.err(`${harmless(`asked ${holder} to stop ${asked.job.shortId}${then}`)}\n`)
   }
   const isOpen = asked.verdict === 'requested' && wait
-  const job = isOpen ? await ended(context, asked.job) : asked.job
+  const job = isOpen ? await ended(context, asked.job, waitMs) : asked.job
   if (json) console.out(jsonText({ ...asked, job }))
   else if (job.state === 'cancelled') console.out(`${harmless(job.shortId)} cancelled\n`)
   else if (ENDED.has(job.state)) {
@@ -63,9 +76,13 @@ async function report(context: Context, asked: CancelledView, wait: boolean): Pr
   throw new SilentExit(ENDED.has(job.state) ? 1 : 5)
 }
 
-/** The job once it has ended, or after CANCEL_WAIT_MS_MAX as it is then. */
-async function ended({ client, clock }: Context, asked: JobDocument): Promise<JobDocument> {
-  const endMs = clock.bootMs() + CANCEL_WAIT_MS_MAX
+/** The job once it has ended, or after `waitMs` as it is then. */
+async function ended(
+  { client, clock }: Context,
+  asked: JobDocument,
+  waitMs: number
+): Promise<JobDocument> {
+  const endMs = clock.bootMs() + waitMs
   let job = asked
   while (!ENDED.has(job.state) && clock.bootMs() < endMs) {
     await pause(clock, LOOK_MS, new AbortController().signal)

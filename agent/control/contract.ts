@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { agentSightingShape, agentStateSchema } from '../../protocol/api/agent-sighting.ts'
-import { textSchema } from '../../protocol/api/job-query.ts'
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { witnessCountsSchema } from '../../protocol/api/witness-counts.ts'
@@ -140,10 +139,6 @@ export const resetSchema = z.strictObject({
   aside: z.string().nullable().describe('folder in the state folder that has the old store'),
   rosterVersion: z.number().int().nullable().describe('signed here; null where the key is not'),
   admit: z.string().nullable().describe('to be run where the authority’s key is')
-})
-
-export const cancelSchema = z.strictObject({
-  reason: textSchema.optional().describe('shown with the job; who asked when absent')
 })
 
 export const cancelledSchema = z.strictObject({

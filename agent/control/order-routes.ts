@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { cancelSchema, cancelTerms } from '../../protocol/api/cancel-order.ts'
 import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
 import { findJob } from '../../protocol/api/job-lookup.ts'
 import { idSchema } from '../../protocol/api/job-query.ts'
-import { cancelledSchema, cancelSchema, type OrdersView, ordersSchema } from './contract.ts'
+import { cancelledSchema, type OrdersView, ordersSchema } from './contract.ts'
 import type { ControlParts } from './parts.ts'
 
 /** What the owner orders: to cancel a job anywhere, to drain this agent, to take that back. */
@@ -14,8 +15,8 @@ export function orderRoutes(plain: FastifyInstance, parts: ControlParts): void {
     { schema: { params: idSchema, body: cancelSchema, response: { 200: cancelledSchema } } },
     async (request) => {
       const job = findJob(parts.board, request.params.id)
-      const reason = request.body.reason ?? `asked for on ${parts.name}`
-      const verdict = await parts.cancel(job, reason)
+      const terms = cancelTerms(request.body, `asked for on ${parts.name}`)
+      const verdict = await parts.cancel(job, terms)
       const now = parts.board.job(job.jobId) ?? job
       const view = jobDocument(now, jobContext(parts))
       return { schema: 'agent.cancelled/1' as const, verdict, job: view }

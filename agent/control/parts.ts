@@ -4,6 +4,7 @@ import type { LogStreams } from '../../protocol/api/log-streams.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { EpochHealth } from '../../protocol/core/epochs.ts'
+import type { CancelTerms } from '../../protocol/core/job.ts'
 import type { Roster } from '../../protocol/core/roster.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links/links.ts'
@@ -47,7 +48,7 @@ export interface ControlParts extends Sources {
   readonly streams: LogStreams
   readonly orders: Orders
   /** Rejects as cancelJob does. */
-  cancel(job: BoardJob, reason: string): Promise<CancelVerdict>
+  cancel(job: BoardJob, terms: CancelTerms): Promise<CancelVerdict>
   /** Signs and pushes a roster. Throws AUTHORITY_ABSENT where this agent holds no authority key. */
   admit(request: AdmitRequest): Promise<{ readonly version: number; readonly witnessEpoch: number }>
   /** Takes seats, and gives a witness epoch up. Throws as reseatMembers does. */

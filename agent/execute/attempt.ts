@@ -41,10 +41,14 @@ export interface AttemptInput {
   /** The current deadline on the boot clock. */
   readonly deadlineMs: () => number
   /**
-   * Ends the attempt. Reason LEASE_LOST kills at once; 'cancelled' and 'drained' give the steps
-   * TERM_GRACE_MS after SIGTERM. NETWORK_UNENFORCED kills at once, and is a fault of this host's.
+   * Ends the attempt. Reason LEASE_LOST kills at once; 'cancelled' and 'drained' give the steps a
+   * grace after SIGTERM. NETWORK_UNENFORCED kills at once, and is a fault of this host's.
    */
   readonly signal: AbortSignal
+  /** That grace, once `signal` is aborted; where it is undefined, TERM_GRACE_MS. */
+  readonly graceMs?: (() => number | undefined) | undefined
+  /** Aborted where nothing may be waited for any more: a grace is over with it. */
+  readonly kill?: AbortSignal | undefined
   /** Aborted when the lease nears its end: the steps get SIGTERM and the attempt no outcome. */
   readonly terminate?: AbortSignal | undefined
   readonly onStage: (stage: Stage) => void

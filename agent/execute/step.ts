@@ -54,11 +54,12 @@ export async function runStep(
     const { cut, afterMs } = limitOf(parts, step, times)
     const first = await waiting.until(afterMs)
     if (first === 'aborted') {
-      if (graceful(input.signal.reason)) await stopSteps(parts, waiting)
+      const graceMs = input.graceMs?.() ?? parts.termGraceMs
+      if (graceful(input.signal.reason)) await stopSteps(parts, waiting, graceMs)
       throw input.signal.reason
     }
     if (first === 'late') {
-      await stopSteps(parts, waiting)
+      await stopSteps(parts, waiting, parts.termGraceMs)
       return cut
     }
     return await ended
@@ -92,10 +93,15 @@ function graceful(reason: unknown): boolean {
 }
 
 /** SIGTERM, and time to act on it, but never past the deadline; what comes after is SIGKILL. */
-async function stopSteps(parts: StepsParts, waiting: Waiting): Promise<void> {
-  const leftMs = parts.input.deadlineMs() - parts.clock.bootMs()
-  await parts.sandbox.terminate()
-  await waiting.end(Math.max(0, Math.min(parts.termGraceMs, leftMs)))
+async function stopSteps(parts: StepsParts, waiting: Waiting, graceMs: number): Promise<void> {
+  const { clock, input, sandbox } = parts
+  const endMs = clock.bootMs() + graceMs
+  await sandbox.terminate()
+  // A grace may be longer than a lease, which is renewed meanwhile: each time as far as that goes.
+  const leftMs = (): number => Math.min(endMs, input.deadlineMs()) - clock.bootMs()
+  while (leftMs() > 0) {
+    if ((await waiting.end(leftMs())) !== 'late') return
+  }
 }
 
 /** What a step is waited on for: its own end, the end of its time, an abort; SIGTERM on the way. */
@@ -124,10 +130,12 @@ class Waiting {
     })
   }
 
-  async end(graceMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#stops.push(this.#parts.clock.arm(graceMs, resolve))
-      void this.#ended.then(resolve)
+  async end(withinMs: number): Promise<'ended' | 'late' | 'killed'> {
+    return await new Promise((resolve) => {
+      const { kill } = this.#parts.input
+      if (kill !== undefined) this.#on(kill, () => resolve('killed'))
+      this.#stops.push(this.#parts.clock.arm(withinMs, () => resolve('late')))
+      void this.#ended.then(() => resolve('ended'))
     })
   }
 

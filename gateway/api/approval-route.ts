@@ -6,7 +6,7 @@ import { described, missing, refusals, secured } from './answer.ts'
 import type { ApiParts } from './parts.ts'
 import { runIdMeant } from './run-lookup.ts'
 import { runDocument } from './run-view.ts'
-import { cancelSchema, runSchema } from './schemas.ts'
+import { rejectSchema, runSchema } from './schemas.ts'
 
 /** What becomes of a run that waits for a person, for whoever has a token of scope `write`. */
 export function approvalRoute(plain: FastifyInstance, api: ApiParts): void {
@@ -36,7 +36,7 @@ export function approvalRoute(plain: FastifyInstance, api: ApiParts): void {
         tags: ['runs'],
         security: secured,
         params: idSchema,
-        body: cancelSchema.nullish(),
+        body: rejectSchema.nullish(),
         response: { 200: described('the run', runSchema), ...refusals, ...missing }
       }
     },

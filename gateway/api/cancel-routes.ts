@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { cancelSchema, cancelTerms } from '../../protocol/api/cancel-order.ts'
 import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
 import { findJob } from '../../protocol/api/job-lookup.ts'
 import { idSchema } from '../../protocol/api/job-query.ts'
@@ -7,7 +8,7 @@ import { missing, refusals, secured } from './answer.ts'
 import type { ApiParts } from './parts.ts'
 import { cancelRun } from './run-cancel.ts'
 import { runIdMeant } from './run-lookup.ts'
-import { cancelledSchema, cancelSchema, runCancelledSchema } from './schemas.ts'
+import { cancelledSchema, runCancelledSchema } from './schemas.ts'
 
 const REASON = 'asked for by the API'
 
@@ -26,7 +27,7 @@ export function cancelRoutes(plain: FastifyInstance, api: ApiParts): void {
     },
     async (request) => {
       const job = findJob(api.board, request.params.id)
-      const verdict = await api.cancel(job, request.body.reason ?? REASON)
+      const verdict = await api.cancel(job, cancelTerms(request.body, REASON))
       const now = api.board.job(job.jobId) ?? job
       return { verdict, job: jobDocument(now, jobContext(api)) }
     }
@@ -42,7 +43,7 @@ export function cancelRoutes(plain: FastifyInstance, api: ApiParts): void {
     },
     async (request) => {
       const id = runIdMeant(api, request.params.id)
-      return await cancelRun(api, id, request.body.reason ?? REASON)
+      return await cancelRun(api, id, cancelTerms(request.body, REASON))
     }
   )
 }

@@ -4,7 +4,7 @@ import type { LogStreams } from '../../protocol/api/log-streams.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { EpochHealth } from '../../protocol/core/epochs.ts'
-import type { JobState } from '../../protocol/core/job.ts'
+import type { CancelTerms, JobState } from '../../protocol/core/job.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links/links.ts'
@@ -41,6 +41,6 @@ export interface ApiParts extends Sources {
   readonly follow: FollowSource
   readonly streams: LogStreams
   /** Rejects as cancelJob does. */
-  cancel(job: BoardJob, reason: string): Promise<CancelVerdict>
+  cancel(job: BoardJob, terms: CancelTerms): Promise<CancelVerdict>
   readonly log: Log
 }

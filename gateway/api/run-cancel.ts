@@ -1,6 +1,6 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { codeOf, MeshError } from '../../protocol/core/errors.ts'
-import { isTerminal } from '../../protocol/core/job.ts'
+import { type CancelTerms, isTerminal } from '../../protocol/core/job.ts'
 import { BOARD_READS_MAX } from '../../protocol/core/limits.ts'
 import type { ApiParts } from './parts.ts'
 import { runDocument } from './run-view.ts'
@@ -13,7 +13,7 @@ import type { RunCancelled } from './schemas.ts'
 export async function cancelRun(
   parts: ApiParts,
   runId: string,
-  reason: string
+  terms: CancelTerms
 ): Promise<RunCancelled> {
   const open = parts.board.jobsOf(runId).filter(isOpen)
   if (open.length === 0) {
@@ -23,7 +23,7 @@ export async function cancelRun(
   const jobs: RunCancelled['jobs'] = []
   for (let at = 0; at < open.length; at += BOARD_READS_MAX) {
     const few = open.slice(at, at + BOARD_READS_MAX)
-    const told = await Promise.allSettled(few.map((job) => cancelOne(parts, job, reason)))
+    const told = await Promise.allSettled(few.map((job) => cancelOne(parts, job, terms)))
     for (const each of told) {
       if (each.status === 'rejected') throw each.reason
       jobs.push(each.value)
@@ -35,11 +35,11 @@ export async function cancelRun(
 async function cancelOne(
   parts: ApiParts,
   job: BoardJob,
-  reason: string
+  terms: CancelTerms
 ): Promise<RunCancelled['jobs'][number]> {
   const { jobId: id } = job
   try {
-    return { id, verdict: await parts.cancel(job, reason) }
+    return { id, verdict: await parts.cancel(job, terms) }
   } catch (error) {
     // What needed another one is skipped with it, before its own order comes.
     if (codeOf(error) === 'JOB_ENDED') return { id, verdict: 'ended' }

@@ -136,8 +136,8 @@ export const logQuerySchema = z.strictObject({
   format: z.enum(['text', 'json']).optional().describe('json gives one document a line')
 })
 
-export const cancelSchema = z.strictObject({
-  reason: textSchema.optional().describe('shown with the job')
+export const rejectSchema = z.strictObject({
+  reason: textSchema.optional().describe('shown with the run')
 })
 
 export const cancelledSchema = z

@@ -1,5 +1,6 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
+import type { CancelTerms } from '../../protocol/core/job.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
 import { type JobSpec, runIdOf } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
@@ -24,7 +25,7 @@ export interface ProvisionRoomParts {
   readonly table: RowTable
   readonly inbox: Pick<Inbox, 'byRun'>
   readonly door: Pick<SourceDoor, 'admit'>
-  readonly cancel: (job: BoardJob, reason: string) => Promise<unknown>
+  readonly cancel: (job: BoardJob, terms: CancelTerms) => Promise<unknown>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

@@ -1,4 +1,5 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
+import type { CancelTerms } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import { PROVISION_ASKED_MAX, PROVISION_UNSEEN_MS } from '../../protocol/core/provision-limits.ts'
 import { jobIdOf, type RunOrigin } from '../../protocol/core/run.ts'
@@ -27,7 +28,7 @@ export interface RepositoryTurnParts {
   readonly release: RunnerRelease
   readonly names: () => RunnerNames | undefined
   readonly runIdOf: (origin: RunOrigin) => string
-  readonly cancel: (job: BoardJob, reason: string) => Promise<unknown>
+  readonly cancel: (job: BoardJob, terms: CancelTerms) => Promise<unknown>
   readonly clock: Pick<Clock, 'wallMs'>
   readonly log: Log
 }

@@ -103,7 +103,7 @@ export class SlotEnds {
     // On no board yet: the next turn finds it there.
     if (boardJob === undefined) return
     try {
-      await cancel(boardJob, reason)
+      await cancel(boardJob, { reason })
       log.info({ slot: id, reason }, 'slot ended')
     } catch (error) {
       log.debug({ slot: id, ...failureFacts(error) }, 'slot not ended')

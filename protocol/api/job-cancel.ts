@@ -2,7 +2,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { BoardJob } from '../core/board-job.ts'
 import { MeshError } from '../core/errors.ts'
 import { CANCEL_MS_MAX } from '../core/follow-limits.ts'
-import { isTerminal, type JobOpBody, type JobState } from '../core/job.ts'
+import { type CancelTerms, isTerminal, type JobOpBody, type JobState } from '../core/job.ts'
 import type { Clock, Random } from '../core/ports.ts'
 import { runIdOf } from '../core/run.ts'
 
@@ -32,19 +32,20 @@ export interface CancelParts {
 
 /**
  * Cancels a job by its register: a queued one is over with that, a held one is flagged, and its
- * holder ends it. Rejects with JOB_ENDED, RUN_UNKNOWN, RUN_SUPERSEDED, OVERLOADED, or
- * QUORUM_UNREACHABLE after CANCEL_MS_MAX: the order may then still be taken.
+ * holder ends it; `graceMs` is 1 to CANCEL_GRACE_MS_MAX. Rejects with JOB_ENDED, RUN_UNKNOWN,
+ * RUN_SUPERSEDED, OVERLOADED, or QUORUM_UNREACHABLE after CANCEL_MS_MAX: the order may then still
+ * be taken.
  */
 export async function cancelJob(
   parts: CancelParts,
   job: BoardJob,
-  reason: string
+  terms: CancelTerms
 ): Promise<CancelVerdict> {
   const { jobId: id, state } = job
   if (state !== undefined && isTerminal(state.phase)) {
     throw new MeshError('JOB_ENDED', { id, state: state.phase })
   }
-  const answer = await settle(parts, id, { kind: 'cancel', reason })
+  const answer = await settle(parts, id, { kind: 'cancel', ...terms })
   // Without the hint the others learn it by anti-entropy: later, not differently.
   parts.hint(id).catch(() => undefined)
   // Gone, it ended so long ago that its witnesses keep it no more.

@@ -50,6 +50,7 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     trust: job.trust,
     state: seenPhase(job),
     reason: reasonOf(state) ?? null,
+    cancel: cancelOf(state, roster),
     why: whyOf(job, context),
     holder: holder === undefined ? null : memberName(holder, roster),
     epoch: state?.epoch ?? 0,
@@ -91,6 +92,15 @@ function durationMs(job: BoardJob, wallMs: number): number | null {
   if (state !== undefined && isTerminal(state.phase)) return state.outcome?.durationMs ?? null
   if (state?.phase !== 'leased' || job.holderSinceMs === undefined) return null
   return Math.max(0, wallMs - job.holderSinceMs)
+}
+
+function cancelOf(
+  state: JobState | undefined,
+  roster: SealedRoster | undefined
+): JobDocument['cancel'] {
+  if (state?.cancel === undefined) return null
+  const { by, reason, graceMs = null } = state.cancel
+  return { by: memberName(by, roster), reason, graceMs }
 }
 
 function gpuUseOf(state: JobState | undefined): JobDocument['gpuUse'] {

@@ -39,6 +39,14 @@ export const jobSchema = z
     trust: z.enum(['trusted', 'untrusted']).describe("by its repository's entry in gateway.yaml"),
     state: jobStateSchema,
     reason: z.string().nullable(),
+    cancel: z
+      .strictObject({
+        by: z.string().describe('name of the member, or its peer id'),
+        reason: z.string(),
+        graceMs: wholeMs.nullable().describe('of its steps, after SIGTERM; null: the usual one')
+      })
+      .nullable()
+      .describe('the order to cancel it, where there is one'),
     why: z.string().describe('one line for people: why it is where it is'),
     holder: z.string().nullable().describe('name of the agent, or its peer id'),
     epoch: z.number().int().describe('the fencing token; 0 before the first claim'),

@@ -24,5 +24,10 @@ export const LOG_EVENT_CHARACTERS_MAX = 1_048_576
 export const LOG_RESUME_MS_MAX = 30_000
 /** Milliseconds that an order to cancel tries to reach a quorum. */
 export const CANCEL_MS_MAX = 10_000
+/**
+ * Milliseconds that an order to cancel may give the steps between SIGTERM and SIGKILL: time to undo
+ * a deployment. Longer, and a job that ignores the order keeps the room that it was to free.
+ */
+export const CANCEL_GRACE_MS_MAX = 600_000
 /** Milliseconds that a command waits for a cancelled job to end: a lease and its clean-up. */
 export const CANCEL_WAIT_MS_MAX = 180_000

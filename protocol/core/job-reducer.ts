@@ -1,3 +1,4 @@
+import { CANCEL_GRACE_MS_MAX } from './follow-limits.ts'
 import { RETRIES_MAX } from './graph-limits.ts'
 import type { HistoryEntry, JobOp, JobOpBody, JobState, Lease, Outcome, Reason } from './job.ts'
 import { isTerminal } from './job.ts'
@@ -204,7 +205,9 @@ function reaffirm(prev: JobState, op: JobOp, body: Body<'reaffirm'>): Verdict {
 
 function cancel(prev: JobState, op: JobOp, body: Body<'cancel'>): Verdict {
   if (prev.cancel !== undefined) return 'same'
-  const flag = { by: op.actor, reason: body.reason }
+  const { reason, graceMs } = body
+  if (graceMs !== undefined && !inRange(graceMs, 1, CANCEL_GRACE_MS_MAX)) return 'invalid'
+  const flag = { by: op.actor, reason, ...(graceMs === undefined ? {} : { graceMs }) }
   // A leased job only gets the flag: its container must end before anyone may call it over.
   return prev.phase === 'leased' ? { cancel: flag } : cancelled(prev, flag, prev.history)
 }

@@ -100,6 +100,18 @@ export interface HistoryEntry {
   readonly sig: string
 }
 
+/** What an order to cancel says. */
+export interface CancelTerms {
+  readonly reason: string
+  /** Of the steps, between SIGTERM and SIGKILL; absent, the holder's own TERM_GRACE_MS. */
+  readonly graceMs?: number | undefined
+}
+
+/** That order once it is chosen. */
+export interface Cancellation extends CancelTerms {
+  readonly by: string
+}
+
 export type JobOpBody =
   | {
       readonly kind: 'create'
@@ -143,7 +155,7 @@ export type JobOpBody =
       readonly claimId: string
       readonly boot: string
     }
-  | { readonly kind: 'cancel'; readonly reason: string }
+  | ({ readonly kind: 'cancel' } & CancelTerms)
   | { readonly kind: 'error'; readonly reason: Reason; readonly message: string }
   /** Of a job that nobody has claimed: it is not to run at all. */
   | { readonly kind: 'skip'; readonly reason: string }
@@ -189,7 +201,7 @@ export interface JobState {
   /** Of those, how many it has had. */
   readonly retries?: number | undefined
   readonly lease: Lease | undefined
-  readonly cancel: { readonly by: string; readonly reason: string } | undefined
+  readonly cancel: Cancellation | undefined
   readonly outcome: Outcome | undefined
   /** In phase `moved` only, where all else is as it was: that is the snapshot. */
   readonly moved?: { readonly witnessEpoch: number } | undefined

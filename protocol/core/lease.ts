@@ -1,3 +1,4 @@
+import type { Cancellation } from './job.ts'
 import type { LeaseProfile } from './lease-profile.ts'
 import { holdMs } from './lease-profile.ts'
 import { leasedJob } from './lease-timer.ts'
@@ -39,7 +40,7 @@ export type LeaseEvent =
       /** Witnesses that have seen the lease expired and refuse renewals since. */
       readonly fenced?: number | undefined
       readonly quorum: number
-      readonly cancel: CancelFlag | undefined
+      readonly cancel: Cancellation | undefined
     }
   /** The reaffirmation that was asked for is settled, whatever came of it. */
   | { readonly kind: 'reaffirmed'; readonly nowMs: number }
@@ -49,11 +50,6 @@ export type LeaseEvent =
   | { readonly kind: 'gone'; readonly nowMs: number }
 
 type Renewed = Extract<LeaseEvent, { readonly kind: 'renewed' }>
-
-export interface CancelFlag {
-  readonly by: string
-  readonly reason: string
-}
 
 export type LeaseEffect =
   /** Carried out before any later effect of the same step. */
@@ -69,7 +65,7 @@ export type LeaseEffect =
   /** Nothing more is renewed: container confirmed gone, then release (a no to it is fine). */
   | { readonly kind: 'lost'; readonly reason: LossReason }
   /** Somebody wants the job to end: container confirmed gone, then complete as cancelled. */
-  | { readonly kind: 'cancel'; readonly flag: CancelFlag }
+  | { readonly kind: 'cancel'; readonly flag: Cancellation }
   /** Send `tick` at this time; a later `wake` replaces it. */
   | { readonly kind: 'wake'; readonly atMs: number }
 

@@ -1,5 +1,5 @@
 import type { Ballot } from './ballot.ts'
-import type { JobPhase, JobState } from './job.ts'
+import type { Cancellation, JobPhase, JobState } from './job.ts'
 import type { RunState } from './run.ts'
 
 export type RegisterValue = JobState | RunState
@@ -113,7 +113,7 @@ export interface RenewResult {
   readonly register: string
   readonly answer: RenewAnswer
   readonly version: number
-  readonly cancel: { readonly by: string; readonly reason: string } | undefined
+  readonly cancel: Cancellation | undefined
   /**
    * With `moved` only: the stop-sign, which a quorum has to show before anybody acts on it (4.9).
    */

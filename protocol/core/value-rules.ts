@@ -1,5 +1,13 @@
 import { RETRIES_MAX } from './graph-limits.ts'
-import type { Adoption, HistoryEntry, JobOpBody, JobPhase, JobState, Outcome } from './job.ts'
+import type {
+  Adoption,
+  CancelTerms,
+  HistoryEntry,
+  JobOpBody,
+  JobPhase,
+  JobState,
+  Outcome
+} from './job.ts'
 import { isTerminal } from './job.ts'
 import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from './limits.ts'
 import { mayHarmHosts } from './losses.ts'
@@ -108,7 +116,7 @@ function opFits(job: JobState): boolean {
     case 'reaffirm':
       return isHeldBy(job, body)
     case 'cancel':
-      return cancelFits(job, body.reason) && (job.phase === 'leased' || isCancelled(job))
+      return cancelFits(job, body) && (job.phase === 'leased' || isCancelled(job))
     case 'error':
       return isCancelled(job) || errorFits(job, body)
     case 'skip':
@@ -183,8 +191,8 @@ function isSameOutcome(a: Outcome | undefined, b: Outcome): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-function cancelFits({ cancel, op }: JobState, reason: string): boolean {
-  return cancel?.by === op.actor && cancel.reason === reason
+function cancelFits({ cancel, op }: JobState, { reason, graceMs }: CancelTerms): boolean {
+  return cancel?.by === op.actor && cancel.reason === reason && cancel.graceMs === graceMs
 }
 
 function errorFits(

@@ -3,7 +3,7 @@ import type { BoardJob } from './board-job.ts'
 import { conditionOf, type QueuedJob } from './conditions.ts'
 import { GROUP_HOLD_MS_MAX } from './graph-limits.ts'
 import { holdLine, preferLine } from './hold-line.ts'
-import type { JobState, Reason } from './job.ts'
+import type { Cancellation, JobState, Reason } from './job.ts'
 import { isLastLease } from './losses.ts'
 import type { AgentView } from './observation.ts'
 import { fits } from './requirements.ts'
@@ -84,13 +84,18 @@ function givenBack(state: JobState, nameOf: NameOf): readonly string[] {
   return [`${tried} (${body.outcome.reason}), it is tried again`]
 }
 
+function whyCancelled({ reason, graceMs }: Cancellation): string {
+  const grace = graceMs === undefined ? '' : `; its steps have ${graceMs / 1_000} s to end`
+  return `cancel asked for: ${reason}${grace}`
+}
+
 function whyLeased(
   job: BoardJob,
   state: JobState,
   agents: readonly AgentView[],
   nameOf: NameOf
 ): string {
-  if (state.cancel !== undefined) return `cancel asked for: ${state.cancel.reason}`
+  if (state.cancel !== undefined) return whyCancelled(state.cancel)
   const holder = agents.find((view) => view.advertisement.peerId === state.lease?.holder)
   if (holder?.observed === 'suspect' || holder?.observed === 'offline') {
     const others = agents.filter(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Quantity } from '../core/duration.ts'
 import { GPU_VENDORS } from '../core/gpu.ts'
 import { type GpuRequest, isGfx, isMigProfile, isModelPattern } from '../core/gpu-request.ts'
 import {
@@ -10,7 +11,7 @@ import {
   GPU_SHARES_MAX,
   GPUS_PER_JOB_MAX
 } from '../core/gpu-request-limits.ts'
-import { parseGpuMemory, type Quantity, SIZE } from './quantity.ts'
+import { parseGpuMemory, SIZE } from './quantity.ts'
 import { type Filling, fillable, quantity, whole } from './shapes.ts'
 import { nearest } from './suggestion.ts'
 import type { Check } from './text.ts'

@@ -1,3 +1,4 @@
+import { DURATION, parseDuration } from '../core/duration.ts'
 import { IMAGE_PATTERN } from '../core/image-name.ts'
 import {
   CPU_MILLI_MAX,
@@ -7,7 +8,7 @@ import {
 } from '../core/limits.ts'
 import { PLATFORM_PATTERN } from '../core/platform.ts'
 import { ENV_NAME, envNameProblem } from './environment.ts'
-import { DURATION, parseCpu, parseDisk, parseDuration, parseMemory, SIZE } from './quantity.ts'
+import { parseCpu, parseDisk, parseMemory, SIZE } from './quantity.ts'
 import { type Filling, fillable, names, quantity, text } from './shapes.ts'
 import {
   envValueProblem,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { DURATION } from '../core/duration.ts'
 import { CPU_MILLI_DEFAULT, ENV_ENTRIES_MAX, MEMORY_BYTES_DEFAULT } from '../core/limits.ts'
 import { type SecretRequest, type ServiceSpec, secretNamesOf } from '../core/run.ts'
 import { SECRETS_PER_JOB_MAX } from '../core/secret-limits.ts'
@@ -12,7 +13,6 @@ import {
 } from '../core/service-limits.ts'
 import { ENV_NAME } from './environment.ts'
 import { cpu, duration, envName, envValue, image, memory } from './parts.ts'
-import { DURATION } from './quantity.ts'
 import {
   SECRET_FILE,
   secretFileProblem,

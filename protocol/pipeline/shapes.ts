@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { Quantity } from '../core/duration.ts'
 import { FIELD_START, hasField } from './field.ts'
-import type { Quantity } from './quantity.ts'
 import type { Check } from './text.ts'
 
 /* What all maps of a pipeline file are made of. */

@@ -1,5 +1,6 @@
+import { CANCEL_GRACE_MS_MAX } from '../core/follow-limits.ts'
 import { RETRIES_MAX } from '../core/graph-limits.ts'
-import type { JobOpBody } from '../core/job.ts'
+import type { CancelTerms, JobOpBody } from '../core/job.ts'
 import { ATTEMPTS_MAX, MESSAGE_BYTES_MAX } from '../core/limits.ts'
 import type { RunOpBody } from '../core/run.ts'
 import type { FieldReader } from './field-reader.ts'
@@ -26,7 +27,7 @@ export function writeJobBody(writer: FieldWriter, body: JobOpBody): void {
       writer.message(4, body, writeRelease)
       break
     case 'cancel':
-      writer.message(5, body, writeReason)
+      writer.message(5, body, writeCancel)
       break
     case 'error':
       writer.message(6, body, writeError)
@@ -130,8 +131,24 @@ function readRelease(reader: FieldReader): Body<'release'> {
   }
 }
 
+/** In an order and in the flag that it leaves: the reason is field `first`, the grace the next. */
+export function writeCancelTerms(writer: FieldWriter, terms: CancelTerms, first: number): void {
+  writer.optionalCount(first + 1, 'graceMs', terms.graceMs, CANCEL_GRACE_MS_MAX, 1)
+  writer.textBytes(first, 'reason', terms.reason, MESSAGE_BYTES_MAX)
+}
+
+export function readCancelTerms(reader: FieldReader, first: number): CancelTerms {
+  const reason = reader.textBytes(first, 'reason', MESSAGE_BYTES_MAX)
+  const graceMs = reader.optionalCount(first + 1, 'graceMs', CANCEL_GRACE_MS_MAX, 1)
+  return graceMs === undefined ? { reason } : { reason, graceMs }
+}
+
+function writeCancel(writer: FieldWriter, body: Body<'cancel'>): void {
+  writeCancelTerms(writer, body, 1)
+}
+
 function readCancel(reader: FieldReader): Body<'cancel'> {
-  return { kind: 'cancel', reason: reader.textBytes(1, 'reason', MESSAGE_BYTES_MAX) }
+  return { kind: 'cancel', ...readCancelTerms(reader, 1) }
 }
 
 function writeError(writer: FieldWriter, body: Body<'error'>): void {
@@ -193,7 +210,7 @@ function readMove(reader: FieldReader): Body<'move'> {
   }
 }
 
-function writeReason(writer: FieldWriter, body: Body<'cancel' | 'skip'>): void {
+function writeReason(writer: FieldWriter, body: Body<'skip'>): void {
   writer.textBytes(1, 'reason', body.reason, MESSAGE_BYTES_MAX)
 }
 

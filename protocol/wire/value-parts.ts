@@ -1,6 +1,7 @@
 import { RETRIES_MAX } from '../core/graph-limits.ts'
 import type {
   Adoption,
+  Cancellation,
   HistoryEntry,
   JobOp,
   JobState,
@@ -8,23 +9,24 @@ import type {
   OpIdentity,
   SignedOp
 } from '../core/job.ts'
-import {
-  ATTEMPTS_MAX,
-  HISTORY_ENTRIES_MAX,
-  LAST_OPS_MAX,
-  MESSAGE_BYTES_MAX
-} from '../core/limits.ts'
+import { ATTEMPTS_MAX, HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from '../core/limits.ts'
 import type { RegisterValue } from '../core/messages.ts'
 import type { RunOp, RunState } from '../core/run.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { BOOT_BYTES, HASH_BYTES, ID_BYTES, refuse } from './fields.ts'
-import { readJobBody, readRunBody, writeJobBody, writeRunBody } from './op-parts.ts'
+import {
+  readCancelTerms,
+  readJobBody,
+  readRunBody,
+  writeCancelTerms,
+  writeJobBody,
+  writeRunBody
+} from './op-parts.ts'
 import { readOpSignature, writeOpSignature } from './op-signature.ts'
 import { readOutcome, writeOutcome } from './outcome-parts.ts'
 import { jobPhases, leaseEnds } from './register-names.ts'
 
-type Cancellation = NonNullable<JobState['cancel']>
 type Moved = NonNullable<JobState['moved']>
 
 export function writeValue(writer: FieldWriter, value: RegisterValue): void {
@@ -118,12 +120,12 @@ function readMoved(reader: FieldReader): Moved {
 
 /** The cancel flag. */
 export function writeCancellation(writer: FieldWriter, cancel: Cancellation): void {
-  writer.textBytes(2, 'reason', cancel.reason, MESSAGE_BYTES_MAX)
+  writeCancelTerms(writer, cancel, 2)
   writer.peerId(1, 'by', cancel.by)
 }
 
 export function readCancellation(reader: FieldReader): Cancellation {
-  return { by: reader.peerId(1, 'by'), reason: reader.textBytes(2, 'reason', MESSAGE_BYTES_MAX) }
+  return { by: reader.peerId(1, 'by'), ...readCancelTerms(reader, 2) }
 }
 
 function writeLease(writer: FieldWriter, lease: Lease): void {

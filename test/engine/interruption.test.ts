@@ -105,6 +105,30 @@ describe('an attempt that is aborted', { timeout: TEST_MS }, () => {
     await expectNothingLeft()
   })
 
+  test('as cancelled with a grace has that time to tidy up', async () => {
+    // Ten times what a rig's steps get without a word of it.
+    const run = "trap 'sleep 5; echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    const attempt = await rig.start({ steps: [{ run }], graceMs: 30_000 })
+    await untilSaid(attempt, 'ready')
+    attempt.abort('cancelled')
+
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'cancelled' })
+    expect(attempt.lines.map((line) => line.text)).toContain('tidied')
+    await expectNothingLeft()
+  })
+
+  test('as cancelled with a grace is killed after it, with all its processes', async () => {
+    const run = "trap '' TERM; sleep 600 & echo ready; while :; do sleep 0.1; done"
+    const attempt = await rig.start({ steps: [{ run }], graceMs: 2_000 })
+    await untilSaid(attempt, 'ready')
+    const abortedMs = rig.nowMs()
+    attempt.abort('cancelled')
+
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'cancelled' })
+    expect(rig.nowMs() - abortedMs).toBeGreaterThanOrEqual(2_000)
+    await expectNothingLeft()
+  })
+
   test('as cancelled is gone soon even if its steps ignore SIGTERM', async () => {
     const run = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
     const attempt = await rig.start({ steps: [{ run }] })

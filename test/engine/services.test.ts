@@ -48,6 +48,25 @@ afterAll(async () => {
   await rig.close()
 })
 
+test(
+  'a service is there for the grace of a cancel, and ends with it',
+  async () => {
+    const tidy = "trap 'sleep 2; wget -q -O - http://web:8080/; exit 0' TERM"
+    const attempt = await rig.start({
+      spec: { services: [web('mine')] },
+      steps: [{ run: `${tidy}; echo ready; while :; do sleep 0.05; done` }],
+      graceMs: 30_000
+    })
+    await eventually('it runs', () => texts(attempt.lines).includes('ready'))
+    attempt.abort('cancelled')
+
+    expect(verdict(await attempt.result)).toContain('interrupted cancelled')
+    expect(attempt.lines).toContainEqual({ step: 1, stream: 'out', text: 'mine' })
+    expect(await rig.left()).toEqual([])
+  },
+  TEST_MS
+)
+
 for (const trust of ['trusted', 'untrusted'] as const) {
   describe(`beside a job that is ${trust}`, () => {
     test(

@@ -1,4 +1,4 @@
-import type { CancelFlag } from '../../protocol/core/lease.ts'
+import type { Cancellation } from '../../protocol/core/job.ts'
 import type { RenewItem, RenewResult } from '../../protocol/core/messages.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import { quorumOf } from '../../protocol/core/witnesses.ts'
@@ -10,7 +10,7 @@ export interface RenewTally {
   readonly stale: number
   readonly fenced: number
   readonly quorum: number
-  readonly cancel: CancelFlag | undefined
+  readonly cancel: Cancellation | undefined
 }
 
 /** One round of renewals of one lease: decided by a quorum of yes, or when none can come. */

@@ -117,7 +117,9 @@ function bodyOf(
     case 'reaffirm':
       return { kind, ...lease, boot: intent.usedClaim ? 'boot' : (state?.lease?.boot ?? 'boot') }
     case 'cancel':
-      return { kind, reason: 'no longer needed' }
+      return intent.usedClaim
+        ? { kind, reason: 'no longer needed', graceMs: 30_000 }
+        : { kind, reason: 'no longer needed' }
     case 'error':
       return { kind, reason, message: 'nobody is left' }
     case 'skip':

@@ -61,6 +61,8 @@ export interface AttemptWish {
   readonly releaseSource?: AttemptInput['releaseSource']
   /** Milliseconds of the only deadline that is ever written; absent, it is renewed. */
   readonly deadlineInMs?: number
+  /** What a cancel gives its steps. */
+  readonly graceMs?: number
   readonly onStage?: (stage: Stage) => void
   readonly onUserCode?: () => Promise<void>
   readonly onStep?: AttemptInput['onStep']
@@ -237,6 +239,7 @@ export class AttemptRig {
       deadline,
       deadlineMs: lease.deadlineMs,
       signal: abort.signal,
+      graceMs: () => wish.graceMs,
       terminate: terminate.signal,
       onStage: (stage) => {
         seen.stages.push(stage.name)

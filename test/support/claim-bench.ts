@@ -34,6 +34,8 @@ export class OpenAttempts implements AttemptRunner {
   trialsReaped = 0
   /** Set: what the engine answers when it is asked to remove a container, or how it is. */
   trouble: Error | undefined
+  /** Set: an attempt that is aborted goes on, as steps do in their grace. */
+  lingers = false
   readonly #ends: ((result: AttemptResult) => void)[] = []
 
   containerName(jobId: string): string {
@@ -45,6 +47,7 @@ export class OpenAttempts implements AttemptRunner {
     return new Promise((resolve) => {
       this.#ends.push(resolve)
       input.signal.addEventListener('abort', () => {
+        if (this.lingers) return
         const message = String(input.signal.reason)
         resolve({ kind: 'interrupted', reason: 'drained', userCodeRan: false, message })
       })

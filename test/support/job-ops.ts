@@ -46,8 +46,9 @@ export function reaffirm(actor: string, epoch: number, claimId: string, boot: st
   return op(actor, { kind: 'reaffirm', epoch, claimId, boot })
 }
 
-export function cancel(): JobOp {
-  return op('user', { kind: 'cancel', reason: 'no longer needed' })
+export function cancel(graceMs?: number): JobOp {
+  const grace = graceMs === undefined ? {} : { graceMs }
+  return op('user', { kind: 'cancel', reason: 'no longer needed', ...grace })
 }
 
 export function fail(reason: Reason): JobOp {

@@ -6,7 +6,7 @@ import type {
   RenewOutcome
 } from '../../agent/claim/ports.ts'
 import { Board } from '../../protocol/core/board.ts'
-import type { JobOpBody, JobState } from '../../protocol/core/job.ts'
+import type { Cancellation, JobOpBody, JobState } from '../../protocol/core/job.ts'
 import { reduceJob } from '../../protocol/core/job-reducer.ts'
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
 import type { Clock, Signer } from '../../protocol/core/ports.ts'
@@ -57,7 +57,7 @@ export class OneRegister {
   gossip = true
   /** Of jobs that are created from now on. */
   attemptsMax = 3
-  cancel: { readonly by: string; readonly reason: string } | undefined
+  cancel: Cancellation | undefined
   readonly #digest = plainDigest()
   readonly #runs = new Map<string, SealedAnnouncement>()
   readonly #members: Registers[] = []

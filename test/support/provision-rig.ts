@@ -8,7 +8,7 @@ import { Repositories, type Repository } from '../../gateway/repositories.ts'
 import { SourceDoor } from '../../gateway/source-door.ts'
 import { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import type { JobOpBody } from '../../protocol/core/job.ts'
+import type { CancelTerms, JobOpBody } from '../../protocol/core/job.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
@@ -93,8 +93,8 @@ export class SlotMesh {
     this.#do(slot, { kind: 'complete', epoch, claimId, outcome: { ...outcome, ...rest } })
   }
 
-  readonly cancel = async ({ jobId }: BoardJob, reason: string): Promise<void> => {
-    this.#do(jobId, { kind: 'cancel', reason })
+  readonly cancel = async ({ jobId }: BoardJob, terms: CancelTerms): Promise<void> => {
+    this.#do(jobId, { kind: 'cancel', ...terms })
   }
 
   #do(slot: string, body: JobOpBody): void {

@@ -1,4 +1,5 @@
 import { codeOf } from '../../core/errors.ts'
+import type { Cancellation } from '../../core/job.ts'
 import { RENEW_ITEMS_MAX } from '../../core/limits.ts'
 import type { RenewItem, RenewResult, Stage } from '../../core/messages.ts'
 import type { Clock, Transport } from '../../core/ports.ts'
@@ -25,7 +26,7 @@ export interface RenewTally {
   readonly moved: number
   readonly quorum: number
   /** Set as soon as one witness that renewed the lease shows a cancel. */
-  readonly cancel: { readonly by: string; readonly reason: string } | undefined
+  readonly cancel: Cancellation | undefined
   /** Boot milliseconds before the first message left: the lease counts from here. */
   readonly startedAtMs: number
 }

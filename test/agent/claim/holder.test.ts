@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
+import { TERM_GRACE_MS } from '../../../protocol/core/limits.ts'
 import { endOpId } from '../../../protocol/core/op-id.ts'
 import { claimBench, type RecordingDeadline, runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -198,6 +199,51 @@ describe('the end of an attempt', () => {
     await until(clock, () => phase() === 'cancelled')
 
     expect(mesh.states.get(JOB)?.outcome?.message).toContain('superseded')
+  })
+
+  test('is put off by the grace of a cancel, for which the lease is renewed', async () => {
+    await start()
+    bench.attempts.lingers = true
+    mesh.cancel = { by: 'ops', reason: 'superseded', graceMs: 90_000 }
+    const [input] = bench.attempts.inputs
+    expect(input?.graceMs?.()).toBeUndefined()
+    await until(clock, () => input?.signal.aborted === true)
+    const before = mesh.renewals.length
+    await clock.advance(3 * HOLD_MS)
+
+    expect(input?.signal.reason).toBe('cancelled')
+    expect(input?.graceMs?.()).toBe(90_000)
+    expect(mesh.renewals.length).toBeGreaterThan(before + 5)
+    expect(input?.deadlineMs()).toBeGreaterThan(clock.bootMs())
+    expect(input?.kill?.aborted).toBe(false)
+    expect(phase()).toBe('leased')
+  })
+
+  test('is not put off beyond the lease, whatever grace a cancel gave', async () => {
+    await start()
+    bench.attempts.lingers = true
+    mesh.cancel = { by: 'ops', reason: 'superseded', graceMs: 600_000 }
+    const [input] = bench.attempts.inputs
+    await until(clock, () => input?.signal.aborted === true)
+    const killed = abortedAt(input?.kill)
+    mesh.renewable = false
+    await clock.advance(HOLD_MS)
+
+    expect(killed()).toBe(input?.deadlineMs())
+  })
+
+  test('is put off no longer than usual once the agent stops', async () => {
+    await start()
+    bench.attempts.lingers = true
+    mesh.cancel = { by: 'ops', reason: 'superseded', graceMs: 600_000 }
+    const [input] = bench.attempts.inputs
+    await until(clock, () => input?.signal.aborted === true)
+    const killed = abortedAt(input?.kill)
+    const stoppedMs = clock.bootMs()
+    bench.claimer.quit()
+    await clock.advance(TERM_GRACE_MS)
+
+    expect(killed()).toBe(stoppedMs + TERM_GRACE_MS)
   })
 
   test('with an outcome is the job’s end, even if its container cannot be removed', async () => {

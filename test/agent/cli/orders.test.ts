@@ -5,6 +5,7 @@ import { agentProgram } from '../../../agent/cli/program.ts'
 import type { ControlParts } from '../../../agent/control/parts.ts'
 import { ControlServer } from '../../../agent/control/server.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
+import type { CancelTerms } from '../../../protocol/core/job.ts'
 import { SilentExit } from '../../../protocol/host/exit.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { runWith } from '../../support/claim-bench.ts'
@@ -121,7 +122,9 @@ test.each([
   [['jobs', '--watch'], 'USAGE'],
   [['cancel', 'ZZZZZZ.0'], 'JOB_UNKNOWN'],
   [['cancel', '7K3QF2'], 'JOB_AMBIGUOUS'],
-  [['cancel', '7K3QF2.0', '--reason', ''], 'USAGE']
+  [['cancel', '7K3QF2.0', '--reason', ''], 'USAGE'],
+  [['cancel', '7K3QF2.0', '--grace', '30'], 'USAGE'],
+  [['cancel', '7K3QF2.0', '--grace', '11m'], 'USAGE']
 ])('%j is refused with %s', async (args, code) => {
   const { state } = await daemon()
   const command = agent(state, args)
@@ -187,17 +190,18 @@ test('-o wide has the columns that the narrow table has no room for', async () =
   expect(first).toMatch(/peer-onyx +\/ip4\/127\.0\.0\.1\/tcp\/1 +4\/4 +8GiB\/8GiB +1GiB +-$/)
 })
 
-test('a queued job is cancelled at once, with the reason as it was given', async () => {
-  const reasons: string[] = []
+test('a queued job is cancelled at once, with reason and grace as they were given', async () => {
+  const orders: CancelTerms[] = []
   const { state } = await daemon(({ board }) => ({
-    cancel: async (job, reason) => {
-      reasons.push(reason)
-      const cancelled = { kind: 'cancel', reason } as const
+    cancel: async (job, terms) => {
+      orders.push(terms)
+      const cancelled = { kind: 'cancel', ...terms } as const
       board.foldJob(jobLife(runWith(RUN, 2), job.spec.index, ['peer-onyx', cancelled]), 0)
       return await Promise.resolve('cancelled')
     }
   }))
-  const first = agent(state, ['cancel', '7K3QF2.0', '--reason', 'superseded'])
+  const terms = ['--reason', 'superseded', '--grace', '1m30s']
+  const first = agent(state, ['cancel', '7K3QF2.0', ...terms])
   expect(await first.done).toBeUndefined()
   const second = agent(state, ['cancel', '7K3QF2.1', '--json'])
   expect(await second.done).toBeUndefined()
@@ -206,9 +210,12 @@ test('a queued job is cancelled at once, with the reason as it was given', async
   expect(JSON.parse(second.said.out)).toMatchObject({
     schema: 'agent.cancelled/1',
     verdict: 'cancelled',
-    job: { state: 'cancelled' }
+    job: { state: 'cancelled', cancel: { by: 'onyx', graceMs: null } }
   })
-  expect(reasons).toEqual(['superseded', 'asked for on onyx'])
+  expect(orders).toEqual([
+    { reason: 'superseded', graceMs: 90_000 },
+    { reason: 'asked for on onyx' }
+  ])
 })
 
 test.each([

@@ -33,24 +33,54 @@ async function begun(cancel: ApiParts['cancel']) {
   return sealed
 }
 
-test('the order to cancel a run goes with its reason to each job that has not ended', async () => {
+test('the order to cancel a run goes with reason and grace to each job that has not ended', async () => {
   const told: string[] = []
-  const { announcement } = await begun(({ jobId, spec }, reason) => {
-    told.push(`${jobId} ${reason}`)
+  const { announcement } = await begun(({ jobId, spec }, { reason, graceMs }) => {
+    told.push(`${jobId} ${reason} ${graceMs}`)
     if (spec.name === 'build') return Promise.resolve('requested')
     return Promise.reject(new MeshError('JOB_ENDED', { id: jobId, state: 'skipped' }))
   })
   const { runId } = announcement
 
-  const { status, body } = await api.post(`/runs/${runId.slice(0, 6)}/cancel`, { reason: 'wrong' })
+  const order = { reason: 'wrong', grace: '2m' }
+  const { status, body } = await api.post(`/runs/${runId.slice(0, 6)}/cancel`, order)
 
   expect(status).toBe(200)
-  expect(new Set(told)).toEqual(new Set([`${runId}.1 wrong`, `${runId}.2 wrong`]))
+  expect(new Set(told)).toEqual(new Set([1, 2].map((index) => `${runId}.${index} wrong 120000`)))
   expect(body.run.id).toBe(runId)
   expect(body.jobs).toEqual([
     { id: `${runId}.1`, verdict: 'requested' },
     { id: `${runId}.2`, verdict: 'ended' }
   ])
+})
+
+test.each([
+  ['11m', 'is too long: at most 10m are allowed'],
+  ['0s', 'is too short: at least 1s is allowed'],
+  ['30', 'is no duration: write it as in 90s, 30m or 1h30m']
+])('a grace of %s is refused, with a way out', async (grace, problem) => {
+  const { announcement } = await begun(() => Promise.resolve('cancelled'))
+
+  for (const path of [`/runs/${announcement.runId}`, `/jobs/${announcement.runId}.1`]) {
+    const { status, body } = await api.post(`${path}/cancel`, { grace })
+    expect(status).toBe(400)
+    expect(JSON.stringify(body)).toContain(problem)
+  }
+})
+
+test('an order that waits for its job to end is shown with it', async () => {
+  const { announcement } = await begun(() => Promise.resolve('requested'))
+  const id = `${announcement.runId}.1`
+  const terms = { reason: 'wrong', graceMs: 90_000 }
+  const sealed = rig.board.run(announcement.runId)?.sealed
+  if (sealed === undefined) throw new Error('the board has the run')
+  const cancelled = ['peer-onyx', { kind: 'cancel', ...terms }] as const
+  rig.board.foldJob(jobLife(sealed, 1, ['peer-onyx', claimed()], cancelled), 0)
+
+  const { body } = await api.get(`/jobs/${id}`)
+
+  expect(body.cancel).toEqual({ by: 'onyx', ...terms })
+  expect(body.why).toBe('cancel asked for: wrong; its steps have 90 s to end')
 })
 
 test('a run that no quorum could be told of is said not to be cancelled', async () => {

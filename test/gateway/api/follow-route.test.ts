@@ -35,7 +35,7 @@ beforeEach(async () => {
       roster: () => ROSTER,
       streams,
       follow: logs,
-      cancel: (job, reason) => {
+      cancel: (job, { reason }) => {
         cancels.push(`${job.jobId} ${reason}`)
         if (reason === 'late') {
           return Promise.reject(new MeshError('JOB_ENDED', { id: job.jobId, state: 'failed' }))

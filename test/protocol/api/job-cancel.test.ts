@@ -45,7 +45,7 @@ async function cancel(
     hint: async (jobId) => void hints.push(jobId),
     health: () => ({ w: 3, quorum: 2 })
   }
-  return await cancelJob(parts, job, reason).catch((error: unknown) => error)
+  return await cancelJob(parts, job, { reason }).catch((error: unknown) => error)
 }
 
 test('a queued job is over with the order, and nobody starts it any more', async () => {

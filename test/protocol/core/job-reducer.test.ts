@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { CANCEL_GRACE_MS_MAX } from '../../../protocol/core/follow-limits.ts'
 import { isTerminal } from '../../../protocol/core/job.ts'
 import { reduceJob } from '../../../protocol/core/job-reducer.ts'
 import { HISTORY_ENTRIES_MAX, LAST_OPS_MAX } from '../../../protocol/core/limits.ts'
@@ -206,6 +207,16 @@ describe('cancel and error', () => {
     const job = jobAfter(create(), cancel())
 
     expect(job).toMatchObject({ phase: 'cancelled', cancel: { by: 'user' }, outcome: { epoch: 0 } })
+  })
+
+  test('cancel with a grace says so in the flag, and one beyond its limit is refused', () => {
+    const flagged = jobAfter(create(), claim('peerA', 'c1'), cancel(CANCEL_GRACE_MS_MAX))
+
+    expect(flagged.cancel).toMatchObject({ by: 'user', graceMs: CANCEL_GRACE_MS_MAX })
+    for (const graceMs of [0, 0.5, CANCEL_GRACE_MS_MAX + 1]) {
+      const refusal = { kind: 'reject', reason: 'invalid' }
+      expect(reduceOp(jobAfter(create()), cancel(graceMs))).toEqual(refusal)
+    }
   })
 
   test('cancel of a leased job only sets the flag, once', () => {

@@ -28,6 +28,8 @@ const reaffirmed = jobAfter(
   reaffirm('peerA', 1, 'c1', leased.lease?.boot ?? '')
 )
 const flagged = jobAfter(create(), claim('peerA', 'c1'), cancel())
+/** What `flagged` was told. */
+const ORDER = { by: 'user', reason: 'no longer needed' }
 const errored = jobAfter(create(), fail('never_matched'))
 
 test('every value that the rules can make is in order', () => {
@@ -65,6 +67,7 @@ describe('a value that no reducer makes is refused', () => {
     ['an outcome of an earlier epoch', { ...completed, outcome: reportOf(0, 'failed') }],
     ['another outcome than the state', { ...completed, outcome: reportOf(1, 'succeeded') }],
     ['an outcome that its holder did not sign', relabelled(completed, { message: 'all fine' })],
+    ['a cancel with another grace', { ...flagged, cancel: { ...ORDER, graceMs: 1_000 } }],
     ['a cancel with other words', { ...flagged, cancel: { by: 'user', reason: 'other' } }],
     ['an error with other words', relabelled(errored, { message: 'other' })],
     ['an end without an outcome', { ...completed, outcome: undefined }],

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { type Ballot, NO_BALLOT } from '../../../protocol/core/ballot.ts'
+import { CANCEL_GRACE_MS_MAX } from '../../../protocol/core/follow-limits.ts'
 import type {
   HistoryEntry,
   JobOp,
@@ -96,6 +97,13 @@ export const outcomes: fc.Arbitrary<Outcome> = fc
     ...(gpuUse === undefined ? {} : { gpuUse })
   }))
 
+const graces = option(fc.integer({ min: 1, max: CANCEL_GRACE_MS_MAX }))
+
+/** Without a key for a grace that nobody has said. */
+function asSaid<T extends { readonly graceMs?: number | undefined }>({ graceMs, ...rest }: T) {
+  return graceMs === undefined ? rest : { ...rest, graceMs }
+}
+
 export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
   fc
     .record({
@@ -124,7 +132,7 @@ export const jobBodies: fc.Arbitrary<JobOpBody> = fc.oneof(
   fc.record({ kind: fc.constant('reaffirm'), epoch: counts, claimId: ids, boot: boots }),
   fc.record({ kind: fc.constant('skip'), reason: texts }),
   fc.record({ kind: fc.constant('move'), witnessEpoch: counts, reason: texts }),
-  fc.record({ kind: fc.constant('cancel'), reason: texts }),
+  fc.record({ kind: fc.constant('cancel' as const), reason: texts, graceMs: graces }).map(asSaid),
   fc.record({ kind: fc.constant('error'), reason: reasons, message: texts })
 )
 
@@ -159,7 +167,7 @@ const leases: fc.Arbitrary<Lease> = fc.record({
   adoption: option(fc.record({ number: counts, opId: ids, sig: opSigs }))
 })
 
-const cancels = option(fc.record({ by: peerIds, reason: texts }))
+const cancels = option(fc.record({ by: peerIds, reason: texts, graceMs: graces }).map(asSaid))
 
 /** None of the retries of a job that may have none. */
 const tries = option(
