@@ -62,13 +62,14 @@ export async function runDaemon({ paths, settings, gpus: place }: DaemonOptions)
   const options = { create: false, openedBy: 'agent', onFailure }
   const store = await openDaemonStore(paths, key.peerId, options, clock)
   const engine = Engine.local(settings.engine)
-  const graphics = agentGpus({ engine, clock, log, watch: { settings: settings.gpus }, place })
+  const { peerId } = key
+  const watch = { settings: settings.gpus }
+  const graphics = agentGpus({ engine, peerId, clock, log, watch, place })
   let networks: JobNetworks | undefined
   try {
     await writePid(paths.pid)
     disk.start()
     const { busybox } = settings
-    const { peerId } = key
     const { workspaces } = paths
     const volumes = volumesFolder(paths, settings, peerId)
     const trialParts = { engine, peerId, busybox }

@@ -25,6 +25,7 @@ export interface AgentGpus {
 
 export interface AgentGpusParts {
   readonly engine: Engine
+  readonly peerId: string
   readonly clock: Clock
   readonly log: Log
   /** More of what a watch goes by. */
@@ -43,11 +44,11 @@ export interface GpuPlace {
 }
 
 export function agentGpus(parts: AgentGpusParts): AgentGpus {
-  const { engine, clock, log, watch: more, place } = parts
+  const { engine, peerId, clock, log, watch: more, place } = parts
   const tools = (): RunTool => toolRunner(place === undefined ? {} : { folders: place.tools })
   const found = new HostGpus({ root: place?.root ?? '/', run: tools() })
   const passage = new GpuPassage({ run: tools(), nodeAt: hostNode })
-  const host = new PassableGpus({ host: found, engine, passage })
+  const host = new PassableGpus({ host: found, engine, passage, peerId })
   const watch = new GpuWatch({ ...more, host, clock, log })
   const tenants = new GpuTenants(engine)
   const nowMs = (): number => clock.monotonicMs()

@@ -45,17 +45,20 @@ export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> 
     ...(key.peerId === undefined ? [] : await checkRoster(paths, self, clock)),
     ...(await checkEngine(parts.settings)),
     // A daemon has read them already, and its health lines say what is wrong with them.
-    ...(health === undefined ? await checkGpus(passableGpus(parts)) : []),
+    ...(health === undefined ? await checkGpus(passableGpus(parts, self)) : []),
     ...agentFindings(health, inUse),
     ...(await checkClock(paths, clock.wallMs()))
   ]
 }
 
 /** By the engine of the settings, where those can be read. */
-function passableGpus({ settings, gpus, passage }: DoctorParts): Pick<HostGpus, 'read' | 'close'> {
+function passableGpus(
+  { settings, gpus, passage }: DoctorParts,
+  { peerId }: { readonly peerId: string }
+): Pick<HostGpus, 'read' | 'close'> {
   if (settings instanceof Error) return gpus
   const engine = Engine.local(settings.engine, ENGINE_MS_MAX)
-  return new PassableGpus({ host: gpus, engine, passage })
+  return new PassableGpus({ host: gpus, engine, passage, peerId })
 }
 
 /** The daemon's own word: its guardian, its witnesses, its clock against others. */

@@ -3,6 +3,7 @@ import { ContainerWatch } from './container-watch.ts'
 import { type Engine, isStatus } from './engine.ts'
 import { SERVICE_LABEL } from './engine-events.ts'
 import type { ContainerBody, ContainerExec, ExecEnd } from './engine-types.ts'
+import { mustBeAlone } from './gpu/gpu-neighbours.ts'
 import { gpuStartError } from './gpu/start-error.ts'
 import { bytesOf } from './layer.ts'
 import { mustBeAsAsked } from './read-back.ts'
@@ -76,12 +77,16 @@ export class Container {
     }
   }
 
-  /** Compares what was made with what was asked. Throws SANDBOX_FAILED, SANDBOX_DIFFERS. */
+  /**
+   * Compares what was made with what was asked, and looks who else has its GPUs. Throws
+   * SANDBOX_FAILED, SANDBOX_DIFFERS, GPU_TAKEN.
+   */
   async readBack(): Promise<void> {
     const { jobId } = this.#options
     const stored = await this.#engine.inspect(this.#reference())
     if (stored === undefined) throw this.failed('exist', 'it was removed as soon as it was made')
     mustBeAsAsked('SANDBOX_DIFFERS', jobId, this.#body, stored)
+    await mustBeAlone(this.#engine, jobId, this.#body, stored.id)
   }
 
   /** Throws GPU_NOT_PASSED, GPU_REFUSED. */

@@ -157,6 +157,8 @@ export interface OwnedContainer extends OwnedThing {
   readonly running: boolean
   /** It was made and never started. */
   readonly created?: boolean | undefined
+  /** Seconds since the epoch, by the engine's clock. */
+  readonly madeAtS?: number | undefined
 }
 
 /** The body of `POST /networks/create`, with every field that a job's network decides. */

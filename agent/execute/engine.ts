@@ -236,7 +236,8 @@ export class Engine {
       labels: one.Labels,
       id: one.Id,
       running: one.State === 'running' || one.State === 'paused',
-      created: one.State === 'created'
+      created: one.State === 'created',
+      madeAtS: one.Created
     }))
   }
 

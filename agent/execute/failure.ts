@@ -84,6 +84,7 @@ export function failureOf(error: unknown, creating: boolean): Failure {
     case 'ISOLATION_LACKING':
     case 'BUILDER_LACKING':
     case 'GPU_LOST':
+    case 'GPU_TAKEN':
     // Of a GPU, which rests by itself: the host runs other jobs.
     case 'GPU_REFUSED':
     case 'GPU_NOT_PASSED':

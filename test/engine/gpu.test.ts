@@ -158,4 +158,29 @@ describe('a job on a real engine', { timeout: TEST_MS }, () => {
     expect(doubt.mock.calls.map(([id]) => id)).toEqual(['intel:0000:8d:00.0'])
     expect(await rig.left()).toEqual([])
   })
+
+  test('whose GPU another agent of the engine has given away goes back before it starts', async () => {
+    const theirs = leased('intel', '0000:4d:00.0', LEASED)
+    const name = `runner-mesh-test-neighbour-${process.pid}`
+    const label = `runner-mesh.gpu=${theirs.device.id}`
+    const place = ['--label', label, '--label', 'runner-mesh.peer=another', '--network', 'none']
+    execFileSync('docker', ['run', '-d', '--name', name, ...place, IMAGE, 'sleep', '600'])
+    try {
+      const { result, lines } = await rig.run({ steps: [{ run: 'echo ran' }], gpus: [theirs] })
+
+      expect(result).toMatchObject({
+        kind: 'interrupted',
+        userCodeRan: false,
+        fault: 'job',
+        message: expect.stringContaining(`the container ${name} of this engine`),
+        left: undefined
+      })
+      expect(texts(lines)).toEqual([])
+      expect(doubt.mock.calls.map(([id]) => id)).toEqual([theirs.device.id])
+    } finally {
+      execFileSync('docker', ['rm', '-f', name])
+    }
+    const { lines } = await rig.run({ steps: [{ run: 'echo ran' }], gpus: [theirs] })
+    expect(texts(lines)).toEqual(['ran'])
+  })
 })

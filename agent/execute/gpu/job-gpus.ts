@@ -1,4 +1,4 @@
-import { causeOf, codeOf } from '../../../protocol/core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../../../protocol/core/errors.ts'
 import type { GpuUseSummary } from '../../../protocol/core/gpu-use.ts'
 import type { AttemptInput, AttemptResult } from '../attempt.ts'
 import type { GpuParts } from './gpu-parts.ts'
@@ -65,6 +65,10 @@ export class JobGpus {
 
   /** An attempt failed before its steps: the next job must not meet the same GPU in a moment. */
   failed({ gpus = [] }: Leasing, error: unknown): void {
+    if (error instanceof MeshError && error.code === 'GPU_TAKEN') {
+      const { gpu, container } = error.facts
+      this.#parts.doubt(String(gpu), `the container ${container} of this engine has it`)
+    }
     if (codeOf(error) !== 'GPU_NOT_PASSED') return
     const cause = causeOf(error instanceof Error ? (error.cause ?? error) : error)
     for (const id of suspects(gpus, cause)) {

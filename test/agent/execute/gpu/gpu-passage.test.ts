@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { OwnedContainer } from '../../../../agent/execute/engine-types.ts'
 import { readCdiNodes } from '../../../../agent/execute/gpu/cdi-spec.ts'
 import { isToolkitSafe, toolkitVersion } from '../../../../agent/execute/gpu/container-toolkit.ts'
 import { type GpuEngine, GpuPassage } from '../../../../agent/execute/gpu/gpu-passage.ts'
@@ -110,7 +111,7 @@ test('a GPU that no container can get is read as ill, with what would mend it', 
   const host = await intelHost()
   const nodeAt = async () => ({ isDevice: true, gid: 0, mode: 0o660 })
   const passage = new GpuPassage({ run: tools({}), nodeAt })
-  const gpus = new PassableGpus({ host: host.gpus(), engine: { info: infoOf(ENGINE) }, passage })
+  const gpus = new PassableGpus({ host: host.gpus(), engine: engineOf(ENGINE), ...passes(passage) })
 
   const { devices } = await gpus.read()
   expect(devices).toMatchObject([
@@ -128,7 +129,11 @@ test('while the engine is away GPUs are as their drivers say', async () => {
   const host = await intelHost()
   const passage = new GpuPassage({ run: tools({}), nodeAt: async () => undefined })
   const info = () => Promise.reject(new Error('connection refused'))
-  const gpus = new PassableGpus({ host: host.gpus(), engine: { info }, passage })
+  const gpus = new PassableGpus({
+    host: host.gpus(),
+    engine: { info, containers: async () => [] },
+    ...passes(passage)
+  })
 
   expect((await gpus.read()).devices).toMatchObject([{ health: 'ok' }])
 })
@@ -138,7 +143,7 @@ test('an old toolkit is a warning, since trusted jobs get their GPU', async () =
   await toolkit(host, '1.16.1')
   const said = { 'nvidia-ctk': 'NVIDIA Container Toolkit CLI version 1.16.1' }
   const passage = new GpuPassage({ run: tools(said), nodeAt: async () => undefined })
-  const gpus = new PassableGpus({ host: host.gpus(), engine: { info: infoOf(ENGINE) }, passage })
+  const gpus = new PassableGpus({ host: host.gpus(), engine: engineOf(ENGINE), ...passes(passage) })
 
   const { devices, warnings, trustedOnly } = await gpus.read()
   expect(devices).toMatchObject([{ health: 'ok' }])
@@ -155,13 +160,33 @@ test.each<[string, Readonly<Record<string, string>>, readonly string[] | undefin
   const host = await nvidiaHost()
   const passage = new GpuPassage({ run: tools(said), nodeAt: async () => undefined })
   const named = { ...ENGINE, cdiDevices: [`nvidia.com/gpu=${uuid('0')}`] }
-  const gpus = new PassableGpus({ host: host.gpus(), engine: { info: infoOf(named) }, passage })
+  const gpus = new PassableGpus({ host: host.gpus(), engine: engineOf(named), ...passes(passage) })
 
   const { devices, trustedOnly } = await gpus.read()
   expect(devices).toMatchObject([{ health: 'ok' }])
   expect(trustedOnly).toEqual(guarded)
 })
 
-function infoOf(engine: GpuEngine) {
-  return async () => engine as never
+test('a GPU that the container of another agent has is ill here, and told by its name', async () => {
+  const host = await nvidiaHost()
+  const said = { 'nvidia-ctk': 'NVIDIA Container Toolkit CLI version 1.17.8' }
+  const passage = new GpuPassage({ run: tools(said), nodeAt: async () => undefined })
+  const labels = { 'runner-mesh.peer': 'basalt', 'runner-mesh.gpu': `nvidia:${uuid('0')}` }
+  const container = { name: 'of-basalt', id: '1', labels, running: true }
+  const engine = engineOf(ENGINE, [container])
+  const seenBy = async (peerId: string) => {
+    return await new PassableGpus({ host: host.gpus(), engine, passage, peerId }).read()
+  }
+
+  expect((await seenBy('basalt')).devices).toMatchObject([{ health: 'ok' }])
+  const reasons = ['the container of-basalt of another agent on this engine has it']
+  expect((await seenBy('onyx')).devices).toMatchObject([{ health: 'unhealthy', reasons }])
+})
+
+function passes(passage: GpuPassage) {
+  return { passage, peerId: 'onyx' }
+}
+
+function engineOf(engine: GpuEngine, containers: readonly OwnedContainer[] = []) {
+  return { info: async () => engine as never, containers: async () => containers }
 }
