@@ -10,11 +10,13 @@ import type { InviteBook } from '../protocol/mesh/joining/invite-book.ts'
 import type { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
+import type { ClaimerParts } from './claim/claimer.ts'
 import type { Registers } from './claim/ports.ts'
 import type { AgentSettings } from './config.ts'
 import type { Disks } from './execute/disk/disks.ts'
 import type { Engine } from './execute/engine.ts'
 import type { JobGpus } from './execute/gpu/job-gpus.ts'
+import type { ImageLooks } from './execute/image-looks.ts'
 import type { Images } from './execute/images.ts'
 import type { JobNetworks } from './execute/network/job-networks.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
@@ -35,6 +37,8 @@ export interface AgentParts {
   readonly store: MeshStore
   readonly engine: Engine
   readonly images: Images
+  /** What images are there for, asked before claims. */
+  readonly looks: ImageLooks
   readonly disks: Disks
   readonly host: HostProfile
   /** Absent where this host enforces no networks. */
@@ -88,8 +92,9 @@ export function executorPartsOf({ images, networks, disks, jobGpus: gpus }: Agen
 }
 
 /** What its claims go by. */
-export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks' | 'gpus'>): Offer {
-  const { host, settings, networks, gpus } = parts
+export type OfferParts = Pick<AgentParts, 'host' | 'settings' | 'networks' | 'gpus' | 'looks'>
+
+export function offerOf({ host, settings, networks, gpus, looks }: OfferParts): Offer {
   return {
     platforms: host.platforms,
     get labels() {
@@ -116,10 +121,26 @@ export function offerOf(parts: Pick<AgentParts, 'host' | 'settings' | 'networks'
     get builder() {
       return host.offersBuilder()
     },
+    get imagesLacking() {
+      return looks.lacking
+    },
     capacity: host.capacity,
     largest: host.largest
   }
 }
+
+/** What its claims go by, beside the mesh. */
+export function claimPartsOf(parts: AgentParts): ClaimParts {
+  const { gpus, looks, host, door } = parts
+  return {
+    offer: offerOf(parts),
+    gpus: () => gpus.devices,
+    learnImages: (spec, signal) => looks.learn(spec, host.platforms, signal),
+    isOpen: () => door.closing === undefined
+  }
+}
+
+type ClaimParts = Pick<ClaimerParts, 'offer' | 'gpus' | 'learnImages' | 'isOpen'>
 
 /** `onChange` is told that this host offers something else than it did. */
 export function engineWatchOf(

@@ -29,11 +29,11 @@ import { admitMember, reseatMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import {
   type AgentParts,
+  claimPartsOf,
   engineWatchOf,
   executorPartsOf,
   hostProblems,
-  lifelineOf,
-  offerOf
+  lifelineOf
 } from './agent-parts.ts'
 import { Claimer } from './claim/claimer.ts'
 import type { WonClaim } from './claim/holder-parts.ts'
@@ -149,13 +149,11 @@ export class Agent implements Supervised {
       executor: this.#executor,
       attempts: store.attempts,
       openDeadline: (jobId, claimId) => DeadlineFile.create(paths.leases, jobId, claimId, clock),
-      offer: offerOf(parts),
-      gpus: () => parts.gpus.devices,
+      ...claimPartsOf(parts),
       logs,
       secrets: new SecretClient({ send: this.#askSecrets, clock, random, log }),
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
-      isOpen: () => parts.door.closing === undefined,
       onRoom: () => this.#advertiser.changed(),
       onHeld: (change) => this.#life.tell(change)
     })
@@ -186,8 +184,8 @@ export class Agent implements Supervised {
       log.info({ state: this.#life.state }, 'state changed')
       this.#offerChanged()
     })
-    const { disk, door, networks, gpus } = this.#parts
-    for (const part of [this.#lifeline, disk, networks, door, gpus]) {
+    const { disk, door, networks, gpus, looks } = this.#parts
+    for (const part of [this.#lifeline, disk, networks, door, gpus, looks]) {
       part?.onChange(() => this.#offerChanged())
     }
     door.start()

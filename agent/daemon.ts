@@ -90,7 +90,7 @@ export async function runDaemon({ paths, settings, gpus: place }: DaemonOptions)
     const book = await RosterBook.open(paths.rosters, authority, clock)
     const { rootDir } = host.engine
     const imageParts = { engine, clock, log, settings, peerId, path: paths.images, rootDir }
-    const { images, sweep } = await openImages(imageParts)
+    const { sweep, ...found } = await openImages(imageParts)
     const disks = disksOf({ clock, log }, host, {
       folder: volumes,
       paths: [...(await watched(volumes)), rootDir, paths.state]
@@ -98,7 +98,7 @@ export async function runDaemon({ paths, settings, gpus: place }: DaemonOptions)
     const invites = await InviteBook.open(paths.invites, clock)
     const door = openDoor({ clock, log }, settings.policy)
     graphics.start()
-    const made = { images, disks, host, networks, door, book, invites, clock, disk, onFailure }
+    const made = { ...found, disks, host, networks, door, book, invites, clock, disk, onFailure }
     const agent = new Agent({ paths, settings, log, key, store, engine, ...graphics, ...made })
     const orders = new SignalOrders()
     sweep.start()
@@ -106,6 +106,7 @@ export async function runDaemon({ paths, settings, gpus: place }: DaemonOptions)
       await supervise({ agent, failure: failure.raised, orders, clock, log })
     } finally {
       orders.forget()
+      found.looks.stop()
       // Nobody waits for it: an engine that hangs must not keep the leases from being given back.
       void sweep.stop()
     }

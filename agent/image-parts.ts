@@ -3,6 +3,7 @@ import { diskSpaceOf } from '../protocol/host/disk-space.ts'
 import type { Log } from '../protocol/host/log.ts'
 import type { AgentSettings } from './config.ts'
 import type { Engine } from './execute/engine.ts'
+import { ImageLooks } from './execute/image-looks.ts'
 import { ImageSweep } from './execute/image-sweep.ts'
 import { Images } from './execute/images.ts'
 import { peerSuffix } from './execute/peer-suffix.ts'
@@ -28,5 +29,6 @@ export async function openImages({ engine, clock, log, settings, ...rest }: Imag
   const images = new Images({ engine, pulled }, options)
   const disk = () => diskSpaceOf(rest.rootDir)
   const sweep = new ImageSweep({ images, pulled, disk, clock, log }, settings.images)
-  return { images, sweep }
+  const looks = new ImageLooks({ engine, images, clock }, { pull: settings.images.pull, logins })
+  return { images, looks, sweep }
 }

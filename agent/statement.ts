@@ -1,4 +1,5 @@
 import { freeOf, gpusHeldOf, type Ledger, NO_ROOM } from '../protocol/core/capacity.ts'
+import { IMAGES_LACKING_MAX } from '../protocol/core/image-limits.ts'
 import { VERSION } from '../protocol/host/version.ts'
 import type { Statement } from './advertiser.ts'
 import { type AgentParts, offerOf } from './agent-parts.ts'
@@ -18,7 +19,7 @@ export interface StatementNow {
 
 export type StatementParts = Pick<
   AgentParts,
-  'settings' | 'host' | 'key' | 'door' | 'networks' | 'gpus'
+  'settings' | 'host' | 'key' | 'door' | 'networks' | 'gpus' | 'looks'
 >
 
 /** What the agent is and has free, now. */
@@ -31,6 +32,8 @@ export async function statementOf(parts: StatementParts, now: StatementNow): Pro
     state: now.state,
     version: VERSION,
     ...offerOf(parts),
+    // Others need those of jobs that wait now: the latest.
+    imagesLacking: parts.looks.lacking.slice(-IMAGES_LACKING_MAX),
     networkRules: networks?.rules,
     diskLimit: diskLimitOf(host.disk()),
     gpusHeld: gpusHeldOf(now.ledger),

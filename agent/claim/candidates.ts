@@ -5,6 +5,7 @@ import { fairOrder, type Queued } from '../../protocol/core/fair-order.ts'
 import type { GpuHold } from '../../protocol/core/gpu-terms.ts'
 import { groupOf } from '../../protocol/core/groups.ts'
 import { jobOriginOf, refusalsOf } from '../../protocol/core/host-policy.ts'
+import { unmetImages } from '../../protocol/core/images-lacking.ts'
 import { isBehind } from '../../protocol/core/kept-room.ts'
 import { CLAIM_RANK_MAX, CLAIMS_PENDING_MAX } from '../../protocol/core/limits.ts'
 import { isLastLease } from '../../protocol/core/losses.ts'
@@ -12,7 +13,7 @@ import type { AgentView } from '../../protocol/core/observation.ts'
 import { claimWaitMs, placingOf, rankOf } from '../../protocol/core/placement.ts'
 import type { TextDigest } from '../../protocol/core/ports.ts'
 import { deferredUntilMs } from '../../protocol/core/preference.ts'
-import { fits, hasRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
+import { codeFor, fits, hasRoom, type Offer, type Room } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
 import { isQueued, Turns, type TurnsBoard } from '../../protocol/core/turns.ts'
 
@@ -182,6 +183,11 @@ export function isRefused({ spec }: BoardJob, manifest: Manifest, { policy }: Of
   if (policy === undefined) return false
   const signed = { spec: manifest.jobs[spec.index] ?? spec, trust: manifest.trust }
   return refusalsOf({ ...signed, origin: jobOriginOf(manifest) }, policy).length > 0
+}
+
+/** True where the agent has found that the job's images are there for other platforms only. */
+export function lacksImage({ spec }: BoardJob, { platforms, imagesLacking }: Offer): boolean {
+  return unmetImages(spec, codeFor(spec, platforms), imagesLacking).length > 0
 }
 
 /** Milliseconds to wait before a claim: the best placed agent goes first, the next ones follow. */

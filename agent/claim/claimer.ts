@@ -6,14 +6,25 @@ import { isLastLease } from '../../protocol/core/losses.ts'
 import type { AgentView } from '../../protocol/core/observation.ts'
 import { ROOM_KEPT_LOOK_MS } from '../../protocol/core/placement-limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
+import type { JobSpec } from '../../protocol/core/run.ts'
 import { isQueued } from '../../protocol/core/turns.ts'
 import type { GpuDevice } from '../probe/gpu/gpu-device.ts'
 import { Alarms } from './alarms.ts'
-import { claimable, isHeld, isRefused, type Own, waitMs, watchable } from './candidates.ts'
+import {
+  claimable,
+  isHeld,
+  isRefused,
+  lacksImage,
+  type Own,
+  waitMs,
+  watchable
+} from './candidates.ts'
 import { pause } from './ending.ts'
 import { Holder } from './holder.ts'
 import type { HolderParts, WonClaim } from './holder-parts.ts'
+import { NextLook } from './next-look.ts'
 import { endOrphan, orphansOf } from './orphans.ts'
+import { OverLeases } from './over-leases.ts'
 import type { JobRead } from './ports.ts'
 import { endLostJob, proposeClaim } from './proposal.ts'
 import type { Candidate } from './recovery.ts'
@@ -27,6 +38,8 @@ export interface ClaimerParts extends HolderParts {
   readonly offer: Offer
   /** The GPUs of this host, as they are now. */
   gpus(): readonly GpuDevice[]
+  /** Resolves once `offer` knows what the job's images are there for, as far as it can be known. */
+  learnImages(spec: JobSpec, signal: AbortSignal): Promise<void>
   /** True while new jobs may be claimed, and those of others ended that nobody can run again. */
   mayClaim(): boolean
   /** False while the owner lets no new job begin here: outside the hours, or on a busy host. */
@@ -54,8 +67,7 @@ export class Claimer {
   readonly #claims = new Map<string, Promise<void>>()
   /** Watches that have begun; those that still wait are in `#watched`. */
   #watching = 0
-  /** Epochs of others' leases that had run out when there was no room here. */
-  readonly #over = new Map<string, number>()
+  readonly #over = new OverLeases()
   readonly #stop = new AbortController()
   readonly #rests: Rests
   readonly #keeper: RoomKeeper
@@ -63,14 +75,14 @@ export class Claimer {
   /** Ends waits for a turn, a lease of others or a rest: no order must wait for them. */
   #pending = new AbortController()
   readonly #room: Room
-  /** Calls off the look that is due by time alone. */
-  #unlook: () => void = () => undefined
+  readonly #nextLook: NextLook
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts
     const { clock, log, executor } = parts
     const check = (): Promise<void> => executor.check()
     this.#rests = new Rests({ clock, log, check, onOver: () => this.consider() })
+    this.#nextLook = new NextLook(clock, () => this.consider())
     this.#waiting = new Alarms(clock)
     this.#watched = new Alarms(clock)
     this.#keeper = new RoomKeeper(parts.registers.peerId, parts.digest)
@@ -148,19 +160,14 @@ export class Claimer {
     const draw = (): number => this.#parts.random.next()
     const { taken } = this
     const isTaken = (jobId: string): boolean => taken.has(jobId) || this.#rests.isResting(jobId)
-    this.#forgetOver(open)
+    this.#over.keep(open)
     for (const job of this.#choose({ open, agents }, own, isTaken)) {
       if (this.#waiting.size >= CLAIMS_PENDING_MAX) break
       const begin = (): void => this.#begin(job, (one) => this.#claim(one))
       this.#waiting.set(job.jobId, this.#waitMs(job, agents), begin)
     }
-    for (const job of watchable(
-      open,
-      own,
-      (jobId) => isTaken(jobId) || this.#waiting.has(jobId),
-      draw,
-      this.#over
-    )) {
+    const isOurs = (jobId: string): boolean => isTaken(jobId) || this.#waiting.has(jobId)
+    for (const job of watchable(open, own, isOurs, draw, this.#over.epochs)) {
       if (this.#watched.size + this.#watching >= WATCHES_MAX) break
       const { takeOverMs } = this.#parts.registers.profile()
       const begin = (): void => this.#begin(job, (one) => this.#watchOne(one))
@@ -212,15 +219,13 @@ export class Claimer {
     const seen = { board: registers.board, open, agents, nowMs }
     const kept = this.#keeper.kept(seen, (jobId) => this.#rests.isResting(jobId))
     const look = { ...seen, kept }
-    const { jobs, againAtMs } = claimable(look, own, isTaken, () => random.next(), this.#over)
+    const draw = (): number => random.next()
+    const { jobs, againAtMs } = claimable(look, own, isTaken, draw, this.#over.epochs)
     const lookAtMs = Math.min(
       againAtMs ?? Number.POSITIVE_INFINITY,
       kept === undefined ? Number.POSITIVE_INFINITY : nowMs + ROOM_KEPT_LOOK_MS
     )
-    this.#unlook()
-    if (lookAtMs !== Number.POSITIVE_INFINITY) {
-      this.#unlook = clock.arm(Math.max(0, lookAtMs - nowMs), () => this.consider())
-    }
+    this.#nextLook.in(lookAtMs - nowMs)
     return jobs
   }
 
@@ -237,7 +242,7 @@ export class Claimer {
     const { board } = this.#parts.registers
     this.#waiting.keep((jobId) => {
       const job = board.job(jobId)
-      return job !== undefined && (isQueued(job) || this.#over.get(jobId) === job.state?.epoch)
+      return job !== undefined && (isQueued(job) || this.#over.has(job))
     })
   }
 
@@ -270,7 +275,7 @@ export class Claimer {
   }
 
   #dropPending(): void {
-    this.#unlook()
+    this.#nextLook.callOff()
     this.#waiting.clear()
     this.#watched.clear()
     this.#pending.abort()
@@ -288,15 +293,23 @@ export class Claimer {
     if (job === undefined || !this.#mayClaim(jobId)) return
     const phase = job.state?.phase ?? 'queued'
     if (phase !== 'queued' && phase !== 'leased') return
+    // A registry may be asked for that: an order or a fault may come meanwhile.
+    await this.#parts.learnImages(job.spec, this.#pending.signal)
+    if (this.#mayClaim(jobId)) await this.#claimKnown(job)
+  }
+
+  async #claimKnown(job: BoardJob): Promise<void> {
+    const { jobId } = job
+    if (lacksImage(job, this.#parts.offer)) return this.#rest()
     const { board } = this.#parts.registers
     const manifest = board.run(job.runId)?.sealed.announcement.manifest
     if (manifest === undefined || isRefused(job, manifest, this.#parts.offer)) return this.#rest()
-    if (!this.#parts.isOpen()) return this.#noRoom(job)
+    if (!this.#parts.isOpen()) return this.#over.note(job)
     // By the newest that is known: its turn may have gone to another while this one waited.
     if (isHeld(job, board, this.#parts.clock.wallMs())) return this.#rest()
     const gpus = this.#room.reserve(job, manifest)
-    if (gpus === undefined) return this.#noRoom(job)
-    this.#over.delete(jobId)
+    if (gpus === undefined) return this.#over.note(job)
+    this.#over.forget(jobId)
     try {
       const won = await proposeClaim(this.#parts, job, this.#stop.signal)
       if (won !== undefined) this.#hold({ ...won, gpus })
@@ -304,21 +317,6 @@ export class Claimer {
       if (!this.#holders.has(jobId)) this.#room.release(jobId)
     }
     if (!this.#holders.has(jobId)) await this.#rest()
-  }
-
-  /** A lost job keeps its age: the next room that comes free is offered to it first. */
-  #noRoom({ jobId, state }: BoardJob): void {
-    if (state?.phase === 'leased' && this.#over.size < WATCHES_MAX) {
-      this.#over.set(jobId, state.epoch)
-    }
-  }
-
-  #forgetOver(open: readonly BoardJob[]): void {
-    if (this.#over.size === 0) return
-    const epochs = new Map(open.map(({ jobId, state }) => [jobId, state?.epoch]))
-    for (const [jobId, epoch] of this.#over) {
-      if (epochs.get(jobId) !== epoch) this.#over.delete(jobId)
-    }
   }
 
   #rest(): Promise<void> {
@@ -378,7 +376,7 @@ export class Claimer {
     await pause(this.#parts.clock, leftMs > 0 ? leftMs : this.#waitMs(job), signal)
     if (leftMs > 0) return false
     await (isLastLease(seen.state) ? this.#endLost(jobId) : this.#claim(jobId))
-    return this.#holders.has(jobId) || this.#over.has(jobId)
+    return this.#holders.has(jobId) || this.#over.epochs.has(jobId)
   }
 
   async #endLost(jobId: string): Promise<void> {

@@ -79,6 +79,8 @@ export function failureOf(error: unknown, creating: boolean): Failure {
       if (isUnwritten(error)) return fault('host')
       return isRemoteAway(error) ? fault('job') : { kind: 'final', reason }
     case 'ADOPTION_DIFFERS':
+    // Another host runs other platforms, or has the image already.
+    case 'IMAGE_PLATFORM_LACKING':
     case 'IMAGE_PULL_FAILED':
     case 'NETWORK_NOT_OFFERED':
     case 'ISOLATION_LACKING':

@@ -19,7 +19,6 @@ const NO_SUCH_IMAGE = new RegExp(
   [
     'manifest( for \\S+)? (unknown|not found)',
     'manifest unknown',
-    'no matching manifest',
     'name unknown',
     'repository does not exist',
     'access( to the resource is|) denied',
@@ -31,6 +30,9 @@ const NO_SUCH_IMAGE = new RegExp(
   ].join('|'),
   'i'
 )
+
+/** What engines say of an index, where a registry has said nothing of platforms before. */
+const OF_NO_PLATFORM = /no matching manifest/i
 
 /** The digest of an index leads to another platform's image, which somebody pulls or has pulled. */
 const OTHER_PLATFORM = /cannot overwrite digest/i
@@ -49,23 +51,24 @@ export interface Wanted {
 }
 
 /**
- * The digest that the tag stands for now. Throws IMAGE_UNAVAILABLE where there is no such image, or
- * none for the platform, before anything is fetched; IMAGE_PULL_FAILED where none can say now.
+ * The digest that the tag stands for now. Throws, before anything is fetched, IMAGE_UNAVAILABLE
+ * where there is no such image, IMAGE_PLATFORM_LACKING where there is none for the platform, and
+ * IMAGE_PULL_FAILED where none can say now.
  */
 export async function resolveImage(
   engine: Engine,
   wanted: Wanted,
   tag = wanted.reference.tag
 ): Promise<string> {
-  const { text, reference, platform } = wanted
-  const login = engineLogin(wanted)
+  const { reference, platform } = wanted
+  const login = engineLogin(reference.name, wanted.login)
   const found = await asked(wanted, IMAGE_RESOLVE_MS_MAX, (signal) =>
     engine.distribution(reference.name, tag, { signal, login })
   )
   const { digest, platforms } = found
   // A registry that says nothing of platforms leaves that to the pull.
   if (platforms.length === 0 || platforms.some((each) => runsOn(each, platform))) return digest
-  throw unavailable(text, `it has no ${platform}, only ${[...new Set(platforms)].join(', ')}`)
+  throw lacking(wanted, [...new Set(platforms)].join(', '))
 }
 
 /** Fetches exactly what the digest stands for. Throws as `resolveImage`. */
@@ -76,12 +79,13 @@ export async function pullImage(
 ): Promise<LocalImage> {
   const { text, reference, platform } = wanted
   const exact = `${reference.name}@${digest}`
+  const login = engineLogin(reference.name, wanted.login)
   let seen: LocalImage | undefined
   for (let tries = 0; tries < IMAGE_PULL_TRIES_MAX; tries++) {
     if (tries > 0) await sleep(IMAGE_PULL_PAUSE_MS, undefined, { signal: wanted.signal })
     try {
       await asked(wanted, IMAGE_PULL_MS_MAX, (signal) =>
-        engine.pull(reference.name, digest, platform, { signal, login: engineLogin(wanted) })
+        engine.pull(reference.name, digest, platform, { signal, login })
       )
     } catch (error) {
       if (tries + 1 < IMAGE_PULL_TRIES_MAX && OTHER_PLATFORM.test(causeOf(error))) continue
@@ -111,6 +115,7 @@ async function asked<T>(
       elsewise === undefined ? '' : ` (here for ${elsewise}, the job runs on ${platform})`
     const as = login === undefined ? '' : ` (asked as ${login.user} of ${login.registry})`
     const cause = `${late}${local}${as}`
+    if (OF_NO_PLATFORM.test(causeOf(error))) throw lacking({ text, platform }, 'others', error)
     if (saysThereIsNone(error)) throw unavailable(text, cause, error)
     throw new MeshError('IMAGE_PULL_FAILED', { image: text, cause }, { cause: error })
   }
@@ -126,12 +131,24 @@ function saysThereIsNone(error: unknown): boolean {
 }
 
 /** Only for the registry that it is of: whatever else an image's name leads to gets nothing. */
-function engineLogin({ reference, login }: Wanted): EngineLogin | undefined {
-  if (login === undefined || registryOf(reference.name) !== login.registry) return undefined
+export function engineLogin(
+  image: string,
+  login: RegistryLogin | undefined
+): EngineLogin | undefined {
+  if (login === undefined || registryOf(image) !== login.registry) return undefined
   const { user: username, password, registry: serveraddress } = login
   return { username, password, serveraddress }
 }
 
 export function unavailable(image: string, cause: string, error?: unknown): MeshError {
   return new MeshError('IMAGE_UNAVAILABLE', { image, cause }, { cause: error })
+}
+
+/** Another host may have one that suits: it runs another platform, or has the image already. */
+function lacking(
+  { text: image, platform }: Pick<Wanted, 'text' | 'platform'>,
+  platforms: string,
+  error?: unknown
+): MeshError {
+  return new MeshError('IMAGE_PLATFORM_LACKING', { image, platform, platforms }, { cause: error })
 }

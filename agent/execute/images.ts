@@ -7,6 +7,7 @@ import type { LocalImage } from './engine-types.ts'
 import { hasOwnersName, isCalled, isPulledName, pulledBy, pulledTag } from './image-names.ts'
 import { type ImageReference, parseImage } from './image-reference.ts'
 import { pullImage, resolveImage, unavailable, type Wanted } from './image-source.ts'
+import { orAbort } from './or-abort.ts'
 import type { PulledImages } from './pulled-images.ts'
 
 /**
@@ -62,8 +63,9 @@ export class Images {
 
   /**
    * The image to run the job in, to be named by its id from here on: whatever its tag stands for
-   * later. Throws IMAGE_UNAVAILABLE where there is no such image, IMAGE_PULL_FAILED where it cannot
-   * be had now, IMAGE_PULL_FORBIDDEN where the owner says so.
+   * later. Throws IMAGE_UNAVAILABLE where there is no such image, IMAGE_PLATFORM_LACKING where
+   * there is none for the platform, IMAGE_PULL_FAILED where it cannot be had now, and
+   * IMAGE_PULL_FORBIDDEN where the owner says so.
    */
   async ensure(request: ImageRequest): Promise<LocalImage> {
     const { reference: text, platform, signal, say } = request
@@ -88,6 +90,15 @@ export class Images {
     signal.throwIfAborted()
     say(`pulling image ${text}`)
     return await this.#inTurn(reference.name, signal, () => this.#pull(wanted, request))
+  }
+
+  /** What there is by that name on this host already, for `os/arch[/variant]` each. */
+  async hereFor(text: string): Promise<readonly string[]> {
+    const reference = parseImage(text)
+    // Where the tag may have moved, what is here says nothing of what is fetched.
+    if (reference === undefined || this.#options.pull === 'always') return []
+    const loaded = await this.#loaded(text, reference)
+    return [...this.#parts.pulled.platformsOf(text), ...(loaded ? [loaded.platform] : [])]
   }
 
   /** The attempt has ended. */
@@ -168,7 +179,7 @@ export class Images {
       await resolveImage(this.#parts.engine, wanted)
       return true
     } catch (error) {
-      if (codeOf(error) === 'IMAGE_UNAVAILABLE') return false
+      if (isAbsent(error)) return false
       throw error
     }
   }
@@ -182,7 +193,7 @@ export class Images {
         await resolveImage(engine, wanted, known.digest)
       } catch (error) {
         // Gone there, it may have a successor under its tag, which says whether this job may.
-        if (codeOf(error) === 'IMAGE_UNAVAILABLE') return undefined
+        if (isAbsent(error)) return undefined
         throw error
       }
     }
@@ -296,14 +307,8 @@ export class Images {
   }
 }
 
-/** Rejects with the signal's reason as soon as it aborts: whose turn it is may take long. */
-async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const onAbort = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
+/** True where a registry has said that there is no such image, or none for the platform. */
+function isAbsent(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'IMAGE_UNAVAILABLE' || code === 'IMAGE_PLATFORM_LACKING'
 }

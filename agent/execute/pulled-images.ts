@@ -83,6 +83,11 @@ export class PulledImages {
     return this.#images.findLast((one) => one.reference === reference && one.platform === platform)
   }
 
+  /** What images of that name were pulled for. */
+  platformsOf(reference: string): readonly string[] {
+    return this.#images.flatMap((one) => (one.reference === reference ? [one.platform] : []))
+  }
+
   /** All such pulls, as `name@digest`. */
   get fetching(): readonly string[] {
     return this.#fetching

@@ -3,6 +3,7 @@ import type { Closing } from './closing.ts'
 import type { Gpu } from './gpu.ts'
 import type { GpuTerms, GpuUse } from './gpu-terms.ts'
 import type { HostPolicy } from './host-policy.ts'
+import type { ImagePlatforms } from './images-lacking.ts'
 import type { Isolation } from './isolation.ts'
 import { AGENT_BOOTS_MAX } from './limits.ts'
 import type { NetworkAbility, NetworkRules } from './network.ts'
@@ -63,6 +64,8 @@ export interface Advertisement {
   readonly costPercent?: number | undefined
   /** Absent: none is shared, and none is for untrusted jobs. */
   readonly gpuTerms?: GpuTerms | undefined
+  /** Images that some job could not have here lately, and what they are for; absent is none. */
+  readonly imagesLacking?: readonly ImagePlatforms[] | undefined
   /** What jobs hold of them now, one entry a GPU; absent is nothing. */
   readonly gpusHeld?: readonly GpuUse[] | undefined
   readonly capacity: Capacity

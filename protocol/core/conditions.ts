@@ -1,3 +1,4 @@
+import { IMAGE } from './images-lacking.ts'
 import { QUEUE_AHEAD_MAX } from './limits.ts'
 import { type AgentView, takesJobs } from './observation.ts'
 import { isCandidate } from './placement.ts'
@@ -54,6 +55,10 @@ function noMatch(job: Wanted, agents: readonly AgentView[]): Condition {
   const lacks = agents.map((view) => ({ view, unmet: fits(job, view.advertisement) }))
   const refusing = lacks.filter(({ unmet }) => unmet.every(isPolicy))
   if (refusing.length > 0) return refused(refusing)
+  const imageless = lacks.find(({ unmet }) =>
+    unmet.every(({ requirement }) => requirement === IMAGE)
+  )
+  if (imageless !== undefined) return withoutImage(imageless)
   // An agent that is gone is a poor hint: it counts only among those that lack equally little.
   lacks.sort(
     (a, b) =>
@@ -62,7 +67,7 @@ function noMatch(job: Wanted, agents: readonly AgentView[]): Condition {
   const best = lacks[0]
   const { peerId, name } = best?.view.advertisement ?? { peerId: '', name: '' }
   const unmet = best?.unmet ?? []
-  if (isForbidden(job, agents)) {
+  if (isForbidden(job, lacks)) {
     const line =
       `no host offers ${job.spec.platform} natively and the job forbids emulation; ` +
       'it will not resolve by itself'
@@ -107,10 +112,23 @@ function refusals(unmet: readonly Unmet[]): string {
     .join(' and ')
 }
 
+/** Only the image is in the way: no host can be set up for what its registry does not have. */
+function withoutImage({ view, unmet }: Lacking): Condition {
+  const { name, peerId } = view.advertisement
+  const each = unmet.map(({ wanted, offered }) => `image ${wanted}: it is there for ${offered}`)
+  const line =
+    `no agent that fits can have ${each.join(', nor ')} (asked by ${name}); ` +
+    'it will not resolve by itself'
+  return { kind: 'no_match', line, resolves: false, closest: { peerId, name, unmet }, ahead: 0 }
+}
+
 /** True where the job would fit somewhere, but for its word on emulation. */
-function isForbidden(job: Wanted, agents: readonly AgentView[]): boolean {
+function isForbidden(job: Wanted, lacks: readonly Lacking[]): boolean {
+  const isOffered = ({ unmet }: Lacking): boolean =>
+    unmet.every(({ requirement }) => requirement !== 'platform')
+  if (lacks.some(isOffered)) return false
   const allowing = { ...job, spec: { ...job.spec, emulation: 'allow' } } as const
-  return agents.some((view) => fits(allowing, view.advertisement).length === 0)
+  return lacks.some(({ view }) => fits(allowing, view.advertisement).length === 0)
 }
 
 function unavailable(fitting: readonly AgentView[]): Condition {

@@ -200,6 +200,14 @@ export const MESH_ERRORS = {
     true,
     (f) => `image ${f['image']} is not on this host and cannot be pulled: ${f['cause']}`
   ),
+  IMAGE_PLATFORM_LACKING: kind(
+    1,
+    404,
+    true,
+    (f) =>
+      `image ${f['image']} has no ${f['platform']}, only ${f['platforms']}: push it for that ` +
+      'platform, or ask for another'
+  ),
   IMAGE_PULL_FAILED: kind(
     1,
     503,

@@ -23,3 +23,20 @@ export const IMAGE_SWEEP_EVERY_MS = 60_000
 export const IMAGE_DROP_FAILURES_MAX = 8
 /** Bytes of all names of an image's labels: the engine says them with each thing that happens. */
 export const IMAGE_LABEL_BYTES_MAX = 65_536
+/**
+ * Milliseconds for asking a registry, before a claim, what an image is there for: whoever is asked
+ * for longer counts as one that does not say, and the claim goes on.
+ */
+export const IMAGE_LOOK_MS_MAX = 5_000
+/** Milliseconds for which its answer counts: what is pushed meanwhile is seen after that. */
+export const IMAGE_LOOK_AGE_MS_MAX = 600_000
+/** Milliseconds for which a registry that has not said is left alone: each claim would wait. */
+export const IMAGE_LOOK_AGAIN_MS = 60_000
+/** Images whose platforms an agent remembers: those of a busy day. */
+export const IMAGE_LOOKS_MAX = 256
+/** Registries that one agent asks at one time before claims. */
+export const IMAGE_LOOKS_AT_ONCE_MAX = 4
+/** Images that one agent says it lacks for a platform: an advertisement stays in one packet. */
+export const IMAGES_LACKING_MAX = 8
+/** Platforms of one image that are told: the images with most are there for about ten. */
+export const IMAGE_PLATFORMS_MAX = 16

@@ -1,3 +1,4 @@
+import type { Platform } from './advertisement.ts'
 import type { BoardJob } from './board-job.ts'
 import { diskOf } from './capacity.ts'
 import { footprintOf } from './footprint.ts'
@@ -5,10 +6,11 @@ import { formatIsolation } from './isolation.ts'
 import { isBehind } from './kept-room.ts'
 import { abilitiesFor } from './network.ts'
 import { type AgentView, takesJobs } from './observation.ts'
+import { EMULATED_TIMEOUT_FACTOR } from './platform-limits.ts'
 import { deferredUntilMs } from './preference.ts'
 import { formatBytes, formatCpu } from './quantities.ts'
 import { remedyFor } from './remedy.ts'
-import { fits, lacksRoom, POLICY, type Unmet, type Wanted } from './requirements.ts'
+import { fits, lacksRoom, POLICY, platformFor, type Unmet, type Wanted } from './requirements.ts'
 
 /** One thing that a job needs of a host, for people. */
 export interface Requirement {
@@ -103,11 +105,7 @@ function wishesOf(job: Wanted, ad: AgentView['advertisement']): readonly Unmet[]
   const abilities = abilitiesFor(spec.network)
   const disk = formatBytes(diskOf(spec.resources, capacity))
   return [
-    wish(
-      'platform',
-      spec.platform ?? 'any native',
-      ad.platforms.map(({ name }) => name).join(', ')
-    ),
+    wish('platform', spec.platform ?? 'any native', platformHere(spec, ad.platforms)),
     wish('cpu', formatCpu(cpuMilli), formatCpu(capacity.cpuMilli)),
     wish('memory', formatBytes(memoryBytes), formatBytes(capacity.memoryBytes)),
     wish('disk', disk, formatBytes(capacity.diskBytes)),
@@ -122,6 +120,14 @@ function wishesOf(job: Wanted, ad: AgentView['advertisement']): readonly Unmet[]
     ...gpuWish(spec, ad),
     ...(ad.policy === undefined ? [] : [wish(POLICY, job.origin.repository, 'taken by its owner')])
   ]
+}
+
+/** What the job would run on here, and how much more time it has where that is no processor. */
+function platformHere(spec: Wanted['spec'], platforms: readonly Platform[]): string {
+  const found = platformFor(spec, platforms)
+  if (found === undefined) return 'none'
+  const { name, native } = found
+  return native ? name : `${name} (emulated, ${EMULATED_TIMEOUT_FACTOR} times the time)`
 }
 
 /** In one row: what of a request is not met is told apart, and then this row is not. */

@@ -1,4 +1,5 @@
 import type { Advertisement } from './advertisement.ts'
+import { IMAGE } from './images-lacking.ts'
 import { POLICY, type Unmet, type Wanted } from './requirements.ts'
 
 /** What somebody could do so that this host could run the job; one line for people. */
@@ -31,6 +32,8 @@ export function remedyFor(
       return `ask for less in \`network\`, or set network.rules and network.offer of ${name}`
     case 'builder':
       return `set builder: offer in agent.yaml of ${name}`
+    case IMAGE:
+      return `push ${wanted}, or ask for another \`image\` or \`platform\``
     case POLICY:
       return `ask the owner of ${name}: policy in its agent.yaml refuses ${wanted}`
     default:

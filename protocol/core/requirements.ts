@@ -4,6 +4,7 @@ import { footprintOf } from './footprint.ts'
 import { type GpuWish, lacksGpu, unmetGpu } from './gpu-allocation.ts'
 import type { GpuOffer, GpuRoom } from './gpu-terms.ts'
 import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
+import { unmetImages } from './images-lacking.ts'
 import {
   ENGINE_INSIDE,
   formatIsolation,
@@ -21,8 +22,8 @@ import type { Trust } from './trust.ts'
 export interface Unmet {
   /**
    * `platform`, `slot`, `cpu`, `memory`, `disk`, `label KEY`, `isolation`, `enforced network`,
-   * `builder`, `gpu` and `gpu model` and so on; for lacking room `free slot` and so on; `policy` for
-   * what the agent's owner does not take.
+   * `builder`, `image`, `gpu` and `gpu model` and so on; for lacking room `free slot` and so on;
+   * `policy` for what the agent's owner does not take.
    */
   readonly requirement: string
   readonly wanted: string
@@ -41,6 +42,7 @@ export type Offer = Pick<
   | 'networkRules'
   | 'policy'
   | 'builder'
+  | 'imagesLacking'
 > &
   GpuOffer
 
@@ -63,6 +65,7 @@ export function fits(wanted: Wanted, offer: Offer): readonly Unmet[] {
     ...unmetShared(spec, offer.networkRules),
     ...unmetPolicy(wanted, offer.policy),
     ...unmetBuilder(wanted, offer.builder),
+    ...unmetImages(spec, codeFor(spec, offer.platforms), offer.imagesLacking),
     ...unmetGpus(wanted, (wish) => unmetGpu(wish, offer))
   ]
 }
@@ -112,6 +115,14 @@ export function platformFor(
   const able = platforms.filter((platform) => runsOn(wanted, platform.name))
   const native = able.find((platform) => platform.native)
   return native ?? (emulation === 'allow' ? able[0] : undefined)
+}
+
+/** What the job's images must be for where these are the host's platforms. */
+export function codeFor(
+  { platform }: Pick<JobSpec, 'platform'>,
+  platforms: readonly Platform[]
+): string | undefined {
+  return platform ?? platforms.find(({ native }) => native)?.name
 }
 
 function unmetPlatform(wish: PlatformWish, platforms: readonly Platform[]): Unmet[] {

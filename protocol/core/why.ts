@@ -6,7 +6,8 @@ import { holdLine, preferLine } from './hold-line.ts'
 import type { Cancellation, JobState, Reason } from './job.ts'
 import { isLastLease } from './losses.ts'
 import type { AgentView } from './observation.ts'
-import { fits } from './requirements.ts'
+import { EMULATED_TIMEOUT_FACTOR } from './platform-limits.ts'
+import { fits, platformFor } from './requirements.ts'
 import { attemptOf, attemptsAtMost } from './retries.ts'
 import type { Hold, Turns } from './turns.ts'
 
@@ -104,11 +105,24 @@ function whyLeased(
     return `${holder.advertisement.name} is ${holder.observed}; ${whatFollows(state, others.length)}`
   }
   const lost = takenOver(state, nameOf)
+  const lines = [emulatedOn(job, holder), endedBefore(state, nameOf), lost]
+  return lines.filter((line) => line !== '').join('; ')
+}
+
+function endedBefore(state: JobState, nameOf: NameOf): string {
   const before = state.history.at(-1)
-  if (before === undefined || before.end === 'expired') return lost
+  if (before === undefined || before.end === 'expired') return ''
   const name = nameOf(before.holder)
-  const ended = before.end === 'released' ? `given back by ${name}` : `failed on ${name}`
-  return [`${ended} before`, ...(lost === '' ? [] : [lost])].join('; ')
+  return before.end === 'released' ? `given back by ${name} before` : `failed on ${name} before`
+}
+
+/** Whoever wonders why the job is so slow, or why no timeout has ended it, finds it here. */
+function emulatedOn({ spec }: BoardJob, holder: AgentView | undefined): string {
+  if (holder === undefined || spec.platform === undefined) return ''
+  const { platforms, name } = holder.advertisement
+  const platform = platformFor(spec, platforms)
+  if (platform === undefined || platform.native) return ''
+  return `${name} emulates ${spec.platform}: its timeouts are ${EMULATED_TIMEOUT_FACTOR} times as long`
 }
 
 function whatFollows(state: JobState, othersThatFit: number): string {

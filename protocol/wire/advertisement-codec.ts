@@ -1,6 +1,7 @@
 import type { Advertisement, Capacity, DiskLimit, Platform } from '../core/advertisement.ts'
 import type { AgentState } from '../core/agent-state.ts'
 import { GPUS_MAX } from '../core/gpu-limits.ts'
+import { IMAGES_LACKING_MAX } from '../core/image-limits.ts'
 import { ISOLATION_LEVELS, type Isolation, type IsolationLevel } from '../core/isolation.ts'
 import {
   GOSSIP_BYTES_MAX,
@@ -42,6 +43,11 @@ import {
   policyFromWire,
   policyToWire
 } from './host-policy-parts.ts'
+import {
+  IMAGES_LACKING_LIMITS,
+  imagesLackingFromWire,
+  imagesLackingToWire
+} from './images-lacking-parts.ts'
 import { names } from './names.ts'
 import { fromPairs, toPairs } from './pairs.ts'
 import { placementFromWire, placementToWire } from './placement-parts.ts'
@@ -100,6 +106,8 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     gpuTerms: GPU_TERMS_LIMITS,
     gpusHeld: GPUS_MAX,
     gpusHeld$: GPU_HELD_LIMITS,
+    imagesLacking: IMAGES_LACKING_MAX,
+    imagesLacking$: IMAGES_LACKING_LIMITS,
     isolation: { levels: LEVELS_MAX }
   },
   bytesMax: GOSSIP_BYTES_MAX,
@@ -118,6 +126,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       ...placementToWire(ad),
       gpuTerms: gpuTermsToWire(ad.gpuTerms),
       gpusHeld: gpusHeldToWire(ad.gpusHeld),
+      imagesLacking: imagesLackingToWire(ad.imagesLacking),
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
       capacity: capacity(ad.capacity),
@@ -140,6 +149,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     ...placementFromWire(message),
     ...gpuTermsFromWire(message.gpuTerms),
     ...gpusHeldFromWire(message.gpusHeld),
+    ...imagesLackingFromWire(message.imagesLacking),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
   })
@@ -172,6 +182,7 @@ type Converted =
   | 'largest'
   | 'gpuTerms'
   | 'gpusHeld'
+  | 'imagesLacking'
   | 'capacity'
   | 'free'
   | 'platforms'

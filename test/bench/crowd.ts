@@ -245,6 +245,7 @@ function claimerOf(scene: Scene, registers: Registers, onHeld: () => void): Clai
     offer: OFFER,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     gpus: () => [],
+    learnImages: async () => undefined,
     mayClaim: () => true,
     isOpen: () => true,
     onRoom: () => undefined,

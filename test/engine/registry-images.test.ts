@@ -7,6 +7,7 @@ import { Images, type PullPolicy } from '../../agent/execute/images.ts'
 import { PulledImages } from '../../agent/execute/pulled-images.ts'
 import { busyboxRoot } from '../../deploy/base-image.ts'
 import type { LayerEntry } from '../../deploy/image-archive.ts'
+import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { AttemptRig } from '../support/attempt-rig.ts'
@@ -172,8 +173,8 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
       const { ensure } = await images('missing', 'none.json', Engine.local(proxy.socket))
 
       await expect(ensure('linux/riscv64')).rejects.toMatchObject({
-        code: 'IMAGE_UNAVAILABLE',
-        message: expect.stringContaining(`it has no linux/riscv64, only ${AMD64}, ${ARM64}`)
+        code: 'IMAGE_PLATFORM_LACKING',
+        message: expect.stringContaining(`has no linux/riscv64, only ${AMD64}, ${ARM64}`)
       })
       expect(proxy.calls.filter((call) => call.startsWith('POST'))).toEqual([])
     } finally {
@@ -188,7 +189,7 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
 
     expect((await ensure(ARM64)).id).toBe(one.imageId)
     expect(pulled.find(reference(), ARM64)?.digest).toBe(one.digest)
-    await expect(ensure(AMD64)).rejects.toMatchObject({ code: 'IMAGE_UNAVAILABLE' })
+    await expect(ensure(AMD64)).rejects.toMatchObject({ code: 'IMAGE_PLATFORM_LACKING' })
   })
 
   test('that a job names by its digest is that one, wherever the tag has gone', async () => {
@@ -299,11 +300,21 @@ describe('a job in an image of a registry', { timeout: TEST_MS }, () => {
     expect(await rig.left()).toEqual([])
   })
 
-  test('without its platform ends at once, and says which there are', async () => {
+  test('without its platform goes to another host, and says which there are', async () => {
     await push([AMD64], 'first')
-    const { result } = await rig.run({ spec: { image: reference(), platform: 'linux/riscv64' } })
+    const spec = { image: reference(), platform: 'linux/riscv64' }
+    const { result } = await rig.run({ spec })
 
-    expect(result).toMatchObject({ outcome: { state: 'errored', reason: 'image_unavailable' } })
-    expect(result).toHaveProperty('outcome.message', expect.stringContaining('no linux/riscv64'))
+    expect(result).toMatchObject({
+      kind: 'interrupted',
+      reason: 'image_unavailable',
+      fault: 'job',
+      userCodeRan: false,
+      message: expect.stringContaining(`${reference()} has no linux/riscv64, only linux/amd64`)
+    })
+    // Where none has it, the last one says so.
+    const { result: last } = await rig.run({ spec, givenBack: GIVE_BACKS_MAX })
+    expect(last).toMatchObject({ outcome: { state: 'errored', reason: 'image_unavailable' } })
+    expect(last).toHaveProperty('outcome.message', expect.stringContaining('no linux/riscv64'))
   })
 })

@@ -9,6 +9,7 @@ import type { AttemptLog } from '../../agent/logs/attempt-log.ts'
 import type { GpuDevice } from '../../agent/probe/gpu/gpu-device.ts'
 import type { GpuTerms } from '../../protocol/core/gpu-terms.ts'
 import type { HostPolicy } from '../../protocol/core/host-policy.ts'
+import type { ImagePlatforms } from '../../protocol/core/images-lacking.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
@@ -148,6 +149,8 @@ export interface ClaimBench {
   readonly folders: { openTrouble: Error | undefined; removeTrouble: Error | undefined }
   order: { mayClaim: boolean; isOpen: boolean; policy: HostPolicy | undefined }
   readonly changes: string[]
+  /** `found` is what a look at registries finds, `lacking` what looks have found. */
+  readonly images: { found: readonly ImagePlatforms[]; lacking: readonly ImagePlatforms[] }
   readonly gpus: { devices: readonly GpuDevice[]; terms: GpuTerms | undefined }
 }
 
@@ -171,6 +174,7 @@ export function claimBench(
   const deadlines: RecordingDeadline[] = []
   const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
   const order: ClaimBench['order'] = { mayClaim: true, isOpen: true, policy: options.policy }
+  const images: ClaimBench['images'] = { found: [], lacking: [] }
   const gpus: ClaimBench['gpus'] = { devices: [], terms: undefined }
   const registers = mesh.member(options.peerId, options.boot ?? '0123456789abcdef', clock)
   const log = silentLog()
@@ -181,6 +185,9 @@ export function claimBench(
     isolation: { offered: 'runc', required: options.requireIsolation },
     get policy() {
       return order.policy
+    },
+    get imagesLacking() {
+      return images.lacking
     },
     get gpus() {
       return gpus.devices
@@ -224,12 +231,15 @@ export function claimBench(
     offer,
     logs: { open: () => quietLog(), resume: async () => ({ log: quietLog(), lines: () => 0 }) },
     gpus: () => gpus.devices,
+    learnImages: async () => {
+      images.lacking = images.found
+    },
     mayClaim: () => order.mayClaim,
     isOpen: () => order.isOpen,
     onRoom: () => changes.push('room'),
     onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
   })
-  return { claimer, offer, attempts, records, deadlines, folders, order, changes, gpus }
+  return { claimer, offer, attempts, records, deadlines, folders, order, changes, images, gpus }
 }
 
 /** Its process is killed: it neither renews nor gives anything back. */

@@ -71,6 +71,22 @@ describe('an agent with room', () => {
     await until(clock, () => held(plain) === 1)
   })
 
+  test('leaves jobs alone whose images it finds to be there for other platforms only', async () => {
+    mesh.addRun(runWith(RUN, 1))
+    const onyx = bench('onyx')
+    const image = mesh.member('onyx', 'boot', clock).board.job(JOB)?.spec.image ?? ''
+    onyx.images.found = [{ image, platforms: ['linux/arm64'] }]
+    onyx.claimer.consider()
+    await clock.advance(2 * TAKE_OVER_MS)
+    expect([held(onyx), mesh.states.size, onyx.images.lacking.length]).toEqual([0, 0, 1])
+
+    // Pushed for this host's platform meanwhile: what it had found does not count any more.
+    onyx.images.found = [{ image, platforms: ['linux/arm64', 'linux/amd64'] }]
+    onyx.images.lacking = []
+    onyx.claimer.consider()
+    await until(clock, () => held(onyx) === 1)
+  })
+
   test('asks its owner again right before a claim, whatever made it a candidate', async () => {
     mesh.addRun(runWith(RUN, 1))
     const onyx = bench('onyx')

@@ -38,6 +38,11 @@ describe('an attempt that failed before its job’s own commands', () => {
     ],
     ['its network is not offered', new MeshError('NETWORK_NOT_OFFERED'), job('sandbox_failed')],
     ['there is no such image', new MeshError('IMAGE_UNAVAILABLE'), final('image_unavailable')],
+    [
+      'the image is there for other platforms',
+      new MeshError('IMAGE_PLATFORM_LACKING'),
+      job('image_unavailable')
+    ],
     ['the owner forbids a pull', new MeshError('IMAGE_PULL_FORBIDDEN'), job('image_unavailable')],
     ['the registry is away', pulling('connection refused'), job('image_unavailable')],
     [

@@ -51,6 +51,20 @@ test('a running job has nothing to explain', () => {
   expect(why(new SampleJob('R.0').claim('p1'))).toBe('')
 })
 
+test('a job that runs under an emulator says so, and how much more time it has', () => {
+  const platforms = [
+    { name: 'linux/amd64', native: true },
+    { name: 'linux/arm64/v8', native: false }
+  ]
+  const seen = { ...view, agents: [sampleView({ peerId: 'p1', name: 'onyx', platforms })] }
+  const held = boardJob(new SampleJob('R.0').claim('p1'))
+  const on = (platform: string | undefined) => {
+    return whyOf({ ...held, spec: sampleSpec({ platform }) }, seen)
+  }
+  expect(on('linux/arm64')).toBe('onyx emulates linux/arm64: its timeouts are 5 times as long')
+  expect([on('linux/amd64'), on(undefined)]).toEqual(['', ''])
+})
+
 test('a job that was taken over says from whom', () => {
   const job = new SampleJob('R.0')
   job.claim('p1')

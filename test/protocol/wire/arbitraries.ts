@@ -117,6 +117,10 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     gpusHeld: usesBy(jobIds),
     warm: fc.array(boots, { maxLength: 4 }),
     costPercent: option(fc.constantFrom(10, 99, 101, 1_000)),
+    imagesLacking: fc.uniqueArray(
+      fc.record({ image: names, platforms: fc.array(names, { minLength: 1, maxLength: 3 }) }),
+      { maxLength: 3, selector: ({ image }) => image }
+    ),
     largest: option(fc.record({ cpuMilli: counts, memoryBytes: counts })),
     capacity: capacities,
     free: capacities,
@@ -135,12 +139,14 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
       warm,
       costPercent,
       largest,
+      imagesLacking,
       ...ad
     }) => ({
       ...ad,
       ...(warm.length === 0 ? {} : { warm }),
       ...(costPercent === undefined ? {} : { costPercent }),
       ...(largest === undefined ? {} : { largest }),
+      ...(imagesLacking.length === 0 ? {} : { imagesLacking }),
       ...(terms === undefined ? {} : { gpuTerms: terms }),
       ...(held.length === 0 ? {} : { gpusHeld: held }),
       ...(builder === undefined ? {} : { builder }),
