@@ -1,12 +1,16 @@
 import fc from 'fast-check'
 import type { Advertisement, Capacity } from '../../protocol/core/advertisement.ts'
-import type { JobOrigin } from '../../protocol/core/host-policy.ts'
+import type { AgentState } from '../../protocol/core/agent-state.ts'
+import type { GpuRequest } from '../../protocol/core/gpu-request.ts'
+import type { HostPolicy, JobOrigin } from '../../protocol/core/host-policy.ts'
+import type { ImagePlatforms } from '../../protocol/core/images-lacking.ts'
 import { ASKED_LEVELS, ISOLATION_LEVELS, type Isolation } from '../../protocol/core/isolation.ts'
 import type { JobOpBody, JobState, Outcome } from '../../protocol/core/job.ts'
 import { reduceJob } from '../../protocol/core/job-reducer.ts'
 import type { LinkState } from '../../protocol/core/observation.ts'
 import { type AgentView, observe } from '../../protocol/core/observation.ts'
 import type { JobSpec, Manifest, SealedAnnouncement } from '../../protocol/core/run.ts'
+import { gpuRequests, gpuRooms } from './arbitrary-gpu-rooms.ts'
 import { plainDigest } from './plain-digest.ts'
 import { plainSigner } from './plain-signer.ts'
 
@@ -185,6 +189,34 @@ export class SampleJob {
   }
 }
 
+/**
+ * `usual` for five of six. Of hosts that are drawn at random in everything, hardly one could take a
+ * job that is: what is said of the others would be all that a test looks at.
+ */
+const mostly = <Value>(usual: Value, others: fc.Arbitrary<Value>): fc.Arbitrary<Value> =>
+  fc.oneof({ weight: 5, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: others })
+
+const maybe = <Value>(others: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  mostly<Value | undefined>(undefined, others)
+
+const oneOf = (pattern: string) => mostly<readonly string[]>([], fc.constant([pattern]))
+const policies: fc.Arbitrary<HostPolicy> = fc.record({
+  repositories: fc.constantFrom([], ['team/*'], ['other/*']),
+  refs: oneOf('main'),
+  events: oneOf('push'),
+  authors: oneOf('nobody'),
+  images: oneOf('docker.io/library/*'),
+  registries: oneOf('docker.io'),
+  pinned: mostly(false, fc.constant(true)),
+  trustedOnly: fc.boolean()
+})
+
+/** Of the image of `sampleSpec`, and of one that no job has. */
+const lacking = fc.subarray([
+  { image: 'debian:13', platforms: ['linux/arm64', 'linux/riscv64'] },
+  { image: 'other:1', platforms: ['linux/s390x'] }
+])
+
 const platforms = fc.constantFrom('linux/amd64', 'linux/arm64', 'linux/arm/v6', 'linux/riscv64')
 const labels = fc.dictionary(
   fc.constantFrom('site', 'gpu', 'disk', 'constructor'),
@@ -211,31 +243,46 @@ export const arbitraryIsolation: fc.Arbitrary<Isolation> = fc.record({
 
 export const arbitrarySpec: fc.Arbitrary<JobSpec> = fc
   .record({
-    platform: fc.option(platforms, { nil: undefined }),
+    platform: mostly<string | undefined>(undefined, platforms),
     emulation: fc.constantFrom('allow', 'forbid'),
-    resources: fc.record(amounts),
-    labels,
-    isolation: fc.option(fc.constantFrom(...ASKED_LEVELS), { nil: undefined })
+    resources: mostly({ cpuMilli: 1_000, memoryBytes: GIB, diskBytes: GIB }, fc.record(amounts)),
+    labels: mostly({}, labels),
+    isolation: maybe(fc.constantFrom(...ASKED_LEVELS)),
+    gpu: fc.option(mostly<GpuRequest>({ count: 1 }, gpuRequests), { nil: undefined, freq: 2 })
   })
-  .map(sampleSpec)
+  .map(({ gpu, ...spec }) => sampleSpec({ ...spec, ...(gpu === undefined ? {} : { gpu }) }))
 
-/** Agents with different peer ids, in any state. */
+const USUAL_PLATFORMS = [
+  { name: 'linux/amd64', native: true },
+  { name: 'linux/arm64', native: false }
+]
+
+/** Agents with different peer ids, in any state; most could take most jobs, but for one thing. */
 export const arbitraryAgents: fc.Arbitrary<readonly AgentView[]> = fc
   .uniqueArray(
     fc.record({
       id: fc.integer({ min: 0, max: 50 }),
-      state: fc.constantFrom('starting', 'idle', 'busy', 'paused', 'draining'),
-      platforms: fc.array(fc.record({ name: platforms, native: fc.boolean() }), { maxLength: 3 }),
+      state: mostly<AgentState>('idle', fc.constantFrom('starting', 'busy', 'paused', 'draining')),
+      platforms: mostly(
+        USUAL_PLATFORMS,
+        fc.array(fc.record({ name: platforms, native: fc.boolean() }), { maxLength: 3 })
+      ),
       labels,
-      isolation: arbitraryIsolation,
-      capacity: arbitraryCapacity,
-      free: arbitraryCapacity,
-      silentMs: fc.integer({ min: 0, max: 150_000 })
+      isolation: mostly<Isolation>({ offered: 'runc', required: undefined }, arbitraryIsolation),
+      capacity: mostly(ROOM, arbitraryCapacity),
+      free: mostly(ROOM, arbitraryCapacity),
+      gpuRoom: fc.option(gpuRooms, { nil: undefined, freq: 2 }),
+      policy: fc.option(policies, { nil: undefined, freq: 2 }),
+      closing: maybe(
+        fc.record({ by: fc.constantFrom('hours', 'load'), text: fc.constant('closed') })
+      ),
+      imagesLacking: mostly<readonly ImagePlatforms[]>([], lacking),
+      silentMs: mostly(0, fc.integer({ min: 0, max: 150_000 }))
     }),
     { selector: ({ id }) => id, maxLength: 8 }
   )
   .map((agents) =>
-    agents.map(({ id, silentMs, ...rest }) =>
-      sampleView({ ...rest, peerId: `peer-${id}`, name: `agent-${id}` }, { silentMs })
+    agents.map(({ id, silentMs, gpuRoom, ...rest }) =>
+      sampleView({ ...rest, ...gpuRoom, peerId: `peer-${id}`, name: `agent-${id}` }, { silentMs })
     )
   )

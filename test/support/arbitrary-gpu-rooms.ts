@@ -110,6 +110,19 @@ function partsOf(gpu: Gpu, count: number): readonly Gpu[] {
   })
 }
 
+/** The same, with some of them held by jobs: whole, or by half where their owner lets them. */
+export const gpuRooms: fc.Arbitrary<HostGpus & { readonly gpusHeld: readonly GpuUse[] }> =
+  hostGpus.chain(({ gpus, gpuTerms: terms }) => {
+    const length = { minLength: gpus.length, maxLength: gpus.length }
+    return fc.array(fc.constantFrom(0, 0, GPU_WHOLE / 2, GPU_WHOLE), length).map((drawn) => {
+      const held = gpus.flatMap(({ id, parent }, index): GpuUse[] => {
+        const units = drawn[index] ?? 0
+        return units === 0 ? [] : [withoutNothing({ id, units, parent, jobs: [] })]
+      })
+      return { gpus, gpuTerms: terms, gpusHeld: held }
+    })
+  })
+
 /** Terms that say something. */
 export const gpuTerms: fc.Arbitrary<GpuTerms> = hostGpus
   .map(({ gpuTerms: terms }) => terms)

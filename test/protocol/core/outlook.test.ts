@@ -8,6 +8,7 @@ import type { AgentView } from '../../../protocol/core/observation.ts'
 import { isCandidate } from '../../../protocol/core/placement.ts'
 import { ROOM_KEPT_AFTER_MS } from '../../../protocol/core/placement-limits.ts'
 import type { JobSpec } from '../../../protocol/core/run.ts'
+import type { Trust } from '../../../protocol/core/trust.ts'
 import { Turns } from '../../../protocol/core/turns.ts'
 import { type Waiting, waitingOf } from '../../../protocol/core/waiting.ts'
 import {
@@ -33,10 +34,14 @@ function waitingIn(runs: BoardRuns, jobId: string, agents: readonly AgentView[],
   return { waiting, open, queue }
 }
 
-function runsOf(spec: JobSpec, older: readonly Partial<JobSpec>[] = []): BoardRuns {
+function runsOf(
+  spec: JobSpec,
+  older: readonly Partial<JobSpec>[] = [],
+  trust: Trust = 'trusted'
+): BoardRuns {
   const runs = new BoardRuns()
   for (const [index, one] of older.entries()) runs.run(`OLD${index}`, [{ name: 'old', ...one }])
-  return runs.run('R', [{ ...spec, name: 'build' }], { issuedAtMs: 1 })
+  return runs.run('R', [{ ...spec, name: 'build' }], { issuedAtMs: 1, trust })
 }
 
 /** The host as it is once time has done what time alone does. */
@@ -54,17 +59,18 @@ test('of 1 000 random meshes why says what placement does, host by host', () => 
   fc.assert(
     fc.property(
       specs,
+      fc.constantFrom('trusted', 'untrusted'),
       arbitraryAgents,
       fc.boolean(),
       fc.constantFrom(2, ROOM_KEPT_AFTER_MS + 1, 10 * ROOM_KEPT_AFTER_MS),
-      ([drawn, prefer], agents, isOvertaken, nowMs) => {
+      ([drawn, prefer], trust, agents, isOvertaken, nowMs) => {
         const spec = { ...drawn, prefer }
-        const runs = runsOf(spec, isOvertaken ? [{ resources: LARGE }] : [])
+        const runs = runsOf(spec, isOvertaken ? [{ resources: LARGE }] : [], trust)
         const job = runs.job('R.0')
         const { waiting, open, queue } = waitingIn(runs, 'R.0', agents, nowMs)
         const kept = keptRooms(queue, agents, nowMs, digest)
         for (const view of agents) {
-          const { peerId, free } = view.advertisement
+          const { peerId, free, gpusHeld = [] } = view.advertisement
           const host = waiting.hosts.find((one) => one.peerId === peerId)
           const isLasting = (name: string): boolean => name !== 'preferred' && name !== 'kept room'
           const rows = host?.requirements ?? []
@@ -74,7 +80,7 @@ test('of 1 000 random meshes why says what placement does, host by host', () => 
 
           const keptJob: BoardJob | undefined = queue.find((one) => one.jobId === kept.get(peerId))
           const look = { board: runs.board, open, agents, nowMs, kept: keptJob }
-          const own = { peerId, offer: view.advertisement, free }
+          const own = { peerId, offer: view.advertisement, free, gpusHeld }
           const { jobs } = claimable(
             look,
             own,
@@ -126,6 +132,17 @@ describe('a job that waits is told', () => {
       resolves: false,
       fix: '`agent resume` on slate, or start it again'
     })
+  })
+
+  test('that a host would emulate its platform, and how much more time it would have', () => {
+    const platforms = [
+      { name: 'linux/amd64', native: true },
+      { name: 'linux/arm64/v8', native: false }
+    ]
+    const runs = runsOf({ ...sampleSpec(), platform: 'linux/arm64' })
+    const { waiting } = waitingIn(runs, 'R.0', [sampleView({ name: 'onyx', platforms })], 2)
+    const offered = 'linux/arm64/v8 (emulated, 5 times the time)'
+    expect(hostOf(waiting, 'onyx').row('platform')).toMatchObject({ offered, met: true })
   })
 
   test('that a host keeps its room for an older job, and for whom', () => {
