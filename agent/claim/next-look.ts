@@ -1,6 +1,6 @@
 import type { Clock } from '../../protocol/core/ports.ts'
 
-/** The look at the board that is due by time alone: one at most, the one that was asked for last. */
+/** The look at the board that is due by time alone: at most one, that which was asked for last. */
 export class NextLook {
   readonly #clock: Clock
   readonly #look: () => void
