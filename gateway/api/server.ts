@@ -18,6 +18,7 @@ import {
 import type { Log } from '../../protocol/host/log.ts'
 import type { Receiver } from '../hooks/receiver.ts'
 import { hookRoutes } from '../hooks/routes.ts'
+import { pageRoutes } from '../web/page-routes.ts'
 import { openApi } from './open-api.ts'
 import type { ApiParts } from './parts.ts'
 import { headersOf } from './problem.ts'
@@ -77,6 +78,11 @@ export async function createServer(
   await app.register((scope, _options, done) => {
     refuseWhileStopping(scope, parts.api)
     hookRoutes(scope, { receiver: parts.receiver, failures })
+    done()
+  })
+  await app.register((scope, _options, done) => {
+    refuseWhileStopping(scope, parts.api)
+    pageRoutes(scope, { api: parts.api, tokens: parts.tokens, failures })
     done()
   })
   await app.register(

@@ -22,6 +22,10 @@ export const LOG_HOLDER_REST_MS = 5_000
 export const LOG_EVENT_CHARACTERS_MAX = 1_048_576
 /** Milliseconds that a command tries to go on with a followed log that broke off. */
 export const LOG_RESUME_MS_MAX = 30_000
+/** Lines of a job's log on its page: some screens; above them the whole log is one link away. */
+export const PAGE_LOG_LINES_MAX = 200
+/** Hosts on the page of a job that waits, those first that come closest. */
+export const PAGE_HOSTS_MAX = 50
 /** Milliseconds that an order to cancel tries to reach a quorum. */
 export const CANCEL_MS_MAX = 10_000
 /**
