@@ -14,18 +14,21 @@ import type { AgentSettings } from '../config.ts'
 import { Disks } from '../execute/disk/disks.ts'
 import { Engine } from '../execute/engine.ts'
 import { Executor } from '../execute/executor.ts'
+import type { LeasedGpu } from '../execute/gpu/leased-gpu.ts'
 import { GROUND_DIR } from '../execute/ground.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
 import { HOLDER_IMAGE_LABEL } from '../execute/network/holder-gate.ts'
 import type { JobNetworks } from '../execute/network/job-networks.ts'
 import { openNetworks } from '../execute/network/open-networks.ts'
 import type { Workspace } from '../execute/workspace.ts'
+import type { GpuPlace } from '../gpu-parts.ts'
 import { openImages } from '../image-parts.ts'
 import { tryBuilder } from '../probe/builder-trial.ts'
 import { capacityOf } from '../probe/capacity.ts'
 import { tryNetwork } from '../probe/network-trial.ts'
 import { provenPlatforms } from '../probe/proven-platforms.ts'
 import { tryRuntimes } from '../probe/runtimes.ts'
+import { execGpus } from './exec-gpus.ts'
 import { EXEC_STORE, type LeftRoom } from './exec-room.ts'
 
 export interface ExecHostParts {
@@ -33,17 +36,28 @@ export interface ExecHostParts {
   readonly clock: Clock
   readonly settings: AgentSettings
   readonly room: LeftRoom
+  /** In place of the GPUs that this machine has. */
+  readonly gpuPlace?: GpuPlace | undefined
+}
+
+interface Opened {
+  readonly executor: Executor
+  readonly networks: JobNetworks | undefined
+  readonly gpus: readonly LeasedGpu[]
 }
 
 /** An executor for one job, with what this host has shown of what that job needs; nothing else. */
 export class ExecHost {
   readonly executor: Executor
+  /** What its job has of this host's. */
+  readonly gpus: readonly LeasedGpu[]
   readonly #networks: JobNetworks | undefined
   readonly #parts: ExecHostParts
 
-  private constructor(parts: ExecHostParts, executor: Executor, networks: JobNetworks | undefined) {
+  private constructor(parts: ExecHostParts, { executor, networks, gpus }: Opened) {
     this.#parts = parts
     this.executor = executor
+    this.gpus = gpus
     this.#networks = networks
   }
 
@@ -67,6 +81,8 @@ export class ExecHost {
     const others = isOther ? (await provenPlatforms(trial)).platforms : []
     const platforms = [native, ...others]
     checkRoom(spec, platforms, capacity)
+    const place = parts.gpuPlace
+    const gpus = await execGpus({ engine, clock, settings, owner: peerId, place }, spec, signal)
     const networks = await networksOf(parts, spec, workspaces)
     const own = spec.isolation !== undefined || wantsEngine(spec)
     const patient = Engine.local(settings.engine, RUNTIME_CALL_MS_MAX)
@@ -84,16 +100,21 @@ export class ExecHost {
     })
     const volumes = { folder: join(room.dir, 'volumes'), paths: [room.dir] }
     const disks = new Disks({ clock, log }, { capacity, control: () => 'watch', ...volumes })
+    const leased = gpus?.leased ?? []
     const executor = new Executor(
-      { engine, images: images.images, clock, log, networks, disks, workspaceOf },
+      {
+        ...{ engine, images: images.images, clock, log },
+        ...{ networks, disks, gpus: gpus?.jobGpus, workspaceOf }
+      },
       {
         ...{ peerId, storeId: EXEC_STORE, workspaces, leases: join(room.dir, 'leases'), busybox },
         ...{ name: settings.name, platforms, subnets: settings.network.subnets },
         runtimes: () => shown.offered,
-        offersBuilder: () => builds
+        offersBuilder: () => builds,
+        gpus: () => leased.map(({ device }) => device)
       }
     )
-    return new ExecHost(parts, executor, networks)
+    return new ExecHost(parts, { executor, networks, gpus: leased })
   }
 
   /** Removes what no attempt of its own does. */
@@ -116,8 +137,6 @@ function checkRoom(
   if (platformFor(spec, platforms) === undefined) {
     throw refuse(`it is ${platforms[0]?.name}, and ${spec.platform} is wanted`)
   }
-  if (spec.gpu !== undefined)
-    throw refuse('GPUs are leased by agents alone; leave resources.gpu out')
   const { resources } = spec
   if (resources.cpuMilli > cpuMilli) {
     throw refuse(`${resources.cpuMilli / 1_000} cores are wanted, it has ${cpuMilli / 1_000}`)

@@ -7,6 +7,7 @@ import type { AgentSettings } from '../config.ts'
 import type { AttemptInput, AttemptOutcome, AttemptResult } from '../execute/attempt.ts'
 import type { SecretValue } from '../execute/attempt-secrets.ts'
 import { Engine } from '../execute/engine.ts'
+import type { GpuPlace } from '../gpu-parts.ts'
 import { clearLeft } from './clear-left.ts'
 import { ExecHost } from './exec-host.ts'
 import { ExecLease } from './exec-lease.ts'
@@ -21,6 +22,8 @@ export interface ExecParts {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
   readonly log: AttemptInput['log']
+  /** In place of the GPUs that this machine has. */
+  readonly gpuPlace?: GpuPlace | undefined
 }
 
 export interface ExecOrder {
@@ -35,7 +38,7 @@ export interface ExecOrder {
  * as this process lives. Throws EXEC_INTERRUPTED, and what the host cannot do.
  */
 export async function execute(parts: ExecParts, order: ExecOrder): Promise<AttemptOutcome> {
-  const { settings, clock, random, signal } = parts
+  const { settings, clock, random, signal, gpuPlace } = parts
   const engine = Engine.local(settings.engine)
   const say = (text: string): void => parts.log(0, 'mesh', text)
   await clearLeft(engine, say)
@@ -47,7 +50,8 @@ export async function execute(parts: ExecParts, order: ExecOrder): Promise<Attem
       const { workspaces: parent } = room
       return new LocalSource({ parent, claimId, busybox: settings.busybox, place, say })
     }
-    const host = await ExecHost.open({ engine, clock, settings, room }, order.spec, source, signal)
+    const hostParts = { engine, clock, settings, room, gpuPlace }
+    const host = await ExecHost.open(hostParts, order.spec, source, signal)
     try {
       const result = await attempt(parts, order, room, host)
       left = result.left
@@ -71,7 +75,7 @@ async function attempt(
   { clock, random, signal, log }: ExecParts,
   { spec, event, place, secrets }: ExecOrder,
   room: ExecRoom,
-  { executor }: ExecHost
+  { executor, gpus }: ExecHost
 ): Promise<AttemptResult> {
   const runId = `exec${random.id(8)}`
   const jobId = jobIdOf(runId, spec.index)
@@ -86,6 +90,7 @@ async function attempt(
       ...{ jobId, runId, claimId, epoch: 1, attempt: 1, givenBack: 0, witnessEpoch: 1 },
       manifest: manifestOf(event, place),
       spec,
+      gpus,
       deadline: lease.file,
       deadlineMs: () => lease.deadlineMs,
       signal: cancel.signal,

@@ -100,6 +100,11 @@ export class GpuWatch {
     this.#arm(0)
   }
 
+  /** One look, for whoever wants no more. */
+  async once(): Promise<void> {
+    await this.#look()
+  }
+
   /** Nobody waits for it: a driver that hangs must not keep the agent from its end. */
   stop(): void {
     this.#stopped = true
