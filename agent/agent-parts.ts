@@ -131,16 +131,17 @@ export function offerOf({ host, settings, networks, gpus, looks }: OfferParts): 
 
 /** What its claims go by, beside the mesh. */
 export function claimPartsOf(parts: AgentParts): ClaimParts {
-  const { gpus, looks, host, door } = parts
+  const { gpus, looks, host, door, images } = parts
   return {
     offer: offerOf(parts),
     gpus: () => gpus.devices,
     learnImages: (spec, signal) => looks.learn(spec, host.platforms, signal),
-    isOpen: () => door.closing === undefined
+    isOpen: () => door.closing === undefined,
+    warmImages: images.names
   }
 }
 
-type ClaimParts = Pick<ClaimerParts, 'offer' | 'gpus' | 'learnImages' | 'isOpen'>
+type ClaimParts = Pick<ClaimerParts, 'offer' | 'gpus' | 'learnImages' | 'isOpen' | 'warmImages'>
 
 /** `onChange` is told that this host offers something else than it did. */
 export function engineWatchOf(

@@ -44,6 +44,8 @@ export interface ClaimerParts extends HolderParts {
   mayClaim(): boolean
   /** False while the owner lets no new job begin here: outside the hours, or on a busy host. */
   isOpen(): boolean
+  /** Names of images that are here from jobs before, the latest first; absent is none. */
+  readonly warmImages?: readonly string[]
   /** There is more room than was said last, and no job has ended. */
   onRoom(): void
   /** A job was taken or has ended: state and room have changed. */
@@ -86,7 +88,7 @@ export class Claimer {
     this.#waiting = new Alarms(clock)
     this.#watched = new Alarms(clock)
     this.#keeper = new RoomKeeper(parts.registers.peerId, parts.digest)
-    this.#warmth = new Warmth(parts.digest)
+    this.#warmth = new Warmth(parts.digest, parts.warmImages)
     const { offer, gpus } = parts
     const onFree = (): void => this.#freed()
     this.#room = new Room({ offer, gpus, executor, clock, log, onFree })

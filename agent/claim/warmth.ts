@@ -1,6 +1,6 @@
 import type { TextDigest } from '../../protocol/core/ports.ts'
 import type { JobSpec } from '../../protocol/core/run.ts'
-import { warmedBy, warmKeysOf } from '../../protocol/core/warmth.ts'
+import { warmedBy, warmImages, warmKeysOf } from '../../protocol/core/warmth.ts'
 
 /**
  * What this host has at hand by the jobs that it ran, for the order of claims. An image that was
@@ -10,8 +10,10 @@ export class Warmth {
   readonly #digest: TextDigest
   #keys: readonly string[] = []
 
-  constructor(digest: TextDigest) {
+  /** `images`: names that jobs had before this process began, the latest first. */
+  constructor(digest: TextDigest, images: readonly string[] = []) {
     this.#digest = digest
+    this.#keys = warmImages(images, digest)
   }
 
   get keys(): readonly string[] {

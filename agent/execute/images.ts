@@ -61,6 +61,11 @@ export class Images {
     this.#options = options
   }
 
+  /** Names of what was pulled for jobs and is here, the latest first. */
+  get names(): readonly string[] {
+    return this.#parts.pulled.names
+  }
+
   /**
    * The image to run the job in, to be named by its id from here on: whatever its tag stands for
    * later. Throws IMAGE_UNAVAILABLE where there is no such image, IMAGE_PLATFORM_LACKING where

@@ -78,6 +78,12 @@ export class PulledImages {
     return [...latest.values()]
   }
 
+  /** Names that jobs had, the latest first. */
+  get names(): readonly string[] {
+    const byUse = this.#images.toSorted((a, b) => b.usedAtMs - a.usedAtMs)
+    return [...new Set(byUse.map(({ reference }) => reference))]
+  }
+
   /** The one that was pulled last: what a tag stood for before stays known until it is removed. */
   find(reference: string, platform: string): PulledImage | undefined {
     return this.#images.findLast((one) => one.reference === reference && one.platform === platform)

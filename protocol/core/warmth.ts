@@ -21,6 +21,12 @@ export function warmKeysOf({ image, services }: Imaged, repository: string, dige
   } satisfies WarmKeys
 }
 
+/** What a host has at hand by its images alone, the latest first. */
+export function warmImages(names: readonly string[], digest: TextDigest): readonly string[] {
+  const keys = names.map((image) => warmKeysOf({ image }, '', digest).images[0] ?? '')
+  return [...new Set(keys)].slice(0, WARM_KEYS_MAX)
+}
+
 /** What a host has at hand after a job with these keys, the latest first; the oldest fall out. */
 export function warmedBy(before: readonly string[], { images, repository }: WarmKeys) {
   const fresh = [repository, ...images]

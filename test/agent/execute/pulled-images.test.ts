@@ -136,3 +136,14 @@ test('an image that is being pulled is so by each of its names at the hub', asyn
   }
   expect(book.isFetching(`other.example/team/private@${digest}`)).toBe(false)
 })
+
+test('names that jobs had are told by their latest use, each once, to the next process too', async () => {
+  const book = await open()
+  for (const name of ['a', 'b', 'c']) {
+    await book.add(image(name))
+    await clock.advance(HOUR_MS)
+  }
+  await book.add(image('a', 'linux/arm64'))
+  expect(book.names).toEqual(['a', 'c', 'b'])
+  expect((await open()).names).toEqual(['a', 'c', 'b'])
+})

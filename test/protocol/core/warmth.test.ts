@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { warmedBy, warmKeysOf } from '../../../protocol/core/warmth.ts'
+import { warmedBy, warmImages, warmKeysOf } from '../../../protocol/core/warmth.ts'
 import { sampleSpec } from '../../support/arbitrary-board.ts'
 import { plainDigest } from '../../support/plain-digest.ts'
 
@@ -19,4 +19,12 @@ test('a host says what it had at hand last, each once, and the oldest fall out',
 test('an image and a repository of one name are two things', () => {
   const { images, repository } = keysOf(REPOSITORY)
   expect(images).not.toContain(repository)
+})
+
+test('images that are here from before are as warm as those of a job, the latest first', () => {
+  const names = Array.from({ length: 40 }, (_, index) => `i:${index}`)
+  const warm = warmImages([...names, 'i:0'], plainDigest())
+  expect(warm).toHaveLength(32)
+  expect(warm.slice(0, 2)).toEqual(['i:0', 'i:1'].flatMap((name) => keysOf(name).images))
+  expect(warmImages([], plainDigest())).toEqual([])
 })
