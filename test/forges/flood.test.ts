@@ -5,14 +5,17 @@ import { ForgeMesh } from '../support/forge-mesh.ts'
 import { forgeSide, REPOSITORY } from '../support/forge-side.ts'
 
 /*
- * The small sister of `npm run bench -- intake`: what is counted is exact, and nothing is timed.
+ * As many deliveries as `npm run bench -- intake` sends: what is counted is exact, and nothing is
+ * timed.
  */
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 180_000 })
 
-const PUSHES = 100
-const TIMES = 4
-const CONNECTIONS = 32
+const PUSHES = 500
+const TIMES = 10
+const CONNECTIONS = 64
+/** 98 and 174 s were seen on two cores at loads of 8 and 10; it is some 80 s of their time. */
+const RECORDED_MS_MAX = 500_000
 
 const PIPELINE = [
   'on: { push: { branches: [main] } }',
@@ -33,7 +36,7 @@ afterAll(async () => {
   await mesh.stop()
 })
 
-test('of many deliveries at once, each push in four, every push has exactly one run', async () => {
+test('of 5 000 deliveries from 64 connections, each push in ten, every push has exactly one run', async () => {
   const { side, gateway } = mesh
   const file = { path: '.runner-mesh.yml', text: PIPELINE }
   const commits = await importCommits(side.repository.dir, file, PUSHES)
@@ -63,7 +66,7 @@ test('of many deliveries at once, each push in four, every push has exactly one 
       const all = mesh.runs()
       return all.length >= PUSHES ? all : undefined
     },
-    120_000
+    RECORDED_MS_MAX
   )
   expect([...known].sort()).toEqual([...runs.values()].sort())
   const seen = await gateway.runs()

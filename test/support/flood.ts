@@ -68,7 +68,9 @@ export async function flood(
       const now = performance.now()
       const dueMs = perSecond === undefined ? now : startMs + (index * 1_000) / perSecond
       if (dueMs > now) await pause(dueMs - now)
-      answers.push(await sent(delivery, options, agent, dueMs))
+      // A timer may be early: nothing is answered before it was sent.
+      const fromMs = Math.min(dueMs, performance.now())
+      answers.push(await sent(delivery, options, agent, fromMs))
     }
     agent.destroy()
   }
@@ -80,9 +82,9 @@ async function sent(
   delivery: FloodDelivery,
   options: FloodOptions,
   agent: Agent,
-  dueMs: number
+  firstMs: number
 ): Promise<FloodAnswer> {
-  for (let refused = 0, fromMs = dueMs; ; refused += 1, fromMs = performance.now()) {
+  for (let refused = 0, fromMs = firstMs; ; refused += 1, fromMs = performance.now()) {
     const { status, text } = await post(delivery, options, agent)
     if (status === 503) {
       await pause(AGAIN_MS)

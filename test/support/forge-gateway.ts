@@ -160,8 +160,16 @@ export class ForgeGateway {
     return (await reply.json()) as T
   }
 
+  /** To the last page. */
   async runs(query = ''): Promise<readonly SeenRun[]> {
-    return (await this.get<{ runs: SeenRun[] }>(`/api/v1/runs?limit=200&${query}`)).runs
+    const all: SeenRun[] = []
+    for (let cursor = ''; ; ) {
+      const path = `/api/v1/runs?limit=200&${query}${cursor}`
+      const page = await this.get<{ runs: SeenRun[]; next: string | null }>(path)
+      all.push(...page.runs)
+      if (page.next === null) return all
+      cursor = `&cursor=${page.next}`
+    }
   }
 
   /** Resolves with the status of the answer. */
