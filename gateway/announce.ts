@@ -98,7 +98,7 @@ async function sealed(
   const witnessEpoch = await parts.inbox.pinEpoch(runId, now)
   const gwSeq = await parts.inbox.nextGwSeq(parts.clock.wallMs())
   try {
-    const made = seal(parts, { runId, witnessEpoch, gwSeq, source, manifest })
+    const made = await seal(parts, { runId, witnessEpoch, gwSeq, source, manifest })
     const { issuedAtMs } = made.announcement
     const open = { gwSeq, runId, witnessEpoch, issuedAtMs }
     await parts.inbox.update(key, { sealed: made.bytes, open, base: source?.base })
@@ -136,7 +136,7 @@ export async function announceAnew(
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
   const floor = inbox.floor()
   const head = { witnessEpoch, gwSeq, issuedAtMs, notAfterMs, floor }
-  const sealed = announcer.seal({ ...announcement, ...head })
+  const sealed = await announcer.seal({ ...announcement, ...head })
   const open = { gwSeq, runId, witnessEpoch, issuedAtMs }
   // The old number stays open, too: a seal may find the run under it, half recorded. It is closed
   // as all are, by a look that finds its epoch sealed, given up, or its run ended.
@@ -201,7 +201,7 @@ interface Sealing extends Draft {
   readonly gwSeq: number
 }
 
-function seal(parts: AnnounceParts, sealing: Sealing): SealedAnnouncement {
+async function seal(parts: AnnounceParts, sealing: Sealing): Promise<SealedAnnouncement> {
   const { runId, witnessEpoch, gwSeq, source, manifest } = sealing
   const issuedAtMs = parts.clock.wallMs()
   const notAfterMs = issuedAtMs + ANNOUNCEMENT_VALID_MS
@@ -216,7 +216,7 @@ function seal(parts: AnnounceParts, sealing: Sealing): SealedAnnouncement {
     floor: parts.inbox.floor()
   }
   try {
-    return parts.announcer.seal({ ...head, manifest })
+    return await parts.announcer.seal({ ...head, manifest })
   } catch (error) {
     const code = codeOf(error)
     const isTooLarge = code === 'ANNOUNCEMENT_INVALID' || code === 'MESSAGE_TOO_LARGE'
@@ -224,6 +224,6 @@ function seal(parts: AnnounceParts, sealing: Sealing): SealedAnnouncement {
     // Each job is within its limits, all together are not one message: the author's to know.
     const problem = `the jobs do not fit one announcement: ${causeOf(error)}`
     const reason = invalidPipeline('jobs', problem)
-    return parts.announcer.seal({ ...head, manifest: erroredManifest(source, reason) })
+    return await parts.announcer.seal({ ...head, manifest: erroredManifest(source, reason) })
   }
 }

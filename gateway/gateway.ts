@@ -19,7 +19,7 @@ import type { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import type { LogRead } from '../protocol/store/job-log.ts'
 import { LogStore } from '../protocol/store/log-store.ts'
 import type { MeshStore } from '../protocol/store/mesh-store.ts'
-import { openAnnouncement, sealAnnouncement } from '../protocol/wire/announcement.ts'
+import { openAnnouncement, sealTogether } from '../protocol/wire/announcement.ts'
 import { PROTOCOLS } from '../protocol/wire/ids.ts'
 import type { MeshKey } from '../protocol/wire/keys.ts'
 import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
@@ -120,7 +120,7 @@ export class Gateway {
     this.#commits = new CommitCache({ log, access }, { dir: paths.cache })
     this.#announcer = {
       gateway: key.peerId,
-      seal: (announcement) => sealAnnouncement(key, announcement),
+      seal: (announcement) => sealTogether(key, announcement),
       open: openAnnouncement
     }
     const recorder = new MeshRecorder({ member: this.#member, clock })

@@ -26,8 +26,8 @@ export type Inbox = Pick<
 export interface Announcer {
   /** This gateway's peer id. */
   readonly gateway: string
-  /** Throws ANNOUNCEMENT_INVALID, MESSAGE_TOO_LARGE. */
-  seal(announcement: Announcement): SealedAnnouncement
+  /** Rejects with ANNOUNCEMENT_INVALID, MESSAGE_TOO_LARGE. */
+  seal(announcement: Announcement): Promise<SealedAnnouncement>
   /** Throws ANNOUNCEMENT_INVALID. */
   open(bytes: Uint8Array): SealedAnnouncement
 }

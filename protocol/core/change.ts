@@ -1,3 +1,4 @@
+import type { Ballot } from './ballot.ts'
 import type { Carried } from './carried.ts'
 import type { JobOp, JobState } from './job.ts'
 import type { RejectReason } from './job-reducer.ts'
@@ -49,6 +50,8 @@ export type ProposerEvent =
       readonly attempt: number
       readonly reply: RegisterReply
     }
+  /** What was to be signed is. */
+  | { readonly kind: 'signed'; readonly attempt: number; readonly proposerSig: string }
   /** No answer will come: not connected, timed out, or not a reply. */
   | { readonly kind: 'failed'; readonly from: string; readonly attempt: number }
   | {
@@ -57,8 +60,20 @@ export type ProposerEvent =
       readonly attempt: number
     }
 
-/** `attempt` counts the waves of requests of one change: events give back that of their effect. */
+/**
+ * `attempt` counts the waves of requests and the signatures of one change: events give back that of
+ * their effect.
+ */
 export type ProposerEffect =
+  /** Our own proposal: nothing of it leaves before it is signed. */
+  | {
+      readonly kind: 'sign'
+      readonly register: string
+      readonly witnessEpoch: number
+      readonly ballot: Ballot
+      readonly valueHash: string
+      readonly attempt: number
+    }
   | {
       readonly kind: 'send'
       readonly to: string

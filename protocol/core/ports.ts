@@ -49,8 +49,19 @@ export interface OpSigner {
   runOp(register: string, opId: string, body: RunOpBody): RunOp | Promise<RunOp>
 }
 
-/** Signs what this process says; verifying needs no key of ours. */
-export interface Signer extends OpSigner {
+/** Signs all that this process says; so may what is asked for of it in one tick. */
+export interface SharingSigner extends OpSigner {
+  /** Hex digits, over (register, witnessEpoch, ballot, hash of value). */
+  proposal(
+    register: string,
+    witnessEpoch: number,
+    ballot: Ballot,
+    valueHash: string
+  ): string | Promise<string>
+}
+
+/** Signs each by itself, at once; verifying needs no key of ours. */
+export interface Signer extends SharingSigner {
   jobOp(register: string, opId: string, body: JobOpBody): JobOp
   runOp(register: string, opId: string, body: RunOpBody): RunOp
   proposal(register: string, witnessEpoch: number, ballot: Ballot, valueHash: string): string

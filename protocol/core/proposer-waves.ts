@@ -5,7 +5,7 @@ import type { Answer } from './decide.ts'
 import { isGoneAt } from './floor.ts'
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, BALLOT_JUMP_MAX, CHANGE_ROUNDS_MAX } from './limits.ts'
 import type { Accepted, RegisterRequest, RegisterScope, RegisterValue } from './messages.ts'
-import type { Digest, Signer } from './ports.ts'
+import type { Digest } from './ports.ts'
 import type { Tally } from './tally.ts'
 import { isFull, outstanding, quorumOfTally, refusals, tallyOf } from './tally.ts'
 import type { WitnessRef } from './witnesses.ts'
@@ -14,9 +14,8 @@ import type { WitnessRef } from './witnesses.ts'
 export interface ProposerState {
   readonly request: ChangeRequest
   readonly digest: Digest
-  readonly sign: Signer['proposal']
   readonly phase: Phase
-  /** Waves of requests so far: an answer to an older wave only teaches its rounds. */
+  /** Waves and signatures so far: an answer to an older wave only teaches its rounds. */
   readonly attempt: number
   /** Rounds that came to nothing, of at most CHANGE_ROUNDS_MAX. */
   readonly rounds: number
@@ -30,10 +29,19 @@ export interface ProposerState {
 export type Phase =
   | { readonly kind: 'read'; readonly tally: Tally }
   | { readonly kind: 'prepare'; readonly ballot: Ballot; readonly tally: Tally }
+  | SignPhase
   | AcceptPhase
   /** With the accept that came to no quorum: a late answer may still complete it. */
   | { readonly kind: 'backoff'; readonly after: AcceptPhase | undefined }
   | { readonly kind: 'done' }
+
+/** Decided, and on its way to the key: nothing of it is out. */
+export interface SignPhase {
+  readonly kind: 'sign'
+  readonly ballot: Ballot
+  readonly value: RegisterValue
+  readonly answer: Answer
+}
 
 export interface AcceptPhase {
   readonly kind: 'accept'
@@ -73,17 +81,29 @@ export function prepareWave(before: ProposerState): Step {
   return wave(state, (scope) => ({ kind: 'prepare', scope, ballot, intent }))
 }
 
-export function acceptWave(
+/** Before an accept. Whatever still comes of the wave before says nothing any more. */
+export function signing(
   before: ProposerState,
   ballot: Ballot,
   { value, ...answer }: Answer & { readonly value: RegisterValue }
 ): Step {
-  const { request, digest, sign } = before
-  const { register, witnessEpoch, ann, witnesses } = request
-  const proposerSig = sign(register, witnessEpoch, ballot, digest.hash(value))
+  const { register, witnessEpoch } = before.request
+  const attempt = before.attempt + 1
+  const phase = { kind: 'sign', ballot, value, answer } as const
+  const valueHash = before.digest.hash(value)
+  const statement = { register, witnessEpoch, ballot, valueHash }
+  return [{ ...before, phase, attempt }, [{ kind: 'sign', ...statement, attempt }]]
+}
+
+export function acceptWave(
+  before: ProposerState,
+  { ballot, value, answer }: SignPhase,
+  proposerSig: string
+): Step {
+  const { ann, announcement: bytes, witnesses } = before.request
   const proposal = { ballot, value, proposerSig }
   const phase = { kind: 'accept', proposal, answer, tally: tallyOf(witnesses) } as const
-  const announcement = value.annHash === ann.annHash ? request.announcement : undefined
+  const announcement = value.annHash === ann.annHash ? bytes : undefined
   // What this accept promises besides is used up with it: the same ballot again would be refused.
   const ownRound = Math.max(before.ownRound, carriedBallot(proposal)?.round ?? 0)
   return wave({ ...before, phase, sent: ballot, ownRound }, (scope) => ({

@@ -3,23 +3,26 @@ import type { ChangeRequest, ChangeVerdict, ProposerEvent } from './change.ts'
 import type { Answer } from './decide.ts'
 import { decidePromises, decideRead } from './decide.ts'
 import type { Accepted, RegisterReply } from './messages.ts'
-import type { Digest, Signer } from './ports.ts'
+import type { Digest } from './ports.ts'
 import { isSound, learnRounds } from './proposer-answers.ts'
 import type { AcceptPhase, Phase, ProposerState, Step } from './proposer-waves.ts'
-import { acceptWave, backOff, done, mayBeOut, prepareWave, readWave } from './proposer-waves.ts'
+import {
+  acceptWave,
+  backOff,
+  done,
+  mayBeOut,
+  prepareWave,
+  readWave,
+  signing
+} from './proposer-waves.ts'
 import { count, isHopeless, outstanding, quorumOfTally, repliesOf } from './tally.ts'
 
-export function startChange(
-  request: ChangeRequest,
-  digest: Digest,
-  sign: Signer['proposal']
-): Step {
+export function startChange(request: ChangeRequest, digest: Digest): Step {
   const carried = usableCarried(request)
   const ownRound = Math.max(0, request.firstRound - 1, carried?.ballot.round ?? 0)
   const state: ProposerState = {
     request,
     digest,
-    sign,
     phase: { kind: 'done' },
     attempt: 0,
     rounds: 0,
@@ -47,15 +50,22 @@ function goOn(state: ProposerState, { ballot, accepted }: Carried): Step {
   const decision = decidePromises(state, new Map([[ballot.peer, promise]]))
   // Neither can be said of an op that ends no lease, on a register that holds something.
   if (decision.kind === 'nothing' || decision.kind === 'held') return prepareWave(state)
-  return acceptWave(state, ballot, decision)
+  return signing(state, ballot, decision)
 }
 
 export function stepChange(before: ProposerState, event: ProposerEvent): Step {
   const state = event.kind === 'reply' ? learnRounds(before, event.reply) : before
   if (event.attempt !== state.attempt) return [state, []]
   if (event.kind === 'timer') return onTimer(state, event.timer)
+  if (event.kind === 'signed') return onSigned(state, event.proposerSig)
   const reply = event.kind === 'reply' && isSound(state, event.reply) ? event.reply : undefined
   return onAnswer(state, event.from, reply)
+}
+
+// Once: a second accept wave under one ballot would be one of another signature.
+function onSigned(state: ProposerState, proposerSig: string): Step {
+  const { phase } = state
+  return phase.kind === 'sign' ? acceptWave(state, phase, proposerSig) : [state, []]
 }
 
 function onTimer(state: ProposerState, timer: 'request' | 'backoff'): Step {
@@ -121,9 +131,9 @@ function conclude(state: ProposerState, phase: Extract<Phase, { kind: 'read' | '
     const verdict = { kind: 'rejected', reason: decision.reason, value: undefined } as const
     return done(state, verdict, { chosen: undefined, lagging: [], tally })
   }
-  if (decision.kind !== 'held') return acceptWave(state, phase.ballot, decision)
+  if (decision.kind !== 'held') return signing(state, phase.ballot, decision)
   const verdict = { ...decision, kind: 'busy' } as const
-  if (mayBeOut(state)) return acceptWave(state, phase.ballot, verdict)
+  if (mayBeOut(state)) return signing(state, phase.ballot, verdict)
   return done(state, verdict, { chosen: undefined, lagging: [], tally })
 }
 

@@ -1,5 +1,5 @@
 /**
- * Operations that one signature may cover: each doubling costs every one of them 32 bytes more, in
- * its register for good.
+ * Operations, proposals and announcements that one signature may cover: each doubling costs every
+ * one of them 32 bytes more, in its register for good.
  */
-export const OPS_SIGNED_TOGETHER_MAX = 64
+export const SIGNED_TOGETHER_MAX = 64

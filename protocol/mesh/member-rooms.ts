@@ -3,16 +3,15 @@ import type { MeshError } from '../core/errors.ts'
 import type { LeaseProfile } from '../core/lease-profile.ts'
 import { REPAIRS_PARALLEL_MAX } from '../core/limits.ts'
 import type { Hint, RegisterReply, RegisterRequest } from '../core/messages.ts'
-import type { Clock, Digest, Random, Signer } from '../core/ports.ts'
+import type { Clock, Digest, Random, SharingSigner } from '../core/ports.ts'
 import { runIdOf } from '../core/run.ts'
 import type { Log } from '../host/log.ts'
 import type { MeshStore } from '../store/mesh-store.ts'
+import { batchSigner } from '../wire/batch-signer.ts'
 import { digest } from '../wire/digest.ts'
 import { PROTOCOLS } from '../wire/ids.ts'
 import type { MeshKey } from '../wire/keys.ts'
-import { opBatch } from '../wire/op-batch.ts'
 import { decodeRegisterRequest, encodeRegisterReply } from '../wire/register-codec.ts'
-import { signerOf } from '../wire/signer.ts'
 import { verifier } from '../wire/verifier.ts'
 import { AnnouncementFetch } from './announcements/announcement-fetch.ts'
 import { AnnouncementShelf } from './announcements/announcement-shelf.ts'
@@ -75,8 +74,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const exchange = new RosterExchange({ node, book, clock, log })
   const lookups = new RosterLookups({ exchange, clock })
   const sets = new WitnessSets(common, (epoch) => lookups.want(epoch))
-  const signer = signerOf(key)
-  const ops = opBatch(key)
+  const signer = batchSigner(key)
 
   const local = (asked: RegisterRequest): Promise<RegisterReply> =>
     witness.handle(key.peerId, asked)
@@ -119,9 +117,9 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   }
   const renewals = new Renewals({ transport, clock, sets, seen, onBehind }, options)
   const everyMs = (): number => parts.profile().antiEntropyMs
-  const reached = { feed, client, ledger, renewals, moves, signer: ops, sets, linked, jobsGossip }
+  const reached = { feed, client, ledger, renewals, moves, signer, sets, linked, jobsGossip }
   const jobRooms = openJobRooms({ ...common, ...reached, background, everyMs })
-  const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer: ops })
+  const recorder = new RunRecorder({ ...common, client, ledger, feed, sets, signer })
   const antiEntropy = new AntiEntropy({ ...common, transport, feed, seen, linked, onLink })
 
   const sharedKeys = serveRegisters(parts, witness)
@@ -161,7 +159,7 @@ interface RegisterParts extends RoomsParts {
   readonly digest: Digest
   readonly background: Background
   readonly sets: WitnessSets
-  readonly signer: Signer
+  readonly signer: SharingSigner
   /** Our own witness. */
   readonly local: (request: RegisterRequest) => Promise<RegisterReply>
 }

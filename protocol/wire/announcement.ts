@@ -7,12 +7,14 @@ import { copy } from './fields.ts'
 import type { MeshKey } from './keys.ts'
 import { readAnnouncement, writeAnnouncement } from './manifest-parts.ts'
 import { runIdOfOrigin } from './run-id.ts'
+import { signatureBatch } from './signature-batch.ts'
 import { sha256Hex } from './statement.ts'
 
 const envelope = signedEnvelope({
   domain: 'runner-mesh-announcement',
   payloadType: '/runner-mesh/announcement/1',
-  bytesMax: MANIFEST_BYTES_MAX
+  bytesMax: MANIFEST_BYTES_MAX,
+  mayShare: true
 })
 
 const announcements = fieldCodec<Announcement>({
@@ -30,6 +32,25 @@ export function sealAnnouncement(key: MeshKey, announcement: Announcement): Seal
   return guarded(() => {
     check(announcement, key.peerId)
     const bytes = envelope.seal(key, announcements.encode(announcement))
+    return { announcement, annHash: sha256Hex(bytes), bytes }
+  })
+}
+
+/**
+ * As `sealAnnouncement`, with a signature that all share which this key signs in one tick. Rejects
+ * as that throws.
+ */
+export async function sealTogether(
+  key: MeshKey,
+  announcement: Announcement
+): Promise<SealedAnnouncement> {
+  const payload = guarded(() => {
+    check(announcement, key.peerId)
+    return announcements.encode(announcement)
+  })
+  const signature = await signatureBatch(key).sign(envelope.statement(payload))
+  return guarded(() => {
+    const bytes = envelope.sealed(key.peerId, payload, signature)
     return { announcement, annHash: sha256Hex(bytes), bytes }
   })
 }

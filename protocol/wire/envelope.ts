@@ -2,13 +2,17 @@ import { MeshError } from '../core/errors.ts'
 import { loose, messageCodec } from './codec.ts'
 import { plain, refuse, SIGNATURE_BYTES } from './fields.ts'
 import * as wire from './generated/envelope.ts'
-import { type MeshKey, PUBLIC_KEY_BYTES, peerIdOfRaw, rawKeyOf, sign, verify } from './keys.ts'
+import { isSigned } from './good-signatures.ts'
+import { type MeshKey, PUBLIC_KEY_BYTES, peerIdOfRaw, rawKeyOf, sign } from './keys.ts'
+import { isSignatureSize } from './shared-signature.ts'
 
 /** What a signed envelope is for: a signature counts in its own domain only. */
 export interface EnvelopePurpose {
   readonly domain: string
   readonly payloadType: string
   readonly bytesMax: number
+  /** What shares a signature with others is opened, too. */
+  readonly mayShare: boolean
 }
 
 export interface OpenedEnvelope {
@@ -21,6 +25,10 @@ export interface OpenedEnvelope {
 export interface SignedEnvelope {
   /** Throws MESSAGE_TOO_LARGE. */
   seal(key: MeshKey, payload: Uint8Array): Uint8Array
+  /** What is to be signed for `sealed`. */
+  statement(payload: Uint8Array): Uint8Array
+  /** With a signature, in hex digits, that was made elsewhere. Throws MESSAGE_TOO_LARGE. */
+  sealed(signer: string, payload: Uint8Array, signature: string): Uint8Array
   /** Throws MESSAGE_INVALID, MESSAGE_TOO_LARGE. */
   open(bytes: Uint8Array): OpenedEnvelope
 }
@@ -30,9 +38,11 @@ const KEY_HEAD = Buffer.from('08011220', 'hex')
 
 /**
  * Envelopes as in libp2p RFC 0002. `RecordEnvelope` of @libp2p/peer-record opens what this seals
- * and the reverse; it only works asynchronously, with keys that cost several times as much.
+ * and the reverse, but for shared signatures; it only works asynchronously, with keys that cost
+ * several times as much.
  */
-export function signedEnvelope({ domain, payloadType, bytesMax }: EnvelopePurpose): SignedEnvelope {
+export function signedEnvelope(purpose: EnvelopePurpose): SignedEnvelope {
+  const { domain, payloadType, bytesMax } = purpose
   const type = Buffer.from(payloadType)
   const codec = messageCodec<wire.Envelope, wire.Envelope>({
     what: payloadType,
@@ -41,33 +51,46 @@ export function signedEnvelope({ domain, payloadType, bytesMax }: EnvelopePurpos
     bytesMax,
     toWire: (envelope) => loose<wire.Envelope>(envelope),
     fromWire: (envelope) => {
-      checkEnvelope(envelope, type)
+      checkEnvelope(envelope, type, purpose)
       return envelope
     }
   })
+  const statement = (payload: Uint8Array): Uint8Array => signedBytes(domain, type, payload)
+  const sealed = (signer: string, payload: Uint8Array, signature: Uint8Array): Uint8Array => {
+    const publicKey = Buffer.concat([KEY_HEAD, rawKeyOf(signer)])
+    const own = plain(signature)
+    return codec.encode({ publicKey, payloadType: type, payload: plain(payload), signature: own })
+  }
   return {
-    seal: (key, payload) => {
-      const publicKey = Buffer.concat([KEY_HEAD, rawKeyOf(key.peerId)])
-      const signature = plain(sign(key, signedBytes(domain, type, payload)))
-      return codec.encode({ publicKey, payloadType: type, payload: plain(payload), signature })
+    seal: (key, payload) => sealed(key.peerId, payload, sign(key, statement(payload))),
+    statement,
+    sealed: (signer, payload, signature) => {
+      return sealed(signer, payload, Buffer.from(signature, 'hex'))
     },
     open: (bytes) => {
       const { publicKey, payload, signature } = codec.decode(bytes, 'its sender')
       const signer = peerIdOfRaw(publicKey.subarray(KEY_HEAD.length))
-      if (verify(signer, signedBytes(domain, type, payload), signature)) return { signer, payload }
+      const hex = Buffer.from(signature).toString('hex')
+      if (isSigned(signer, statement(payload), hex)) return { signer, payload }
       const problem = `${payloadType}: the signature is not that of ${signer}`
       throw new MeshError('MESSAGE_INVALID', { peer: signer, problem })
     }
   }
 }
 
-function checkEnvelope({ publicKey, payloadType, signature }: wire.Envelope, type: Buffer): void {
+function checkEnvelope(
+  { publicKey, payloadType, signature }: wire.Envelope,
+  type: Buffer,
+  { mayShare }: EnvelopePurpose
+): void {
   const head = publicKey.subarray(0, KEY_HEAD.length)
   if (publicKey.length !== KEY_HEAD.length + PUBLIC_KEY_BYTES || KEY_HEAD.compare(head) !== 0) {
     refuse('signer', 'is not an Ed25519 key')
   }
   if (type.compare(payloadType) !== 0) refuse('payload type', 'is another')
-  if (signature.length !== SIGNATURE_BYTES) refuse('signature', `has ${signature.length} bytes`)
+  const { length } = signature
+  const fits = mayShare ? isSignatureSize(length) : length === SIGNATURE_BYTES
+  if (!fits) refuse('signature', `has ${length} bytes`)
 }
 
 /** Domain, payload type and payload, each behind its length (RFC 0002, "Signature production"). */

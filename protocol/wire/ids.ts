@@ -1,6 +1,6 @@
 /** Request streams; the version is raised with any change that an older member would refuse. */
 export const PROTOCOLS = {
-  register: '/runner-mesh/register/2',
+  register: '/runner-mesh/register/3',
   roster: '/runner-mesh/roster/1',
   join: '/runner-mesh/join/1',
   log: '/runner-mesh/log/1',
@@ -11,7 +11,7 @@ export const PROTOCOLS = {
 
 /** Gossip topics. */
 export const TOPICS = {
-  jobs: 'runner-mesh/jobs/1',
+  jobs: 'runner-mesh/jobs/2',
   agents: 'runner-mesh/agents/1',
   roster: 'runner-mesh/roster/1'
 } as const

@@ -2,15 +2,7 @@ import { MANIFEST_BYTES_MAX, RENEW_ITEMS_MAX, SYNC_ITEMS_MAX } from '../core/lim
 import type { RegisterRequest, RenewItem } from '../core/messages.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
-import {
-  BOOT_BYTES,
-  HASH_BYTES,
-  ID_BYTES,
-  optional,
-  ownBlob,
-  refuse,
-  SIGNATURE_BYTES
-} from './fields.ts'
+import { BOOT_BYTES, HASH_BYTES, ID_BYTES, optional, ownBlob, refuse } from './fields.ts'
 import { intents } from './register-names.ts'
 import {
   readBallot,
@@ -20,6 +12,7 @@ import {
   writeScope,
   writeStage
 } from './scope-parts.ts'
+import { readSignature, writeSignature } from './shared-signature.ts'
 import { decodeValue, encodeValue } from './value-codec.ts'
 
 type Request<Kind extends RegisterRequest['kind']> = Extract<
@@ -92,7 +85,7 @@ function readPrepare(reader: FieldReader): Request<'prepare'> {
 
 function writeAccept(writer: FieldWriter, accept: Request<'accept'>): void {
   writer.optionalBytes(5, 'announcement', accept.announcement, MANIFEST_BYTES_MAX)
-  writer.hex(4, 'proposerSig', accept.proposerSig, SIGNATURE_BYTES)
+  writeSignature(writer, 4, 'proposerSig', accept.proposerSig)
   writer.bytes(3, encodeValue(accept.value))
   writer.message(2, accept.ballot, writeBallot)
   writer.message(1, accept.scope, writeScope)
@@ -104,7 +97,7 @@ function readAccept(reader: FieldReader): Request<'accept'> {
     scope: reader.message(1, 'scope', readScope),
     ballot: reader.message(2, 'ballot', readBallot),
     value: decodeValue(reader.bytes(3, 'value')),
-    proposerSig: reader.hex(4, 'proposerSig', SIGNATURE_BYTES),
+    proposerSig: readSignature(reader, 4, 'proposerSig'),
     announcement: optional(reader.optionalBytes(5, 'announcement'), (bytes) =>
       ownBlob(bytes, MANIFEST_BYTES_MAX, 'announcement')
     )

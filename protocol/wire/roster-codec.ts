@@ -12,7 +12,8 @@ import { sha256Hex } from './statement.ts'
 const envelope = signedEnvelope({
   domain: 'runner-mesh-roster',
   payloadType: '/runner-mesh/roster/1',
-  bytesMax: ROSTER_BYTES_MAX
+  bytesMax: ROSTER_BYTES_MAX,
+  mayShare: false
 })
 
 const rosters = messageCodec<Roster, wire.Roster>({

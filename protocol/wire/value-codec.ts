@@ -3,9 +3,9 @@ import type { Accepted, RegisterValue } from '../core/messages.ts'
 import { fieldCodec } from './field-codec.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
-import { SIGNATURE_BYTES } from './fields.ts'
 import { Recent } from './recent.ts'
 import { readBallot, writeBallot } from './scope-parts.ts'
+import { readSignature, writeSignature } from './shared-signature.ts'
 import { Slab } from './slab.ts'
 import { sha256Hex } from './statement.ts'
 import { readValue, writeValue } from './value-parts.ts'
@@ -65,7 +65,7 @@ export function hashValue(value: RegisterValue): string {
 }
 
 export function writeAccepted(writer: FieldWriter, accepted: Accepted): void {
-  writer.hex(3, 'proposerSig', accepted.proposerSig, SIGNATURE_BYTES)
+  writeSignature(writer, 3, 'proposerSig', accepted.proposerSig)
   writer.bytes(2, encodeValue(accepted.value))
   writer.message(1, accepted.ballot, writeBallot)
 }
@@ -74,7 +74,7 @@ export function readAccepted(reader: FieldReader): Accepted {
   return {
     ballot: reader.message(1, 'ballot', readBallot),
     value: decodeValue(reader.bytes(2, 'value')),
-    proposerSig: reader.hex(3, 'proposerSig', SIGNATURE_BYTES)
+    proposerSig: readSignature(reader, 3, 'proposerSig')
   }
 }
 

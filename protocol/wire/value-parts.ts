@@ -23,9 +23,9 @@ import {
   writeJobBody,
   writeRunBody
 } from './op-parts.ts'
-import { readOpSignature, writeOpSignature } from './op-signature.ts'
 import { readOutcome, writeOutcome } from './outcome-parts.ts'
 import { jobPhases, leaseEnds } from './register-names.ts'
+import { readSignature, writeSignature } from './shared-signature.ts'
 
 type Moved = NonNullable<JobState['moved']>
 
@@ -147,7 +147,7 @@ function readLease(reader: FieldReader): Lease {
 }
 
 function writeAdoption(writer: FieldWriter, adoption: Adoption): void {
-  writeOpSignature(writer, 3, adoption.sig)
+  writeSignature(writer, 3, 'sig', adoption.sig)
   writer.hex(2, 'opId', adoption.opId, ID_BYTES)
   writer.count(1, 'number', adoption.number)
 }
@@ -156,13 +156,13 @@ function readAdoption(reader: FieldReader): Adoption {
   return {
     number: reader.count(1, 'number'),
     opId: reader.hex(2, 'opId', ID_BYTES),
-    sig: readOpSignature(reader, 3)
+    sig: readSignature(reader, 3, 'sig')
   }
 }
 
 function writeEntry(writer: FieldWriter, entry: HistoryEntry): void {
   checkEnd(entry)
-  if (entry.sig !== '') writeOpSignature(writer, 7, entry.sig)
+  if (entry.sig !== '') writeSignature(writer, 7, 'sig', entry.sig)
   writer.hexOrNone(6, 'argsHash', entry.argsHash, HASH_BYTES)
   writer.hexOrNone(5, 'opId', entry.opId, ID_BYTES)
   writer.name(4, entry.end, leaseEnds)
@@ -179,7 +179,7 @@ function readEntry(reader: FieldReader): HistoryEntry {
     end: reader.name(4, leaseEnds),
     opId: reader.hexOrNone(5, 'opId', ID_BYTES),
     argsHash: reader.hexOrNone(6, 'argsHash', HASH_BYTES),
-    sig: reader.isNext(7) ? readOpSignature(reader, 7) : ''
+    sig: reader.isNext(7) ? readSignature(reader, 7, 'sig') : ''
   }
   checkEnd(entry)
   return entry
@@ -215,7 +215,7 @@ function readJobOp(reader: FieldReader): JobOp {
     actor: reader.peerId(2, 'actor'),
     body: reader.message(3, 'body', readJobBody),
     argsHash: reader.hex(4, 'argsHash', HASH_BYTES),
-    sig: readOpSignature(reader, 5)
+    sig: readSignature(reader, 5, 'sig')
   }
 }
 
@@ -231,12 +231,12 @@ function readRunOp(reader: FieldReader): RunOp {
     actor: reader.peerId(2, 'actor'),
     body: reader.message(3, 'body', readRunBody),
     argsHash: reader.hex(4, 'argsHash', HASH_BYTES),
-    sig: readOpSignature(reader, 5)
+    sig: readSignature(reader, 5, 'sig')
   }
 }
 
 /** What makes an op believed, behind its body. */
 function writeProof(writer: FieldWriter, op: SignedOp<unknown>): void {
-  writeOpSignature(writer, 5, op.sig)
+  writeSignature(writer, 5, 'sig', op.sig)
   writer.hex(4, 'argsHash', op.argsHash, HASH_BYTES)
 }

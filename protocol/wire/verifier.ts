@@ -4,11 +4,9 @@ import type { Accepted, RegisterValue } from '../core/messages.ts'
 import type { Verifier } from '../core/ports.ts'
 import type { RunState } from '../core/run.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { verify } from './keys.ts'
+import { isSigned } from './good-signatures.ts'
 import { argsHashOfJob, argsHashOfRun } from './op-codec.ts'
-import { signedBy } from './op-signature.ts'
 import { statementOfJobOp, statementOfRunOp } from './signer.ts'
-import { sha256Hex } from './statement.ts'
 import {
   jobOpStatement,
   type OpStatement,
@@ -17,7 +15,6 @@ import {
 } from './statements.ts'
 import { encodeValue, hashValue } from './value-codec.ts'
 
-type Check = (peerId: string, message: Uint8Array, signature: string) => boolean
 type CheckOp = (claimed: Claimed) => boolean
 
 /** That an actor signed an op. */
@@ -28,24 +25,13 @@ interface Claimed extends OpStatement {
 
 /** The Verifier port; neither method throws. Remembers the signatures that it found good. */
 export function verifier(): Verifier {
-  const good = new BoundedMap<string, true>(SIGNATURES_KEPT_MAX)
   /** By op id, which is short; found good is what is kept there, whole, and nothing else. */
   const goodOps = new BoundedMap<string, Claimed>(SIGNATURES_KEPT_MAX)
-  const check: Check = (peerId, message, signature) => {
-    const key = keyOf(peerId, message, signature)
-    if (good.get(key) === true) return true
-    if (!verify(peerId, message, Buffer.from(signature, 'hex'))) return false
-    good.set(key, true)
-    return true
-  }
   const checkOp: CheckOp = (claimed) => {
     const known = goodOps.get(claimed.opId)
     if (known !== undefined && isSame(known, claimed)) return true
     const message = claimed.of === 'job' ? jobOpStatement(claimed) : runOpStatement(claimed)
-    // Of a signature over many ops the root is what is verified, once for all of them.
-    const signed = signedBy(message, claimed.sig)
-    if (signed === undefined) return false
-    if (!check(claimed.actor, signed.message, signed.signature)) return false
+    if (!isSigned(claimed.actor, message, claimed.sig)) return false
     goodOps.set(claimed.opId, claimed)
     return true
   }
@@ -53,11 +39,8 @@ export function verifier(): Verifier {
     value: (value) => hasEncoding(value) && signaturesHold(value, checkOp),
     proposal: (register, witnessEpoch, accepted) => {
       if (!hasEncoding(accepted.value)) return false
-      return check(
-        accepted.ballot.peer,
-        proposalOf(register, witnessEpoch, accepted),
-        accepted.proposerSig
-      )
+      const message = proposalOf(register, witnessEpoch, accepted)
+      return isSigned(accepted.ballot.peer, message, accepted.proposerSig)
     }
   }
 }
@@ -75,11 +58,6 @@ function isSame(known: Claimed, claimed: Claimed): boolean {
     known.actor === claimed.actor &&
     known.argsHash === claimed.argsHash
   )
-}
-
-/** The whole triple, as above. */
-function keyOf(peerId: string, message: Uint8Array, signature: string): string {
-  return `${peerId} ${sha256Hex(message)} ${signature}`
 }
 
 /** Sizes, counts and shapes: a value that no one could be sent is no value. */

@@ -2,9 +2,10 @@ import '../../protocol/host/node20.ts'
 import type { JobOpBody } from '../../protocol/core/job.ts'
 import { jobIdOf } from '../../protocol/core/run.ts'
 import type { HeldLease } from '../../protocol/mesh/board/job-access.ts'
+import { sealTogether } from '../../protocol/wire/announcement.ts'
 import { eventually } from '../support/eventually.ts'
 import { succeeded } from '../support/memory-members.ts'
-import { sealRun } from '../support/memory-mesh.ts'
+import { announcedRun } from '../support/memory-mesh.ts'
 import {
   type BenchMember,
   clock,
@@ -32,7 +33,8 @@ const started = (): BenchMember => {
 async function record({ key, rooms }: BenchMember): Promise<string> {
   gwSeq += 1
   const commit = random.id(20)
-  const sealed = sealRun(key, { jobs: [{}], commit, gwSeq, wallMs: clock.wallMs() })
+  const run = announcedRun(key, { jobs: [{}], commit, gwSeq, wallMs: clock.wallMs() })
+  const sealed = await sealTogether(key, run)
   await rooms.recorder.record(sealed)
   return jobIdOf(sealed.announcement.runId, 0)
 }

@@ -138,7 +138,7 @@ export class SimClient {
   }
 
   #changeNow(ref: Ref, op: Op, options: ChangeOptions, done: Done): void {
-    const { scene, process, signer } = this.#parts
+    const { scene, process } = this.#parts
     const place = placeOf(ref.register, ref.witnessEpoch)
     const intent = `${place} ${op?.actor} ${op?.opId}`
     const request: ChangeRequest = {
@@ -156,7 +156,7 @@ export class SimClient {
       firstRound: (this.#rounds.get(place) ?? 0) + 1
     }
     this.#ambiguous.add(intent)
-    let [state, effects] = startChange(request, scene.digest, signer.proposal)
+    let [state, effects] = startChange(request, scene.digest)
     const step = (event: Parameters<typeof stepChange>[1]): void => {
       ;[state, effects] = stepChange(state, event)
       perform()
@@ -179,13 +179,20 @@ export class SimClient {
     effect: Exclude<ProposerEffect, { readonly kind: 'done' }>,
     step: (event: Parameters<typeof stepChange>[1]) => void
   ): void {
-    const { process, scene } = this.#parts
+    const { process, scene, signer } = this.#parts
     const { attempt } = effect
     if (effect.kind === 'arm') {
       const { timer } = effect
       const afterMs =
         effect.timer === 'request' ? effect.afterMs : scene.timeline.random() * effect.maxMs
       process.arm(afterMs, () => step({ kind: 'timer', timer, attempt }))
+      return
+    }
+    if (effect.kind === 'sign') {
+      const { register, witnessEpoch, ballot, valueHash } = effect
+      const proposerSig = signer.proposal(register, witnessEpoch, ballot, valueHash)
+      // Answers to the wave before may come first.
+      process.arm(0, () => step({ kind: 'signed', attempt, proposerSig }))
       return
     }
     const from = effect.to

@@ -80,9 +80,9 @@ export const PITFALLS: readonly Mutation[] = [
     patches: [
       {
         file: PROPOSER,
-        find: "if (decision.kind !== 'held') return acceptWave(state, phase.ballot, decision)",
+        find: "if (decision.kind !== 'held') return signing(state, phase.ballot, decision)",
         replace:
-          "if (decision.kind === 'rejected') {\n    const { reason, value } = decision\n    const verdict = { kind: 'rejected', reason, value } as const\n    return done(state, verdict, { chosen: undefined, lagging: [], tally })\n  }\n  if (decision.kind !== 'held') return acceptWave(state, phase.ballot, decision)"
+          "if (decision.kind === 'rejected') {\n    const { reason, value } = decision\n    const verdict = { kind: 'rejected', reason, value } as const\n    return done(state, verdict, { chosen: undefined, lagging: [], tally })\n  }\n  if (decision.kind !== 'held') return signing(state, phase.ballot, decision)"
       }
     ]
   },

@@ -19,7 +19,7 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import { matchesGlob } from '../../protocol/core/glob.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import { type MeshStore, openStore } from '../../protocol/store/mesh-store.ts'
-import { openAnnouncement, sealAnnouncement } from '../../protocol/wire/announcement.ts'
+import { openAnnouncement, sealTogether } from '../../protocol/wire/announcement.ts'
 import { generateKey, type MeshKey } from '../../protocol/wire/keys.ts'
 import { decodeRecord, encodeRecord } from '../../protocol/wire/record-codec.ts'
 import { HMAC_VECTOR } from './forge-delivery.ts'
@@ -45,7 +45,7 @@ export function openGatewayStore(
 export function announcerOf(key: MeshKey = generateKey()): Announcer {
   return {
     gateway: key.peerId,
-    seal: (announcement) => sealAnnouncement(key, announcement),
+    seal: (announcement) => sealTogether(key, announcement),
     open: openAnnouncement
   }
 }

@@ -5,7 +5,12 @@ import type { JobOpBody } from '../../protocol/core/job.ts'
 import type { Hint, RegisterReply, RegisterRequest } from '../../protocol/core/messages.ts'
 import type { Signer } from '../../protocol/core/ports.ts'
 import type { LeaseProfileName, Role, Roster, SealedRoster } from '../../protocol/core/roster.ts'
-import { type JobSpec, jobIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
+import {
+  type Announcement,
+  type JobSpec,
+  jobIdOf,
+  type SealedAnnouncement
+} from '../../protocol/core/run.ts'
 import { createLog } from '../../protocol/host/log.ts'
 import { AnnouncementFetch } from '../../protocol/mesh/announcements/announcement-fetch.ts'
 import { AnnouncementShelf } from '../../protocol/mesh/announcements/announcement-shelf.ts'
@@ -305,12 +310,16 @@ export interface SealFields {
 
 /** A run of these jobs, announced by `key` now. */
 export function sealRun(key: MeshKey, fields: SealFields): SealedAnnouncement {
+  return sealAnnouncement(key, announcedRun(key, fields))
+}
+
+export function announcedRun(key: MeshKey, fields: SealFields): Announcement {
   const sample = announcementBy(key)
   const [spec] = sample.manifest.jobs
   if (spec === undefined) throw new Error('the sample has no job')
   const jobs = fields.jobs.map((job, index) => ({ ...spec, name: `job-${index}`, ...job, index }))
   const origin = { ...sample.manifest.origin, commit: fields.commit.padEnd(40, '0') }
-  return sealAnnouncement(key, {
+  return {
     ...sample,
     runId: runIdOfOrigin(origin),
     gwSeq: fields.gwSeq,
@@ -318,7 +327,7 @@ export function sealRun(key: MeshKey, fields: SealFields): SealedAnnouncement {
     issuedAtMs: fields.wallMs,
     notAfterMs: fields.wallMs + DAY_MS,
     manifest: { ...sample.manifest, url: fields.url ?? sample.manifest.url, origin, jobs }
-  })
+  }
 }
 
 const DAY_MS = 86_400_000

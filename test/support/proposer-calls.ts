@@ -1,4 +1,9 @@
-import type { ChangeRequest, ChangeResult, ProposerEffect } from '../../protocol/core/change.ts'
+import type {
+  ChangeRequest,
+  ChangeResult,
+  ProposerEffect,
+  ProposerEvent
+} from '../../protocol/core/change.ts'
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
 import type {
   Accepted,
@@ -55,8 +60,8 @@ export class PlayedChange {
   effects: readonly ProposerEffect[]
 
   constructor(request: ChangeRequest) {
-    const { proposal } = plainSigner(request.me, DIGEST)
-    ;[this.state, this.effects] = startChange(request, DIGEST, proposal)
+    ;[this.state, this.effects] = startChange(request, DIGEST)
+    this.#sign()
   }
 
   /** The message of the wave that is out, the same for all witnesses but for the store. */
@@ -79,17 +84,31 @@ export class PlayedChange {
     return this.state.ownRound
   }
 
+  /** Signs at once what the step wants signed. */
+  step(event: ProposerEvent): void {
+    ;[this.state, this.effects] = stepChange(this.state, event)
+    this.#sign()
+  }
+
+  #sign(): void {
+    const asked = this.effects.find((effect) => effect.kind === 'sign')
+    if (asked === undefined) return
+    const { register, witnessEpoch, ballot: at, valueHash, attempt } = asked
+    const signer = plainSigner(this.state.request.me, DIGEST)
+    const proposerSig = signer.proposal(register, witnessEpoch, at, valueHash)
+    this.step({ kind: 'signed', attempt, proposerSig })
+  }
+
   reply(from: string, reply: RegisterReply, attempt = this.state.attempt): void {
-    ;[this.state, this.effects] = stepChange(this.state, { kind: 'reply', from, attempt, reply })
+    this.step({ kind: 'reply', from, attempt, reply })
   }
 
   fail(from: string): void {
-    const { attempt } = this.state
-    ;[this.state, this.effects] = stepChange(this.state, { kind: 'failed', from, attempt })
+    this.step({ kind: 'failed', from, attempt: this.state.attempt })
   }
 
   timer(timer: 'request' | 'backoff', attempt = this.state.attempt): void {
-    ;[this.state, this.effects] = stepChange(this.state, { kind: 'timer', timer, attempt })
+    this.step({ kind: 'timer', timer, attempt })
   }
 
   promise(from: string, accepted?: Accepted, lease?: LeaseView): void {

@@ -160,7 +160,7 @@ export class RegisterCluster {
     done: (result: ChangeResult) => void,
     ambiguous = false
   ): void {
-    const { peerId: me, boot, signer } = member
+    const { peerId: me, boot } = member
     const request: ChangeRequest = {
       register: REGISTER,
       witnessEpoch: 1,
@@ -176,7 +176,7 @@ export class RegisterCluster {
       firstRound: member.round + 1
     }
     member.carried = undefined
-    let [state, effects] = startChange(request, this.digest, signer.proposal)
+    let [state, effects] = startChange(request, this.digest)
     const step = (event: Parameters<typeof stepChange>[1]) => {
       ;[state, effects] = stepChange(state, event)
       perform()
@@ -214,15 +214,25 @@ export class RegisterCluster {
       })
       return
     }
-    const { boot } = member
+    const { boot, signer } = member
+    const later = (afterMs: number, event: Parameters<typeof stepChange>[1]): void => {
+      this.timeline.after(afterMs, () => {
+        this.#awake(member, () => {
+          if (member.boot === boot) step(event)
+        })
+      })
+    }
+    if (effect.kind === 'sign') {
+      const { register, witnessEpoch, ballot, valueHash } = effect
+      const proposerSig = signer.proposal(register, witnessEpoch, ballot, valueHash)
+      // Answers to the wave before may come first.
+      later(0, { kind: 'signed', attempt, proposerSig })
+      return
+    }
     const { timer } = effect
     const afterMs =
       effect.timer === 'request' ? effect.afterMs : this.timeline.random() * effect.maxMs
-    this.timeline.after(afterMs, () => {
-      this.#awake(member, () => {
-        if (member.boot === boot) step({ kind: 'timer', timer, attempt })
-      })
-    })
+    later(afterMs, { kind: 'timer', timer, attempt })
   }
 
   #watch(effects: readonly ProposerEffect[]): void {

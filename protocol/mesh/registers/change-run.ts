@@ -6,7 +6,7 @@ import type {
 } from '../../core/change.ts'
 import { codeOf } from '../../core/errors.ts'
 import type { RegisterReply, RegisterRequest } from '../../core/messages.ts'
-import type { Clock, Digest, Random, Signer, Transport } from '../../core/ports.ts'
+import type { Clock, Digest, Random, SharingSigner, Transport } from '../../core/ports.ts'
 import { startChange, stepChange } from '../../core/proposer.ts'
 import type { ProposerState, Step } from '../../core/proposer-waves.ts'
 import type { Log } from '../../host/log.ts'
@@ -16,7 +16,7 @@ export interface ChangeRunParts {
   readonly clock: Clock
   readonly random: Random
   readonly digest: Digest
-  readonly signer: Signer
+  readonly signer: Pick<SharingSigner, 'proposal'>
   readonly log: Log
 }
 
@@ -33,6 +33,7 @@ export interface ChangeOutcome {
 }
 
 type Send = Extract<ProposerEffect, { readonly kind: 'send' }>
+type Sign = Extract<ProposerEffect, { readonly kind: 'sign' }>
 type Arm = Extract<ProposerEffect, { readonly kind: 'arm' }>
 
 /**
@@ -70,9 +71,7 @@ export class ChangeRun {
       this.#outcome.reject(this.#signal.reason)
     }
     this.#signal.addEventListener('abort', abort, { once: true })
-    const { digest, signer } = this.#parts
-    const sign: Signer['proposal'] = (...facts) => signer.proposal(...facts)
-    this.#apply(startChange(this.#request, digest, sign))
+    this.#apply(startChange(this.#request, this.#parts.digest))
     try {
       return await this.#outcome.promise
     } finally {
@@ -92,7 +91,19 @@ export class ChangeRun {
     for (const effect of effects) {
       if (effect.kind === 'send') this.#send(effect)
       else if (effect.kind === 'arm') this.#arm(effect)
+      else if (effect.kind === 'sign') void this.#sign(effect)
       else this.#outcome.resolve({ result: effect.result, late: this.#late(effect.result) })
+    }
+  }
+
+  /** Never rejects. */
+  async #sign({ register, witnessEpoch, ballot, valueHash, attempt }: Sign): Promise<void> {
+    try {
+      const { signer } = this.#parts
+      const proposerSig = await signer.proposal(register, witnessEpoch, ballot, valueHash)
+      this.#step({ kind: 'signed', attempt, proposerSig })
+    } catch (error) {
+      this.#outcome.reject(error)
     }
   }
 

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { ProposerEvent } from '../../../protocol/core/change.ts'
 import { CHANGE_ROUNDS_MAX } from '../../../protocol/core/limits.ts'
+import { startChange, stepChange } from '../../../protocol/core/proposer.ts'
 import { ballot } from '../../support/acceptor-calls.ts'
+import { DIGEST } from '../../support/arbitrary-register.ts'
 import { cancel, claim, complete, create, jobAfter } from '../../support/job-ops.ts'
 import {
   acceptedOf,
@@ -52,6 +55,36 @@ describe('a change without trouble', () => {
       announcement: undefined
     })
     expect(change.message).toMatchObject({ proposerSig: expect.stringMatching(/^[0-9a-f]{128}$/) })
+  })
+
+  test('sends no accept before it is signed, and what it sends then once', () => {
+    const request = requestOf({ op: claimA })
+    let [state, effects] = startChange(request, DIGEST)
+    const step = (event: ProposerEvent): void => {
+      ;[state, effects] = stepChange(state, event)
+    }
+    const promise = (from: string, attempt: number): void => {
+      const reply = { kind: 'promise', ballot: ballot(1), accepted: queued } as const
+      step({ kind: 'reply', from, attempt, reply: { ...reply, lease: undefined, wseq: 1 } })
+    }
+    promise('w1', 1)
+    promise('w2', 1)
+    expect(effects).toMatchObject([{ kind: 'sign', ballot: ballot(1), attempt: 2 }])
+
+    // What is left of the wave before: the third promise, and its timer.
+    promise('w3', 1)
+    expect(effects).toEqual([])
+    step({ kind: 'timer', timer: 'request', attempt: 1 })
+    expect(effects).toEqual([])
+
+    const signed = { kind: 'signed', attempt: 2, proposerSig: 'ours' } as const
+    step(signed)
+    expect(effects.map(({ kind }) => kind)).toEqual(['send', 'send', 'send', 'arm'])
+    expect(effects[0]).toMatchObject({ message: { kind: 'accept', proposerSig: 'ours' } })
+    step({ ...signed, proposerSig: 'another' })
+    expect(effects).toEqual([])
+    step({ ...signed, attempt: state.attempt, proposerSig: 'another' })
+    expect(effects).toEqual([])
   })
 
   test('is applied once a quorum accepted, and not before', () => {

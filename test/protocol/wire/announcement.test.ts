@@ -17,7 +17,11 @@ import {
 } from '../../../protocol/core/limits.ts'
 import { NETWORK_ALLOW_MAX } from '../../../protocol/core/network-limits.ts'
 import type { Announcement, JobSpec, Manifest } from '../../../protocol/core/run.ts'
-import { openAnnouncement, sealAnnouncement } from '../../../protocol/wire/announcement.ts'
+import {
+  openAnnouncement,
+  sealAnnouncement,
+  sealTogether
+} from '../../../protocol/wire/announcement.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { sealRoster } from '../../../protocol/wire/roster-codec.ts'
 import { runIdOfOrigin } from '../../../protocol/wire/run-id.ts'
@@ -52,6 +56,59 @@ test('a sealed announcement opens with the hash it was sealed with', () => {
   expect(opened.annHash).toBe(sealed.annHash)
   expect(opened.announcement).toStrictEqual(ANNOUNCEMENT)
   expect(Buffer.compare(opened.bytes, sealed.bytes)).toBe(0)
+})
+
+describe('announcements that are sealed in one tick', () => {
+  const many = (count: number): Announcement[] => {
+    return Array.from({ length: count }, (_, index) => ({ ...ANNOUNCEMENT, gwSeq: index + 1 }))
+  }
+  /** Its envelope ends with the field of the signature: tag, length, bytes. */
+  const withSignature = (bytes: Uint8Array, from: number, signature: Uint8Array): Uint8Array => {
+    const length = signature.length < 128 ? [signature.length] : [(signature.length & 127) | 128, 1]
+    return Buffer.concat([bytes.subarray(0, from), Uint8Array.of(0x2a, ...length), signature])
+  }
+
+  test('share a signature, and each is opened by itself', async () => {
+    const sealed = await Promise.all(many(3).map((one) => sealTogether(GATEWAY, one)))
+
+    for (const { announcement, annHash, bytes } of sealed) {
+      const opened = openAnnouncement(Buffer.from(bytes))
+      expect(opened.announcement).toStrictEqual(announcement)
+      expect(opened.annHash).toBe(annHash)
+    }
+    // Two levels above three leaves: 64 bytes, the place, two hashes.
+    const roots = sealed.map(({ bytes }) => Buffer.from(bytes).subarray(-129, -65).toString('hex'))
+    expect(new Set(roots).size).toBe(1)
+  })
+
+  test('are each the same as if it were sealed alone, where it is alone', async () => {
+    const sealed = await sealTogether(GATEWAY, ANNOUNCEMENT)
+    expect(sealed).toEqual(sealAnnouncement(GATEWAY, ANNOUNCEMENT))
+  })
+
+  test('are not opened by the signature of another of them', async () => {
+    const [one, other] = await Promise.all(many(2).map((each) => sealTogether(GATEWAY, each)))
+    if (one === undefined || other === undefined) throw new Error('two were sealed')
+    const from = one.bytes.length - 97 - 2
+    const proof = (bytes: Uint8Array): Uint8Array => bytes.subarray(bytes.length - 97)
+
+    expect(withSignature(one.bytes, from, proof(one.bytes))).toEqual(Buffer.from(one.bytes))
+    const swapped = withSignature(one.bytes, from, proof(other.bytes))
+    expect(refusal(() => openAnnouncement(swapped))).toMatch(/ANNOUNCEMENT_INVALID.*signature/)
+    const short = withSignature(one.bytes, from, proof(one.bytes).subarray(0, 96))
+    expect(refusal(() => openAnnouncement(short))).toMatch(/ANNOUNCEMENT_INVALID.*signature.*96/)
+  })
+
+  test('fail alone where one of them may not be sealed', async () => {
+    const foreign = announcementBy(OTHER)
+    const [good, bad] = await Promise.allSettled([
+      sealTogether(GATEWAY, ANNOUNCEMENT),
+      sealTogether(GATEWAY, foreign)
+    ])
+
+    expect(good.status).toBe('fulfilled')
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'ANNOUNCEMENT_INVALID' } })
+  })
 })
 
 describe("libp2p's own envelope", () => {

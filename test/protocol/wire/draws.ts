@@ -17,8 +17,8 @@ export const ids = hex(16)
 export const boots = hex(8)
 export const hashes = hex(32)
 export const sigs = hex(64)
-/** Of an op: alone, or with up to 63 others. */
-export const opSigs = fc.oneof(
+/** Of an op, a proposal: alone, or with up to 63 others. */
+export const sharedSigs = fc.oneof(
   sigs,
   fc.integer({ min: 1, max: 6 }).chain((depth) => hex(65 + 32 * depth))
 )

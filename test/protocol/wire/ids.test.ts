@@ -6,7 +6,7 @@ import { jobIds, runIds } from './draws.ts'
 
 test('protocols and topics have their published names', () => {
   expect(Object.values(PROTOCOLS)).toEqual([
-    '/runner-mesh/register/2',
+    '/runner-mesh/register/3',
     '/runner-mesh/roster/1',
     '/runner-mesh/join/1',
     '/runner-mesh/log/1',
@@ -15,7 +15,7 @@ test('protocols and topics have their published names', () => {
     '/runner-mesh/orders/1'
   ])
   expect(Object.values(TOPICS)).toEqual([
-    'runner-mesh/jobs/1',
+    'runner-mesh/jobs/2',
     'runner-mesh/agents/1',
     'runner-mesh/roster/1'
   ])

@@ -28,13 +28,12 @@ import {
   ids,
   jobIds,
   names,
-  opSigs,
   option,
   peerIds,
   positive,
   registers,
   runIds,
-  sigs,
+  sharedSigs,
   some,
   texts
 } from './draws.ts'
@@ -141,7 +140,7 @@ const jobOps: fc.Arbitrary<JobOp> = fc.record({
   actor: peerIds,
   body: jobBodies,
   argsHash: hashes,
-  sig: opSigs
+  sig: sharedSigs
 })
 
 const historyEntries: fc.Arbitrary<HistoryEntry> = fc
@@ -153,7 +152,7 @@ const historyEntries: fc.Arbitrary<HistoryEntry> = fc
         end: fc.constantFrom('released' as const, 'completed' as const),
         opId: ids,
         argsHash: hashes,
-        sig: opSigs
+        sig: sharedSigs
       })
     )
   )
@@ -164,7 +163,7 @@ const leases: fc.Arbitrary<Lease> = fc.record({
   claimId: ids,
   boot: boots,
   leaseMs: counts,
-  adoption: option(fc.record({ number: counts, opId: ids, sig: opSigs }))
+  adoption: option(fc.record({ number: counts, opId: ids, sig: sharedSigs }))
 })
 
 const cancels = option(fc.record({ by: peerIds, reason: texts, graceMs: graces }).map(asSaid))
@@ -209,7 +208,7 @@ export const jobStates: fc.Arbitrary<JobState> = fc
   .map(({ tries: drawn, ...job }) => ({ ...job, ...drawn }))
 
 const runOp = <Body extends RunOpBody>(body: fc.Arbitrary<Body>) =>
-  fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: opSigs })
+  fc.record({ opId: ids, actor: peerIds, body, argsHash: hashes, sig: sharedSigs })
 
 const runHead = {
   kind: fc.constant('run' as const),
@@ -242,7 +241,7 @@ export const values: fc.Arbitrary<RegisterValue> = fc.oneof(jobStates, runStates
 const accepted: fc.Arbitrary<Accepted> = fc.record({
   ballot: ballots,
   value: values,
-  proposerSig: sigs
+  proposerSig: sharedSigs
 })
 
 export const records: fc.Arbitrary<AcceptorRecord> = fc.record({
@@ -276,7 +275,7 @@ export const requests: fc.Arbitrary<RegisterRequest> = fc.oneof(
     scope: scopes,
     ballot: ballots,
     value: values,
-    proposerSig: sigs,
+    proposerSig: sharedSigs,
     announcement: option(blobs)
   }),
   fc.record({

@@ -2,14 +2,19 @@ import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import { ADDRESSES_MAX, MEMBERS_MAX } from '../../../protocol/core/limits.ts'
 import type { Member, Roster } from '../../../protocol/core/roster.ts'
+import { lengthPrefix } from '../../../protocol/mesh/links/frame-writer.ts'
 import { sealAnnouncement } from '../../../protocol/wire/announcement.ts'
+import { Envelope } from '../../../protocol/wire/generated/envelope.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
 import { openRoster, sealRoster } from '../../../protocol/wire/roster-codec.ts'
+import { signedBy, signTogether } from '../../../protocol/wire/shared-signature.ts'
 import { announcementBy, rosterOf } from './samples.ts'
 
 const AUTHORITY = generateKey()
 const OTHER = generateKey()
 const ROSTER = rosterOf(AUTHORITY, generateKey())
+
+const raw = (part: string | Uint8Array): Uint8Array => Buffer.from(part)
 
 function refusal(task: () => unknown): string | undefined {
   try {
@@ -42,6 +47,21 @@ describe('a roster is refused', () => {
   test('when it is an announcement that the authority signed', () => {
     const { bytes } = sealAnnouncement(AUTHORITY, announcementBy(AUTHORITY))
     expect(refusal(() => openRoster(bytes, AUTHORITY.peerId))).toMatch(/^ROSTER_INVALID/)
+  })
+
+  test('when its signature is one over many statements, however good', () => {
+    const { bytes } = sealRoster(AUTHORITY, ROSTER)
+    const envelope = Envelope.decode(bytes)
+    const parts = ['runner-mesh-roster', '/runner-mesh/roster/1', envelope.payload]
+    const signed = Buffer.concat(
+      parts.flatMap((part) => [lengthPrefix(part.length), part].map(raw))
+    )
+    const [sig = ''] = signTogether(AUTHORITY, [signed, Buffer.from('another')])
+    const signature = Uint8Array.from(Buffer.from(sig, 'hex'))
+    expect(signedBy(signed, sig)).toBeDefined()
+    const shared = Envelope.encode({ ...envelope, signature })
+
+    expect(refusal(() => openRoster(shared, AUTHORITY.peerId))).toMatch(/signature has 97 bytes/)
   })
 
   const [member] = ROSTER.members

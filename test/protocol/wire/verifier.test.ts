@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Ballot } from '../../../protocol/core/ballot.ts'
 import type { HistoryEntry, JobOpBody, JobState } from '../../../protocol/core/job.ts'
 import { HISTORY_ENTRIES_MAX, MESSAGE_BYTES_MAX } from '../../../protocol/core/limits.ts'
+import { batchSigner } from '../../../protocol/wire/batch-signer.ts'
 import { digest } from '../../../protocol/wire/digest.ts'
 import { generateKey, rawKeyOf } from '../../../protocol/wire/keys.ts'
 import { signerOf } from '../../../protocol/wire/signer.ts'
@@ -208,6 +209,31 @@ describe('a proposal', () => {
     expect(verifier().proposal(JOB_ID, 4, accepted)).toBe(true)
     const fields = [JOB_ID, '4', '3', HOLDER.peerId, BOOT, digest().hash(value)]
     expect(signed(['runner-mesh.proposal.v1', ...fields], proposerSig)).toBe(true)
+  })
+
+  test('that was signed together with others is believed as itself, and as no other', async () => {
+    const check = verifier()
+    const signer = batchSigner(HOLDER)
+    const hash = digest().hash(value)
+    const next: Ballot = { ...ballot, round: 4 }
+    const [first, second, op] = await Promise.all([
+      signer.proposal(JOB_ID, 4, ballot, hash),
+      signer.proposal(JOB_ID, 4, next, hash),
+      signer.jobOp(JOB_ID, OP_ID, CLAIM)
+    ])
+
+    expect(new Set([first, second, op.sig].map((sig) => sig.slice(0, 128))).size).toBe(1)
+    expect(check.proposal(JOB_ID, 4, { ...accepted, proposerSig: first })).toBe(true)
+    expect(check.proposal(JOB_ID, 4, { ballot: next, value, proposerSig: second })).toBe(true)
+    expect(check.value({ ...value, op })).toBe(true)
+    for (const proposerSig of [second, op.sig]) {
+      expect(check.proposal(JOB_ID, 4, { ...accepted, proposerSig })).toBe(false)
+    }
+    expect(check.value({ ...value, op: { ...op, sig: first } })).toBe(false)
+    const foreign = { ...ballot, peer: OTHER.peerId }
+    expect(check.proposal(JOB_ID, 4, { ...accepted, ballot: foreign, proposerSig: first })).toBe(
+      false
+    )
   })
 
   test('is refused when any of these is another', () => {

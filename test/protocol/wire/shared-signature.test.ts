@@ -1,17 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { JobOp, JobOpBody } from '../../../protocol/core/job.ts'
-import { OPS_SIGNED_TOGETHER_MAX } from '../../../protocol/core/signature-limits.ts'
+import { SIGNED_TOGETHER_MAX } from '../../../protocol/core/signature-limits.ts'
+import { batchSigner } from '../../../protocol/wire/batch-signer.ts'
 import { FieldReader } from '../../../protocol/wire/field-reader.ts'
 import { FieldWriter } from '../../../protocol/wire/field-writer.ts'
 import { generateKey, verify } from '../../../protocol/wire/keys.ts'
-import { opBatch } from '../../../protocol/wire/op-batch.ts'
 import {
-  readOpSignature,
+  readSignature,
   signedBy,
   signTogether,
-  writeOpSignature
-} from '../../../protocol/wire/op-signature.ts'
+  writeSignature
+} from '../../../protocol/wire/shared-signature.ts'
 import { verifier } from '../../../protocol/wire/verifier.ts'
 import { JOB_ID, jobAfter } from './samples.ts'
 
@@ -26,10 +26,10 @@ const opId = (index: number): string => `${index}`.padStart(32, '0')
 
 // As field 1 of a message: its tag, its length, its bytes.
 const written = (sig: string): Uint8Array => {
-  return new FieldWriter().whole(sig, (writer) => writeOpSignature(writer, 1, sig))
+  return new FieldWriter().whole(sig, (writer) => writeSignature(writer, 1, 'sig', sig))
 }
 const read = (bytes: Uint8Array): string => {
-  return new FieldReader(bytes).whole((reader) => readOpSignature(reader, 1))
+  return new FieldReader(bytes).whole((reader) => readSignature(reader, 1, 'sig'))
 }
 const head = (size: number): Uint8Array => {
   return Uint8Array.of(0x0a, ...(size < 128 ? [size] : [(size & 127) | 128, size >> 7]))
@@ -44,7 +44,7 @@ function holds(peerId: string, message: Uint8Array, signature: string): boolean 
 
 describe('a signature over many statements', () => {
   test('proves each of them, alone, and no other', () => {
-    const counts = fc.integer({ min: 1, max: OPS_SIGNED_TOGETHER_MAX })
+    const counts = fc.integer({ min: 1, max: SIGNED_TOGETHER_MAX })
     fc.assert(
       fc.property(counts, fc.nat(), fc.nat(), (count, one, other) => {
         const all = messages(count)
@@ -129,7 +129,7 @@ test.each([64, 97, 129, 161, 193, 225, 257])('%i bytes come out as they went in'
 
 describe('ops that are asked for in one tick', () => {
   test('share a signature, and each value that holds one is believed', async () => {
-    const batch = opBatch(HOLDER)
+    const batch = batchSigner(HOLDER)
     const ops: JobOp[] = await Promise.all(
       Array.from({ length: 150 }, (_, index) => batch.jobOp(JOB_ID, opId(index), CANCEL))
     )
@@ -144,21 +144,19 @@ describe('ops that are asked for in one tick', () => {
   })
 
   test('are each the same as if it were asked for alone, but for its signature', async () => {
-    const [one] = await Promise.all(
-      [1, 2].map((index) => opBatch(HOLDER).jobOp(JOB_ID, opId(index), CANCEL))
-    )
-    const batch = opBatch(HOLDER)
+    const one = await batchSigner(HOLDER).jobOp(JOB_ID, opId(1), CANCEL)
+    const batch = batchSigner(HOLDER)
     const [same] = await Promise.all(
       [1, 2].map((index) => batch.jobOp(JOB_ID, opId(index), CANCEL))
     )
 
-    expect({ ...same, sig: one?.sig }).toEqual(one)
-    expect(one?.sig).toHaveLength(128)
+    expect({ ...same, sig: one.sig }).toEqual(one)
+    expect(one.sig).toHaveLength(128)
     expect(same?.sig).toHaveLength(2 * 97)
   })
 
   test('fail alone where one of them has no encoding', async () => {
-    const batch = opBatch(HOLDER)
+    const batch = batchSigner(HOLDER)
     const [good, bad] = await Promise.allSettled([
       batch.jobOp(JOB_ID, opId(1), CANCEL),
       batch.jobOp(JOB_ID, opId(2), { kind: 'cancel', reason: '\ud800' })

@@ -1,4 +1,4 @@
-import { OPS_SIGNED_TOGETHER_MAX } from '../core/signature-limits.ts'
+import { SIGNED_TOGETHER_MAX } from '../core/signature-limits.ts'
 import type { FieldReader } from './field-reader.ts'
 import type { FieldWriter } from './field-writer.ts'
 import { HASH_BYTES, refuse, SIGNATURE_BYTES } from './fields.ts'
@@ -6,15 +6,16 @@ import { type MeshKey, sign } from './keys.ts'
 import { sha256, statement } from './statement.ts'
 
 /*
- * The signature of an op: 64 bytes over its statement; or, where several ops were signed at once,
- * 64 bytes over the root of a tree of their statements, one byte with the op's place in it, and the
- * hash beside the way at each level, from the op up. Either is checked with nothing but the op.
+ * The signature of an op, a proposal or an announcement: 64 bytes over its statement; or, where
+ * several were signed at once, 64 bytes over the root of a tree of their statements, one byte with
+ * the place of this one in it, and the hash beside the way at each level, from the leaf up. Either
+ * is checked with nothing but the statement. Statements of unlike kinds differ by their domains.
  */
 
 const BATCH = 'runner-mesh.op-batch.v1'
 /** Bytes before the hashes of a shared signature. */
 const HEAD_BYTES = SIGNATURE_BYTES + 1
-const DEPTH_MAX = Math.log2(OPS_SIGNED_TOGETHER_MAX)
+const DEPTH_MAX = Math.log2(SIGNED_TOGETHER_MAX)
 /** A leaf and a knot of the same bytes must not have one hash: one would prove the other. */
 const LEAF = Uint8Array.of(0)
 /** Of the knot that is being hashed: its sign, and the two hashes below it. */
@@ -22,13 +23,13 @@ const KNOT = Buffer.alloc(1 + 2 * HASH_BYTES, 1)
 /** Fills a tree up; no statement has this hash. */
 const EMPTY = Buffer.alloc(HASH_BYTES)
 
-/** Statement and signature, 128 hex digits, that hold where the op's signature does. */
+/** Statement and signature, 128 hex digits, that hold where the shared one does. */
 export interface Signed {
   readonly message: Uint8Array
   readonly signature: string
 }
 
-/** Signs at most OPS_SIGNED_TOGETHER_MAX statements by one signature; each gets its own proof. */
+/** Signs at most SIGNED_TOGETHER_MAX statements by one signature; each gets its own proof. */
 export function signTogether(key: MeshKey, statements: readonly Uint8Array[]): readonly string[] {
   const [first, ...others] = statements
   if (first !== undefined && others.length === 0) return [sign(key, first).toString('hex')]
@@ -48,7 +49,7 @@ export function signedBy(message: Uint8Array, signature: string): Signed | undef
   if (bytes.length === SIGNATURE_BYTES) return { message, signature }
   const depth = depthOf(bytes.length)
   const place = bytes[SIGNATURE_BYTES] ?? 0
-  // Otherwise one op would have several signatures, by bits that nobody reads.
+  // Otherwise one statement would have several signatures, by bits that nobody reads.
   if (depth === undefined || place >= 2 ** depth) return undefined
   let hash = leafOf(message)
   for (let height = 0; height < depth; height += 1) {
@@ -62,23 +63,32 @@ export function signedBy(message: Uint8Array, signature: string): Signed | undef
 }
 
 /** Throws a Refusal for hex digits that are no signature's. */
-export function writeOpSignature(writer: FieldWriter, field: number, sig: string): void {
+export function writeSignature(
+  writer: FieldWriter,
+  field: number,
+  name: string,
+  sig: string
+): void {
   const size = sig.length / 2
-  checkSize(size)
-  writer.hex(field, 'sig', sig, size)
+  checkSize(name, size)
+  writer.hex(field, name, sig, size)
 }
 
-export function readOpSignature(reader: FieldReader, field: number): string {
-  const sig = reader.someHex(field, 'sig')
-  checkSize(sig.length / 2)
+export function readSignature(reader: FieldReader, field: number, name: string): string {
+  const sig = reader.someHex(field, name)
+  checkSize(name, sig.length / 2)
   return sig
 }
 
-function checkSize(size: number): void {
-  if (size !== SIGNATURE_BYTES && depthOf(size) === undefined) refuse('sig', `has ${size} bytes`)
+function checkSize(name: string, size: number): void {
+  if (!isSignatureSize(size)) refuse(name, `has ${size} bytes`)
 }
 
-/** Levels above the ops of a shared signature of that many bytes. */
+export function isSignatureSize(bytes: number): boolean {
+  return bytes === SIGNATURE_BYTES || depthOf(bytes) !== undefined
+}
+
+/** Levels above the leaves of a shared signature of that many bytes. */
 function depthOf(size: number): number | undefined {
   const depth = (size - HEAD_BYTES) / HASH_BYTES
   return Number.isInteger(depth) && depth >= 1 && depth <= DEPTH_MAX ? depth : undefined
