@@ -10,6 +10,8 @@ export interface UserNamespace {
    * options of a volume say, is in these numbers. In a rootless engine both sides are one.
    */
   readonly base: number
+  /** Likewise its group, which is another number where the two are mapped apart. */
+  readonly groupBase: number
 }
 
 /** A remapping engine keeps its data apart for each mapping: `.../100000.100000`. */
@@ -20,10 +22,11 @@ export function userNamespaceOf({
   security,
   rootDir
 }: Pick<EngineInfo, 'security' | 'rootDir'>): UserNamespace | undefined {
-  if (security.has('rootless')) return { kind: 'rootless', base: 0 }
-  const base = Number(MAPPED_ROOT.exec(rootDir)?.[1] ?? 0)
+  if (security.has('rootless')) return { kind: 'rootless', base: 0, groupBase: 0 }
+  const [, user, group] = MAPPED_ROOT.exec(rootDir) ?? []
+  const [base, groupBase] = [Number(user ?? 0), Number(group ?? 0)]
   // A base of 0 would be no other user: whatever the engine calls that, it keeps nobody apart.
-  return security.has('userns') && base > 0 ? { kind: 'remap', base } : undefined
+  return security.has('userns') && base > 0 ? { kind: 'remap', base, groupBase } : undefined
 }
 
 /** What each container gets that asks for no runtime. */

@@ -35,7 +35,7 @@ describe('an engine that maps users', { timeout: TEST_MS }, () => {
   test('is recognised, with the first user that it maps to', async () => {
     const info = await rig.engine.info()
 
-    expect(userNamespaceOf(info)).toEqual({ kind: 'remap', base: FIRST_USER })
+    expect(userNamespaceOf(info)).toMatchObject({ kind: 'remap', base: FIRST_USER })
     expect(isolationOf(info)).toBe('userns')
   })
 

@@ -9,6 +9,8 @@ export interface DeviceNode {
   readonly gid: number
   /** Its permissions alone. */
   readonly mode: number
+  /** Groups that may read and write it, where its list of access could be read. */
+  readonly groups?: readonly number[] | undefined
 }
 
 /** Undefined where there is none, or none that may be looked at. */
@@ -47,17 +49,40 @@ export function nodeAccess(
   if (node === undefined) return closed('is not there')
   if (!node.isDevice) return closed('is no device')
   if ((node.mode & BOTH) === BOTH) return { kind: 'open' }
-  const rights = `mode ${node.mode.toString(8).padStart(4, '0')}`
-  if (((node.mode >> 3) & BOTH) !== BOTH) return closed(`has ${rights}: its group may not use it`)
-  if (node.gid === 0) return closed(`has ${rights} and belongs to group 0: give it its own group`)
-  if (namespace === undefined) return { kind: 'group', gid: node.gid }
-  const { kind, base } = namespace
-  const inside = node.gid - base
-  if (kind === 'remap' && inside > 0 && inside < MAPPED) return { kind: 'group', gid: inside }
+  if (namespace === undefined) return ownGroup(node, closed)
+  if (namespace.kind === 'rootless') {
+    return closed(
+      `belongs to group ${node.gid}, which a rootless engine cannot give: give it mode 0666`
+    )
+  }
+  const { groupBase: base } = namespace
+  const groups = groupsOf(node)
+  if (groups.length === 0) return closed(`has ${rightsOf(node)}: its group may not use it`)
+  const inside = groups.map((gid) => gid - base).find((gid) => gid > 0 && gid < MAPPED)
+  if (inside !== undefined) return { kind: 'group', gid: inside }
   return closed(
-    kind === 'remap'
-      ? `belongs to group ${node.gid}, which the engine's user namespace has not: give it one ` +
-          `from ${base + 1} to ${base + MAPPED - 1}, or mode 0666`
-      : `belongs to group ${node.gid}, which a rootless engine cannot give: give it mode 0666`
+    `belongs to group ${groups.join(', ')}, which the engine's user namespace has not: give it one ` +
+      `from ${base + 1} to ${base + MAPPED - 1} (chgrp, or setfacl), or mode 0666`
   )
+}
+
+/** The engine makes the node anew in a container, with its mode and group and without its list. */
+function ownGroup(node: DeviceNode, closed: (cause: string) => NodeAccess): NodeAccess {
+  const rights = rightsOf(node)
+  if (!isOpenToGroup(node)) return closed(`has ${rights}: its group may not use it`)
+  if (node.gid === 0) return closed(`has ${rights} and belongs to group 0: give it its own group`)
+  return { kind: 'group', gid: node.gid }
+}
+
+/** Where users are mapped the host's own node is mounted, and its list of access holds. */
+function groupsOf(node: DeviceNode): readonly number[] {
+  return node.groups ?? (isOpenToGroup(node) ? [node.gid] : [])
+}
+
+function isOpenToGroup({ mode }: DeviceNode): boolean {
+  return ((mode >> 3) & BOTH) === BOTH
+}
+
+function rightsOf({ mode }: DeviceNode): string {
+  return `mode ${mode.toString(8).padStart(4, '0')}`
 }

@@ -3,6 +3,7 @@ import type { GpuDevice, GpuReading } from '../../probe/gpu/gpu-device.ts'
 import type { RunTool } from '../../probe/gpu/tools.ts'
 import type { EngineInfo } from '../engine-types.ts'
 import { userNamespaceOf } from '../user-namespace.ts'
+import { groupsByList } from './access-list.ts'
 import { readCdiNodes } from './cdi-spec.ts'
 import { isToolkitSafe, TOOLKIT_LEAST, toolkitVersion } from './container-toolkit.ts'
 import type { DeviceNode, NodeAt } from './device-node.ts'
@@ -35,17 +36,22 @@ export class GpuPassage {
   /** What to hand over is looked up for these alone: of no others anything is known. */
   async ground(devices: readonly GpuDevice[], engine: GpuEngine): Promise<PassingGround> {
     const { run, nodeAt } = this.#parts
+    const namespace = userNamespaceOf(engine)
     const nodes = new Map<string, DeviceNode>()
     for (const path of new Set(devices.flatMap(nodesOf))) {
       const node = await nodeAt(path)
-      if (node !== undefined) nodes.set(path, node)
+      if (node === undefined) continue
+      // Elsewhere a list changes nothing: the container's node has none.
+      const groups =
+        namespace?.kind === 'remap' ? await groupsByList(run, path, node.gid) : undefined
+      nodes.set(path, groups === undefined ? node : { ...node, groups })
     }
     const isOther = devices.some((device) => !isNvidia(device))
     return {
       cdi: new Set(engine.cdiDevices),
       cdiNodes: isOther ? await readCdiNodes(engine.cdiFolders) : new Map(),
       toolkit: devices.some(isNvidia) ? await toolkitVersion(run) : undefined,
-      namespace: userNamespaceOf(engine),
+      namespace,
       nodes
     }
   }

@@ -5,12 +5,22 @@ const PLAIN = '/var/lib/docker'
 
 test.each([
   [['seccomp', 'cgroupns'], PLAIN, undefined, 'runc'],
-  [['seccomp', 'userns'], `${PLAIN}/100000.100000`, { kind: 'remap', base: 100_000 }, 'userns'],
-  [['userns'], `${PLAIN}/231072.65536/`, { kind: 'remap', base: 231_072 }, 'userns'],
+  [
+    ['seccomp', 'userns'],
+    `${PLAIN}/100000.100000`,
+    { kind: 'remap', base: 100_000, groupBase: 100_000 },
+    'userns'
+  ],
+  [
+    ['userns'],
+    `${PLAIN}/231072.65536/`,
+    { kind: 'remap', base: 231_072, groupBase: 65_536 },
+    'userns'
+  ],
   [
     ['rootless', 'seccomp'],
     '/home/ci/.local/share/docker',
-    { kind: 'rootless', base: 0 },
+    { kind: 'rootless', base: 0, groupBase: 0 },
     'userns'
   ],
   // What does not say which users it maps to is taken for an engine that maps none.

@@ -19,7 +19,7 @@ const GROUND: PassingGround = {
 }
 const TRUSTED = { isTrusted: true, runtime: undefined }
 const STRANGER = { isTrusted: false, runtime: undefined }
-const REMAPPED = { kind: 'remap', base: 100_000 } as const
+const REMAPPED = { kind: 'remap', base: 100_000, groupBase: 100_000 } as const
 const NODE: DeviceNode = { isDevice: true, gid: 109, mode: 0o660 }
 
 function device(vendor: GpuDevice['vendor'], id: string, nodes: readonly string[]): GpuDevice {
@@ -163,7 +163,7 @@ describe('a GPU that cannot be handed over', () => {
     [
       'of NVIDIA in a rootless engine without names',
       H100,
-      { namespace: { kind: 'rootless', base: 0 } },
+      { namespace: { kind: 'rootless', base: 0, groupBase: 0 } },
       /by CDI alone/
     ],
     [
@@ -253,7 +253,26 @@ describe('a node is opened', () => {
     expect(access({ gid }, REMAPPED)).toMatchObject({ kind: 'closed' })
   })
 
+  test('by a group of its list where the engine maps users, and by none that the list shuts out', () => {
+    expect(access({ gid: 0, groups: [0, 44, 100_044] }, REMAPPED)).toEqual({
+      kind: 'group',
+      gid: 44
+    })
+    expect(access({ gid: 100_109, groups: [] }, REMAPPED)).toMatchObject({ kind: 'closed' })
+    // Of the node that is made anew its mode and its group are all that there is.
+    expect(access({ gid: 0, groups: [44] })).toMatchObject({ kind: 'closed' })
+    expect(access({ gid: 109, groups: [] })).toEqual({ kind: 'group', gid: 109 })
+  })
+
+  test('by its group as groups are mapped, where users are mapped otherwise', () => {
+    const apart = { kind: 'remap', base: 100_000, groupBase: 300_000 } as const
+    expect(access({ gid: 300_109 }, apart)).toEqual({ kind: 'group', gid: 109 })
+    expect(access({ gid: 100_109 }, apart)).toMatchObject({ kind: 'closed' })
+  })
+
   test('by no group where the whole engine is a user of its own', () => {
-    expect(access({}, { kind: 'rootless', base: 0 })).toMatchObject({ kind: 'closed' })
+    expect(access({}, { kind: 'rootless', base: 0, groupBase: 0 })).toMatchObject({
+      kind: 'closed'
+    })
   })
 })
