@@ -26,7 +26,7 @@ import { openImages } from '../image-parts.ts'
 import { tryBuilder } from '../probe/builder-trial.ts'
 import { capacityOf } from '../probe/capacity.ts'
 import { tryNetwork } from '../probe/network-trial.ts'
-import { provenPlatforms } from '../probe/proven-platforms.ts'
+import { type ProvenPlatforms, provenPlatforms } from '../probe/proven-platforms.ts'
 import { tryRuntimes } from '../probe/runtimes.ts'
 import { execGpus } from './exec-gpus.ts'
 import { EXEC_STORE, type LeftRoom } from './exec-room.ts'
@@ -45,6 +45,8 @@ interface Opened {
   readonly networks: JobNetworks | undefined
   readonly gpus: readonly LeasedGpu[]
 }
+
+const NO_OTHERS: ProvenPlatforms = { platforms: [], problems: [] }
 
 /** An executor for one job, with what this host has shown of what that job needs; nothing else. */
 export class ExecHost {
@@ -76,10 +78,10 @@ export class ExecHost {
     const info = await engine.info()
     const { freeBytes: diskBytes } = await diskSpaceOf(room.dir)
     const { capacity } = capacityOf({ ...info, diskBytes }, {})
-    const native = { name: nativePlatform(info), native: true }
-    const isOther = platformFor(spec, [native]) === undefined
-    const others = isOther ? (await provenPlatforms(trial)).platforms : []
-    const platforms = [native, ...others]
+    const plain = { name: nativePlatform(info), native: true }
+    const isOther = platformFor(spec, [plain]) === undefined
+    const { native, platforms: others } = isOther ? await provenPlatforms(trial) : NO_OTHERS
+    const platforms = [{ ...plain, name: native ?? plain.name }, ...others]
     checkRoom(spec, platforms, capacity)
     const place = parts.gpuPlace
     const gpus = await execGpus({ engine, clock, settings, owner: peerId, place }, spec, signal)

@@ -375,7 +375,7 @@ export class Executor {
    */
   async #prepare(input: AttemptInput): Promise<Ground> {
     const { engine, gpus } = this.#parts
-    const ground = await layGround(engine, this.#options.workspaces)
+    const ground = await layGround(engine, this.#options.workspaces, this.#options.platforms)
     await this.#groups.learn(ground.groups)
     if ((input.gpus ?? []).length === 0) return ground
     if (gpus === undefined) throw new MeshError('BUG', { problem: 'a GPU that nobody can hand on' })

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Platform } from '../../protocol/core/advertisement.ts'
 import type { IsolationLevel } from '../../protocol/core/isolation.ts'
+import { runsOn } from '../../protocol/core/platform.ts'
 import type { Engine } from './engine.ts'
 import type { EngineInfo, EngineSettings } from './engine-types.ts'
 import type { GpuParts } from './gpu/gpu-parts.ts'
@@ -26,6 +28,7 @@ export interface Ground {
   readonly guard: string
   /** Path of the users of builders. */
   readonly users: string
+  /** What a job runs on that names none. */
   readonly platform: string
   readonly host: SandboxHost
   /** What every job gets from the engine itself. */
@@ -42,7 +45,12 @@ export interface Ground {
   readonly gpuParts?: ((job: PassingJob) => GpuParts) | undefined
 }
 
-export async function layGround(engine: Engine, workspaces: string): Promise<Ground> {
+/** `platforms` are what has been shown to run here; [] where nothing was. */
+export async function layGround(
+  engine: Engine,
+  workspaces: string,
+  platforms: readonly Platform[]
+): Promise<Ground> {
   // Ours alone: what a stranger's commit lays out must not be found by other users of this host.
   await mkdir(workspaces, { recursive: true, mode: 0o700 })
   const dir = join(workspaces, GROUND_DIR)
@@ -50,7 +58,10 @@ export async function layGround(engine: Engine, workspaces: string): Promise<Gro
   const info = await engine.info()
   const isolation = isolationOf(info)
   const host = await sandboxHost(info)
-  const platform = nativePlatform(info)
+  const plain = nativePlatform(info)
+  // With the level of its processors, where the engine is the one that was looked at.
+  const own = platforms.find(({ name, native }) => native && runsOn(plain, name))
+  const platform = own?.name ?? plain
   const asked = { engine: info, groups: info, gpuEngine: info }
   return { guard, users, platform, host, isolation, ...asked }
 }

@@ -6,7 +6,7 @@ import {
   IMAGE_RESOLVE_MS_MAX
 } from '../../protocol/core/image-limits.ts'
 import { IMAGE_PULL_MS_MAX } from '../../protocol/core/limits.ts'
-import { runsOn } from '../../protocol/core/platform.ts'
+import { parsePlatform, runsOn } from '../../protocol/core/platform.ts'
 import { type RegistryLogin, registryOf } from '../../protocol/core/registry-login.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, type EngineLogin, type LocalImage } from './engine-types.ts'
@@ -50,8 +50,15 @@ export interface Wanted {
   readonly elsewise: string | undefined
 }
 
+/** What a tag stands for. */
+export interface Resolved {
+  readonly digest: string
+  /** To pull it for, as the registry calls it: engines look for an index's own words. */
+  readonly platform: string
+}
+
 /**
- * The digest that the tag stands for now. Throws, before anything is fetched, IMAGE_UNAVAILABLE
+ * What the tag stands for now. Throws, before anything is fetched, IMAGE_UNAVAILABLE
  * where there is no such image, IMAGE_PLATFORM_LACKING where there is none for the platform, and
  * IMAGE_PULL_FAILED where none can say now.
  */
@@ -59,23 +66,41 @@ export async function resolveImage(
   engine: Engine,
   wanted: Wanted,
   tag = wanted.reference.tag
-): Promise<string> {
+): Promise<Resolved> {
   const { reference, platform } = wanted
   const login = engineLogin(reference.name, wanted.login)
-  const found = await asked(wanted, IMAGE_RESOLVE_MS_MAX, (signal) =>
+  const found = await limited(wanted, IMAGE_RESOLVE_MS_MAX, (signal) =>
     engine.distribution(reference.name, tag, { signal, login })
   )
   const { digest, platforms } = found
+  const best = bestOf(platforms, platform)
+  if (best !== undefined) return { digest, platform: best }
   // A registry that says nothing of platforms leaves that to the pull.
-  if (platforms.length === 0 || platforms.some((each) => runsOn(each, platform))) return digest
+  if (platforms.length === 0) return { digest, platform: withoutLevel(platform) }
   throw lacking(wanted, [...new Set(platforms)].join(', '))
+}
+
+/** Of those that the platform runs the newest variant; undefined where it runs none. */
+function bestOf(platforms: readonly string[], platform: string): string | undefined {
+  const able = platforms.filter((each) => runsOn(each, platform))
+  const [best] = able.toSorted((a, b) => variantOf(b) - variantOf(a))
+  return best
+}
+
+function variantOf(platform: string): number {
+  return parsePlatform(platform)?.variant ?? 0
+}
+
+/** Nearly all images of amd64 are for its first level, and engines before 29 know of no other. */
+function withoutLevel(platform: string): string {
+  return platform.replace(/^(linux\/amd64)\/v\d$/, '$1')
 }
 
 /** Fetches exactly what the digest stands for. Throws as `resolveImage`. */
 export async function pullImage(
   engine: Engine,
   wanted: Wanted,
-  digest: string
+  { digest, platform: asked }: Resolved
 ): Promise<LocalImage> {
   const { text, reference, platform } = wanted
   const exact = `${reference.name}@${digest}`
@@ -84,8 +109,8 @@ export async function pullImage(
   for (let tries = 0; tries < IMAGE_PULL_TRIES_MAX; tries++) {
     if (tries > 0) await sleep(IMAGE_PULL_PAUSE_MS, undefined, { signal: wanted.signal })
     try {
-      await asked(wanted, IMAGE_PULL_MS_MAX, (signal) =>
-        engine.pull(reference.name, digest, platform, { signal, login })
+      await limited(wanted, IMAGE_PULL_MS_MAX, (signal) =>
+        engine.pull(reference.name, digest, asked, { signal, login })
       )
     } catch (error) {
       if (tries + 1 < IMAGE_PULL_TRIES_MAX && OTHER_PLATFORM.test(causeOf(error))) continue
@@ -99,7 +124,7 @@ export async function pullImage(
 }
 
 /** One call, limited in time, whose failure is told as what it means for the job. */
-async function asked<T>(
+async function limited<T>(
   { text, platform, signal, elsewise, login }: Wanted,
   limitMs: number,
   call: (signal: AbortSignal) => Promise<T>

@@ -6,7 +6,7 @@ import { type Engine, isStatus } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { hasOwnersName, isCalled, isPulledName, pulledBy, pulledTag } from './image-names.ts'
 import { type ImageReference, parseImage } from './image-reference.ts'
-import { pullImage, resolveImage, unavailable, type Wanted } from './image-source.ts'
+import { pullImage, type Resolved, resolveImage, unavailable, type Wanted } from './image-source.ts'
 import { orAbort } from './or-abort.ts'
 import type { PulledImages } from './pulled-images.ts'
 
@@ -230,14 +230,15 @@ export class Images {
   async #pull(wanted: Wanted, request: ImageRequest): Promise<LocalImage> {
     const { engine } = this.#parts
     const { text, reference } = wanted
-    const digest = await resolveImage(engine, wanted)
+    const resolved = await resolveImage(engine, wanted)
+    const { digest } = resolved
     const known = await this.#pulled(request, digest)
     if (known !== undefined) return known
     const exact = `${reference.name}@${digest}`
     this.#fetching.add(exact)
     try {
       for (let tries = 1; ; tries += 1) {
-        const image = await this.#fetch(wanted, request.claimId, digest, exact)
+        const image = await this.#fetch(wanted, request.claimId, resolved, exact)
         if (image !== undefined) {
           request.say(`image ${text} is ${digest} for ${image.platform}`)
           return image
@@ -259,7 +260,7 @@ export class Images {
   async #fetch(
     wanted: Wanted,
     claimId: string,
-    digest: string,
+    resolved: Resolved,
     exact: string
   ): Promise<LocalImage | undefined> {
     const { engine, pulled } = this.#parts
@@ -270,11 +271,11 @@ export class Images {
     // What was here before keeps that name: somebody else's, who may be in the middle of this.
     const isTheirs = found !== undefined && runsOn(found.platform, platform)
     if (!isTheirs) await pulled.begin(exact)
-    const image = isTheirs ? found : await pullImage(engine, wanted, digest)
+    const image = isTheirs ? found : await pullImage(engine, wanted, resolved)
     const isOurs = !hasOwnersName(image)
     const isHere = await this.#named(claimId, image.id, isOurs)
     if (!isTheirs) await engine.removeImage(exact, false)
-    const record = { reference: text, platform, digest, imageId: image.id }
+    const record = { reference: text, platform, digest: resolved.digest, imageId: image.id }
     const guarded = login === undefined ? {} : { guarded: true }
     await pulled.end(exact, isOurs && isHere ? { ...record, ...guarded } : undefined)
     return isHere ? image : undefined

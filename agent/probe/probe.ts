@@ -117,6 +117,7 @@ function trialsOf(
         disk = control
         problems.push(...why)
         const found = await others()
+        if (found.native !== undefined) platforms[0] = { name: found.native, native: true }
         platforms.push(...found.platforms)
         problems.push(...found.problems)
         if (tryBuilder === undefined) return

@@ -92,7 +92,7 @@ async function prepared(parts: RuntimesParts, info: EngineInfo, leftovers: Lefto
   const { engine, peerId, busybox, clock, workspaces } = parts
   const labels = { [TRIAL_LABEL]: peerId }
   const imageId = await engine.importRoot(Readable.from([EMPTY_ROOT]), labels)
-  const { guard, platform, host } = await layGround(engine, workspaces)
+  const { guard, platform, host } = await layGround(engine, workspaces, [])
   const suffix = createHash('sha256').update(peerId).digest('hex').slice(0, 8)
   const ours = { jobId: 'trial', epoch: 0, claimId: 'trial', peerId, storeId: '', volume: '' }
   return ({ name: runtime }: Candidate, index: number) => {

@@ -1,3 +1,5 @@
+import { LEVEL_CODE, type Level } from './amd64-levels.ts'
+
 /** Architectures that a program of ours is here for: no other is ever offered. */
 export type Arch = 'amd64' | '386' | 'arm64' | 'arm' | 'riscv64'
 
@@ -60,7 +62,16 @@ const READ_AND_EXECUTE = 5
 
 /** A static ELF program of 96 to 132 bytes (elf(5)) that exits with TINY_EXIT_CODE. */
 export function tinyProgram(arch: Arch): Uint8Array {
-  const { wide, number, flags, code } = MACHINES[arch]
+  return elfProgram(MACHINES[arch])
+}
+
+/** Likewise, for a processor of amd64 that has `level`: on another one it ends by a signal. */
+export function levelProgram(level: Level): Uint8Array {
+  const { code, ...amd64 } = MACHINES.amd64
+  return elfProgram({ ...amd64, code: [...LEVEL_CODE[level], ...code] })
+}
+
+function elfProgram({ wide, number, flags, code }: Machine): Uint8Array {
   const head = wide ? 64 : 52
   const start = head + (wide ? 56 : 32)
   const size = start + code.length

@@ -55,7 +55,12 @@ export async function sandbox(): Promise<SandboxReport> {
   if (image === undefined) throw new Error(`${BASE_IMAGE} was not loaded`)
   const root = await mkdtemp(join(tmpdir(), 'runner-mesh-bench-'))
   try {
-    const bench = { engine, image, root, ground: await layGround(engine, join(root, 'workspaces')) }
+    const bench = {
+      engine,
+      image,
+      root,
+      ground: await layGround(engine, join(root, 'workspaces'), [])
+    }
     return await measured(bench)
   } finally {
     await rm(root, { recursive: true, force: true })

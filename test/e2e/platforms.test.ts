@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine } from '../../agent/execute/engine.ts'
+import { flaggedLevels } from '../../agent/probe/amd64-levels.ts'
 import { busyboxRoot } from '../../deploy/base-image.ts'
 import { eventually } from '../../deploy/demo/process.ts'
 import { E2eMesh } from '../support/e2e-mesh.ts'
@@ -64,6 +65,22 @@ describe('a job for another platform', { timeout: TEST_MS }, () => {
     const log = await e2e.log(job?.id ?? '')
     expect(log).toContain('aarch64')
     expect(log).toMatch(/image \S+ is sha256:\w+ for linux\/arm64\/v8/)
+  })
+
+  test('that asks for a level of amd64 runs where the processors have shown it', async () => {
+    const level = (await flaggedLevels('/')).at(-1) ?? 1
+    const { stdout } = await e2e.mesh.agent(0, 'status', 'agent-1')
+    expect(stdout).toContain(`linux/amd64/v${level}`)
+
+    const run = await e2e.push(pipeline(`linux/amd64/v${level}`, 'uname -m'))
+    const [job] = await e2e.ended(run.id, 1, 120_000)
+    expect(job).toMatchObject({ state: 'succeeded' })
+    expect(await e2e.log(job?.id ?? '')).toContain('x86_64')
+
+    const beyond = await e2e.push(pipeline('linux/amd64/v9', 'uname -m'))
+    const said = await why(`${beyond.id}.0`, 'but the job needs platform linux/amd64/v9')
+    expect(said).toContain('it will not resolve by itself')
+    await e2e.mesh.agent(0, 'cancel', `${beyond.id}.0`)
   })
 
   test('that forbids emulation is claimed by nobody, and why says what is missing', async () => {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Engine } from '../../agent/execute/engine.ts'
+import { flaggedLevels } from '../../agent/probe/amd64-levels.ts'
 import { provenPlatforms } from '../../agent/probe/proven-platforms.ts'
 import { EngineProxy } from '../support/engine-proxy.ts'
 import { temporaryFolder } from '../support/store-folder.ts'
@@ -47,6 +48,37 @@ describe('the platforms of a host', { timeout: TEST_MS }, () => {
     expect(await left()).toBe(0)
   })
 
+  test('have the level of its processors, as far as a program for it ran there', async () => {
+    const levels = await flaggedLevels('/')
+    const highest = levels.at(-1)
+    expect(highest).toBeDefined()
+    expect(await proven()).toMatchObject({ native: `linux/amd64/v${highest}`, problems: [] })
+
+    // A host whose flags are hidden is the plain one.
+    const root = await temporaryFolder()
+    expect((await proven(root)).native).toBeUndefined()
+  })
+
+  test('have no level whose program fails, nor one above it: the cause is said', async () => {
+    // As where a virtual machine hides what it lets the flags say: of the bits only the first is set.
+    const change = ({ State, ...view }: { State: object }): object => {
+      return { ...view, State: { ...State, ExitCode: 64 + 1 } }
+    }
+    const root = await temporaryFolder()
+    await mkdir(join(root, 'proc'))
+    await writeFile(join(root, 'proc/cpuinfo'), await readFile('/proc/cpuinfo'))
+    proxy.treat = (call) => {
+      return /GET .containers.[^/]+.json/.test(call) ? { kind: 'change', change } : undefined
+    }
+    const { native, problems } = await proven(root)
+
+    expect(native).toBe('linux/amd64/v2')
+    expect(problems).toMatchObject([
+      { part: 'platforms', blocking: false, found: expect.stringContaining('x86-64-v3') }
+    ])
+    expect(await left()).toBe(0)
+  })
+
   test('are its own alone where nothing is emulated', async () => {
     const { platforms, problems } = await proven(await temporaryFolder())
 
@@ -65,6 +97,7 @@ describe('the platforms of a host', { timeout: TEST_MS }, () => {
 
     expect(platforms).toEqual([])
     expect(problems).toMatchObject([
+      { part: 'platforms', found: expect.stringContaining('x86-64-v2') },
       {
         part: 'platforms',
         blocking: false,

@@ -192,6 +192,21 @@ describe('an image of a registry', { timeout: TEST_MS }, () => {
     await expect(ensure(AMD64)).rejects.toMatchObject({ code: 'IMAGE_PLATFORM_LACKING' })
   })
 
+  test('is had on a host of a higher level, in one of its own level or of a lower one', async () => {
+    await push([AMD64, ARM64], 'first')
+    const one = await registry.push(name, small(AMD64, `${name} alone`), '2')
+    pushed.push(one.imageId)
+    const { ensure } = await images()
+
+    expect((await ensure(`${AMD64}/v3`)).platform).toBe(AMD64)
+    expect((await ensure(`${AMD64}/v4`, reference('2'))).id).toBe(one.imageId)
+    const levelled = await push([`${AMD64}/v3`], 'third', '3')
+    expect((await ensure(`${AMD64}/v4`, reference('3'))).id).toBe(idOf(levelled.images[0]))
+    await expect(ensure(`${AMD64}/v2`, reference('3'))).rejects.toMatchObject({
+      code: 'IMAGE_PLATFORM_LACKING'
+    })
+  })
+
   test('that a job names by its digest is that one, wherever the tag has gone', async () => {
     const first = await push([AMD64], 'first')
     await push([AMD64], 'second')

@@ -19,7 +19,7 @@ export async function containerMaker(engine: Engine, profile: Profile): Promise<
   await ensureBaseImage(engine)
   const clock = systemClock()
   const root = await mkdtemp(join(tmpdir(), 'runner-mesh-contract-'))
-  const ground = await layGround(engine, join(root, 'workspaces'))
+  const ground = await layGround(engine, join(root, 'workspaces'), [])
   const peerId = `test-${randomBytes(8).toString('hex')}`
   const mine = { 'runner-mesh.peer': peerId }
   const image = await engine.image(BASE_IMAGE)

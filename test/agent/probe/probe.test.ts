@@ -246,7 +246,7 @@ test('what else runs here is tried once the trial has shown nothing that keeps j
     engine: { info: async () => ({ ...INFO, kernel: release() }) },
     settings: { capacity: {}, state, busybox: '/bin/busybox' },
     trial: async () => undefined,
-    others: async () => ({ platforms: [arm], problems: [weak] }),
+    others: async () => ({ platforms: [arm], native: 'linux/amd64/v3', problems: [weak] }),
     tryDisk: async () => ({ control: 'loop', problems: [soft] }),
     tryRuntimes: untried
   })
@@ -257,7 +257,7 @@ test('what else runs here is tried once the trial has shown nothing that keeps j
   await host.trial()
 
   // The same list: whoever took it before the trial offers what that has shown.
-  expect(platforms).toEqual([{ name: 'linux/amd64', native: true }, arm])
+  expect(platforms).toEqual([{ name: 'linux/amd64/v3', native: true }, arm])
   expect(host.problems).toContain(weak)
   expect([host.disk(), host.problems.includes(soft)]).toEqual(['loop', true])
 })

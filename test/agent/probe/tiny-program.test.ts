@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { flaggedLevels, LEVEL_CODE } from '../../../agent/probe/amd64-levels.ts'
 import { elfLayout, isStatic } from '../../../agent/probe/busybox.ts'
 import {
   type Arch,
+  levelProgram,
   MACHINES,
   TINY_EXIT_CODE,
   tinyProgram
@@ -36,6 +38,19 @@ test('the program of this processor runs, and says so by its exit code', async (
   const { status, error } = spawnSync(await written(arch ?? 'amd64'))
 
   expect([status, error]).toEqual([TINY_EXIT_CODE, undefined])
+})
+
+test('the program for each level that these processors have by their flags runs here', async () => {
+  const levels = await flaggedLevels('/')
+  // Of none there is nothing to show: the hosts of these tests have amd64 processors of this century.
+  expect(levels.length).toBeGreaterThan(0)
+  for (const level of levels) {
+    const path = join(await temporaryFolder(), `v${level}`)
+    await writeFile(path, levelProgram(level))
+    await chmod(path, 0o700)
+    expect([level, spawnSync(path).status]).toEqual([level, TINY_EXIT_CODE])
+    expect(Buffer.from(levelProgram(level)).includes(Buffer.from(LEVEL_CODE[level]))).toBe(true)
+  }
 })
 
 test.each(ARCHS)('the program for %s is a static one of a hundred bytes', async (arch) => {
