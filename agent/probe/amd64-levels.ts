@@ -40,8 +40,8 @@ export const LEVEL_CODE: Readonly<Record<Level, readonly number[]>> = {
 }
 
 /**
- * Levels that all processors of this host have by their flags, the lowest first, as /proc/cpuinfo of
- * `root` says; [] for a host of another architecture.
+ * Levels that all processors of this host have by their flags, the lowest first, as /proc/cpuinfo
+ * of `root` says; [] for a host of another architecture.
  */
 export async function flaggedLevels(root: string): Promise<readonly Level[]> {
   return levelsOf(await readFile(join(root, 'proc/cpuinfo'), 'utf8').catch(() => ''))

@@ -35,7 +35,7 @@ const FIX =
 export interface ProvenPlatforms {
   /** Beside the engine's own, which is not among them. */
   readonly platforms: readonly Platform[]
-  /** The engine's own with the level that its processors have; absent where that is the plain one. */
+  /** The engine's own with the level of its processors; absent where that is the plain one. */
   readonly native?: string | undefined
   readonly problems: readonly HostProblem[]
 }

@@ -60,7 +60,7 @@ describe('the platforms of a host', { timeout: TEST_MS }, () => {
   })
 
   test('have no level whose program fails, nor one above it: the cause is said', async () => {
-    // As where a virtual machine hides what it lets the flags say: of the bits only the first is set.
+    // As under a hypervisor that hides what the flags say: of the bits only the first is set.
     const change = ({ State, ...view }: { State: object }): object => {
       return { ...view, State: { ...State, ExitCode: 64 + 1 } }
     }

@@ -42,7 +42,7 @@ test('the program of this processor runs, and says so by its exit code', async (
 
 test('the program for each level that these processors have by their flags runs here', async () => {
   const levels = await flaggedLevels('/')
-  // Of none there is nothing to show: the hosts of these tests have amd64 processors of this century.
+  // Of none there is nothing to show: these tests run on amd64 processors of this century.
   expect(levels.length).toBeGreaterThan(0)
   for (const level of levels) {
     const path = join(await temporaryFolder(), `v${level}`)
