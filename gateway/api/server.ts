@@ -6,6 +6,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { asHttpError, routeUnknown } from '../../protocol/api/http-error.ts'
 import { PROBLEM_TYPE, problemOf } from '../../protocol/api/problem.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
+import { HOOK_ANSWER_MS_MAX } from '../../protocol/core/forge-limits.ts'
 import {
   AUTH_FAILURES_PER_MINUTE_MAX,
   DELIVERY_BYTES_MAX,
@@ -36,6 +37,8 @@ export interface ServerParts {
 export interface ServerOptions {
   /** Milliseconds within which one request must have arrived whole. */
   readonly requestMsMax?: number | undefined
+  /** Milliseconds within which a delivery is answered. */
+  readonly answerMsMax?: number | undefined
   readonly requestsPerMinuteMax?: number | undefined
   readonly connectionsMax?: number | undefined
 }
@@ -70,6 +73,7 @@ export async function createServer(
   })
   await app.register(swagger, openApi(parts.api.version))
   refuse(app, parts)
+  const { answerMsMax = HOOK_ANSWER_MS_MAX } = options
   const failures = app.createRateLimit({ max: AUTH_FAILURES_PER_MINUTE_MAX, timeWindow: MINUTE_MS })
   await app.register((scope, _options, done) => {
     openRoutes(scope, parts.api)
@@ -77,7 +81,7 @@ export async function createServer(
   })
   await app.register((scope, _options, done) => {
     refuseWhileStopping(scope, parts.api)
-    hookRoutes(scope, { receiver: parts.receiver, failures })
+    hookRoutes(scope, { receiver: parts.receiver, failures, answerMsMax })
     done()
   })
   await app.register((scope, _options, done) => {

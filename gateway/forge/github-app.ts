@@ -3,9 +3,11 @@ import { z } from 'zod'
 import {
   APP_TOKEN_BACKDATED_S,
   APP_TOKEN_MARGIN_MS,
-  APP_TOKEN_S
+  APP_TOKEN_S,
+  APP_TOKENS_MAX
 } from '../../protocol/core/forge-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import type { ForgeHttp } from './forge-http.ts'
 
 const installationSchema = z.looseObject({ id: z.number().int() })
@@ -46,10 +48,16 @@ export type TokenUse = 'all' | 'source'
 /** Tokens of an App's installations, one a repository and use, renewed shortly before they end. */
 export class InstallationTokens {
   readonly #clock: Pick<Clock, 'wallMs'>
-  readonly #tokens = new Map<string, Promise<InstallationToken>>()
+  readonly #tokens: Lru<string, Promise<InstallationToken>>
 
-  constructor(clock: Pick<Clock, 'wallMs'>) {
+  constructor(clock: Pick<Clock, 'wallMs'>, tokensMax = APP_TOKENS_MAX) {
     this.#clock = clock
+    this.#tokens = new Lru(tokensMax)
+  }
+
+  /** Tokens that are kept. */
+  get size(): number {
+    return this.#tokens.size
   }
 
   /**

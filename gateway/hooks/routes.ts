@@ -13,6 +13,19 @@ import type { Receiver } from './receiver.ts'
 export interface HookParts {
   readonly receiver: Pick<Receiver, 'receive'>
   readonly failures: Limiter
+  /** Milliseconds within which a delivery is answered. */
+  readonly answerMsMax: number
+}
+
+/**
+ * Rejects with HOOK_SLOW where that takes longer: a forge that has waited in vain shows nothing of
+ * why. What is under way goes on, and what it stores is the run of the same delivery sent again.
+ */
+async function soon<T>(work: Promise<T>, ms: number): Promise<T> {
+  return await new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new MeshError('HOOK_SLOW', { ms })), ms)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 /** POST /hooks/FORGE: the forge is known by the path (decision 7). */
@@ -50,7 +63,8 @@ function hookRoute(plain: FastifyInstance, hook: ForgeHook, parts: HookParts): v
       const body: unknown = request.body
       if (!Buffer.isBuffer(body)) throw new MeshError('BODY_INVALID', { problem: 'it is empty' })
       try {
-        const reception = await parts.receiver.receive(hook, request.raw.headers, body)
+        const taken = parts.receiver.receive(hook, request.raw.headers, body)
+        const reception = await soon(taken, parts.answerMsMax)
         // Without a declared repository there is no secret: anyone may have sent it.
         const tooMany =
           reception.delivery === '' ? await countFailure(parts.failures, request) : undefined

@@ -2,6 +2,7 @@ import { backoffMs } from '../../protocol/core/backoff.ts'
 import { RECONCILE_SPREAD_MS } from '../../protocol/core/forge-limits.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
 import {
+  PROVISION_ASKED_MAX,
   PROVISION_LOOK_MS,
   PROVISION_LOOK_MS_MAX,
   PROVISION_LOOK_UNTOLD_MS,
@@ -110,6 +111,11 @@ export class Provisioner {
     }
     item.named.add(job)
     item.planAtMs = 0
+    if (item.named.size > PROVISION_ASKED_MAX) {
+      // Each would be a question of its own; all that waits is one, these among them.
+      item.named.clear()
+      item.lookAtMs = 0
+    }
     this.#pump()
     return { verdict: 'accepted', reason: `the forge is asked about job ${job}` }
   }

@@ -1,8 +1,12 @@
 import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
-import { PROVISION_LOOK_MS_MAX } from '../../protocol/core/provision-limits.ts'
+import {
+  PROVISION_ENDING_MAX,
+  PROVISION_LOOK_MS_MAX
+} from '../../protocol/core/provision-limits.ts'
 import { type JobSpec, runIdOf } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import type { ForgeApi } from '../forge/forge-api.ts'
 import type { RunnerApi, RunnerValues } from '../forge/runner-api.ts'
 import type { Repository } from '../repositories.ts'
@@ -49,7 +53,7 @@ export class RunnerRelease {
   /** By slot: the latest attempt. In memory alone. */
   readonly #made = new Map<string, Made>()
   /** Slots that are being ended: none of them gets a runner any more. */
-  readonly #ending = new Set<string>()
+  readonly #ending = new Lru<string, true>(PROVISION_ENDING_MAX)
 
   constructor(parts: RunnerReleaseParts) {
     this.#parts = parts
@@ -86,7 +90,12 @@ export class RunnerRelease {
 
   /** From now on the slot gets no runner. */
   end(slot: string): void {
-    this.#ending.add(slot)
+    this.#ending.set(slot, true)
+  }
+
+  /** How many of those are remembered. */
+  get ending(): number {
+    return this.#ending.size
   }
 
   /** It is not ended after all. */
@@ -97,7 +106,6 @@ export class RunnerRelease {
   /** Nothing of these is asked for any more. */
   forget(isOver: (slot: string) => boolean): void {
     for (const slot of this.#made.keys()) if (isOver(slot)) this.#made.delete(slot)
-    for (const slot of this.#ending) if (isOver(slot)) this.#ending.delete(slot)
   }
 
   async #make(order: RunnerOrder): Promise<RunnerValues | undefined> {

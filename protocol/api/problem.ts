@@ -30,6 +30,7 @@ export type ProblemReader = 'owner' | 'stranger'
  */
 const PUBLIC: ReadonlySet<ErrorCode> = new Set([
   'OVERLOADED',
+  'HOOK_SLOW',
   'STOPPING',
   'QUORUM_UNREACHABLE',
   'EPOCH_UNREACHABLE',

@@ -23,6 +23,14 @@ export const FORGE_ERRORS = {
     (f) =>
       `${f['host']} takes no more requests for ${f['afterS']} s: it is asked to ${f['action']} then`
   ),
+  HOOK_SLOW: kind(
+    5,
+    503,
+    true,
+    (f) =>
+      `the delivery was not on disk within ${f['ms']} ms: send it again; if it gets there after all, ` +
+      'both are one run'
+  ),
   CREDENTIAL_UNKNOWN: kind(
     4,
     404,

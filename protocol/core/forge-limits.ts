@@ -33,6 +33,10 @@ export const APP_TOKEN_BACKDATED_S = 60
 export const APP_TOKEN_S = 540
 /** Milliseconds before its end at which an installation's token is replaced: a fetch takes some. */
 export const APP_TOKEN_MARGIN_MS = 300_000
+/** Tokens of installations that are kept: two for each of 1 000 repositories. */
+export const APP_TOKENS_MAX = 2_000
+/** Milliseconds within which a delivery is on disk or refused: Gitea waits no more than 5 s. */
+export const HOOK_ANSWER_MS_MAX = 2_000
 /** Milliseconds for which a delivery waits until its forge has said the repository's number. */
 export const FORGE_NUMBER_MS_MAX = 1_500
 /** Milliseconds between two such questions of one repository: a flood must not reach the API. */

@@ -40,6 +40,8 @@ export const PROVISION_TIMEOUT_MS_DEFAULT = 21_600_000
 export const PROVISION_STRANGE_MS = 600_000
 /** Jobs that a forge is asked about one by one: for more, all that waits is one question. */
 export const PROVISION_ASKED_MAX = 20
+/** Slots that are remembered as ended before they had a runner: those of 40 label sets. */
+export const PROVISION_ENDING_MAX = 10_000
 /** Milliseconds for which a slot may be recorded without being on this gateway's board. */
 export const PROVISION_UNSEEN_MS = 600_000
 /** Milliseconds after its end for which a slot's configuration is kept to mask its last lines. */

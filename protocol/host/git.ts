@@ -227,7 +227,9 @@ function helperOf(access: GitAccess | undefined): readonly string[] {
 function gitEnvironment(outer: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return {
     PATH: outer['PATH'],
-    HOME: outer['HOME'],
+    // Whoever started us may have a `.netrc`, or attributes for all of Git's repositories, there: git
+    // gets the one by libcurl, for any host that it names. Without a HOME libcurl asks for it.
+    HOME: '/dev/null',
     SSH_AUTH_SOCK: outer['SSH_AUTH_SOCK'],
     LC_ALL: 'C',
     GIT_CONFIG_NOSYSTEM: '1',

@@ -152,7 +152,8 @@ function refusedOf(answers: readonly FloodAnswer[]): number {
 function judged(answers: readonly FloodAnswer[], runs: ReadonlyMap<string, number>) {
   const told = new Map<string, string>()
   for (const { delivery, run, verdict } of answers) {
-    if (verdict === 'accepted') told.set(delivery.commit, run)
+    // One that was answered 503 may be on disk after all: sent again, it is a duplicate.
+    if (verdict === 'accepted' || !told.has(delivery.commit)) told.set(delivery.commit, run)
   }
   const commits = [...new Set(answers.map(({ delivery }) => delivery.commit))]
   const countOf = (commit: string): number => runs.get(commit) ?? 0

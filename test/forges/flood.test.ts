@@ -51,8 +51,10 @@ test('of 5 000 deliveries from 64 connections, each push in ten, every push has 
   expect(answers).toHaveLength(PUSHES * TIMES)
   expect(answers.filter(({ status }) => status !== 202)).toEqual([])
   const of = (verdict: string) => answers.filter((answer) => answer.verdict === verdict)
-  expect([of('accepted').length, of('duplicate').length]).toEqual([PUSHES, PUSHES * (TIMES - 1)])
-  const runs = new Map(of('accepted').map(({ delivery, run }) => [delivery.commit, run]))
+  // One that was answered 503 may be on disk after all: sent again, it is a duplicate.
+  expect(of('accepted').length).toBeLessThanOrEqual(PUSHES)
+  expect(of('accepted').length + of('duplicate').length).toBe(PUSHES * TIMES)
+  const runs = new Map(answers.map(({ delivery, run }) => [delivery.commit, run]))
   expect([...runs.keys()].sort()).toEqual([...commits].sort())
   expect(new Set(runs.values()).size).toBe(PUSHES)
   // Whoever sends again is told which run it was.

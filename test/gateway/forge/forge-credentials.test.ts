@@ -2,7 +2,8 @@ import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { ForgeApis } from '../../../gateway/forge/forge-apis.ts'
 import { ForgeCredentials } from '../../../gateway/forge/forge-credentials.ts'
-import { appWord } from '../../../gateway/forge/github-app.ts'
+import type { ForgeHttp } from '../../../gateway/forge/forge-http.ts'
+import { appWord, InstallationTokens } from '../../../gateway/forge/github-app.ts'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { forgeRig, noEnd } from '../../support/forge-rig.ts'
@@ -49,6 +50,26 @@ test('a GitHub App asks as its installation, with one token until shortly before
   await clock.advance(2 * 60_000)
   await api.heads(noEnd())
   expect(asked()).toBe(2)
+})
+
+test('tokens of so many repositories are kept, and of no more', async () => {
+  let asked = 0
+  const http = {
+    host: 'api.github.example',
+    read: async () => ({ id: 7 }),
+    call: async () => ({ body: undefined }),
+    checked: () => {
+      asked += 1
+      return { token: `token-${asked}`, expires_at: '2099-01-01T00:00:00Z' }
+    }
+  } as unknown as ForgeHttp
+  const tokens = new InstallationTokens({ wallMs: () => 0 }, 3)
+  const ask = (path: string) => tokens.tokenFor('app', http, { path, use: 'all', signal: noEnd() })
+
+  for (const path of ['team/a', 'team/b', 'team/c', 'team/a', 'team/d']) await ask(path)
+
+  expect(tokens.size).toBe(3)
+  expect([await ask('team/a'), await ask('team/b')]).toEqual(['token-1', 'token-5'])
 })
 
 test("an installation's token is for git, too", async () => {

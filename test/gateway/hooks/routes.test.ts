@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Inbox } from '../../../gateway/ports.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../../protocol/core/limits.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -17,9 +18,68 @@ beforeEach(async () => {
 
 afterEach(() => rig.stop())
 
+/** The same, whose writes wait for that. */
+function delayed(inbox: Inbox, until: () => Promise<void>): Inbox {
+  const put: Inbox['put'] = async (delivery) => {
+    await until()
+    return await inbox.put(delivery)
+  }
+  return new Proxy(inbox, {
+    get: (_, name) => {
+      if (name === 'put') return put
+      const found: unknown = Reflect.get(inbox, name, inbox)
+      return typeof found === 'function' ? found.bind(inbox) : found
+    }
+  })
+}
+
 async function storedCount(): Promise<number> {
   return (await rig.store.inbox.list(100, undefined)).deliveries.length
 }
+
+test('a delivery that is not on disk in time is answered 503, and is one run when sent again', async () => {
+  await rig.stop()
+  const disk = Promise.withResolvers<void>()
+  let isSlow = true
+  rig = await HttpRig.make({
+    answerMsMax: 300,
+    inbox: (inbox) => delayed(inbox, async () => (isSlow ? await disk.promise : undefined))
+  })
+  const post = signedPost()
+
+  const late = await rig.app.inject(post)
+
+  expect(late.statusCode).toBe(503)
+  expect(late.headers['retry-after']).toMatch(/^\d+$/)
+  expect(late.json()).toMatchObject({ code: 'HOOK_SLOW', facts: { ms: 300 } })
+  expect(await storedCount()).toBe(0)
+  isSlow = false
+  disk.resolve()
+  await eventually('it is on disk', async () => (await storedCount()) === 1)
+  const again = (await rig.app.inject(post)).json()
+  expect(again.verdict).toBe('duplicate')
+  await eventually('it is a run', () => rig.registers.chosen.get(again.run))
+})
+
+test('an answer does not come before the delivery is on disk, however late that is in its time', async () => {
+  await rig.stop()
+  const disk = Promise.withResolvers<void>()
+  rig = await HttpRig.make({
+    answerMsMax: 25_000,
+    inbox: (inbox) => delayed(inbox, () => disk.promise)
+  })
+  let isAnswered = false
+  const reply = rig.app.inject(signedPost()).finally(() => {
+    isAnswered = true
+  })
+  await rig.app.inject({ method: 'GET', url: '/healthz' })
+  expect(isAnswered).toBe(false)
+
+  disk.resolve()
+
+  expect((await reply).statusCode).toBe(202)
+  expect(await storedCount()).toBe(1)
+})
 
 describe('POST /hooks/git takes', () => {
   test('a signed push: it is stored before the 202 names its run', async () => {

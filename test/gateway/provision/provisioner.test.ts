@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { PROVISION_ASKED_MAX } from '../../../protocol/core/provision-limits.ts'
 import { eventually } from '../../support/eventually.ts'
 import { forgeRig } from '../../support/forge-rig.ts'
 import { SlotGateway, SlotMesh, slotRig } from '../../support/provision-rig.ts'
@@ -65,6 +66,19 @@ test.each(['gitea', 'forgejo'] as const)(
     expect(await liveFor(rig, 1)).toEqual([String(own.id)])
   }
 )
+
+test('a flood of hooks that name jobs is one question for all that waits', async () => {
+  const rig = await slotRig('github', { slots: 2 })
+  await eventually('a first look', () => rig.rig.forge.seen.length >= 2)
+  const jobs = Array.from({ length: 60 }, () => queue(rig))
+
+  await Promise.all(jobs.map((job) => told(rig, job)))
+  await liveFor(rig, 2)
+
+  const asked = rig.rig.forge.seen.map(({ path }) => path)
+  const ofOne = asked.filter((path) => /\/actions\/jobs\/\d+$/.test(path))
+  expect(ofOne.length).toBeLessThanOrEqual(2 * PROVISION_ASKED_MAX)
+})
 
 test('a repository that lets forks run gives their jobs runners, too', async () => {
   const rig = await slotRig('github', { forks: 'run' })

@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest'
+import { RunnerRelease } from '../../../gateway/provision/runner-release.ts'
+import { PROVISION_ENDING_MAX } from '../../../protocol/core/provision-limits.ts'
+import { silentLog } from '../../../protocol/host/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { forgeRig } from '../../support/forge-rig.ts'
 import { IntakeRig } from '../../support/intake-rig.ts'
@@ -46,6 +49,17 @@ test('a runner that no job comes to ends after its limit', async () => {
 
   expect(rig.world.board.job(slot)?.state?.cancel?.reason).toContain('no job came')
   expect(rig.actions.runners).toEqual([])
+})
+
+test('slots that ended before they had a runner are remembered, up to a limit', () => {
+  const nothing = { find: () => undefined, of: () => undefined, names: () => undefined }
+  const parts = {
+    ...{ repositories: nothing, apis: nothing, book: {} as never, names: nothing.names },
+    ...{ clock: { wallMs: () => 0 }, log: silentLog() }
+  }
+  const release = new RunnerRelease(parts)
+  for (let count = 0; count < PROVISION_ENDING_MAX + 5; count += 1) release.end(`run-${count}.0`)
+  expect(release.ending).toBe(PROVISION_ENDING_MAX)
 })
 
 test('an attempt that asks again gets the same configuration, and the next one another', async () => {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -249,5 +250,32 @@ describe('what git prints', () => {
 
     await expect(printing).rejects.toThrow('has said enough')
     expect(chunks).toBe(1)
+  })
+})
+
+describe('a server that wants to know who asks', () => {
+  test('is not told what the one who started us keeps in .netrc', async () => {
+    const said: (string | undefined)[] = []
+    const server = createServer((request, response) => {
+      said.push(request.headers.authorization)
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="forge"' }).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const word = 'machine 127.0.0.1 login lena password operators-own\n'
+    await writeFile(join(dir, '.netrc'), word, { mode: 0o600 })
+    const home = process.env['HOME']
+    process.env['HOME'] = dir
+    try {
+      const url = `http://127.0.0.1:${port}/team/kernel.git`
+      const error = await git(['ls-remote', url]).catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(GitError)
+    } finally {
+      process.env['HOME'] = home
+      server.close()
+    }
+
+    expect(said.length).toBeGreaterThan(0)
+    expect(said.filter((each) => each !== undefined)).toEqual([])
   })
 })
