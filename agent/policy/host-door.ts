@@ -11,7 +11,8 @@ import {
   type HostLoad,
   type LoadBreach,
   type LoadLimits,
-  loadBreach
+  loadBreach,
+  sparePidsOf
 } from '../../protocol/core/host-load.ts'
 import { HOST_LOOK_EVERY_MS, HOST_LOOK_MS_MIN } from '../../protocol/core/host-policy-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -43,6 +44,8 @@ export class HostDoor {
   readonly #options: HostDoorOptions
   readonly #listeners: (() => void)[] = []
   #closing: Closing | undefined
+  /** Closed by the kernel's limit, which is none of its owner's settings. */
+  #lacksPids = false
   #lookedAtMs = Number.NEGATIVE_INFINITY
   #disarm: () => void = () => undefined
 
@@ -76,7 +79,9 @@ export class HostDoor {
     const { closing } = this
     if (closing === undefined) return []
     const message = `this host takes no new jobs: ${closing.text}; what runs goes on`
-    const fix = `nothing, or change policy.${closing.by} in agent.yaml and start the agent again`
+    const change = `change policy.${closing.by} in agent.yaml and start the agent again`
+    const raise = 'raise kernel.pid_max or kernel.threads-max (sysctl)'
+    const fix = `nothing, or ${this.#lacksPids ? raise : change}`
     return [{ code: 'HOST_CLOSED', message, fix }]
   }
 
@@ -118,6 +123,7 @@ export class HostDoor {
     try {
       const load = this.#parts.readLoad()
       const breach = loadBreach(limits, load, this.#closing?.by === 'load')
+      this.#lacksPids = breach === 'pids'
       return breach === undefined ? undefined : { by: 'load', text: textOf(breach, limits, load) }
     } catch (error) {
       // An owner who set a limit must not be overrun where it cannot be seen.
@@ -131,6 +137,10 @@ export class HostDoor {
 const CLOSING_CHARACTERS = 100
 
 function textOf(breach: LoadBreach, limits: LoadLimits, load: HostLoad): string {
+  if (breach === 'pids' && load.pids !== undefined) {
+    const { used, max } = load.pids
+    return `${max - used} of ${max} processes and threads are free, ${sparePidsOf(load.pids)} must be`
+  }
   if (breach === 'pressure') {
     const { memoryPressure: found } = load
     if (found === undefined) return 'its kernel does not count memory pressure (PSI)'

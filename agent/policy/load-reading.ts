@@ -4,7 +4,7 @@ import type { HostLoad } from '../../protocol/core/host-load.ts'
 
 const KIB = 1_024
 
-/** The host's load now. Throws where the kernel does not say it. */
+/** The host's load now, its processes aside. Throws where the kernel does not say it. */
 export function readLoad(): HostLoad {
   const [average = Number.NaN] = loadavg()
   const memoryPressure = pressureOf(readPressure())

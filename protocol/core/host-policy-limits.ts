@@ -19,7 +19,14 @@ export const HOST_LOOK_EVERY_MS = 10_000
 export const HOST_LOOK_MS_MIN = 1_000
 /** Share of its limit below which a load opens the host again: else it would open and close. */
 export const HOST_LOAD_OPENS_BELOW = 0.8
-/** Share of its limit, or of what there is above it, that must be free of memory besides. */
+/** Share of its limit, or of what there is above it, that must be free besides to open again. */
 export const HOST_MEMORY_OPENS_ABOVE = 0.25
 /** Load of a core that an owner may name as the limit; above, it limits nothing. */
 export const HOST_LOAD_PER_CORE_MAX = 64
+/**
+ * Processes and threads of the kernel's limit that are free before a job may begin: what the
+ * largest job may have, and a quarter of that for the host, without which nobody can log in.
+ */
+export const HOST_PIDS_SPARE = 5_120
+/** Share of that limit that is enough where it is a low one. */
+export const HOST_PIDS_SPARE_SHARE = 0.25

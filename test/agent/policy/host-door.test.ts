@@ -47,6 +47,20 @@ test('a host without hours and limits is open, and nothing is looked at', () => 
   expect([open.closing, open.problems(), clock.armed()]).toEqual([undefined, [], 0])
 })
 
+test('a host with few processes left is closed for new jobs, and says how many there are', async () => {
+  const limits = { perCore: undefined, freeMemoryBytes: undefined, sparePids: true }
+  load = { ...IDLE, pids: { used: 30_000, max: 32_768 } }
+  const full = door({ load: limits })
+  full.start()
+  const text = '2768 of 32768 processes and threads are free, 5120 must be'
+  expect(full.closing).toEqual({ by: 'load', text })
+  expect(full.problems()[0]?.fix).toContain('raise kernel.pid_max')
+
+  load = { ...IDLE, pids: { used: 1_000, max: 32_768 } }
+  await clock.advance(HOST_LOOK_EVERY_MS)
+  expect(full.closing).toBeUndefined()
+})
+
 describe('outside the hours of its owner a host', () => {
   test('is closed, and says when it opens', () => {
     wallTo('12:00')

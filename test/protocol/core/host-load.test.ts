@@ -47,3 +47,20 @@ test('a host is closed where processes wait for memory, and where nobody counts 
   expect(loadBreach(limits, pressed(undefined), false)).toBe('pressure')
   expect(loadBreach(LIMITS, pressed(100), false)).toBeUndefined()
 })
+
+test('a host is closed while too few processes are left, and opens with some more', () => {
+  const limits = { perCore: undefined, freeMemoryBytes: undefined, sparePids: true }
+  const breach = (used: number, max: number, wasClosed = false) => {
+    return loadBreach(limits, { ...load(0), pids: { used, max } }, wasClosed)
+  }
+  expect(breach(32_768 - 5_120, 32_768)).toBeUndefined()
+  expect(breach(32_768 - 5_119, 32_768)).toBe('pids')
+  expect(breach(32_768 - 6_399, 32_768, true)).toBe('pids')
+  expect(breach(32_768 - 6_400, 32_768, true)).toBeUndefined()
+  // A quarter of a low limit, so that a small host can open at all.
+  expect([breach(3_000, 4_000), breach(3_001, 4_000)]).toEqual([undefined, 'pids'])
+  // Who does not say it has no limit, and neither has who is not asked.
+  expect(loadBreach(limits, load(0), false)).toBeUndefined()
+  const full = { ...load(0), pids: { used: 100, max: 100 } }
+  expect(loadBreach({ ...limits, sparePids: false }, full, false)).toBeUndefined()
+})
