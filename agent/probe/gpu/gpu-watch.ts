@@ -5,6 +5,7 @@ import {
   GPU_LOOK_EVERY_MS,
   GPU_SCAN_EVERY_MS,
   GPU_SCAN_MS_MAX,
+  GPU_WARNINGS_MAX,
   GPUS_MAX
 } from '../../../protocol/core/gpu-limits.ts'
 import type { Clock } from '../../../protocol/core/ports.ts'
@@ -149,19 +150,26 @@ export class GpuWatch {
     this.#trustedOnly = trustedOnly
     const devices = this.#withoutIgnored(read)
     const seen = new Map<string, Seen>()
-    for (const device of devices) seen.set(device.id, this.#seenAgain(device))
+    const twice = new Set<string>()
+    for (const device of devices) {
+      if (seen.has(device.id)) twice.add(device.id)
+      else seen.set(device.id, this.#seenAgain(device))
+    }
     const places = new Set(devices.map(({ pci }) => pci))
     for (const [id, { gpu }] of this.#seen) {
       // One that its owner divided, or made whole again, is not gone.
       if (seen.has(id) || places.has(gpu.pci)) continue
+      // Addresses that a tool makes up anew each time would be remembered for ever.
+      if (seen.size >= devices.length + GPUS_MAX) break
       const reasons = ['it is gone: no driver of this host has it any more']
       seen.set(id, { gpu: { ...gpu, health: 'lost', reasons }, clean: 0 })
     }
     this.#seen = seen
-    for (const warning of warnings) {
+    const all = [...warnings, ...[...twice].slice(0, GPU_WARNINGS_MAX).map(twiceWarning)]
+    for (const warning of all) {
       if (!this.#warnings.includes(warning)) this.#parts.log.warn({ warning }, 'GPU warning')
     }
-    this.#warnings = warnings
+    this.#warnings = all
   }
 
   #withoutIgnored(devices: readonly GpuDevice[]): readonly GpuDevice[] {
@@ -213,4 +221,9 @@ export class GpuWatch {
     if (this.#stopped) return
     for (const listener of this.#listeners) listener()
   }
+}
+
+/** Which of both a container would get, nobody could say of those that go by their ids. */
+function twiceWarning(id: string): string {
+  return `two devices of this host have the id ${id}: the first one is offered, and no other`
 }

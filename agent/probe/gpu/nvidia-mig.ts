@@ -1,3 +1,4 @@
+import { GPU_ENTRIES_MAX } from '../../../protocol/core/gpu-limits.ts'
 import { NVIDIA_SMI } from './nvidia-query.ts'
 import type { RunTool } from './tools.ts'
 
@@ -54,12 +55,17 @@ function partsIn(
 ): ReadonlyMap<string, readonly MigDevice[]> {
   const parts = new Map<string, MigDevice[]>()
   let parent = ''
+  let count = 0
   for (const line of text.split('\n')) {
     parent = PARENT.exec(line)?.[1] ?? parent
     const [, profile, index, uuid] = PART.exec(line) ?? []
     if (parent === '' || profile === undefined || uuid === undefined) continue
-    const memoryBytes = memory.get(`${parent} ${index}`)
-    parts.set(parent, [...(parts.get(parent) ?? []), { uuid, profile, memoryBytes }])
+    const part = { uuid, profile, memoryBytes: memory.get(`${parent} ${index}`) }
+    const known = parts.get(parent)
+    if (known === undefined) parts.set(parent, [part])
+    else known.push(part)
+    count += 1
+    if (count === GPU_ENTRIES_MAX) break
   }
   return parts
 }

@@ -1,11 +1,17 @@
+import { GPU_TOOL_BYTES_MAX } from '../../../protocol/core/gpu-limits.ts'
+
 /** A document of a tool: nothing of its shape is believed. */
 export type Json = unknown
 
 /** The document in a tool's output, after whatever it warns of first; undefined for none. */
 export function toolJson(text: string): Json {
+  let left = READ_BYTES_MAX
   for (const start of starts(text)) {
+    const rest = text.slice(start)
+    left -= rest.length
+    if (left < 0) return undefined
     try {
-      return JSON.parse(text.slice(start)) as Json
+      return JSON.parse(rest) as Json
     } catch {
       // A bracket of a warning: the document begins further on.
     }
@@ -13,11 +19,20 @@ export function toolJson(text: string): Json {
   return undefined
 }
 
+/** Read over all tries: megabytes that are cut at their end would be read from each bracket on. */
+const READ_BYTES_MAX = 2 * GPU_TOOL_BYTES_MAX
+
 /** Places in a warning that look like a beginning are few. */
 const STARTS_MAX = 8
 
-function starts(text: string): readonly number[] {
-  return [...text.matchAll(/^[ \t]*[{[]/gm)].slice(0, STARTS_MAX).map(({ index }) => index)
+/** One after the other: a tool that prints nonsense may print millions of them. */
+function* starts(text: string): Generator<number> {
+  let count = 0
+  for (const { index } of text.matchAll(/^[ \t]*[{[]/gm)) {
+    yield index
+    count += 1
+    if (count === STARTS_MAX) return
+  }
 }
 
 /** What stands below these names, one in the other; undefined where one is missing. */

@@ -37,8 +37,8 @@ export interface ToolOptions {
 
 /** The one run of a tool that there is at a time. */
 interface Turn {
-  /** Resolves once it has answered, and has ended unless it hangs. */
-  readonly over: Promise<void>
+  /** Once it has answered, and has ended unless it hangs. */
+  readonly over: Promise<ToolAnswer>
   /** It has answered, and its process is there still. */
   hangs: boolean
 }
@@ -48,25 +48,26 @@ interface Turn {
  * driver cannot be killed, and nobody must start another beside it every minute.
  */
 export function toolRunner(options: ToolOptions = {}): RunTool {
-  const { folders = FOLDERS } = options
   const turns = new Map<string, Turn>()
+  const ask = async (name: string, args: readonly string[]): Promise<ToolAnswer> => {
+    const path = await pathOf(name, options.folders ?? FOLDERS)
+    const { answer, ended } = path === undefined ? ABSENT : start(path, args, options)
+    void ended.then(() => turns.delete(name))
+    const said = await answer
+    const turn = turns.get(name)
+    // Whoever asks next asks a tool that has ended, unless it cannot.
+    if (said.kind !== 'failed') await ended
+    else if (turn !== undefined) turn.hangs = true
+    return said
+  }
   return async (name, args) => {
     for (let turn = turns.get(name); turn !== undefined; turn = turns.get(name)) {
       if (turn.hangs) return { kind: 'failed', cause: 'its last run has not ended' }
       await turn.over
     }
-    const { promise: over, resolve } = Promise.withResolvers<void>()
-    const turn: Turn = { over, hangs: false }
-    turns.set(name, turn)
-    const path = await pathOf(name, folders)
-    const { answer, ended } = path === undefined ? ABSENT : start(path, args, options)
-    void ended.then(() => turns.delete(name))
-    const said = await answer
-    // Whoever asks next asks a tool that has ended, unless it cannot.
-    if (said.kind === 'failed') turn.hangs = true
-    else await ended
-    resolve()
-    return said
+    const over = ask(name, args)
+    turns.set(name, { over, hangs: false })
+    return await over
   }
 }
 

@@ -208,3 +208,29 @@ test('whose GPUs strangers get is told when it is another, the GPUs being the sa
   await pass(GPU_SCAN_EVERY_MS)
   expect([watch.trustedOnly, told.length - before]).toEqual([[], 2])
 })
+
+test('of two devices with one id the first is offered, and it is said', async () => {
+  const { watch, state, pass } = watching()
+  state.devices = [WELL, { ...OTHER, id: WELL.id, nodes: ['/dev/dri/renderD129'] }]
+  await pass(0)
+  expect(watch.devices).toMatchObject([{ id: WELL.id, nodes: WELL.nodes }])
+  expect(watch.problems().map(({ found }) => found)).toEqual([
+    `two devices of this host have the id ${WELL.id}: the first one is offered, and no other`
+  ])
+})
+
+test('devices that are others at each reading are not remembered without end', async () => {
+  const { watch, state, pass } = watching()
+  for (let reading = 0; reading < 5; reading += 1) {
+    state.devices = Array.from({ length: 40 }, (_, index) => {
+      const pci = `0000:${(10 + reading).toString(16)}:${index.toString(16).padStart(2, '0')}.0`
+      return { ...WELL, id: `intel:${pci}`, pci }
+    })
+    await pass(GPU_SCAN_EVERY_MS)
+  }
+  expect(watch.gpus.filter(({ health }) => health === 'ok')).toHaveLength(40)
+  // 64 of them and those that are here: what no advertisement has room for is counted.
+  expect(watch.problems().map(({ found }) => found)).toContain(
+    '40 GPUs of this host are not advertised: at most 64 are'
+  )
+})

@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { GpuDevice } from '../../../../agent/probe/gpu/gpu-device.ts'
+import { listMig } from '../../../../agent/probe/gpu/nvidia-mig.ts'
+import { toolJson } from '../../../../agent/probe/gpu/tool-json.ts'
 import { fakeNvidiaSmi } from '../../../support/fake-nvidia-smi.ts'
 import { GpuHostTree, NVIDIA_DRIVER, uuid } from '../../../support/gpu-host.ts'
 
@@ -328,4 +330,18 @@ test('an Xid of the hardware makes a GPU ill, one of a program does not', async 
 
   const reasons = ['Xid 48: a double-bit error of its memory']
   expect((await host.gpus().read()).devices).toEqual([{ ...H100, health: 'unhealthy', reasons }])
+})
+
+test('a list of parts that never ends is read to a thousand of them', async () => {
+  const lines = Array.from({ length: 60_000 }, (_, index) => {
+    return `  MIG 1g.5gb  Device  0: (UUID: MIG-${index})`
+  })
+  const text = [`GPU 0: x (UUID: ${uuid('0')})`, ...lines].join('\n')
+  const { parts } = await listMig(async () => ({ kind: 'said', code: 0, text, beside: '' }))
+  expect([...parts.values()].map(({ length }) => length)).toEqual([1_024])
+})
+
+test('a document is found behind warnings that begin as one does', () => {
+  expect(toolJson('[WARN] x\n{torn\n[\n{"gpu": 0}\n]')).toEqual([{ gpu: 0 }])
+  expect(toolJson('[\n'.repeat(2_000_000))).toBeUndefined()
 })
