@@ -29,6 +29,7 @@ export class Advertiser {
   readonly #parts: AdvertiserParts
   #sequence = 0
   #sentAtMs = Number.NEGATIVE_INFINITY
+  #saidAtMs: number | undefined
   #disarm: (() => void) | undefined
   #dueMs = Number.POSITIVE_INFINITY
   #sending: Promise<void> = Promise.resolve()
@@ -36,6 +37,11 @@ export class Advertiser {
 
   constructor(parts: AdvertiserParts) {
     this.#parts = parts
+  }
+
+  /** Milliseconds since the last one went out; undefined before the first. */
+  get ageMs(): number | undefined {
+    return this.#saidAtMs === undefined ? undefined : this.#parts.clock.bootMs() - this.#saidAtMs
   }
 
   /** Something has changed; several changes at once are one advertisement. */
@@ -77,6 +83,7 @@ export class Advertiser {
       const statement = await this.#parts.state()
       const sentAtMs = clock.wallMs()
       await this.#parts.send({ ...statement, sequence: this.#sequence, sentAtMs, leaving })
+      this.#saidAtMs = clock.bootMs()
     } catch (error) {
       log.warn({ err: error }, 'advertisement not sent')
     }

@@ -2,6 +2,7 @@ import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
 import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
+import { Metrics } from '../protocol/api/metrics.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import { SECRETS_REQUEST_MS_MAX } from '../protocol/core/secret-limits.ts'
 import { systemRandom } from '../protocol/host/random.ts'
@@ -54,6 +55,9 @@ import { Feeds } from './logs/feeds.ts'
 import { readLog } from './logs/log-reader.ts'
 import { logServer } from './logs/log-server.ts'
 import { spoolSweep } from './logs/spool-sweep.ts'
+import { claimMetrics } from './metrics/claim-metrics.ts'
+import type { MetricsServer } from './metrics/metrics-server.ts'
+import { openMetrics } from './metrics/open-metrics.ts'
 import { OrderService } from './order-service.ts'
 import { agentOrders, type MeshOrders } from './orders.ts'
 import type { EngineWatch } from './probe/engine-watch.ts'
@@ -88,6 +92,8 @@ export class Agent implements Supervised {
   readonly #control: ControlServer
   readonly #orders: MeshOrders
   readonly #registers: Registers
+  readonly #metrics = Metrics.ofProcess()
+  readonly #metricsServer: MetricsServer
   readonly #quit = new AbortController()
   readonly #failed = new AbortController()
   #leaving = false
@@ -99,17 +105,7 @@ export class Agent implements Supervised {
     const { listen, announce, gossip } = settings
     const isDiskLow = (): boolean => parts.disk.isLow
     this.#member = new Member(
-      {
-        key,
-        book,
-        store,
-        clock,
-        random,
-        log,
-        door: parts.invites,
-        isDiskLow,
-        onFailure
-      },
+      { key, book, store, clock, random, log, door: parts.invites, isDiskLow, onFailure },
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#executor = new Executor(
@@ -155,7 +151,8 @@ export class Agent implements Supervised {
       // No lease without a lifeline: what is claimed may have to be ended by somebody else.
       mayClaim: () => this.#life.mayClaim && this.#hasRoom,
       onRoom: () => this.#advertiser.changed(),
-      onHeld: (change) => this.#life.tell(change)
+      onHeld: (change) => this.#life.tell(change),
+      onEvent: claimMetrics(this.#metrics)
     })
     const reaping = { executor: this.#executor, attempts: store.attempts, clock, log }
     this.#reaper = new Reaper({ ...reaping, isTrying: host.isTrying })
@@ -168,7 +165,11 @@ export class Agent implements Supervised {
     })
     const leaving = (): boolean => this.#leaving
     this.#orders = agentOrders({ life: this.#life, claimer: this.#claimer, leaving })
-    this.#control = new ControlServer(this.#controlParts(), { socket: paths.socket, log })
+    const control = this.#controlParts()
+    this.#control = new ControlServer(control, { socket: paths.socket, log })
+    const rooms = { life: this.#life, member: this.#member, advertiser: this.#advertiser }
+    const more = { claimer: this.#claimer, feeds: this.#feeds, hasRoom: () => this.#hasRoom }
+    this.#metricsServer = openMetrics(this.#metrics, parts, { ...rooms, ...more, control })
   }
 
   /** Resolves once the agent speaks to the mesh; it turns idle when a quorum answers. */
@@ -198,7 +199,7 @@ export class Agent implements Supervised {
       // Gossip to a new peer is lost until its subscriptions have arrived: said once they have.
       if (kind === 'up') clock.arm(GREET_AFTER_MS, () => this.#advertiser.changed())
     })
-    await this.#control.start()
+    for (const server of [this.#control, this.#metricsServer]) await server.start()
     this.#sweep.start()
     log.info({ peer: this.#member.peerId, platforms: host.platforms }, 'agent started')
     for (const problem of host.problems) log.warn(problem, 'host problem')
@@ -227,7 +228,7 @@ export class Agent implements Supervised {
     await this.#feeds.stop(FEED_GRACE_MS)
     await this.#advertiser.stop()
     await this.#sweep.stop()
-    await this.#control.stop()
+    for (const server of [this.#metricsServer, this.#control]) await server.stop()
     await this.#member.stop()
     await this.#spool.close()
   }
@@ -244,7 +245,8 @@ export class Agent implements Supervised {
     this.#advertiser.silence()
     this.#engineWatch.stop()
     this.#parts.networks?.stop()
-    const rooms = [this.#member, this.#control, this.#sweep, this.#lifeline, this.#reaper]
+    const servers = [this.#control, this.#metricsServer]
+    const rooms = [this.#member, ...servers, this.#sweep, this.#lifeline, this.#reaper]
     await Promise.all(rooms.map((room) => room.stop()))
     await this.#feeds.stop(0)
     await this.#claimer.drain()
@@ -356,6 +358,7 @@ export class Agent implements Supervised {
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),
       follow: this.#followSource(),
       streams: new LogStreams(),
+      metrics: this.#metrics,
       orders: this.#orders,
       cancel: (job, terms) => cancelJob(this.#cancelParts(), job, terms),
       admit: async (request) => {

@@ -26,6 +26,7 @@ import {
 } from '../protocol/core/placement-limits.ts'
 import { isNeverReachable } from '../protocol/core/special-ranges.ts'
 import { type Loaded, loadSettings } from '../protocol/host/settings.ts'
+import { metricsSettingsSchema } from './metrics/metrics-settings.ts'
 import { gpuSettingsSchema } from './policy/gpu-settings.ts'
 import { policySchema } from './policy/policy-settings.ts'
 import { sizeSchema } from './size-setting.ts'
@@ -142,6 +143,7 @@ export const agentSettingsSchema = z.strictObject({
   /** What the owner of this host lets run here, and when. */
   policy: policySchema,
   gpus: gpuSettingsSchema,
+  metrics: metricsSettingsSchema,
   gossip: z.boolean().default(true),
   /** Who starts the guardian: this agent, or a unit of its own. */
   lifeline: z.enum(['own', 'external']).default('own'),

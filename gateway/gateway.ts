@@ -1,7 +1,7 @@
-import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
+import { Metrics } from '../protocol/api/metrics.ts'
 import { causeOf, codeOf, MeshError } from '../protocol/core/errors.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import type { JobState } from '../protocol/core/job.ts'
@@ -25,6 +25,7 @@ import type { MeshKey } from '../protocol/wire/keys.ts'
 import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
 import { runIdOfOrigin } from '../protocol/wire/run-id.ts'
 import { agentOrdersOf } from './agent-orders.ts'
+import { listenOn, urlOf } from './api/listening.ts'
 import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
@@ -41,6 +42,8 @@ import { type LogQuestion, type LogReaderParts, readLog } from './logs/log-reade
 import { LogService } from './logs/log-service.ts'
 import { LogSweep } from './logs/log-sweep.ts'
 import { MeshRecorder } from './mesh-recorder.ts'
+import { gatewayCounts } from './metrics/event-metrics.ts'
+import { openMetrics } from './metrics/open-metrics.ts'
 import type { Announcer } from './ports.ts'
 import { ProvisionRoom } from './provision/provision-room.ts'
 import type { HeadsRow } from './reconcile/heads-row.ts'
@@ -91,6 +94,8 @@ export class Gateway {
   readonly #cancel: Cancel
   readonly #announcer: Announcer
   readonly #streams = new LogStreams()
+  readonly #metrics = Metrics.ofProcess()
+  readonly #counts = gatewayCounts(this.#metrics)
   readonly #random = systemRandom()
   #app: FastifyInstance | undefined
   #stopping = false
@@ -107,13 +112,11 @@ export class Gateway {
     )
     this.#cancel = cancelsOf(this.#member, { clock, random })
     this.#repositories = new Repositories(parts.repositories)
-    const files = {
-      file: paths.credentials,
-      keyFile: secretsKeyPath(paths, settings),
-      secrets: paths.secrets
-    }
+    const { credentials: file, secrets } = paths
+    const files = { file, keyFile: secretsKeyPath(paths, settings), secrets }
+    const { forge: onResult, phase: onPhase } = this.#counts
     this.#forges = new ForgeRoom(
-      { repositories: this.#repositories, clock, log },
+      { repositories: this.#repositories, clock, log, onResult },
       { files, publicUrl: settings.public_url }
     )
     const { apis, access, facts } = this.#forges
@@ -133,6 +136,7 @@ export class Gateway {
       recorder,
       onAnew: (runId) => this.#forgetLogs(runId),
       onEnded: () => this.#statuses.noteEnded(),
+      onPhase,
       clock,
       random,
       log
@@ -181,6 +185,10 @@ export class Gateway {
   /** Resolves once deliveries are taken. Rejects with CONFIG_INVALID where it cannot listen. */
   async start(): Promise<void> {
     const { clock, log, settings, key } = this.#parts
+    openMetrics(this.#metrics, this.#parts, {
+      ...{ member: this.#member, intake: this.#intake, repositories: this.#repositories },
+      ...{ outbox: this.#statuses.outbox, reconciler: this.#reconciler, streams: this.#streams }
+    })
     const file = this.#parts.paths.secrets
     const keyFile = secretsKeyPath(this.#parts.paths, settings)
     const secrets = new SecretRoom(
@@ -220,10 +228,12 @@ export class Gateway {
     const repositories = this.#repositories
     const { numbers } = this.#forges
     const { provisioner: jobs } = this.#provision
-    const receiver = new Receiver({ door: this.#door, repositories, numbers, jobs, clock, log })
+    const { delivery: onAnswer } = this.#counts
+    const incoming = { door: this.#door, repositories, numbers, jobs, onAnswer }
+    const receiver = new Receiver({ ...incoming, clock, log })
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
-    await this.#listen(this.#app)
+    await listenOn(this.#app, settings.http, this.#parts.paths.config)
     // Once hooks are taken: what a forge is asked to send again comes there.
     await this.#reconciler.start()
     await this.#scheduler.start()
@@ -234,10 +244,7 @@ export class Gateway {
 
   /** Where deliveries and the API are served; '' before start. */
   get httpUrl(): string {
-    const address = this.#app?.server.address() as AddressInfo | null | undefined
-    if (address === null || address === undefined) return ''
-    const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-    return `http://${host}:${address.port}`
+    return this.#app === undefined ? '' : urlOf(this.#app)
   }
 
   /** Takes the repositories of settings that were read again. */
@@ -294,18 +301,6 @@ export class Gateway {
     disarm()
   }
 
-  async #listen(app: FastifyInstance): Promise<void> {
-    const { host, port } = this.#parts.settings.http
-    try {
-      await app.listen({ host, port })
-    } catch (error) {
-      const cause = error instanceof Error && 'code' in error ? String(error.code) : causeOf(error)
-      const problem = `http: cannot listen on ${host}:${port} (${cause}): choose another port`
-      const file = this.#parts.paths.config
-      throw new MeshError('CONFIG_INVALID', { file, problem }, { cause: error })
-    }
-  }
-
   async #forgetLogs(runId: string): Promise<void> {
     this.#holders.forget(runId)
     await this.#logs.remove(runId)
@@ -344,6 +339,7 @@ export class Gateway {
       links: () => member.node.links(),
       health: () => member.health(),
       epochs: () => member.epochs(),
+      metrics: this.#metrics,
       intakeQueued: () => this.#intake.queued,
       stopping: () => this.#stopping,
       log,

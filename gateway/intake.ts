@@ -15,6 +15,7 @@ import type { Log } from '../protocol/host/log.ts'
 import type { Delivery, DeliveryPatch } from '../protocol/store/inbox-store.ts'
 import { type Announced, type AnnounceParts, announce, announceAnew } from './announce.ts'
 import { type Item, turnsOf } from './intake-turns.ts'
+import type { GatewayCounts } from './metrics/event-metrics.ts'
 import type { Recorder } from './ports.ts'
 
 /** For whoever asks the API why the run does not begin: no waiting of the gateway ends that. */
@@ -37,6 +38,7 @@ export interface IntakeParts extends AnnounceParts {
   readonly onAnew?: ((runId: string) => Promise<void>) | undefined
   /** Called once a delivery has ended without an announcement, or waits for an approval. */
   readonly onEnded?: (() => void) | undefined
+  readonly onPhase?: GatewayCounts['phase'] | undefined
   readonly random: Random
   readonly log: Log
 }
@@ -237,7 +239,9 @@ export class Intake {
     item.sealedAtMs ??= clock.wallMs()
     const { sealedAtMs } = item
     const chosen = await this.#record(item, sealed)
-    log.info({ run, phase: 'record', ms: clock.wallMs() - sealedAtMs }, 'phase finished')
+    const ms = clock.wallMs() - sealedAtMs
+    log.info({ run, phase: 'record', ms }, 'phase finished')
+    this.#parts.onPhase?.('record', ms)
     await this.#publish(chosen)
     // Last: a delivery that is marked done is never looked at again.
     const { error, jobs } = chosen.announcement.manifest
@@ -302,7 +306,9 @@ export class Intake {
     item.tries = 0
     // It asks no forge any more: the next delivery of its repository may.
     this.#pump()
-    log.info({ run, phase: 'intake', ms: clock.wallMs() - receivedAtMs }, 'phase finished')
+    const ms = clock.wallMs() - receivedAtMs
+    log.info({ run, phase: 'intake', ms }, 'phase finished')
+    this.#parts.onPhase?.('read', ms)
     return announced.sealed
   }
 

@@ -3,8 +3,15 @@ import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { agentProgram } from '../agent/cli/program.ts'
+import { agentMetrics } from '../agent/metrics/agent-metrics.ts'
+import { claimMetrics } from '../agent/metrics/claim-metrics.ts'
 import { gatewayProgram } from '../gateway/cli/program.ts'
+import { gatewayCounts } from '../gateway/metrics/event-metrics.ts'
+import { gatewayMetrics } from '../gateway/metrics/gateway-metrics.ts'
+import { Metrics } from '../protocol/api/metrics.ts'
 import { MESH_ERRORS } from '../protocol/core/errors.ts'
+import { agentMetricsParts, gatewayMetricsParts } from './support/metric-parts.ts'
+import { readExposition } from './support/prometheus-text.ts'
 
 /* Documents and code say the same, in both directions. */
 
@@ -31,6 +38,22 @@ test('docs/limits.md has each limit with its value and nothing else', async () =
   )
   const rows = [...read('limits.md').matchAll(/^\| `([A-Z0-9_]+)` \| ([^|]*) \|/gm)]
   const documented = Object.fromEntries(rows.map((row) => [row[1] ?? '', row[2]?.trim()]))
+
+  expect(documented).toEqual(real)
+})
+
+test('docs/operating.md has a row for each metric with its type, and no other', async () => {
+  const metrics = new Metrics()
+  claimMetrics(metrics)
+  gatewayCounts(metrics)
+  const agent = new Metrics()
+  agentMetrics(agent, agentMetricsParts())
+  gatewayMetrics(metrics, gatewayMetricsParts())
+  const families = [...readExposition(await metrics.text()), ...readExposition(await agent.text())]
+  const real = Object.fromEntries(families.map(([name, { type }]) => [name, type]))
+
+  const rows = [...read('operating.md').matchAll(/^\| `(runner_mesh_\w+)`[^|]* \| (\w+) \|/gm)]
+  const documented = Object.fromEntries(rows.map((row) => [row[1] ?? '', row[2]]))
 
   expect(documented).toEqual(real)
 })

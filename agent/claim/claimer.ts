@@ -118,6 +118,11 @@ export class Claimer {
     return [...this.#holders.keys()]
   }
 
+  /** How many jobs wait for a turn here, and how many leases of others are watched. */
+  get pending(): { readonly turns: number; readonly watches: number } {
+    return { turns: this.#waiting.size, watches: this.#watched.size + this.#watching }
+  }
+
   /** Keeps room for jobs whose containers run on, until `adopt` or `unexpect` is called for each. */
   expect(candidates: readonly Candidate[]): void {
     for (const candidate of candidates) {

@@ -4,6 +4,7 @@ import type { JobOpBody } from '../../protocol/core/job.ts'
 import { endOpId } from '../../protocol/core/op-id.ts'
 import type { Clock, Digest, Random } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { ClaimEvent } from './claim-event.ts'
 import type { JobChange, Registers } from './ports.ts'
 
 export interface EndingParts {
@@ -12,6 +13,7 @@ export interface EndingParts {
   readonly random: Random
   readonly digest: Digest
   readonly log: Log
+  readonly onEvent?: ((event: ClaimEvent) => void) | undefined
 }
 
 export type EndBody = Extract<JobOpBody, { kind: 'complete' | 'release' }>

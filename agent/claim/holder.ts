@@ -14,9 +14,8 @@ import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import { attemptOf } from '../../protocol/core/retries.ts'
 import type { AttemptProgress, AttemptRecord } from '../../protocol/store/attempt-store.ts'
-import type { AttemptInput } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
-import type { AttemptLog } from '../logs/attempt-log.ts'
+import { endEventOf, renewalEventOf } from './claim-event.ts'
 import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
 import { confirmGone } from './confirm-gone.ts'
 import { type EndBody, endLease } from './ending.ts'
@@ -216,9 +215,7 @@ export class Holder {
     return { kind: 'outcome', outcome, left: result.left }
   }
 
-  async #openLog(
-    gateway: string
-  ): Promise<{ readonly attemptLog: AttemptLog; readonly resume: AttemptInput['resume'] }> {
+  async #openLog(gateway: string) {
     const { jobId } = this
     const { progress } = this.#won
     if (progress === undefined) {
@@ -249,6 +246,7 @@ export class Holder {
     if (change === undefined) return
     await attempts.remove(this.jobId)
     const facts = { job: this.jobId, epoch: this.#epoch }
+    if (change.kind !== 'rejected') this.#parts.onEvent?.(endEventOf(body))
     if (change.kind === 'rejected') log.warn({ ...facts, reason: change.reason }, 'end refused')
     else if (body.kind === 'release') log.info({ ...facts, reason: body.reason }, 'lease released')
     else log.info({ ...facts, state: body.outcome.state }, 'job ended')
@@ -310,12 +308,14 @@ export class Holder {
   #stopSteps(): void {
     const facts = { job: this.jobId, epoch: this.#epoch, reason: 'not_renewed' }
     this.#parts.log.warn(facts, 'lease nearly over, steps stopped')
+    this.#parts.onEvent?.({ kind: 'overdue' })
     this.#terminate.abort()
   }
 
   #lose(reason: LossReason): void {
     const facts = { job: this.jobId, epoch: this.#epoch, reason }
     this.#parts.log.warn(facts, 'lease lost')
+    this.#parts.onEvent?.({ kind: 'lost', reason })
     this.#start.resolve('lost')
     this.#abort.abort(new MeshError('LEASE_LOST', facts))
     // Cancelled before, the attempt has been told to end already, but with a grace.
@@ -342,6 +342,7 @@ export class Holder {
     const nowMs = this.#parts.clock.bootMs()
     const quorum = outcome?.quorum ?? Number.MAX_SAFE_INTEGER
     const { oks = 0, stale = 0, fenced = 0, cancel } = outcome ?? {}
+    this.#parts.onEvent?.(renewalEventOf(outcome))
     this.#step({ kind: 'renewed', startedAtMs, nowMs, oks, stale, fenced, quorum, cancel })
   }
 

@@ -37,7 +37,12 @@ export async function proposeClaim(
   const state = change.value
   if (change.kind === 'rejected') await giveUp(parts, jobId, change.reason, state)
   // `same` may name a lease that was cancelled or taken over meanwhile (4.12.2).
-  if (state === undefined || !holdsLease(state, { holder: peerId, claimId, boot })) return undefined
+  if (state === undefined || !holdsLease(state, { holder: peerId, claimId, boot })) {
+    const result = change.kind === 'unresolved' ? 'unresolved' : 'lost'
+    parts.onEvent?.({ kind: 'claimed', result })
+    return undefined
+  }
+  parts.onEvent?.({ kind: 'claimed', result: 'won' })
   const ms = clock.bootMs() - startedAtMs
   log.info({ job: jobId, epoch: state.epoch, phase: 'claim', ms }, 'phase finished')
   tell(parts, jobId)

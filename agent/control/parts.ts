@@ -1,6 +1,7 @@
 import type { CancelVerdict } from '../../protocol/api/job-cancel.ts'
 import type { FollowSource } from '../../protocol/api/log-follow.ts'
 import type { LogStreams } from '../../protocol/api/log-streams.ts'
+import type { Metrics } from '../../protocol/api/metrics.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { EpochHealth } from '../../protocol/core/epochs.ts'
@@ -44,6 +45,7 @@ export interface ControlParts extends Sources {
   /** How this host's GPUs are used, by the last look. */
   gpuUse(): GpuUseReading
   readLog(question: LogQuestion): Promise<LogAnswer>
+  readonly metrics: Pick<Metrics, 'text'>
   readonly follow: FollowSource
   readonly streams: LogStreams
   readonly orders: Orders

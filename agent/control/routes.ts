@@ -14,6 +14,7 @@ import {
 } from '../../protocol/api/job-query.ts'
 import { jobSchema } from '../../protocol/api/job-schema.ts'
 import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
+import { METRICS_TYPE } from '../../protocol/api/metrics.ts'
 import { whyDocument } from '../../protocol/api/why-document.ts'
 import { whySchema } from '../../protocol/api/why-schema.ts'
 import { LOG_PAGE_LINES_MAX } from '../../protocol/core/limits.ts'
@@ -47,6 +48,9 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
   const app = plain.withTypeProvider<ZodTypeProvider>()
   const health = z.strictObject({ ok: z.literal(true) })
   app.get('/v1/health', { schema: { response: { 200: health } } }, () => ({ ok: true as const }))
+  app.get('/metrics', async (_request, reply) => {
+    return reply.type(METRICS_TYPE).send(await parts.metrics.text())
+  })
   app.get('/v1/status', { schema: { response: { 200: statusSchema } } }, () => statusView(parts))
   app.get(
     '/v1/jobs',

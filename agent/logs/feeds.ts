@@ -10,6 +10,10 @@ export class Feeds {
     this.#parts = parts
   }
 
+  get size(): number {
+    return this.#feeds.size
+  }
+
   open(options: FeedOptions): Feed {
     const key = `${options.job}@${options.epoch}`
     const known = this.#feeds.get(key)

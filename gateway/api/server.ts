@@ -20,6 +20,7 @@ import type { Log } from '../../protocol/host/log.ts'
 import type { Receiver } from '../hooks/receiver.ts'
 import { hookRoutes } from '../hooks/routes.ts'
 import { pageRoutes } from '../web/page-routes.ts'
+import { metricsRoute } from './metrics-route.ts'
 import { openApi } from './open-api.ts'
 import type { ApiParts } from './parts.ts'
 import { headersOf } from './problem.ts'
@@ -77,6 +78,7 @@ export async function createServer(
   const failures = app.createRateLimit({ max: AUTH_FAILURES_PER_MINUTE_MAX, timeWindow: MINUTE_MS })
   await app.register((scope, _options, done) => {
     openRoutes(scope, parts.api)
+    metricsRoute(scope, { api: parts.api, tokens: parts.tokens, failures })
     done()
   })
   await app.register((scope, _options, done) => {

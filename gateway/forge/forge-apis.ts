@@ -1,4 +1,5 @@
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { ForgeResult, GatewayCounts } from '../metrics/event-metrics.ts'
 import type { ForgeApi, ForgePlace } from './forge-api.ts'
 import type { CredentialHolder, ForgeCredentials } from './forge-credentials.ts'
 import { ForgeHttp } from './forge-http.ts'
@@ -15,6 +16,8 @@ import { TaggedAnswers } from './tagged-answers.ts'
 export interface ForgeApisParts {
   readonly credentials: Pick<ForgeCredentials, 'authorization'>
   readonly clock: Clock
+  /** Told of each call to a forge and what came of it. */
+  readonly onResult?: GatewayCounts['forge'] | undefined
 }
 
 export interface ForgeApisOptions {
@@ -41,12 +44,10 @@ export class ForgeApis {
     const { requestMs, publicUrl } = this.#options
     const place = placeOf(forge, url, api)
     const headers = forge === 'github' ? GITHUB_HEADERS : undefined
+    const onResult = (result: ForgeResult): void => this.#parts.onResult?.(forge, result)
+    const authorize = (signal: AbortSignal) => credentials.authorization(holder, signal)
     const http = new ForgeHttp(
-      {
-        authorize: (signal) => credentials.authorization(holder, signal),
-        clock,
-        tagged: this.#tagged
-      },
+      { authorize, clock, tagged: this.#tagged, onResult },
       { base: place.api, requestMs, headers }
     )
     const hookUrl = publicUrl === undefined ? undefined : `${publicUrl}/hooks/${forge}`

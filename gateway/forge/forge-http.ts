@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import {
   FORGE_BODY_BYTES_MAX,
   FORGE_PAGES_MAX,
@@ -7,6 +7,7 @@ import {
   FORGE_REQUEST_MS_MAX
 } from '../../protocol/core/forge-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
+import type { ForgeResult } from '../metrics/event-metrics.ts'
 import { type Asked, limitOf, refusalOf, unreachable } from './forge-refusal.ts'
 import type { TaggedAnswers } from './tagged-answers.ts'
 
@@ -36,6 +37,8 @@ export interface ForgeHttpParts {
   readonly authorize: (signal: AbortSignal) => Promise<Authorization>
   readonly clock: Clock
   readonly tagged: TaggedAnswers
+  /** Told of each call and what came of it. */
+  readonly onResult?: ((result: ForgeResult) => void) | undefined
 }
 
 export interface ForgeHttpOptions {
@@ -45,6 +48,11 @@ export interface ForgeHttpOptions {
   readonly requestMs?: number | undefined
   /** What forges ask of their clients beside. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+const RESULTS: Readonly<Record<string, ForgeResult>> = {
+  FORGE_REFUSED: 'refused',
+  FORGE_LIMITED: 'limited'
 }
 
 /** Not to be sent again where the first request may have done what it asked for. */
@@ -73,7 +81,16 @@ export class ForgeHttp {
   async call(call: ForgeCall): Promise<ForgeAnswer> {
     const url = new URL(`${this.#options.base}${call.path}`)
     for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, value)
-    return await this.#within(call, async (signal) => await this.#follow(call, url, signal))
+    const { onResult } = this.#parts
+    try {
+      const answer = await this.#within(call, (signal) => this.#follow(call, url, signal))
+      onResult?.('answered')
+      return answer
+    } catch (error) {
+      // A caller that has given up says nothing about the forge.
+      if (!call.signal.aborted) onResult?.(RESULTS[codeOf(error) ?? ''] ?? 'unreachable')
+      throw error
+    }
   }
 
   /** What a GET answers, checked. A tag of an answer before makes it a conditional request. */

@@ -2,6 +2,7 @@ import type { Clock } from '../../protocol/core/ports.ts'
 import type { SourceAccess } from '../../protocol/core/source-access.ts'
 import type { GitAccess } from '../../protocol/host/git.ts'
 import type { Log } from '../../protocol/host/log.ts'
+import type { GatewayCounts } from '../metrics/event-metrics.ts'
 import type { RepositoryRef } from '../ports.ts'
 import type { Repositories } from '../repositories.ts'
 import { type CredentialFiles, CredentialStore } from '../secrets/credential-store.ts'
@@ -14,6 +15,8 @@ export interface ForgeRoomParts {
   readonly repositories: Repositories
   readonly clock: Clock
   readonly log: Log
+  /** Told of each call to a forge and what came of it. */
+  readonly onResult?: GatewayCounts['forge'] | undefined
 }
 
 export interface ForgeRoomOptions {
@@ -30,12 +33,12 @@ export class ForgeRoom {
   readonly #credentials: ForgeCredentials
 
   constructor(
-    { repositories, clock, log }: ForgeRoomParts,
+    { repositories, clock, log, onResult }: ForgeRoomParts,
     { files, publicUrl }: ForgeRoomOptions
   ) {
     this.#repositories = repositories
     this.#credentials = new ForgeCredentials({ store: new CredentialStore(files), clock })
-    this.apis = new ForgeApis({ credentials: this.#credentials, clock }, { publicUrl })
+    this.apis = new ForgeApis({ credentials: this.#credentials, clock, onResult }, { publicUrl })
     this.numbers = new RepositoryNumbers({ apis: this.apis, clock, log })
     this.facts = new DeclaredFacts({ repositories, apis: this.apis })
   }

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { MeshError } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { RepositoryNumbers } from '../forge/repository-numbers.ts'
+import type { GatewayCounts } from '../metrics/event-metrics.ts'
 import type { Provisioner } from '../provision/provisioner.ts'
 import type { Repositories } from '../repositories.ts'
 import { ignored, type Reception, type SourceDoor } from '../source-door.ts'
@@ -16,6 +18,8 @@ export interface ReceiverParts {
   /** What the forge's own jobs are told to. */
   readonly jobs: Pick<Provisioner, 'note'>
   readonly numbers: Pick<RepositoryNumbers, 'problem'>
+  /** Told of each request and how it was answered. */
+  readonly onAnswer?: GatewayCounts['delivery'] | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -34,6 +38,22 @@ export class Receiver {
    * OVERLOADED, DISK_LOW or STORE_FAILED; nothing is stored then.
    */
   async receive(
+    hook: ForgeHook,
+    headers: IncomingHttpHeaders,
+    bytes: Uint8Array
+  ): Promise<Reception> {
+    try {
+      const reception = await this.#receive(hook, headers, bytes)
+      this.#parts.onAnswer?.(hook.forge, reception.verdict)
+      return reception
+    } catch (error) {
+      const isOurs = !(error instanceof MeshError) || error.kind.status >= 500
+      this.#parts.onAnswer?.(hook.forge, isOurs ? 'failed' : 'refused')
+      throw error
+    }
+  }
+
+  async #receive(
     hook: ForgeHook,
     headers: IncomingHttpHeaders,
     bytes: Uint8Array

@@ -69,6 +69,14 @@ export class Reconciler {
     this.reload()
   }
 
+  /** Milliseconds since the look that is due the longest, and how many failed when last tried. */
+  get lag(): { readonly overdueMs: number; readonly failing: number } {
+    const nowMs = this.#parts.clock.bootMs()
+    const items = [...this.#items.values()]
+    const overdueMs = items.reduce((most, { dueAtMs }) => Math.max(most, nowMs - dueAtMs), 0)
+    return { overdueMs, failing: items.filter(({ failures }) => failures > 0).length }
+  }
+
   /** Takes the repositories as they are declared now. */
   reload(): void {
     const { repositories, clock, random, look } = this.#parts

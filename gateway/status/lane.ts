@@ -18,6 +18,8 @@ export interface Entry {
   refusals: number
   /** Boot clock before which it is not tried again. */
   readyAtMs: number
+  /** Boot clock since which it has something to tell. */
+  waitsSinceMs?: number | undefined
 }
 
 /** What waits for one host, in the order in which it came. */

@@ -103,6 +103,13 @@ export class Outbox {
     return this.#rows.waiting().length
   }
 
+  /** Milliseconds for which the oldest of those has waited, since the start of this process. */
+  get oldestMs(): number | undefined {
+    const since = this.#rows.waiting().flatMap(({ waitsSinceMs }) => waitsSinceMs ?? [])
+    if (since.length === 0) return undefined
+    return this.#parts.clock.bootMs() - since.reduce((a, b) => Math.min(a, b))
+  }
+
   /** What was told last of all that is not settled. */
   goingOn(): readonly Told[] {
     return this.#rows.goingOn()
@@ -158,6 +165,7 @@ export class Outbox {
     if (row.settled !== undefined || row.sent === contentOf(row.told)) return
     const host = this.#parts.sender.hostOf(row.told)
     if (host === undefined) return
+    entry.waitsSinceMs ??= this.#parts.clock.bootMs()
     const lane = this.#lanes.get(host) ?? new Lane()
     this.#lanes.set(host, lane)
     lane.add(entry)
@@ -214,6 +222,7 @@ export class Outbox {
     const facts = { repository: told.repository, context: told.context, run: told.runId }
     log.debug({ ...facts, host, state: told.state }, 'status told')
     const sent = contentOf(told)
+    entry.waitsSinceMs = contentOf(entry.row.told) === sent ? undefined : this.#parts.clock.bootMs()
     // It may say something else by now, and waits for its turn with that.
     if (contentOf(entry.row.told) !== sent) return await this.#change(entry, { sent })
     await this.#settle(lane, entry, { sent, settled: told.isFinal ? 'sent' : undefined })

@@ -306,7 +306,7 @@ export const MESH_ERRORS = {
     401,
     false,
     (f) =>
-      `the bearer token is ${f['problem']}: make one with \`gateway token create --scope read\``
+      `the bearer token is ${f['problem']}: ${f['fix'] ?? 'make one with `gateway token create --scope read`'}`
   ),
   SCOPE_MISSING: kind(1, 403, false, (f) => `the token lacks the scope ${f['scope']}`),
   REQUEST_INVALID: kind(2, 400, false, (f) => `${f['problem']}`),

@@ -5,6 +5,7 @@ import type { JobOpBody } from '../core/job.ts'
 import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import type { SealedRoster } from '../core/roster.ts'
 import type { SealedAnnouncement } from '../core/run.ts'
+import { TOPICS } from '../wire/ids.ts'
 import type {
   HeldLease,
   JobChange,
@@ -121,6 +122,16 @@ export class Member {
 
   health(): MeshHealth {
     return healthOf({ roster: this.roster(), peerId: this.peerId, linked: this.#rooms.linked() })
+  }
+
+  /** How many connected peers listen to each topic; none where gossip is off. */
+  gossipPeers(): ReadonlyMap<string, number> {
+    return new Map(
+      Object.entries(TOPICS).flatMap(([name, topic]): [string, number][] => {
+        const peers = this.node.gossipPeers(topic)
+        return peers === undefined ? [] : [[name, peers]]
+      })
+    )
   }
 
   /** Names of members whose key two processes use, as their requests to our witness show. */

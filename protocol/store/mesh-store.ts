@@ -41,6 +41,8 @@ export interface MeshStore {
   readonly provisions: RowTable
   /** How long its syncs took lately. */
   syncs(): SyncFigures
+  /** One listener, called with the milliseconds of each sync from now on. */
+  onSync(listener: (ms: number) => void): void
   /**
    * Says that the store lost data (a peer saw a higher sequence than ours): it fails with
    * STORE_SUSPECT at once, and every later open of it too.
@@ -99,6 +101,7 @@ export async function assembleStore(opened: Opened, options: StoreOptions): Prom
       schedules: new LevelRowTable({ reader, committer }, 'c/'),
       provisions: new LevelRowTable({ reader, committer }, 'p/'),
       syncs: () => meter.figures(),
+      onSync: (listener) => meter.onSync(listener),
       distrust: async (cause) => {
         committer.fail(new MeshError('STORE_SUSPECT', { dir, cause }))
         await Promise.all(marks)

@@ -21,6 +21,7 @@ export interface SyncFigures {
 export class SyncMeter {
   readonly #nowMs: () => number
   #samples: Sample[] = []
+  #listener: ((ms: number) => void) | undefined
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs
@@ -31,10 +32,17 @@ export class SyncMeter {
     const startedAtMs = this.#nowMs()
     return () => {
       const atMs = this.#nowMs()
-      this.#samples.push({ atMs, ms: atMs - startedAtMs })
+      const ms = atMs - startedAtMs
+      this.#samples.push({ atMs, ms })
+      this.#listener?.(ms)
       // Twice as many as are kept, so that not each of them moves all others.
       if (this.#samples.length > 2 * SYNC_SAMPLES_MAX) this.#forget()
     }
+  }
+
+  /** One listener, called with the milliseconds of each sync from now on. */
+  onSync(listener: (ms: number) => void): void {
+    this.#listener = listener
   }
 
   figures(): SyncFigures {

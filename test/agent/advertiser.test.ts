@@ -200,3 +200,17 @@ test('an agent that has failed falls silent without a goodbye', async () => {
   expect(sent).toHaveLength(1)
   expect(clock.armed()).toBe(0)
 })
+
+test('how old the last word is counts from what was sent, not from what failed', async () => {
+  expect(advertiser.ageMs).toBeUndefined()
+  advertiser.changed()
+  await clock.advance(0)
+  await clock.advance(12_000)
+  expect(advertiser.ageMs).toBe(12_000)
+
+  failures = 1
+  advertiser.changed()
+  await clock.advance(500)
+
+  expect(advertiser.ageMs).toBe(12_500)
+})

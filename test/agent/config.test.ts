@@ -55,6 +55,7 @@ test('with nothing said an agent listens everywhere, under the name of its host'
     orders: 'take',
     policy: { pinned: false, untrusted: 'take' },
     gpus: { ignore: [], shares: {}, untrusted: 'refuse' },
+    metrics: {},
     gossip: true,
     lifeline: 'own',
     logLevel: 'info'

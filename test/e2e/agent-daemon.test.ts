@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, writeFile } from 'node:fs/promises'
+import { appendFile, readdir, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -8,6 +8,7 @@ import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
 import { freePort, ProgramProcess } from '../support/program-process.ts'
+import { readExposition, seriesValue } from '../support/prometheus-text.ts'
 
 /* The real program on a real engine: its own process, store and libp2p. */
 
@@ -68,6 +69,25 @@ test('an agent alone turns idle, says that a run would depend on it, and drains'
   expect(status.stdout).toMatch(/onyx \* +(starting|idle)/)
   expect(await daemon.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
   expect(daemon.stdout).toContain('"msg":"draining"')
+})
+
+test('an agent whose owner names a port is scraped there, and counts its syncs and its state', async () => {
+  await founded()
+  const port = await freePort()
+  const yaml = join(state, 'agent.yaml')
+  await appendFile(yaml, `metrics: { listen: '127.0.0.1:${port}' }\n`)
+  const daemon = agent('start')
+  await daemon.said('state changed')
+
+  const families = readExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
+
+  const of = (name: string, labels = {}) => seriesValue(families, `runner_mesh_${name}`, labels)
+  expect(of('agent_state', { state: 'starting' }) + of('agent_state', { state: 'idle' })).toBe(1)
+  expect([of('witnesses'), of('witnesses_reachable'), of('quorum_available')]).toEqual([1, 1, 1])
+  expect(of('agent_capacity_cpu_cores')).toBeGreaterThan(0)
+  expect(of('agent_leased_cpu_cores')).toBe(0)
+  expect(families.get('runner_mesh_store_sync_seconds')?.type).toBe('histogram')
+  expect(await daemon.kill('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
 })
 
 test('without an engine that answers it says which socket it asked, and ends', async () => {

@@ -1,3 +1,4 @@
+import type { ClaimEvent } from '../../agent/claim/claim-event.ts'
 import { Claimer } from '../../agent/claim/claimer.ts'
 import type { AttemptRunner } from '../../agent/claim/holder-parts.ts'
 import { Renewer } from '../../agent/claim/renewer.ts'
@@ -151,6 +152,8 @@ export interface ClaimBench {
   readonly changes: string[]
   /** `found` is what a look at registries finds, `lacking` what looks have found. */
   readonly images: { found: readonly ImagePlatforms[]; lacking: readonly ImagePlatforms[] }
+  /** What was told to whoever counts. */
+  readonly events: ClaimEvent[]
   readonly gpus: { devices: readonly GpuDevice[]; terms: GpuTerms | undefined }
 }
 
@@ -171,6 +174,7 @@ export function claimBench(
   const attempts = new OpenAttempts()
   const records = options.records ?? new MemoryAttempts()
   const changes: string[] = []
+  const events: ClaimEvent[] = []
   const deadlines: RecordingDeadline[] = []
   const folders: ClaimBench['folders'] = { openTrouble: undefined, removeTrouble: undefined }
   const order: ClaimBench['order'] = { mayClaim: true, isOpen: true, policy: options.policy }
@@ -237,9 +241,11 @@ export function claimBench(
     mayClaim: () => order.mayClaim,
     isOpen: () => order.isOpen,
     onRoom: () => changes.push('room'),
-    onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`)
+    onHeld: (change) => changes.push(`${change.kind} ${change.jobId}`),
+    onEvent: (event) => events.push(event)
   })
-  return { claimer, offer, attempts, records, deadlines, folders, order, changes, images, gpus }
+  const seen = { changes, events, images, gpus }
+  return { claimer, offer, attempts, records, deadlines, folders, order, ...seen }
 }
 
 /** Its process is killed: it neither renews nor gives anything back. */

@@ -1,5 +1,6 @@
 import type { ControlParts } from '../../agent/control/parts.ts'
 import { LogStreams } from '../../protocol/api/log-streams.ts'
+import { Metrics } from '../../protocol/api/metrics.ts'
 import type { Advertisement } from '../../protocol/core/advertisement.ts'
 import { Board } from '../../protocol/core/board.ts'
 import type { Member, SealedRoster } from '../../protocol/core/roster.ts'
@@ -90,6 +91,7 @@ export function controlParts(more: Partial<ControlParts> = {}): ControlParts & {
     epochs: () => [],
     problems: () => [],
     gpuUse: () => ({ devices: new Map(), jobs: new Map() }),
+    metrics: new Metrics(),
     follow: new ScriptedLogs({ board, clock, roster: () => ROSTER }),
     streams: new LogStreams(),
     orders: {

@@ -6,12 +6,14 @@ import { Approvals } from '../../gateway/approvals.ts'
 import { RepositoryNumbers } from '../../gateway/forge/repository-numbers.ts'
 import { Receiver } from '../../gateway/hooks/receiver.ts'
 import { Intake } from '../../gateway/intake.ts'
+import type { GatewayCounts } from '../../gateway/metrics/event-metrics.ts'
 import type { CommitReader, ForgeFacts, Inbox } from '../../gateway/ports.ts'
 import { remoteHeads } from '../../gateway/reconcile/remote-heads.ts'
 import type { Repositories } from '../../gateway/repositories.ts'
 import { RunOrders } from '../../gateway/run-orders.ts'
 import { SourceDoor } from '../../gateway/source-door.ts'
 import { LogStreams } from '../../protocol/api/log-streams.ts'
+import { Metrics } from '../../protocol/api/metrics.ts'
 import { Board } from '../../protocol/core/board.ts'
 import type { MeshError } from '../../protocol/core/errors.ts'
 import { systemClock } from '../../protocol/host/clock.ts'
@@ -48,6 +50,8 @@ export interface HttpOverrides extends ServerOptions {
   readonly queueMax?: number
   readonly diskProblem?: () => MeshError | undefined
   readonly log?: Log
+  readonly onAnswer?: GatewayCounts['delivery']
+  readonly onPhase?: GatewayCounts['phase']
 }
 
 /** The whole HTTP side on a real store; the mesh is the run registers and an empty board. */
@@ -98,6 +102,7 @@ export class HttpRig {
         facts: overrides.facts ?? new ScriptedFacts(factsOf()),
         announcer,
         recorder: registers,
+        onPhase: overrides.onPhase,
         clock,
         random: systemRandom(),
         log
@@ -121,7 +126,9 @@ export class HttpRig {
     })
     const apis = { of: () => undefined }
     const numbers = new RepositoryNumbers({ apis, clock, log })
-    const receiver = new Receiver({ door, repositories, numbers, jobs: NO_JOBS, clock, log })
+    const { onAnswer } = overrides
+    const incoming = { door, repositories, numbers, jobs: NO_JOBS, onAnswer }
+    const receiver = new Receiver({ ...incoming, clock, log })
     const board = new Board()
     const tokens = new TokenStore(`${dir}/tokens.json`)
     const api: ApiParts = {
@@ -141,6 +148,7 @@ export class HttpRig {
       links: () => [],
       health: () => ({ witnesses: [], w: 0, quorum: 0, reachable: 0, hasQuorum: false }),
       epochs: () => [],
+      metrics: new Metrics(),
       intakeQueued: () => intake.queued,
       stopping: () => false,
       readLog: () => Promise.resolve({ kind: 'absent' }),

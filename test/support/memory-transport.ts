@@ -192,6 +192,10 @@ export class MemoryNode implements MeshNode {
     if (this.#gossip) this.#topics.set(topic, handler)
   }
 
+  gossipPeers(): number | undefined {
+    return this.#gossip ? this.links().length : undefined
+  }
+
   hear(topic: string, from: string, bytes: Uint8Array): void {
     const verdict = this.#topics.get(topic)?.(from, bytes)
     if (verdict !== undefined) this.#network.verdicts.push(verdict)

@@ -37,6 +37,11 @@ export class Gossip {
     service.subscribe(topic)
   }
 
+  /** How many connected peers listen to the topic; undefined where gossip is off. */
+  peers(topic: string): number | undefined {
+    return this.#parts.service?.getSubscribers(topic).length
+  }
+
   async publish(topic: string, bytes: Uint8Array): Promise<void> {
     if (bytes.length > GOSSIP_DATA_BYTES_MAX) {
       const facts = { what: 'the gossip message', bytes: bytes.length, max: GOSSIP_DATA_BYTES_MAX }

@@ -52,6 +52,8 @@ export interface MeshNode {
   seen(peerId: string): string | undefined
   /** Members that a connection exists to. */
   links(): readonly PeerLink[]
+  /** How many connected peers listen to that topic; undefined where gossip is off. */
+  gossipPeers(topic: string): number | undefined
   /** The returned function ends the listening. */
   onLink(listener: (event: LinkEvent) => void): () => void
 }
@@ -194,6 +196,10 @@ class Libp2pNode implements MeshNode {
 
   links(): readonly PeerLink[] {
     return this.#links.list()
+  }
+
+  gossipPeers(topic: string): number | undefined {
+    return this.#gossip?.peers(topic)
   }
 
   onLink(listener: (event: LinkEvent) => void): () => void {

@@ -316,3 +316,18 @@ test('right before a claim the owner is asked about what the gateway has signed,
   expect(takes({ trustedOnly: true })).toBe(true)
   expect(takes({ trustedOnly: true }, { ...manifest, trust: 'untrusted' })).toBe(false)
 })
+
+test('of two that claim one job one wins, and both are counted', async () => {
+  mesh.addRun(runWith(RUN, 1))
+  const [onyx, basalt] = [bench('onyx'), bench('basalt')]
+  mesh.answerMs = 200
+  onyx.claimer.consider()
+  basalt.claimer.consider()
+  await clock.advance(20_000)
+
+  const claims = [onyx, basalt].flatMap(({ events }) =>
+    events.flatMap((event) => (event.kind === 'claimed' ? event.result : []))
+  )
+  expect(claims.filter((result) => result === 'won')).toHaveLength(1)
+  expect(claims.filter((result) => result === 'unresolved')).toEqual([])
+})

@@ -325,3 +325,26 @@ describe('a lease folder', () => {
     expect(bench.claimer.problems()[0]?.message).toContain('no space left')
   })
 })
+
+test('whoever counts hears of the claim, of each renewal and of the end', async () => {
+  await start()
+  await clock.advance(12_000)
+  bench.attempts.end(0, 'failed')
+  await until(clock, () => phase() === 'failed')
+
+  expect(bench.events[0]).toEqual({ kind: 'claimed', result: 'won' })
+  const renewals = bench.events.flatMap((event) => (event.kind === 'renewed' ? event.result : []))
+  expect(new Set(renewals)).toEqual(new Set(['renewed']))
+  expect(bench.events.at(-1)).toEqual({ kind: 'ended', state: 'failed', reason: 'exit_code' })
+})
+
+test('whoever counts hears of renewals that come short, of stopped steps and of the loss', async () => {
+  await start()
+  mesh.reachable = false
+  await clock.advance(HOLD_MS + 5_000)
+
+  const kinds = bench.events.map((event) => ('result' in event ? event.result : event.kind))
+  expect(kinds.filter((kind) => kind === 'short' || kind === 'failed').length).toBeGreaterThan(0)
+  expect(kinds).toContain('overdue')
+  expect(bench.events.find(({ kind }) => kind === 'lost')).toMatchObject({ kind: 'lost' })
+})

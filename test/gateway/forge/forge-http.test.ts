@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { ForgeHttp } from '../../../gateway/forge/forge-http.ts'
 import { limitedMsOf } from '../../../gateway/forge/forge-refusal.ts'
 import { TaggedAnswers } from '../../../gateway/forge/tagged-answers.ts'
+import type { ForgeResult } from '../../../gateway/metrics/event-metrics.ts'
 import { codeOf } from '../../../protocol/core/errors.ts'
 import { FORGE_BODY_BYTES_MAX } from '../../../protocol/core/forge-limits.ts'
 import { systemClock } from '../../../protocol/host/clock.ts'
@@ -22,9 +23,13 @@ async function serverOf(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-function httpTo(base: string, requestMs?: number): ForgeHttp {
+function httpTo(
+  base: string,
+  requestMs?: number,
+  onResult?: (result: ForgeResult) => void
+): ForgeHttp {
   const authorize = () => Promise.resolve({ authorization: `token ${TOKEN}` })
-  const parts = { authorize, clock: systemClock(), tagged: new TaggedAnswers() }
+  const parts = { authorize, clock: systemClock(), tagged: new TaggedAnswers(), onResult }
   return new ForgeHttp(parts, { base, requestMs })
 }
 
@@ -176,4 +181,27 @@ test('whoever ends the call ends the request', async () => {
   stop.abort(new Error('the gateway stops'))
 
   expect(String(await asked)).toContain('the gateway stops')
+})
+
+test('each request is told with what came of it, those that were called off are not', async () => {
+  const answers = [
+    { status: 200 },
+    { status: 404 },
+    { status: 429, headers: { 'retry-after': '60' } },
+    { status: 500 }
+  ]
+  const base = await serverOf((_request, response) => {
+    const { status, headers = {} } = answers.shift() ?? { status: 200 }
+    response.writeHead(status, headers)
+    response.end('{}')
+  })
+  const results: ForgeResult[] = []
+  const http = httpTo(base, undefined, (result) => results.push(result))
+  const wanted = answers.length
+
+  for (let index = 0; index < wanted; index += 1) await rejectionOf(ask(http))
+  const off = AbortSignal.abort(new Error('the gateway stops'))
+  await rejectionOf(http.call({ path: '/things', action: 'show things', signal: off }))
+
+  expect(results).toEqual(['answered', 'refused', 'limited', 'unreachable'])
 })

@@ -149,3 +149,18 @@ test('a repository that is declared later is looked at, one that is taken out is
   expect(looks.filter(({ name }) => name === 'a')).toHaveLength(1)
   expect(looks.filter(({ name }) => name === 'b').length).toBeGreaterThan(4)
 })
+
+test('a reconciler that is behind says for how long, and how many looks failed', async () => {
+  const { clock, reconciler, state } = rig(['a', 'b'])
+  await reconciler.start()
+  expect(reconciler.lag).toEqual({ overdueMs: 0, failing: 0 })
+  state.failure = new MeshError('FORGE_UNREACHABLE', { host: 'h', action: 'a', cause: 'away' })
+  await clock.advance(3_000)
+  expect(reconciler.lag.failing).toBe(2)
+
+  // A stopped one begins no look, however long it is due.
+  await reconciler.stop()
+  await clock.advance(24 * 60 * MINUTE)
+
+  expect(reconciler.lag.overdueMs).toBeGreaterThan(20 * 60 * MINUTE)
+})

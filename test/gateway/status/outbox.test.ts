@@ -372,3 +372,20 @@ test('whatever fails and whenever the gateway starts anew, each context ends as 
     { numRuns: 20 }
   )
 }, 60_000)
+
+test('how long the oldest has waited is known, from when it came until it is told', async () => {
+  const { outbox, sender, clock } = await rig()
+  const gate = Promise.withResolvers<void>()
+  expect(outbox.oldestMs).toBeUndefined()
+  sender.gate = gate.promise
+  await outbox.tell(toldOf())
+  await clock.advance(7_000)
+  await outbox.tell(toldOf({ context: 'runner-mesh/later' }))
+  await clock.advance(2_000)
+  expect(outbox.oldestMs).toBe(9_000)
+
+  gate.resolve()
+  await settled(clock, () => outbox.unsent === 0)
+
+  expect(outbox.oldestMs).toBeUndefined()
+})

@@ -286,6 +286,8 @@ test('how long syncs take is measured, and a slow disk is told only while it is 
   let nowMs = 0
   const database = new SlowDatabase()
   const meter = new SyncMeter(() => nowMs)
+  const told: number[] = []
+  meter.onSync((ms) => told.push(ms))
   const parts = { database, tally: new Tally(), onFailure: () => undefined, meter }
   const committer = new Committer(parts, { dir: '/store', wseq: 0 })
   let batches = 0
@@ -304,6 +306,7 @@ test('how long syncs take is measured, and a slow disk is told only while it is 
   expect(meter.figures()).toEqual({ p99Ms: 4_000, syncs: SYNC_SAMPLES_MIN - 1, isSlow: false })
   await syncsOf(1, 5)
   expect(meter.figures()).toMatchObject({ p99Ms: 4_000, isSlow: true })
+  expect(told).toEqual([...Array.from({ length: SYNC_SAMPLES_MIN - 1 }, () => 4_000), 5])
   nowMs += SYNC_WINDOW_MS
   await syncsOf(400, 3)
   expect(meter.figures()).toEqual({ p99Ms: 3, syncs: 400, isSlow: false })

@@ -30,6 +30,7 @@ export class GpuSampler {
   readonly #parts: GpuSamplerParts
   readonly #tallies = new Map<string, UseTally>()
   #last = NOTHING
+  #lastAtMs: number | undefined
   #readAtMs = Number.NEGATIVE_INFINITY
   #disarm: (() => void) | undefined
   #looking: Promise<void> = Promise.resolve()
@@ -42,6 +43,11 @@ export class GpuSampler {
   /** What the last look saw. */
   get last(): GpuUseReading {
     return this.#last
+  }
+
+  /** How long ago that was; undefined before the first look. */
+  get ageMs(): number | undefined {
+    return this.#lastAtMs === undefined ? undefined : this.#parts.clock.bootMs() - this.#lastAtMs
   }
 
   start(): void {
@@ -78,6 +84,7 @@ export class GpuSampler {
     const devices = gpus()
     if (devices.length === 0) {
       this.#last = NOTHING
+      this.#lastAtMs = undefined
       return
     }
     try {
@@ -86,6 +93,7 @@ export class GpuSampler {
       if (running.length === 0 && nowMs - this.#readAtMs < GPU_USE_IDLE_EVERY_MS) return
       this.#readAtMs = nowMs
       this.#last = await reader.read(devices, running)
+      this.#lastAtMs = clock.bootMs()
       for (const [jobId, uses] of this.#last.jobs) {
         const tally = this.#tallies.get(jobId) ?? new UseTally()
         tally.take(uses)

@@ -96,3 +96,15 @@ test('of several GPUs the time is the mean, the memory the sum, and what is not 
     memoryMeanBytes: 50
   })
 })
+
+test('the age of what was seen is that of the last look that came to its end', async () => {
+  const { sampler, clock } = sampling()
+  expect(sampler.ageMs).toBeUndefined()
+  sampler.start()
+  await clock.advance(1)
+  await clock.advance(30_000)
+
+  expect(sampler.ageMs).toBeGreaterThan(29_000)
+  expect(sampler.ageMs).toBeLessThanOrEqual(30_001)
+  sampler.stop()
+})
