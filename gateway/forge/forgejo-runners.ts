@@ -3,7 +3,7 @@ import type { ForgePlace } from './forge-api.ts'
 import type { ForgeHttp } from './forge-http.ts'
 import { removeIdle } from './gitea-runners.ts'
 import { unless404 } from './github-runners.ts'
-import { type ForgeJob, ownerPath, type RunnerApi } from './runner-api.ts'
+import { type ForgeJob, ownerPath, type RunnerApi, rightFor } from './runner-api.ts'
 import { allPages } from './runner-pages.ts'
 
 const jobSchema = z.looseObject({
@@ -45,7 +45,7 @@ export function forgejoRunners(http: ForgeHttp, { path }: ForgePlace): RunnerApi
         const rows = await http.read(z.array(runnerSchema).nullable(), {
           path: `${ownerPath(path, scope)}/actions/runners`,
           query,
-          action: `list runners of ${path}`,
+          action: `list runners of ${path}, which takes ${rightFor('forgejo', scope)}`,
           signal
         })
         return { rows: rows ?? [], total: undefined }
@@ -60,7 +60,7 @@ export function forgejoRunners(http: ForgeHttp, { path }: ForgePlace): RunnerApi
         method: 'POST',
         path: `${ownerPath(path, scope)}/actions/runners`,
         body: { name, ephemeral: true },
-        action: `make a runner of ${path}`,
+        action: `make a runner of ${path}, which takes ${rightFor('forgejo', scope)}`,
         signal
       } as const
       const { body } = await http.call(call)

@@ -2,7 +2,13 @@ import { z } from 'zod'
 import type { ForgePlace } from './forge-api.ts'
 import type { ForgeHttp } from './forge-http.ts'
 import { unless404 } from './github-runners.ts'
-import { type ForgeJob, ownerPath, type RunnerApi, type RunnerScope } from './runner-api.ts'
+import {
+  type ForgeJob,
+  ownerPath,
+  type RunnerApi,
+  type RunnerScope,
+  rightFor
+} from './runner-api.ts'
 import { allPages } from './runner-pages.ts'
 
 const jobSchema = z.looseObject({
@@ -70,7 +76,7 @@ export function giteaRunners(http: ForgeHttp, rpc: ForgeHttp, { path }: ForgePla
         const { runners: rows, total_count: total } = await http.read(runnersSchema, {
           path: `${ownerPath(path, scope)}/actions/runners`,
           query,
-          action: `list runners of ${path}`,
+          action: `list runners of ${path}, which takes ${rightFor('gitea', scope)}`,
           signal
         })
         return { rows: rows ?? [], total: total ?? undefined }
@@ -104,7 +110,7 @@ async function registrationToken(
   const call = {
     method: 'POST',
     path: `${ownerPath(path, scope)}/actions/runners/registration-token`,
-    action: `give a registration token for runners of ${path}`,
+    action: `give a token to register runners of ${path}, which takes ${rightFor('gitea', scope)}`,
     signal
   } as const
   const { body } = await http.call(call)

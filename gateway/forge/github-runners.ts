@@ -3,7 +3,7 @@ import { PROVISION_RUNS_MAX } from '../../protocol/core/provision-limits.ts'
 import type { ForgePlace } from './forge-api.ts'
 import type { ForgeHttp } from './forge-http.ts'
 import { refusedStatusOf } from './forge-refusal.ts'
-import { type ForgeJob, ownerPath, type RunnerApi } from './runner-api.ts'
+import { type ForgeJob, ownerPath, type RunnerApi, rightFor } from './runner-api.ts'
 
 const repositorySchema = z.looseObject({ id: z.number().int() })
 
@@ -63,7 +63,7 @@ export function githubRunners(http: ForgeHttp, { path }: ForgePlace): RunnerApi 
     },
     runners: async (scope, signal) => {
       const list = `${ownerPath(path, scope)}/actions/runners`
-      const action = `list runners of ${path}`
+      const action = `list runners of ${path}, which takes ${rightFor('github', scope)}`
       const found: z.infer<typeof runnerSchema>[] = []
       for (let page = 1; page <= RUNNER_PAGES_MAX; page += 1) {
         const query = { per_page: '100', page: String(page) }
@@ -85,7 +85,7 @@ export function githubRunners(http: ForgeHttp, { path }: ForgePlace): RunnerApi 
         method: 'POST',
         path: `${ownerPath(path, scope)}/actions/runners/generate-jitconfig`,
         body: { name, runner_group_id: group, labels, work_folder: WORK_FOLDER },
-        action: `make a runner of ${path} in group ${group}`,
+        action: `make a runner of ${path} in group ${group}, which takes ${rightFor('github', scope)}`,
         signal
       } as const
       const { body } = await http.call(call)

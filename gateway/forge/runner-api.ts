@@ -89,6 +89,17 @@ export function isRunnerForge(forge: string): forge is RunnerForge {
   return Object.hasOwn(RUNNER_FILES, forge)
 }
 
+/**
+ * What a credential must be allowed for runners, in the forge's own words. Source: docs.github.com,
+ * "Permissions required for GitHub Apps", and the scopes of tokens in the others' manuals.
+ */
+export function rightFor(forge: RunnerForge, scope: RunnerScope): string {
+  const isOwners = scope === 'organization'
+  if (forge !== 'github') return `a token of its admin with write:${scope}`
+  const permission = isOwners ? 'organization_self_hosted_runners' : 'administration'
+  return `the permission ${permission}: write`
+}
+
 /** Below the API's base: whose `/actions/runners` it is. */
 export function ownerPath(path: string, scope: RunnerScope): string {
   const [owner = ''] = path.split('/')

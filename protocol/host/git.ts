@@ -73,6 +73,7 @@ const HARDENED = [
   'core.hooksPath=/dev/null',
   'core.fsmonitor=false',
   'core.askPass=',
+  'core.attributesFile=/dev/null',
   'credential.helper=',
   'protocol.allow=never',
   'protocol.ext.allow=never',
@@ -181,7 +182,7 @@ function spawnGit(args: readonly string[], { cwd, access }: GitOptions): GitProc
   const first = access?.kind === 'key' ? ['git'] : []
   const child = spawn('/bin/sh', ['-c', script, files, memory, ...first, ...words], {
     cwd,
-    env: gitEnvironment(process.env),
+    env: gitEnvironment(process.env, access),
     detached: true,
     // The fourth is what the helper reads: an environment can be read from outside.
     stdio: ['pipe', 'pipe', 'pipe', access?.kind === 'password' ? 'pipe' : 'ignore']
@@ -224,12 +225,15 @@ function helperOf(access: GitAccess | undefined): readonly string[] {
 }
 
 /** Settings of whoever started the daemon must not steer what strangers' repositories can do. */
-function gitEnvironment(outer: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function gitEnvironment(
+  outer: NodeJS.ProcessEnv,
+  access: GitAccess | undefined
+): NodeJS.ProcessEnv {
   return {
     PATH: outer['PATH'],
-    // Whoever started us may have a `.netrc`, or attributes for all of Git's repositories, there: git
-    // gets the one by libcurl, for any host that it names. Without a HOME libcurl asks for it.
-    HOME: '/dev/null',
+    // Whoever started us may have a `.netrc` there, which libcurl takes for any host that it names.
+    // Without a HOME it asks for it. An agent of ssh has its socket there, from OpenSSH 10.1 on.
+    HOME: access?.kind === 'key' ? outer['HOME'] : '/dev/null',
     SSH_AUTH_SOCK: outer['SSH_AUTH_SOCK'],
     LC_ALL: 'C',
     GIT_CONFIG_NOSYSTEM: '1',

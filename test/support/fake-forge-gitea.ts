@@ -59,8 +59,7 @@ const ROUTES: readonly (readonly [string, RegExp, FakeScope, Route])[] = [
 ]
 
 export const giteaHandler: FakeHandler = async (world, request) => {
-  const [, path = '', rest = ''] = /^\/repos\/([^/]+\/[^/]+)(.*)$/.exec(request.path) ?? []
-  const repository = world.find(decodeURIComponent(path))
+  const [repository, rest] = world.located(request.path)
   const word = /^(?:token|Bearer) (.+)$/i.exec(String(request.headers['authorization'] ?? ''))?.[1]
   const token = world.tokens.get(word ?? '')
   if (word !== undefined && token === undefined) {

@@ -56,8 +56,7 @@ export const githubHandler: FakeHandler = async (world, request) => {
   }
   const app = /^\/app\/installations\/(\d+)\/access_tokens$/.exec(request.path)
   if (app !== null) return installationToken(world, request, Number(app[1]))
-  const [, path = '', rest = ''] = /^\/repos\/([^/]+\/[^/]+)(.*)$/.exec(request.path) ?? []
-  const repository = world.find(decodeURIComponent(path))
+  const [repository, rest] = world.located(request.path)
   if (rest === '/installation') return installation(world, request, repository)
   const token = world.tokens.get(wordOf(request) ?? '')
   if (wordOf(request) !== undefined && token === undefined) {

@@ -94,6 +94,18 @@ export class FakeWorld {
   find(path: string): FakeRepository | undefined {
     return this.repositories.get(path.toLowerCase())
   }
+
+  /**
+   * `/repos/OWNER/NAME` and what follows; below `/orgs/OWNER/actions/runners` the runners of all
+   * that the owner has, which here are those of its first repository.
+   */
+  located(path: string): readonly [FakeRepository | undefined, string] {
+    const [, owner, own = ''] = /^\/orgs\/([^/]+)(\/actions\/runners.*)$/.exec(path) ?? []
+    const [, name = '', rest = ''] = /^\/repos\/([^/]+\/[^/]+)(.*)$/.exec(path) ?? []
+    if (owner === undefined) return [this.find(decodeURIComponent(name)), rest]
+    const first = [...this.repositories].find(([key]) => key.startsWith(`${owner}/`.toLowerCase()))
+    return [first?.[1], own]
+  }
 }
 
 /** One request to the API, parsed. */

@@ -235,6 +235,8 @@ test('a deploy key gets at a source over ssh, from an agent that ends with git',
   expect(count()).toBe(1)
   const env = await readFile(seen, 'utf8')
   expect(env).not.toContain('PRIVATE KEY')
+  // From OpenSSH 10.1 on an agent's socket is there.
+  expect(env).toContain(`\nHOME=${process.env['HOME']}\n`)
   const socket = /^SSH_AUTH_SOCK=(.+)$/m.exec(env)?.[1] ?? ''
   expect(socket).not.toBe('')
   await eventually('the agent has gone', () => !existsSync(socket) || undefined)

@@ -132,6 +132,40 @@ test.each([
   })
 })
 
+test.each(FORGES)('%s makes, lists and removes the runners of an organization', async (kind) => {
+  const { api, wish, rig } = await runnersOf(kind)
+  const scope = 'organization'
+
+  await api.register({ ...wish, scope }, noEnd())
+  const made = rig.forge.seen.filter(({ method, path }) => {
+    return method === 'POST' && path.includes('/orgs/team/actions/runners')
+  })
+  expect(made).toHaveLength(1)
+  const [runner] = await api.runners(scope, noEnd())
+  expect(runner).toMatchObject({ name: 'mesh-1', isBusy: false })
+  expect(await api.remove(scope, runner?.id ?? '', noEnd())).toBe('removed')
+  expect(await api.runners(scope, noEnd())).toEqual([])
+})
+
+test.each([
+  ['github', 'repository', 'administration: write'],
+  ['github', 'organization', 'organization_self_hosted_runners: write'],
+  ['gitea', 'repository', 'write:repository'],
+  ['gitea', 'organization', 'write:organization'],
+  ['forgejo', 'repository', 'write:repository'],
+  ['forgejo', 'organization', 'write:organization']
+] as const)('%s without the right to make runners of a %s is told which: %s', async (...row) => {
+  const [kind, scope, right] = row
+  const { api, wish } = await runnersOf(kind, { scopes: ['read', 'write', 'hooks'] })
+
+  for (const ask of [
+    () => api.register({ ...wish, scope }, noEnd()),
+    () => api.runners(scope, noEnd())
+  ]) {
+    await expect(ask()).rejects.toThrow(right)
+  }
+})
+
 test.each([
   ['github', 403],
   ['gitea', 403],
