@@ -38,19 +38,25 @@ function isSame(a: Ballot, b: Ballot): boolean {
  * Takes note of every round an answer mentions, however late it comes: our next one must be above.
  */
 export function learnRounds(state: ProposerState, reply: RegisterReply): ProposerState {
-  const rounds = roundsIn(reply).filter((round) => Number.isSafeInteger(round))
-  return { ...state, seenRound: Math.max(state.seenRound, ...rounds) }
+  const round = highestIn(reply)
+  return round > state.seenRound ? { ...state, seenRound: round } : state
 }
 
-function roundsIn(reply: RegisterReply): readonly number[] {
+function highestIn(reply: RegisterReply): number {
   switch (reply.kind) {
     case 'value':
-      return [reply.promised.round, reply.accepted?.ballot.round ?? 0]
+      return Math.max(known(reply.promised), known(reply.accepted?.ballot))
     case 'promise':
-      return [reply.accepted?.ballot.round ?? 0]
+      return known(reply.accepted?.ballot)
     case 'rejected':
-      return [reply.promised?.round ?? 0]
+      return known(reply.promised)
     default:
-      return []
+      return 0
   }
+}
+
+/** 0 for what is no round: one of a hostile witness must not become ours. */
+function known(ballot: Ballot | undefined): number {
+  const round = ballot?.round ?? 0
+  return Number.isSafeInteger(round) ? round : 0
 }

@@ -15,7 +15,7 @@ import {
   readWave,
   signing
 } from './proposer-waves.ts'
-import { count, isHopeless, outstanding, quorumOfTally, repliesOf } from './tally.ts'
+import { count, countOf, isHopeless, outstanding, quorumOfTally, repliesOf } from './tally.ts'
 
 export function startChange(request: ChangeRequest, digest: Digest): Step {
   const carried = usableCarried(request)
@@ -81,7 +81,7 @@ function onAnswer(state: ProposerState, from: string, reply: RegisterReply | und
     case 'read': {
       const counted = { ...phase, tally: count(phase.tally, from, reply) }
       const heard = { ...state, phase: counted }
-      const enough = repliesOf(counted.tally, 'value').size >= quorumOfTally(counted.tally)
+      const enough = countOf(counted.tally, 'value') >= quorumOfTally(counted.tally)
       return enough || isHopeless(counted.tally, 'value') ? conclude(heard, counted) : [heard, []]
     }
     case 'prepare':
@@ -101,11 +101,10 @@ function onAnswer(state: ProposerState, from: string, reply: RegisterReply | und
 
 function onPromise(before: ProposerState, phase: Extract<Phase, { kind: 'prepare' }>): Step {
   const state = { ...before, phase }
-  const promises = repliesOf(phase.tally, 'promise')
-  if (promises.size < quorumOfTally(phase.tally)) {
+  if (countOf(phase.tally, 'promise') < quorumOfTally(phase.tally)) {
     return isHopeless(phase.tally, 'promise') ? backOff(state, undefined) : [state, []]
   }
-  const decision = decidePromises(state, promises)
+  const decision = decidePromises(state, repliesOf(phase.tally, 'promise'))
   // A witness that is still to answer may be the one whose timer is over as well.
   const lives = decision.kind === 'busy' || decision.kind === 'held'
   const wait = lives && outstanding(phase.tally).length > 0
@@ -145,7 +144,7 @@ function onAccepted(before: ProposerState, phase: AcceptPhase): Step {
 }
 
 function isChosen({ tally }: AcceptPhase): boolean {
-  return repliesOf(tally, 'accepted').size >= quorumOfTally(tally)
+  return countOf(tally, 'accepted') >= quorumOfTally(tally)
 }
 
 function finish(state: ProposerState, { proposal, answer, tally }: AcceptPhase): Step {

@@ -39,20 +39,30 @@ export function repliesOf<Kind extends RegisterReply['kind']>(
   return new Map(found)
 }
 
+/** How many answered in this way. */
+export function countOf({ replies }: Tally, kind: RegisterReply['kind']): number {
+  let found = 0
+  for (const reply of replies.values()) if (reply.kind === kind) found += 1
+  return found
+}
+
 export function quorumOfTally(tally: Tally): number {
   return quorumOf(tally.witnesses.length)
 }
 
 /** Witnesses from which an answer may still come. */
 export function outstanding(tally: Tally): readonly string[] {
-  return tally.witnesses
-    .map(({ peerId }) => peerId)
-    .filter((peer) => !tally.replies.has(peer) && !tally.failed.has(peer))
+  const { witnesses, replies, failed } = tally
+  const peers: string[] = []
+  for (const { peerId } of witnesses) {
+    if (!replies.has(peerId) && !failed.has(peerId)) peers.push(peerId)
+  }
+  return peers
 }
 
 /** True when so many refused or failed that no quorum of `kind` can come any more. */
 export function isHopeless(tally: Tally, kind: RegisterReply['kind']): boolean {
-  return repliesOf(tally, kind).size + outstanding(tally).length < quorumOfTally(tally)
+  return countOf(tally, kind) + outstanding(tally).length < quorumOfTally(tally)
 }
 
 /** True when a quorum can only come once a full disk has room: no change waits for that. */

@@ -172,13 +172,13 @@ class Libp2pNode implements MeshNode {
     this.#requests.handle(protocol, handler)
   }
 
-  async request(
+  request(
     peer: string,
     protocol: string,
     body: Uint8Array,
     options: RequestOptions
   ): Promise<Uint8Array> {
-    return await this.#requests.request(peer, protocol, body, options)
+    return this.#requests.request(peer, protocol, body, options)
   }
 
   async publish(topic: string, bytes: Uint8Array): Promise<void> {

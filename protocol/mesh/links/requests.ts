@@ -57,21 +57,18 @@ export class Requests {
     }
   }
 
-  async request(
+  /** Rejects, and throws nothing: a promise more on this way is one for each message. */
+  request(
     peer: string,
     protocol: string,
     body: Uint8Array,
     options: RequestOptions
   ): Promise<Uint8Array> {
-    if (this.#stopped || peer === this.#parts.self) {
-      const cause = this.#stopped ? 'this node stopped' : 'it is this node'
-      throw new MeshError('PEER_UNREACHABLE', { peer, cause })
+    const cause = this.#obstacle(peer, protocol)
+    if (cause !== undefined) {
+      return Promise.reject(new MeshError('PEER_UNREACHABLE', { peer, cause }))
     }
-    // Also bounds the channels: only members have one.
-    if (!this.#allows(peer, protocol)) {
-      throw new MeshError('PEER_UNREACHABLE', { peer, cause: 'it is not in the roster' })
-    }
-    return await this.#channel(peer, protocol).request(body, options)
+    return this.#channel(peer, protocol).request(body, options)
   }
 
   /** Lets go of what is kept for a peer whose last connection is gone. */
@@ -96,6 +93,13 @@ export class Requests {
     for (const channel of this.#channels.values()) channel.close('this node stopped')
     this.#channels.clear()
     for (const server of this.#servers.values()) server.stop()
+  }
+
+  #obstacle(peer: string, protocol: string): string | undefined {
+    if (this.#stopped) return 'this node stopped'
+    if (peer === this.#parts.self) return 'it is this node'
+    // Also bounds the channels: only members have one.
+    return this.#allows(peer, protocol) ? undefined : 'it is not in the roster'
   }
 
   #close(key: string, channel: RequestChannel): void {

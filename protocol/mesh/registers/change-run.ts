@@ -42,7 +42,7 @@ type Arm = Extract<ProposerEffect, { readonly kind: 'arm' }>
 export class ChangeRun {
   readonly #parts: ChangeRunParts
   readonly #request: ChangeRequest
-  readonly #signal: AbortSignal
+  readonly #signals: readonly AbortSignal[]
   readonly #timers = new Set<() => void>()
   readonly #accepts = new Map<string, Promise<RegisterReply | undefined>>()
   readonly #outcome = Promise.withResolvers<ChangeOutcome>()
@@ -50,10 +50,11 @@ export class ChangeRun {
   /** Set with the end: nothing is sent or armed any more, whatever still comes in. */
   #over = false
 
-  constructor(parts: ChangeRunParts, request: ChangeRequest, signal: AbortSignal) {
+  /** Any of the signals ends it. */
+  constructor(parts: ChangeRunParts, request: ChangeRequest, signals: readonly AbortSignal[]) {
     this.#parts = parts
     this.#request = request
-    this.#signal = signal
+    this.#signals = signals
   }
 
   /** The highest round that a ballot of ours has used up: valid after an abort, too. */
@@ -63,27 +64,33 @@ export class ChangeRun {
 
   /** Rejects with the signal's reason; the change may then still be applied by what was sent. */
   async run(): Promise<ChangeOutcome> {
-    this.#signal.throwIfAborted()
-    const abort = () => {
+    for (const signal of this.#signals) signal.throwIfAborted()
+    const abort = (event: Event) => {
       // At once: answers that are here already would else draw ballots that the next change of this
       // register draws too.
       this.#over = true
-      this.#outcome.reject(this.#signal.reason)
+      this.#outcome.reject((event.target as AbortSignal).reason)
     }
-    this.#signal.addEventListener('abort', abort, { once: true })
-    this.#apply(startChange(this.#request, this.#parts.digest))
+    // Each by itself: a signal made of several is many times the work of a listener.
+    for (const signal of this.#signals) signal.addEventListener('abort', abort, { once: true })
     try {
+      this.#apply(startChange(this.#request, this.#parts.digest))
       return await this.#outcome.promise
     } finally {
       this.#over = true
-      this.#signal.removeEventListener('abort', abort)
+      for (const signal of this.#signals) signal.removeEventListener('abort', abort)
       for (const cancel of this.#timers) cancel()
     }
   }
 
   #step(event: ProposerEvent): void {
     if (this.#state === undefined || this.#over) return
-    this.#apply(stepChange(this.#state, event))
+    try {
+      this.#apply(stepChange(this.#state, event))
+    } catch (error) {
+      // Only a bug in core gets here; a change that hangs would hide it.
+      this.#outcome.reject(error)
+    }
   }
 
   #apply([state, effects]: Step): void {
@@ -112,15 +119,13 @@ export class ChangeRun {
     const answer = this.#ask(to, message)
     if (message.kind === 'accept') this.#accepts.set(to, answer)
     else this.#accepts.delete(to)
-    answer
-      .then((reply) => {
-        if (reply === undefined) this.#step({ kind: 'failed', from: to, attempt })
-        else this.#step({ kind: 'reply', from: to, attempt, reply })
-      })
-      // Only a bug in core gets here; a change that hangs would hide it.
-      .catch((error: unknown) => this.#outcome.reject(error))
+    void answer.then((reply) => {
+      if (reply === undefined) this.#step({ kind: 'failed', from: to, attempt })
+      else this.#step({ kind: 'reply', from: to, attempt, reply })
+    })
   }
 
+  /** Never rejects. */
   async #ask(to: string, message: RegisterRequest): Promise<RegisterReply | undefined> {
     const { requestTimeoutMs } = this.#request.profile
     // Not bound to our signal: an accept that was sent may be chosen, and its answer is worth

@@ -181,7 +181,7 @@ export class RegisterClient {
         ambiguous: options.maybeSent === true || this.#ambiguous.has(intent),
         firstRound: this.#rounds.next(name)
       },
-      this.#signal(options.signal)
+      options.signal === undefined ? [this.#stop.signal] : [this.#stop.signal, options.signal]
     )
     // Until it is known how it ended: an aborted change may have sent an accept.
     this.#ambiguous.set(intent, true)
