@@ -96,7 +96,7 @@ export async function runDaemon({ paths, settings, gpus: place }: DaemonOptions)
       paths: [...(await watched(volumes)), rootDir, paths.state]
     })
     const invites = await InviteBook.open(paths.invites, clock)
-    const door = openDoor({ clock, log }, settings.policy)
+    const door = openDoor({ clock, log }, settings.policy, settings.capacity.reserve)
     graphics.start()
     const made = { ...found, disks, host, networks, door, book, invites, clock, disk, onFailure }
     const agent = new Agent({ paths, settings, log, key, store, engine, ...graphics, ...made })

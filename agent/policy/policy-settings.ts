@@ -107,14 +107,17 @@ export function hostPolicyOf(settings: PolicySettings): HostPolicy | undefined {
 }
 
 /** Undefined where the load of the host does not matter. */
-export function loadLimitsOf({ load }: PolicySettings): LoadLimits | undefined {
-  return load === undefined
-    ? undefined
-    : {
-        perCore: load.perCore,
-        freeMemoryBytes: load.freeMemory,
-        memoryPressure: load.memoryPressure
-      }
+export function loadLimitsOf(
+  { load }: PolicySettings,
+  reserveBytes?: number
+): LoadLimits | undefined {
+  if (load === undefined && reserveBytes === undefined) return undefined
+  return {
+    perCore: load?.perCore,
+    // What is to stay for the host may be taken by what is no job's: nobody else would notice.
+    freeMemoryBytes: load?.freeMemory ?? reserveBytes,
+    memoryPressure: load?.memoryPressure
+  }
 }
 
 function listsOf(lists: Lists) {

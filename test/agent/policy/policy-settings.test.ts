@@ -66,6 +66,17 @@ test('a policy is read as it is written', async () => {
   expect(loadLimitsOf(policy)).toEqual({ perCore: 0.7, freeMemoryBytes: 4 * 2 ** 30 })
 })
 
+test('memory that is to stay for the host is looked at, unless another figure is said for that', async () => {
+  const none = await load('name: onyx\n')
+  const reserveBytes = 2 * 2 ** 30
+  expect(loadLimitsOf(none, reserveBytes)).toMatchObject({ freeMemoryBytes: reserveBytes })
+  const own = await load('policy: { load: { freeMemory: 4GiB } }\n')
+  expect(loadLimitsOf(own, reserveBytes)).toMatchObject({ freeMemoryBytes: 4 * 2 ** 30 })
+  const other = await load('policy: { load: { perCore: 0.7 } }\n')
+  const both = { perCore: 0.7, freeMemoryBytes: reserveBytes }
+  expect(loadLimitsOf(other, reserveBytes)).toMatchObject(both)
+})
+
 test.each([
   ['{ untrusted: refuse }', { trustedOnly: true }],
   ['{ pinned: true }', { pinned: true }],
