@@ -1,3 +1,4 @@
+import type { Capacity } from '../protocol/core/advertisement.ts'
 import { freeOf, gpusHeldOf, type Ledger, NO_ROOM } from '../protocol/core/capacity.ts'
 import { IMAGES_LACKING_MAX } from '../protocol/core/image-limits.ts'
 import { VERSION } from '../protocol/host/version.ts'
@@ -41,9 +42,15 @@ export async function statementOf(parts: StatementParts, now: StatementNow): Pro
     costPercent: Math.round(settings.cost * 100),
     closing: door.closing,
     // Room that cannot be claimed is none: others must not wait for this agent to go first.
-    free: now.hasRoom && door.closing === undefined ? freeOf(now.ledger) : NO_ROOM,
+    free: now.hasRoom && door.closing === undefined ? told(freeOf(now.ledger)) : NO_ROOM,
+    capacity: told(host.capacity),
     diskFreeBytes: await host.diskFreeBytes(),
     engine: host.engine.version,
     jobs: now.heldJobs
   }
+}
+
+/** Others count no processes: slots say to them whether there are some. */
+function told({ pids: _pids, ...capacity }: Capacity): Capacity {
+  return capacity
 }

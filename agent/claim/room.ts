@@ -8,7 +8,7 @@ import {
   releaseKept,
   reserve
 } from '../../protocol/core/capacity.ts'
-import { footprintOf } from '../../protocol/core/footprint.ts'
+import { footprintOf, pidsOf } from '../../protocol/core/footprint.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
 import type { Manifest } from '../../protocol/core/run.ts'
@@ -80,7 +80,8 @@ export class Room {
     const holds = gpusFor({ spec, trust }, offer, this.#ledger)
     const gpus = holds && leasedGpus(holds, this.#parts.gpus())
     if (gpus === undefined) return undefined
-    const reservation = reserve(this.#ledger, job.jobId, footprintOf(job.spec), holds)
+    const wanted = { ...footprintOf(job.spec), pidsMax: pidsOf(job.spec) }
+    const reservation = reserve(this.#ledger, job.jobId, wanted, holds)
     if (reservation.kind !== 'reserved') return undefined
     this.#ledger = reservation.ledger
     return gpus

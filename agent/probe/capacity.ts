@@ -1,4 +1,5 @@
 import type { Capacity, JobSize } from '../../protocol/core/advertisement.ts'
+import { type HostPids, sparePidsOf } from '../../protocol/core/host-load.ts'
 import { formatBytes, formatCpu } from '../../protocol/core/quantities.ts'
 import { JOB_DISK_PERCENT } from '../../protocol/core/volume-limits.ts'
 import type { CapacitySettings, HostProblem } from './host-profile.ts'
@@ -14,6 +15,8 @@ export interface HostSize {
   readonly memoryBytes: number
   /** Free on the engine's disk. */
   readonly diskBytes: number
+  /** The kernel's limit; undefined where it is not known. */
+  readonly pids?: HostPids | undefined
 }
 
 export interface Offered {
@@ -53,7 +56,8 @@ export function capacityOf(size: HostSize, settings: CapacitySettings): Offered 
     memoryBytes: Math.floor((largest.memoryBytes * memory) / MIB) * MIB,
     // Not cut to what is free now: images that go make room, and a full disk is told elsewhere.
     diskBytes,
-    jobs: settings.jobs ?? Math.max(1, Math.floor(size.cpus * cpu))
+    jobs: settings.jobs ?? Math.max(1, Math.floor(size.cpus * cpu)),
+    ...(size.pids === undefined ? {} : { pids: size.pids.max - sparePidsOf(size.pids) })
   }
   if (cpu === 1 && memory === 1) return { capacity: { ...capacity, ...largest }, problems }
   return { capacity, largest, problems }

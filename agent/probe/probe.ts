@@ -9,6 +9,7 @@ import type { Engine } from '../execute/engine.ts'
 import type { EngineInfo } from '../execute/engine-types.ts'
 import { nativePlatform } from '../execute/native-platform.ts'
 import { classOf, isNvidiaRuntime } from '../execute/runtime.ts'
+import { readPids } from '../policy/pids-reading.ts'
 import { busyboxProblem } from './busybox.ts'
 import { capacityOf } from './capacity.ts'
 import type { DiskShown } from './disk-trial.ts'
@@ -47,7 +48,8 @@ export async function probeHost(parts: ProbeParts): Promise<HostProfile> {
   const size = {
     cpus: Math.min(cpus().length, info.cpus),
     memoryBytes: Math.min(totalmem(), info.memoryBytes),
-    diskBytes: await freeBytes(settings.volumes ?? settings.state, info.rootDir)
+    diskBytes: await freeBytes(settings.volumes ?? settings.state, info.rootDir),
+    pids: readPids()
   }
   const offered = capacityOf(size, settings.capacity)
   const diskFreeBytes = (): Promise<number> => freeBytes(settings.state, info.rootDir)

@@ -21,6 +21,8 @@ export interface Capacity {
   readonly diskBytes: number
   /** How many jobs may run side by side. */
   readonly jobs: number
+  /** Processes and threads that jobs may be promised: its own agent counts them, and says none. */
+  readonly pids?: number | undefined
 }
 
 /** What one job may have where a host gives away more than it has. */

@@ -1,6 +1,7 @@
 import type { Capacity } from './advertisement.ts'
 import { GPU_WHOLE } from './gpu-request-limits.ts'
 import { type GpuHold, type GpuUse, usesOf } from './gpu-terms.ts'
+import { PIDS_MAX } from './limits.ts'
 import type { Resources } from './run.ts'
 import { JOB_DISK_BYTES_DEFAULT } from './volume-limits.ts'
 
@@ -13,7 +14,7 @@ export interface Ledger {
   readonly gpus: ReadonlyMap<string, readonly GpuHold[]>
 }
 
-export type Share = Readonly<Record<(typeof AMOUNTS)[number], number>>
+export type Share = Readonly<Record<(typeof AMOUNTS)[number] | 'pids', number>>
 
 export type Reservation =
   | { readonly kind: 'reserved'; readonly ledger: Ledger }
@@ -50,8 +51,9 @@ export function reserve(
   if (ledger.held.has(jobId)) return { kind: 'held', ledger }
   const free = freeOf(ledger)
   const { cpuMilli, memoryBytes } = wanted
-  const share: Share = { cpuMilli, memoryBytes, diskBytes: diskOf(wanted, ledger.capacity) }
-  const short = AMOUNTS.some((amount) => free[amount] < share[amount])
+  const pids = wanted.pidsMax ?? PIDS_MAX
+  const share: Share = { cpuMilli, memoryBytes, diskBytes: diskOf(wanted, ledger.capacity), pids }
+  const short = AMOUNTS.some((amount) => free[amount] < share[amount]) || lacks(free.pids, pids)
   // A negative or broken amount would hand out room that others hold.
   if (short || free.jobs < 1 || !AMOUNTS.every((amount) => isAmount(share[amount]))) {
     return { kind: 'full', ledger }
@@ -135,7 +137,29 @@ export function freeOf(ledger: Ledger): Capacity {
     memoryBytes -= share.memoryBytes
     diskBytes -= share.diskBytes
   }
-  return { cpuMilli, memoryBytes, diskBytes, jobs: ledger.capacity.jobs - ledger.held.size }
+  const jobs = ledger.capacity.jobs - ledger.held.size
+  const pids = freePids(ledger)
+  if (pids === undefined) return { cpuMilli, memoryBytes, diskBytes, jobs }
+  // Others are told of slots alone: one that has no processes for a plain job is none.
+  return {
+    cpuMilli,
+    memoryBytes,
+    diskBytes,
+    jobs: Math.min(jobs, Math.floor(pids / PIDS_MAX)),
+    pids
+  }
+}
+
+/** Never negative: what was adopted counts, whatever the host promises by now. */
+function freePids({ capacity, held }: Ledger): number | undefined {
+  if (capacity.pids === undefined) return undefined
+  const taken = [...held.values()].reduce((sum, { pids }) => sum + pids, 0)
+  return Math.max(0, capacity.pids - taken)
+}
+
+/** `free` is undefined where nobody counts them. */
+export function lacks(free: number | undefined, wanted: number): boolean {
+  return free !== undefined && free < wanted
 }
 
 function isAmount(amount: number): boolean {

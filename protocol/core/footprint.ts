@@ -1,3 +1,4 @@
+import { PIDS_MAX } from './limits.ts'
 import type { JobSpec, Resources } from './run.ts'
 
 /**
@@ -15,3 +16,8 @@ export function footprintOf({ resources, services = [] }: Footprinted): Resource
 }
 
 type Footprinted = Pick<JobSpec, 'resources' | 'services'>
+
+/** Processes and threads that it may have at one time, each of its containers up to its limit. */
+export function pidsOf({ resources, services = [] }: Footprinted): number {
+  return (resources.pidsMax ?? PIDS_MAX) + services.length * PIDS_MAX
+}

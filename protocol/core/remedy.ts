@@ -24,6 +24,8 @@ export function remedyFor(
     case 'memory':
     case 'disk':
       return `ask for at most ${offered} in \`resources\`, or give it more in agent.yaml of ${name}`
+    case 'pids':
+      return `ask for fewer in \`resources.pids\`, or raise kernel.pid_max and threads-max of ${name}`
     case 'slot':
       return `set capacity.jobs in agent.yaml of ${name}`
     case 'isolation':

@@ -1,6 +1,6 @@
 import type { Advertisement, Capacity, Platform } from './advertisement.ts'
-import { diskOf } from './capacity.ts'
-import { footprintOf } from './footprint.ts'
+import { diskOf, lacks } from './capacity.ts'
+import { footprintOf, pidsOf } from './footprint.ts'
 import { type GpuWish, lacksGpu, unmetGpu } from './gpu-allocation.ts'
 import type { GpuOffer, GpuRoom } from './gpu-terms.ts'
 import { type HostPolicy, type JobOrigin, refusalsOf } from './host-policy.ts'
@@ -21,7 +21,7 @@ import type { Trust } from './trust.ts'
 /** One thing that a job needs and an agent lacks; all three are for people. */
 export interface Unmet {
   /**
-   * `platform`, `slot`, `cpu`, `memory`, `disk`, `label KEY`, `isolation`, `enforced network`,
+   * `platform`, `slot`, `cpu`, `memory`, `disk`, `pids`, `label KEY`, `isolation`, `enforced network`,
    * `builder`, `image`, `gpu` and `gpu model` and so on; for lacking room `free slot` and so on;
    * `policy` for what the agent's owner does not take.
    */
@@ -85,6 +85,7 @@ export function hasRoom(wanted: RoomWanted, room: Room): boolean {
   const { cpuMilli, memoryBytes } = footprintOf(spec)
   if (free.jobs < 1 || free.cpuMilli < cpuMilli || free.memoryBytes < memoryBytes) return false
   if (free.diskBytes < diskOf(spec.resources, capacity)) return false
+  if (lacks(free.pids, pidsOf(spec))) return false
   return spec.gpu === undefined || lacksGpu({ request: spec.gpu, trust }, room) === undefined
 }
 
@@ -158,6 +159,10 @@ function unmetAmounts(
   if (has.diskBytes < diskBytes) {
     const [wanted, offered] = [formatBytes(diskBytes), formatBytes(has.diskBytes)]
     unmet.push({ requirement: `${prefix}disk`, wanted, offered })
+  }
+  if (lacks(has.pids, pidsOf(spec))) {
+    const [wanted, offered] = [String(pidsOf(spec)), String(has.pids)]
+    unmet.push({ requirement: `${prefix}pids`, wanted, offered })
   }
   return unmet
 }

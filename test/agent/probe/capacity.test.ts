@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { capacityOf } from '../../../agent/probe/capacity.ts'
-import { ledgerOf, reserve } from '../../../protocol/core/capacity.ts'
-import { footprintOf } from '../../../protocol/core/footprint.ts'
-import { fits } from '../../../protocol/core/requirements.ts'
+import { freeOf, ledgerOf, release, reserve } from '../../../protocol/core/capacity.ts'
+import { footprintOf, pidsOf } from '../../../protocol/core/footprint.ts'
+import { fits, hasRoom, lacksRoom } from '../../../protocol/core/requirements.ts'
 import { SAMPLE_ORIGIN, sampleAd, sampleSpec } from '../../support/arbitrary-board.ts'
 
 const GIB = 2 ** 30
@@ -136,4 +136,38 @@ test('limits admitted, services included, never exceed what the host has less it
       expect(limits.diskBytes).toBeLessThanOrEqual(capacity.diskBytes)
     })
   )
+})
+
+test('processes of the kernel are promised to jobs as memory is, less a reserve', () => {
+  const { capacity } = capacityOf({ ...HOST, pids: { used: 400, max: 6_000 } }, {})
+  // Three quarters of a low limit: 4 500, for eight cores.
+  expect(capacity).toMatchObject({ pids: 4_500, jobs: 8 })
+  expect(capacityOf(HOST, {}).capacity.pids).toBeUndefined()
+
+  const spec = sampleSpec({ resources: { cpuMilli: 100, memoryBytes: MIB, pidsMax: 3_000 } })
+  const wanted = { spec, trust: 'trusted', origin: SAMPLE_ORIGIN } as const
+  const first = reserve(ledgerOf(capacity), 'R.0', { ...footprintOf(spec), pidsMax: pidsOf(spec) })
+  expect(first.kind).toBe('reserved')
+  // 1 500 are left: two plain jobs, which is what others are told, and no second one like it.
+  const free = freeOf(first.ledger)
+  expect(free).toMatchObject({ pids: 1_500, jobs: 2 })
+  expect(hasRoom(wanted, { free, capacity })).toBe(false)
+  expect(lacksRoom(wanted, { free, capacity })).toMatchObject([
+    { requirement: 'free pids', wanted: '3000', offered: '1500' }
+  ])
+  expect(reserve(first.ledger, 'R.1', footprintOf(spec)).kind).toBe('full')
+  expect(reserve(first.ledger, 'R.2', { cpuMilli: 100, memoryBytes: MIB }).kind).toBe('reserved')
+  expect(freeOf(release(first.ledger, 'R.0'))).toMatchObject({ pids: 4_500, jobs: 8 })
+  // Its services have a limit each, beside its own.
+  const ready = { port: undefined, command: undefined, timeoutMs: 1 }
+  const beside = { name: 'db', image: 'x', env: {}, secrets: [], command: undefined, ready }
+  const { resources } = sampleSpec()
+  expect(pidsOf({ resources, services: [{ ...beside, resources }] })).toBe(1_024)
+})
+
+test('a job that wants more processes than the host ever promises is told so', () => {
+  const offer = sampleAd({ capacity: { ...sampleAd().capacity, pids: 2_000 } })
+  const spec = sampleSpec({ resources: { cpuMilli: 100, memoryBytes: MIB, pidsMax: 4_096 } })
+  const wanted = { spec, trust: 'trusted', origin: SAMPLE_ORIGIN } as const
+  expect(fits(wanted, offer)).toEqual([{ requirement: 'pids', wanted: '4096', offered: '2000' }])
 })
