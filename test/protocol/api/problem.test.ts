@@ -31,7 +31,7 @@ test('a problem says what happened with its facts, those that are known', () => 
   })
 })
 
-test('of our own failures a stranger reads five, which name nothing of this host', () => {
+test('of our own failures a stranger reads six, which name nothing of this host', () => {
   const ours = CODES.filter((code) => MESH_ERRORS[code].status >= 500)
 
   expect(new Set(ours.filter((code) => told(code, 'stranger')))).toEqual(
@@ -40,7 +40,8 @@ test('of our own failures a stranger reads five, which name nothing of this host
       'STOPPING',
       'QUORUM_UNREACHABLE',
       'EPOCH_UNREACHABLE',
-      'REQUEST_TIMED_OUT'
+      'REQUEST_TIMED_OUT',
+      'HOOK_SLOW'
     ])
   )
 })
