@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/host/version.ts'
 import type { Statement } from './advertiser.ts'
 import { type AgentParts, offerOf } from './agent-parts.ts'
 import { diskLimitOf } from './execute/disk/disk-control.ts'
+import { gpuLookOf } from './gpu-look.ts'
 
 /** What changes from one advertisement to the next. */
 export interface StatementNow {
@@ -20,7 +21,7 @@ export interface StatementNow {
 
 export type StatementParts = Pick<
   AgentParts,
-  'settings' | 'host' | 'key' | 'door' | 'networks' | 'gpus' | 'looks'
+  'settings' | 'host' | 'key' | 'door' | 'networks' | 'gpus' | 'sampler' | 'looks'
 >
 
 /** What the agent is and has free, now. */
@@ -38,6 +39,7 @@ export async function statementOf(parts: StatementParts, now: StatementNow): Pro
     networkRules: networks?.rules,
     diskLimit: diskLimitOf(host.disk()),
     gpusHeld: gpusHeldOf(now.ledger),
+    gpuLook: gpuLookOf(parts.sampler, new Set(parts.gpus.gpus.map(({ id }) => id)), now.heldJobs),
     warm: now.warm,
     costPercent: Math.round(settings.cost * 100),
     closing: door.closing,

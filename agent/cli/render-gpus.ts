@@ -1,4 +1,5 @@
 import prettyBytes from 'pretty-bytes'
+import prettyMs from 'pretty-ms'
 import type { PeerView } from '../control/contract.ts'
 
 type Gpus = PeerView['gpus']
@@ -26,8 +27,16 @@ export function renderGpus(gpus: Gpus): readonly [string, string][] {
   return gpus.flatMap((gpu): [string, string][] => [
     ['gpu', gpuLine(gpu)],
     ...useLines(gpu),
+    ...lookLines(gpu),
     ...gpu.reasons.map((reason): [string, string] => ['', `${gpu.health}: ${reason}`])
   ])
+}
+
+/** As its agent said last. */
+function lookLines({ use }: GpuView): readonly [string, string][] {
+  if (use === null) return []
+  const ago = prettyMs(use.ageMs, { compact: true })
+  return [['', `in use: ${figures(use)}, ${ago} ago`]]
 }
 
 /** Whose it is, and how much of it: a share is of several jobs. */

@@ -1,3 +1,4 @@
+import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
 import type { JobDocument } from '../../protocol/api/job-schema.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
@@ -31,6 +32,7 @@ export function renderJobs(
 ): string {
   if (jobs.length === 0) return 'no jobs\n'
   const isWide = columns === 'wide'
+  const hasGpus = jobs.some(({ gpuUse, gpusNow }) => gpuUse !== null || gpusNow.length > 0)
   const names = new Map(jobs.map(({ id, name }) => [id, name]))
   const rows = harmless(jobs).map((job) => [
     job.shortId,
@@ -42,11 +44,27 @@ export function renderJobs(
     job.epoch === 0 ? '-' : String(job.epoch),
     prettyMs(job.ageMs, { compact: true }),
     job.durationMs === null ? '-' : prettyMs(job.durationMs, { secondsDecimalDigits: 0 }),
+    ...(hasGpus ? [gpuCell(job)] : []),
     ...(isWide ? tiesOf(job, names) : []),
     job.why
   ])
-  const head = [...HEAD, ...(isWide ? TIES : []), 'WHY']
+  const head = [...HEAD, ...(hasGpus ? ['GPU'] : []), ...(isWide ? TIES : []), 'WHY']
   return renderTable(head, rows, console.columns)
+}
+
+/** Of a running job what it has now of all its GPUs, of an ended one mean and peak. */
+function gpuCell({ gpuUse, gpusNow }: JobDocument): string {
+  const percent = (value: number | null | undefined): string =>
+    value === null || value === undefined ? '? %' : `${value} %`
+  const bytes = (value: number | null | undefined): string =>
+    value === null || value === undefined ? '?' : prettyBytes(value, { binary: true })
+  if (gpuUse !== null) {
+    const { busyMeanPercent, busyPeakPercent, memoryPeakBytes } = gpuUse
+    return `${percent(busyMeanPercent)}, peak ${percent(busyPeakPercent)}, ${bytes(memoryPeakBytes)}`
+  }
+  if (gpusNow.length === 0) return '-'
+  const each = gpusNow.map((one) => `${percent(one.busyPercent)} ${bytes(one.memoryBytes)}`)
+  return each.join(', ')
 }
 
 /** A need is named where its job is in the list, too; else its place in the file is said. */

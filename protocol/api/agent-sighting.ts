@@ -27,6 +27,9 @@ export const capacitySchema = z.strictObject({
 
 const levelSchema = z.enum(ISOLATION_LEVELS)
 
+/** Null where no driver says it. */
+const figure = z.number().int().nullable()
+
 const patternsSchema = z.array(z.string())
 
 const policySchema = z
@@ -58,7 +61,17 @@ const gpuSchema = z.strictObject({
   reasons: z.array(z.string()).describe('why no job gets it'),
   shares: z.number().int().describe('how many jobs may have it at once'),
   held: z.number().describe('what jobs hold of it, from 0 to 1'),
-  jobs: z.array(z.string()).describe('whose it is')
+  jobs: z.array(z.string()).describe('whose it is'),
+  use: z
+    .strictObject({
+      busyPercent: figure,
+      memoryBytes: figure,
+      powerWatts: figure,
+      temperature: figure.describe('Celsius'),
+      ageMs: z.number().int().describe('since its agent looked')
+    })
+    .nullable()
+    .describe('as its agent said last: every 30 s or so, and on a change; null where not known')
 })
 
 /** What one member knows of an agent: its state as seen from here, and what it advertises. */
@@ -123,7 +136,11 @@ export function agentSighting(
     policy: policyDocument(ad?.policy),
     closing: closingDocument(ad?.closing),
     ...roomDocument(ad),
-    gpus: (ad?.gpus ?? []).map((gpu) => ({ ...gpuDocument(gpu), ...gpuUse(gpu.id, ad) })),
+    gpus: (ad?.gpus ?? []).map((gpu) => ({
+      ...gpuDocument(gpu),
+      ...gpuUse(gpu.id, ad),
+      use: view === undefined ? null : gpuFigures(gpu.id, view, bootMs)
+    })),
     engine: ad?.engine ?? null,
     roundTripMs: link?.rttMs ?? null,
     lastSeenMs: view === undefined ? null : bootMs - view.heardAtMs,
@@ -153,6 +170,19 @@ function gpuUse(id: string, ad: Advertisement | undefined) {
   const use = ad?.gpusHeld?.find((each) => each.id === id)
   const shares = ad?.gpuTerms?.shares.find((each) => each.id === id)?.slots ?? 1
   return { shares, held: (use?.units ?? 0) / GPU_WHOLE, jobs: [...(use?.jobs ?? [])] }
+}
+
+function gpuFigures(id: string, { advertisement, heardAtMs }: AgentView, bootMs: number) {
+  const { gpuLook } = advertisement
+  const seen = gpuLook?.gpus.find((each) => each.id === id)
+  if (gpuLook === undefined || seen === undefined) return null
+  return {
+    busyPercent: seen.busyPercent ?? null,
+    memoryBytes: seen.memoryBytes ?? null,
+    powerWatts: seen.powerWatts ?? null,
+    temperature: seen.temperature ?? null,
+    ageMs: Math.round(gpuLook.ageMs + bootMs - heardAtMs)
+  }
 }
 
 function isolationDocument({ offered, levels = [], required }: Isolation) {

@@ -16,6 +16,7 @@ export interface JobContext extends WhyView {
   readonly board: Pick<Board, 'run' | 'shortId'>
   readonly queue: readonly BoardJob[]
   readonly roster: SealedRoster | undefined
+  readonly bootMs: number
 }
 
 export function jobContext(sources: Sources): JobContext {
@@ -25,8 +26,9 @@ export function jobContext(sources: Sources): JobContext {
   const queue = open.filter((job) => {
     return (job.state?.phase ?? 'queued') === 'queued' && !turns.holdOf(job)
   })
-  const agents = board.agents(clock.bootMs())
-  return { board, roster: sources.roster(), agents, queue, turns, wallMs: clock.wallMs() }
+  const bootMs = clock.bootMs()
+  const agents = board.agents(bootMs)
+  return { board, roster: sources.roster(), agents, queue, turns, wallMs: clock.wallMs(), bootMs }
 }
 
 export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
@@ -64,6 +66,7 @@ export function jobDocument(job: BoardJob, context: JobContext): JobDocument {
     durationMs: durationMs(job, wallMs),
     steps: stepsOf(state),
     gpuUse: gpuUseOf(state),
+    gpusNow: gpusNowOf(job, context),
     ...graphOf(job)
   }
 }
@@ -113,6 +116,23 @@ function gpuUseOf(state: JobState | undefined): JobDocument['gpuUse'] {
     memoryPeakBytes: use.memoryPeakBytes ?? null,
     memoryMeanBytes: use.memoryMeanBytes ?? null
   }
+}
+
+/** Of a held job, by the word of whoever holds it: of nobody else. */
+function gpusNowOf(job: BoardJob, { agents, bootMs }: JobContext): JobDocument['gpusNow'] {
+  if (job.state?.phase !== 'leased') return []
+  const holder = holderOf(job)
+  const view = agents.find(({ advertisement }) => advertisement.peerId === holder)
+  const look = view?.advertisement.gpuLook
+  if (view === undefined || look === undefined) return []
+  const ageMs = Math.round(look.ageMs + bootMs - view.heardAtMs)
+  return look.gpus.flatMap(({ id: gpu, jobs }) =>
+    jobs
+      .filter((each) => each.job === job.jobId)
+      .map(({ busyPercent = null, memoryBytes = null }) => ({
+        ...{ gpu, busyPercent, memoryBytes, ageMs }
+      }))
+  )
 }
 
 // Key by key: a new field of the domain must not get out, the schema would refuse the whole answer.

@@ -70,6 +70,16 @@ export const jobSchema = z
       })
       .nullable()
       .describe('what an ended job took of its GPUs; null inside where no driver says it'),
+    gpusNow: z
+      .array(
+        z.strictObject({
+          gpu: z.string().describe('its id'),
+          busyPercent: z.number().int().nullable(),
+          memoryBytes: z.number().int().nullable(),
+          ageMs: wholeMs.describe('since its agent looked')
+        })
+      )
+      .describe('what a running job has of each of its GPUs, as its holder said last'),
     needs: z.array(z.string()).describe('ids of the jobs that must have succeeded first'),
     retries: z.number().int().describe('attempts besides, where its own commands fail'),
     priority: z.number().int(),

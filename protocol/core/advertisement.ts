@@ -1,6 +1,7 @@
 import type { AgentState } from './agent-state.ts'
 import type { Closing } from './closing.ts'
 import type { Gpu } from './gpu.ts'
+import type { GpuLook } from './gpu-look.ts'
 import type { GpuTerms, GpuUse } from './gpu-terms.ts'
 import type { HostPolicy } from './host-policy.ts'
 import type { ImagePlatforms } from './images-lacking.ts'
@@ -70,6 +71,8 @@ export interface Advertisement {
   readonly imagesLacking?: readonly ImagePlatforms[] | undefined
   /** What jobs hold of them now, one entry a GPU; absent is nothing. */
   readonly gpusHeld?: readonly GpuUse[] | undefined
+  /** How they are used, as their agent saw it last; absent where nothing of it is known. */
+  readonly gpuLook?: GpuLook | undefined
   readonly capacity: Capacity
   /** The most that one job may have of it, below `capacity`; absent is all. */
   readonly largest?: JobSize | undefined

@@ -27,6 +27,7 @@ import {
   peerId
 } from './fields.ts'
 import * as wire from './generated/gossip.ts'
+import { GPU_LOOK_LIMITS, gpuLookFromWire, gpuLookToWire } from './gpu-look-parts.ts'
 import { GPU_LIMITS, gpusFromWire, gpusToWire } from './gpu-parts.ts'
 import {
   GPU_HELD_LIMITS,
@@ -106,6 +107,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     gpuTerms: GPU_TERMS_LIMITS,
     gpusHeld: GPUS_MAX,
     gpusHeld$: GPU_HELD_LIMITS,
+    gpuLook: GPU_LOOK_LIMITS,
     imagesLacking: IMAGES_LACKING_MAX,
     imagesLacking$: IMAGES_LACKING_LIMITS,
     isolation: { levels: LEVELS_MAX }
@@ -126,6 +128,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
       ...placementToWire(ad),
       gpuTerms: gpuTermsToWire(ad.gpuTerms),
       gpusHeld: gpusHeldToWire(ad.gpusHeld),
+      gpuLook: optional(ad.gpuLook, gpuLookToWire),
       imagesLacking: imagesLackingToWire(ad.imagesLacking),
       policy: optional(ad.policy, policyToWire),
       closing: optional(ad.closing, closingToWire),
@@ -149,6 +152,7 @@ const advertisements = messageCodec<Advertisement, wire.Advertisement>({
     ...placementFromWire(message),
     ...gpuTermsFromWire(message.gpuTerms),
     ...gpusHeldFromWire(message.gpusHeld),
+    ...gpuLookFromWire(message.gpuLook),
     ...imagesLackingFromWire(message.imagesLacking),
     capacity: capacity(need(message.capacity, 'capacity')),
     free: capacity(need(message.free, 'free'))
@@ -182,6 +186,7 @@ type Converted =
   | 'largest'
   | 'gpuTerms'
   | 'gpusHeld'
+  | 'gpuLook'
   | 'imagesLacking'
   | 'capacity'
   | 'free'

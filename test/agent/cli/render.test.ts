@@ -72,10 +72,17 @@ test('GPUs are counted by model in a row, and named each in the full view', () =
     reasons: [],
     shares: 1,
     held: 1,
-    jobs: ['7K3QF2.0']
+    jobs: ['7K3QF2.0'],
+    use: {
+      busyPercent: 87,
+      memoryBytes: 2 ** 31,
+      powerWatts: null,
+      temperature: 53,
+      ageMs: 12_000
+    }
   }
   const ill = { ...gpu, id: 'nvidia:GPU-3', health: 'lost' as const, reasons: ['it is gone'] }
-  const shared = { id: 'nvidia:GPU-2', shares: 4, held: 0.5, jobs: ['A.1', 'B.2'] }
+  const shared = { id: 'nvidia:GPU-2', shares: 4, held: 0.5, jobs: ['A.1', 'B.2'], use: null }
   const gpus = [gpu, { ...gpu, ...shared }, ill]
   const status = { ...statusView(controlParts()), peers: [{ ...peer, gpus }] }
 
@@ -86,6 +93,7 @@ test('GPUs are counted by model in a row, and named each in the full view', () =
     'gpu         NVIDIA H100 80GB HBM3, 80 GiB, sm_90, driver 580.65.06, 0000:3b:00.0, NUMA node 1, nvidia:GPU-1\n'
   )
   expect(full).toContain('            held by 7K3QF2.0\n')
+  expect(full).toContain('            in use: 87 %, 2 GiB, 53 C, 12s ago\n')
   expect(full).toContain('            shared by at most 4 jobs: held by A.1, B.2, 50 % of it\n')
   expect(full).toContain('            lost: it is gone\n')
 })
@@ -288,4 +296,25 @@ test('what the mesh says in the middle of a step gives the step no second headin
   const shown = renderLogLines([of(1, 'a'), said, of(1, 'b')], 0, person, plain)
 
   expect(shown.match(/▸ .*/g)).toEqual(['▸ step 1', '▸ network: allowed'])
+})
+
+test('jobs with GPUs show what they have now, ended ones mean and peak, others nothing', () => {
+  const now = { gpu: 'nvidia:GPU-1', busyPercent: 60, memoryBytes: 2 ** 30, ageMs: 1 }
+  const gpuUse = {
+    samples: 3,
+    busyPeakPercent: 95,
+    busyMeanPercent: 40,
+    memoryPeakBytes: 2 ** 31,
+    memoryMeanBytes: null
+  }
+  const unknown = { ...now, busyPercent: null, memoryBytes: null }
+  const jobs = [job({ gpusNow: [now, unknown] }), job({ gpuUse }), job()]
+
+  const [head, running, ended, none] = renderJobs(jobs, plain).split('\n')
+
+  expect(head).toMatch(/ TIME +GPU +WHY$/)
+  expect(running).toContain('60 % 1 GiB, ? % ?')
+  expect(ended).toContain('40 %, peak 95 %, 2 GiB')
+  expect(none).not.toContain('%')
+  expect(renderJobs([job()], plain)).not.toContain('GPU')
 })

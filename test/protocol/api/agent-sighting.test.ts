@@ -90,7 +90,16 @@ test('GPUs are shown as they are advertised, what is not known as null', () => {
   const sighting = agentSighting(board.agent('peer-onyx', 0), undefined, 0)
 
   expect(schema.parse(sighting).gpus).toEqual([
-    { ...gpu, memoryBytes: null, numaNode: null, parent: null, shares: 1, held: 0, jobs: [] }
+    {
+      ...gpu,
+      memoryBytes: null,
+      numaNode: null,
+      parent: null,
+      shares: 1,
+      held: 0,
+      jobs: [],
+      use: null
+    }
   ])
 })
 
@@ -101,4 +110,20 @@ test('a GPU is shown with how many may share it, how much of it is held, and by 
   board.foldAdvertisement(advertisement('onyx', { gpus: [A_GPU], gpuTerms, gpusHeld }), 0)
   const [gpu] = agentSighting(board.agent('peer-onyx', 0), undefined, 0).gpus
   expect(gpu).toMatchObject({ shares: 4, held: 0.5, jobs: ['R.0', 'R.1'] })
+})
+
+test('a GPU is shown with how its agent saw it used, and how long ago that was', () => {
+  const board = new Board()
+  const gpuLook = { ageMs: 4_000, gpus: [{ id: A_GPU.id, busyPercent: 87, jobs: [] }] }
+  board.foldAdvertisement(advertisement('onyx', { gpus: [A_GPU], gpuLook }), 1_000)
+
+  const [gpu] = agentSighting(board.agent('peer-onyx', 3_000), undefined, 3_000).gpus
+
+  expect(gpu?.use).toEqual({
+    busyPercent: 87,
+    memoryBytes: null,
+    powerWatts: null,
+    temperature: null,
+    ageMs: 6_000
+  })
 })

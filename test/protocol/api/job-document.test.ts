@@ -2,10 +2,11 @@ import { expect, test } from 'vitest'
 import { branchOf, jobContext, jobDocument } from '../../../protocol/api/job-document.ts'
 import { type JobDocument, jobSchema } from '../../../protocol/api/job-schema.ts'
 import { Board } from '../../../protocol/core/board.ts'
+import type { GpuLook } from '../../../protocol/core/gpu-look.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
 import type { SealedRoster } from '../../../protocol/core/roster.ts'
 import { generateKey } from '../../../protocol/wire/keys.ts'
-import { ROSTER } from '../../support/control-parts.ts'
+import { advertisement, ROSTER } from '../../support/control-parts.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { claimed, completed, jobLife, sealedRun } from '../../support/run-life.ts'
 
@@ -22,15 +23,25 @@ interface Seen {
   readonly roster?: () => SealedRoster | undefined
   /** Wall clock of who looks, after the announcement. */
   readonly afterMs?: number
+  /** What agents have said, by who said it. */
+  readonly looks?: Readonly<Record<string, GpuLook>>
 }
 
-function documentOf({ state, roster = () => ROSTER, afterMs = 60_000 }: Seen = {}): JobDocument {
+function documentOf({
+  state,
+  roster = () => ROSTER,
+  afterMs = 60_000,
+  looks = {}
+}: Seen = {}): JobDocument {
   const board = new Board()
   board.addRun(sealed, ISSUED_MS)
   if (state !== undefined) board.foldJob(state, ISSUED_MS + 10_000)
   board.stage(jobId, 1, { name: 'step', step: 1, steps: 1 })
   const clock = new FakeClock()
   clock.jumpWall(ISSUED_MS + afterMs - clock.wallMs())
+  for (const [name, gpuLook] of Object.entries(looks)) {
+    board.foldAdvertisement(advertisement(name, { gpuLook }), clock.bootMs() - 2_000)
+  }
   const job = board.job(jobId)
   if (job === undefined) throw new Error('the board has the job')
   return jobDocument(job, jobContext({ board, clock, roster }))
@@ -132,4 +143,28 @@ test.each([
   ['', '']
 ])('the branch of "%s" is "%s"', (ref, branch) => {
   expect(branchOf(ref)).toBe(branch)
+})
+
+test('a job that runs is shown with its use of GPUs by the word of its holder alone', () => {
+  const lookOf = (busyPercent: number): GpuLook => ({
+    ageMs: 4_000,
+    gpus: [
+      { id: 'nvidia:GPU-1', jobs: [{ job: jobId, busyPercent }] },
+      { id: 'nvidia:GPU-2', jobs: [{ job: `${runId}.7`, busyPercent: 1 }] }
+    ]
+  })
+  const looks = { onyx: lookOf(60), basalt: lookOf(99) }
+  const held = jobLife(sealed, 0, ['peer-onyx', claimed()])
+
+  const running = documentOf({ state: held, looks })
+  const queued = documentOf({ looks })
+  const ended = documentOf({
+    state: jobLife(sealed, 0, ['peer-onyx', claimed()], ['peer-onyx', completed()]),
+    looks
+  })
+
+  expect(jobSchema.parse(running).gpusNow).toEqual([
+    { gpu: 'nvidia:GPU-1', busyPercent: 60, memoryBytes: null, ageMs: 6_000 }
+  ])
+  expect([queued.gpusNow, ended.gpusNow]).toEqual([[], []])
 })

@@ -39,6 +39,27 @@ const members: fc.Arbitrary<Omit<Member, 'peerId'>> = fc.record({
   notAfterMs: counts
 })
 
+const jobUses = fc.record({
+  job: jobIds,
+  busyPercent: option(fc.integer({ min: 0, max: 100 })),
+  memoryBytes: option(counts)
+})
+
+const gpuLooks = fc.record({
+  ageMs: counts,
+  gpus: fc.uniqueArray(
+    fc.record({
+      id: fc.constantFrom('nvidia:GPU-1', 'amd:2-0', 'intel:0000:4d:00.0'),
+      busyPercent: option(fc.integer({ min: 0, max: 100 })),
+      memoryBytes: option(counts),
+      powerWatts: option(fc.integer({ min: 0, max: 0xff_ff_ff_ff })),
+      temperature: option(fc.integer({ min: -50, max: 150 })),
+      jobs: fc.uniqueArray(jobUses, { maxLength: 3, selector: ({ job }) => job })
+    }),
+    { minLength: 1, maxLength: 3, selector: ({ id }) => id }
+  )
+})
+
 export const rosters: fc.Arbitrary<Omit<Roster, 'authority'>> = fc.record({
   version: positive,
   prevHash: fc.oneof(fc.constant(''), hashes),
@@ -115,6 +136,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
     gpus,
     gpuTerms: option(gpuTerms),
     gpusHeld: usesBy(jobIds),
+    gpuLook: option(gpuLooks),
     warm: fc.array(boots, { maxLength: 4 }),
     costPercent: option(fc.constantFrom(10, 99, 101, 1_000)),
     imagesLacking: fc.uniqueArray(
@@ -136,6 +158,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
       gpus: some,
       gpuTerms: terms,
       gpusHeld: held,
+      gpuLook,
       warm,
       costPercent,
       largest,
@@ -143,6 +166,7 @@ export const advertisements: fc.Arbitrary<Advertisement> = fc
       ...ad
     }) => ({
       ...ad,
+      ...(gpuLook === undefined ? {} : { gpuLook }),
       ...(warm.length === 0 ? {} : { warm }),
       ...(costPercent === undefined ? {} : { costPercent }),
       ...(largest === undefined ? {} : { largest }),
