@@ -40,3 +40,15 @@ test('where nothing is known nothing is said', () => {
   expect(gpuLookOf({ last, ageMs: undefined }, said, [])).toBeUndefined()
   expect(gpuLookOf({ last, ageMs: 1 }, new Set(['amd:2-0']), [])).toBeUndefined()
 })
+
+test('what a driver says that cannot be is left out, and the rest is said', () => {
+  const odd = { busyPercent: 104, memoryBytes: -1, powerWatts: 2.5, temperature: 53 }
+  const devices = new Map<string, DeviceUse>([['nvidia:GPU-1', odd]])
+  const look = gpuLookOf({ last: { devices, jobs: new Map() }, ageMs: 1 }, said, [])
+  const nonsense = new Map<string, DeviceUse>([['nvidia:GPU-1', { ...odd, temperature: 9_999 }]])
+
+  expect(look?.gpus).toEqual([{ id: 'nvidia:GPU-1', busyPercent: 100, temperature: 53, jobs: [] }])
+  expect(gpuLookOf({ last: { devices: nonsense, jobs: new Map() }, ageMs: 1 }, said, [])).toBe(
+    undefined
+  )
+})
