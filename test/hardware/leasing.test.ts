@@ -83,6 +83,12 @@ interface Agents {
   }[]
 }
 
+interface LiveJobs {
+  readonly jobs: readonly {
+    readonly gpusNow: readonly { readonly gpu: string; readonly busyPercent: number | null }[]
+  }[]
+}
+
 interface JobUse {
   readonly gpuUse: { readonly samples: number; readonly busyPeakPercent: number | null } | null
 }
@@ -98,6 +104,13 @@ test(
       return well.length === bench.gpus.length || undefined
     })
     const run = await mesh.push(pipeline())
+    // By what agents say of themselves: the gateway asks none of them.
+    const seen = await eventually('a running job is shown with its use of a GPU', async () => {
+      const { jobs } = await mesh.mesh.api<LiveJobs>(`/api/v1/jobs?run=${run.id}&limit=200`)
+      return jobs.flatMap(({ gpusNow }) => gpusNow)[0]
+    })
+    const used = bench.gpus.find(({ uuid }) => seen.gpu === `nvidia:${uuid}`)
+    expect(seen.busyPercent).toBe(used?.busyPercent)
     const jobs = await mesh.ended(run.id, JOBS, TEST_MS)
     expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(['succeeded']))
 
