@@ -19,6 +19,7 @@ import {
   scriptProblem,
   stepNameProblem
 } from './text.ts'
+import { asMap } from './value.ts'
 
 export const jobName = text(jobNameProblem, { pattern: JOB_NAME.source })
 
@@ -84,20 +85,38 @@ const jobKeys = (filling: Filling) =>
     steps: z.array(step(filling)).min(1, 'has no steps: add one with `run`').max(STEPS_PER_JOB_MAX)
   })
 
+/** What the rules over several keys of a job look at. */
+const RULED: ReadonlySet<PropertyKey> = new Set([
+  'secrets',
+  'env',
+  'services',
+  'prefer',
+  'fallback_after'
+])
+
+/** True where all of that could be read: a wrong `timeout` beside it would hide these rules. */
+function isReadable({ value, issues }: z.core.ParsePayload): boolean {
+  if (asMap(value) === undefined) return false
+  return !issues.some((issue) => issue.continue !== true && RULED.has(issue.path?.[0] ?? ''))
+}
+
 /** One entry of `jobs`, with fields in its texts or with their values. */
 export const jobSchema = (filling: Filling) =>
   jobKeys(filling)
-    .superRefine((found, context) => {
-      const issue = (path: string, message: string | undefined) => {
-        if (message !== undefined) context.addIssue({ code: 'custom', message, path: [path] })
-      }
-      issue('secrets', secretsProblem(found.secrets ?? [], found.env ?? {}))
-      issue('services', tooManySecrets(found.secrets ?? [], found.services ?? {}))
-      // A key without any effect would be ignored in silence.
-      if (found.fallback_after !== undefined && found.prefer === undefined) {
-        issue('fallback_after', 'has nothing to fall back from: add `prefer`, or remove it')
-      }
-    })
+    .superRefine(
+      (found, context) => {
+        const issue = (path: string, message: string | undefined) => {
+          if (message !== undefined) context.addIssue({ code: 'custom', message, path: [path] })
+        }
+        issue('secrets', secretsProblem(found.secrets ?? [], found.env ?? {}))
+        issue('services', tooManySecrets(found.secrets ?? [], found.services ?? {}))
+        // A key without any effect would be ignored in silence.
+        if (found.fallback_after !== undefined && found.prefer === undefined) {
+          issue('fallback_after', 'has nothing to fall back from: add `prefer`, or remove it')
+        }
+      },
+      { when: isReadable }
+    )
     .meta({ dependencies: { fallback_after: ['prefer'] } })
 
 export type JobDocument = z.output<ReturnType<typeof jobSchema>>

@@ -247,6 +247,23 @@ test('all errors are listed, the first in the file first', () => {
   ])
 })
 
+test('what is wrong in one key hides no rule over other keys', () => {
+  const rules = ['fallback_after: 5m', "env: { TOKEN: 'x' }", 'secrets: [TOKEN]']
+  const pathsOf = (...lines: readonly string[]) =>
+    errorsOf(withJob(STEPS, ...lines, ...rules)).map((message) => message.split(': ')[1])
+  const found = ['jobs.build.fallback_after', 'jobs.build.secrets']
+
+  expect(pathsOf('timeout: 30')).toEqual(['jobs.build.timeout', ...found])
+  expect(pathsOf('on_loss: 5')).toEqual(['jobs.build.on_loss', ...found])
+  expect(pathsOf('retry: x')).toEqual(['jobs.build.retry', ...found])
+})
+
+test('a rule over keys that cannot be read is left for when they can', () => {
+  const file = withJob(STEPS, "env: { TOKEN: 'x' }", 'secrets: 5', 'fallback_after: 5m')
+
+  expect(errorsOf(file).map((message) => message.split(': ')[1])).toEqual(['jobs.build.secrets'])
+})
+
 test('a mistake in a shared part is told once', () => {
   const file = 'jobs:\n  a: &a { image: x, steps: [{ run: "" }] }\n  b: *a\n  c: *a'
   expect(errorsOf(file)).toHaveLength(1)
