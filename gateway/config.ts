@@ -64,8 +64,7 @@ export const credentialName = z
   .max(CREDENTIAL_NAME_CHARACTERS_MAX)
   .regex(/^[A-Za-z0-9][\w.-]*$/, 'use letters, digits, dot, dash and underscore')
 
-/** A base that paths are put behind: of the pages of this gateway, or of a forge's API. */
-const baseUrl = z
+const plainUrl = z
   .url({ protocol: /^https?$/, error: 'use https://HOST/... or http://HOST/...' })
   .max(REFERENCE_CHARACTERS_MAX)
   .superRefine((text, context) => {
@@ -73,7 +72,9 @@ const baseUrl = z
     if (`${username}${password}${search}${hash}` === '') return
     context.addIssue({ code: 'custom', message: 'it must hold no user, query or fragment' })
   })
-  .transform((text) => text.replace(/\/+$/, ''))
+
+/** A base that paths are put behind: of the pages of this gateway, or of a forge's API. */
+const baseUrl = plainUrl.transform((text) => text.replace(/\/+$/, ''))
 
 export const repositorySchema = z.strictObject({
   name: repositoryName,
@@ -91,8 +92,8 @@ export const repositorySchema = z.strictObject({
   insecure: z.boolean().optional(),
   /** Base of the forge's API, where it is not the usual one. */
   api: baseUrl.optional(),
-  /** Where runs and jobs of a bare repository are told. */
-  callback: baseUrl.optional(),
+  /** Where runs and jobs of a bare repository are told, as it stands: a slash can be part of it. */
+  callback: plainUrl.optional(),
   branches: branchesSchema.default(['**']),
   /** Whose pushes run as the repository's own, all where absent; others run as a stranger's. */
   trusted: z

@@ -103,6 +103,15 @@ describe('gateway.yaml', () => {
     expect(await refusal(text)).toContain(message)
   })
 
+  test('a callback is the URL that is written, with its last slash; a base loses that', async () => {
+    const callback = repository('    callback: https://ci.example/runs/')
+
+    const { values } = await load(`public_url: https://mesh.example/\n${callback}`)
+
+    expect(values.repositories[0]?.callback).toBe('https://ci.example/runs/')
+    expect(values.public_url).toBe('https://mesh.example')
+  })
+
   const withHttp = (url: string, more: string): string =>
     `repositories: [{ name: a, forge: gitea, url: "${url}", secret_file: s, ${more} }]`
 
