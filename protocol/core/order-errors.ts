@@ -6,6 +6,12 @@ const ORDER_REFUSALS: Readonly<Record<string, string>> = {
   stopping: 'it is about to end'
 }
 
+/** What ends a run that has no jobs yet, by its state. */
+const NO_JOBS_YET: Readonly<Record<string, string>> = {
+  waiting: 'it waits for an approval, and POST /api/v1/runs/{id}/reject ends it',
+  received: 'it has none yet, ask again'
+}
+
 /** What orders over the API can fail of; part of MESH_ERRORS. */
 export const ORDER_ERRORS = {
   AGENT_UNKNOWN: kind(
@@ -57,7 +63,10 @@ export const ORDER_ERRORS = {
     1,
     409,
     false,
-    (f) => `run ${f['id']} is ${f['state']}: none of its jobs can be cancelled`
+    (f) => {
+      const why = NO_JOBS_YET[`${f['state']}`] ?? 'none of its jobs can be cancelled'
+      return `run ${f['id']} is ${f['state']}: ${why.replace('{id}', `${f['id']}`)}`
+    }
   ),
   ORDER_REFUSED: kind(
     1,

@@ -130,6 +130,17 @@ test('a token that may only read approves nothing', async () => {
   expect(await stateOf(run)).toBe('waiting')
 })
 
+test('a run that waits is not cancelled, and the refusal names what ends it', async () => {
+  const run = await opened()
+
+  const { status, body } = await api.post(`/runs/${run}/cancel`, {})
+
+  expect({ status, code: body.code }).toEqual({ status: 409, code: 'RUN_NOT_OPEN' })
+  expect(body.detail).toContain(`POST /api/v1/runs/${run}/reject`)
+  expect(await stateOf(run)).toBe('waiting')
+  expect((await api.post(`/runs/${run}/reject`)).status).toBe(200)
+})
+
 test('a run that is rejected ends with who said so and why, and its head waits no more', async () => {
   const run = await opened()
 
