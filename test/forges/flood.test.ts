@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { flood, floodOf, importCommits } from '../support/flood.ts'
@@ -5,8 +6,8 @@ import { ForgeMesh } from '../support/forge-mesh.ts'
 import { forgeSide, REPOSITORY } from '../support/forge-side.ts'
 
 /*
- * As many deliveries as `npm run bench -- intake` sends: what is counted is exact, and nothing is
- * timed.
+ * As many deliveries as `npm run bench -- intake` sends: what is counted is exact, memory has a
+ * bound, and nothing is timed.
  */
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 180_000 })
@@ -16,6 +17,8 @@ const TIMES = 10
 const CONNECTIONS = 64
 /** 98 and 174 s were seen on two cores at loads of 8 and 10; it is some 80 s of their time. */
 const RECORDED_MS_MAX = 500_000
+/** More than twice what the bench has seen of a gateway in twice as many (docs/performance.md). */
+const MEMORY_MIB_MAX = 512
 
 const PIPELINE = [
   'on: { push: { branches: [main] } }',
@@ -74,4 +77,13 @@ test('of 5 000 deliveries from 64 connections, each push in ten, every push has 
   const seen = await gateway.runs()
   expect(seen.filter(({ id }) => runs.get(commits[0] ?? '') === id)).toHaveLength(1)
   expect(seen.map(({ id }) => id).sort()).toEqual([...known].sort())
+})
+
+test('and all of it took the gateway no more memory than a small host has', async () => {
+  const status = await readFile(`/proc/${mesh.gateway.pid}/status`, 'utf8')
+  // The most that it ever had, by the kernel's own account.
+  const mostKib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1])
+
+  expect(mostKib).toBeGreaterThan(0)
+  expect(mostKib / 1_024).toBeLessThan(MEMORY_MIB_MAX)
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Repositories } from '../../../gateway/repositories.ts'
+import { MESH_ERRORS } from '../../../protocol/core/errors.ts'
 import { forgePost } from '../../support/forge-delivery.ts'
 import { repositoryAt, repositoryOf } from '../../support/gateway-rig.ts'
 import { GITLAB_TOKEN, gitlabPost } from '../../support/gitlab-delivery.ts'
@@ -11,6 +12,8 @@ import { VECTOR } from '../../support/standard-webhook.ts'
 /** Bodies a forge; `FUZZ_RUNS=10000` for more than an everyday look. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 2_000)
 const LIMIT_MS = 60_000 + RUNS * 60
+
+const CODES: ReadonlySet<string> = new Set(Object.keys(MESH_ERRORS))
 
 let rig: HttpRig
 let token: { authorization: string }
@@ -109,7 +112,9 @@ const headerChanges = fc.dictionary(
 function expectAnswer(reply: { statusCode: number; body: string; headers: object }): void {
   expect(reply.statusCode, reply.body).toBeLessThan(500)
   if (reply.statusCode < 400) return
-  expect(JSON.parse(reply.body)).toMatchObject({ status: reply.statusCode })
+  const refusal = JSON.parse(reply.body) as { readonly status: number; readonly code: string }
+  expect(refusal.status).toBe(reply.statusCode)
+  expect(CODES.has(refusal.code), reply.body).toBe(true)
   // A stack, as JSON writes its lines. What was sent comes back in facts: `(at` alone is no stack.
   expect(reply.body).not.toMatch(/node_modules|\\n\s*at /)
 }
@@ -152,9 +157,19 @@ test.each(['gitea', 'forgejo', 'github'] as const)(
       fc.oneof(printable, fc.constant(''))
     )
     const repository = { full_name: `${forge}/kernel` }
+    const nearJob = fc
+      .record({
+        action: fc.oneof(fc.constant('queued'), fc.jsonValue()),
+        workflow_job: fc.oneof(
+          fc.record({ id: fc.oneof(fc.nat(), fc.jsonValue()) }),
+          fc.jsonValue()
+        )
+      })
+      .map((job) => JSON.stringify({ ...job, repository: { id: 7, ...repository } }))
     const sent = fc.oneof(
       fc.tuple(fc.oneof(nearForgePush, bodies), fc.constantFrom('push', 'create')),
-      fc.tuple(nearRequest(pullRequestBody({ repository })), fc.constant('pull_request'))
+      fc.tuple(nearRequest(pullRequestBody({ repository })), fc.constant('pull_request')),
+      fc.tuple(nearJob, fc.constant('workflow_job'))
     )
     await fc.assert(
       fc.asyncProperty(sent, changes, async ([payload, event], changed) => {
