@@ -59,15 +59,10 @@ export const ORDER_ERRORS = {
     false,
     (f) => `no delivery ${f['id']} is kept: GET /api/v1/deliveries lists them`
   ),
-  RUN_NOT_OPEN: kind(
-    1,
-    409,
-    false,
-    (f) => {
-      const why = NO_JOBS_YET[`${f['state']}`] ?? 'none of its jobs can be cancelled'
-      return `run ${f['id']} is ${f['state']}: ${why.replace('{id}', `${f['id']}`)}`
-    }
-  ),
+  RUN_NOT_OPEN: kind(1, 409, false, (f) => {
+    const why = NO_JOBS_YET[`${f['state']}`] ?? 'none of its jobs can be cancelled'
+    return `run ${f['id']} is ${f['state']}: ${why.replace('{id}', `${f['id']}`)}`
+  }),
   ORDER_REFUSED: kind(
     1,
     403,
