@@ -11,6 +11,7 @@ import type { GpuDevice } from '../probe/gpu/gpu-device.ts'
 import type { AttemptInput, AttemptResult } from './attempt.ts'
 import { AttemptRun } from './attempt-run.ts'
 import { hasValues } from './attempt-secrets.ts'
+import { type Bound, boundTo } from './bound.ts'
 import { ContainerSandbox } from './container-sandbox.ts'
 import type { Disks } from './disk/disks.ts'
 import type { JobDisk } from './disk/job-disk.ts'
@@ -28,7 +29,6 @@ import { imageVolumes } from './image-volumes.ts'
 import type { Images } from './images.ts'
 import { jobBox } from './job-box.ts'
 import { closedNetwork } from './network/closed-network.ts'
-import type { OnLost } from './network/firewall.ts'
 import type { JobNetwork } from './network/job-network.ts'
 import type { JobNetworks } from './network/job-networks.ts'
 import { peerSuffix } from './peer-suffix.ts'
@@ -91,11 +91,6 @@ export interface ExecutorOptions {
   readonly offersBuilder?: () => boolean
   /** The GPUs of this host, as they are now; none where it is absent. */
   readonly gpus?: () => readonly GpuDevice[]
-}
-
-/** An attempt that its network can end as well. */
-interface Bound extends AttemptInput {
-  readonly onLost: OnLost
 }
 
 interface Voiced extends Bound {
@@ -201,9 +196,7 @@ export class Executor {
   async #attempt(name: string, input: AttemptInput): Promise<AttemptResult> {
     const { engine, images, clock, log } = this.#parts
     const { workspaces, busybox, peerId } = this.#options
-    const lost = new AbortController()
-    const signal = AbortSignal.any([input.signal, lost.signal])
-    const bound: Bound = { ...input, signal, onLost: (reason) => lost.abort(reason) }
+    const bound = boundTo(input)
     const run = new AttemptRun(
       {
         engine,
