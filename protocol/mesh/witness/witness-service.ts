@@ -31,6 +31,7 @@ import { WitnessJournal } from './witness-journal.ts'
 import { type Refusal, refusal } from './witness-refusal.ts'
 import { WitnessRegisters } from './witness-registers.ts'
 import { WitnessRenewals } from './witness-renewals.ts'
+import { unitsOf } from './work-units.ts'
 
 export interface WitnessServiceParts {
   readonly store: WitnessStore
@@ -292,27 +293,5 @@ export class WitnessService {
     const { rosters, clock } = this.#parts
     const roster = rosters.current()?.roster
     return roster !== undefined && memberOf(roster, remote, clock.wallMs()) !== undefined
-  }
-}
-
-/** What a request costs, in units of WITNESS_WORK_PER_S_MAX. */
-function unitsOf(request: RegisterRequest): number {
-  switch (request.kind) {
-    case 'read':
-    case 'seen':
-      return 1
-    case 'renew':
-      return 1 + request.items.length / 4
-    case 'prepare':
-      // A place in memory and a synced write.
-      return 2
-    case 'sync':
-    case 'announcement':
-      return 8
-    case 'accept':
-      // A synced write, a signature, and at worst a megabyte to open or to fetch.
-      return 4
-    default:
-      return request satisfies never
   }
 }
