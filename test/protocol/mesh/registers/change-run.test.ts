@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
 import type { RegisterRequest } from '../../../../protocol/core/messages.ts'
+import type { SharingSigner } from '../../../../protocol/core/ports.ts'
+import { silentLog } from '../../../../protocol/host/log.ts'
 import { refOf } from '../../../../protocol/mesh/board/run-ledger.ts'
+import { ChangeRun } from '../../../../protocol/mesh/registers/change-run.ts'
+import { digest } from '../../../../protocol/wire/digest.ts'
 import { PROTOCOLS } from '../../../../protocol/wire/ids.ts'
 import { decodeRegisterRequest } from '../../../../protocol/wire/register-codec.ts'
 import type { MemoryMesh, MemoryPeer } from '../../../support/memory-mesh.ts'
@@ -103,4 +107,55 @@ test('a change after an aborted one shares no ballot with it', async () => {
   expect(Math.min(...prepares)).toBeGreaterThan(Math.max(...used))
   // One wave a round, to the two witnesses that are not in this process.
   for (const round of prepares) expect(prepares.filter((one) => one === round)).toHaveLength(2)
+})
+
+test.each([
+  ['aborted while its proposal is being signed sends no accept', true],
+  ['signed late sends its accept then', false]
+])('a change that is %s', async (_name, isAborted) => {
+  const mesh = await openMesh()
+  const gateway = mesh.peer(0)
+  const sealed = mesh.announce()
+  const ref = refOf(sealed, sealed.announcement.runId)
+  const set = gateway.sets.of(ref.register, ref.witnessEpoch)
+  if (set === undefined) throw new Error('a run has its witnesses')
+  const asked = Promise.withResolvers<Parameters<SharingSigner['proposal']>>()
+  const signed = Promise.withResolvers<string>()
+  const proposal: SharingSigner['proposal'] = (...statement) => {
+    asked.resolve(statement)
+    return signed.promise
+  }
+  const { transport, signer, peerId: me, boot } = gateway
+  const stop = new AbortController()
+  const run = new ChangeRun(
+    {
+      transport,
+      clock: mesh.clock,
+      random: mesh.random,
+      digest: digest(),
+      signer: { proposal },
+      log: silentLog()
+    },
+    {
+      ...{ ...ref, me, boot, witnesses: set.witnesses, profile: set.profile },
+      op: signer.runOp(ref.register, '0e'.repeat(16), { kind: 'create', annHash: sealed.annHash }),
+      ...{ announcement: sealed.bytes, ambiguous: false, firstRound: 7 }
+    },
+    [stop.signal]
+  )
+  const ended = run.run().then(
+    ({ result }) => result.kind,
+    (error: unknown) => error
+  )
+  const statement = await mesh.settle(asked.promise)
+  const given = new Error('given up')
+  if (isAborted) stop.abort(given)
+  signed.resolve(signer.proposal(...statement))
+
+  expect(await mesh.settle(ended)).toBe(isAborted ? given : 'applied')
+  await mesh.clock.advance(60_000)
+  const accepts = sentBy(mesh, gateway).filter(({ kind }) => kind === 'accept')
+  expect(accepts).toHaveLength(isAborted ? 0 : 2)
+  // Used up either way: the next change of the register must not sign another value under it.
+  expect(run.usedRound).toBe(7)
 })
