@@ -1,5 +1,8 @@
 import { z } from 'zod'
-import { PROVISION_RUNS_MAX } from '../../protocol/core/provision-limits.ts'
+import {
+  PROVISION_RUN_PAGES_MAX,
+  PROVISION_RUNS_MAX
+} from '../../protocol/core/provision-limits.ts'
 import type { ForgePlace } from './forge-api.ts'
 import type { ForgeHttp } from './forge-http.ts'
 import { refusedStatusOf } from './forge-refusal.ts'
@@ -22,7 +25,12 @@ const jobSchema = z.looseObject({
   runner_name: z.string().nullish()
 })
 
-const runsSchema = z.looseObject({ workflow_runs: z.array(runSchema) })
+type Run = z.infer<typeof runSchema>
+
+const runsSchema = z.looseObject({
+  total_count: z.number().int(),
+  workflow_runs: z.array(runSchema)
+})
 const jobsSchema = z.looseObject({ jobs: z.array(jobSchema) })
 
 const runnerSchema = z.looseObject({
@@ -40,6 +48,9 @@ const configSchema = z.looseObject({ encoded_jit_config: z.string().min(1) })
 
 /** Where runners do their work, below their own folder; GitHub's own word for it. */
 const WORK_FOLDER = '_work'
+
+/** Rows of a page of runs: the most that GitHub gives. */
+const RUN_ROWS = 100
 
 /** Pages of runners that are looked at: a group has 10 000 at most. */
 const RUNNER_PAGES_MAX = 100
@@ -115,30 +126,44 @@ async function waiting(
   path: string,
   signal: AbortSignal
 ): Promise<readonly ForgeJob[]> {
-  const root = `/repos/${path}/actions/runs`
-  const action = `list jobs of ${path}`
-  const runs = new Map<number, z.infer<typeof runSchema>>()
-  for (const status of ['queued', 'in_progress']) {
-    const query = { status, per_page: String(PROVISION_RUNS_MAX) }
-    const { workflow_runs: found } = await http.read(runsSchema, {
-      path: root,
-      query,
-      action,
-      signal
-    })
-    for (const run of found) runs.set(run.id, run)
+  const runs = new Map<number, Run>()
+  for (const status of ['queued', 'in_progress'] as const) {
+    for (const run of await oldestRuns(http, path, status, signal)) runs.set(run.id, run)
   }
   const jobs: ForgeJob[] = []
   // The oldest first: what is behind the limit waits for these anyway.
   const ordered = [...runs.values()].toSorted((a, b) => a.id - b.id)
   for (const run of ordered.slice(0, PROVISION_RUNS_MAX)) {
     const query = { filter: 'latest', per_page: '100' }
-    const call = { path: `${root}/${run.id}/jobs`, query, action, signal }
-    const { jobs: found } = await http.read(jobsSchema, call)
+    const call = { path: `/repos/${path}/actions/runs/${run.id}/jobs`, query }
+    const action = `list jobs of ${path}`
+    const { jobs: found } = await http.read(jobsSchema, { ...call, action, signal })
     const queued = found.filter(({ status }) => status === 'queued')
     jobs.push(...queued.map((job) => jobOf(job, isFork(run))))
   }
   return jobs
+}
+
+/** Its pages go from the newest to the oldest: from the last one on, until there are enough. */
+async function oldestRuns(
+  http: ForgeHttp,
+  path: string,
+  status: 'queued' | 'in_progress',
+  signal: AbortSignal
+): Promise<readonly Run[]> {
+  const action = `list jobs of ${path}`
+  const read = async (page: number) => {
+    const query = { status, per_page: String(RUN_ROWS), page: String(page) }
+    const call = { path: `/repos/${path}/actions/runs`, query, action, signal }
+    return await http.read(runsSchema, call)
+  }
+  const { workflow_runs: newest, total_count: total } = await read(1)
+  const runs: Run[] = []
+  const last = Math.min(PROVISION_RUN_PAGES_MAX, Math.ceil(total / RUN_ROWS))
+  for (let page = last; page > 1 && runs.length < PROVISION_RUNS_MAX; page -= 1) {
+    runs.push(...(await read(page)).workflow_runs)
+  }
+  return runs.length < PROVISION_RUNS_MAX ? [...runs, ...newest] : runs
 }
 
 function jobOf(
@@ -157,7 +182,7 @@ function jobOf(
 }
 
 /** Also where the repository that it came from is gone. */
-function isFork({ repository, head_repository: head }: z.infer<typeof runSchema>): boolean {
+function isFork({ repository, head_repository: head }: Run): boolean {
   return head?.id !== repository.id
 }
 

@@ -22,8 +22,10 @@ export const PROVISION_LOOK_UNTOLD_MS = 15_000
 export const PROVISION_LOOK_MS_MAX = 60_000
 /** Repositories that are looked at side by side. */
 export const PROVISION_PARALLEL_MAX = 4
-/** Workflow runs whose jobs one look lists: GitHub has no list of jobs. */
+/** Workflow runs whose jobs one look lists, the oldest: GitHub has no list of jobs. */
 export const PROVISION_RUNS_MAX = 100
+/** Pages of such runs: GitHub shows the newest 1 000 of one state, and none behind them. */
+export const PROVISION_RUN_PAGES_MAX = 10
 /** Milliseconds for which a slot too many is left: its forge may be about to say it is busy. */
 export const PROVISION_SURPLUS_MS = 15_000
 /** Slots in a row that came to nothing, after which nothing more is started for a job. */

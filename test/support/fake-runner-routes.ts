@@ -88,14 +88,19 @@ function jobDocument({ world, base, repository }: RunnerStanding, found: FakeWor
   }
 }
 
+/** Of one search. */
+const GITHUB_RUNS_SHOWN = 1_000
+
 function githubRuns(standing: RunnerStanding): FakeAnswer {
   const { repository, request } = standing
   const wanted = request.query.get('status')
   const statusOf = (status: string): string => (status === 'in_progress' ? 'in_progress' : 'queued')
   const open = repository.actions.jobs.filter(({ status }) => status !== 'completed')
   const found = open.filter(({ status }) => statusOf(status) === wanted)
-  const runs = found.map((each) => runDocument(standing, each))
-  return ok({ total_count: runs.length, workflow_runs: runs })
+  // The newest first, and of more than 1 000 these alone, whatever their number is.
+  const shown = found.toReversed().slice(0, GITHUB_RUNS_SHOWN)
+  const runs = paged(standing, shown).map((each) => runDocument(standing, each))
+  return ok({ total_count: found.length, workflow_runs: runs })
 }
 
 function runDocument({ repository, base, world }: RunnerStanding, found: FakeWorkflowJob) {

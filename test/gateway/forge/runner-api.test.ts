@@ -93,6 +93,25 @@ test('Gitea lists the jobs that wait behind the first page, too', async () => {
   expect(new Set(await waiting())).toEqual(new Set(jobs.map(({ id }) => String(id))))
 })
 
+test.each([
+  [100, 0],
+  [250, 0],
+  [1_050, 50]
+])(
+  'GitHub lists the jobs of the 100 oldest of %i runs, but for %i that it hides',
+  async (...row) => {
+    const [count, hidden] = row
+    const { actions, repository, waiting, rig } = await runnersOf('github')
+    const jobs = Array.from({ length: count }, () => {
+      return actions.queue(repository, { labels: ['linux'] })
+    })
+
+    expect(await waiting()).toEqual(jobs.slice(hidden, hidden + 100).map(({ id }) => String(id)))
+    const pages = rig.forge.seen.filter(({ path }) => path.endsWith('/actions/runs'))
+    expect(pages.length).toBeLessThanOrEqual(4)
+  }
+)
+
 test.each(FORGES)('a runner of %s that has a job is not removed', async (kind) => {
   const { actions, repository, api, wish } = await runnersOf(kind)
   const job = actions.queue(repository, { labels: ['linux'] })
