@@ -54,7 +54,7 @@ export class ForgeApis {
     if (forge === 'github') {
       return { ...githubApi(http, place, hookUrl), runners: githubRunners(http, place) }
     }
-    if (forge === 'gitlab') return gitlabApi(http, place)
+    if (forge === 'gitlab') return gitlabApi(http, place, hookUrl)
     const runners =
       forge === 'gitea' ? this.#giteaRunners(http, place) : forgejoRunners(http, place)
     return { ...giteaApi(http, place), runners }

@@ -8,7 +8,7 @@ import {
 } from '../../protocol/core/forge-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { ForgeResult } from '../metrics/event-metrics.ts'
-import { type Asked, limitOf, refusalOf, unreachable } from './forge-refusal.ts'
+import { type Asked, limitOf, OverlongAnswer, refusalOf, unreachable } from './forge-refusal.ts'
 import type { TaggedAnswers } from './tagged-answers.ts'
 
 export interface ForgeCall {
@@ -235,7 +235,7 @@ async function boundedText(response: Response): Promise<string> {
   for await (const part of response.body ?? []) {
     bytes += part.length
     if (bytes > FORGE_BODY_BYTES_MAX) {
-      throw new Error(`its answer is over ${FORGE_BODY_BYTES_MAX} bytes`)
+      throw new OverlongAnswer(`its answer is over ${FORGE_BODY_BYTES_MAX} bytes`)
     }
     parts.push(part)
   }

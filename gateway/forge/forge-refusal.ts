@@ -15,6 +15,14 @@ export function unreachable(asked: Asked, cause: string, error?: unknown): MeshE
   return new MeshError('FORGE_UNREACHABLE', { ...asked, cause: shown(cause) }, { cause: error })
 }
 
+/** What is behind the limit of an answer's length was not read. */
+export class OverlongAnswer extends Error {}
+
+/** True for FORGE_UNREACHABLE of an answer that was too long: asked again it would be so again. */
+export function isOverlong(error: unknown): boolean {
+  return error instanceof MeshError && error.cause instanceof OverlongAnswer
+}
+
 export function refusalOf(asked: Asked, status: number, text: string): MeshError {
   return new MeshError('FORGE_REFUSED', { ...asked, status, cause: messageOf(text) })
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { RECONCILE_REDELIVERIES_MAX } from '../../protocol/core/forge-limits.ts'
 import type { PullRequestFacts } from '../ports.ts'
 import type {
   CommitStatus,
@@ -9,6 +8,7 @@ import type {
   StatusState
 } from './forge-api.ts'
 import type { ForgeHttp } from './forge-http.ts'
+import { type DeliveryTry, isOurHook, lostOf } from './lost-deliveries.ts'
 
 /** What GitHub asks of its clients; docs.github.com/rest, version 2022-11-28. */
 export const GITHUB_HEADERS = {
@@ -75,10 +75,11 @@ const deliverySchema = z.looseObject({
   event: z.string()
 })
 
-type Delivery = z.infer<typeof deliverySchema>
-
-/** The events that our hook acts on. */
-const EVENTS: ReadonlySet<string> = new Set(['push', 'create', 'pull_request'])
+/**
+ * The events that our hook starts runs for. Of `workflow_job` it does not matter who has missed it:
+ * what waits is looked at every minute, and days later nothing is left to be done about it.
+ */
+const EVENTS: ReadonlySet<string> = new Set(['push', 'pull_request'])
 
 /** GitHub, and GitHub Enterprise Server. Source: docs.github.com/rest. */
 export function githubApi(http: ForgeHttp, { path }: ForgePlace, hookUrl?: string): ForgeApi {
@@ -166,36 +167,22 @@ async function failedDeliveries(
   const failed: FailedDelivery[] = []
   const hooks = { path: root, action: `list hooks of ${path}`, signal }
   for await (const hook of http.pages(hookSchema, 'per_page', hooks)) {
-    if (!hook.active || !isOurs(hook.config.url, hookUrl)) continue
+    if (!hook.active || !isOurHook('github', hook.config.url, hookUrl)) continue
     const action = `list deliveries of ${path}`
     const place = `${root}/${hook.id}/deliveries`
     const call = { path: place, query: { per_page: '100' }, action, signal }
     // The newest hundred: what is behind them, the comparison of heads finds.
-    const deliveries = await http.read(z.array(deliverySchema), call)
-    for (const delivery of lostOf(deliveries, sinceMs)) {
-      failed.push({ hook: String(hook.id), delivery: String(delivery.id) })
+    const tries = (await http.read(z.array(deliverySchema), call)).map(tryOf)
+    for (const lost of lostOf(tries, sinceMs)) {
+      failed.push({ hook: String(hook.id), delivery: String(lost.id) })
     }
   }
   return failed
 }
 
-/** A redelivery has the GUID of the first one: one that was taken settles them all. */
-function lostOf(deliveries: readonly Delivery[], sinceMs: number): readonly Delivery[] {
-  const byGuid = new Map<string, Delivery[]>()
-  for (const delivery of deliveries) {
-    byGuid.set(delivery.guid, [...(byGuid.get(delivery.guid) ?? []), delivery])
-  }
-  return [...byGuid.values()].flatMap((tries) => {
-    const isTaken = tries.some(({ status_code: code }) => code >= 200 && code < 300)
-    const [newest] = tries
-    if (newest === undefined || isTaken || tries.length > RECONCILE_REDELIVERIES_MAX) return []
-    if (!EVENTS.has(newest.event) || Date.parse(newest.delivered_at) < sinceMs) return []
-    return [newest]
-  })
-}
-
-/** By the whole URL where it is known from outside, else by its path, which no other hook has. */
-function isOurs(url: string | undefined, hookUrl: string | undefined): boolean {
-  if (url === undefined || !URL.canParse(url)) return false
-  return hookUrl === undefined ? new URL(url).pathname.endsWith('/hooks/github') : url === hookUrl
+/** A redelivery has the GUID of the first one. */
+function tryOf(delivery: z.infer<typeof deliverySchema>): DeliveryTry {
+  const { id, guid, event, delivered_at: at, status_code: code } = delivery
+  const isTaken = code >= 200 && code < 300
+  return { id, key: guid, isTaken, isOfRun: EVENTS.has(event), atMs: Date.parse(at) }
 }

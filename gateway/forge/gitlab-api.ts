@@ -4,6 +4,7 @@ import type { PullRequestFacts } from '../ports.ts'
 import type { CommitStatus, ForgeApi, ForgePlace, StatusState } from './forge-api.ts'
 import type { ForgeHttp } from './forge-http.ts'
 import { refusedStatusOf } from './forge-refusal.ts'
+import { gitlabLost, gitlabResend } from './gitlab-deliveries.ts'
 
 /** `skipped` is newer than many servers. */
 const STATES: Readonly<Record<StatusState, string>> = {
@@ -46,7 +47,7 @@ const headSchema = z.looseObject({
 })
 
 /** GitLab. Source: docs.gitlab.com/api, version 4. */
-export function gitlabApi(http: ForgeHttp, { path }: ForgePlace): ForgeApi {
+export function gitlabApi(http: ForgeHttp, { path }: ForgePlace, hookUrl?: string): ForgeApi {
   const root = `/projects/${encodeURIComponent(path)}`
   return {
     host: http.host,
@@ -87,7 +88,9 @@ export function gitlabApi(http: ForgeHttp, { path }: ForgePlace): ForgeApi {
         if (sha !== null) open.set(String(iid), sha)
       }
       return open
-    }
+    },
+    failedDeliveries: (sinceMs, signal) => gitlabLost(http, path, hookUrl, sinceMs, signal),
+    redeliver: (delivery, signal) => gitlabResend(http, path, delivery, signal)
   }
 }
 

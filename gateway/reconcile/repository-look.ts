@@ -4,14 +4,15 @@ import {
   RECONCILE_ASKED_MAX,
   RECONCILE_DELIVERIES_MS_MAX,
   RECONCILE_EVENTS_MAX,
-  RECONCILE_HEADS_MAX
+  RECONCILE_HEADS_MAX,
+  RECONCILE_OVERLAP_MS
 } from '../../protocol/core/forge-limits.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { GitAccess } from '../../protocol/host/git.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { Lru } from '../../protocol/mesh/bounds/lru.ts'
-import type { ForgeApi, Heads } from '../forge/forge-api.ts'
-import { refusedStatusOf } from '../forge/forge-refusal.ts'
+import type { FailedDelivery, ForgeApi, Heads } from '../forge/forge-api.ts'
+import { limitedMsOf, refusedStatusOf } from '../forge/forge-refusal.ts'
 import type { RepositoryRef } from '../ports.ts'
 import type { Repository } from '../repositories.ts'
 import type { Arrival, Reception } from '../source-door.ts'
@@ -55,6 +56,8 @@ export class RepositoryLook {
   readonly #suspects: Suspects = new Map()
   /** Deliveries that were asked for again. */
   readonly #asked = new Lru<string, true>(RECONCILE_ASKED_MAX)
+  /** Wall clock before which nothing is left to be asked for again; by repository. */
+  readonly #settledMs = new Map<string, number>()
   /** Where deliveries may not be asked for; until the next start or reload. */
   readonly #silent = new Set<string>()
 
@@ -159,16 +162,15 @@ export class RepositoryLook {
     if (api?.failedDeliveries === undefined || credential === undefined) return false
     if (this.#silent.has(name)) return false
     try {
-      const fromMs = Math.max(sinceMs, clock.wallMs() - RECONCILE_DELIVERIES_MS_MAX)
+      const nowMs = clock.wallMs()
+      const oldestMs = Math.max(sinceMs, nowMs - RECONCILE_DELIVERIES_MS_MAX)
+      const fromMs = Math.max(oldestMs, this.#settledMs.get(name) ?? 0)
       const failed = (await api.failedDeliveries(fromMs, signal)).filter(({ delivery }) => {
         return !this.#asked.has(`${name} ${delivery}`)
       })
-      for (const delivery of failed) {
-        // Once each: a forge that does nothing about it must not be asked without end.
-        this.#asked.set(`${name} ${delivery.delivery}`, true)
-        await api.redeliver?.(delivery, signal)
-      }
+      for (const delivery of failed) await this.#ask(api, name, delivery, signal)
       if (failed.length > 0) log.warn({ repository: name, count: failed.length }, 'sent again')
+      else this.#settledMs.set(name, nowMs - RECONCILE_OVERLAP_MS)
       return failed.length > 0
     } catch (error) {
       if (refusedStatusOf(error) === undefined) throw error
@@ -176,6 +178,24 @@ export class RepositoryLook {
       this.#silent.add(name)
       log.info({ repository: name, cause: causeOf(error) }, 'deliveries not shown')
       return false
+    }
+  }
+
+  async #ask(
+    api: ForgeApi,
+    name: string,
+    failed: FailedDelivery,
+    signal: AbortSignal
+  ): Promise<void> {
+    const asked = `${name} ${failed.delivery}`
+    // Once each: a forge that does nothing about it must not be asked without end.
+    this.#asked.set(asked, true)
+    try {
+      await api.redeliver?.(failed, signal)
+    } catch (error) {
+      // It was not looked at: without this it would be left out for good.
+      if (limitedMsOf(error) !== undefined) this.#asked.delete(asked)
+      throw error
     }
   }
 

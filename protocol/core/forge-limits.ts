@@ -88,5 +88,11 @@ export const RECONCILE_EVENTS_MAX = 200
 export const RECONCILE_DELIVERIES_MS_MAX = 259_200_000
 /** Times that one failed delivery is asked for again, others' asking included. */
 export const RECONCILE_REDELIVERIES_MAX = 3
+/** Milliseconds that looks at lost deliveries overlap: a hook may have been switched off in one. */
+export const RECONCILE_OVERLAP_MS = 3_600_000
+/** Pages of 20 of what a hook of GitLab has sent, by answer: as many rows as GitHub's one. */
+export const RECONCILE_EVENT_PAGES_MAX = 5
+/** Lost deliveries of a hook of GitLab, the newest, that are asked for: it sends five a minute. */
+export const RECONCILE_RESENT_MAX = 20
 /** Deliveries of which a process remembers that it has asked for them again. */
 export const RECONCILE_ASKED_MAX = 10_000

@@ -12,10 +12,12 @@ import {
   type FakeWorld,
   pageOf
 } from './fake-forge-world.ts'
+import { events, hooks, resend } from './fake-gitlab-hooks.ts'
 
 /*
  * GitLab's REST API, version 4, as docs.gitlab.com/api describes it, with the state machine of its
- * commit statuses: the parts that a client of statuses, merge requests, branches and tags uses.
+ * commit statuses: the parts that a client of statuses, merge requests, branches, tags and hooks
+ * uses.
  */
 
 const PAGE_MAX = 100
@@ -53,6 +55,14 @@ const ROUTES: readonly (readonly [string, RegExp, FakeScope, Route])[] = [
       const found = standing.repository.statuses.filter((each) => each.sha === sha)
       return ok(found.map(statusDocument))
     }
+  ],
+  ['GET', /^\/hooks$/, 'hooks', (standing) => hooks(standing)],
+  ['GET', /^\/hooks\/(\d+)\/events$/, 'hooks', (standing, [hook]) => events(standing, hook)],
+  [
+    'POST',
+    /^\/hooks\/(\d+)\/events\/(\d+)\/resend$/,
+    'hooks',
+    (standing, [hook, id]) => resend(standing, hook, id)
   ]
 ]
 
@@ -96,6 +106,8 @@ function refusalOf(token: FakeToken | undefined, scope: FakeScope): FakeAnswer |
     return scope === 'read' ? undefined : { status: 401, body: { message: '401 Unauthorized' } }
   }
   if (token.scopes.has(scope)) return undefined
+  // A role below Maintainer, whatever its token may do.
+  if (scope === 'hooks') return { status: 403, body: { message: '403 Forbidden' } }
   const description = 'The request requires higher privileges than provided by the access token.'
   const body = { error: 'insufficient_scope', error_description: description, scope: 'api' }
   return { status: 403, body }

@@ -26,6 +26,8 @@ export interface FakeHook {
   readonly secret: string
   /** Newest first. */
   readonly deliveries: FakeDelivery[]
+  /** GitLab alone: set while it sends nothing by it, since too much has failed. */
+  alertStatus?: 'temporarily_disabled' | 'disabled'
 }
 
 export interface FakePush {

@@ -257,37 +257,3 @@ describe('who is known to a forge', () => {
     expect((await api.pullRequest(1, noEnd())).isKnownAuthor).toBe(isKnown)
   })
 })
-
-describe("GitHub's deliveries", () => {
-  test('those that nobody took are found and sent again, under the same id', async () => {
-    const { api, forge, repository } = await forgeRig('github')
-    const after = await repository.commit({ 'a.txt': 'a' })
-    const hook = forge.addHook(repository, 'http://127.0.0.1:9/hooks/github', 'a secret of ours')
-    await forge.push(repository, { ref: 'refs/heads/main', after })
-
-    const [failed] = (await api.failedDeliveries?.(0, noEnd())) ?? []
-    if (failed === undefined) throw new Error('none found')
-    await api.redeliver?.(failed, noEnd())
-
-    expect(hook.deliveries).toHaveLength(2)
-    expect(new Set(hook.deliveries.map(({ guid }) => guid)).size).toBe(1)
-    expect(hook.deliveries[0]?.isRedelivery).toBe(true)
-  })
-
-  test('what was asked for often enough, what is old and what is not ours is let be', async () => {
-    const { api, forge, repository } = await forgeRig('github')
-    const after = await repository.commit({ 'a.txt': 'a' })
-    forge.addHook(repository, 'http://127.0.0.1:9/other', 'a secret of theirs')
-    const hook = forge.addHook(repository, 'http://127.0.0.1:9/hooks/github', 'a secret of ours')
-    await forge.push(repository, { ref: 'refs/heads/main', after })
-    const future = Date.now() + 60_000
-
-    expect(await api.failedDeliveries?.(future, noEnd())).toEqual([])
-    expect(await api.failedDeliveries?.(0, noEnd())).toHaveLength(1)
-    for (let tries = 0; tries < 3; tries += 1) {
-      const [delivery] = hook.deliveries
-      if (delivery !== undefined) await forge.redeliver(hook, delivery)
-    }
-    expect(await api.failedDeliveries?.(0, noEnd())).toEqual([])
-  })
-})

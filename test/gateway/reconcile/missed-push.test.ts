@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { CommitCache } from '../../../gateway/forge/commit-cache.ts'
 import type { HeadsRow } from '../../../gateway/reconcile/heads-row.ts'
@@ -23,6 +23,20 @@ import { temporaryFolder } from '../../support/store-folder.ts'
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
 
 const clock = systemClock()
+
+/** In front of the gateway, and nothing behind it until it is opened. */
+async function frontOf(port: number) {
+  const state = { isOpen: false }
+  const server = createServer((socket) => {
+    if (!state.isOpen) return socket.destroy()
+    const behind = connect(port, '127.0.0.1')
+    for (const each of [socket, behind]) each.on('error', () => undefined)
+    socket.pipe(behind).pipe(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  return { state, port: (server.address() as AddressInfo).port }
+}
 
 const KINDS: readonly FakeForgeKind[] = ['gitea', 'forgejo', 'github', 'gitlab']
 
@@ -85,6 +99,29 @@ test.each(KINDS)(
       origin: { commit: after, event: 'push', repositoryId: String(repository.id) },
       error: undefined
     })
+    expect(http.registers.chosen.size).toBe(1)
+  }
+)
+
+test.each(['github', 'gitlab'] as const)(
+  '%s: a push that was lost while the gateway was away comes with its pusher',
+  async (kind) => {
+    const { forge, repository, http, settle, hook, port } = await rig(kind)
+    await repository.commit({ '.runner-mesh.yml': PIPELINE })
+    await settle()
+    const front = await frontOf(port)
+    hook(front.port)
+    const after = await repository.commit({ '.runner-mesh.yml': PIPELINE, a: '2' })
+    const [lost] = await forge.push(repository, { ref: 'refs/heads/main', after, pusher: 'lena' })
+
+    front.state.isOpen = true
+    await settle()
+    const [run] = await eventually('the run is recorded', () => {
+      return http.registers.chosen.size > 0 && [...http.registers.chosen.values()]
+    })
+
+    expect(lost?.status).toBe(0)
+    expect(run?.announcement.manifest).toMatchObject({ pusher: 'lena', origin: { commit: after } })
     expect(http.registers.chosen.size).toBe(1)
   }
 )

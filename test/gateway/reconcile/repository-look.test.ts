@@ -5,6 +5,7 @@ import type { Repository } from '../../../gateway/repositories.ts'
 import type { Arrival, Reception } from '../../../gateway/source-door.ts'
 import { originOf } from '../../../gateway/source-event.ts'
 import { codeOf, MeshError } from '../../../protocol/core/errors.ts'
+import { RECONCILE_OVERLAP_MS } from '../../../protocol/core/forge-limits.ts'
 import { systemClock } from '../../../protocol/host/clock.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { runIdOfOrigin } from '../../../protocol/wire/run-id.ts'
@@ -12,6 +13,9 @@ import type { FakeForgeKind } from '../../support/fake-forge-world.ts'
 import { type ForgeRigOptions, forgeRig, noEnd } from '../../support/forge-rig.ts'
 import { repositoryOf } from '../../support/gateway-rig.ts'
 import { GitFixture } from '../../support/git-fixture.ts'
+import { hookReceiver } from '../../support/hook-receiver.ts'
+import { keptLog } from '../../support/kept-log.ts'
+import { SteeredClock } from '../../support/steered-clock.ts'
 
 // Real files and sockets: on a loaded machine they take their time.
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
@@ -39,9 +43,10 @@ class ScriptedDoor {
   }
 }
 
-async function rig(kind: FakeForgeKind, options: ForgeRigOptions = {}) {
+async function rig(kind: FakeForgeKind, options: ForgeRigOptions = {}, log = silentLog()) {
   const forge = await forgeRig(kind, options)
   const { holder, apis, credentials } = forge
+  const wall = new SteeredClock(0)
   const door = new ScriptedDoor()
   const declared: Repository = {
     ...repositoryOf(kind, 'team/kernel', { url: holder.url, branches: ['main', 'release/*'] }),
@@ -51,8 +56,8 @@ async function rig(kind: FakeForgeKind, options: ForgeRigOptions = {}) {
     apis,
     access: (_repository, signal) => credentials.access(holder, signal),
     door,
-    clock,
-    log: silentLog()
+    clock: wall,
+    log
   })
   let row: HeadsRow | undefined
   /** Looks until nothing is left that its hook may be about to bring. */
@@ -64,7 +69,7 @@ async function rig(kind: FakeForgeKind, options: ForgeRigOptions = {}) {
       if (looks > 9) throw new Error('it never settles')
     }
   }
-  return { ...forge, door, look, declared, settle, row: () => row }
+  return { ...forge, door, look, declared, settle, wall, row: () => row }
 }
 
 const byText = (a: string, b: string): number => (a < b ? -1 : 1)
@@ -177,31 +182,113 @@ test('without a credential a public repository is looked at by git, and its numb
   expect(forge.seen.every(({ path }) => path === '/repos/team/kernel')).toBe(true)
 })
 
-test('GitHub is asked to send again what nobody took, before its refs are compared', async () => {
-  const { door, forge, repository, settle } = await rig('github')
+test.each(['github', 'gitlab'] as const)(
+  '%s is asked to send again what nobody took, before its refs are compared',
+  async (kind) => {
+    const { door, forge, repository, settle } = await rig(kind)
+    await repository.commit({ a: '1' })
+    await settle()
+    const hook = forge.addHook(repository, `http://127.0.0.1:9/hooks/${kind}`, 'a secret of ours')
+    const after = await repository.commit({ a: '2' })
+    await forge.push(repository, { ref: 'refs/heads/main', after })
+
+    await settle()
+
+    expect(hook.deliveries.filter(({ isRedelivery }) => isRedelivery)).toHaveLength(3)
+    expect(door.shown()).toEqual([`push refs/heads/main ${after}`])
+  }
+)
+
+test('GitLab sends five a minute again, and the sixth when it may', async () => {
+  const { forge, repository, settle } = await rig('gitlab')
+  let aheadMs = 0
+  forge.world.nowMs = () => clock.wallMs() + aheadMs
   await repository.commit({ a: '1' })
   await settle()
-  const hook = forge.addHook(repository, 'http://127.0.0.1:9/hooks/github', 'a secret of ours')
+  const { state, url } = await hookReceiver()
+  const hook = forge.addHook(repository, `${url}/hooks/gitlab`, 'a secret of ours')
+  const after = await repository.commit({ a: '2' })
+  for (let at = 0; at < 6; at += 1) await forge.push(repository, { ref: 'refs/heads/main', after })
+  state.status = 202
+
+  const sentAgain = () =>
+    hook.deliveries.filter(({ isRedelivery }) => isRedelivery).map(({ guid }) => guid)
+  const error = await settle().catch((thrown: unknown) => thrown)
+  const first = sentAgain()
+  aheadMs = 61_000
+  await settle()
+
+  expect(codeOf(error)).toBe('FORGE_LIMITED')
+  expect(first).toHaveLength(5)
+  expect(sentAgain()).toHaveLength(6)
+  expect(new Set(sentAgain()).size).toBe(6)
+})
+
+test('what GitLab has brought after all is not asked about for days', async () => {
+  const { forge, repository, settle, wall } = await rig('gitlab')
+  await repository.commit({ a: '1' })
+  await settle()
+  const { state, url } = await hookReceiver()
+  forge.addHook(repository, `${url}/hooks/gitlab`, 'a secret of ours')
   const after = await repository.commit({ a: '2' })
   await forge.push(repository, { ref: 'refs/heads/main', after })
-
+  state.status = 202
+  const asked = async (): Promise<number> => {
+    const before = forge.seen.length
+    await settle()
+    return forge.seen.slice(before).filter(({ path }) => path.endsWith('/events')).length
+  }
   await settle()
 
-  expect(hook.deliveries.filter(({ isRedelivery }) => isRedelivery)).toHaveLength(3)
-  expect(door.shown()).toEqual([`push refs/heads/main ${after}`])
+  expect(await asked()).toBe(3)
+  wall.jumpWall(RECONCILE_OVERLAP_MS + 60_000)
+  await settle()
+  expect(await asked()).toBe(2)
 })
 
-test('who may not see hooks compares refs all the same', async () => {
-  const { door, forge, repository, settle } = await rig('github', { scopes: ['read', 'write'] })
-  await repository.commit({ a: '1' })
-  await settle()
-  const after = await repository.commit({ a: '2' })
+test.each([
+  ['github', 404],
+  ['gitlab', 403]
+] as const)(
+  '%s: who may not see hooks compares refs all the same, and is told once',
+  async (kind, status) => {
+    const { log, lines } = keptLog()
+    const options = { scopes: ['read', 'write'] } as const
+    const { door, forge, repository, settle } = await rig(kind, options, log)
+    await repository.commit({ a: '1' })
+    await settle()
+    const after = await repository.commit({ a: '2' })
 
-  await settle()
+    await settle()
+    await settle()
 
-  expect(door.shown()).toEqual([`push refs/heads/main ${after}`])
-  expect(forge.seen.filter(({ path }) => path.endsWith('/hooks'))).toHaveLength(1)
-})
+    expect(door.shown()).toEqual([`push refs/heads/main ${after}`])
+    const asked = forge.seen.filter(({ path }) => path.endsWith('/hooks'))
+    expect(asked.map((each) => each.status)).toEqual([status])
+    expect(lines.filter(({ msg }) => msg === 'deliveries not shown')).toHaveLength(1)
+  }
+)
+
+test.each([/\/events$/, /\/resend$/])(
+  'a GitLab that is older than %s compares refs all the same',
+  async (match) => {
+    const { log, lines } = keptLog()
+    const { door, forge, repository, settle } = await rig('gitlab', {}, log)
+    forge.fault({ match, kind: { status: 404, body: '{"error":"404 Not Found"}' } })
+    await repository.commit({ a: '1' })
+    await settle()
+    forge.addHook(repository, 'http://127.0.0.1:9/hooks/gitlab', 'a secret of ours')
+    const after = await repository.commit({ a: '2' })
+    await forge.push(repository, { ref: 'refs/heads/main', after })
+
+    await settle()
+    await settle()
+
+    expect(door.shown()).toEqual([`push refs/heads/main ${after}`])
+    expect(forge.seen.filter(({ path }) => match.test(path))).toHaveLength(1)
+    expect(lines.filter(({ msg }) => msg === 'deliveries not shown')).toHaveLength(1)
+  }
+)
 
 test('what has not changed costs GitHub nothing', async () => {
   const { forge, repository, settle } = await rig('github')
