@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  PROVISION_JOB_PAGES_MAX,
   PROVISION_RUN_PAGES_MAX,
   PROVISION_RUNS_MAX
 } from '../../protocol/core/provision-limits.ts'
@@ -26,6 +27,7 @@ const jobSchema = z.looseObject({
 })
 
 type Run = z.infer<typeof runSchema>
+type Job = z.infer<typeof jobSchema>
 
 const runsSchema = z.looseObject({
   total_count: z.number().int(),
@@ -49,8 +51,8 @@ const configSchema = z.looseObject({ encoded_jit_config: z.string().min(1) })
 /** Where runners do their work, below their own folder; GitHub's own word for it. */
 const WORK_FOLDER = '_work'
 
-/** Rows of a page of runs: the most that GitHub gives. */
-const RUN_ROWS = 100
+/** Rows of a page of runs, and of their jobs: the most that GitHub gives. */
+const ROWS = 100
 
 /** Pages of runners that are looked at: a group has 10 000 at most. */
 const RUNNER_PAGES_MAX = 100
@@ -134,14 +136,29 @@ async function waiting(
   // The oldest first: what is behind the limit waits for these anyway.
   const ordered = [...runs.values()].toSorted((a, b) => a.id - b.id)
   for (const run of ordered.slice(0, PROVISION_RUNS_MAX)) {
-    const query = { filter: 'latest', per_page: '100' }
-    const call = { path: `/repos/${path}/actions/runs/${run.id}/jobs`, query }
-    const action = `list jobs of ${path}`
-    const { jobs: found } = await http.read(jobsSchema, { ...call, action, signal })
+    const found = await jobsOf(http, path, run, signal)
     const queued = found.filter(({ status }) => status === 'queued')
     jobs.push(...queued.map((job) => jobOf(job, isFork(run))))
   }
   return jobs
+}
+
+async function jobsOf(
+  http: ForgeHttp,
+  path: string,
+  { id }: Run,
+  signal: AbortSignal
+): Promise<readonly Job[]> {
+  const action = `list jobs of ${path}`
+  const found: Job[] = []
+  for (let page = 1; page <= PROVISION_JOB_PAGES_MAX; page += 1) {
+    const query = { filter: 'latest', per_page: String(ROWS), page: String(page) }
+    const call = { path: `/repos/${path}/actions/runs/${id}/jobs`, query, action, signal }
+    const { jobs } = await http.read(jobsSchema, call)
+    found.push(...jobs)
+    if (jobs.length < ROWS) break
+  }
+  return found
 }
 
 /** Its pages go from the newest to the oldest: from the last one on, until there are enough. */
@@ -153,23 +170,20 @@ async function oldestRuns(
 ): Promise<readonly Run[]> {
   const action = `list jobs of ${path}`
   const read = async (page: number) => {
-    const query = { status, per_page: String(RUN_ROWS), page: String(page) }
+    const query = { status, per_page: String(ROWS), page: String(page) }
     const call = { path: `/repos/${path}/actions/runs`, query, action, signal }
     return await http.read(runsSchema, call)
   }
   const { workflow_runs: newest, total_count: total } = await read(1)
   const runs: Run[] = []
-  const last = Math.min(PROVISION_RUN_PAGES_MAX, Math.ceil(total / RUN_ROWS))
+  const last = Math.min(PROVISION_RUN_PAGES_MAX, Math.ceil(total / ROWS))
   for (let page = last; page > 1 && runs.length < PROVISION_RUNS_MAX; page -= 1) {
     runs.push(...(await read(page)).workflow_runs)
   }
   return runs.length < PROVISION_RUNS_MAX ? [...runs, ...newest] : runs
 }
 
-function jobOf(
-  { id, name, status, labels, runner_name: runner }: z.infer<typeof jobSchema>,
-  isForks: boolean
-): ForgeJob {
+function jobOf({ id, name, status, labels, runner_name: runner }: Job, isForks: boolean): ForgeJob {
   return {
     id: String(id),
     name,

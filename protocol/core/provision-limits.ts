@@ -26,6 +26,8 @@ export const PROVISION_PARALLEL_MAX = 4
 export const PROVISION_RUNS_MAX = 100
 /** Pages of such runs: GitHub shows the newest 1 000 of one state, and none behind them. */
 export const PROVISION_RUN_PAGES_MAX = 10
+/** Pages of the jobs of one such run, of 100 each: a matrix has 256 at most. */
+export const PROVISION_JOB_PAGES_MAX = 5
 /** Milliseconds for which a slot too many is left: its forge may be about to say it is busy. */
 export const PROVISION_SURPLUS_MS = 15_000
 /** Slots in a row that came to nothing, after which nothing more is started for a job. */

@@ -61,6 +61,8 @@ export class FakeRunners {
       readonly head?: FakeRepository | undefined
       readonly status?: FakeJobStatus
       readonly says?: string
+      /** Of the same workflow run as others. */
+      readonly runId?: number
     }
   ): FakeWorkflowJob {
     const id = this.#world.id()
@@ -69,7 +71,7 @@ export class FakeRunners {
     const { says = `says ${name}` } = wish
     const job: FakeWorkflowJob = {
       id,
-      runId: this.#world.id(),
+      runId: wish.runId ?? this.#world.id(),
       name,
       labels,
       event,

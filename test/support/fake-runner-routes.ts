@@ -120,7 +120,8 @@ function run(standing: RunnerStanding, id: string | undefined): FakeAnswer {
 
 function jobsOfRun(standing: RunnerStanding, id: string | undefined): FakeAnswer {
   const found = standing.repository.actions.jobs.filter(({ runId }) => String(runId) === id)
-  return ok({ total_count: found.length, jobs: found.map((each) => jobDocument(standing, each)) })
+  const shown = paged(standing, found).map((each) => jobDocument(standing, each))
+  return ok({ total_count: found.length, jobs: shown })
 }
 
 function job(standing: RunnerStanding, id: string | undefined): FakeAnswer {

@@ -112,6 +112,15 @@ test.each([
   }
 )
 
+test('GitHub lists the jobs of a run that are behind the first hundred, too', async () => {
+  const { actions, repository, waiting } = await runnersOf('github')
+  const jobs = Array.from({ length: 250 }, () => {
+    return actions.queue(repository, { labels: ['linux'], runId: 7 })
+  })
+
+  expect(await waiting()).toEqual(jobs.map(({ id }) => String(id)))
+})
+
 test.each(FORGES)('a runner of %s that has a job is not removed', async (kind) => {
   const { actions, repository, api, wish } = await runnersOf(kind)
   const job = actions.queue(repository, { labels: ['linux'] })
