@@ -20,6 +20,8 @@ export interface ReadFacts {
   readonly accepted: Accepted | undefined
   /** Peers whose answer is older. */
   readonly lagging: readonly string[]
+  /** Peers that have shown the accept; of all others it is not known. */
+  readonly level: readonly string[]
   /** Milliseconds until a quorum may let another claim in; 0 where nothing is leased. */
   readonly leaseRemainingMs: number
   readonly stage: Stage | undefined
@@ -43,6 +45,7 @@ export function judgeRead(
   const facts: ReadFacts = {
     accepted: top,
     lagging: answers.filter(([, { accepted }]) => !isLevel(accepted, top)).map(([peer]) => peer),
+    level: level.map(([peer]) => peer),
     leaseRemainingMs: quorumRemainingMs(
       top?.value,
       answers.map(([, reply]) => reply),

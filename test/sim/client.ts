@@ -313,13 +313,13 @@ export class SimClient {
   #writeBack(ref: Ref, done: (isOver: boolean) => void): void {
     const { scene, process } = this.#parts
     this.#read(ref, (judged) => {
-      const isOver = judged.kind !== 'waiting'
-      if (!isOver || judged.kind === 'gone' || !judged.lagging.includes(process.peerId)) {
-        done(isOver)
-        return
+      if (judged.kind === 'waiting') done(false)
+      else if (judged.kind === 'gone' || judged.level.includes(process.peerId)) done(true)
+      else if (!judged.lagging.includes(process.peerId)) done(false)
+      else {
+        scene.count('witness: wrote back what it lacked')
+        this.change(ref, undefined, {}, () => done(false))
       }
-      scene.count('witness: wrote back what it lacked')
-      this.change(ref, undefined, {}, ({ kind }) => done(kind !== 'unresolved'))
     })
   }
 

@@ -52,5 +52,9 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
     seed: 1130,
     found: 'V1: the wait of a job before its first attempt was counted as that for its retry'
+  },
+  {
+    seed: 205525,
+    found: 'V5: a witness that wrote back what it lacked did not look whether it has it since'
   }
 ]

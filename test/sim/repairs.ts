@@ -16,7 +16,7 @@ interface RepairParts {
   ): void
   /**
    * For our own witness, which has promised a higher round and still lacks what is chosen; `done`
-   * gets false where too few could be asked.
+   * gets true once it is known to have it.
    */
   writeBack(ref: Ref, done: (isOver: boolean) => void): void
 }

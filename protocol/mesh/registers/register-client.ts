@@ -143,15 +143,20 @@ export class RegisterClient {
     await this.read(ref, { settle: 'never' })
   }
 
-  /** A round above the promise of a proposer that is gone, where our own witness still lags. */
+  /**
+   * A round above the promise of a proposer that is gone, where our own witness still lags. True
+   * once it has shown that it has what is chosen: a round that others alone have answered, or that
+   * found nothing to write, leaves it as it was (seed 205525).
+   */
   async #writeBack(ref: ChangeRef): Promise<boolean> {
     const set = this.#parts.sets.of(ref.register, ref.witnessEpoch)
     if (set === undefined) return true
+    const { peerId } = this.#parts.transport
     const fast = await this.#fastRead(ref, set, this.#signal(undefined))
     if (fast.kind === 'unreachable') return false
-    if (fast.kind === 'gone' || !fast.lagging.includes(this.#parts.transport.peerId)) return true
-    const { kind } = await this.change(ref, undefined)
-    return kind !== 'unresolved'
+    if (fast.kind === 'gone' || fast.level.includes(peerId)) return true
+    if (fast.lagging.includes(peerId)) await this.change(ref, undefined)
+    return false
   }
 
   async #changeNow(

@@ -24,8 +24,8 @@ export interface RepairsParts {
   readonly clock: Clock
   readonly log: Log
   /**
-   * For our own witness, which has promised a higher round and still lacks what is chosen. False
-   * where too few could be asked.
+   * For our own witness, which has promised a higher round and still lacks what is chosen. True
+   * once it is known to have it.
    */
   readonly writeBack: (ref: Omit<ChosenAccept, 'accepted' | 'announcement'>) => Promise<boolean>
 }

@@ -8,7 +8,7 @@ import { refOf } from '../../../protocol/mesh/board/run-ledger.ts'
 import { RegisterClient } from '../../../protocol/mesh/registers/register-client.ts'
 import { digest } from '../../../protocol/wire/digest.ts'
 import { openMesh } from '../../support/open-mesh.ts'
-import { scopeOf } from '../../support/witness-asks.ts'
+import { prepareOf, scopeOf } from '../../support/witness-asks.ts'
 
 /** What the slow witness says to its first accept, long after the two others have accepted. */
 type Late = (ask: () => Promise<RegisterReply>) => Promise<RegisterReply>
@@ -73,7 +73,8 @@ test('a witness that accepts after the change is over is left alone', async () =
   expect(await record((ask) => ask())).toEqual({ accepts: 1, isHeld: true })
 })
 
-test('a witness that answers its own read last, and lacks what is chosen, brings it to itself', async () => {
+/** Two of three witnesses have a run; the third lacks it, and is one that a test speaks for. */
+async function lacking() {
   const mesh = await openMesh()
   const [gateway, slow] = [mesh.peer(0), mesh.peer(2)]
   const parts = { clock: mesh.clock, random: mesh.random, digest: digest(), log: silentLog() }
@@ -92,6 +93,15 @@ test('a witness that answers its own read last, and lacks what is chosen, brings
   const ref = refOf(sealed, runId)
   await mesh.settle(writer.change(ref, op, { announcement: sealed.bytes }))
   await mesh.settle(writer.stop())
+  const ask = (): Promise<RegisterReply> => {
+    return mesh.settle(gateway.ask(slow, { kind: 'read', scope: scopeOf(slow, sealed) }))
+  }
+  const isHeld = { accepted: { value: { annHash: sealed.annHash } } }
+  return { mesh, gateway, slow, sealed, ref, clientOf, ask, isHeld }
+}
+
+test('a witness that answers its own read last, and lacks what is chosen, brings it to itself', async () => {
+  const { mesh, slow, ref, clientOf, ask, isHeld } = await lacking()
   const gate = Promise.withResolvers<void>()
   const reader = clientOf(slow, async (peer, message, options) => {
     if (peer === slow.peerId && message.kind === 'read') await gate.promise
@@ -103,6 +113,37 @@ test('a witness that answers its own read last, and lacks what is chosen, brings
   await mesh.clock.advance(2 * LEASE_PROFILES.short.requestTimeoutMs)
   await mesh.settle(reader.stop())
 
-  const read = await mesh.settle(gateway.ask(slow, { kind: 'read', scope: scopeOf(slow, sealed) }))
-  expect(read).toMatchObject({ accepted: { value: { annHash: sealed.annHash } } })
+  expect(await ask()).toMatchObject(isHeld)
+})
+
+test('a witness whose round to write back came to nothing begins another one', async () => {
+  const { mesh, gateway, slow, sealed, ref, clientOf, ask, isHeld } = await lacking()
+  // Of a proposer that is gone: no accept below it will be taken any more.
+  await mesh.settle(gateway.ask(slow, prepareOf(gateway, scopeOf(slow, sealed), 5)))
+  const others = Promise.withResolvers<void>()
+  let [lost, answered] = [0, 0]
+  const reader = clientOf(slow, async (peer, message, options) => {
+    const isOwn = peer === slow.peerId
+    if (!isOwn && message.kind === 'prepare' && lost < 2) {
+      lost += 1
+      throw new MeshError('REQUEST_TIMED_OUT', { peer, timeoutMs: 400 })
+    }
+    const isAfter = message.kind === 'read' && lost === 2
+    // The others agree before it has answered: a read finds what is chosen, and nothing to write.
+    if (isOwn && isAfter) await others.promise
+    const reply = await slow.transport.request(peer, message, options)
+    if (!isOwn && isAfter) answered += 1
+    if (answered === 2) others.resolve()
+    return reply
+  })
+
+  await mesh.settle(reader.read(ref, { settle: 'never' }))
+  const { requestTimeoutMs, antiEntropyMs } = LEASE_PROFILES.short
+  for (let look = 0; look < 8; look += 1) {
+    await mesh.clock.advance(Math.max(requestTimeoutMs, antiEntropyMs))
+  }
+  await mesh.settle(reader.stop())
+
+  expect(lost).toBe(2)
+  expect(await ask()).toMatchObject(isHeld)
 })
