@@ -9,6 +9,7 @@ import { Repository } from '../../deploy/demo/repository.ts'
 import type { SeenJob } from '../../deploy/demo/watch.ts'
 import { killGuardians } from './guardians.ts'
 import { SmallDisk } from './small-disk.ts'
+import { removeTrials } from './trial-containers.ts'
 
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
 
@@ -143,6 +144,7 @@ export class E2eMesh {
 
   async stop(): Promise<void> {
     await this.mesh.stop()
+    await removeTrials(this.peerIds)
     await this.repository.stop()
     await unmountAll(this.#disks)
     await rm(this.#root, { recursive: true, force: true })
