@@ -22,16 +22,22 @@ export type Limiter = (
 ) => Promise<{ isAllowed: true } | { isAllowed: false; isExceeded: boolean }>
 
 /**
- * The error for a request whose token or signature is wrong: RATE_LIMITED in place of `error` once
- * its address has failed too often. Who has the right one is never held up: behind a proxy all
- * share one address, and a stranger could silence a forge otherwise.
+ * Does what may find a token or a signature wrong: rejects as `work` does, but with RATE_LIMITED in
+ * place of what is 401 once the address of the request has failed too often. Who has the right one
+ * is never held up: behind a proxy all share one address, and a stranger could silence a forge
+ * otherwise.
  */
-export async function refusedAuth(
+export async function countingFailures<T>(
   limiter: Limiter,
   request: FastifyRequest,
-  error: MeshError
-): Promise<MeshError> {
-  return (await countFailure(limiter, request)) ?? error
+  work: () => Promise<T>
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.kind.status !== 401) throw error
+    throw (await countFailure(limiter, request)) ?? error
+  }
 }
 
 /** RATE_LIMITED where the address of the request has failed too often; to be thrown. */

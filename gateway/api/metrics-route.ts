@@ -2,9 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { METRICS_TYPE } from '../../protocol/api/metrics.ts'
-import { MeshError } from '../../protocol/core/errors.ts'
 import { refusals, secured } from './answer.ts'
-import { authorize, refusedAuth } from './auth.ts'
+import { authorize, countingFailures } from './auth.ts'
 import type { ApiRouteParts } from './routes.ts'
 
 /** `/metrics`, where scrapers look for it, with a token of scope `read` as the API. */
@@ -24,12 +23,9 @@ export function metricsRoute(plain: FastifyInstance, parts: ApiRouteParts): void
         response: { 200: text, ...refusals }
       },
       onRequest: async (request) => {
-        try {
-          await authorize(parts.tokens, request.headers.authorization, 'read')
-        } catch (error) {
-          if (!(error instanceof MeshError) || error.code !== 'TOKEN_INVALID') throw error
-          throw await refusedAuth(parts.failures, request, error)
-        }
+        await countingFailures(parts.failures, request, () => {
+          return authorize(parts.tokens, request.headers.authorization, 'read')
+        })
       }
     },
     async (_request, reply) => {

@@ -10,14 +10,13 @@ import { logLineSchema } from '../../protocol/api/log-line-document.ts'
 import { EVENT_STREAM_HEADERS, followStart } from '../../protocol/api/log-streams.ts'
 import { whyDocument } from '../../protocol/api/why-document.ts'
 import { whySchema } from '../../protocol/api/why-schema.ts'
-import { MeshError } from '../../protocol/core/errors.ts'
 import { pipelineSchemaText } from '../../protocol/pipeline/json-schema.ts'
 import { digest } from '../../protocol/wire/digest.ts'
 import { agentRoutes } from './agent-routes.ts'
 import { healthDocument } from './agent-view.ts'
 import { described, missing, refusals, secured } from './answer.ts'
 import { approvalRoute } from './approval-route.ts'
-import { authorize, callerOf, type Limiter, refusedAuth } from './auth.ts'
+import { authorize, callerOf, countingFailures, type Limiter } from './auth.ts'
 import { cancelRoutes } from './cancel-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
 import { jobPage } from './job-page.ts'
@@ -59,15 +58,12 @@ export function apiRoutes(plain: FastifyInstance, parts: ApiRouteParts): void {
   app.decorateRequest('caller', '')
   app.decorateRequest('isTrusted', false)
   app.addHook('onRequest', async (request) => {
-    try {
-      const scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
-      const record = await authorize(parts.tokens, request.headers.authorization, scope)
-      request.caller = callerOf(record)
-      request.isTrusted = record.scopes.includes('trusted')
-    } catch (error) {
-      if (!(error instanceof MeshError) || error.code !== 'TOKEN_INVALID') throw error
-      throw await refusedAuth(parts.failures, request, error)
-    }
+    const scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
+    const record = await countingFailures(parts.failures, request, () => {
+      return authorize(parts.tokens, request.headers.authorization, scope)
+    })
+    request.caller = callerOf(record)
+    request.isTrusted = record.scopes.includes('trusted')
   })
   runRoutes(plain, parts.api)
   orderRoutes(plain, parts.api)

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
-import { countFailure, type Limiter, refusedAuth } from '../api/auth.ts'
+import { countFailure, countingFailures, type Limiter } from '../api/auth.ts'
 import { problemResponse } from '../api/problem.ts'
 import { receptionView } from '../api/reception-view.ts'
 import { receptionSchema } from '../api/schemas.ts'
@@ -62,18 +62,14 @@ function hookRoute(plain: FastifyInstance, hook: ForgeHook, parts: HookParts): v
     async (request, reply) => {
       const body: unknown = request.body
       if (!Buffer.isBuffer(body)) throw new MeshError('BODY_INVALID', { problem: 'it is empty' })
-      try {
-        const taken = parts.receiver.receive(hook, request.raw.headers, body)
-        const reception = await soon(taken, parts.answerMsMax)
-        // Without a declared repository there is no secret: anyone may have sent it.
-        const tooMany =
-          reception.delivery === '' ? await countFailure(parts.failures, request) : undefined
-        if (tooMany !== undefined) throw tooMany
-        return await reply.code(202).send(receptionView(reception))
-      } catch (error) {
-        if (!(error instanceof MeshError) || error.kind.status !== 401) throw error
-        throw await refusedAuth(parts.failures, request, error)
-      }
+      const reception = await countingFailures(parts.failures, request, () => {
+        return soon(parts.receiver.receive(hook, request.raw.headers, body), parts.answerMsMax)
+      })
+      // Without a declared repository there is no secret: anyone may have sent it.
+      const tooMany =
+        reception.delivery === '' ? await countFailure(parts.failures, request) : undefined
+      if (tooMany !== undefined) throw tooMany
+      return await reply.code(202).send(receptionView(reception))
     }
   )
 }

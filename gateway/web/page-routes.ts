@@ -4,9 +4,8 @@ import { asHttpError } from '../../protocol/api/http-error.ts'
 import { findJob } from '../../protocol/api/job-lookup.ts'
 import { idSchema } from '../../protocol/api/job-query.ts'
 import { problemOf } from '../../protocol/api/problem.ts'
-import { MeshError } from '../../protocol/core/errors.ts'
 import { DELIVERY_BYTES_MAX } from '../../protocol/core/limits.ts'
-import { type Limiter, refusedAuth } from '../api/auth.ts'
+import { countingFailures, type Limiter } from '../api/auth.ts'
 import { LOG_TYPES, readWholeLog } from '../api/log-route.ts'
 import type { ApiParts } from '../api/parts.ts'
 import { headersOf } from '../api/problem.ts'
@@ -31,12 +30,7 @@ export function pageRoutes(
 ): void {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   app.addHook('onRequest', async (request) => {
-    try {
-      await mayRead(tokens, request.headers.authorization)
-    } catch (error) {
-      if (!(error instanceof MeshError) || error.code !== 'TOKEN_INVALID') throw error
-      throw await refusedAuth(failures, request, error)
-    }
+    await countingFailures(failures, request, () => mayRead(tokens, request.headers.authorization))
   })
   app.setErrorHandler((error, request, reply) => refusal(api, error, request, reply))
   const schema = { hide: true, params: idSchema }
