@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { listenOn, urlOf } from '../protocol/api/listening.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
 import { Metrics } from '../protocol/api/metrics.ts'
@@ -25,7 +26,6 @@ import type { MeshKey } from '../protocol/wire/keys.ts'
 import { decodeLogReply, encodeLogRequest } from '../protocol/wire/log-codec.ts'
 import { runIdOfOrigin } from '../protocol/wire/run-id.ts'
 import { agentOrdersOf } from './agent-orders.ts'
-import { listenOn, urlOf } from './api/listening.ts'
 import type { ApiParts } from './api/parts.ts'
 import { createServer } from './api/server.ts'
 import { TokenStore } from './api/token-store.ts'
@@ -233,7 +233,8 @@ export class Gateway {
     const receiver = new Receiver({ ...incoming, clock, log })
     const tokens = new TokenStore(this.#parts.paths.tokens)
     this.#app = await createServer({ api: this.#api(), receiver, tokens, log })
-    await listenOn(this.#app, settings.http, this.#parts.paths.config)
+    const listening = { ...settings.http, setting: 'http', file: this.#parts.paths.config }
+    await listenOn(this.#app, listening)
     // Once hooks are taken: what a forge is asked to send again comes there.
     await this.#reconciler.start()
     await this.#scheduler.start()

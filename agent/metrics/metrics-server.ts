@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { asHttpError, routeUnknown } from '../../protocol/api/http-error.ts'
+import { listenOn, urlOf } from '../../protocol/api/listening.ts'
 import { METRICS_TYPE, type Metrics } from '../../protocol/api/metrics.ts'
 import { PROBLEM_TYPE, problemOf } from '../../protocol/api/problem.ts'
-import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
 import { RETRY_AFTER_S } from '../../protocol/core/limits.ts'
 import {
   METRICS_CONNECTIONS_MAX,
@@ -37,10 +37,8 @@ export class MetricsServer {
 
   /** Where it listens; '' where it does not. */
   get url(): string {
-    const address = this.#app?.server.address() as AddressInfo | null | undefined
-    if (address === null || address === undefined) return ''
-    const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-    return `http://${host}:${address.port}/metrics`
+    const base = this.#app === undefined ? '' : urlOf(this.#app)
+    return base === '' ? '' : `${base}/metrics`
   }
 
   /**
@@ -53,13 +51,7 @@ export class MetricsServer {
     const token = tokenFile === undefined ? undefined : await tokenDigest(tokenFile)
     const app = metricsApp(this.#parts, token)
     const { host, port } = listen
-    try {
-      await app.listen({ host, port })
-    } catch (error) {
-      const cause = `metrics.listen: cannot listen on ${host}:${port} (${causeOf(error)})`
-      const facts = { file: 'agent.yaml', problem: `${cause}: choose another port` }
-      throw new MeshError('CONFIG_INVALID', facts, { cause: error })
-    }
+    await listenOn(app, { host, port, setting: 'metrics.listen', file: 'agent.yaml' })
     this.#app = app
     this.#parts.log.info({ url: this.url, token: token !== undefined }, 'metrics served')
   }

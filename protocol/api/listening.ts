@@ -1,18 +1,25 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { causeOf, MeshError } from '../core/errors.ts'
 
-/** `file` is that of the settings. Rejects with CONFIG_INVALID where it cannot listen there. */
+export interface Listening {
+  readonly host: string
+  readonly port: number
+  /** The setting that names them, and its file. */
+  readonly setting: string
+  readonly file: string
+}
+
+/** Rejects with CONFIG_INVALID where it cannot listen there. */
 export async function listenOn(
   app: FastifyInstance,
-  { host, port }: { readonly host: string; readonly port: number },
-  file: string
+  { host, port, setting, file }: Listening
 ): Promise<void> {
   try {
     await app.listen({ host, port })
   } catch (error) {
     const cause = error instanceof Error && 'code' in error ? String(error.code) : causeOf(error)
-    const problem = `http: cannot listen on ${host}:${port} (${cause}): choose another port`
+    const problem = `${setting}: cannot listen on ${host}:${port} (${cause}): choose another port`
     throw new MeshError('CONFIG_INVALID', { file, problem }, { cause: error })
   }
 }
