@@ -11,6 +11,8 @@ program=engines
 needed_packages() {
   needs dockerd docker.io
   needs runsc runsc
+  # Some hold GPUs by containers of a stranger's; where docker.io has no client with it.
+  needs docker docker-cli
 }
 
 root || stop "only root can start a second engine: run the tests of test/engine as root, or leave them out (npm run test:unit, npm run test:mesh)"
