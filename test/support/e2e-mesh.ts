@@ -1,6 +1,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Engine } from '../../agent/execute/engine.ts'
+import { reapTrials } from '../../agent/execute/reaping.ts'
 import { leftovers } from '../../deploy/demo/engine.ts'
 import { LocalMesh, type LocalMeshOptions } from '../../deploy/demo/local-mesh.ts'
 import { BASE_IMAGE } from '../../deploy/demo/pipeline.ts'
@@ -9,7 +11,6 @@ import { Repository } from '../../deploy/demo/repository.ts'
 import type { SeenJob } from '../../deploy/demo/watch.ts'
 import { killGuardians } from './guardians.ts'
 import { SmallDisk } from './small-disk.ts'
-import { removeTrials } from './trial-containers.ts'
 
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
 
@@ -144,10 +145,16 @@ export class E2eMesh {
 
   async stop(): Promise<void> {
     await this.mesh.stop()
-    await removeTrials(this.peerIds)
     await this.repository.stop()
     await unmountAll(this.#disks)
     await rm(this.#root, { recursive: true, force: true })
+    await this.#reapTrials()
+  }
+
+  /** An agent that was killed amid a trial clears it away at a next start, which does not come. */
+  async #reapTrials(): Promise<void> {
+    const engine = Engine.local(process.env['DOCKER_HOST'])
+    for (const peerId of this.peerIds) if (peerId !== '') await reapTrials(engine, peerId)
   }
 }
 
