@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import prettyMs from 'pretty-ms'
 import { Html, html, type Part } from './html.ts'
 
 const STYLE = [
@@ -70,12 +71,7 @@ export function stateMark(state: string): Html {
   return html`<span aria-hidden="true">${SYMBOLS[state] ?? '○'} </span>${state}`
 }
 
-/** `3 s`, `2 min 5 s`, `1 h 2 min`. */
+/** As `agent jobs` shows it; '' where it is not known. */
 export function timeText(ms: number | null): string {
-  if (ms === null) return ''
-  const seconds = Math.round(ms / 1_000)
-  const minutes = Math.floor(seconds / 60)
-  if (minutes === 0) return `${seconds} s`
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+  return ms === null ? '' : prettyMs(ms, { secondsDecimalDigits: 0 })
 }
