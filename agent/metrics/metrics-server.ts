@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import { asHttpError, routeUnknown } from '../../protocol/api/http-error.ts'
-import { listenOn, urlOf } from '../../protocol/api/listening.ts'
 import { METRICS_TYPE, type Metrics } from '../../protocol/api/metrics.ts'
 import { PROBLEM_TYPE, problemOf } from '../../protocol/api/problem.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
@@ -10,6 +9,7 @@ import {
   METRICS_CONNECTIONS_MAX,
   METRICS_REQUEST_MS_MAX
 } from '../../protocol/core/metrics-limits.ts'
+import { listenOn, urlOf } from '../../protocol/host/listening.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import { readSecretFile } from '../../protocol/host/secret-file.ts'
 import type { MetricsSettings } from './metrics-settings.ts'

@@ -1,6 +1,11 @@
 import type { AddressInfo } from 'node:net'
-import type { FastifyInstance } from 'fastify'
 import { causeOf, MeshError } from '../core/errors.ts'
+
+/** A server over HTTP, as fastify makes them. */
+export interface Listener {
+  listen(place: { readonly host: string; readonly port: number }): PromiseLike<unknown>
+  readonly server: { address(): AddressInfo | string | null }
+}
 
 export interface Listening {
   readonly host: string
@@ -12,7 +17,7 @@ export interface Listening {
 
 /** Rejects with CONFIG_INVALID where it cannot listen there. */
 export async function listenOn(
-  app: FastifyInstance,
+  app: Listener,
   { host, port, setting, file }: Listening
 ): Promise<void> {
   try {
@@ -25,7 +30,7 @@ export async function listenOn(
 }
 
 /** Base of what it serves; '' where it does not listen. */
-export function urlOf(app: FastifyInstance): string {
+export function urlOf(app: Listener): string {
   const address = app.server.address() as AddressInfo | null
   if (address === null) return ''
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
