@@ -29,7 +29,7 @@ export interface Loss {
 /** The kernel counts starts in hundredths of a second, rounded down. */
 const GRAIN_MS = 10
 
-interface Life {
+export interface Life {
   readonly seen: SeenContainer
   readonly startMs: number
   readonly endMs: number
@@ -77,6 +77,11 @@ export function takeOvers(
 /** How many had a life that somebody looked at or told of, from its start to its end. */
 export function judged(containers: readonly SeenContainer[]): number {
   return containers.filter((seen) => lifeOf(seen) !== undefined).length
+}
+
+/** In order of their starts; of one job, its attempts. */
+export function livesOf(containers: readonly SeenContainer[]): readonly Life[] {
+  return containers.flatMap((seen) => lifeOf(seen) ?? []).toSorted((a, b) => a.startMs - b.startMs)
 }
 
 function isWithin({ startMs, endMs }: Life, atMs: number): boolean {

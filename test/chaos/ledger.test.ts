@@ -2,10 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Order } from './cancel-judge.ts'
 import { History } from './history.ts'
 import { Ledger, type SeenJob, wrongEnd } from './ledger.ts'
 
-const DONE: SeenJob = { id: 'R.0', state: 'succeeded', reason: 'completed', epoch: 1, exitCode: 0 }
+const DONE: SeenJob = {
+  ...{ id: 'R.0', state: 'succeeded', reason: 'completed', epoch: 1, exitCode: 0 },
+  cancel: null
+}
+const RUNNING = { ...DONE, state: 'running', reason: null, exitCode: null }
+const ORDER = { reason: 'first', graceMs: 2_000 }
+const SENT: Order = { ...ORDER, door: 'onyx', sentMs: 1 }
 
 let dir: string
 let history: History
@@ -47,25 +54,60 @@ test('two ends are found of a job, too, whose delivery nobody answered', () => {
   expect(violations()).toEqual(['two ends'])
 })
 
+test('a job that has an order is the same attempt from then on, whoever shows it', () => {
+  ledger.see('onyx', { ...RUNNING, epoch: 2, cancel: ORDER })
+  ledger.see('basalt', RUNNING)
+  ledger.see('basalt', { ...RUNNING, epoch: 2 })
+  expect(violations()).toEqual([])
+  ledger.see('basalt', { ...RUNNING, epoch: 3 })
+  expect(violations()).toEqual(['claimed after its order'])
+})
+
+test('an order that is shown after a later claim was shown is found as well', () => {
+  ledger.see('onyx', { ...RUNNING, epoch: 3 })
+  ledger.see('basalt', { ...RUNNING, epoch: 2, cancel: ORDER })
+  expect(violations()).toEqual(['claimed after its order'])
+})
+
+test.each([{ reason: 'second' }, { graceMs: null }])(
+  'the first order counts: another one is a violation, %o',
+  (other) => {
+    ledger.see('onyx', { ...RUNNING, cancel: ORDER })
+    ledger.see('basalt', { ...RUNNING, cancel: ORDER })
+    expect(violations()).toEqual([])
+    ledger.see('basalt', { ...RUNNING, cancel: { ...ORDER, ...other } })
+    expect(violations()).toEqual(['two orders'])
+  }
+)
+
+test('a job has run once somebody shows a step of it at work', () => {
+  ledger.see('onyx', { ...RUNNING, state: 'leased' })
+  expect(ledger.jobs).toMatchObject([{ hasRun: false }])
+  ledger.see('onyx', RUNNING)
+  expect(ledger.jobs).toMatchObject([{ hasRun: true }])
+})
+
 describe('a job must not end', () => {
   test('failed where its script succeeds: a lost host is never its fault', () => {
     const failed = { ...DONE, state: 'failed', reason: 'exit_code', exitCode: 137 }
 
-    expect(wrongEnd({ kind: 'ok', seconds: 1 }, failed)).toContain('must be succeeded')
-    expect(wrongEnd({ kind: 'fails', seconds: 1 }, failed)).toBeUndefined()
+    expect(wrongEnd({ kind: 'ok', seconds: 1, orders: [] }, failed)).toContain('must be succeeded')
+    expect(wrongEnd({ kind: 'fails', seconds: 1, orders: [] }, failed)).toBeUndefined()
   })
 
   test('succeeded where its script fails, nor cancelled by nobody', () => {
-    expect(wrongEnd({ kind: 'fails', seconds: 1 }, DONE)).toContain('must be failed')
-    expect(wrongEnd({ kind: 'ok', seconds: 1 }, { ...DONE, state: 'cancelled' })).toBeDefined()
+    expect(wrongEnd({ kind: 'fails', seconds: 1, orders: [] }, DONE)).toContain('must be failed')
+    const cancelled = { ...DONE, state: 'cancelled' }
+    expect(wrongEnd({ kind: 'ok', seconds: 1, orders: [] }, cancelled)).toBeDefined()
+    expect(wrongEnd({ kind: 'ok', seconds: 1, orders: [SENT] }, cancelled)).toBeUndefined()
   })
 
   test('errored for anything but what we have lost', () => {
     const errored = { ...DONE, state: 'errored', reason: 'agent_lost' }
 
-    expect(wrongEnd({ kind: 'once', seconds: 1 }, errored)).toBeUndefined()
-    expect(wrongEnd({ kind: 'ok', seconds: 1 }, { ...errored, reason: 'policy_refused' })).toBe(
-      'errored for policy_refused'
-    )
+    expect(wrongEnd({ kind: 'once', seconds: 1, orders: [] }, errored)).toBeUndefined()
+    expect(
+      wrongEnd({ kind: 'ok', seconds: 1, orders: [] }, { ...errored, reason: 'policy_refused' })
+    ).toBe('errored for policy_refused')
   })
 })

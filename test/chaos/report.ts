@@ -1,4 +1,5 @@
 import { median } from '../bench/figures.ts'
+import { goneMs, takenOf } from './cancel-judge.ts'
 import type { History, Violation } from './history.ts'
 import { judged, overlapsOf, type SeenContainer, takeOvers } from './judge.ts'
 import type { Ledger } from './ledger.ts'
@@ -21,6 +22,7 @@ export interface Report {
     readonly doubleOutcomes: number
     readonly longestMs: number
   }
+  readonly cancels: CancelCounts
   readonly faults: { readonly total: number; readonly skipped: number; readonly kinds: Counts }
   readonly setBack: { readonly noticed: number; readonly unnoticed: number }
   readonly containers: {
@@ -35,6 +37,23 @@ export interface Report {
     readonly longestMs: number
   }
   readonly violations: readonly Violation[]
+}
+
+/** Of jobs, but for `orders`: a job may get several. */
+export interface CancelCounts {
+  readonly orders: number
+  /** At least one of their orders was answered as taken. */
+  readonly taken: number
+  /** ... with the job over at once; the others were left to their holders. */
+  readonly atOnce: number
+  /** Their order was taken, and they had another end before their holder heard of it. */
+  readonly overtaken: number
+  /** Had ended before. */
+  readonly late: number
+  /** No order of theirs had a definite answer. */
+  readonly unsure: number
+  /** From the answer to the end of the last container. */
+  readonly longestGoneMs: number
 }
 
 export function reportOf(parts: {
@@ -63,6 +82,7 @@ export function reportOf(parts: {
       doubleOutcomes: violations.filter(({ what }) => what === 'two ends').length,
       longestMs: Math.max(0, ...ledger.jobs.map((job) => (job.endedMs ?? 0) - job.acceptedMs))
     },
+    cancels: cancelsOf(ledger, containers),
     faults: {
       total: Object.values(kinds).reduce((sum, count) => sum + count, 0),
       skipped: nemesis.skipped,
@@ -94,9 +114,26 @@ function endsOf(ledger: Ledger): Counts {
   return counts
 }
 
+function cancelsOf({ jobs }: Ledger, containers: readonly SeenContainer[]): CancelCounts {
+  const ordered = jobs.filter(({ orders }) => orders.length > 0)
+  const taken = ordered.filter((job) => takenOf(job).length > 0)
+  const rest = ordered.filter((job) => takenOf(job).length === 0)
+  const late = rest.filter(({ orders }) => orders.some(({ answer }) => answer?.kind === 'ended'))
+  const gone = taken.map((job) => goneMs(job, containers) ?? 0)
+  return {
+    orders: ordered.reduce((sum, { orders }) => sum + orders.length, 0),
+    taken: taken.length,
+    atOnce: taken.filter((job) => takenOf(job)[0]?.verdict === 'cancelled').length,
+    overtaken: taken.filter(({ end }) => end?.state !== 'cancelled').length,
+    late: late.length,
+    unsure: rest.length - late.length,
+    longestGoneMs: Math.max(0, ...gone)
+  }
+}
+
 /** A few lines for people. */
 export function textOf(report: Report): string {
-  const { jobs, faults, containers, takeOver, pushes, violations } = report
+  const { jobs, cancels, faults, containers, takeOver, pushes, violations } = report
   const list = (counts: Counts): string =>
     Object.entries(counts)
       .map(([name, count]) => `${count} ${name}`)
@@ -104,12 +141,15 @@ export function textOf(report: Report): string {
   return [
     `seed ${report.seed}, ${report.minutes} min of faults, ${report.seconds} s in all`,
     `${pushes.pushes} pushes, ${pushes.notTaken} not taken; ${jobs.accepted} jobs: ${list(jobs.ended)}`,
+    `cancels: ${cancels.orders} orders; of jobs ${cancels.taken} taken (${cancels.atOnce} at once, ` +
+      `${cancels.overtaken} overtaken), ${cancels.late} too late, ${cancels.unsure} unsure; ` +
+      `containers gone within ${cancels.longestGoneMs} ms`,
     `${faults.total} faults (${faults.skipped} skipped): ${list(faults.kinds)}`,
     `${containers.seen} containers, ${containers.judged} judged by their lives`,
     `stores set back: ${report.setBack.noticed} noticed, ${report.setBack.unnoticed} not`,
     `take-over after a kill: ${takeOver.count}, median ${takeOver.medianMs} ms, ` +
       `longest ${takeOver.longestMs} ms`,
-    `${containers.overlaps} overlaps, ${jobs.lost} lost jobs, ${jobs.doubleOutcomes} double ` +
+    `${cancels.taken} cancels taken, ${containers.overlaps} overlaps, ${jobs.lost} lost jobs, ${jobs.doubleOutcomes} double ` +
       `outcomes, ${violations.length} violations in all`,
     ''
   ].join('\n')

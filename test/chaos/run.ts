@@ -1,14 +1,17 @@
 import { join } from 'node:path'
 import { eventually } from '../../deploy/demo/process.ts'
 import { Boards } from './boards.ts'
+import { cancelProblems } from './cancel-judge.ts'
 import { History } from './history.ts'
+import type { PlannedCancel, PlannedJob } from './jobs.ts'
 import { epochProblems, overlapsOf } from './judge.ts'
 import { Ledger } from './ledger.ts'
 import { Load } from './load.ts'
 import { Nemesis } from './nemesis.ts'
 import { Network } from './network.ts'
-import { Observer } from './observer.ts'
+import { bootMs, Observer } from './observer.ts'
 import type { ChaosOptions } from './options.ts'
+import { Orders } from './orders.ts'
 import { type Report, reportOf } from './report.ts'
 import { drawSchedule } from './schedule.ts'
 import { prefixOf, rootOf } from './sweep.ts'
@@ -18,8 +21,17 @@ import { AGENTS, ENGINES, GATEWAYS, LOSABLE, SMALL_DISKS, World } from './world.
 const HEALED_MS_MAX = 600_000
 /** Then nothing of them is left in an engine within that: the reaper looks once a minute. */
 const CLEAN_MS_MAX = 120_000
-/** Pushed once everything is healed. */
-const LAST_JOBS = [{ kind: 'ok', seconds: 1 }] as const
+const LAST_CANCEL: PlannedCancel = {
+  ...{ point: 'running', afterMs: 0, graceMs: undefined, by: 'gateway', door: 0, twice: false },
+  onTerm: 'dies'
+}
+/** Pushed once everything is healed: an order that is taken then has to be carried out. */
+const LAST_JOBS: readonly PlannedJob[] = [
+  { kind: 'ok', seconds: 1 },
+  { kind: 'ok', seconds: 100, cancel: { ...LAST_CANCEL, onTerm: 'ignores', graceMs: 2_000 } },
+  { kind: 'ok', seconds: 100, cancel: { ...LAST_CANCEL, onTerm: 'tidies', by: 'agent' } },
+  { kind: 'ok', seconds: 100, cancel: { ...LAST_CANCEL, point: 'waiting', twice: true } }
+]
 /** For one answer of a daemon that is well, on a loaded machine. */
 const ANSWER_MS_MAX = 60_000
 const PROGRESS_EVERY_MS = 10_000
@@ -34,10 +46,13 @@ export class Run {
   readonly #history: History
   readonly #ledger: Ledger
   readonly #load: Load
+  readonly #orders: Orders
   readonly #world: World
   readonly #observer: Observer
   readonly #boards: Boards
   readonly #nemesis: Nemesis
+  /** On the clock since boot; infinite before. */
+  #healedMs = Number.POSITIVE_INFINITY
 
   private constructor(
     options: ChaosOptions,
@@ -49,9 +64,11 @@ export class Run {
     this.#world = world
     this.#observer = observer
     this.#ledger = new Ledger(history)
-    this.#load = new Load({ ledger: this.#ledger, history }, options.seed)
+    const common = { ledger: this.#ledger, history }
+    this.#orders = new Orders({ world, ...common })
+    this.#load = new Load({ ...common, orders: this.#orders }, options.seed)
     this.#boards = new Boards(world, this.#ledger)
-    this.#nemesis = new Nemesis({ world, history, ledger: this.#ledger })
+    this.#nemesis = new Nemesis({ world, ...common })
   }
 
   static async make(run: string, options: ChaosOptions): Promise<Run> {
@@ -84,6 +101,7 @@ export class Run {
       clearInterval(progress)
       this.#nemesis.stop()
       await this.#load.stop()
+      await this.#orders.stop()
       await this.#boards.stop()
     }
   }
@@ -115,6 +133,7 @@ export class Run {
     } catch (error) {
       history.violation('a daemon does not come back', { cause: String(error) })
     }
+    this.#healedMs = bootMs()
     for (const repository of world.repositories) {
       const push = async () =>
         (await load.once(repository, 'after all faults', LAST_JOBS)) ? true : undefined
@@ -138,6 +157,7 @@ export class Run {
       })
       history.note('board', { host: agent.name, known: known.size })
     }
+    await this.#orders.stop()
     for (const { id, kind } of ledger.open) history.violation('lost job', { job: id, kind })
     for (const engine of world.engines.values()) {
       const none = async (): Promise<true | undefined> => {
@@ -162,6 +182,12 @@ export class Run {
     for (const seen of containers) history.note('container', { ...seen })
     for (const overlap of overlapsOf(containers)) history.violation('overlap', { ...overlap })
     for (const problem of epochProblems(containers)) history.violation('epochs', { problem })
+    for (const job of this.#ledger.jobs) {
+      for (const problem of cancelProblems(job, containers, this.#healedMs)) {
+        const { id, kind, cancel, orders, end } = job
+        history.violation('a cancel', { problem, job: id, kind, cancel, orders, end })
+      }
+    }
     return reportOf({
       options: this.#options,
       ledger: this.#ledger,

@@ -148,7 +148,7 @@ export class World {
       this.repositories.push(repository)
       const { url, secretFile } = repository
       await gateway.must('repo', 'add', name, '--url', url, '--secret-file', secretFile)
-      const made = await gateway.must('token', 'create', '--scope', 'read', '--name', 'chaos')
+      const made = await gateway.must('token', 'create', '--scope', 'write', '--name', 'chaos')
       this.tokens.set(gateway.name, made.trim().split('\n').at(-1) ?? '')
     }
   }
