@@ -1,7 +1,7 @@
 import { type CancelParts, cancelJob } from '../protocol/api/job-cancel.ts'
-import { keyLines } from '../protocol/api/key-lines.ts'
 import type { FollowSource } from '../protocol/api/log-follow.ts'
 import { LogStreams } from '../protocol/api/log-streams.ts'
+import { memberLines } from '../protocol/api/member-lines.ts'
 import { Metrics } from '../protocol/api/metrics.ts'
 import { LOG_LOOK_ANSWER_MS_MAX } from '../protocol/core/follow-limits.ts'
 import { SECRETS_REQUEST_MS_MAX } from '../protocol/core/secret-limits.ts'
@@ -103,9 +103,9 @@ export class Agent implements Supervised {
     const { paths, settings, log, key, store, engine, host, book, clock, onFailure } = parts
     const random = this.#random
     const { listen, announce, gossip } = settings
-    const isDiskLow = (): boolean => parts.disk.isLow
+    const own = { door: parts.invites, isDiskLow: () => parts.disk.isLow, proofs: paths.proofs }
     this.#member = new Member(
-      { key, book, store, clock, random, log, door: parts.invites, isDiskLow, onFailure },
+      { key, book, store, clock, random, log, onFailure, ...own },
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#executor = new Executor(
@@ -352,7 +352,7 @@ export class Agent implements Supervised {
         ...hostProblems(this.#parts),
         ...this.#parts.door.problems(),
         ...this.#claimer.problems(),
-        ...keyLines(this.#member.sharedKeys())
+        ...memberLines(this.#member)
       ],
       gpuUse: () => this.#parts.sampler.last,
       readLog: (question) => readLog({ spool, send: this.#sendLog, self: key.peerId }, question),

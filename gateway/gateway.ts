@@ -106,8 +106,9 @@ export class Gateway {
     const random = this.#random
     const { listen, announce, gossip } = settings
     const isDiskLow = (): boolean => parts.disk.isLow
+    const own = { isDiskLow, proofs: paths.proofs, onFailure: parts.onFailure }
     this.#member = new Member(
-      { key, book, store, clock, random, log, isDiskLow, onFailure: parts.onFailure },
+      { key, book, store, clock, random, log, ...own },
       { listen, announce, gossip, boot: random.id(8) }
     )
     this.#cancel = cancelsOf(this.#member, { clock, random })
@@ -340,6 +341,7 @@ export class Gateway {
       links: () => member.node.links(),
       health: () => member.health(),
       epochs: () => member.epochs(),
+      equivocations: () => member.equivocations(),
       metrics: this.#metrics,
       intakeQueued: () => this.#intake.queued,
       stopping: () => this.#stopping,

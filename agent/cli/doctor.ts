@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { asMeshError, SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
+import { ProofFolder } from '../../protocol/mesh/members/proof-folder.ts'
 import { loadAgentSettings } from '../config.ts'
 import {
   type DoctorView,
@@ -24,6 +25,10 @@ import {
 } from './command.ts'
 import type { Colour, Console } from './console.ts'
 
+interface DoctorOptions extends CommonOptions {
+  readonly proofs?: boolean
+}
+
 const SIGNS: Readonly<Record<Finding['verdict'], readonly [string, Colour]>> = {
   ok: ['ok', 'green'],
   note: ['note', 'dim'],
@@ -36,8 +41,10 @@ export function doctorCommand(program: Command, around: Surroundings): void {
     .description('say what is wrong with this host and what to do; changes nothing')
     .option('--config <file>', 'settings (default: agent.yaml of the system or state folder)')
     .option('--json', 'one document, schema agent.doctor/1')
-    .action(async (options: CommonOptions) => {
+    .option('--proofs', 'instead: what members signed twice, to keep; one document, agent.proofs/1')
+    .action(async (options: DoctorOptions) => {
       const context = contextOf(options, around)
+      if (options.proofs === true) return await showProofs(context)
       const findings = await diagnose({
         paths: context.paths,
         settings: await settingsOf(context, options),
@@ -50,6 +57,20 @@ export function doctorCommand(program: Command, around: Surroundings): void {
       context.console.out(context.json ? jsonText(view) : render(view, context.console))
       if (view.failed > 0) throw new SilentExit(1)
     })
+}
+
+/** Of any state folder, a gateway's too. Exit 1 where a file proves nothing. */
+async function showProofs({ paths, console, clock }: Context): Promise<void> {
+  const { proofs, damaged } = await new ProofFolder(paths.proofs).read()
+  console.out(
+    jsonText({
+      schema: 'agent.proofs/1',
+      at: new Date(clock.wallMs()).toISOString(),
+      proofs: proofs.map(({ file, text }) => ({ file, proof: JSON.parse(text) as unknown })),
+      damaged
+    })
+  )
+  if (damaged.length > 0) throw new SilentExit(1)
 }
 
 async function settingsOf({ paths, env }: Context, options: CommonOptions) {

@@ -10,6 +10,7 @@ import type { HostGpus } from '../probe/gpu/host-gpus.ts'
 import { checkEngine, ENGINE_MS_MAX } from './engine-checks.ts'
 import { type Finding, note, ok, warning } from './finding.ts'
 import { checkGpus } from './gpu-checks.ts'
+import { checkProofs } from './proof-checks.ts'
 import { checkAside, checkClock, checkDisk, checkKey, checkState } from './state-checks.ts'
 import { checkRoster, checkStore, checkStoreInUse } from './store-checks.ts'
 
@@ -46,6 +47,7 @@ export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> 
     ...(await checkEngine(parts.settings)),
     // A daemon has read them already, and its health lines say what is wrong with them.
     ...(health === undefined ? await checkGpus(passableGpus(parts, self)) : []),
+    ...(await checkProofs(paths)),
     ...agentFindings(health, inUse),
     ...(await checkClock(paths, clock.wallMs()))
   ]

@@ -3,7 +3,7 @@ export interface Finding {
   /** Of docs/errors.md where it is an error; a word of its own for what is only worth knowing. */
   readonly code: string
   readonly verdict: 'ok' | 'note' | 'warning' | 'failed'
-  /** `state`, `key`, `store`, `disk`, `roster`, `engine`, `gpu`, `lifeline`, `clock`, `agent`. */
+  /** `state`, `key`, `store`, `disk`, `roster`, `engine`, `gpu`, `lifeline`, `clock`, `agent`, `proof`. */
   readonly subject: string
   readonly found: string
   readonly wanted: string

@@ -1,5 +1,6 @@
 import { agentSighting } from '../../protocol/api/agent-sighting.ts'
 import { epochLines } from '../../protocol/api/epoch-lines.ts'
+import { equivocationLines } from '../../protocol/api/member-lines.ts'
 import { witnessCounts } from '../../protocol/api/witness-counts.ts'
 import { witnessLines } from '../../protocol/api/witness-lines.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
@@ -31,7 +32,11 @@ export function agentDocument(parts: ApiParts, text: string): AgentDocument {
 /** For load balancers and people, without a token: counts, and names of witnesses that are away. */
 export function healthDocument(parts: ApiParts): HealthDocument {
   const health = parts.health()
-  const lines = [...witnessLines(health), ...epochLines(parts.epochs())]
+  const lines = [
+    ...witnessLines(health),
+    ...epochLines(parts.epochs()),
+    ...equivocationLines(parts.equivocations())
+  ]
   const problems = lines.map(({ message, fix }) => `${message}: ${fix}`)
   if (parts.roster() === undefined) {
     problems.push(`no roster yet: run \`agent admit\` on the authority's host for ${parts.peerId}`)

@@ -39,6 +39,7 @@ export async function openApiText(): Promise<string> {
     links: () => [],
     health: absent,
     epochs: absent,
+    equivocations: absent,
     metrics: { text: absent },
     intakeQueued: () => 0,
     stopping: () => false,

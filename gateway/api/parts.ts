@@ -1,6 +1,7 @@
 import type { CancelVerdict } from '../../protocol/api/job-cancel.ts'
 import type { FollowSource } from '../../protocol/api/log-follow.ts'
 import type { LogStreams } from '../../protocol/api/log-streams.ts'
+import type { NamedEquivocation } from '../../protocol/api/member-lines.ts'
 import type { Metrics } from '../../protocol/api/metrics.ts'
 import type { Sources } from '../../protocol/api/sources.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
@@ -36,6 +37,7 @@ export interface ApiParts extends Sources {
   links(): readonly Pick<PeerLink, 'peerId' | 'rttMs'>[]
   health(): MeshHealth
   epochs(): readonly EpochHealth[]
+  equivocations(): readonly NamedEquivocation[]
   readonly metrics: Pick<Metrics, 'text'>
   intakeQueued(): number
   stopping(): boolean

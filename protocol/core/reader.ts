@@ -27,7 +27,7 @@ export interface ReadFacts {
   readonly stage: Stage | undefined
   readonly highestRound: number
   /** Two values under one ballot: its proposer is to be evicted. */
-  readonly equivocation: Ballot | undefined
+  readonly equivocation: readonly [Accepted, Accepted] | undefined
 }
 
 /** Judges a read without a prepare (lease-protocol 4.6): one round trip, no write. */
@@ -53,7 +53,10 @@ export function judgeRead(
     ),
     stage: newest?.stage,
     highestRound: Math.max(...answers.map(([, reply]) => roundOf(reply))),
-    equivocation: same.length < level.length ? ballotOf(top) : undefined
+    equivocation: twoOf(
+      top,
+      level.find(([, { accepted }]) => !isSame(accepted, top, digest))
+    )
   }
   return same.length >= quorum
     ? { kind: 'chosen', value: top?.value, ...facts }
@@ -103,6 +106,14 @@ function newestAccepted(
     const order = compareBallots(ballotOf(b), ballotOf(a))
     return order > 0 || (order === 0 && holders(b) > holders(a)) ? b : a
   }, undefined)
+}
+
+function twoOf(
+  top: Accepted | undefined,
+  other: readonly [string, ValueReply] | undefined
+): readonly [Accepted, Accepted] | undefined {
+  const accepted = other?.[1].accepted
+  return top === undefined || accepted === undefined ? undefined : [top, accepted]
 }
 
 function ballotOf(accepted: Accepted | undefined): Ballot {

@@ -10,6 +10,14 @@ export const STORAGE_ERRORS = {
       : `the disk of ${f['state']} has ${f['free']} free of ${f['total']}, less than ` +
         `${f['percent']} %: nothing new is begun here until ${f['again']} % are free; make room on it`
   ),
+  PROOF_INVALID: kind(
+    1,
+    500,
+    false,
+    (f) =>
+      `proof ${f['file'] ?? ''} proves nothing: ${f['problem']}; it was damaged or is not of this ` +
+      'program, move the file away'
+  ),
   RESET_UNNEEDED: kind(
     1,
     409,

@@ -26,6 +26,8 @@ export interface StatePaths {
   /** Sealed words by which a gateway is known to Git servers. */
   readonly credentials: string
   readonly invites: string
+  /** What proves that a member signed two things where one is allowed. */
+  readonly proofs: string
   /** Room that is given up when the disk is full. */
   readonly ballast: string
   readonly pid: string
@@ -68,6 +70,7 @@ export function statePaths(program: Program, flags: PathFlags, env: Environment)
     secretsKey: join(state, 'secrets.key'),
     credentials: join(state, 'credentials.json'),
     invites: join(state, 'invites'),
+    proofs: join(state, 'proofs'),
     ballast: join(state, 'ballast'),
     pid: join(state, `${program}.pid`),
     socket: join(runtime, `${program}.sock`)

@@ -13,6 +13,7 @@ import { PROTOCOLS } from '../wire/ids.ts'
 import type { MeshKey } from '../wire/keys.ts'
 import { decodeRegisterRequest, encodeRegisterReply } from '../wire/register-codec.ts'
 import { verifier } from '../wire/verifier.ts'
+import { AnnouncedNumbers } from './announcements/announced-numbers.ts'
 import { AnnouncementFetch } from './announcements/announcement-fetch.ts'
 import { AnnouncementShelf } from './announcements/announcement-shelf.ts'
 import { AgentsGossip } from './board/agents-gossip.ts'
@@ -29,6 +30,8 @@ import { openJobRooms } from './job-rooms.ts'
 import { RosterExchange } from './joining/roster-exchange.ts'
 import { RosterLookups } from './joining/roster-lookups.ts'
 import type { MeshNode } from './links/node.ts'
+import { Equivocations } from './members/equivocations.ts'
+import { ProofFolder } from './members/proof-folder.ts'
 import type { RosterBook } from './members/roster-book.ts'
 import { SharedKeys } from './members/shared-keys.ts'
 import { WitnessSets } from './members/witness-sets.ts'
@@ -50,6 +53,8 @@ export interface RoomsParts {
   readonly log: Log
   /** True while nothing new may be begun on the disk. */
   readonly isDiskLow?: (() => boolean) | undefined
+  /** Folder where proofs of equivocation outlive this process; nowhere when absent. */
+  readonly proofs?: string | undefined
   /** Called once when the store failed: nothing is witnessed any more, the process must end. */
   readonly onFailure: (error: MeshError) => void
   readonly board: Board
@@ -70,6 +75,8 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const common = { ...parts, rosters: book, peerId: key.peerId, digest: digest() }
   const linked = (): ReadonlySet<string> => new Set(node.links().map(({ peerId }) => peerId))
   const background = new Background(log, REPAIRS_PARALLEL_MAX)
+  const folder = parts.proofs === undefined ? undefined : new ProofFolder(parts.proofs)
+  const equivocations = new Equivocations({ ...common, folder })
 
   const exchange = new RosterExchange({ node, book, clock, log })
   const lookups = new RosterLookups({ exchange, clock })
@@ -78,7 +85,8 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
 
   const local = (asked: RegisterRequest): Promise<RegisterReply> =>
     witness.handle(key.peerId, asked)
-  const registers = openRegisters({ ...common, background, sets, signer, local }, options)
+  const own = { background, equivocations, sets, signer, local }
+  const registers = openRegisters({ ...common, ...own }, options)
   const { seen, transport, shelf, client, ledger } = registers
   const moves = new JobMoves({ client, rosters: book })
   const feed = new BoardFeed({ ...common, ledger, client, sets, moves }, emit)
@@ -89,12 +97,12 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const onLink: MeshNode['onLink'] = (listener) => node.onLink(listener)
   const { witness: store } = parts.store
   const onSeen = (peerId: string, seq: number): void => witness.hearSeen(peerId, seq)
-  const own = { storeId: store.storeId, onLink, onSeen }
-  const inquiry = new StoreInquiry({ ...common, transport, linked, ...own })
+  const inquired = { storeId: store.storeId, onLink, onSeen }
+  const inquiry = new StoreInquiry({ ...common, transport, linked, ...inquired })
   const proofs = new MoveProofs({ client, clock, digest: common.digest })
   const shown = { ...registers, store, sets, proofs, inquiry, verifier: verifier() }
   const witness: WitnessService = new WitnessService(
-    { ...common, ...shown },
+    { ...common, ...shown, equivocations },
     {
       onFailure: parts.onFailure,
       onRollback: (cause) => {
@@ -125,6 +133,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const sharedKeys = serveRegisters(parts, witness)
   return {
     sharedKeys,
+    equivocations,
     witness,
     inquiry,
     sets,
@@ -158,6 +167,7 @@ interface RegisterParts extends RoomsParts {
   readonly rosters: RosterBook
   readonly digest: Digest
   readonly background: Background
+  readonly equivocations: Equivocations
   readonly sets: WitnessSets
   readonly signer: SharingSigner
   /** Our own witness. */
@@ -172,8 +182,12 @@ function openRegisters(parts: RegisterParts, options: { readonly boot: string })
   const transport = new MeshTransport({ node, clock, seen, local })
   const floors = new Floors({ ...parts, store })
   const shelf = new AnnouncementShelf(store, {
-    onPut: ({ announcement }) => floors.hear(announcement)
+    onPut: (sealed) => {
+      floors.hear(sealed.announcement)
+      numbers.hear(sealed)
+    }
   })
+  const numbers = new AnnouncedNumbers({ ...parts, shelf })
   const fetch = new AnnouncementFetch({ transport, shelf })
   const client = new RegisterClient({ ...parts, transport }, options)
   const ledger = new RunLedger({ client, sets, shelf, fetch })

@@ -1,6 +1,7 @@
 import type { Advertisement } from '../core/advertisement.ts'
 import { Board } from '../core/board.ts'
 import type { EpochHealth } from '../core/epochs.ts'
+import type { EquivocationSummary } from '../core/equivocation.ts'
 import type { JobOpBody } from '../core/job.ts'
 import { LEASE_PROFILES, type LeaseProfile } from '../core/lease-profile.ts'
 import type { SealedRoster } from '../core/roster.ts'
@@ -69,7 +70,8 @@ export class Member {
   async start(): Promise<void> {
     const { book } = this.#parts
     const { witness, inquiry, exchange, antiEntropy, reannouncer, mover } = this.#rooms
-    // First of all: a request that comes with the first connection must find a witness.
+    await this.#rooms.equivocations.start()
+    // Before the node: a request that comes with the first connection must find a witness.
     await witness.start()
     inquiry.start()
     await this.node.start()
@@ -101,6 +103,7 @@ export class Member {
     await fed
     await asked
     await background.stop()
+    await this.#rooms.equivocations.stop()
     await exchange.stop()
     await witness.stop()
     await this.node.stop()
@@ -139,6 +142,14 @@ export class Member {
     const members = this.roster()?.roster.members ?? []
     const shared = members.filter(({ peerId }) => this.#rooms.sharedKeys.has(peerId))
     return shared.map(({ name }) => name)
+  }
+
+  /** Members that signed two things where the protocol allows one; oldest first. */
+  equivocations(): readonly (EquivocationSummary & { readonly name: string })[] {
+    const members = this.roster()?.roster.members ?? []
+    const names = new Map(members.map(({ peerId, name }) => [peerId, name]))
+    const found = this.#rooms.equivocations.list()
+    return found.map((one) => ({ ...one, name: names.get(one.peer) ?? one.peer }))
   }
 
   /** Earlier witness epochs on which open jobs, or new runs, still depend. */

@@ -70,6 +70,11 @@ export function openAnnouncement(bytes: Uint8Array): SealedAnnouncement {
   })
 }
 
+/** By what their signatures cover; either may lie in other bytes of an envelope. */
+export function isSameAnnouncement(one: Announcement, other: Announcement): boolean {
+  return Buffer.compare(announcements.encode(one), announcements.encode(other)) === 0
+}
+
 function check({ gateway, runId, manifest }: Announcement, signer: string): void {
   if (gateway !== signer) refuse(`it is signed by ${signer} in the name of ${gateway}`)
   // Otherwise one event could be announced under a second id and run twice.

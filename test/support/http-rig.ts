@@ -148,6 +148,7 @@ export class HttpRig {
       links: () => [],
       health: () => ({ witnesses: [], w: 0, quorum: 0, reachable: 0, hasQuorum: false }),
       epochs: () => [],
+      equivocations: () => [],
       metrics: new Metrics(),
       intakeQueued: () => intake.queued,
       stopping: () => false,

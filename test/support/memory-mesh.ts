@@ -16,6 +16,7 @@ import { AnnouncementFetch } from '../../protocol/mesh/announcements/announcemen
 import { AnnouncementShelf } from '../../protocol/mesh/announcements/announcement-shelf.ts'
 import { refOf } from '../../protocol/mesh/board/run-ledger.ts'
 import { Background } from '../../protocol/mesh/bounds/background.ts'
+import { Equivocations } from '../../protocol/mesh/members/equivocations.ts'
 import type { RosterView } from '../../protocol/mesh/members/roster-book.ts'
 import { WitnessSets } from '../../protocol/mesh/members/witness-sets.ts'
 import { MeshTransport } from '../../protocol/mesh/registers/mesh-transport.ts'
@@ -115,6 +116,7 @@ export class MemoryPeer {
   transport: MeshTransport
   sets: WitnessSets
   seen: SeenSequences
+  equivocations: Equivocations
   boot: string
 
   constructor(world: World, key: MeshKey, storeId: string) {
@@ -130,6 +132,7 @@ export class MemoryPeer {
     this.transport = rooms.transport
     this.sets = rooms.sets
     this.seen = rooms.seen
+    this.equivocations = rooms.equivocations
   }
 
   get peerId(): string {
@@ -199,8 +202,20 @@ export class MemoryPeer {
     const shelf = new AnnouncementShelf(this.store, {
       onPut: ({ announcement }) => floors.hear(announcement)
     })
+    const equivocations = new Equivocations({ rosters, clock, log })
     const fetch = new AnnouncementFetch({ transport, shelf })
-    const common = { clock, random, digest: digest(), log, sets, transport, shelf, fetch, floors }
+    const told = { log, equivocations }
+    const common = {
+      clock,
+      random,
+      digest: digest(),
+      ...told,
+      sets,
+      transport,
+      shelf,
+      fetch,
+      floors
+    }
     const client = new RegisterClient({ ...common, signer: this.signer }, { boot: this.boot })
     const { store, peerId, inquiry } = this
     const own = { store, peerId, seen, inquiry, client }
@@ -216,7 +231,7 @@ export class MemoryPeer {
     this.node.handle(PROTOCOLS.register, async (remote, body) => {
       return encodeRegisterReply(await service.handle(remote, decodeRegisterRequest(body, remote)))
     })
-    return { service, client, transport, sets, seen }
+    return { service, client, transport, sets, seen, equivocations }
   }
 }
 

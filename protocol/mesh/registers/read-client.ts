@@ -5,6 +5,7 @@ import type { Digest, Transport } from '../../core/ports.ts'
 import { judgeRead, lacks, type ReadJudgement, type ValueReply } from '../../core/reader.ts'
 import type { WitnessRef } from '../../core/witnesses.ts'
 import type { Log } from '../../host/log.ts'
+import type { Equivocations } from '../members/equivocations.ts'
 import type { WitnessSet } from '../members/witness-sets.ts'
 
 /** A register as a reader names it; `ann` is undefined while its announcement is not known. */
@@ -31,6 +32,7 @@ export interface ReadClientParts {
   readonly transport: Transport
   readonly digest: Digest
   readonly log: Log
+  readonly equivocations: Pick<Equivocations, 'hear'>
 }
 
 /**
@@ -109,8 +111,18 @@ export class ReadClient {
 
   #alarm({ register, witnessEpoch }: RegisterRef, read: FastRead): void {
     if (read.kind === 'unreachable' || read.kind === 'gone') return
-    const { equivocation: ballot } = read
-    if (ballot === undefined) return
+    if (read.equivocation === undefined) return
+    const [first, second] = read.equivocation
+    const { ballot } = first
     this.#parts.log.error({ register, witnessEpoch, ballot }, 'equivocation found')
+    const { peer } = ballot
+    this.#parts.equivocations.hear({
+      kind: 'proposals',
+      peer,
+      register,
+      witnessEpoch,
+      first,
+      second
+    })
   }
 }

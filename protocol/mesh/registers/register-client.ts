@@ -10,12 +10,12 @@ import { Lru } from '../bounds/lru.ts'
 import { linkSignals, stopController } from '../bounds/stop-controller.ts'
 import type { WitnessSet, WitnessSets } from '../members/witness-sets.ts'
 import { ChangeRun, type ChangeRunParts, type LateAccept } from './change-run.ts'
-import { type FastRead, ReadClient, type RegisterRef } from './read-client.ts'
+import { type FastRead, ReadClient, type ReadClientParts, type RegisterRef } from './read-client.ts'
 import { RegisterLanes } from './register-lanes.ts'
 import { type ChosenAccept, Repairs } from './repairs.ts'
 import { RoundMemory } from './round-memory.ts'
 
-export interface RegisterClientParts extends ChangeRunParts {
+export interface RegisterClientParts extends ChangeRunParts, ReadClientParts {
   readonly sets: WitnessSets
 }
 

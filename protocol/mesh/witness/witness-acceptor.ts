@@ -11,6 +11,7 @@ import { compareBallots, highestBallot, NO_BALLOT } from '../../core/ballot.ts'
 import { answerMs } from '../../core/lease-profile.ts'
 import { ANNOUNCEMENT_TERMS_MAX, MANIFEST_BYTES_MAX } from '../../core/limits.ts'
 import type {
+  Accepted,
   AnnouncementRef,
   RegisterReply,
   RegisterScope,
@@ -25,6 +26,7 @@ import type { AnnouncementFetch } from '../announcements/announcement-fetch.ts'
 import { type AnnouncementShelf, opened } from '../announcements/announcement-shelf.ts'
 import { AnnouncementTerms } from '../announcements/announcement-terms.ts'
 import { Lru } from '../bounds/lru.ts'
+import type { Equivocations } from '../members/equivocations.ts'
 import { mayAct, moveProblem } from '../members/permissions.ts'
 import type { RosterView } from '../members/roster-book.ts'
 import type { WitnessSet } from '../members/witness-sets.ts'
@@ -49,6 +51,7 @@ export interface WitnessAcceptorParts {
   readonly isDiskLow?: (() => boolean) | undefined
   readonly proofs: Pick<MoveProofs, 'problem'>
   readonly log: Log
+  readonly equivocations: Pick<Equivocations, 'hear'>
 }
 
 const NO_ROOM = 'the disk of this witness is nearly full: it begins no new register'
@@ -106,7 +109,7 @@ export class WitnessAcceptor {
       const context = this.#acceptContext(asked, request, register.state)
       if (context === undefined) return refusal('not_allowed', 'its actor has no role for the op')
       const step = accept(register.state, request, context)
-      this.#alarm(asked, request, step.reply)
+      this.#alarm(asked, request, { reply: step.reply, known: register.state.record.accepted })
       const saves = step.durability === 'save'
       const announcement = saves && sealed !== undefined ? this.#toStore(sealed) : undefined
       return await this.#parts.journal.commit(register, step, announcement)
@@ -271,12 +274,18 @@ export class WitnessAcceptor {
     return { annHash, bytes }
   }
 
-  #alarm({ remote }: Asked, { scope, ballot }: AcceptRequest, reply: RegisterReply): void {
-    if (reply.kind !== 'rejected' || reply.code !== 'equivocation') return
-    // Two values under one ballot: its proposer is broken or lies, and is to be evicted.
-    this.#parts.log.error(
-      { register: scope.register, witnessEpoch: scope.witnessEpoch, ballot, peer: remote },
-      'equivocation found'
-    )
+  #alarm(
+    { remote }: Asked,
+    { scope, ballot, value, proposerSig }: AcceptRequest,
+    { reply, known: first }: { readonly reply: RegisterReply; readonly known: Accepted | undefined }
+  ): void {
+    if (reply.kind !== 'rejected' || reply.code !== 'equivocation' || first === undefined) return
+    // Two values under one ballot: its proposer is broken or lies.
+    const { register, witnessEpoch } = scope
+    const { log, equivocations } = this.#parts
+    log.error({ register, witnessEpoch, ballot, peer: remote }, 'equivocation found')
+    const { peer } = ballot
+    const second = { ballot, value, proposerSig }
+    equivocations.hear({ kind: 'proposals', peer, register, witnessEpoch, first, second })
   }
 }

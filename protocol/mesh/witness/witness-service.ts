@@ -16,6 +16,7 @@ import type { Log } from '../../host/log.ts'
 import type { AnnouncementFetch } from '../announcements/announcement-fetch.ts'
 import type { AnnouncementShelf } from '../announcements/announcement-shelf.ts'
 import { WorkMeter } from '../bounds/work-meter.ts'
+import type { Equivocations } from '../members/equivocations.ts'
 import { rolesOf } from '../members/permissions.ts'
 import type { RosterView } from '../members/roster-book.ts'
 import type { WitnessSet, WitnessSets } from '../members/witness-sets.ts'
@@ -51,6 +52,7 @@ export interface WitnessServiceParts {
   readonly inquiry: Pick<StoreInquiry, 'pending'>
   readonly peerId: string
   readonly log: Log
+  readonly equivocations: Pick<Equivocations, 'hear'>
 }
 
 export interface WitnessServiceOptions {

@@ -5,8 +5,14 @@ import { doctorSchema, resetSchema } from '../../../agent/control/contract.ts'
 import { foundMesh } from '../../../agent/enrolment.ts'
 import { type StatePaths, statePaths } from '../../../protocol/host/paths.ts'
 import { openStateStore } from '../../../protocol/mesh/members/identity.ts'
+import { ProofFolder } from '../../../protocol/mesh/members/proof-folder.ts'
 import { RosterBook } from '../../../protocol/mesh/members/roster-book.ts'
+import {
+  decodeEquivocation,
+  encodeEquivocation
+} from '../../../protocol/wire/equivocation-codec.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { keyOfSeed, sealRun } from '../../support/memory-mesh.ts'
 import { type ExitedProcess, ProgramProcess } from '../../support/program-process.ts'
 import { temporaryFolder } from '../../support/store-folder.ts'
 
@@ -93,6 +99,36 @@ describe('agent doctor', () => {
     const second = await doctor(paths)
     // It is another host's.
     expect(second.failed).toMatchObject([{ code: 'STORE_SUSPECT' }])
+  })
+
+  test('shows what a member signed twice, and hands it out, with no agent running', async () => {
+    const { paths } = await founded()
+    const key = await keyOfSeed(7)
+    const seal = (commit: string) => sealRun(key, { jobs: [{}], commit, gwSeq: 9, wallMs: 1_000 })
+    const [first, second] = [seal('aa'), seal('bb')]
+    const found = { kind: 'announcements', peer: key.peerId, first, second } as const
+    const text = encodeEquivocation({ found, seenAtMs: 1_000 })
+    const folder = new ProofFolder(paths.proofs)
+    await folder.save({ found, seenAtMs: 1_000 }, text)
+
+    const sound = await doctor(paths)
+    const shown = await run(paths, 'doctor', '--proofs')
+
+    expect(sound.view.findings).toContainEqual(
+      expect.objectContaining({
+        code: 'EQUIVOCATION',
+        verdict: 'warning',
+        found: expect.stringContaining('two announcements under number 9')
+      })
+    )
+    expect(shown.code).toBe(0)
+    const [one] = (JSON.parse(shown.stdout) as { proofs: { proof: unknown }[] }).proofs
+    expect(decodeEquivocation(JSON.stringify(one?.proof)).found).toEqual(found)
+
+    const file = folder.fileOf({ found, seenAtMs: 1_000 })
+    await writeFile(file, text.replace('"seenAtMs"', '"seen"'))
+    expect((await doctor(paths)).failed).toMatchObject([{ code: 'PROOF_INVALID' }])
+    expect((await run(paths, 'doctor', '--proofs')).code).toBe(1)
   })
 
   test('gives exit 1 and one finding where there is no state at all', async () => {

@@ -65,10 +65,10 @@ describe('a read', () => {
 
     expect(judge(2, valueReply(rival), valueReply(fresh))).toMatchObject({
       kind: 'unsettled',
-      equivocation: ballot(5, 'peerB')
+      equivocation: [rival, fresh]
     })
     const majority = judge(2, valueReply(rival), valueReply(fresh), valueReply(fresh))
-    expect(majority).toMatchObject({ kind: 'chosen', value: leased, equivocation: fresh.ballot })
+    expect(majority).toMatchObject({ kind: 'chosen', value: leased, equivocation: [fresh, rival] })
   })
 
   test('shows the newest stage that any of them heard', () => {

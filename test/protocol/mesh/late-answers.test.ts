@@ -38,7 +38,8 @@ async function record(late: Late) {
   const client = new RegisterClient(
     {
       ...{ transport: { peerId: gateway.peerId, request }, clock: mesh.clock, random: mesh.random },
-      ...{ digest: digest(), signer: gateway.signer, log: silentLog(), sets: gateway.sets }
+      ...{ digest: digest(), signer: gateway.signer, log: silentLog(), sets: gateway.sets },
+      equivocations: gateway.equivocations
     },
     { boot: gateway.boot }
   )
@@ -79,8 +80,9 @@ async function lacking() {
   const [gateway, slow] = [mesh.peer(0), mesh.peer(2)]
   const parts = { clock: mesh.clock, random: mesh.random, digest: digest(), log: silentLog() }
   const clientOf = (peer: typeof slow, request: Transport['request']): RegisterClient => {
-    const { peerId, signer, sets, boot } = peer
-    return new RegisterClient({ ...parts, transport: { peerId, request }, signer, sets }, { boot })
+    const { peerId, signer, sets, boot, equivocations } = peer
+    const own = { transport: { peerId, request }, signer, sets, equivocations }
+    return new RegisterClient({ ...parts, ...own }, { boot })
   }
   const writer = clientOf(gateway, async (peer, message, options) => {
     if (peer === slow.peerId) throw new MeshError('PEER_UNREACHABLE', { peer })

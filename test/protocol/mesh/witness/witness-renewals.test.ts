@@ -15,11 +15,14 @@ test('two values under one ballot are refused and reported', async () => {
     const body = { kind: 'claim', claimId, boot: agent.boot, leaseMs: 3_000 } as const
     return acceptOf(agent, scope, jobValue(agent, scope, body, prev), { round: 30 })
   }
-  await mesh.settle(agent.ask(witness, claim('0c'.repeat(16))))
+  const [first, second] = [claim('0c'.repeat(16)), claim('0d'.repeat(16))]
+  await mesh.settle(agent.ask(witness, first))
 
-  const reply = await mesh.settle(agent.ask(witness, claim('0d'.repeat(16))))
+  const reply = await mesh.settle(agent.ask(witness, second))
 
   expect(codeOf(reply)).toBe('equivocation')
+  const subject = `two values of ${scope.register} under round 30 of witness epoch 1`
+  expect(witness.equivocations.list()).toMatchObject([{ peer: agent.peerId, subject }])
   expect(witness.logged.some((line) => line.includes('equivocation found'))).toBe(true)
 })
 
