@@ -121,10 +121,6 @@ export const ANNOUNCEMENT_SHELF_BYTES_MAX = 33_554_432
  * Milliseconds by which a wall clock may be off before an announcement counts as expired (4.10).
  */
 export const ANNOUNCEMENT_CLOCK_MS_MAX = 3_600_000
-/** Work units a second that one peer may ask of a witness; a unit is about 25 us of its CPU. */
-export const WITNESS_WORK_PER_S_MAX = 20_000
-/** Work units that one peer may ask at once after a pause. */
-export const WITNESS_WORK_BURST = 20_000
 /** Milliseconds that a starting witness waits for links to others, to ask what they saw of it. */
 export const WITNESS_INQUIRY_MS_MAX = 2_000
 /** Milliseconds between two looks of a witness for leases that ran out. */

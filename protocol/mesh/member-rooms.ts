@@ -75,8 +75,7 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   const common = { ...parts, rosters: book, peerId: key.peerId, digest: digest() }
   const linked = (): ReadonlySet<string> => new Set(node.links().map(({ peerId }) => peerId))
   const background = new Background(log, REPAIRS_PARALLEL_MAX)
-  const folder = parts.proofs === undefined ? undefined : new ProofFolder(parts.proofs)
-  const equivocations = new Equivocations({ ...common, folder })
+  const equivocations = equivocationsOf(parts)
 
   const exchange = new RosterExchange({ node, book, clock, log })
   const lookups = new RosterLookups({ exchange, clock })
@@ -85,7 +84,8 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
 
   const local = (asked: RegisterRequest): Promise<RegisterReply> =>
     witness.handle(key.peerId, asked)
-  const own = { background, equivocations, sets, signer, local }
+  const onFalse = (peer: string, bytes: number): void => witness.chargeBytes(peer, bytes)
+  const own = { background, equivocations, sets, signer, local, onFalse }
   const registers = openRegisters({ ...common, ...own }, options)
   const { seen, transport, shelf, client, ledger } = registers
   const moves = new JobMoves({ client, rosters: book })
@@ -152,13 +152,18 @@ export function openRooms(parts: RoomsParts, options: { readonly boot: string })
   }
 }
 
+function equivocationsOf({ book: rosters, clock, log, proofs }: RoomsParts): Equivocations {
+  const folder = proofs === undefined ? undefined : new ProofFolder(proofs)
+  return new Equivocations({ rosters, clock, log, folder })
+}
+
 /** Gives what the requests show of the members that make them. */
 function serveRegisters({ node, clock, log }: RoomsParts, witness: WitnessService): SharedKeys {
   const sharedKeys = new SharedKeys({ clock, log })
   node.handle(PROTOCOLS.register, async (remote, body) => {
     const request = decodeRegisterRequest(body, remote)
     sharedKeys.hear(remote, request)
-    return encodeRegisterReply(await witness.handle(remote, request))
+    return encodeRegisterReply(await witness.handle(remote, request, body.byteLength))
   })
   return sharedKeys
 }
@@ -170,6 +175,7 @@ interface RegisterParts extends RoomsParts {
   readonly equivocations: Equivocations
   readonly sets: WitnessSets
   readonly signer: SharingSigner
+  readonly onFalse: (peer: string, bytes: number) => void
   /** Our own witness. */
   readonly local: (request: RegisterRequest) => Promise<RegisterReply>
 }
@@ -188,7 +194,7 @@ function openRegisters(parts: RegisterParts, options: { readonly boot: string })
     }
   })
   const numbers = new AnnouncedNumbers({ ...parts, shelf })
-  const fetch = new AnnouncementFetch({ transport, shelf })
+  const fetch = new AnnouncementFetch({ transport, shelf, onFalse: parts.onFalse })
   const client = new RegisterClient({ ...parts, transport }, options)
   const ledger = new RunLedger({ client, sets, shelf, fetch })
   const ending = new RunEnding({ ...parts, client, ledger })

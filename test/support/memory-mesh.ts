@@ -117,6 +117,7 @@ export class MemoryPeer {
   sets: WitnessSets
   seen: SeenSequences
   equivocations: Equivocations
+  shelf: AnnouncementShelf
   boot: string
 
   constructor(world: World, key: MeshKey, storeId: string) {
@@ -133,6 +134,7 @@ export class MemoryPeer {
     this.sets = rooms.sets
     this.seen = rooms.seen
     this.equivocations = rooms.equivocations
+    this.shelf = rooms.shelf
   }
 
   get peerId(): string {
@@ -203,7 +205,8 @@ export class MemoryPeer {
       onPut: ({ announcement }) => floors.hear(announcement)
     })
     const equivocations = new Equivocations({ rosters, clock, log })
-    const fetch = new AnnouncementFetch({ transport, shelf })
+    const onFalse = (peer: string, bytes: number): void => service.chargeBytes(peer, bytes)
+    const fetch = new AnnouncementFetch({ transport, shelf, onFalse })
     const told = { log, equivocations }
     const common = {
       clock,
@@ -229,9 +232,10 @@ export class MemoryPeer {
       }
     )
     this.node.handle(PROTOCOLS.register, async (remote, body) => {
-      return encodeRegisterReply(await service.handle(remote, decodeRegisterRequest(body, remote)))
+      const request = decodeRegisterRequest(body, remote)
+      return encodeRegisterReply(await service.handle(remote, request, body.byteLength))
     })
-    return { service, client, transport, sets, seen, equivocations }
+    return { service, client, transport, sets, seen, equivocations, shelf }
   }
 }
 

@@ -5,6 +5,13 @@ import type { SealedAnnouncement } from '../../core/run.ts'
 import { SharedFlights } from '../bounds/shared-flights.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
 
+export interface AnnouncementFetchParts {
+  readonly transport: Transport
+  readonly shelf: AnnouncementShelf
+  /** Called with what a peer has sent in place of what it was asked for. */
+  readonly onFalse?: ((peer: string, bytes: number) => void) | undefined
+}
+
 /**
  * Announcements by hash (GETANN), from the shelf or from the first peer that has the bytes. One
  * fetch a hash and time limit, ANNOUNCEMENT_FETCHES_MAX at a time: each may bring a megabyte.
@@ -12,11 +19,13 @@ import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
 export class AnnouncementFetch {
   readonly #transport: Transport
   readonly #shelf: AnnouncementShelf
+  readonly #onFalse: (peer: string, bytes: number) => void
   readonly #flights = new SharedFlights<SealedAnnouncement | undefined>()
 
-  constructor(parts: { readonly transport: Transport; readonly shelf: AnnouncementShelf }) {
+  constructor(parts: AnnouncementFetchParts) {
     this.#transport = parts.transport
     this.#shelf = parts.shelf
+    this.#onFalse = parts.onFalse ?? (() => undefined)
   }
 
   /**
@@ -64,7 +73,9 @@ export class AnnouncementFetch {
       const reply = await this.#transport.request(peer, { kind: 'announcement', annHash }, options)
       if (reply.kind !== 'announcement' || reply.bytes === undefined) return undefined
       // A hash names its bytes: whoever sends others is only unhelpful.
-      return opened(reply.bytes, annHash)
+      const sealed = opened(reply.bytes, annHash)
+      if (sealed === undefined) this.#onFalse(peer, reply.bytes.byteLength)
+      return sealed
     } catch (error) {
       if (codeOf(error) === undefined) throw error
       return undefined

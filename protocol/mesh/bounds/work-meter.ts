@@ -39,6 +39,16 @@ export class WorkMeter {
     return enough
   }
 
+  /**
+   * Takes `units` of what was done already, also from a purse that has less: the peer is refused
+   * until it has earned them. Never more than a burst below nothing.
+   */
+  owe(peer: string, units: number): void {
+    if (this.take(peer, units)) return
+    const purse = this.#purses.get(peer)
+    if (purse !== undefined) purse.units = Math.max(-this.#options.burstUnits, purse.units - units)
+  }
+
   #newPurse(peer: string, atMs: number): Purse {
     const purse = { units: this.#options.burstUnits, atMs }
     this.#purses.set(peer, purse)

@@ -51,6 +51,8 @@ export interface WitnessAcceptorParts {
   readonly isDiskLow?: (() => boolean) | undefined
   readonly proofs: Pick<MoveProofs, 'problem'>
   readonly log: Log
+  /** Called with what was fetched from others for a member's request. */
+  readonly onFetched: (asker: string, bytes: number) => void
   readonly equivocations: Pick<Equivocations, 'hear'>
 }
 
@@ -222,7 +224,10 @@ export class WitnessAcceptor {
     }
     const peers = [remote, ...set.witnesses.map(({ peerId }) => peerId)]
     const timeoutMs = answerMs(set.profile)
-    return await fetch.get(value.annHash, peers, { timeoutMs })
+    const sealed = await fetch.get(value.annHash, peers, { timeoutMs })
+    // Else what is too dear to send would be had by leaving it out.
+    if (sealed !== undefined) this.#parts.onFetched(remote, sealed.bytes.byteLength)
+    return sealed
   }
 
   async #problem(

@@ -3,15 +3,14 @@ import {
   MEMBERS_MAX,
   RENEW_ITEMS_MAX,
   SYNC_ITEMS_MAX,
-  WITNESS_REGISTERS_MAX,
-  WITNESS_WORK_BURST,
-  WITNESS_WORK_PER_S_MAX
+  WITNESS_REGISTERS_MAX
 } from '../../core/limits.ts'
 import type { Hint, RegisterReply, RegisterRequest, RegisterScope } from '../../core/messages.ts'
 import type { Clock, Digest, Verifier, WitnessStore } from '../../core/ports.ts'
 import { registerKind } from '../../core/register-reducer.ts'
 import type { Roster } from '../../core/roster.ts'
 import { isLost, memberOf } from '../../core/roster-rules.ts'
+import { WITNESS_WORK_BURST, WITNESS_WORK_PER_S_MAX } from '../../core/witness-limits.ts'
 import type { Log } from '../../host/log.ts'
 import type { AnnouncementFetch } from '../announcements/announcement-fetch.ts'
 import type { AnnouncementShelf } from '../announcements/announcement-shelf.ts'
@@ -32,7 +31,7 @@ import { WitnessJournal } from './witness-journal.ts'
 import { type Refusal, refusal } from './witness-refusal.ts'
 import { WitnessRegisters } from './witness-registers.ts'
 import { WitnessRenewals } from './witness-renewals.ts'
-import { unitsOf } from './work-units.ts'
+import { unitsOf, unitsOfBytes } from './work-units.ts'
 
 export interface WitnessServiceParts {
   readonly store: WitnessStore
@@ -109,7 +108,8 @@ export class WitnessService {
     const registers = new WitnessRegisters(store, () => clock.bootMs(), registersMax)
     this.#journal = new WitnessJournal({ store, registers }, options.onFailure)
     const common = { ...parts, registers, journal: this.#journal }
-    this.#acceptor = new WitnessAcceptor(common)
+    const onFetched = (asker: string, bytes: number): void => this.chargeBytes(asker, bytes)
+    this.#acceptor = new WitnessAcceptor({ ...common, onFetched })
     const scoped = (scope: RegisterScope): WitnessSet | undefined => {
       return this.#isLost(scope) ? undefined : this.#setOf(scope)
     }
@@ -147,16 +147,21 @@ export class WitnessService {
     if (seq > this.#journal.shownSeq) this.#rolledBack(peerId, seq)
   }
 
+  /** Charges a member for bytes that it has made us send or take in. */
+  chargeBytes(peerId: string, bytes: number): void {
+    if (peerId !== this.#parts.peerId) this.#meter.owe(peerId, unitsOfBytes(bytes))
+  }
+
   /**
    * Rejects with STORE_FAILED or STORE_SUSPECT once the store has failed; everything else is a
-   * reply.
+   * reply. `bytes` is what the request took on its way here.
    */
-  async handle(remote: string, request: RegisterRequest): Promise<RegisterReply> {
+  async handle(remote: string, request: RegisterRequest, bytes = 0): Promise<RegisterReply> {
     this.#journal.assertWhole()
     if (!this.#isMember(remote)) return refusal('not_allowed', 'not a member')
     // Our own requests pass: they are bounded where they are made.
     const isOwn = remote === this.#parts.peerId
-    if (!isOwn && !this.#meter.take(remote, unitsOf(request))) {
+    if (!isOwn && !this.#meter.take(remote, unitsOf(request, bytes))) {
       return refusal('overload', 'too much asked at once')
     }
     try {
@@ -201,7 +206,7 @@ export class WitnessService {
       case 'sync':
         return this.#sync(remote, request)
       case 'announcement':
-        return this.#announcement(request.annHash)
+        return this.#announcement(remote, request.annHash)
       case 'seen':
         return { kind: 'seen', seq: this.#parts.seen.of(remote, request.storeId) }
       default:
@@ -209,8 +214,9 @@ export class WitnessService {
     }
   }
 
-  async #announcement(annHash: string): Promise<RegisterReply> {
+  async #announcement(remote: string, annHash: string): Promise<RegisterReply> {
     const sealed = await this.#parts.shelf.find(annHash)
+    this.chargeBytes(remote, sealed?.bytes.byteLength ?? 0)
     return { kind: 'announcement', bytes: sealed?.bytes }
   }
 

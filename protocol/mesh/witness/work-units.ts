@@ -1,10 +1,20 @@
 import type { RegisterRequest, RegisterValue } from '../../core/messages.ts'
+import { WITNESS_BYTES_FREE, WITNESS_BYTES_PER_UNIT } from '../../core/witness-limits.ts'
 
 /** To verify one signature more than that of the op; 110 us, `docs/performance.md`. */
 const SIGNATURE_UNITS = 4
 
-/** What a request costs at most, in units of WITNESS_WORK_PER_S_MAX. */
-export function unitsOf(request: RegisterRequest): number {
+/** What a request of so many bytes costs, in units of WITNESS_WORK_PER_S_MAX. */
+export function unitsOf(request: RegisterRequest, bytes: number): number {
+  return unitsOfKind(request) + unitsOfBytes(bytes - WITNESS_BYTES_FREE)
+}
+
+/** What bytes cost by themselves: to be copied, hashed, decoded and written. */
+export function unitsOfBytes(bytes: number): number {
+  return Math.max(0, bytes) / WITNESS_BYTES_PER_UNIT
+}
+
+function unitsOfKind(request: RegisterRequest): number {
   switch (request.kind) {
     case 'read':
     case 'seen':
@@ -18,7 +28,7 @@ export function unitsOf(request: RegisterRequest): number {
     case 'announcement':
       return 8
     case 'accept':
-      // A synced write, a signature, and at worst a megabyte to open or to fetch.
+      // A synced write and a signature; an announcement comes on top, by its bytes.
       return 4 + SIGNATURE_UNITS * signaturesBesideOp(request.value)
     default:
       return request satisfies never

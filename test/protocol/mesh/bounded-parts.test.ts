@@ -12,6 +12,19 @@ import { RegisterLanes } from '../../../protocol/mesh/registers/register-lanes.t
 import { RoundMemory } from '../../../protocol/mesh/registers/round-memory.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
+test('what a peer owes it has to earn first, up to a burst of it', async () => {
+  const clock = new FakeClock()
+  const meter = new WorkMeter(clock, { unitsPerS: 10, burstUnits: 5, peersMax: 10 })
+  meter.owe('a', 3)
+  expect([meter.take('a', 2), meter.take('a', 1), meter.take('b', 5)]).toEqual([true, false, true])
+  meter.owe('a', 1_000)
+
+  await clock.advance(500)
+  expect(meter.take('a', 1)).toBe(false)
+  await clock.advance(100)
+  expect(meter.take('a', 1)).toBe(true)
+})
+
 test('an Lru gives up what was used longest ago, and says so', () => {
   const lru = new Lru<string, number>(2)
   lru.set('a', 1)

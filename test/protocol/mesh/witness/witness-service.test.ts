@@ -1,7 +1,12 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { JobOpBody } from '../../../../protocol/core/job.ts'
-import { WITNESS_WORK_BURST } from '../../../../protocol/core/limits.ts'
-import type { RegisterRequest, RegisterScope } from '../../../../protocol/core/messages.ts'
+import type {
+  RegisterReply,
+  RegisterRequest,
+  RegisterScope
+} from '../../../../protocol/core/messages.ts'
+import { WITNESS_BYTES_FREE, WITNESS_WORK_BURST } from '../../../../protocol/core/witness-limits.ts'
+import { encodeRegisterRequest } from '../../../../protocol/wire/register-codec.ts'
 import { type MemoryMesh, type MemoryPeer, THREE } from '../../../support/memory-mesh.ts'
 import { openMesh as open } from '../../../support/open-mesh.ts'
 import {
@@ -107,6 +112,116 @@ test('one peer that asks too much is refused, the others are not', async () => {
   expect(replies.filter((reply) => codeOf(reply) === 'overload')).toHaveLength(1)
   const other = await mesh.settle(witness.service.handle(agent.peerId, request))
   expect(codeOf(other)).toBe('announcement')
+})
+
+describe('what is large', () => {
+  /** Some 0.9 MB, the most that one announcement may have being MANIFEST_BYTES_MAX. */
+  const LARGE = Array.from({ length: 15 }, () => ({
+    steps: [{ name: 'build', run: 'x'.repeat(60_000), timeoutMs: undefined }]
+  }))
+  const COUNT = 60
+  /** How many of these are answered as they should be, and how many refused as too much. */
+  const counted = async (mesh: MemoryMesh, asked: readonly Promise<RegisterReply>[]) => {
+    const replies = (await mesh.settle(Promise.all(asked))).map(codeOf)
+    const refused = replies.filter((code) => code === 'overload').length
+    return { taken: replies.length - refused, refused }
+  }
+  /** As many as the burst pays for by their bytes, and some more by what is earned meanwhile. */
+  const expectSlowed = async (mesh: MemoryMesh, asked: readonly Promise<RegisterReply>[]) => {
+    const { taken, refused } = await counted(mesh, asked)
+    expect(taken).toBeGreaterThan(20)
+    expect(taken).toBeLessThan(COUNT - 10)
+    expect(refused).toBe(COUNT - taken)
+  }
+  const largeRuns = (mesh: MemoryMesh) => {
+    return Array.from({ length: COUNT }, (_, at) => {
+      return mesh.announce({ jobs: LARGE, commit: at.toString(16).padStart(4, 'b') })
+    })
+  }
+  /** Sends them as the network does, whose time would pay for some more. */
+  const send = (by: MemoryPeer, witness: MemoryPeer, request: RegisterRequest) => {
+    const bytes = encodeRegisterRequest(request).byteLength
+    return witness.service.handle(by.peerId, request, bytes)
+  }
+
+  test('is charged by its bytes: who sends nothing else is slowed down, and nobody beside it', async () => {
+    const mesh = await open()
+    const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+    const asked = largeRuns(mesh).map((sealed) => {
+      const fields = { announcement: sealed.bytes }
+      const value = runValue(gateway, sealed)
+      return send(gateway, witness, acceptOf(gateway, scopeOf(witness, sealed), value, fields))
+    })
+
+    await expectSlowed(mesh, asked)
+    const small = Array.from({ length: 500 }, () => {
+      return send(agent, witness, { kind: 'announcement', annHash: 'ab'.repeat(32) })
+    })
+    expect(await counted(mesh, small)).toEqual({ taken: 500, refused: 0 })
+  })
+
+  test('is charged to who asks for it, too', async () => {
+    const mesh = await open()
+    const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+    const sealed = mesh.announce({ jobs: LARGE })
+    await mesh.settle(gateway.record(sealed))
+    const { annHash } = sealed
+    const ask = (by: MemoryPeer) => send(by, witness, { kind: 'announcement', annHash })
+    const codes: string[] = []
+    for (let at = 0; at < COUNT; at += 1) codes.push(codeOf(await mesh.settle(ask(agent))))
+
+    const taken = codes.filter((code) => code === 'announcement').length
+    expect(taken).toBeGreaterThan(20)
+    expect(taken).toBeLessThan(COUNT - 10)
+    expect(codeOf(await mesh.settle(ask(gateway)))).toBe('announcement')
+  })
+
+  test('is charged where a witness has to fetch it for its sender', async () => {
+    const mesh = await open()
+    const [gateway, witness] = [mesh.peer(0), mesh.peer(2)]
+    const codes: string[] = []
+    for (const sealed of largeRuns(mesh)) {
+      gateway.shelf.put(sealed)
+      const accept = acceptOf(gateway, scopeOf(witness, sealed), runValue(gateway, sealed))
+      codes.push(codeOf(await mesh.settle(send(gateway, witness, accept))))
+    }
+
+    expect(codes.filter((code) => code === 'accepted').length).toBeGreaterThan(20)
+    expect(codes.at(-1)).toBe('overload')
+  })
+
+  test('is no message of a usual cycle: none of them costs more for its bytes', async () => {
+    const mesh = await open()
+    const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+    const seen: number[] = []
+    const handle = witness.service.handle.bind(witness.service)
+    witness.service.handle = async (remote, request, bytes = 0) => {
+      seen.push(bytes)
+      return await handle(remote, request, bytes)
+    }
+    const step = {
+      name: 'test',
+      run: 'npm ci && npm test -- --reporter=verbose',
+      timeoutMs: undefined
+    }
+    const env = { CI: 'true', NODE_OPTIONS: '--max-old-space-size=4096' }
+    const sealed = mesh.announce({ jobs: [{ env, steps: [step, step, step] }] })
+    await mesh.settle(gateway.record(sealed))
+    const claimId = '0c'.repeat(16)
+    await mesh.settle(agent.create(sealed))
+    await mesh.settle(agent.claim(sealed, claimId))
+    const release = {
+      kind: 'release',
+      epoch: 1,
+      claimId,
+      reason: 'drained',
+      userCodeRan: false
+    } as const
+    await mesh.settle(agent.change(sealed, release))
+
+    expect(seen.length).toBeGreaterThan(6)
+    expect(Math.max(...seen)).toBeLessThan(WITNESS_BYTES_FREE)
+  })
 })
 
 test.each<[string, JobOpBody['kind'], (mesh: MemoryMesh) => MemoryPeer]>([

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { JobState } from '../../../../protocol/core/job.ts'
 import type { RegisterRequest } from '../../../../protocol/core/messages.ts'
+import { WITNESS_BYTES_FREE } from '../../../../protocol/core/witness-limits.ts'
 import { unitsOf } from '../../../../protocol/mesh/witness/work-units.ts'
 import { ballot } from '../../../support/acceptor-calls.ts'
 import { adopt, claim, complete, create, jobAfter, release } from '../../../support/job-ops.ts'
@@ -11,7 +12,7 @@ function costOf(value: JobState): number {
   const scope = { register: value.register, witnessEpoch: 1, storeId: 's', ann }
   const common = { kind: 'accept', scope, ballot: ballot(1), value } as const
   const request: RegisterRequest = { ...common, proposerSig: 'x', announcement: undefined }
-  return unitsOf(request)
+  return unitsOf(request, WITNESS_BYTES_FREE)
 }
 
 const queued = jobAfter(create())
