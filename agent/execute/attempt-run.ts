@@ -21,8 +21,10 @@ import { withOutputs } from './job-outputs.ts'
 import { errored, interruption, outcomeOf } from './outcome.ts'
 import { confirmGone } from './removal.ts'
 import { type Sandbox, SandboxDied, type ServiceHooks } from './sandbox.ts'
+import { imagesOfServices } from './services/adopted-images.ts'
 import { ServiceLog } from './services/service-log.ts'
 import type { AskAccess } from './source-fetch.ts'
+import { stopUnheard } from './step.ts'
 import { runSteps } from './steps.ts'
 import { Stopwatch } from './stopwatch.ts'
 import { sourceOf, type Workspace } from './workspace.ts'
@@ -53,6 +55,8 @@ export interface AttemptParts {
   /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
   readonly clear: () => Promise<void>
 }
+
+const UNHEARD = 'its secrets are not known to this agent: what it writes from here on is not kept'
 
 interface Box {
   readonly sandbox: Sandbox
@@ -183,35 +187,29 @@ export class AttemptRun {
 
   /** The container that an agent before this one started. */
   async #reattach({ progress }: Resume): Promise<Box> {
-    const { engine, clock, sandboxOf, containerName } = this.#parts
+    const { engine, clock, sandboxOf, containerName, termGraceMs } = this.#parts
     const ground = await this.#parts.ground()
     const found = await engine.inspect(containerName)
     const image = await engine.image(String(found?.config['Image'] ?? ''))
     if (image === undefined) throw new SandboxDied(found?.exitCode)
     const runsIn = String(found?.hostConfig['Runtime'] ?? '')
-    const services = await this.#imagesOfServices()
+    const services = await imagesOfServices(this.#parts, this.#input.spec.services)
     const sandbox = sandboxOf(image, ground, this.#voice, services, runsIn)
     this.#sandbox = sandbox
     const agoMs = clock.bootMs() - progress.stepStartedMs
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
     // First: what the job does from here on is told without them.
-    await this.#release(this.#input.signal)
+    await this.#release(this.#input.signal).catch(async (error: unknown) => {
+      if (this.#input.signal.aborted) {
+        this.#say(UNHEARD)
+        await sandbox.attach(clock.wallMs() - agoMs)
+        await stopUnheard({ sandbox, clock, input: this.#input, termGraceMs }, progress.step)
+      }
+      throw error
+    })
     await sandbox.attach(clock.wallMs() - agoMs)
     sandbox.resumeServices(this.#hooks())
     return { sandbox, image }
-  }
-
-  /** Of the containers of an earlier agent. Throws SandboxDied where one is gone. */
-  async #imagesOfServices(): Promise<ReadonlyMap<string, LocalImage>> {
-    const { engine, serviceContainer } = this.#parts
-    const images = new Map<string, LocalImage>()
-    for (const { name } of this.#input.spec.services ?? []) {
-      const found = await engine.inspect(serviceContainer(name))
-      const image = await engine.image(String(found?.config['Image'] ?? ''))
-      if (image === undefined) throw new SandboxDied(found?.exitCode)
-      images.set(name, image)
-    }
-    return images
   }
 
   async #box(

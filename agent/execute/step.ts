@@ -87,13 +87,38 @@ function limitOf(
   return { cut: { kind, of: 'job', limitMs: parts.input.spec.timeoutMs }, afterMs: leftMs }
 }
 
+/** What ending a step takes. */
+export type StopParts = Pick<StepsParts, 'sandbox' | 'clock' | 'input' | 'termGraceMs'>
+
+/**
+ * Ends a step of an agent before this one once `input.signal` is aborted, with the grace that it
+ * may have. Nothing that it writes is taken: by which secrets to mask it is not known here.
+ */
+export async function stopUnheard(parts: StopParts, index: number): Promise<void> {
+  const { input, sandbox } = parts
+  if (!graceful(input.signal.reason)) return
+  const detach = new AbortController()
+  const unheard = (): void => undefined
+  const reader = { step: index + 1, onOutput: unheard, onWait: unheard }
+  const ended = sandbox.follow(reader, detach.signal)
+  ended.catch(unheard)
+  const waiting = new Waiting(parts, ended)
+  try {
+    await stopSteps(parts, waiting, input.graceMs?.() ?? parts.termGraceMs)
+  } finally {
+    waiting.stop()
+    detach.abort()
+    await ended.catch(unheard)
+  }
+}
+
 /** A lost lease leaves no time for goodbyes: another host may already be starting the job. */
 function graceful(reason: unknown): boolean {
   return reason === 'cancelled' || reason === 'drained'
 }
 
 /** SIGTERM, and time to act on it, but never past the deadline; what comes after is SIGKILL. */
-async function stopSteps(parts: StepsParts, waiting: Waiting, graceMs: number): Promise<void> {
+async function stopSteps(parts: StopParts, waiting: Waiting, graceMs: number): Promise<void> {
   const { clock, input, sandbox } = parts
   const endMs = clock.bootMs() + graceMs
   await sandbox.terminate()
@@ -106,11 +131,11 @@ async function stopSteps(parts: StepsParts, waiting: Waiting, graceMs: number): 
 
 /** What a step is waited on for: its own end, the end of its time, an abort; SIGTERM on the way. */
 class Waiting {
-  readonly #parts: StepsParts
+  readonly #parts: StopParts
   readonly #ended: Promise<void>
   readonly #stops: (() => void)[] = []
 
-  constructor(parts: StepsParts, ended: Promise<unknown>) {
+  constructor(parts: StopParts, ended: Promise<unknown>) {
     this.#parts = parts
     this.#ended = ended.then(
       () => undefined,

@@ -3,16 +3,16 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { Engine } from '../../agent/execute/engine.ts'
 import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
 import { BASE_IMAGE } from '../../deploy/base-image.ts'
-import type { ServiceSpec } from '../../protocol/core/run.ts'
 import type { Trust } from '../../protocol/core/trust.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import { AttemptRig, type LoggedLine, type RigOptions } from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
+import type { ChildNetwork } from '../support/restarted-child.ts'
 
 const TEST_MS = 90_000
 const CHILD = resolve(import.meta.dirname, '..', 'support', 'restarted-child.ts')
@@ -34,11 +34,10 @@ async function killed(
   steps: readonly { readonly run: string }[],
   isTime: (lines: readonly LoggedLine[]) => boolean,
   trust: Trust = 'trusted',
-  services: readonly ServiceSpec[] = []
+  more: Pick<ChildNetwork, 'services' | 'secrets' | 'values'> = {}
 ): Promise<Killed> {
   const peerId = `test-${randomBytes(8).toString('hex')}`
-  const beside = services.length === 0 ? [] : [JSON.stringify({ services })]
-  const words = [peerId, JSON.stringify(steps), trust, ...beside]
+  const words = [peerId, JSON.stringify(steps), trust, JSON.stringify(more)]
   const child = spawn('node', ['--import', 'tsx', CHILD, ...words], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -159,7 +158,7 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     const steps = [{ run: 'echo one; sleep 8; echo two' }]
     const isTime = (lines: readonly LoggedLine[]): boolean =>
       ['one', 'clock | begun'].every((said) => lines.some(({ text }) => text === said))
-    const dead = await killed(steps, isTime, 'trusted', [clock])
+    const dead = await killed(steps, isTime, 'trusted', { services: [clock] })
 
     const { result, lines, all, left } = await goOn(dead)
 
@@ -202,6 +201,58 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     expect(result).toMatchObject({
       outcome: { state: 'succeeded', steps: [{ state: 'succeeded' }, { state: 'succeeded' }] }
     })
+  })
+
+  test('cancelled while its secrets cannot be had ends with its grace all the same', async () => {
+    const undo = 'trap "sleep 3; echo undone > /work/undone; echo sesame; exit 0" TERM'
+    const steps = [{ run: `${undo}; echo on; while :; do sleep 0.2; done` }]
+    const secrets = [{ name: 'TOKEN', file: undefined }]
+    const values = { TOKEN: 'sesame' }
+    const isOn = (lines: readonly LoggedLine[]): boolean => lines.length >= 1
+    const { peerId, begun } = await killed(steps, isOn, 'trusted', { secrets, values })
+    const rig = await AttemptRig.open({ peerId, root: begun.root })
+    onTestFinished(async () => {
+      await rig.close()
+      await rm(begun.root, { recursive: true, force: true })
+    })
+    const name = rig.executor.containerName(begun.jobId)
+    const asked = Promise.withResolvers<void>()
+    let undone = ''
+    const resume = { progress: begun.progress, logged: { out: 1, err: 0 } }
+    const attempt = await rig.start({
+      jobId: begun.jobId,
+      begun: { ...begun, resume },
+      graceMs: 60_000,
+      // Its gateway is away: nobody answers before the order to cancel comes.
+      releaseSecrets: async (signal) => {
+        asked.resolve()
+        return await new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        })
+      }
+    })
+    const look = eventually(
+      'the step has undone what it did',
+      async () => {
+        const command = ['sh', '-c', 'cat /work/undone 2>/dev/null || true']
+        const onOutput = (_: unknown, bytes: Uint8Array): void => {
+          undone += Buffer.from(bytes).toString()
+        }
+        const exec = { container: name, command, env: [], user: '0', workdir: '/', onOutput }
+        await rig.engine.exec(exec).catch(() => undefined)
+        return undone.includes('undone')
+      },
+      30_000
+    )
+    look.catch(() => undefined)
+    await asked.promise
+    attempt.abort('cancelled')
+
+    await look
+    expect(await attempt.result).toMatchObject({ kind: 'interrupted', reason: 'cancelled' })
+    expect(texts(attempt.lines)).toEqual([])
+    expect(attempt.lines.some(({ text }) => text.includes('secrets are not known'))).toBe(true)
+    expect(await rig.left()).toEqual([])
   })
 
   test('keeps the results of the steps before, and their time', async () => {

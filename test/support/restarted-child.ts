@@ -1,6 +1,6 @@
 import '../../protocol/host/node20.ts'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
-import type { ServiceSpec } from '../../protocol/core/run.ts'
+import type { SecretRequest, ServiceSpec } from '../../protocol/core/run.ts'
 import { AttemptRig, type RigOptions } from './attempt-rig.ts'
 
 /** Networks of its host, and what of its spec is another than usual. */
@@ -8,6 +8,9 @@ export interface ChildNetwork {
   readonly networks?: RigOptions['networks']
   readonly network?: NetworkPolicy
   readonly services?: readonly ServiceSpec[]
+  readonly secrets?: readonly SecretRequest[]
+  /** Their values. */
+  readonly values?: Readonly<Record<string, string>>
 }
 
 /*
@@ -22,12 +25,13 @@ const given = more === undefined ? undefined : (JSON.parse(more) as ChildNetwork
 const say = (document: unknown): void => {
   process.stdout.write(`${JSON.stringify(document)}\n`)
 }
-const { networks, ...spec } = given ?? {}
+const { networks, values, ...spec } = given ?? {}
 const rig = await AttemptRig.open({ peerId, ...(networks === undefined ? {} : { networks }) })
 const attempt = await rig.start({
   steps: JSON.parse(steps),
   trust: trust === 'untrusted' ? 'untrusted' : 'trusted',
   spec,
+  ...(values === undefined ? {} : { secrets: values }),
   deadlineInMs: 25_000,
   onStep: async (progress) => {
     const { root } = rig

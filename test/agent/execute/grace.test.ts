@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { AttemptInput } from '../../../agent/execute/attempt.ts'
 import type { Sandbox, StepEnd } from '../../../agent/execute/sandbox.ts'
-import { runStep } from '../../../agent/execute/step.ts'
+import { runStep, stopUnheard } from '../../../agent/execute/step.ts'
 import { Masker } from '../../../protocol/core/masker/masker.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -64,6 +64,40 @@ async function waitedMs({ graceMs, endsInMs, renewedUntilMs = Infinity }: Wish):
   expect(termsAtMs).toEqual([startedMs])
   return clock.bootMs() - startedMs
 }
+
+describe('a step whose output may not be read', () => {
+  /** Milliseconds that it is waited for, in a box that another agent made. */
+  const unheardMs = async (reason: string, endsInMs: number): Promise<number> => {
+    const ended = Promise.withResolvers<StepEnd>()
+    const sandbox = {
+      follow: async ({ onOutput }: { onOutput: (stream: 'out', bytes: Uint8Array) => void }) => {
+        onOutput('out', Buffer.from('sesame'))
+        return await ended.promise
+      },
+      terminate: async () => {
+        clock.arm(endsInMs, () => ended.resolve({ kind: 'exited', code: 0, oom: false }))
+      }
+    } as unknown as Sandbox
+    const log = (): never => expect.fail('it was logged')
+    const deadlineMs = (): number => clock.bootMs() + LEASE_MS
+    const levers = { signal: abort.signal, kill: kill.signal, graceMs: () => GRACE_MS, deadlineMs }
+    const input = { ...levers, log } as unknown as AttemptInput
+    const startedMs = clock.bootMs()
+    abort.abort(reason)
+    const parts = { sandbox, clock, input, termGraceMs: TERM_GRACE_MS }
+    await clock.settle(stopUnheard(parts, 0), 3_600_000)
+    ended.resolve({ kind: 'unknown' })
+    return clock.bootMs() - startedMs
+  }
+
+  test('has its grace, and none of what it writes is kept', async () => {
+    expect(await unheardMs('cancelled', 40_000)).toBe(40_000)
+  })
+
+  test('has no grace where the lease is lost', async () => {
+    expect(await unheardMs('LEASE_LOST', 40_000)).toBe(0)
+  })
+})
 
 describe('a step that is cancelled has SIGTERM at once and is waited for', () => {
   test('until it has ended', async () => {
