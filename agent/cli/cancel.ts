@@ -4,6 +4,7 @@ import { idSchema, textSchema } from '../../protocol/api/job-query.ts'
 import { type JobDocument, jobSchema } from '../../protocol/api/job-schema.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import { CANCEL_WAIT_MS_MAX } from '../../protocol/core/follow-limits.ts'
+import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
@@ -32,7 +33,10 @@ export function cancelCommand(program: Command, around: Surroundings): void {
   common(program.command('cancel <job>'))
     .description('end a job: a queued one at once, a running one by its holder')
     .option('--reason <text>', 'shown with the job')
-    .option('--grace <time>', 'of its steps after SIGTERM, as in 30s or 2m; 5s otherwise')
+    .option(
+      '--grace <time>',
+      'of its steps after SIGTERM, as in 30s or 2m; 5s otherwise; the first order counts'
+    )
     .option('--no-wait', 'do not wait until a running one has ended')
     .option('--json', 'one document, schema agent.cancelled/1')
     .action(async (job: string, options: CancelOptions) => {
@@ -40,11 +44,14 @@ export function cancelCommand(program: Command, around: Surroundings): void {
       checked('JOB', idSchema.shape.id, job)
       const reason =
         options.reason === undefined ? undefined : checked('--reason', textSchema, options.reason)
-      const graceMs = options.grace === undefined ? 0 : graceMsOf(options.grace)
+      const graceMs = options.grace === undefined ? TERM_GRACE_MS : graceMsOf(options.grace)
       const path = `/v1/jobs/${encodeURIComponent(job)}/cancel`
       const order = { reason, grace: options.grace }
       const asked = await context.client.post(path, order, cancelledSchema)
-      await report(context, asked, options.wait ? CANCEL_WAIT_MS_MAX + graceMs : 0)
+      const wait = options.wait
+      // Whoever asks for a quick end must not sit through another's grace without a word.
+      if (isHeldUp(asked, graceMs)) return tellHeldUp(context, asked, wait)
+      await report(context, asked, wait ? CANCEL_WAIT_MS_MAX + graceMs : 0)
     })
 }
 
@@ -52,6 +59,23 @@ function graceMsOf(text: string): number {
   const parsed = parseGrace(text)
   if (parsed.kind === 'value') return parsed.value
   throw new MeshError('USAGE', { problem: `--grace ${text}: ${parsed.text}` })
+}
+
+/** True where an order before this one gives the steps more time than this one would. */
+function isHeldUp({ verdict, job }: CancelledView, graceMs: number): boolean {
+  return verdict === 'requested' && (job.cancel?.graceMs ?? 0) > graceMs
+}
+
+function tellHeldUp({ console, json }: Context, asked: CancelledView, wait: boolean): void {
+  const { shortId, cancel } = asked.job
+  if (json) console.out(jsonText(asked))
+  else {
+    const { by, reason, graceMs } = cancel ?? { by: '', reason: '', graceMs: 0 }
+    const first = `${by} asked before to stop ${shortId} (${reason})`
+    const grace = `its steps have ${(graceMs ?? 0) / 1_000} s from then on`
+    console.err(`${harmless(`${first}: ${grace}, the first order counts; see agent jobs`)}\n`)
+  }
+  if (wait) throw new SilentExit(5)
 }
 
 async function report(context: Context, asked: CancelledView, waitMs: number): Promise<void> {

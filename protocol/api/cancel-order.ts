@@ -25,7 +25,9 @@ export const cancelSchema = z.strictObject({
   reason: textSchema.optional().describe('shown with the job; who asked when absent'),
   grace: graceSchema
     .optional()
-    .describe('what its steps get after SIGTERM, as in 30s or 2m; 5 s when absent')
+    .describe(
+      'what its steps get after SIGTERM, as in 30s or 2m; 5 s when absent; the first order of a job counts'
+    )
 })
 
 /** What such an order says; `reason` where it gives none. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { agentProgram } from '../../../agent/cli/program.ts'
 import type { ControlParts } from '../../../agent/control/parts.ts'
 import { ControlServer } from '../../../agent/control/server.ts'
@@ -237,6 +237,47 @@ test.each([
   else expect(error).toMatchObject({ exit })
   expect(command.said.out).toBe(words.out)
   if ('err' in words) expect(command.said.err).toContain(words.err)
+})
+
+describe('a second cancel, while the grace of the first one runs,', () => {
+  const standing = { kind: 'cancel', reason: 'new host', graceMs: 600_000 } as const
+  const second = async (words: readonly string[] = []) => {
+    const { state, happens } = await daemon(() => ({ cancel: async () => 'requested' as const }))
+    happens(ONYX, ['peer-onyx', standing])
+    const command = agent(state, ['cancel', '7K3QF2.0', ...words])
+    return { command, happens }
+  }
+
+  test('answers at once, by whom and with which grace the first one is', async () => {
+    const { command } = await second()
+
+    expect(await command.done).toMatchObject({ exit: 5 })
+    expect(command.said.out).toBe('')
+    for (const fact of ['onyx', '600 s', 'new host', 'the first order counts']) {
+      expect(command.said.err).toContain(fact)
+    }
+  })
+
+  test('gives the same as JSON, and is all right where it was not to wait', async () => {
+    const { command } = await second(['--json'])
+    expect(await command.done).toMatchObject({ exit: 5 })
+    expect(JSON.parse(command.said.out)).toMatchObject({ job: { cancel: { graceMs: 600_000 } } })
+
+    const patient = await second(['--no-wait'])
+    expect(await patient.command.done).toBeUndefined()
+  })
+
+  test('waits where it allows as much itself', async () => {
+    const { command, happens } = await second(['--grace', '10m'])
+    await eventually('it waits', () => command.said.err.includes('waiting until it has stopped'))
+    happens(ONYX, ['peer-onyx', standing], ['peer-onyx', completed({ state: 'cancelled' })])
+    let isDone = false
+    void command.done.then(() => {
+      isDone = true
+    })
+    await until(command.clock, () => isDone)
+    expect(command.said.out).toBe('7K3QF2.0 cancelled\n')
+  })
 })
 
 test('a cancel that does not wait says what was asked, and a late one what it found', async () => {
