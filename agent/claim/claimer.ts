@@ -176,9 +176,10 @@ export class Claimer {
     const isOurs = (jobId: string): boolean => isTaken(jobId) || this.#waiting.has(jobId)
     for (const job of watchable(open, own, isOurs, draw, this.#over.epochs)) {
       if (this.#watched.size + this.#watching >= WATCHES_MAX) break
-      const { takeOverMs } = this.#parts.registers.profile()
+      // Not as late as a take-over: the news of the claim were late, and the look says by how much.
+      const { leaseMs } = this.#parts.registers.profile()
       const begin = (): void => this.#begin(job, (one) => this.#watchOne(one))
-      this.#watched.set(job.jobId, takeOverMs, begin)
+      this.#watched.set(job.jobId, leaseMs, begin)
     }
   }
 

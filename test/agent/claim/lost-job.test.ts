@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { waitMs } from '../../../agent/claim/candidates.ts'
 import type { BoardJob } from '../../../protocol/core/board-job.ts'
+import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import { SAMPLE_ORIGIN, sampleRun, sampleSpec, sampleView } from '../../support/arbitrary-board.ts'
 import { claimBench, GIB, killBench, runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -13,6 +14,8 @@ const YOUNGER = '7K3QF3ABCDEFGHJKMNPQRSTVWX'
 const JOB = `${RUN}.0`
 /** The default lease profile: a take-over comes 27 to 33 s after the loss. */
 const TAKE_OVER_MS_MAX = 33_000
+/** What the loop of the test may have gone on after the claim. */
+const TICK_MS = 100
 
 let mesh: OneRegister
 let clock: FakeClock
@@ -60,6 +63,27 @@ describe('a job whose holder is lost', () => {
       expect(await seconds(100, onyx, () => onyx.attempts.inputs.length === 1)).toBe(true)
 
       expect(clock.bootMs() - lostAtMs).toBeLessThanOrEqual(TAKE_OVER_MS_MAX)
+    }
+  )
+
+  test.each([0, 500, 1_500])(
+    'is taken over when its witnesses allow it, by one that heard of the claim %i ms late',
+    async (lateMs) => {
+      const basalt = await holder()
+      const claimedAtMs = clock.bootMs()
+      await kill(basalt)
+      const onyx = bench('onyx')
+      await clock.advance(lateMs)
+      mesh.tellBoards(clock)
+      onyx.claimer.consider()
+
+      await clock.until(() => onyx.attempts.inputs.length === 1, 60_000)
+
+      const { takeOverMs, claimDelayMs } = LEASE_PROFILES.default
+      const tookMs = clock.bootMs() - claimedAtMs
+      expect(tookMs).toBeGreaterThanOrEqual(takeOverMs - TICK_MS)
+      // Less than two turns: all that is above the timers of the witnesses.
+      expect(tookMs).toBeLessThan(takeOverMs + 2 * claimDelayMs)
     }
   )
 
