@@ -96,7 +96,7 @@ class Adoption {
   async #adopt(state: JobState | undefined): Promise<boolean> {
     const { registers, clock, random, log } = this.#parts
     const { record, progress, container } = this.#candidate
-    const { register: jobId, epoch, claimId } = record
+    const { register: jobId, epoch, claimId, told } = record
     // Not read yet, or gone: without one of them nobody can say that the container is what it was.
     const gpus = leasedGpus(container.gpus ?? [], this.#parts.gpus())
     if (gpus === undefined) return false
@@ -115,7 +115,8 @@ class Adoption {
     const startedAtMs = this.#startedAtMs
     log.info({ job: jobId, epoch, adoption: number, step: progress.step + 1 }, 'attempt adopted')
     const { spec } = job
-    this.#parts.adopt({ jobId, spec, sealed, state: value, claimId, gpus, startedAtMs, progress })
+    const found = { gpus, startedAtMs, progress, told }
+    this.#parts.adopt({ jobId, spec, sealed, state: value, claimId, ...found })
     return true
   }
 }

@@ -13,6 +13,8 @@ export type Ended =
 export interface EndingLease {
   readonly epoch: number
   readonly claimId: string
+  /** Set where a process before this one had told the steps to end: their exit is its doing. */
+  readonly told?: string | undefined
 }
 
 /** A cancel that reached the holder while the attempt ran. */
@@ -28,9 +30,14 @@ export function endingOf(
   cancel: SeenCancel | undefined
 ): EndBody {
   const { epoch, claimId } = lease
-  if (ended.kind === 'outcome') return { kind: 'complete', epoch, claimId, outcome: ended.outcome }
+  const isOwn = ended.kind === 'outcome' && lease.told === undefined
+  if (isOwn) return { kind: 'complete', epoch, claimId, outcome: ended.outcome }
   if (cancel !== undefined) {
     return { kind: 'complete', epoch, claimId, outcome: cancelOutcome(epoch, cancel) }
+  }
+  // The cancel that the steps were told of is in the register, and ends the job.
+  if (ended.kind === 'outcome') {
+    return { kind: 'release', epoch, claimId, reason: 'agent_lost', userCodeRan: true }
   }
   const { reason, userCodeRan } = ended
   return { kind: 'release', epoch, claimId, reason, userCodeRan }

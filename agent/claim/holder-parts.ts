@@ -2,7 +2,11 @@ import { MeshError } from '../../protocol/core/errors.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import { type JobSpec, type SealedAnnouncement, secretNamesOf } from '../../protocol/core/run.ts'
 import { readSourceAccess, SOURCE_ACCESS } from '../../protocol/core/source-access.ts'
-import type { AttemptProgress, AttemptStore } from '../../protocol/store/attempt-store.ts'
+import type {
+  AttemptProgress,
+  AttemptRecord,
+  AttemptStore
+} from '../../protocol/store/attempt-store.ts'
 import type { AttemptInput, AttemptResult } from '../execute/attempt.ts'
 import type { DeadlineFile } from '../execute/deadline-file.ts'
 import type { LeasedGpu } from '../execute/gpu/leased-gpu.ts'
@@ -54,6 +58,8 @@ export interface WonClaim {
   readonly startedAtMs: number
   /** Set where the lease was adopted: how far a process before this one had come. */
   readonly progress?: AttemptProgress | undefined
+  /** Set where that process had told its steps to end. */
+  readonly told?: AttemptRecord['told']
 }
 
 /** What its gateway is asked for while the attempt is under way. */

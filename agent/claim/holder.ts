@@ -10,7 +10,6 @@ import {
   stepHold
 } from '../../protocol/core/lease.ts'
 import { type LeaseProfile, profileOf } from '../../protocol/core/lease-profile.ts'
-import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import type { Stage } from '../../protocol/core/messages.ts'
 import { attemptOf } from '../../protocol/core/retries.ts'
 import type { AttemptProgress, AttemptRecord } from '../../protocol/store/attempt-store.ts'
@@ -23,6 +22,7 @@ import { type HolderParts, releasesOf, type WonClaim } from './holder-parts.ts'
 import { neededBy } from './needed.ts'
 import type { HeldLease } from './ports.ts'
 import type { Lesson } from './rests.ts'
+import { StepsEnd } from './steps-end.ts'
 
 /**
  * Holds one lease from the won claim to its recorded end: renews it, keeps the guard's deadline,
@@ -34,10 +34,8 @@ export class Holder {
   readonly #parts: HolderParts
   readonly #won: WonClaim
   readonly #epoch: number
-  readonly #abort = new AbortController()
+  readonly #end: StepsEnd
   readonly #terminate = new AbortController()
-  /** Aborted where the grace of a cancel must end before its time. */
-  readonly #kill = new AbortController()
   /** Aborted when the process must end: open proposals are left to the next boot. */
   readonly #quit = new AbortController()
   #hold: LeaseHold | undefined
@@ -45,6 +43,7 @@ export class Holder {
   #stage: Stage
   #cancelled: Cancellation | undefined
   #userCodeRan = false
+  #told: AttemptRecord['told']
   #isLeft = false
   #progress: AttemptProgress | undefined
   #disarm: (() => void) | undefined
@@ -59,6 +58,8 @@ export class Holder {
     this.#stage = { name: 'claimed', step: 0, steps: won.spec.steps.length }
     this.#progress = won.progress
     this.#userCodeRan = won.progress !== undefined
+    this.#told = won.told
+    this.#end = new StepsEnd({ clock: parts.clock, tell: (reason) => this.#tell(reason) })
   }
 
   /** True once `run` has ended and nobody has seen its container gone. */
@@ -80,30 +81,29 @@ export class Holder {
       return { kind: 'failed', fault: 'host', message: causeOf(error) }
     } finally {
       this.#disarm?.()
-      // Nothing is left that could be cut short.
-      this.#kill.abort()
+      this.#end.over()
       await this.#forgetDeadline()
     }
   }
 
   /** Ends the attempt: `drained` gives the lease back. */
   stop(): void {
-    this.#abort.abort('drained')
-    this.#cutGrace()
+    this.#end.begin('drained')
+    this.#end.cut()
   }
 
   /** The process ends now: what is not recorded is left to the next boot. */
   quit(): void {
     this.#quit.abort()
-    this.#abort.abort('drained')
-    this.#cutGrace()
+    this.#end.begin('drained')
+    this.#end.cut()
   }
 
-  /** An agent that ends does not wait for the whole grace of a cancel that it has seen before. */
-  #cutGrace(): void {
-    if (this.#kill.signal.aborted) return
-    const disarm = this.#parts.clock.arm(TERM_GRACE_MS, () => this.#kill.abort())
-    this.#kill.signal.addEventListener('abort', disarm, { once: true })
+  #tell(reason: AttemptRecord['told']): Promise<void> | undefined {
+    this.#told = reason
+    // Once it is gone its record is for how it ended.
+    if (this.#progress === undefined || this.#hold?.container === 'gone') return
+    return this.#put('running', undefined)
   }
 
   /** How the attempt ended, its container confirmed gone unless it has an outcome. */
@@ -140,8 +140,8 @@ export class Holder {
     if (this.#progress !== undefined) return await this.#execute()
     this.#step({ kind: 'ready', nowMs: clock.bootMs() })
     const onAbort = (): void => this.#start.resolve('lost')
-    this.#abort.signal.addEventListener('abort', onAbort, { once: true })
-    if (this.#abort.signal.aborted) onAbort()
+    this.#end.signal.addEventListener('abort', onAbort, { once: true })
+    if (this.#end.signal.aborted) onAbort()
     if ((await this.#start.promise) === 'lost') return this.#neverStarted()
     return await this.#execute()
   }
@@ -169,7 +169,7 @@ export class Holder {
     const { jobId, claimId } = this
     const { announcement } = this.#won.sealed
     const { attemptLog, resume } = await this.#openLog(announcement.gateway)
-    const needed = await neededBy(this.#parts, this.#won, this.#abort.signal)
+    const needed = await neededBy(this.#parts, this.#won, this.#end.signal)
     const running = this.#parts.executor.run({
       needed,
       jobId,
@@ -184,9 +184,9 @@ export class Holder {
       gpus: this.#won.gpus,
       deadline: this.#deadlineFile(),
       deadlineMs: () => this.#hold?.deadlineMs ?? 0,
-      signal: this.#abort.signal,
+      signal: this.#end.signal,
       graceMs: () => this.#cancelled?.graceMs,
-      kill: this.#kill.signal,
+      kill: this.#end.kill,
       terminate: this.#terminate.signal,
       onStage: (stage) => {
         this.#stage = stage
@@ -216,8 +216,7 @@ export class Holder {
   }
 
   async #openLog(gateway: string) {
-    const { jobId } = this
-    const { progress } = this.#won
+    const { jobId, progress } = this.#won
     if (progress === undefined) {
       const attemptLog = this.#parts.logs.open(jobId, this.#epoch, gateway)
       return { attemptLog, resume: undefined }
@@ -231,8 +230,8 @@ export class Holder {
   /** Logged for benchmarks and for the curious: where the time of a job goes. */
   #phase(phase: string, ms: number): void {
     const { log, clock } = this.#parts
-    const atBootMs = clock.bootMs()
-    log.info({ job: this.jobId, epoch: this.#epoch, phase, ms, atBootMs }, 'phase finished')
+    const facts = { job: this.jobId, epoch: this.#epoch, phase, ms }
+    log.info({ ...facts, atBootMs: clock.bootMs() }, 'phase finished')
   }
 
   async #finish(result: Ended): Promise<void> {
@@ -255,7 +254,8 @@ export class Holder {
   #ending(ended: Ended): EndBody {
     const durationMs = this.#parts.clock.bootMs() - this.#won.startedAtMs
     const cancel = this.#cancelled && { reason: this.#cancelled.reason, durationMs }
-    return endingOf(ended, { epoch: this.#epoch, claimId: this.claimId }, cancel)
+    const { claimId, told } = this.#won
+    return endingOf(ended, { epoch: this.#epoch, claimId, told }, cancel)
   }
 
   #step(event: LeaseEvent): void {
@@ -294,7 +294,7 @@ export class Holder {
         return
       case 'cancel':
         this.#cancelled = effect.flag
-        this.#abort.abort('cancelled')
+        this.#end.begin('cancelled')
         return
       case 'wake':
         this.#wakeAt(effect.atMs)
@@ -309,6 +309,7 @@ export class Holder {
     const facts = { job: this.jobId, epoch: this.#epoch, reason: 'not_renewed' }
     this.#parts.log.warn(facts, 'lease nearly over, steps stopped')
     this.#parts.onEvent?.({ kind: 'overdue' })
+    void this.#tell('not_renewed')?.catch(() => undefined) // Not waited for: the steps have little time left.
     this.#terminate.abort()
   }
 
@@ -317,9 +318,7 @@ export class Holder {
     this.#parts.log.warn(facts, 'lease lost')
     this.#parts.onEvent?.({ kind: 'lost', reason })
     this.#start.resolve('lost')
-    this.#abort.abort(new MeshError('LEASE_LOST', facts))
-    // Cancelled before, the attempt has been told to end already, but with a grace.
-    this.#kill.abort()
+    this.#end.atOnce(new MeshError('LEASE_LOST', facts))
   }
 
   async #writeDeadline(deadlineMs: number): Promise<void> {
@@ -394,6 +393,7 @@ export class Holder {
       outcome,
       userCodeRan: this.#userCodeRan,
       progress: this.#progress,
+      told: this.#told,
       startedAtMs: this.#parts.clock.wallMs()
     })
   }

@@ -77,9 +77,13 @@ export async function settleRecord(
 }
 
 /** What of a record decides about its container. */
-export function keptOf({ epoch, claimId, phase, outcome, progress }: AttemptRecord): KeptAttempt {
+export function keptOf(record: AttemptRecord): KeptAttempt {
+  const { epoch, claimId, phase, outcome, progress, told } = record
   const concluded = phase === 'exited' && outcome !== undefined
-  return { epoch, claimId, concluded, resumable: phase === 'running' && progress !== undefined }
+  // A cancelled one has its grace anew; of the others nothing would come that counts.
+  const isWanted = told === undefined || told === 'cancelled'
+  const resumable = phase === 'running' && progress !== undefined && isWanted
+  return { epoch, claimId, concluded, resumable }
 }
 
 function endingOf(record: AttemptRecord): EndBody {

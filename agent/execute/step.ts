@@ -4,6 +4,7 @@ import { OUTPUT_BYTES_PER_S, OUTPUT_LINES_PER_S } from '../../protocol/core/outp
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { StepSpec } from '../../protocol/core/run.ts'
 import type { AttemptInput, Resume } from './attempt.ts'
+import { graceLeftMs } from './grace.ts'
 import type { Sandbox, StepEnd } from './sandbox.ts'
 
 export interface StepsParts {
@@ -123,7 +124,7 @@ async function stopSteps(parts: StopParts, waiting: Waiting, graceMs: number): P
   const endMs = clock.bootMs() + graceMs
   await sandbox.terminate()
   // A grace may be longer than a lease, which is renewed meanwhile: each time as far as that goes.
-  const leftMs = (): number => Math.min(endMs, input.deadlineMs()) - clock.bootMs()
+  const leftMs = (): number => graceLeftMs(endMs, input.deadlineMs(), clock.bootMs())
   while (leftMs() > 0) {
     if ((await waiting.end(leftMs())) !== 'late') return
   }

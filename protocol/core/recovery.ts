@@ -6,7 +6,10 @@ export interface KeptAttempt {
   readonly claimId: string
   /** It had come to an outcome, and that is on the disk: nothing else is ever told. */
   readonly concluded: boolean
-  /** A step had begun, and what is needed to go on from it is on the disk. */
+  /**
+   * A step had begun, what is needed to go on from it is on the disk, and nothing but a cancel has
+   * told it to end.
+   */
   readonly resumable: boolean
 }
 

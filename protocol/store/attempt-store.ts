@@ -39,6 +39,8 @@ export interface AttemptRecord {
   readonly userCodeRan: boolean
   /** Absent before the first step. */
   readonly progress?: AttemptProgress | undefined
+  /** Why its steps were told to end: what they exit with since is our doing. */
+  readonly told?: 'cancelled' | 'drained' | 'not_renewed' | undefined
   /** Wall clock, milliseconds. */
   readonly startedAtMs: number
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { recoverAttempt } from '../../../agent/claim/adoption.ts'
 import { type Candidate, removeLeftovers, settleRecords } from '../../../agent/claim/recovery.ts'
 import type { Survivor } from '../../../agent/execute/survivors.ts'
+import type { Cancellation } from '../../../protocol/core/job.ts'
 import { LEASE_PROFILES } from '../../../protocol/core/lease-profile.ts'
 import type { AttemptProgress } from '../../../protocol/store/attempt-store.ts'
 import { type ClaimBench, claimBench, runWith } from '../../support/claim-bench.ts'
@@ -24,7 +25,7 @@ beforeEach(() => {
 })
 
 /** An agent in the middle of its first step, killed. */
-async function killed(): Promise<ClaimBench> {
+async function killed(during: Cancellation | undefined = undefined): Promise<ClaimBench> {
   const dead = claimBench(mesh, clock, { peerId: 'onyx', boot: '00000000000000aa' })
   dead.claimer.consider()
   await until(clock, () => dead.attempts.inputs.length === 1)
@@ -35,13 +36,20 @@ async function killed(): Promise<ClaimBench> {
   const resources = { cpuMilli: 1_000, memoryBytes: 2 ** 30 }
   const progress: AttemptProgress = { step: 0, ...times, results: [], resources }
   await input?.onStep(progress)
+  if (during !== undefined) {
+    dead.attempts.lingers = true
+    mesh.cancel = during
+    await until(clock, () => input?.signal.aborted === true)
+    mesh.cancel = undefined
+  }
   mesh.renewable = false
   mesh.changeable = false
+  const records = dead.records.left()
   dead.claimer.quit()
   await clock.advance(0)
   mesh.renewable = true
   mesh.changeable = true
-  return dead
+  return { ...dead, records }
 }
 
 interface Restarted {
@@ -142,14 +150,27 @@ describe('a container that runs under our lease', () => {
     expect(mesh.states.get(JOB)?.epoch).toBe(1)
   })
 
+  // A step that has ended by our SIGTERM meanwhile would be shown as failed with 143.
+  test('has no outcome of its own where its steps were told to end by a cancel', async () => {
+    const again = await restart(await killed({ by: 'ops', reason: 'superseded', graceMs: 90_000 }))
+    await until(clock, () => held(again) === 1)
+    again.bench.attempts.end(0, 'failed')
+    await clock.settle(again.recovered, 10_000)
+    await until(clock, () => mesh.askedFor('release').length > 0)
+
+    expect(mesh.askedFor('complete')).toEqual([])
+    expect(mesh.states.get(JOB)?.phase).not.toBe('failed')
+  })
+
   test('is adopted again after the next restart, under the next number', async () => {
     const first = await restart(await killed())
     await until(clock, () => held(first) === 1)
     mesh.changeable = false
+    const records = first.bench.records.left()
     first.bench.claimer.quit()
     await clock.advance(0)
     mesh.changeable = true
-    const second = await restart(first.bench, {}, '00000000000000cc')
+    const second = await restart({ ...first.bench, records }, {}, '00000000000000cc')
     await until(clock, () => held(second) === 1)
 
     expect(mesh.states.get(JOB)?.lease?.adoption?.number).toBe(2)
@@ -170,6 +191,18 @@ describe('a container that may not live on', () => {
 
     expect(again.bench.attempts.cleared).toHaveLength(1)
     expect(held(again)).toBe(0)
+    expect(mesh.askedFor('release').at(-1)?.body).toMatchObject({ userCodeRan: true })
+  })
+
+  test('whose steps were told to end by an agent that drained goes at once', async () => {
+    const dead = await killed()
+    const [record] = await dead.records.all()
+    if (record !== undefined) await dead.records.put({ ...record, told: 'drained' })
+    const again = await restart(dead)
+    await clock.settle(again.recovered, 10_000)
+
+    expect(again.candidates).toEqual([])
+    expect(again.bench.attempts.reaped).toEqual([new Set()])
     expect(mesh.askedFor('release').at(-1)?.body).toMatchObject({ userCodeRan: true })
   })
 

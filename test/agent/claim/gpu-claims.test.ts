@@ -198,15 +198,16 @@ describe('after a restart of the agent', () => {
     dead.order.mayClaim = false
     mesh.renewable = false
     mesh.changeable = false
+    const records = dead.records.left()
     dead.claimer.quit()
     await clock.advance(0)
     mesh.renewable = true
     mesh.changeable = true
 
     const boot = '00000000000000bb'
-    const again = claimBench(mesh, clock, { peerId: 'onyx', boot, records: dead.records })
+    const again = claimBench(mesh, clock, { peerId: 'onyx', boot, records })
     again.gpus.devices = devices
-    const [record] = await dead.records.all()
+    const [record] = await records.all()
     const { epoch = 0, claimId = '' } = record ?? {}
     const deadlineMs = dead.deadlines[0]?.written.at(-1)?.deadlineMs
     const gpus = heldByLabel(gpuLabels([{ device: { ...FIRST, parent } }]))

@@ -201,6 +201,21 @@ describe('the end of an attempt', () => {
     expect(mesh.states.get(JOB)?.outcome?.message).toContain('superseded')
   })
 
+  test('by a cancel is on the disk before its steps are told', async () => {
+    await start()
+    await bench.attempts.inputs[0]?.onStep(PROGRESS)
+    bench.attempts.lingers = true
+    const [input] = bench.attempts.inputs
+    let toldBefore: string | undefined
+    input?.signal.addEventListener('abort', () => {
+      toldBefore = bench.records.written.at(-1)?.told
+    })
+    mesh.cancel = { by: 'ops', reason: 'superseded', graceMs: 90_000 }
+    await until(clock, () => input?.signal.aborted === true)
+
+    expect(toldBefore).toBe('cancelled')
+  })
+
   test('is put off by the grace of a cancel, for which the lease is renewed', async () => {
     await start()
     bench.attempts.lingers = true
