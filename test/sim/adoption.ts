@@ -44,8 +44,8 @@ export function recoverAttempt(
     else if (step.kind === 'adopt' && register.kind === 'chosen') {
       // Before the first proposal: witnesses may count from then on.
       startedAtMs ??= parts.process.nowMs
-      const { jobId, epoch, claimId } = candidate.record
-      const won = { jobId, epoch, claimId, startedAtMs, isAdopted: true }
+      const { jobId, epoch, claimId, told } = candidate.record
+      const won = { jobId, epoch, claimId, startedAtMs, isAdopted: true, told }
       adopt(parts, candidate, register, (isOurs) => (isOurs ? done(won) : again()))
     } else again()
   }

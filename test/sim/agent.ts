@@ -251,7 +251,14 @@ export class SimAgent {
         const won = this.#wonState(change, claimId)
         if (won === undefined) return over()
         jobs.hint(jobId)
-        this.#hold({ jobId, epoch: won.epoch, claimId, startedAtMs, isAdopted: false })
+        this.#hold({
+          jobId,
+          epoch: won.epoch,
+          claimId,
+          startedAtMs,
+          isAdopted: false,
+          told: undefined
+        })
       })
     }
     attempt(0)

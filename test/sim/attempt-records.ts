@@ -10,6 +10,8 @@ export interface AttemptRecord {
   readonly phase: 'starting' | 'running' | 'exited'
   readonly outcome: Outcome | undefined
   readonly userCodeRan: boolean
+  /** Why its steps were told to end. */
+  readonly told: 'cancelled' | undefined
 }
 
 export function putRecord({ disk }: NodeParts, record: AttemptRecord): number {

@@ -16,6 +16,7 @@ import type { ReadJudgement, ValueReply } from '../../protocol/core/reader.ts'
 import { judgeRead, lacks } from '../../protocol/core/reader.ts'
 import { runIdOf } from '../../protocol/core/run.ts'
 import { quorumOf } from '../../protocol/core/witnesses.ts'
+import { GivingUp, NO_FACTS } from './giving-up.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
 import { SimRepairs } from './repairs.ts'
@@ -65,18 +66,11 @@ type Judged = ReadJudgement | { readonly kind: 'gone' }
 type Op = ChangeRequest['op']
 type Done = (result: ChangeResult) => void
 
-const NO_FACTS = {
-  highestRound: 0,
-  chosen: undefined,
-  lagging: [],
-  outstanding: [],
-  refused: []
-}
-
 /** Drives core's proposer and reader for one process, as protocol/mesh does. */
 export class SimClient {
   readonly #parts: ClientParts
   readonly seen = new SeenStores()
+  readonly givingUp: GivingUp
   /** Changes of each register that wait for the one under way. */
   #lanes = new Map<string, (() => void)[]>()
   #rounds = new Map<string, number>()
@@ -87,6 +81,7 @@ export class SimClient {
 
   constructor(parts: ClientParts) {
     this.#parts = parts
+    this.givingUp = new GivingUp(parts.scene, parts.process)
     const ask: SimClient['ask'] = (...request) => this.ask(...request)
     this.#repairs = new SimRepairs({
       ...parts,
@@ -157,7 +152,11 @@ export class SimClient {
     }
     this.#ambiguous.add(intent)
     let [state, effects] = startChange(request, scene.digest)
+    let isOver = false
+    let isGivenUp = false
     const step = (event: Parameters<typeof stepChange>[1]): void => {
+      // It would draw ballots that the next change of this register draws too.
+      if (isGivenUp) return
       ;[state, effects] = stepChange(state, event)
       perform()
     }
@@ -167,11 +166,19 @@ export class SimClient {
       // Before the sends: an answer must find the rounds of this wave taken.
       this.#noteRound(place, state.ownRound)
       for (const effect of now) {
-        if (effect.kind === 'done') this.#finish(ref, op, intent, effect.result, done, options)
-        else this.#perform(request, effect, step)
+        if (effect.kind === 'done') {
+          isOver = true
+          this.#finish(ref, op, intent, effect.result, done, options)
+        } else this.#perform(request, effect, step)
       }
     }
     perform()
+    const end = (result: ChangeResult): void => {
+      isGivenUp = true
+      done(result)
+    }
+    const again = (): void => this.change(ref, undefined, {}, () => undefined)
+    this.givingUp.watch({ intent, isDone: () => isOver, end }, again)
   }
 
   #perform(
@@ -214,6 +221,7 @@ export class SimClient {
   ): void {
     const place = placeOf(ref.register, ref.witnessEpoch)
     if (result.kind !== 'unresolved' || !result.ambiguous) this.#ambiguous.delete(intent)
+    this.givingUp.note(intent, result)
     this.#noteRound(place, result.highestRound)
     if (result.carried !== undefined) this.#carried.set(place, result.carried)
     // What was dropped had ended: nobody can say any more what became of an op in it.

@@ -37,6 +37,9 @@ const LINE_MS = 400
 export const EXIT_TOO_LATE = 75
 export const EXIT_DEADLINE = 76
 export const EXIT_KILLED = 137
+const EXIT_TERMINATED = 143
+/** Milliseconds that commands take to end after a SIGTERM that they heed. */
+const TERM_MS_MAX = 6_000
 
 /**
  * Engine, containers, guards and deadline files of one host. Calls to the engine go on when their
@@ -114,7 +117,7 @@ export class ContainerHost {
       const untilMs = this.#clock.trueMs(this.#deadlines.get(claimId) ?? 0)
       this.#scene.emit({ kind: 'user_code', host: this.#name, job, epoch, claimId, untilMs })
       this.#awake(this.#nowMs + workMs, () => {
-        if (container.state === 'running') this.#finish(container, exit)
+        if (work.state === 'running') this.#finish(container, exit)
       })
     })
   }
@@ -126,8 +129,27 @@ export class ContainerHost {
     return Math.floor(Math.min(this.#nowMs - work.startedAtMs, work.ms) / LINE_MS)
   }
 
+  /** SIGTERM to the job's own commands, which end soon, take their time, or do not care. */
+  terminate(claimId: string, done: () => void): void {
+    const { aside } = this.#scene
+    this.#call(() => {
+      const container = this.#containers.get(claimId)
+      const { work } = container ?? {}
+      const wishMs = aside.random() * TERM_MS_MAX
+      if (container !== undefined && work?.state === 'running' && aside.random() < 0.7) {
+        this.#awake(this.#nowMs + wishMs, () => {
+          if (container.state !== 'running' || work.state !== 'running') return
+          this.#scene.count('container: ended at a SIGTERM')
+          this.#finish(container, EXIT_TERMINATED)
+        })
+      }
+      done()
+    }, aside)
+  }
+
   /** Gone for sure once `done` runs. */
   remove(claimId: string, done: () => void): void {
+    this.#scene.emit({ kind: 'removes', claimId })
     this.#call(() => {
       const container = this.#containers.get(claimId)
       if (container !== undefined) this.#end(container, EXIT_KILLED)
@@ -177,8 +199,8 @@ export class ContainerHost {
     return this.#scene.timeline.nowMs
   }
 
-  #call(task: () => void): void {
-    const afterMs = this.#scene.timeline.random() * this.callMsMax
+  #call(task: () => void, chance: Pick<Scene['aside'], 'random'> = this.#scene.timeline): void {
+    const afterMs = chance.random() * this.callMsMax
     this.#awake(Math.max(this.#nowMs, this.hungUntilMs) + afterMs, task)
   }
 

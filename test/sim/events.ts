@@ -122,6 +122,10 @@ export type Fact =
       readonly claimId: string
       readonly untilMs: number
     }
+  /** The steps of a cancelled job are told to end, and have some time for it. */
+  | { readonly kind: 'told_to_end'; readonly claimId: string }
+  /** Lease or network is lost: its agent, which can act now, has to end it. And does so. */
+  | { readonly kind: 'must_end' | 'removes'; readonly claimId: string }
   /** The container of a claim runs, with or without a command of its job; and no more. */
   | { readonly kind: 'starts' | 'stops'; readonly claimId: string }
   /** Nothing of the claim runs any more. */

@@ -62,6 +62,7 @@ export class Trouble {
     network.options = { lossRate: 0, duplicateRate: 0, delayMsMax: 5, strayMsMax: 5 }
     network.gossipLossRate = 0
     for (const node of nodes) {
+      node.client.givingUp.rate = 0
       node.disk.syncMsMax = 5
       node.disk.failsNext = false
       node.disk.isFull = false

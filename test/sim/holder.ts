@@ -1,5 +1,6 @@
 import { type Ended, endingOf } from '../../agent/claim/conclusion.ts'
-import type { Outcome } from '../../protocol/core/job.ts'
+import { graceLeftMs } from '../../agent/execute/grace.ts'
+import type { Cancellation, Outcome } from '../../protocol/core/job.ts'
 import {
   type LeaseEffect,
   type LeaseEvent,
@@ -8,6 +9,7 @@ import {
   startHold,
   stepHold
 } from '../../protocol/core/lease.ts'
+import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
 import { type AttemptRecord, dropRecord, putRecord } from './attempt-records.ts'
 import { type ContainerHost, EXIT_DEADLINE, EXIT_KILLED, EXIT_TOO_LATE } from './container-host.ts'
@@ -27,10 +29,14 @@ export interface WonClaim {
   readonly startedAtMs: number
   /** Its container runs already: a process before this one has started it. */
   readonly isAdopted: boolean
+  /** Why that process had told its steps to end. */
+  readonly told: AttemptRecord['told']
 }
 
 /** Milliseconds from the start of an attempt to its container: fetch the source, get the image. */
 const PREPARE_MS_MAX = 400
+/** Share of attempts whose network is lost. */
+const NETWORK_LOSS_RATE = 0.1
 
 /**
  * One lease from the won claim to its recorded end, in the order of production's Holder: `starting`
@@ -44,8 +50,11 @@ export class SimHolder {
   #hold: LeaseHold | undefined
   #disarm: () => void = () => undefined
   #userCodeRan = false
-  #cancel: { readonly by: string; readonly reason: string } | undefined
+  #cancel: Cancellation | undefined
   #isAborted = false
+  /** Its own commands run; were told to end; have ended since. */
+  #steps: 'none' | 'run' | 'told' | 'over' = 'none'
+  #told: AttemptRecord['told']
   /** What an abort has to wait for: a call to the engine that is under way. */
   #isCalling = false
   #state: 'waiting' | 'executing' | 'ending' = 'waiting'
@@ -55,6 +64,7 @@ export class SimHolder {
   constructor(parts: HolderParts, won: WonClaim, done: () => void) {
     this.#parts = parts
     this.#won = won
+    this.#told = won.told
     this.jobId = won.jobId
     this.#done = done
     this.#log = new SimLog(parts, won)
@@ -122,12 +132,12 @@ export class SimHolder {
         return
       case 'lost':
         scene.emit({ kind: 'lets_go', claimId: this.#won.claimId })
-        this.abort()
+        this.#endAtOnce()
         return
       case 'cancel':
         this.#cancel = effect.flag
         this.cancelSeenAtMs = scene.timeline.nowMs
-        this.abort()
+        this.#cancelled(effect.flag)
         return
       case 'wake':
         this.#disarm()
@@ -142,6 +152,45 @@ export class SimHolder {
       default:
         effect satisfies never
     }
+  }
+
+  /** Another may begin the job, or it runs outside its rules: no grace is waited for. */
+  #endAtOnce(): void {
+    const { scene } = this.#parts
+    const mayAct = this.#state === 'executing' && !this.#isAborted && !this.#isCalling
+    if (mayAct) scene.emit({ kind: 'must_end', claimId: this.#won.claimId })
+    if (this.#steps === 'told' && !this.#isAborted) scene.count('holder: lost in a grace')
+    this.abort()
+  }
+
+  /** Steps that run have time to end, once it is on the disk that they are told to. */
+  #cancelled({ graceMs = TERM_GRACE_MS }: Cancellation): void {
+    const hasSteps = this.#state === 'executing' && this.#steps === 'run' && !this.#isAborted
+    if (!hasSteps || !this.#parts.scene.options.graces) {
+      this.abort()
+      return
+    }
+    this.#told = 'cancelled'
+    this.#put('running', undefined, () => {
+      // Else it has ended by itself meanwhile, or its lease has.
+      if (this.#state === 'executing' && !this.#isAborted) this.#stopSteps(graceMs)
+    })
+  }
+
+  #stopSteps(graceMs: number): void {
+    const { scene, process, host } = this.#parts
+    const { claimId } = this.#won
+    this.#steps = 'told'
+    scene.emit({ kind: 'told_to_end', claimId })
+    const endMs = process.nowMs + graceMs
+    const wait = (): void => {
+      if (this.#isAborted) return
+      const leftMs = graceLeftMs(endMs, this.#hold?.deadlineMs ?? 0, process.nowMs)
+      if (leftMs <= 0) scene.count('holder: grace over')
+      if (leftMs <= 0 || this.#steps === 'over') this.abort()
+      else process.arm(leftMs, wait)
+    }
+    this.#call((returned) => host.terminate(claimId, () => returned(wait)))
   }
 
   #believe(): void {
@@ -225,6 +274,8 @@ export class SimHolder {
     const { host, scene, process } = this.#parts
     const { boot } = process
     const workMs = workMsOf(this.#parts, this.jobId)
+    this.#steps = 'run'
+    this.#mayLoseNetwork(workMs)
     const exit = scene.timeline.random() < 0.2 ? 1 : 0
     host.exec(this.#won.claimId, workMs, exit, (code) => {
       process.run(boot, () => this.#exited(code))
@@ -232,8 +283,25 @@ export class SimHolder {
     this.#log.begin()
   }
 
+  /** What its box may reach is enforced no longer. */
+  #mayLoseNetwork(workMs: number): void {
+    const { scene, process } = this.#parts
+    if (!scene.options.graces || scene.aside.random() >= NETWORK_LOSS_RATE) return
+    process.arm(scene.aside.random() * (workMs + TERM_GRACE_MS), () => {
+      if (this.#isAborted || this.#state !== 'executing') return
+      scene.count('holder: network lost')
+      this.#endAtOnce()
+    })
+  }
+
   #exited(exit: number): void {
     if (this.#isAborted || this.#state !== 'executing') return
+    // After a SIGTERM of ours an exit code is our doing, whatever it says.
+    if (this.#steps === 'told') {
+      this.#steps = 'over'
+      if (!this.#isCalling) this.abort()
+      return
+    }
     // A kill by us is never an outcome (4.12.9).
     if ([EXIT_TOO_LATE, EXIT_DEADLINE, EXIT_KILLED].includes(exit)) {
       this.#failed()
@@ -272,10 +340,10 @@ export class SimHolder {
 
   #finish(ended: Ended): void {
     const { process } = this.#parts
-    const { epoch, claimId } = this.#won
+    const { epoch, claimId, told } = this.#won
     this.#step({ kind: 'gone', nowMs: process.nowMs })
     const cancel = this.#cancel && { reason: this.#cancel.reason, durationMs: 0 }
-    const body = endingOf(ended, { epoch, claimId }, cancel)
+    const body = endingOf(ended, { epoch, claimId, told }, cancel)
     const propose = (): void => {
       this.#step({ kind: 'proposed', nowMs: process.nowMs })
       endLease(this.#parts, this.jobId, body, () => {
@@ -298,7 +366,8 @@ export class SimHolder {
 
   #put(phase: AttemptRecord['phase'], outcome: Outcome | undefined, then: () => void): void {
     const { jobId, epoch, claimId } = this.#won
-    const record = { jobId, epoch, claimId, phase, outcome, userCodeRan: this.#userCodeRan }
+    const rest = { userCodeRan: this.#userCodeRan, told: this.#told }
+    const record = { jobId, epoch, claimId, phase, outcome, ...rest }
     afterSync(this.#parts, putRecord(this.#parts, record), then)
   }
 }

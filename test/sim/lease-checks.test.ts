@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { RegisterValue } from '../../protocol/core/messages.ts'
 import { DIGEST } from '../support/arbitrary-register.ts'
-import { claim, create, jobAfter, release } from '../support/job-ops.ts'
+import { cancel, claim, complete, create, jobAfter, release } from '../support/job-ops.ts'
+import { checkCancelled, checkEndedAtOnce } from './checks/cancelled.ts'
+import { checkOneLeaseAClaim } from './checks/i05-one-lease-a-claim.ts'
 import { checkEarlyStart } from './checks/i06-early-start.ts'
 import { checkI6 } from './checks/i06-one-lease.ts'
 import { checkOneProcess } from './checks/i06-one-process.ts'
+import { checkDeadlineOfLease } from './checks/i07-deadline-of-lease.ts'
 import { checkGoneFirst } from './checks/i07-gone-first.ts'
 import { checkI7 } from './checks/i07-one-container.ts'
 import { checkI8 } from './checks/i08-no-late-start.ts'
@@ -117,6 +120,17 @@ describe('I7 and I8', () => {
     return { kind: 'deadline', host: 'host', claimId, untilMs }
   }
 
+  test('see a deadline that is later than the lease', () => {
+    const holds = (untilMs: number): Fact => {
+      const rest = { by: 'agent', boot: 'boot', job: 'RUN.0', epoch: 1, claimId: 'one' }
+      return { kind: 'holds', ...rest, untilMs }
+    }
+    const tick: Fact = { kind: 'fault', what: 'none', whom: '' }
+    expect(verdict(checkDeadlineOfLease(), holds(500), deadline('one', 900), tick)).toMatch('later')
+    const renewed = [holds(500), deadline('one', 900), holds(900), tick]
+    expect(verdict(checkDeadlineOfLease(), ...renewed)).toBeUndefined()
+  })
+
   test('see a deadline that is put off after it has come', () => {
     const late = [userCode('one', 500), deadline('one', 5_000)]
     expect(verdict(checkI7(800), ...late)).toMatch('put off')
@@ -143,5 +157,45 @@ describe('I7 and I8', () => {
   test('see a late start', () => {
     expect(verdict(checkI8(250), userCode('one', -300))).toMatch('I8')
     expect(verdict(checkI8(250), userCode('one', 300))).toBeUndefined()
+  })
+})
+
+describe('a cancel', () => {
+  const flagged = jobAfter(create(), claim('peerA', 'one'), cancel(60_000))
+  const runs = (epoch: number): Fact => {
+    const rest = { host: 'host', job: 'RUN.0', claimId: `c${epoch}`, untilMs: 90_000 }
+    return { kind: 'user_code', ...rest, epoch }
+  }
+
+  test('is seen to have an attempt after it', () => {
+    expect(verdict(checkCancelled(), chosen(flagged, 3), runs(2))).toMatch('after its cancel')
+    expect(verdict(checkCancelled(), chosen(flagged, 3), runs(1))).toBeUndefined()
+  })
+
+  test('is seen to have another outcome than steps that were told to end', () => {
+    const ended = jobAfter(create(), claim('peerA', 'one'), complete('peerA', 1, 'one'))
+    const told: Fact = { kind: 'told_to_end', claimId: 'one' }
+    expect(verdict(checkCancelled(), told, chosen(ended, 4))).toMatch('told to end')
+    expect(verdict(checkCancelled(), chosen(ended, 4))).toBeUndefined()
+  })
+
+  test('is seen to wait where lease or network is lost', () => {
+    const lost: Fact = { kind: 'must_end', claimId: 'one' }
+    const tick: Fact = { kind: 'fault', what: 'none', whom: '' }
+    expect(verdict(checkEndedAtOnce(), lost, tick)).toMatch('not ended')
+    const [at, ended] = [
+      { ...lost, atMs: 5 },
+      { kind: 'removes', claimId: 'one', atMs: 5 } as const
+    ]
+    const check = checkEndedAtOnce()
+    expect([at, ended, { ...tick, atMs: 6 }].map(check)).toEqual([undefined, undefined, undefined])
+  })
+})
+
+describe('a claim', () => {
+  test('is seen to be counted in two epochs', () => {
+    const twice = { ...LEASED, epoch: 2 }
+    expect(verdict(checkOneLeaseAClaim(), chosen(LEASED, 2), chosen(twice, 3))).toMatch('counted')
+    expect(verdict(checkOneLeaseAClaim(), chosen(LEASED, 2), chosen(LEASED, 3))).toBeUndefined()
   })
 })

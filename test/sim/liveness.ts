@@ -1,4 +1,5 @@
-import { isTerminal, type JobState } from '../../protocol/core/job.ts'
+import { type Cancellation, isTerminal, type JobState } from '../../protocol/core/job.ts'
+import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { jobIdOf, runIdOf } from '../../protocol/core/run.ts'
 import type { ChosenValues } from './chosen.ts'
 import type { SimNode } from './node.ts'
@@ -51,12 +52,8 @@ export class Liveness {
     if (value.phase === 'queued') return this.#isClaimed(place)
     // Queued again for a retry, it has as long as the first time (seed 1130).
     this.#since.delete(`V1 ${place}`)
-    return this.#isHeld(
-      place,
-      value.register,
-      value.lease?.claimId ?? '',
-      value.cancel !== undefined
-    )
+    const claimId = value.lease?.claimId ?? ''
+    return this.#isHeld(place, value.register, claimId, value.cancel)
   }
 
   // V3: a stop-sign is no end: whoever reads it begins the job where it leads.
@@ -86,7 +83,12 @@ export class Liveness {
   }
 
   // V2: a lease that nobody holds is over by the clock, or given back by its agent.
-  #isHeld(place: string, job: string, claimId: string, isCancelled: boolean): string | undefined {
+  #isHeld(
+    place: string,
+    job: string,
+    claimId: string,
+    cancel: Cancellation | undefined
+  ): string | undefined {
     const { nodes, scene } = this.#parts
     const { profile } = scene
     const holder = nodes.find(({ agent, process }) => process.isAlive && agent?.holders.has(job))
@@ -102,7 +104,12 @@ export class Liveness {
     const isSeen = holder.agent?.holders.get(job)?.cancelSeenAtMs !== undefined
     const boundMs = profile.renewEveryMs + profile.requestTimeoutMs * 2 + profile.antiEntropyMs
     const name = `V4 ${place} ${claimId}`
-    return this.#limit(name, !isCancelled || isSeen, boundMs, `V4: ${place} is not told its cancel`)
+    const isTold = cancel === undefined || isSeen
+    const untold = this.#limit(name, isTold, boundMs, `V4: ${place} is not told its cancel`)
+    // And its end: the grace, calls to the engine, and the rounds of the end.
+    const graceMs = (cancel?.graceMs ?? TERM_GRACE_MS) + slowMs
+    const what = `V4: ${place} is told its cancel, and does not end`
+    return untold ?? this.#limit(`${name} end`, !isSeen, graceMs, what)
   }
 
   // V5: two periods of anti-entropy and the reads after it.

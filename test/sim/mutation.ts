@@ -22,6 +22,7 @@ export interface Mutation {
 
 export const ACCEPTOR = 'protocol/core/acceptor.ts'
 export const DECIDE = 'protocol/core/decide.ts'
+export const HOLDER = 'test/sim/holder.ts'
 export const LEASE = 'protocol/core/lease.ts'
 export const PROPOSER = 'protocol/core/proposer.ts'
 export const WAVES = 'protocol/core/proposer-waves.ts'

@@ -25,7 +25,7 @@ export const OF_ADOPTION: readonly Mutation[] = [
         file: ADOPTION,
         find: '    } else again()\n',
         replace:
-          '    } else {\n      const { jobId, epoch, claimId } = candidate.record\n      const won = { jobId, epoch, claimId, startedAtMs: parts.process.nowMs, isAdopted: true }\n      done(won)\n    }\n'
+          '    } else {\n      const { jobId, epoch, claimId } = candidate.record\n      const won = { jobId, epoch, claimId, startedAtMs: parts.process.nowMs, isAdopted: true, told: undefined }\n      done(won)\n    }\n'
       }
     ]
   },

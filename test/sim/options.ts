@@ -81,13 +81,24 @@ export interface WorldOptions {
   readonly equivocates: boolean
   /** A member that claims whatever the promises say. */
   readonly rogue: boolean
+  /** Steps have time to end after a cancel, and networks of jobs are lost. */
+  readonly graces: boolean
+  /** Share of changes that whoever asked for them gives up under way. */
+  readonly giveUpRate: number
   /** Each witness must have every end, too, soon after. */
   readonly watchesWitnesses: boolean
   readonly faults: Faults
 }
 
-/** A world drawn from its seed: each kind of trouble is in about half of them. */
-export function drawOptions(seed: number, chance: Timeline): WorldOptions {
+/**
+ * A world drawn from its seed: each kind of trouble is in about half of them. What came later is
+ * drawn from `aside`.
+ */
+export function drawOptions(
+  seed: number,
+  chance: Timeline,
+  aside: Pick<Timeline, 'random'>
+): WorldOptions {
   const oneOf = <T>(list: readonly [T, ...T[]]): T => {
     return list[Math.floor(chance.random() * list.length)] ?? list[0]
   }
@@ -112,6 +123,8 @@ export function drawOptions(seed: number, chance: Timeline): WorldOptions {
     replayRate: oneOf([0, 0.5]),
     equivocates: chance.random() < 0.2,
     rogue: chance.random() < 0.15,
+    graces: aside.random() < 0.5,
+    giveUpRate: aside.random() < 0.5 ? 0 : aside.random() * 0.3,
     watchesWitnesses: true,
     faults: {
       lossRate: oneOf([0, 0.02, 0.1]),

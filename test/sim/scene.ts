@@ -3,11 +3,15 @@ import type { Digest, Verifier } from '../../protocol/core/ports.ts'
 import type { WitnessRef } from '../../protocol/core/witnesses.ts'
 import type { Timeline } from '../support/timeline.ts'
 import type { Fact } from './events.ts'
+import type { WorldOptions } from './options.ts'
 import type { Authority } from './rosters.ts'
 
 /** What every actor of one simulated world shares. */
 export interface Scene {
   readonly timeline: Timeline
+  /** Chance of its own: what draws from it leaves all else, and so kept seeds, as it was. */
+  readonly aside: Pick<Timeline, 'random' | 'between'>
+  readonly options: WorldOptions
   readonly digest: Digest
   readonly verifier: Verifier
   readonly authority: Authority

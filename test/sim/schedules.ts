@@ -174,6 +174,45 @@ export const SCHEDULES = {
       everyMsMax: 1_500
     }
   }),
+  /** Long jobs, all of them cancelled while they run, under agents that lose their witnesses. */
+  graces: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 3,
+    lease: 'short',
+    slots: 2,
+    pushes: 3,
+    workMsMax: 30_000,
+    troubleMs: 25_000,
+    cancelRate: 0.6,
+    rogue: false,
+    graces: true,
+    giveUpRate: 0,
+    faults: { ...CALM, kinds: ['cut', 'partition', 'restart'], everyMsMax: 3_000 }
+  }),
+  /** Every other change is given up, mostly while its accepts are on their way. */
+  abandons: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 3,
+    agents: 4,
+    gateways: 2,
+    lease: 'short',
+    pushes: 3,
+    workMsMax: 3_000,
+    troubleMs: 20_000,
+    cancelRate: 0.3,
+    replayRate: 0.8,
+    rogue: false,
+    giveUpRate: 0.5,
+    faults: {
+      ...CALM,
+      lossRate: 0.05,
+      delayMsMax: 150,
+      strayMsMax: 1_500,
+      kinds: ['clog', 'cut', 'crash'],
+      everyMsMax: 1_500
+    }
+  }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */
   lossy: (options: WorldOptions): WorldOptions => ({
     ...options,

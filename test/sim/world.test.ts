@@ -8,6 +8,9 @@ import { World } from './world.ts'
 const HAPPENINGS = [
   'agent: attempt adopted',
   'agent: attempt not adopted',
+  'change: given up',
+  'change: given up, and chosen after all',
+  'container: ended at a SIGTERM',
   'container: ended by its guard',
   'container: ended by the guardian',
   'disk: batch whole in a crash',
@@ -20,6 +23,8 @@ const HAPPENINGS = [
   'gateway: delivery of a dropped run',
   'gateway: delivery replayed',
   'gateway: run found in an earlier epoch',
+  'holder: grace over',
+  'holder: network lost',
   'job: landed',
   'network: clogged',
   'network: doubled',

@@ -6,6 +6,7 @@ import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
 import { plainDigest } from '../support/plain-digest.ts'
 import { plainVerifier } from '../support/plain-signer.ts'
 import { Timeline } from '../support/timeline.ts'
+import { startCancels } from './cancels.ts'
 import { allChecks } from './checks/all.ts'
 import { ChosenValues } from './chosen.ts'
 import type { Counts } from './counts.ts'
@@ -46,10 +47,13 @@ const HEALED_TAKE_OVERS = 40
 /** Milliseconds of quiet at the end: what is on its way may change nothing. */
 const QUIET_MS = 3_000
 const LOOK_EVERY_MS = 250
+/** Makes another stream of chance of a seed. */
+const ASIDE = 0x5bd1e995
 
 /** One simulated mesh from its first delivery to its last outcome. */
 export class World implements Scene {
   readonly timeline: Timeline
+  readonly aside: Timeline
   readonly digest = plainDigest()
   readonly verifier = plainVerifier(this.digest)
   readonly authority: Authority
@@ -71,7 +75,8 @@ export class World implements Scene {
 
   constructor(seed: number, change: (options: WorldOptions) => WorldOptions = (same) => same) {
     this.timeline = new Timeline(seed)
-    this.options = change(drawOptions(seed, this.timeline))
+    this.aside = new Timeline(seed ^ ASIDE)
+    this.options = change(drawOptions(seed, this.timeline, this.aside))
     const { options } = this
     const { faults } = options
     const seats: SeatOptions = { ...options, rogues: options.rogue ? 1 : 0 }
@@ -94,6 +99,7 @@ export class World implements Scene {
     for (const node of this.nodes) {
       node.disk.syncMsMax = faults.syncMsMax
       node.host.hostileRate = faults.hostileRate
+      node.client.givingUp.rate = options.giveUpRate
       if (node.gateway !== undefined) node.gateway.equivocates = options.equivocates
     }
     this.#rogue = options.rogue ? new RogueMember('rogue', this, this.network) : undefined
@@ -141,7 +147,7 @@ export class World implements Scene {
     const gateways = nodes.filter(({ gateway }) => gateway !== undefined)
     const deliveries = new Deliveries(this, gateways, options, this.#needs)
     deliveries.start()
-    this.#cancels(deliveries.jobs)
+    startCancels({ scene: this, nodes, chosen: this.chosen }, deliveries.jobs)
     this.#rogue?.start(() => this.#target(deliveries.jobs))
     const trouble = new Trouble({ scene: this, network: this.network, nodes, options })
     trouble.start()
@@ -177,26 +183,6 @@ export class World implements Scene {
     // containers, is looked at with every event.
     if (!broken()) timeline.run(timeline.nowMs + QUIET_MS, broken)
     this.#violation ??= liveness.look()
-  }
-
-  // Somebody asks any member to cancel a job, and asks until the answer is definite.
-  #cancels(jobs: readonly string[]): void {
-    const { timeline, options, nodes } = this
-    for (const job of jobs) {
-      if (timeline.random() >= options.cancelRate) continue
-      const node = nodes[Math.floor(timeline.random() * nodes.length)]
-      const opId = timeline.id()
-      const body = { kind: 'cancel', reason: 'no longer needed' } as const
-      const attempt = (): void => {
-        const { process, parts } = node ?? {}
-        process?.run(process.boot, () => {
-          parts?.jobs.change(job, opId, body, (change) => {
-            if (change.kind === 'unresolved') process.arm(700, attempt)
-          })
-        })
-      }
-      timeline.after(timeline.random() * options.troubleMs, attempt)
-    }
   }
 
   #target(jobs: readonly string[]) {

@@ -1,13 +1,16 @@
 import type { Checker } from '../events.ts'
+import { checkCancelled, checkEndedAtOnce } from './cancelled.ts'
 import { checkI1 } from './i01-one-value-per-ballot.ts'
 import { checkI2 } from './i02-one-chain.ts'
 import { checkI3 } from './i03-no-way-back.ts'
 import { checkAnswers } from './i04-answers.ts'
 import { checkI4 } from './i04-one-outcome.ts'
 import { checkI5 } from './i05-epochs.ts'
+import { checkOneLeaseAClaim } from './i05-one-lease-a-claim.ts'
 import { checkEarlyStart } from './i06-early-start.ts'
 import { checkI6 } from './i06-one-lease.ts'
 import { checkOneProcess } from './i06-one-process.ts'
+import { checkDeadlineOfLease } from './i07-deadline-of-lease.ts'
 import { checkGoneFirst } from './i07-gone-first.ts'
 import { checkI7 } from './i07-one-container.ts'
 import { checkI8 } from './i08-no-late-start.ts'
@@ -36,11 +39,15 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkI4(),
     checkAnswers(),
     checkI5(),
+    checkOneLeaseAClaim(),
     checkI6(),
     checkOneProcess(),
     checkEarlyStart(),
     checkI7(options.killBudgetMs),
     checkGoneFirst(),
+    checkDeadlineOfLease(),
+    checkCancelled(),
+    checkEndedAtOnce(),
     checkI8(options.guardTickMs),
     checkI9(),
     checkI10(),
