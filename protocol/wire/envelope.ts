@@ -4,7 +4,7 @@ import { plain, refuse, SIGNATURE_BYTES } from './fields.ts'
 import * as wire from './generated/envelope.ts'
 import { isSigned } from './good-signatures.ts'
 import { type MeshKey, PUBLIC_KEY_BYTES, peerIdOfRaw, rawKeyOf, sign } from './keys.ts'
-import { isSignatureSize } from './shared-signature.ts'
+import { isSignatureSize } from './signature-proof.ts'
 
 /** What a signed envelope is for: a signature counts in its own domain only. */
 export interface EnvelopePurpose {

@@ -18,7 +18,7 @@ import type {
   RegisterValue
 } from '../../core/messages.ts'
 import { isLanding } from '../../core/move.ts'
-import type { Clock, Digest, Verifier } from '../../core/ports.ts'
+import type { Digest, Verifier } from '../../core/ports.ts'
 import type { SealedAnnouncement } from '../../core/run.ts'
 import { isSealed } from '../../core/run-reducer.ts'
 import type { Log } from '../../host/log.ts'
@@ -41,7 +41,8 @@ export interface WitnessAcceptorParts {
   readonly registers: WitnessRegisters
   readonly journal: WitnessJournal
   readonly rosters: RosterView
-  readonly clock: Clock
+  /** Boot time for what this peer asks. */
+  readonly nowMs: (remote: string) => number
   readonly digest: Digest
   readonly verifier: Verifier
   readonly shelf: AnnouncementShelf
@@ -164,9 +165,9 @@ export class WitnessAcceptor {
   }
 
   #context({ remote, set }: Asked): AcceptorContext {
-    const { clock, digest } = this.#parts
+    const { nowMs, digest } = this.#parts
     return {
-      nowMs: clock.bootMs(),
+      nowMs: nowMs(remote),
       remote,
       remoteIsMember: true,
       leaseMs: set.profile.leaseMs,

@@ -14,6 +14,8 @@ export interface WitnessRenewalsParts {
   readonly journal: WitnessJournal
   readonly floors: Pick<Floors, 'of'>
   readonly clock: Clock
+  /** Boot time for what this peer asks. */
+  readonly nowMs: (remote: string) => number
   readonly digest: Digest
   /** The set of a register that this witness keeps; undefined for any other scope. */
   readonly scoped: (scope: RegisterScope) => WitnessSet | undefined
@@ -62,12 +64,12 @@ export class WitnessRenewals {
   }
 
   async #renewOne(remote: string, { item, set }: Asked): Promise<RenewResult> {
-    const { registers, journal, clock, digest } = this.#parts
+    const { registers, journal, nowMs, digest } = this.#parts
     const { register: name, witnessEpoch } = item.scope
     const register: WitnessRegister = await registers.take({ register: name, witnessEpoch })
     try {
       const step = renew(register.state, item, {
-        nowMs: clock.bootMs(),
+        nowMs: nowMs(remote),
         remote,
         remoteIsMember: true,
         leaseMs: set.profile.leaseMs,

@@ -14,6 +14,7 @@ import { WITNESS_WORK_BURST, WITNESS_WORK_PER_S_MAX } from '../../core/witness-l
 import type { Log } from '../../host/log.ts'
 import type { AnnouncementFetch } from '../announcements/announcement-fetch.ts'
 import type { AnnouncementShelf } from '../announcements/announcement-shelf.ts'
+import { TurnClock } from '../bounds/turn-clock.ts'
 import { WorkMeter } from '../bounds/work-meter.ts'
 import type { Equivocations } from '../members/equivocations.ts'
 import { rolesOf } from '../members/permissions.ts'
@@ -107,7 +108,11 @@ export class WitnessService {
     const registersMax = options.registersMax ?? WITNESS_REGISTERS_MAX
     const registers = new WitnessRegisters(store, () => clock.bootMs(), registersMax)
     this.#journal = new WitnessJournal({ store, registers }, options.onFailure)
-    const common = { ...parts, registers, journal: this.#journal }
+    const turn = new TurnClock(clock)
+    const nowMs = (remote: string): number => {
+      return remote === parts.peerId ? clock.bootMs() : turn.bootMs()
+    }
+    const common = { ...parts, registers, journal: this.#journal, nowMs }
     const onFetched = (asker: string, bytes: number): void => this.chargeBytes(asker, bytes)
     this.#acceptor = new WitnessAcceptor({ ...common, onFetched })
     const scoped = (scope: RegisterScope): WitnessSet | undefined => {

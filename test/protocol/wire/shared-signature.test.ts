@@ -12,6 +12,7 @@ import {
   signTogether,
   writeSignature
 } from '../../../protocol/wire/shared-signature.ts'
+import { proofOf } from '../../../protocol/wire/signature-proof.ts'
 import { verifier } from '../../../protocol/wire/verifier.ts'
 import { JOB_ID, jobAfter } from './samples.ts'
 
@@ -37,8 +38,9 @@ const head = (size: number): Uint8Array => {
 
 /** As the verifier does, by Node's own Ed25519. */
 function holds(peerId: string, message: Uint8Array, signature: string): boolean {
-  const signed = signedBy(message, signature)
-  if (signed === undefined) return false
+  const proof = proofOf(signature)
+  if (proof === undefined) return false
+  const signed = signedBy(message, proof)
   return verify(peerId, signed.message, Buffer.from(signed.signature, 'hex'))
 }
 
@@ -117,7 +119,7 @@ test.each([0, 1, 63, 65, 66, 96, 98, 64 + 1 + 7 * 32, 1_000])(
   (size) => {
     expect(() => written('ab'.repeat(size))).toThrow()
     expect(() => read(Buffer.concat([head(size), Buffer.alloc(size)]))).toThrow()
-    expect(signedBy(new Uint8Array(), 'ab'.repeat(size))).toBeUndefined()
+    expect(proofOf('ab'.repeat(size))).toBeUndefined()
   }
 )
 
