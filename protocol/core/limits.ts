@@ -87,9 +87,7 @@ export const SYNC_ITEMS_MAX = 256
 export const SYNC_SCAN_MAX = 4_096
 /** Bytes of writes that wait for the disk; above it a write is refused, and its peer asks again. */
 export const COMMIT_QUEUE_BYTES_MAX = 67_108_864
-/**
- * Bytes of one synced batch: LevelDB's own write buffer; a larger one makes everyone wait longer.
- */
+/** Bytes of one synced batch; a larger one makes everyone wait longer. */
 export const COMMIT_BATCH_BYTES_MAX = 4_194_304
 /** Characters of a register's, announcement's or delivery's name in a key of the store. */
 export const STORE_NAME_CHARACTERS_MAX = 256

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { Level } from 'level'
 import { causeOf, MeshError } from '../core/errors.ts'
+import { STORE_BUFFER_BYTES } from '../core/store-limits.ts'
 
 export type StoreOp =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
@@ -61,7 +62,8 @@ export async function openDatabase(dir: string, create: boolean): Promise<Databa
       valueEncoding: 'view',
       createIfMissing: create,
       // Records are hashes and signatures; and `checkFolder` reads tables without a decompressor.
-      compression: false
+      compression: false,
+      writeBufferSize: STORE_BUFFER_BYTES
     })
     await level.open()
     return databaseOver(level)

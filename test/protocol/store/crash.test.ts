@@ -101,7 +101,7 @@ test('tables that LevelDB made and merged meanwhile are no reason for doubt', as
   const dir = await temporaryFolder()
   const store = await storeIn(dir)
   const bytes = Buffer.alloc(200_000, 'an announcement ')
-  for (let index = 0; index < 120; index += 1) {
+  for (let index = 0; index < 240; index += 1) {
     const register = `RUN.${index}`
     const announcement = { annHash: hashOf(register), bytes }
     const key = { register, witnessEpoch: 1 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { JobOpBody } from '../../../../protocol/core/job.ts'
 import type {
   RegisterReply,
@@ -268,4 +268,21 @@ test('a claim with a lease that is not of the roster is refused', async () => {
   const reply = await mesh.settle(agent.ask(witness, acceptOf(agent, scope, value, { round: 50 })))
 
   expect(reply).toMatchObject({ kind: 'rejected', code: 'invalid' })
+})
+
+test('what peers ask in one turn is timed by one look, what a witness asks of itself by its own', async () => {
+  const mesh = await open()
+  const [agent, witness] = [mesh.peer(1), mesh.peer(2)]
+  const read = { kind: 'read', scope: scopeOf(witness, mesh.announce()) } as const
+  const ask = (by: MemoryPeer, times: number) => {
+    const asked = Array.from({ length: times }, () => witness.service.handle(by.peerId, read))
+    return mesh.settle(Promise.all(asked))
+  }
+  await ask(agent, 1)
+  const looks = vi.spyOn(mesh.clock, 'bootMs')
+
+  await ask(agent, 5)
+  expect(looks).toHaveBeenCalledTimes(1)
+  await ask(witness, 3)
+  expect(looks).toHaveBeenCalledTimes(4)
 })
