@@ -1,5 +1,5 @@
 import helmet from '@fastify/helmet'
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
@@ -45,6 +45,8 @@ export interface ServerOptions {
 }
 
 const MINUTE_MS = 60_000
+/** All whose connection was reset before they were looked at share one count. */
+const GONE = 'gone'
 /** How often Node looks for requests that take too long; its own 30 s would outlast our limit. */
 const CHECK_EVERY_MS = 1_000
 
@@ -69,6 +71,7 @@ export async function createServer(
   await app.register(rateLimit, {
     max: options.requestsPerMinuteMax ?? HTTP_REQUESTS_PER_MINUTE_MAX,
     timeWindow: MINUTE_MS,
+    keyGenerator: senderOf,
     errorResponseBuilder: (_request, { max }) =>
       new MeshError('RATE_LIMITED', { max, window: 'a minute' })
   })
@@ -119,6 +122,11 @@ function bareServer(parts: ServerParts, requestMsMax: number): FastifyInstance {
     frameworkErrors: (error, request, reply) => answer(parts.log, error, request, reply),
     clientErrorHandler: (error, socket) => refuseSocket(error, socket)
   })
+}
+
+/** A connection that was reset has no address any more: without this each is logged as a bug. */
+function senderOf({ ip }: { readonly ip: string | undefined }): string {
+  return ip === undefined ? GONE : normalizeIP(ip)
 }
 
 function refuse(app: FastifyInstance, parts: ServerParts): void {

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { AUTH_FAILURES_PER_MINUTE_MAX } from '../../../protocol/core/limits.ts'
+import { createLog } from '../../../protocol/host/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { HttpRig, pushBody, signedPost } from '../../support/http-rig.ts'
 import { keptLog } from '../../support/kept-log.ts'
@@ -94,6 +96,29 @@ test('what nobody vouches for does not fill the log', async () => {
   const received = lines.filter(({ msg }) => msg === 'delivery received')
   expect(received.map(({ delivery }) => delivery)).toEqual(['known'])
   expect(lines.filter(({ msg }) => `${msg}`.startsWith('request'))).toEqual([])
+})
+
+test('who has gone before the answer counts like any other: that is no bug of ours', async () => {
+  const lines: Record<string, unknown>[] = []
+  const write = (line: string): void => {
+    lines.push(JSON.parse(line) as Record<string, unknown>)
+  }
+  await rig.stop()
+  const log = createLog({ name: 'test', level: 'debug', stream: { write } })
+  rig = await HttpRig.make({ requestsPerMinuteMax: REQUESTS, log })
+  await rig.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = rig.app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+
+  // Read together: the request, and that its sender has no address any more.
+  socket.write('GET /api/v1/jobs HTTP/1.1\r\nhost: x\r\n\r\n')
+  socket.resetAndDestroy()
+  const answered = await eventually('it is answered', () =>
+    lines.find(({ route }) => route === '/api/v1/jobs')
+  )
+
+  expect(answered).toMatchObject({ code: 'TOKEN_INVALID' })
 })
 
 test('the listener holds so many connections and drops the next at once', async () => {
