@@ -24,7 +24,7 @@ import { type Sandbox, SandboxDied, type ServiceHooks } from './sandbox.ts'
 import { imagesOfServices } from './services/adopted-images.ts'
 import { ServiceLog } from './services/service-log.ts'
 import type { AskAccess } from './source-fetch.ts'
-import { stopUnheard } from './step.ts'
+import { isGraceful, stopUnheard } from './step.ts'
 import { runSteps } from './steps.ts'
 import { Stopwatch } from './stopwatch.ts'
 import { sourceOf, type Workspace } from './workspace.ts'
@@ -81,9 +81,13 @@ export class AttemptRun {
   /** What the source was fetched by, which no step gets. */
   readonly #beside: Uint8Array[] = []
   #serviceLog: ServiceLog | undefined
-  /** Nothing of the job runs before its secrets are there, so that it is never asked too early. */
+  /** Set where the job runs and its secrets are not known: its words would be told unmasked. */
+  #isUnheard = false
+  /** Of no other job anything runs before its secrets are there: it is never asked too early. */
   readonly #voice: JobVoice = {
-    say: (text) => this.#say(text),
+    say: (text) => {
+      if (!this.#isUnheard) this.#say(text)
+    },
     mask: (text) => this.#secrets.masker.text(text)
   }
 
@@ -200,8 +204,9 @@ export class AttemptRun {
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
     // First: what the job does from here on is told without them.
     await this.#release(this.#input.signal).catch(async (error: unknown) => {
-      if (this.#input.signal.aborted) {
+      if (isGraceful(this.#input.signal.reason)) {
         this.#say(UNHEARD)
+        this.#isUnheard = true
         await sandbox.attach(clock.wallMs() - agoMs)
         await stopUnheard({ sandbox, clock, input: this.#input, termGraceMs }, progress.step)
       }
@@ -212,10 +217,7 @@ export class AttemptRun {
     return { sandbox, image }
   }
 
-  async #box(
-    signal: AbortSignal,
-    released: Promise<unknown>
-  ): Promise<{ sandbox: Sandbox; image: LocalImage }> {
+  async #box(signal: AbortSignal, released: Promise<unknown>): Promise<Box> {
     const { images, sandboxOf } = this.#parts
     const { claimId } = this.#input
     this.#stage('image')

@@ -56,7 +56,7 @@ export async function runStep(
     const first = await waiting.until(afterMs)
     if (first === 'aborted') {
       const graceMs = input.graceMs?.() ?? parts.termGraceMs
-      if (graceful(input.signal.reason)) await stopSteps(parts, waiting, graceMs)
+      if (isGraceful(input.signal.reason)) await stopSteps(parts, waiting, graceMs)
       throw input.signal.reason
     }
     if (first === 'late') {
@@ -92,12 +92,11 @@ function limitOf(
 export type StopParts = Pick<StepsParts, 'sandbox' | 'clock' | 'input' | 'termGraceMs'>
 
 /**
- * Ends a step of an agent before this one once `input.signal` is aborted, with the grace that it
- * may have. Nothing that it writes is taken: by which secrets to mask it is not known here.
+ * Ends a step of an agent before this one, where `isGraceful` is true of why, with its grace.
+ * Nothing that it writes is taken: by which secrets to mask it is not known here.
  */
 export async function stopUnheard(parts: StopParts, index: number): Promise<void> {
   const { input, sandbox } = parts
-  if (!graceful(input.signal.reason)) return
   const detach = new AbortController()
   const unheard = (): void => undefined
   const reader = { step: index + 1, onOutput: unheard, onWait: unheard }
@@ -114,7 +113,7 @@ export async function stopUnheard(parts: StopParts, index: number): Promise<void
 }
 
 /** A lost lease leaves no time for goodbyes: another host may already be starting the job. */
-function graceful(reason: unknown): boolean {
+export function isGraceful(reason: unknown): boolean {
   return reason === 'cancelled' || reason === 'drained'
 }
 

@@ -6,6 +6,7 @@ import {
   type EgressPlace,
   EgressProxy
 } from '../../agent/execute/egress/egress-proxy.ts'
+import type { JobVoice } from '../../agent/execute/egress/journal.ts'
 import { type AddressRange, rangeOf } from '../../protocol/core/address-range.ts'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
 import { eventually } from './eventually.ts'
@@ -25,6 +26,8 @@ export interface RigWish {
   readonly secret?: string
   readonly port?: number
   readonly nowMs?: () => number
+  /** A job's own; absent is one that keeps `lines`. */
+  readonly voice?: JobVoice
 }
 
 export const PUBLIC = '1.2.3.4'
@@ -137,7 +140,7 @@ export class EgressRig {
         limits,
         port,
         ...(more.nowMs === undefined ? {} : { nowMs: more.nowMs }),
-        voice: {
+        voice: more.voice ?? {
           say: (text) => void this.lines.push(text),
           mask: (text) => (secret === undefined ? text : text.replaceAll(secret, '***'))
         }
