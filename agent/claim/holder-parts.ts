@@ -62,6 +62,11 @@ export interface WonClaim {
   readonly told?: AttemptRecord['told']
 }
 
+/** True where the job was cancelled before this process took it on. */
+export function isCancelled({ told, state }: WonClaim): boolean {
+  return told === 'cancelled' || state.cancel !== undefined
+}
+
 /** What its gateway is asked for while the attempt is under way. */
 export function releasesOf(
   { secrets }: Pick<HolderParts, 'secrets'>,

@@ -18,7 +18,8 @@ import { endEventOf, renewalEventOf } from './claim-event.ts'
 import { type Ended, endingOf, type Interrupted, lessonOf } from './conclusion.ts'
 import { confirmGone } from './confirm-gone.ts'
 import { type EndBody, endLease } from './ending.ts'
-import { type HolderParts, releasesOf, type WonClaim } from './holder-parts.ts'
+import { type HolderParts, isCancelled, releasesOf, type WonClaim } from './holder-parts.ts'
+import { openLog } from './job-log.ts'
 import { neededBy } from './needed.ts'
 import type { HeldLease } from './ports.ts'
 import type { Lesson } from './rests.ts'
@@ -168,7 +169,7 @@ export class Holder {
     const { registers } = this.#parts
     const { jobId, claimId } = this
     const { announcement } = this.#won.sealed
-    const { attemptLog, resume } = await this.#openLog(announcement.gateway)
+    const { attemptLog, resume } = await openLog(this.#parts, this.#won)
     const needed = await neededBy(this.#parts, this.#won, this.#end.signal)
     const running = this.#parts.executor.run({
       needed,
@@ -196,6 +197,8 @@ export class Holder {
       resume,
       ...releasesOf(this.#parts, this.#won),
       onStep: async (progress) => {
+        // The step before may have answered the SIGTERM of a cancel with exit code 0.
+        if (isCancelled(this.#won)) return this.#end.atOnce('cancelled')
         // What a step wrote is read again only while it is the last one.
         await attemptLog.flushed()
         this.#userCodeRan = true
@@ -213,18 +216,6 @@ export class Holder {
     const { digest: logDigest, lines: logLines } = summary
     const outcome = { ...result.outcome, epoch: this.#epoch, logDigest, logLines }
     return { kind: 'outcome', outcome, left: result.left }
-  }
-
-  async #openLog(gateway: string) {
-    const { jobId, progress } = this.#won
-    if (progress === undefined) {
-      const attemptLog = this.#parts.logs.open(jobId, this.#epoch, gateway)
-      return { attemptLog, resume: undefined }
-    }
-    const { log, lines } = await this.#parts.logs.resume(jobId, this.#epoch, gateway)
-    const step = progress.step + 1
-    const logged = { out: lines(step, 'out'), err: lines(step, 'err') }
-    return { attemptLog: log, resume: { progress, logged } }
   }
 
   /** Logged for benchmarks and for the curious: where the time of a job goes. */

@@ -48,8 +48,11 @@ export class StepsEnd {
     void told.then(done, done)
   }
 
-  /** A lost lease leaves no time for goodbyes; cancelled before, the steps are in their grace. */
-  atOnce(reason: Error): void {
+  /**
+   * A lost lease leaves no time for goodbyes, and no step is there for them between two of a
+   * cancelled job; cancelled before, the steps are in their grace.
+   */
+  atOnce(reason: Error | 'cancelled'): void {
     this.#abort.abort(reason)
     this.#kill.abort()
   }

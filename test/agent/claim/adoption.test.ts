@@ -86,6 +86,18 @@ async function restart(
 
 const held = ({ bench }: Restarted): number => bench.attempts.inputs.length
 
+/** Its first step ends with exit code 0, and the next one is about to begin. */
+async function expectNoNextStep({ bench }: Restarted): Promise<void> {
+  const [input] = bench.attempts.inputs
+  const progress = input?.resume?.progress
+  if (input === undefined || progress === undefined) throw new Error('it was adopted')
+  expect(input.signal.aborted).toBe(false)
+  await input.onStep({ ...progress, step: 1 })
+
+  expect(input.signal.reason).toBe('cancelled')
+  expect((await bench.records.all()).map((record) => record.progress?.step)).toEqual([0])
+}
+
 describe('a container that runs under our lease', () => {
   test('is adopted: same epoch and claim, a new boot, and the attempt goes on', async () => {
     const dead = await killed()
@@ -160,6 +172,31 @@ describe('a container that runs under our lease', () => {
 
     expect(mesh.askedFor('complete')).toEqual([])
     expect(mesh.states.get(JOB)?.phase).not.toBe('failed')
+  })
+
+  // Its step may have answered our SIGTERM with exit code 0, and the next one would begin.
+  test('begins no step more where its steps were told to end by a cancel', async () => {
+    const again = await restart(await killed({ by: 'ops', reason: 'superseded', graceMs: 90_000 }))
+    await until(clock, () => held(again) === 1)
+
+    await expectNoNextStep(again)
+  })
+
+  test('begins no step more where the register says that it is cancelled', async () => {
+    const dead = await killed()
+    const ops = mesh.member('ops', '00000000000000dd', clock)
+    await ops.changeJob(JOB, 'dd'.repeat(16), { kind: 'cancel', reason: 'superseded' })
+    // No renewal tells of it before that step has ended.
+    mesh.answerMs = 400
+    const again = await restart(dead)
+    await clock.until(() => held(again) === 1, 10_000)
+
+    await expectNoNextStep(again)
+    await until(clock, () => mesh.states.get(JOB)?.phase !== 'leased')
+    expect(mesh.states.get(JOB)?.outcome).toMatchObject({
+      state: 'cancelled',
+      message: expect.stringContaining('superseded')
+    })
   })
 
   test('is adopted again after the next restart, under the next number', async () => {
