@@ -63,16 +63,21 @@ function graceMsOf(text: string): number {
 
 /** True where an order before this one gives the steps more time than this one would. */
 function isHeldUp({ verdict, job }: CancelledView, graceMs: number): boolean {
-  return verdict === 'requested' && (job.cancel?.graceMs ?? 0) > graceMs
+  return verdict === 'requested' && givenMs(job.cancel) > graceMs
+}
+
+/** What a job's order to cancel gives its steps: none where there is no order. */
+function givenMs(cancel: JobDocument['cancel']): number {
+  return cancel ? (cancel.graceMs ?? TERM_GRACE_MS) : 0
 }
 
 function tellHeldUp({ console, json }: Context, asked: CancelledView, wait: boolean): void {
   const { shortId, cancel } = asked.job
   if (json) console.out(jsonText(asked))
   else {
-    const { by, reason, graceMs } = cancel ?? { by: '', reason: '', graceMs: 0 }
+    const { by, reason } = cancel ?? { by: '', reason: '' }
     const first = `${by} asked before to stop ${shortId} (${reason})`
-    const grace = `its steps have ${(graceMs ?? 0) / 1_000} s from then on`
+    const grace = `its steps have ${givenMs(cancel) / 1_000} s from then on`
     console.err(`${harmless(`${first}: ${grace}, the first order counts; see agent jobs`)}\n`)
   }
   if (wait) throw new SilentExit(5)

@@ -241,9 +241,10 @@ test.each([
 
 describe('a second cancel, while the grace of the first one runs,', () => {
   const standing = { kind: 'cancel', reason: 'new host', graceMs: 600_000 } as const
-  const second = async (words: readonly string[] = []) => {
+  const usual = { kind: 'cancel', reason: 'new host' } as const
+  const second = async (words: readonly string[] = [], first: Deed[1] = standing) => {
     const { state, happens } = await daemon(() => ({ cancel: async () => 'requested' as const }))
-    happens(ONYX, ['peer-onyx', standing])
+    happens(ONYX, ['peer-onyx', first])
     const command = agent(state, ['cancel', '7K3QF2.0', ...words])
     return { command, happens }
   }
@@ -265,6 +266,13 @@ describe('a second cancel, while the grace of the first one runs,', () => {
 
     const patient = await second(['--no-wait'])
     expect(await patient.command.done).toBeUndefined()
+  })
+
+  test('answers at once as well where the first one gives the usual time, and it less', async () => {
+    const { command } = await second(['--grace', '1s'], usual)
+
+    expect(await command.done).toMatchObject({ exit: 5 })
+    expect(command.said.err).toContain('its steps have 5 s from then on')
   })
 
   test('waits where it allows as much itself', async () => {
