@@ -42,6 +42,12 @@ test('docs/limits.md has each limit with its value and nothing else', async () =
   expect(documented).toEqual(real)
 })
 
+test('no row of docs/limits.md holds source', () => {
+  const rows = read('limits.md').split('\n')
+
+  expect(rows.filter((row) => /\*\/|export const/.test(row))).toEqual([])
+})
+
 test('docs/operating.md has a row for each metric with its type, and no other', async () => {
   const metrics = new Metrics()
   claimMetrics(metrics)

@@ -1,6 +1,6 @@
 import { agentSighting } from '../../protocol/api/agent-sighting.ts'
 import { epochLines } from '../../protocol/api/epoch-lines.ts'
-import { equivocationLines } from '../../protocol/api/member-lines.ts'
+import { publicEquivocationLines } from '../../protocol/api/member-lines.ts'
 import { witnessCounts } from '../../protocol/api/witness-counts.ts'
 import { witnessLines } from '../../protocol/api/witness-lines.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
@@ -35,7 +35,7 @@ export function healthDocument(parts: ApiParts): HealthDocument {
   const lines = [
     ...witnessLines(health),
     ...epochLines(parts.epochs()),
-    ...equivocationLines(parts.equivocations())
+    ...publicEquivocationLines(parts.equivocations())
   ]
   const problems = lines.map(({ message, fix }) => `${message}: ${fix}`)
   if (parts.roster() === undefined) {

@@ -33,6 +33,17 @@ export function equivocationLines(found: readonly NamedEquivocation[]): readonly
   })
 }
 
+/** The same for whoever asks, token or not: no path, no register and no run is in it. */
+export function publicEquivocationLines(
+  found: readonly NamedEquivocation[]
+): readonly HealthLine[] {
+  return found.map(({ name, kind }) => ({
+    code: 'EQUIVOCATION',
+    message: `${name} signed two ${kind} where one is allowed`,
+    fix: `stop ${name} and find out why; on this host \`agent doctor --proofs --state DIR\`, DIR being this gateway's state folder, shows what it signed`
+  }))
+}
+
 function keyLines(names: readonly string[]): readonly HealthLine[] {
   return names.map((name) => ({
     code: 'KEY_SHARED',

@@ -10,6 +10,14 @@ export const STORAGE_ERRORS = {
       : `the disk of ${f['state']} has ${f['free']} free of ${f['total']}, less than ` +
         `${f['percent']} %: nothing new is begun here until ${f['again']} % are free; make room on it`
   ),
+  PROOFS_UNREADABLE: kind(
+    1,
+    500,
+    false,
+    (f) =>
+      `proofs in ${f['dir']} cannot be read: ${f['cause']}; run this as the user of the agent, and ` +
+      'move away what is no folder'
+  ),
   PROOF_INVALID: kind(
     1,
     500,

@@ -30,6 +30,8 @@ export class Equivocations {
   readonly #known = new Map<string, EquivocationSummary>()
   /** Boot clock of the last try to prove something of a member, by kind and member. */
   readonly #tried = new Lru<string, number>(MEMBERS_MAX)
+  /** False where what is there already cannot be read: nothing is put beside it. */
+  #keeps = true
   #files = 0
   #bytes = 0
   #tail: Promise<void> = Promise.resolve()
@@ -42,7 +44,13 @@ export class Equivocations {
   async start(): Promise<void> {
     const { folder, log } = this.#parts
     if (folder === undefined) return
-    const { proofs, damaged } = await folder.read()
+    const read = await folder.read().catch((error: unknown) => {
+      if (codeOf(error) === undefined) throw error
+      log.warn({ err: error }, 'no proofs are kept')
+    })
+    // Proofs are for people: no member stops witnessing for a folder that somebody has spoilt.
+    this.#keeps = read !== undefined
+    const { proofs, damaged } = read ?? { proofs: [], damaged: [] }
     for (const { found, seenAtMs, file, text } of proofs) {
       this.#files += 1
       this.#bytes += text.length
@@ -94,7 +102,7 @@ export class Equivocations {
   #keep(proven: ProvenEquivocation, text: string): void {
     const { folder, log } = this.#parts
     const isFull = this.#files >= EQUIVOCATIONS_MAX
-    if (folder === undefined) return
+    if (folder === undefined || !this.#keeps) return
     if (isFull || this.#bytes + text.length > EQUIVOCATIONS_BYTES_MAX) {
       log.error({ peer: proven.found.peer }, 'no room for another proof: the first ones stay')
       return
@@ -106,7 +114,10 @@ export class Equivocations {
       .then(() => folder.save(proven, text))
       .then(
         () => {
-          this.#known.set(nameOf(proven.found), summaryOf(proven, folder.fileOf(proven)))
+          const summary = summaryOf(proven, folder.fileOf(proven))
+          this.#known.set(nameOf(proven.found), summary)
+          // A gateway's health is anybody's to read, and says less.
+          log.error({ ...summary, code: 'EQUIVOCATION' }, 'a member signed two things')
         },
         (error: unknown) => log.error({ err: error }, 'proof not kept')
       )

@@ -1,7 +1,8 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EQUIVOCATION_BYTES_MAX, EQUIVOCATIONS_MAX } from '../../core/equivocation-limits.ts'
-import { causeOf, codeOf } from '../../core/errors.ts'
+import { causeOf, MeshError } from '../../core/errors.ts'
 import { makeFolders, writeDurable } from '../../host/durable-file.ts'
 import { decodeEquivocation, type ProvenEquivocation } from '../../wire/equivocation-codec.ts'
 
@@ -38,9 +39,12 @@ export class ProofFolder {
     await writeDurable(this.fileOf(proven), text, 0o600)
   }
 
-  /** Each is verified: a file may have been changed since, or put there by somebody else. */
+  /**
+   * Each is verified: a file may have been changed since, or put there by somebody else. Rejects
+   * with PROOFS_UNREADABLE.
+   */
   async read(): Promise<KeptProofs> {
-    const names = await readdir(this.#dir).catch(absent)
+    const names = await this.#names()
     const proofs: KeptProof[] = []
     const damaged: { file: string; problem: string }[] = []
     for (const name of names
@@ -49,9 +53,7 @@ export class ProofFolder {
       .slice(0, EQUIVOCATIONS_MAX)) {
       const file = join(this.#dir, name)
       try {
-        const { size } = await stat(file)
-        // Before it is read: what was put there may be of any size.
-        const text = size > EQUIVOCATION_BYTES_MAX ? '' : await readFile(file, 'utf8')
+        const text = await textOf(file)
         proofs.push({ ...decodeEquivocation(text), file, text })
       } catch (error) {
         damaged.push({ file, problem: causeOf(error) })
@@ -59,11 +61,28 @@ export class ProofFolder {
     }
     return { proofs, damaged }
   }
+  async #names(): Promise<readonly string[]> {
+    try {
+      return await readdir(this.#dir)
+    } catch (cause) {
+      if (isMissing(cause)) return []
+      const facts = { dir: this.#dir, cause: causeOf(cause) }
+      throw new MeshError('PROOFS_UNREADABLE', facts, { cause })
+    }
+  }
 }
 
-function absent(error: unknown): string[] {
-  if (codeOf(error) === undefined && isMissing(error)) return []
-  throw error
+async function textOf(file: string): Promise<string> {
+  // A pipe of that name would keep its reader for ever, where opening it waits.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const found = await handle.stat()
+    if (!found.isFile()) throw new Error('it is no file')
+    // Before it is read: what was put there may be of any size.
+    return found.size > EQUIVOCATION_BYTES_MAX ? '' : await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
 }
 
 function isMissing(error: unknown): boolean {

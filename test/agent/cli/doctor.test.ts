@@ -131,6 +131,19 @@ describe('agent doctor', () => {
     expect((await run(paths, 'doctor', '--proofs')).code).toBe(1)
   })
 
+  test('says that the folder of proofs cannot be read, and everything else all the same', async () => {
+    const { paths } = await founded()
+    await writeFile(paths.proofs, 'no folder')
+
+    const { failed, view } = await doctor(paths)
+    const shown = await run(paths, 'doctor', '--proofs')
+
+    expect(failed).toMatchObject([{ code: 'PROOFS_UNREADABLE', subject: 'proof' }])
+    expect(view.findings.map(({ subject }) => subject)).toContain('agent')
+    expect(shown.code).toBe(1)
+    expect(shown.stderr).toContain('PROOFS_UNREADABLE')
+  })
+
   test('gives exit 1 and one finding where there is no state at all', async () => {
     const paths = statePaths('agent', { state: join(await temporaryFolder(), 'nothing') }, {})
     const { code, failed } = await doctor(paths)

@@ -77,6 +77,27 @@ describe('GET /healthz', () => {
     })
   })
 
+  test('names who signed two things, and tells a stranger no path, register or run', async () => {
+    const subject = 'two values of RUN.0 under round 7 of witness epoch 1'
+    const file = '/state/proofs/proposals-12D.json'
+    const one = {
+      kind: 'proposals',
+      peer: '12D',
+      name: 'chalk',
+      subject,
+      seenAtMs: 0,
+      file
+    } as const
+    await reopen({ health: () => health(0), equivocations: () => [one] })
+
+    const [problem, ...more] = (await rig.app.inject({ method: 'GET', url: '/healthz' })).json()
+      .problems
+
+    expect(more).toEqual([])
+    expect(problem).toMatch(/^chalk signed two proposals where one is allowed: .*--state DIR/)
+    expect(problem).not.toMatch(/state\/proofs|RUN|round/)
+  })
+
   test('says so before the first roster and while it stops', async () => {
     await reopen({ roster: () => undefined })
     expect(await json('/healthz')).toMatchObject({ status: 'no_roster' })

@@ -1,5 +1,7 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Equivocation } from '../../../../protocol/core/equivocation.ts'
 import { EQUIVOCATION_TRY_MS } from '../../../../protocol/core/equivocation-limits.ts'
@@ -128,4 +130,28 @@ test('signatures of one member are checked at most once in a while', async () =>
   equivocations.hear(proposals)
   expect(equivocations.list()).toHaveLength(1)
   await equivocations.stop()
+})
+
+test('where the folder of proofs is none, a member starts, tells of what it finds, and keeps nothing', async () => {
+  const { dir, open, proposals, logged } = await liar()
+  await writeFile(dir, 'no folder')
+  const equivocations = open()
+  await equivocations.start()
+  equivocations.hear(proposals)
+  await equivocations.stop()
+
+  expect(equivocations.list()).toMatchObject([{ peer: proposals.peer, file: undefined }])
+  expect(logged.filter((line) => line.includes('PROOFS_UNREADABLE'))).toHaveLength(1)
+  expect(await readFile(dir, 'utf8')).toBe('no folder')
+})
+
+test('a pipe or a folder with the name of a proof is a damaged one, and keeps nobody waiting', async () => {
+  const { dir } = await liar()
+  await mkdir(join(dir, 'announcements-12D.json'), { recursive: true })
+  await promisify(execFile)('mkfifo', [join(dir, 'proposals-12D.json')])
+
+  const { proofs, damaged } = await new ProofFolder(dir).read()
+
+  expect(proofs).toEqual([])
+  expect(damaged.map(({ problem }) => problem)).toEqual(['it is no file', 'it is no file'])
 })
