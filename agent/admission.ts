@@ -1,6 +1,7 @@
 import { codeOf, MeshError } from '../protocol/core/errors.ts'
 import { ADMIT_WAIT_MS_MAX } from '../protocol/core/limits.ts'
 import type { Clock } from '../protocol/core/ports.ts'
+import { revoke } from '../protocol/core/revocation.ts'
 import type { Member, SealedRoster } from '../protocol/core/roster.ts'
 import { admit, reseat } from '../protocol/core/roster-rules.ts'
 import type { StatePaths } from '../protocol/host/paths.ts'
@@ -14,7 +15,7 @@ import {
 import { RosterBook } from '../protocol/mesh/members/roster-book.ts'
 import { keyFromBytes, type MeshKey, publicKeyOf } from '../protocol/wire/keys.ts'
 import { sealRoster } from '../protocol/wire/roster-codec.ts'
-import type { AdmitRequest, ReseatRequest } from './control/contract.ts'
+import type { AdmitRequest, ReseatRequest, RevokeRequest } from './control/contract.ts'
 import { MEMBERSHIP_MS } from './enrolment.ts'
 
 const STORE_ID = /^[0-9a-f]{32}$/
@@ -22,7 +23,7 @@ const STORE_ID = /^[0-9a-f]{32}$/
 /**
  * Signs the next roster with the member in it, in the book's turn; the book pushes it when a daemon
  * runs. Admitting a member again renews its entry.
- * Throws AUTHORITY_ABSENT, ROSTER_ABSENT, ROSTER_INVALID, NAME_TAKEN, USAGE.
+ * Throws AUTHORITY_ABSENT, ROSTER_ABSENT, ROSTER_INVALID, PEER_REVOKED, NAME_TAKEN, USAGE.
  */
 export async function admitMember(
   parts: { readonly paths: StatePaths; readonly book: RosterBook; readonly clock: Clock },
@@ -76,6 +77,43 @@ export async function reseatOffline(
   request: ReseatRequest
 ): Promise<SealedRoster> {
   return await offline(parts, (book) => reseatMembers({ ...parts, book }, request))
+}
+
+export interface Revocation {
+  readonly sealed: SealedRoster
+  /** Who is a member no more. */
+  readonly gone: readonly Member[]
+}
+
+/**
+ * Signs the next roster without these members, which never come back, in the book's turn.
+ * Throws AUTHORITY_ABSENT, ROSTER_ABSENT, and what `revoke` throws.
+ */
+export async function revokeMembers(
+  parts: { readonly paths: StatePaths; readonly book: RosterBook; readonly clock: Clock },
+  { whom }: RevokeRequest
+): Promise<Revocation> {
+  const { paths, book, clock } = parts
+  const authorityKey = await readAuthorityKey(paths)
+  const self = (await loadKey(paths.key)).peerId
+  let before: readonly Member[] = []
+  const sealed = await book.succeed((current) => {
+    if (current === undefined) {
+      throw new MeshError('ROSTER_ABSENT', { state: paths.state, id: authorityKey.peerId })
+    }
+    before = current.roster.members
+    return sealRoster(authorityKey, revoke(current, whom, self, clock.wallMs()))
+  })
+  const left = new Set(sealed.roster.members.map(({ peerId }) => peerId))
+  return { sealed, gone: before.filter(({ peerId }) => !left.has(peerId)) }
+}
+
+/** The same where no daemon runs, as `admitOffline`. */
+export async function revokeOffline(
+  parts: { readonly paths: StatePaths; readonly clock: Clock },
+  request: RevokeRequest
+): Promise<Revocation> {
+  return await offline(parts, (book) => revokeMembers({ ...parts, book }, request))
 }
 
 async function offline<T>(

@@ -26,7 +26,7 @@ import {
   type SecretsReply,
   type SecretsRequest
 } from '../protocol/wire/secrets-codec.ts'
-import { admitMember, reseatMembers } from './admission.ts'
+import { admitMember, reseatMembers, revokeMembers } from './admission.ts'
 import { Advertiser, type Statement } from './advertiser.ts'
 import {
   type AgentParts,
@@ -366,6 +366,7 @@ export class Agent implements Supervised {
         return { version: roster.version, witnessEpoch: roster.witnessEpoch }
       },
       reseat: async (request) => (await reseatMembers({ paths, book, clock }, request)).roster,
+      revoke: (request) => revokeMembers({ paths, book, clock }, request),
       invite: (request) => makeInvite(inviter, request)
     }
   }

@@ -14,6 +14,7 @@ import { joinCommand } from './join.ts'
 import { lifelineCommand } from './lifeline.ts'
 import { logsCommand } from './logs.ts'
 import { resealCommand } from './reseal.ts'
+import { revokeCommand } from './revoke.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
 import { unseatCommand } from './unseat.ts'
@@ -26,6 +27,7 @@ const COMMANDS = [
   admitCommand,
   unseatCommand,
   resealCommand,
+  revokeCommand,
   inviteCommand,
   joinCommand,
   startCommand,

@@ -88,6 +88,25 @@ export const reseatedSchema = z.strictObject({
   pushed: z.boolean().describe('false: the roster goes out when the agent starts')
 })
 
+export const revokeSchema = z.strictObject({
+  whom: z.array(z.string()).min(1).describe('names or peer ids of members')
+})
+
+export const revokedSchema = z.strictObject({
+  schema: z.literal('agent.revoked/1'),
+  revoked: z.array(
+    z.strictObject({
+      name: z.string(),
+      peerId: z.string(),
+      roles: z.array(z.enum(['agent', 'gateway', 'witness', 'operator']))
+    })
+  ),
+  rosterVersion: z.number().int(),
+  witnessEpoch: z.number().int(),
+  witnesses: z.array(z.string()).describe('names of those that are left'),
+  pushed: z.boolean().describe('false: the roster goes out when the agent starts')
+})
+
 export const inviteRequestSchema = z.strictObject({
   roles: z
     .array(z.enum(['agent', 'gateway', 'operator']))
@@ -168,6 +187,8 @@ export type ResetView = z.infer<typeof resetSchema>
 export type AdmitRequest = z.infer<typeof admitSchema>
 export type ReseatRequest = z.infer<typeof reseatSchema>
 export type ReseatedView = z.infer<typeof reseatedSchema>
+export type RevokeRequest = z.infer<typeof revokeSchema>
+export type RevokedView = z.infer<typeof revokedSchema>
 export type InviteRequest = z.infer<typeof inviteRequestSchema>
 export type InviteView = z.infer<typeof inviteSchema>
 export type AdmittedView = z.infer<typeof admittedSchema>

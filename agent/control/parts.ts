@@ -9,6 +9,7 @@ import type { CancelTerms } from '../../protocol/core/job.ts'
 import type { Roster } from '../../protocol/core/roster.ts'
 import type { MeshHealth } from '../../protocol/mesh/health.ts'
 import type { PeerLink } from '../../protocol/mesh/links/links.ts'
+import type { Revocation } from '../admission.ts'
 import type { LogAnswer, LogQuestion } from '../logs/log-reader.ts'
 import type { GpuUseReading } from '../probe/gpu/use/host-gpu-use.ts'
 import type {
@@ -16,7 +17,8 @@ import type {
   InviteRequest,
   InviteView,
   OrdersView,
-  ReseatRequest
+  ReseatRequest,
+  RevokeRequest
 } from './contract.ts'
 
 /** What the owner orders this agent; it lasts as long as the process. */
@@ -55,6 +57,8 @@ export interface ControlParts extends Sources {
   admit(request: AdmitRequest): Promise<{ readonly version: number; readonly witnessEpoch: number }>
   /** Takes seats, and gives a witness epoch up. Throws as reseatMembers does. */
   reseat(request: ReseatRequest): Promise<Roster>
+  /** Throws members out. Throws as revokeMembers does. */
+  revoke(request: RevokeRequest): Promise<Revocation>
   /** Makes an invite and its string. Throws AUTHORITY_ABSENT, OVERLOADED. */
   invite(request: InviteRequest): Promise<InviteView>
 }

@@ -29,12 +29,15 @@ import {
   logSchema,
   reseatedSchema,
   reseatSchema,
+  revokedSchema,
+  revokeSchema,
   statusSchema
 } from './contract.ts'
 import { logView } from './log-view.ts'
 import { orderRoutes } from './order-routes.ts'
 import type { ControlParts } from './parts.ts'
 import { reseatedView } from './reseated-view.ts'
+import { revokedView } from './revoked-view.ts'
 import { statusView } from './status-view.ts'
 
 const jobsQuery = z.strictObject({ ...jobFilterShape, limit: rowsSchema })
@@ -96,6 +99,11 @@ export function controlRoutes(plain: FastifyInstance, parts: ControlParts): void
     '/v1/seats',
     { schema: { body: reseatSchema, response: { 200: reseatedSchema } } },
     async (request) => reseatedView(await parts.reseat(request.body), true)
+  )
+  app.post(
+    '/v1/revocations',
+    { schema: { body: revokeSchema, response: { 200: revokedSchema } } },
+    async (request) => revokedView(await parts.revoke(request.body), true)
   )
   app.post(
     '/v1/invites',

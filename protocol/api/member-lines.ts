@@ -28,7 +28,7 @@ export function equivocationLines(found: readonly NamedEquivocation[]): readonly
     return {
       code: 'EQUIVOCATION',
       message: `${name} signed ${subject}, where one is allowed (${at})${proof}`,
-      fix: `stop ${name} and find out why: its program was changed, or its host copied while it ran${keep}, and start this host again`
+      fix: `stop ${name}, or throw it out with \`agent revoke ${name}\`, and find out why: its program was changed, or its host copied while it ran${keep}, and start this host again`
     }
   })
 }

@@ -61,7 +61,8 @@ export const JOIN_ERRORS = {
     true,
     (f) =>
       `${f['inviter']} cannot be reached at ${f['addresses']} (${f['cause']}): is \`agent start\` ` +
-      'running there, and does a firewall let this host through?'
+      'running there, and does a firewall let this host through? A host that was revoked gets no ' +
+      'answer: empty its state folder, which makes a new key'
   ),
   JOIN_REFUSED: kind(
     1,

@@ -56,7 +56,7 @@ export function foundRoster(authority: string, member: Member, lease: Roster['le
 
 /**
  * The roster after `current` with `member` added, or put in the place of its earlier entry; to be
- * sealed by the authority. Throws ROSTER_INVALID where no such roster is allowed.
+ * sealed by the authority. Throws PEER_REVOKED, and ROSTER_INVALID where no such roster is allowed.
  */
 export function admit(current: SealedRoster, member: Member, nowMs: number): Roster {
   const { roster, hash } = current
@@ -65,6 +65,7 @@ export function admit(current: SealedRoster, member: Member, nowMs: number): Ros
       problem: `the entry of ${member.name} is over already`
     })
   }
+  checkNotRevoked(roster, member.peerId)
   const known = roster.members.some(({ peerId }) => peerId === member.peerId)
   const members = known
     ? roster.members.map((entry) => (entry.peerId === member.peerId ? member : entry))
@@ -73,8 +74,13 @@ export function admit(current: SealedRoster, member: Member, nowMs: number): Ros
   return checked(succeeding(next, current, nowMs))
 }
 
+/** Throws PEER_REVOKED. */
+export function checkNotRevoked({ revoked, version }: Roster, peerId: string): void {
+  if (revoked.includes(peerId)) throw new MeshError('PEER_REVOKED', { peer: peerId, version })
+}
+
 /** The same with all that follows from its members: w, the witness epoch and its begin. */
-function succeeding(next: Roster, { roster }: SealedRoster, nowMs: number): Roster {
+export function succeeding(next: Roster, { roster }: SealedRoster, nowMs: number): Roster {
   const w = witnessCount(witnessRefs(next).length)
   const changed = witnessSetOf(next) !== witnessSetOf(roster)
   const head = { ...next, w, witnessEpoch: roster.witnessEpoch + (changed ? 1 : 0) }
@@ -226,7 +232,8 @@ function isName(text: string): boolean {
   return text !== '' && text.length <= NAME_CHARACTERS_MAX && !CONTROL_CHARACTERS.test(text)
 }
 
-function checked(roster: Roster): Roster {
+/** Throws ROSTER_INVALID. */
+export function checked(roster: Roster): Roster {
   const problem = rosterProblem(roster)
   if (problem !== undefined) throw new MeshError('ROSTER_INVALID', { problem })
   return roster

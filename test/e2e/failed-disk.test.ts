@@ -54,4 +54,4 @@ test('an agent whose disk fails in the middle of a job ends, and another runs th
   )
   // It ended its container itself, on its way out, and long before anybody else began.
   expect(death?.atMs).toBeLessThanOrEqual(second?.atMs ?? 0)
-}, 120_000)
+}, 240_000)

@@ -62,6 +62,31 @@ test('a job whose witness is gone for good moves, and ends as the attempt that i
   await all.clean()
 }, 300_000)
 
+test('a host that is revoked is cut off, and its job goes to another one', async () => {
+  const all = await threeWitnesses('default')
+  const { mesh } = all
+  // The host that signs cannot revoke itself, so it must not be the one that has the job.
+  expect(await mesh.agent(0, 'drain')).toMatchObject({ code: 0 })
+  const script = 'i=0; while [ $i -lt 600 ]; do echo "line $i"; i=$((i + 1)); sleep 0.1; done'
+  const run = await all.push(pipelineOf(1, script))
+  const job = `${run.id}.0`
+  await eventually('the job runs', async () => (await all.log(job)).includes('line 5') || undefined)
+  const holder = (await all.jobs(run.id))[0]?.holder ?? ''
+  expect(['agent-2', 'agent-3']).toContain(holder)
+
+  const revoked = await mesh.agent(0, 'revoke', holder, '--json')
+  expect(revoked).toMatchObject({ code: 0 })
+  expect(JSON.parse(revoked.stdout)).toMatchObject({ revoked: [{ name: holder }], pushed: true })
+  const [ended] = await all.ended(run.id, 1, 240_000)
+
+  const other = holder === 'agent-2' ? 'agent-3' : 'agent-2'
+  expect(ended).toMatchObject({ state: 'succeeded', epoch: 2, holder: other })
+  expect(judge?.overlapsOf(job)).toEqual([])
+  const { peers } = await mesh.agentJson<{ peers: { name: string }[] }>(0, 'status')
+  expect(peers.map(({ name }) => name)).not.toContain(holder)
+  await all.clean()
+}, 400_000)
+
 test('after the loss of two of three witnesses a run begins anew, once it is given up', async () => {
   const all = await threeWitnesses('short')
   const { mesh } = all

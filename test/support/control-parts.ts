@@ -103,6 +103,7 @@ export function controlParts(more: Partial<ControlParts> = {}): ControlParts & {
     readLog: async () => ({ from: 'none', page: { kind: 'absent' } }),
     admit: async () => ({ version: 5, witnessEpoch: 4 }),
     reseat: async () => ROSTER.roster,
+    revoke: async () => ({ sealed: ROSTER, gone: [] }),
     invite: async ({ roles, witness }) => ({
       schema: 'agent.invite/1',
       string: 'rmj1.x',

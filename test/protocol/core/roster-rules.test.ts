@@ -95,7 +95,7 @@ describe('admitting', () => {
   test('of a revoked peer is refused', () => {
     const revoked = { ...first, revoked: ['peer1'] }
 
-    expect(thrown(() => admit(sealed(revoked), plain(1), NOW_MS))).toBe('ROSTER_INVALID')
+    expect(thrown(() => admit(sealed(revoked), plain(1), NOW_MS))).toBe('PEER_REVOKED')
   })
 })
 
