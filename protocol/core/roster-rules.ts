@@ -60,12 +60,12 @@ export function foundRoster(authority: string, member: Member, lease: Roster['le
  */
 export function admit(current: SealedRoster, member: Member, nowMs: number): Roster {
   const { roster, hash } = current
+  checkNotRevoked(roster, member.peerId)
   if (member.notAfterMs <= nowMs) {
     throw new MeshError('ROSTER_INVALID', {
       problem: `the entry of ${member.name} is over already`
     })
   }
-  checkNotRevoked(roster, member.peerId)
   const known = roster.members.some(({ peerId }) => peerId === member.peerId)
   const members = known
     ? roster.members.map((entry) => (entry.peerId === member.peerId ? member : entry))

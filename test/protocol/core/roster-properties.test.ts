@@ -97,7 +97,8 @@ function granted(current: Roster, wish: Wish): Roster | undefined {
     try {
       return admit(sealed(current), wish.member, NOW_MS)
     } catch (error) {
-      expect(codeOf(error)).toBe('ROSTER_INVALID')
+      const isRevoked = current.revoked.includes(wish.member.peerId)
+      expect(codeOf(error)).toBe(isRevoked ? 'PEER_REVOKED' : 'ROSTER_INVALID')
       return undefined
     }
   }
