@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../agent/execute/attempt.ts'
 import type { Engine } from '../../agent/execute/engine.ts'
+import { WORKSPACE_INSIDE } from '../../agent/execute/sandbox-profile.ts'
 import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
 import { BASE_IMAGE } from '../../deploy/base-image.ts'
 import type { Trust } from '../../protocol/core/trust.ts'
@@ -15,6 +16,8 @@ import { eventually } from '../support/eventually.ts'
 import type { ChildNetwork } from '../support/restarted-child.ts'
 
 const TEST_MS = 90_000
+/** What a step leaves in its box when it has done what its trap says. */
+const UNDONE = `${WORKSPACE_INSIDE}/undone`
 const CHILD = resolve(import.meta.dirname, '..', 'support', 'restarted-child.ts')
 
 interface Begun extends Pick<AttemptInput, 'jobId' | 'claimId' | 'manifest' | 'spec'> {
@@ -204,7 +207,7 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
   })
 
   test('cancelled while its secrets cannot be had ends with its grace all the same', async () => {
-    const undo = 'trap "sleep 3; echo undone > /work/undone; echo sesame; exit 0" TERM'
+    const undo = `trap "sleep 3; echo undone > ${UNDONE}; echo sesame; exit 0" TERM`
     const steps = [{ run: `${undo}; echo on; while :; do sleep 0.2; done` }]
     const secrets = [{ name: 'TOKEN', file: undefined }]
     const values = { TOKEN: 'sesame' }
@@ -234,7 +237,7 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     const look = eventually(
       'the step has undone what it did',
       async () => {
-        const command = ['sh', '-c', 'cat /work/undone 2>/dev/null || true']
+        const command = ['sh', '-c', `cat ${UNDONE} 2>/dev/null || true`]
         const onOutput = (_: unknown, bytes: Uint8Array): void => {
           undone += Buffer.from(bytes).toString()
         }
