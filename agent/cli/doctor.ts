@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { codeOf, type MeshError } from '../../protocol/core/errors.ts'
 import { jsonText } from '../../protocol/host/command-text.ts'
 import { asMeshError, SilentExit } from '../../protocol/host/exit.ts'
 import { harmless } from '../../protocol/host/harmless.ts'
@@ -82,12 +83,17 @@ async function settingsOf({ paths, env }: Context, options: CommonOptions) {
   }
 }
 
-/** Undefined where no daemon answers: then its files are all there is. */
-async function healthOf({ client }: Context): Promise<readonly HealthLine[] | undefined> {
+/**
+ * Undefined where no daemon answers: then its files are all there is. CONTROL_FORBIDDEN does not
+ * say whether one runs.
+ */
+async function healthOf({
+  client
+}: Context): Promise<readonly HealthLine[] | MeshError | undefined> {
   try {
     return (await client.get('/v1/status', statusSchema)).health
-  } catch {
-    return undefined
+  } catch (error) {
+    return codeOf(error) === 'CONTROL_FORBIDDEN' ? asMeshError(error) : undefined
   }
 }
 

@@ -1,3 +1,4 @@
+import { MeshError } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import type { StatePaths } from '../../protocol/host/paths.ts'
 import { readPid } from '../../protocol/host/pid-lock.ts'
@@ -8,7 +9,7 @@ import type { GpuPassage } from '../execute/gpu/gpu-passage.ts'
 import { PassableGpus } from '../execute/gpu/passable-gpus.ts'
 import type { HostGpus } from '../probe/gpu/host-gpus.ts'
 import { checkEngine, ENGINE_MS_MAX } from './engine-checks.ts'
-import { type Finding, note, ok, warning } from './finding.ts'
+import { AS_OWNER, type Finding, note, ok, warning } from './finding.ts'
 import { checkGpus } from './gpu-checks.ts'
 import { checkProofs } from './proof-checks.ts'
 import { checkAside, checkClock, checkDisk, checkKey, checkState } from './state-checks.ts'
@@ -19,8 +20,11 @@ export interface DoctorParts {
   /** What is wrong with the settings, where they cannot be read. */
   readonly settings: AgentSettings | Error
   readonly clock: Clock
-  /** What the daemon says of itself; undefined where none answers. */
-  readonly health: readonly HealthLine[] | undefined
+  /**
+   * What the daemon says of itself; undefined where none answers, CONTROL_FORBIDDEN where this user
+   * may not ask.
+   */
+  readonly health: readonly HealthLine[] | MeshError | undefined
   readonly gpus: Pick<HostGpus, 'read' | 'close' | 'isNews' | 'reading'>
   readonly passage: GpuPassage
 }
@@ -46,7 +50,9 @@ export async function diagnose(parts: DoctorParts): Promise<readonly Finding[]> 
     ...(key.peerId === undefined ? [] : await checkRoster(paths, self, clock)),
     ...(await checkEngine(parts.settings)),
     // A daemon has read them already, and its health lines say what is wrong with them.
-    ...(health === undefined ? await checkGpus(passableGpus(parts, self)) : []),
+    ...(health === undefined || health instanceof MeshError
+      ? await checkGpus(passableGpus(parts, self))
+      : []),
     ...(await checkProofs(paths)),
     ...agentFindings(health, inUse),
     ...(await checkClock(paths, clock.wallMs()))
@@ -64,10 +70,11 @@ function passableGpus(
 }
 
 /** The daemon's own word: its guardian, its witnesses, its clock against others. */
-function agentFindings(
-  health: readonly HealthLine[] | undefined,
-  inUse: boolean
-): readonly Finding[] {
+function agentFindings(health: DoctorParts['health'], inUse: boolean): readonly Finding[] {
+  if (health instanceof MeshError) {
+    const facts = { found: health.message, wanted: 'one that answers', fix: AS_OWNER }
+    return [warning('agent', health.code, facts)]
+  }
   if (health === undefined) {
     const fix = inUse ? 'wait for it, or end that process' : 'run `agent start`'
     const found = inUse ? 'a process has the state, and does not answer' : 'no agent runs here'

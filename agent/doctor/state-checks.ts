@@ -1,11 +1,11 @@
 import { readdir, stat } from 'node:fs/promises'
-import { MeshError } from '../../protocol/core/errors.ts'
+import { causeOf, MeshError } from '../../protocol/core/errors.ts'
 import { Ballast } from '../../protocol/host/ballast.ts'
 import { ballastOf, diskSpaceOf, isLow, isWatched } from '../../protocol/host/disk-space.ts'
 import type { StatePaths } from '../../protocol/host/paths.ts'
 import { loadKey } from '../../protocol/mesh/members/identity.ts'
 import { ASIDE } from '../witness-reset.ts'
-import { type Finding, failed, note, ok, warning } from './finding.ts'
+import { AS_OWNER, type Finding, failed, note, ok, warning } from './finding.ts'
 
 const MIB = 1_048_576
 
@@ -33,11 +33,15 @@ export async function checkKey(
   } catch (error) {
     if (!(error instanceof MeshError)) throw error
     const fixes: Partial<Record<string, string>> = {
+      STATE_UNWRITABLE: AS_OWNER,
       KEY_MODE_WIDE: `run \`chmod 600 ${paths.key}\``,
       STATE_ABSENT: 'run `agent join` or `agent init`'
     }
     const fix = fixes[error.code] ?? 'put the key back from a backup, or enrol this host again'
-    const facts = { found: error.message, wanted: 'an Ed25519 key, mode 0600', fix }
+    // Nobody wants to write here.
+    const isDenied = error.code === 'STATE_UNWRITABLE'
+    const found = isDenied ? `no key can be read: ${error.facts['cause']}` : error.message
+    const facts = { found, wanted: 'an Ed25519 key, mode 0600', fix }
     return { peerId: undefined, findings: [failed('key', error.code, facts)] }
   }
 }
@@ -55,9 +59,12 @@ export async function checkDisk(paths: StatePaths): Promise<readonly Finding[]> 
   } else {
     findings.push(ok('disk', free))
   }
-  const held = await new Ballast(paths.ballast).size()
+  const held = await new Ballast(paths.ballast).size().catch(causeOf)
   const wanted = ballastOf(space)
-  if (isWatched(space) && held < wanted) {
+  if (typeof held === 'string') {
+    const facts = { found: `ballast not read: ${held}`, wanted: mib(wanted), fix: AS_OWNER }
+    findings.push(note('disk', 'STATE_UNREADABLE', facts))
+  } else if (isWatched(space) && held < wanted) {
     const facts = { found: `${mib(held)} of ballast`, wanted: mib(wanted) }
     const fix = 'the agent takes it while it runs and there is room'
     findings.push(note('disk', 'BALLAST_MISSING', { ...facts, fix }))

@@ -10,7 +10,7 @@ import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { suspicionOf } from '../../protocol/store/folder-check.ts'
 import { inspectStore } from '../../protocol/store/inspection.ts'
 import { decodeRecord, encodeRecord } from '../../protocol/wire/record-codec.ts'
-import { type Finding, failed, note, ok, warning } from './finding.ts'
+import { AS_OWNER, type Finding, failed, note, ok, unreadable, warning } from './finding.ts'
 
 const RESET = 'run `agent witness reset`: it keeps the old store aside and makes a new one'
 const DAY_MS = 86_400_000
@@ -24,14 +24,22 @@ export interface StoreFindings {
 }
 
 /** Beside a daemon: its files only, since the store is its own. */
-export async function checkStoreInUse({ store }: StatePaths): Promise<StoreFindings> {
+export function checkStoreInUse({ store }: StatePaths): Promise<StoreFindings> {
+  return readable(() => filesOf(store))
+}
+
+async function filesOf(store: string): Promise<StoreFindings> {
   const doubt = await suspicionOf(store)
   if (doubt !== undefined) return { storeId: undefined, findings: [suspect(store, doubt)] }
   return { storeId: undefined, findings: [ok('store', `${store}: no loss is noted in its files`)] }
 }
 
 /** Where no daemon runs: every record, on a copy. */
-export async function checkStore(paths: StatePaths, peerId: string): Promise<StoreFindings> {
+export function checkStore(paths: StatePaths, peerId: string): Promise<StoreFindings> {
+  return readable(() => recordsOf(paths, peerId))
+}
+
+async function recordsOf(paths: StatePaths, peerId: string): Promise<StoreFindings> {
   const codec = { decodeRecord, encodeRecord }
   const found = await inspectStore({ dir: paths.store, peerId, codec })
   switch (found.kind) {
@@ -57,6 +65,16 @@ export async function checkStore(paths: StatePaths, peerId: string): Promise<Sto
       const fix = 'nothing is lost by it: start the agent; look why it was killed'
       return { storeId, findings: [...findings, note('store', 'STORE_UNCLEAN', { ...facts, fix })] }
     }
+  }
+}
+
+/** The other findings are wanted all the same: another user may ask for them. */
+async function readable(check: () => Promise<StoreFindings>): Promise<StoreFindings> {
+  try {
+    return await check()
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.code !== 'STATE_UNREADABLE') throw error
+    return { storeId: undefined, findings: [unreadable('store', error)] }
   }
 }
 
@@ -88,7 +106,11 @@ export async function checkRoster(
     return [line, ...membership(member, clock.wallMs()), ...seat(member, self.storeId)]
   } catch (error) {
     if (!(error instanceof MeshError)) throw error
-    const fix = 'move the file away: a member brings the roster again'
+    if (error.code === 'STATE_UNREADABLE') return [unreadable('roster', error)]
+    const fix =
+      error.code === 'STATE_UNWRITABLE'
+        ? AS_OWNER
+        : 'move the file away: a member brings the roster again'
     return [failed('roster', error.code, { found: causeOf(error), wanted: 'a signed roster', fix })]
   }
 }
@@ -99,7 +121,10 @@ async function readRoster(paths: StatePaths, clock: Clock): Promise<SealedRoster
   const scratch = await mkdtemp(join(tmpdir(), 'runner-mesh-doctor-'))
   try {
     const copy = join(scratch, 'rosters')
-    await cp(paths.rosters, copy, { recursive: true })
+    await cp(paths.rosters, copy, { recursive: true }).catch((cause: unknown) => {
+      const facts = { path: paths.rosters, cause: causeOf(cause) }
+      throw new MeshError('STATE_UNREADABLE', facts, { cause })
+    })
     return (await RosterBook.open(copy, authority, clock)).current()
   } finally {
     await rm(scratch, { recursive: true, force: true })

@@ -41,5 +41,13 @@ export const STORAGE_ERRORS = {
     (f) =>
       `run ${f['run']} has ended, and a majority of its witnesses keeps it no more: ` +
       'it is not run again'
+  ),
+  STATE_UNREADABLE: kind(
+    1,
+    500,
+    false,
+    (f) =>
+      `${f['path']} cannot be read (${f['cause']}): run this as the user of the agent, or as root; ` +
+      'where that does not help, look at its disk'
   )
 } as const

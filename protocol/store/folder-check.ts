@@ -35,15 +35,18 @@ export async function checkFolder(dir: string): Promise<'new' | 'sound'> {
   return 'new'
 }
 
-/** Why the store in `dir` is doubted, by what lies in it as text; reads only. */
+/**
+ * Why the store in `dir` is doubted, by what lies in it as text; reads only. Rejects with
+ * STATE_UNREADABLE.
+ */
 export async function suspicionOf(dir: string): Promise<string | undefined> {
-  if ((await namesIn(dir)).includes(SUSPECT_FILE)) return await reasonIn(dir)
   try {
+    if ((await namesIn(dir)).includes(SUSPECT_FILE)) return await reasonIn(dir)
     for (const name of ['LOG', 'LOG.old']) await checkLog(dir, name)
     return undefined
   } catch (error) {
     if (error instanceof MeshError) return String(error.facts['cause'])
-    throw error
+    throw new MeshError('STATE_UNREADABLE', { path: dir, cause: causeOf(error) }, { cause: error })
   }
 }
 

@@ -30,7 +30,7 @@ export interface InspectionOptions {
 
 /**
  * Checks a store that nobody has open as its start would, on a copy: opening LevelDB rewrites its
- * journals, and the mark of the last stop would be gone.
+ * journals, and the mark of the last stop would be gone. Rejects with STATE_UNREADABLE.
  */
 export async function inspectStore(options: InspectionOptions): Promise<Inspection> {
   const { dir } = options
@@ -47,6 +47,11 @@ export async function inspectStore(options: InspectionOptions): Promise<Inspecti
     await cp(dir, copy, { recursive: true })
     return await readCopy({ ...options, dir: copy }, bytes)
   } catch (error) {
+    // The agent itself could not start on it: no matter of room for a copy.
+    if (isDenied(error)) {
+      const facts = { path: dir, cause: causeOf(error) }
+      throw new MeshError('STATE_UNREADABLE', facts, { cause: error })
+    }
     if (codeOf(error) !== 'STORE_SUSPECT') return { kind: 'unread', cause: causeOf(error) }
     const cause = error instanceof MeshError ? String(error.facts['cause']) : causeOf(error)
     return { kind: 'suspect', cause }
@@ -66,6 +71,11 @@ async function readCopy(options: InspectionOptions, bytes: number): Promise<Insp
   } finally {
     await database.close()
   }
+}
+
+function isDenied(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'EACCES' || code === 'EPERM'
 }
 
 async function bytesIn(dir: string): Promise<number> {

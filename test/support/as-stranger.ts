@@ -1,5 +1,5 @@
 /** A user that owns nothing. */
-const NOBODY = 65_534
+export const NOBODY = 65_534
 
 /** Runs it without the rights of root, where these tests have them: root may read everything. */
 export async function asStranger<T>(run: () => Promise<T>): Promise<T> {
