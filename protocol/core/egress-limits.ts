@@ -29,6 +29,13 @@ export const EGRESS_CONNECT_MS_MAX = 10_000
 export const EGRESS_IDLE_MS_MAX = 300_000
 /** Likewise, where one of the two has said that it sends no more. */
 export const EGRESS_HALF_OPEN_MS_MAX = 30_000
+/**
+ * Milliseconds that a client which was refused has to read why and go: nginx gives as many without
+ * a byte, and it holds one of the job's connections meanwhile.
+ */
+export const EGRESS_LINGER_MS_MAX = 5_000
+/** Bytes that are still taken of it, unread: a body that was on its way, and no way to send on. */
+export const EGRESS_LINGER_BYTES_MAX = 1_048_576
 /** Lines about single decisions in one job's log; what comes beyond them is counted. */
 export const EGRESS_LINES_MAX = 200
 /** Names with a port that an audit remembers: 16 lists of a pipeline. */

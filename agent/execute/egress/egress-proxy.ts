@@ -172,7 +172,9 @@ export class EgressProxy {
       response.once('close', () => sliced.answered())
       this.#onRequest(request, response).catch(() => sliced.destroy())
     })
-    parser.on('clientError', (error, socket) => this.#onMalformed(error, socket))
+    parser.on('clientError', (error, socket) => {
+      this.#onMalformed(error, socket as Duplex as SlicedSocket)
+    })
     return parser
   }
 
@@ -297,11 +299,10 @@ export class EgressProxy {
     }
   }
 
-  #onMalformed(error: Error, socket: Duplex): void {
+  #onMalformed(error: Error, sliced: SlicedSocket): void {
     const { code = '' } = error as { code?: string }
     if (code.startsWith('HPE_')) this.#journal.malformed('a request', `it is no HTTP (${code})`)
-    if (socket.writable) socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
-    socket.destroy()
+    sliced.leave('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
   }
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { EGRESS_SLICE_BYTES_MAX } from '../../../protocol/core/egress-limits.ts'
+import { linger } from './linger.ts'
 
 /** An empty line, behind which another request may begin. */
 const HEAD_END = /\n\r?\n/
@@ -32,6 +33,7 @@ export class SlicedSocket extends Duplex {
   #isWanted = false
   /** Released or destroyed: what comes now is nobody's, or another one's. */
   #isOver = false
+  #isLingering = false
   #turn: NodeJS.Immediate | undefined
   #headTimer: NodeJS.Timeout | undefined
   #request: IncomingMessage | undefined
@@ -67,13 +69,14 @@ export class SlicedSocket extends Duplex {
   /** The connection itself, and what was read of it beyond what the parser used up. */
   release(unused: Buffer): { readonly raw: Socket; readonly head: Buffer } {
     const head = Buffer.concat([unused, this.read() ?? Buffer.alloc(0), this.#rest])
-    const raw = this.#raw
-    raw.pause()
-    raw.off('data', this.#onData).off('end', this.#onEnd)
-    raw.off('error', this.#onError).off('close', this.#onClose).off('timeout', this.#onTimeout)
-    raw.setTimeout(0)
-    this.#stop()
-    return { raw, head }
+    this.#detach()
+    return { raw: this.#raw, head }
+  }
+
+  /** Ends the connection with these words, once the client has had its time to read them. */
+  leave(lastWords: string): void {
+    if (this.#raw.writable) this.#linger(lastWords)
+    else this.destroy()
   }
 
   /** The server sets this while it waits for the next request. */
@@ -85,8 +88,8 @@ export class SlicedSocket extends Duplex {
   /** Likewise once the last answer of a connection is written. */
   destroySoon(): void {
     if (this.writable) this.end()
-    if (this.writableFinished) this.destroy()
-    else this.once('finish', () => this.destroy())
+    if (this.writableFinished) this.#linger('')
+    else this.once('finish', () => this.#linger(''))
   }
 
   override _read(): void {
@@ -108,8 +111,26 @@ export class SlicedSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#stop()
-    this.#raw.destroy()
+    if (!this.#isLingering) this.#raw.destroy()
     done(error)
+  }
+
+  /** To the parser it is over at once: what still comes is for nobody. */
+  #linger(lastWords: string): void {
+    if (this.#isOver) return
+    this.#isLingering = true
+    this.#detach()
+    linger(this.#raw, lastWords)
+    this.destroy()
+  }
+
+  #detach(): void {
+    const raw = this.#raw
+    raw.pause()
+    raw.off('data', this.#onData).off('end', this.#onEnd)
+    raw.off('error', this.#onError).off('close', this.#onClose).off('timeout', this.#onTimeout)
+    raw.setTimeout(0)
+    this.#stop()
   }
 
   #take(chunk: Buffer): void {

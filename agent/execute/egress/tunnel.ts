@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { endIdle, type IdleLimits } from './idle.ts'
+import { linger } from './linger.ts'
 
 /** Bytes both ways until both have ended, one of them fails, or nothing comes any more. */
 export function tunnel(client: Socket, upstream: Socket, head: Buffer, limits: IdleLimits): void {
@@ -28,12 +28,11 @@ function leave(socket: Socket, ms: number): void {
 }
 
 /** The whole of an answer to CONNECT that opens nothing. */
-export function refuseTunnel(client: Duplex, status: string, text: string): void {
+export function refuseTunnel(client: Socket, status: string, text: string): void {
   const body = `${text}\n`
-  client.on('error', () => undefined)
-  client.end(
+  linger(
+    client,
     `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}` +
-      `\r\nConnection: close\r\n\r\n${body}`,
-    () => client.destroy()
+      `\r\nConnection: close\r\n\r\n${body}`
   )
 }
