@@ -76,7 +76,7 @@ export function releasesOf(
   return {
     releaseSecrets: (signal) => secrets.release(order, signal),
     releaseSource: async (signal) => {
-      const wanted = { ...order, names: [SOURCE_ACCESS] }
+      const wanted = { ...order, names: [SOURCE_ACCESS], goesOn: false }
       const [released] = await secrets.release(wanted, signal)
       const access = released && readSourceAccess(released.value)
       released?.value.fill(0)
@@ -87,7 +87,10 @@ export function releasesOf(
   }
 }
 
-function orderOf({ jobId, claimId, spec, sealed, state }: WonClaim): SecretOrder {
+function orderOf({ jobId, claimId, spec, sealed, state, progress }: WonClaim): SecretOrder {
+  const { gateway } = sealed.announcement
   const names = secretNamesOf(spec)
-  return { gateway: sealed.announcement.gateway, job: jobId, epoch: state.epoch, claimId, names }
+  // Of others the gateway has the values in its store, and gives them as often as it is asked.
+  const goesOn = spec.runner !== undefined && progress !== undefined
+  return { gateway, job: jobId, epoch: state.epoch, claimId, names, goesOn }
 }

@@ -2,20 +2,16 @@ import { causeOf, codeOf } from '../../protocol/core/errors.ts'
 import { footprintOf } from '../../protocol/core/footprint.ts'
 import { GIVE_BACKS_MAX } from '../../protocol/core/limits.ts'
 import { needsProblem } from '../../protocol/core/needs-variables.ts'
-import type { Clock } from '../../protocol/core/ports.ts'
 import { secretNamesOf } from '../../protocol/core/run.ts'
 import { hiddenOfSource } from '../../protocol/core/source-access.ts'
-import type { Log } from '../../protocol/host/log.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
 import { abortWords } from './abort-words.ts'
 import type { AttemptInput, AttemptResult, PhaseName, Resume } from './attempt.ts'
+import type { AttemptParts } from './attempt-parts.ts'
 import { AttemptSecrets, hasLogins, NO_SECRETS } from './attempt-secrets.ts'
 import type { JobVoice } from './egress/journal.ts'
-import type { Engine } from './engine.ts'
 import type { LocalImage } from './engine-types.ts'
 import { failureOf } from './failure.ts'
-import type { Ground } from './ground.ts'
-import type { Images } from './images.ts'
 import { jobEnvironment } from './job-environment.ts'
 import { withOutputs } from './job-outputs.ts'
 import { errored, interruption, outcomeOf } from './outcome.ts'
@@ -27,36 +23,12 @@ import type { AskAccess } from './source-fetch.ts'
 import { isGraceful, stopUnheard } from './step.ts'
 import { runSteps } from './steps.ts'
 import { Stopwatch } from './stopwatch.ts'
-import { sourceOf, type Workspace } from './workspace.ts'
-
-export interface AttemptParts {
-  readonly engine: Engine
-  readonly images: Images
-  readonly clock: Clock
-  readonly log: Log
-  readonly workspace: Workspace
-  readonly agent: string
-  readonly containerName: string
-  readonly termGraceMs: number
-  readonly cleanUpMsMax: number
-  readonly ground: () => Promise<Ground>
-  /** `services` by their names; `runsIn` is the runtime of the container that is there already. */
-  readonly sandboxOf: (
-    image: LocalImage,
-    ground: Ground,
-    voice: JobVoice,
-    services: ReadonlyMap<string, LocalImage>,
-    runsIn?: string
-  ) => Sandbox
-  /** The name of the container of one of its services. */
-  readonly serviceContainer: (service: string) => string
-  /** Told of what went wrong with the box, before the attempt ends by it. */
-  readonly onFailure?: ((error: unknown) => void) | undefined
-  /** Resolves once no container of this claim is left, whoever made it. Throws SANDBOX_FAILED. */
-  readonly clear: () => Promise<void>
-}
+import { sourceOf } from './workspace.ts'
 
 const UNHEARD = 'its secrets are not known to this agent: what it writes from here on is not kept'
+const WITHHELD =
+  'the agent was restarted, and what the runner of this slot is configured with cannot be hidden: ' +
+  'what it writes from here on is not kept; its job goes on, and its forge has the log of that'
 
 interface Box {
   readonly sandbox: Sandbox
@@ -165,18 +137,18 @@ export class AttemptRun {
     this.#serviceLog = log
     return {
       files: (service) => this.#secrets.serviceFiles(service),
-      output: (service, stream, bytes) => log.take(service, stream, bytes),
+      output: (service, stream, bytes) => {
+        if (!this.#isUnheard) log.take(service, stream, bytes)
+      },
       ended: (service) => log.finish(service),
-      say: (text) => this.#say(masker.text(text))
+      say: (text) => this.#voice.say(masker.text(text))
     }
   }
 
   /** Asked for by every agent that runs steps: nothing of them is kept over a restart. */
   async #release(signal: AbortSignal): Promise<void> {
-    const { spec, releaseSecrets, resume } = this.#input
-    // A runner is configured once: asked again, its forge would have to take the one that runs.
-    const isKept = spec.runner !== undefined && resume !== undefined
-    if (isKept || secretNamesOf(spec).length === 0) return
+    const { spec, releaseSecrets } = this.#input
+    if (secretNamesOf(spec).length === 0) return
     this.#secrets = new AttemptSecrets(spec, await releaseSecrets(signal), this.#beside)
   }
 
@@ -200,21 +172,38 @@ export class AttemptRun {
     const services = await imagesOfServices(this.#parts, this.#input.spec.services)
     const sandbox = sandboxOf(image, ground, this.#voice, services, runsIn)
     this.#sandbox = sandbox
-    const agoMs = clock.bootMs() - progress.stepStartedMs
+    const sinceMs = clock.wallMs() - (clock.bootMs() - progress.stepStartedMs)
     this.#beforeMs = Math.max(0, clock.bootMs() - progress.startedMs)
+    const isSlot = this.#input.spec.runner !== undefined
+    // It goes on whatever its gateway answers, and a job of its forge would miss its network.
+    this.#isUnheard = isSlot
+    if (isSlot) await sandbox.attach(sinceMs)
     // First: what the job does from here on is told without them.
-    await this.#release(this.#input.signal).catch(async (error: unknown) => {
+    await this.#releaseAgain().catch(async (error: unknown) => {
       if (isGraceful(this.#input.signal.reason)) {
         this.#say(UNHEARD)
         this.#isUnheard = true
-        await sandbox.attach(clock.wallMs() - agoMs)
+        if (!isSlot) await sandbox.attach(sinceMs)
         await stopUnheard({ sandbox, clock, input: this.#input, termGraceMs }, progress.step)
       }
       throw error
     })
-    await sandbox.attach(clock.wallMs() - agoMs)
+    if (!isSlot) await sandbox.attach(sinceMs)
     sandbox.resumeServices(this.#hooks())
     return { sandbox, image }
+  }
+
+  /** Of a job that runs: rejects where it may not go on, and leaves a slot unheard that may. */
+  async #releaseAgain(): Promise<void> {
+    const { spec, signal } = this.#input
+    try {
+      await this.#release(signal)
+      this.#isUnheard = false
+    } catch (error) {
+      // Ended for its log, the runner would take a job of its forge with it.
+      if (spec.runner === undefined || signal.aborted || !isNotGiven(error)) throw error
+      this.#say(`${WITHHELD}: ${causeOf(error)}`)
+    }
   }
 
   async #box(signal: AbortSignal, released: Promise<unknown>): Promise<Box> {
@@ -314,8 +303,11 @@ export class AttemptRun {
       if (!spoke) input.onPhase('first_line', stopwatch.ms())
       spoke = true
     }
-    const parts = { sandbox, clock, input, env, masker, termGraceMs, onOutput }
+    const isUnheard = this.#isUnheard
+    const parts = { sandbox, clock, input, env, masker, isUnheard, termGraceMs, onOutput }
     const end = await runSteps(parts, from)
+    // Whoever gets outputs has no masker for them.
+    if (this.#isUnheard) return end
     if (end.kind !== 'verdict' || end.verdict.state !== 'succeeded') return end
     return { kind: 'verdict', verdict: await withOutputs(parts, end.verdict) }
   }
@@ -393,6 +385,12 @@ export class AttemptRun {
   #say(text: string): void {
     this.#input.log(0, 'mesh', text)
   }
+}
+
+/** What a gateway that is away, or has them no more, comes to. */
+function isNotGiven(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'SECRET_REFUSED' || code === 'SECRETS_UNAVAILABLE'
 }
 
 function asError(reason: unknown): Error {

@@ -15,6 +15,8 @@ export interface StepsParts {
   readonly env: readonly string[]
   /** Of the job's secrets: nothing that a step writes goes on without it. */
   readonly masker: Masker
+  /** True where its secrets are not known: no line of what a step writes is kept. */
+  readonly isUnheard?: boolean
   readonly termGraceMs: number
   /** Called with everything that a step writes, before it becomes lines. */
   readonly onOutput: () => void
@@ -225,6 +227,7 @@ class StepLines {
   }
 
   #log(stream: 'out' | 'err', line: string): void {
+    if (this.#parts.isUnheard === true) return
     if (this.#known[stream] > 0) this.#known[stream] -= 1
     else this.#parts.input.log(this.#step, stream, line)
   }

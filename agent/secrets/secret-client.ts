@@ -1,5 +1,6 @@
 import { type BackoffRange, backoffMs } from '../../protocol/core/backoff.ts'
 import { causeOf, MeshError } from '../../protocol/core/errors.ts'
+import { GIVEN_BEFORE } from '../../protocol/core/given-runner.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
 import { SECRETS_WAIT_MS_MAX } from '../../protocol/core/secret-limits.ts'
 import type { Log } from '../../protocol/host/log.ts'
@@ -24,6 +25,8 @@ export interface SecretClientParts {
 export interface SecretOrder extends Omit<SecretsRequest, 'nonce'> {
   /** Peer id of the gateway that announced the job. */
   readonly gateway: string
+  /** Of a slot whose runner runs already: what it was given is wanted again, and nothing new. */
+  readonly goesOn?: boolean
 }
 
 /** Fetches the secrets of jobs that this agent holds. */
@@ -57,7 +60,8 @@ export class SecretClient {
 
   /** The secrets, or why they cannot be had now. Throws SECRET_REFUSED. */
   async #ask(order: SecretOrder): Promise<readonly ReleasedSecret[] | string> {
-    const { gateway, job, epoch, claimId, names } = order
+    const { gateway, job, epoch, claimId, goesOn } = order
+    const names = goesOn === true ? [GIVEN_BEFORE, ...order.names] : order.names
     const nonce = this.#parts.random.id(16)
     try {
       const reply = await this.#parts.send(gateway, { job, epoch, claimId, names, nonce })

@@ -9,6 +9,7 @@ import type { RowTable } from '../../protocol/store/row-table.ts'
 import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
 import type { ReleasedSecret } from '../../protocol/wire/secrets-codec.ts'
 import type { ForgeApis } from '../forge/forge-apis.ts'
+import type { RunnerValues } from '../forge/runner-api.ts'
 import type { Inbox } from '../ports.ts'
 import type { Repositories } from '../repositories.ts'
 import type { SourceDoor } from '../source-door.ts'
@@ -37,6 +38,8 @@ export interface HeldSlot {
   readonly job: string
   readonly epoch: number
   readonly spec: Pick<JobSpec, 'runner' | 'secrets'>
+  /** Its runner runs already: only what this attempt was given is wanted, to be hidden. */
+  readonly goesOn: boolean
 }
 
 /** The forges' own runners as payload, put together. */
@@ -76,16 +79,12 @@ export class ProvisionRoom {
 
   /**
    * What a slot's runner is configured with, as the secrets that its spec names; undefined where it
-   * gets none. Rejects as RunnerRelease does.
+   * gets none, and of one that goes on where that is not known any more. Rejects as RunnerRelease
+   * does.
    */
-  async configure({ job, epoch, spec }: HeldSlot): Promise<readonly ReleasedSecret[] | undefined> {
-    const manifest = this.#member.board.run(runIdOf(job))?.sealed.announcement.manifest
-    if (manifest === undefined) return undefined
-    const { repository, origin } = manifest
-    const order = { slot: job, epoch, repository, job: origin.number, spec }
-    const values = await this.#release.release(order)
-    // Whatever it is refused for, the slot may have to end for it.
-    if (values === undefined) this.provisioner.noteSlot(repository)
+  async configure(slot: HeldSlot): Promise<readonly ReleasedSecret[] | undefined> {
+    const { job, epoch, spec, goesOn } = slot
+    const values = goesOn ? await this.#release.given(job, epoch) : await this.#made(slot)
     return (
       values &&
       (spec.secrets ?? []).map(({ name }) => {
@@ -94,6 +93,17 @@ export class ProvisionRoom {
         return { name, value: Buffer.from(value) }
       })
     )
+  }
+
+  async #made({ job, epoch, spec }: HeldSlot): Promise<RunnerValues | undefined> {
+    const manifest = this.#member.board.run(runIdOf(job))?.sealed.announcement.manifest
+    if (manifest === undefined) return undefined
+    const { repository, origin } = manifest
+    const order = { slot: job, epoch, repository, job: origin.number, spec }
+    const values = await this.#release.release(order)
+    // Whatever it is refused for, the slot may have to end for it.
+    if (values === undefined) this.provisioner.noteSlot(repository)
+    return values
   }
 
   /** What the log of a slot must not show; nothing of others. */

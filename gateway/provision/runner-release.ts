@@ -83,6 +83,15 @@ export class RunnerRelease {
     }
   }
 
+  /**
+   * What this attempt was given; undefined after a restart of this gateway, which has kept nothing
+   * of it. Its forge is not asked: the runner that it was given for runs.
+   */
+  async given(slot: string, epoch: number): Promise<RunnerValues | undefined> {
+    const known = this.#made.get(slot)
+    return known?.epoch === epoch ? await known.values : undefined
+  }
+
   /** What is known of the slot's configuration; nothing after a restart of this gateway. */
   valuesOf(slot: string): readonly string[] {
     return this.#made.get(slot)?.shown ?? []

@@ -1,4 +1,5 @@
 import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
+import { GIVEN_BEFORE } from '../../protocol/core/given-runner.ts'
 import { type Isolation, type IsolationWish, isolationFor } from '../../protocol/core/isolation.ts'
 import type { JobState } from '../../protocol/core/job.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
@@ -57,7 +58,10 @@ export interface SecretServiceParts {
    * nothing of it is known yet.
    */
   readonly isolationOf: (peer: string) => Isolation | undefined
-  /** What a slot's runner is configured with; undefined where it gets none. May be asked again. */
+  /**
+   * What a slot's runner is configured with; undefined where it gets none, or was given what is
+   * not known any more. May be asked again.
+   */
   readonly configure: (slot: HeldSlot) => Promise<readonly ReleasedSecret[] | undefined>
   /**
    * By what an agent gets at the source of a run of this repository; undefined where there is
@@ -146,11 +150,12 @@ export class SecretService {
     spec: JobSpec
   ): Promise<Refused | readonly ReleasedSecret[]> {
     const own = secretRequestsOf(spec).map(({ name }) => name)
-    const other = names.find((name) => !own.includes(name))
+    const goesOn = names.includes(GIVEN_BEFORE)
+    const other = names.find((name) => name !== GIVEN_BEFORE && !own.includes(name))
     if (other !== undefined) return refused('unnamed', other)
     if (!this.#mayRelease(`${job} ${epoch}`)) return refused('too_often')
-    const secrets = await this.#parts.configure({ job, epoch, spec })
-    if (secrets === undefined) return refused('runner', own[0])
+    const secrets = await this.#parts.configure({ job, epoch, spec, goesOn })
+    if (secrets === undefined) return refused(goesOn ? 'forgotten' : 'runner', own[0])
     const bytes = secrets.reduce((sum, { value }) => sum + value.length, 0)
     if (bytes <= SECRETS_PER_JOB_BYTES_MAX) return secrets
     erase(secrets)

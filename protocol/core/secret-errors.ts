@@ -12,6 +12,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   isolation: 'the job does not ask for the isolation that it is set for, or its host offers none',
   runner:
     "its forge gives this slot no runner, or no job waits for one any more: see the gateway's log",
+  forgotten: 'its gateway was restarted since it gave it, and has it no more',
   unreadable: 'the gateway cannot read it: see its log',
   too_often: 'it has been released too often for this attempt: it is asked again later',
   too_large: 'the secrets of this job are too large together'

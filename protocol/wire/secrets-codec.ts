@@ -51,6 +51,8 @@ export type SecretRefusal =
   | 'isolation'
   /** Of a slot: its forge gives it no runner, or nothing is left for one to do. */
   | 'runner'
+  /** Of a slot that goes on: its gateway was restarted, and has its configuration no more. */
+  | 'forgotten'
   | 'unreadable'
   | 'too_often'
   | 'too_large'
@@ -82,7 +84,8 @@ const refusals = names<SecretRefusal, wire.SecretRefusal>('reason', {
   untrusted: wire.SecretRefusal.SECRET_REFUSAL_UNTRUSTED,
   registry: wire.SecretRefusal.SECRET_REFUSAL_REGISTRY,
   isolation: wire.SecretRefusal.SECRET_REFUSAL_ISOLATION,
-  runner: wire.SecretRefusal.SECRET_REFUSAL_RUNNER
+  runner: wire.SecretRefusal.SECRET_REFUSAL_RUNNER,
+  forgotten: wire.SecretRefusal.SECRET_REFUSAL_FORGOTTEN
 })
 
 const requests = messageCodec<SecretsRequest, wire.SecretsRequest>({

@@ -9,9 +9,15 @@ import type { Engine } from '../../agent/execute/engine.ts'
 import { WORKSPACE_INSIDE } from '../../agent/execute/sandbox-profile.ts'
 import { exitCodeCommand, parseExitCode } from '../../agent/execute/step-record.ts'
 import { BASE_IMAGE } from '../../deploy/base-image.ts'
+import { MeshError } from '../../protocol/core/errors.ts'
 import type { Trust } from '../../protocol/core/trust.ts'
 import type { AttemptProgress } from '../../protocol/store/attempt-store.ts'
-import { AttemptRig, type LoggedLine, type RigOptions } from '../support/attempt-rig.ts'
+import {
+  AttemptRig,
+  type AttemptWish,
+  type LoggedLine,
+  type RigOptions
+} from '../support/attempt-rig.ts'
 import { eventually } from '../support/eventually.ts'
 import type { ChildNetwork } from '../support/restarted-child.ts'
 
@@ -37,7 +43,7 @@ async function killed(
   steps: readonly { readonly run: string }[],
   isTime: (lines: readonly LoggedLine[]) => boolean,
   trust: Trust = 'trusted',
-  more: Pick<ChildNetwork, 'services' | 'secrets' | 'values'> = {}
+  more: Pick<ChildNetwork, 'services' | 'secrets' | 'values' | 'runner'> = {}
 ): Promise<Killed> {
   const peerId = `test-${randomBytes(8).toString('hex')}`
   const words = [peerId, JSON.stringify(steps), trust, JSON.stringify(more)]
@@ -86,18 +92,25 @@ const firstStepEnded: Ready = async (engine, container) => {
 }
 
 /** Another process of the same agent goes on with it, once it is `ready`. */
-async function goOn(dead: Killed, ready?: Ready, options: RigOptions = {}): Promise<GoneOn> {
-  const { peerId, begun, lines: before } = dead
-  const rig = await AttemptRig.open({ peerId, root: begun.root, ...options })
+async function goOn(
+  dead: Killed,
+  ready?: Ready,
+  options: RigOptions = {},
+  wish: Pick<AttemptWish, 'secrets' | 'releaseSecrets'> = {}
+): Promise<GoneOn> {
+  const { peerId, lines: before } = dead
+  const { root } = dead.begun
+  const rig = await AttemptRig.open({ peerId, root, ...options })
   try {
-    const { jobId, claimId, manifest, spec, progress } = begun
+    const { jobId, claimId, manifest, spec, progress } = dead.begun
     const name = rig.executor.containerName(jobId)
     const first = (await rig.engine.inspect(name))?.id
     if (ready !== undefined) await eventually('it is ready', () => ready(rig.engine, name), 20_000)
     const of = (stream: 'out' | 'err'): number =>
       before.filter((line) => line.step === progress.step + 1 && line.stream === stream).length
     const resume = { progress, logged: { out: of('out'), err: of('err') } }
-    const attempt = await rig.start({ jobId, begun: { claimId, manifest, spec, resume } })
+    const begun = { claimId, manifest, spec, resume }
+    const attempt = await rig.start({ jobId, begun, ...wish })
     const second = (await rig.engine.inspect(name))?.id
     const result = await attempt.result
     const { lines } = attempt
@@ -106,7 +119,7 @@ async function goOn(dead: Killed, ready?: Ready, options: RigOptions = {}): Prom
     return { result, lines, all, left: await rig.left(), boxes, containers: [first, second] }
   } finally {
     await rig.close()
-    await rm(begun.root, { recursive: true, force: true })
+    await rm(root, { recursive: true, force: true })
   }
 }
 
@@ -117,6 +130,18 @@ const counting = (to: number, each = 'sleep 0.1'): string =>
   `i=0; while [ $i -lt ${to} ]; do echo "line $i"; echo "side $i" >&2; i=$((i + 1)); ${each}; done`
 const numbered = (word: string, to: number): readonly string[] =>
   Array.from({ length: to }, (_, index) => `${word} ${index}`)
+
+const SESAME = 'sesame-of-the-runner'
+const SLOT_VALUES = { secrets: { RUNNER_TOKEN: SESAME } }
+const TOKEN_FILE = '/run/secrets/runner-token'
+const SLOT = {
+  runner: { labels: ['linux'] },
+  secrets: [{ name: 'RUNNER_TOKEN', file: TOKEN_FILE }],
+  values: SLOT_VALUES.secrets
+}
+const SLOT_RUN = `t=$(cat ${TOKEN_FILE}); echo "listens with $t"; sleep 3; echo "still has $t"`
+const isListening = (lines: readonly LoggedLine[]): boolean =>
+  lines.some(({ text }) => text.startsWith('listens'))
 
 describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
   test('goes on under the next process: same container, every line once, its exit code', async () => {
@@ -256,6 +281,31 @@ describe('a container whose agent was killed', { timeout: TEST_MS }, () => {
     expect(texts(attempt.lines)).toEqual([])
     expect(attempt.lines.some(({ text }) => text.includes('secrets are not known'))).toBe(true)
     expect(await rig.left()).toEqual([])
+  })
+
+  test('that is a slot hides what its runner is configured with as before', async () => {
+    const dead = await killed([{ run: SLOT_RUN }], isListening, 'untrusted', SLOT)
+
+    const { result, lines, all, containers } = await goOn(dead, undefined, {}, SLOT_VALUES)
+
+    expect(containers[0]).toBe(containers[1])
+    expect(texts(all)).toEqual(['listens with ***', 'still has ***'])
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(JSON.stringify([lines, result])).not.toContain(SESAME)
+  })
+
+  test('that is a slot keeps nothing of its log where that cannot be hidden, and runs on', async () => {
+    const dead = await killed([{ run: SLOT_RUN }], isListening, 'untrusted', SLOT)
+    const forgotten = { name: 'RUNNER_TOKEN', reason: 'forgotten' }
+    const releaseSecrets = () => Promise.reject(new MeshError('SECRET_REFUSED', forgotten))
+
+    const { result, lines, left } = await goOn(dead, undefined, {}, { releaseSecrets })
+
+    expect(texts(lines)).toEqual([])
+    expect(lines.some(({ text }) => text.includes('cannot be hidden'))).toBe(true)
+    expect(result).toMatchObject({ outcome: { state: 'succeeded' } })
+    expect(JSON.stringify([lines, result])).not.toContain(SESAME)
+    expect(left).toEqual([])
   })
 
   test('keeps the results of the steps before, and their time', async () => {

@@ -197,10 +197,11 @@ export class SlotGateway {
   }
 
   /** What the holder of a slot gets. */
-  async configure(world: SlotMesh, slot: string, epoch = world.epochOf(slot)) {
+  async configure(world: SlotMesh, slot: string, goesOn = false) {
     const spec = world.board.job(slot)?.spec
     if (spec === undefined) throw new Error(`no slot ${slot}`)
-    const found = await this.room.configure({ job: slot, epoch, spec })
+    const epoch = world.epochOf(slot)
+    const found = await this.room.configure({ job: slot, epoch, spec, goesOn })
     return found?.map(({ name, value }) => [name, Buffer.from(value).toString()] as const)
   }
 }

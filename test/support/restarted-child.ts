@@ -1,6 +1,6 @@
 import '../../protocol/host/node20.ts'
 import type { NetworkPolicy } from '../../protocol/core/network.ts'
-import type { SecretRequest, ServiceSpec } from '../../protocol/core/run.ts'
+import type { JobSpec, SecretRequest, ServiceSpec } from '../../protocol/core/run.ts'
 import { AttemptRig, type RigOptions } from './attempt-rig.ts'
 
 /** Networks of its host, and what of its spec is another than usual. */
@@ -9,6 +9,7 @@ export interface ChildNetwork {
   readonly network?: NetworkPolicy
   readonly services?: readonly ServiceSpec[]
   readonly secrets?: readonly SecretRequest[]
+  readonly runner?: JobSpec['runner']
   /** Their values. */
   readonly values?: Readonly<Record<string, string>>
 }

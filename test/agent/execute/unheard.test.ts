@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../../agent/execute/attempt.ts'
-import { type AttemptParts, AttemptRun } from '../../../agent/execute/attempt-run.ts'
+import type { AttemptParts } from '../../../agent/execute/attempt-parts.ts'
+import { AttemptRun } from '../../../agent/execute/attempt-run.ts'
 import type { JobVoice } from '../../../agent/execute/egress/journal.ts'
 import type { Sandbox, StepEnd } from '../../../agent/execute/sandbox.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'

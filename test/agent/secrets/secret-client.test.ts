@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { SecretClient } from '../../../agent/secrets/secret-client.ts'
+import { GIVEN_BEFORE } from '../../../protocol/core/given-runner.ts'
 import { SECRETS_WAIT_MS_MAX } from '../../../protocol/core/secret-limits.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import type { SecretsReply, SecretsRequest } from '../../../protocol/wire/secrets-codec.ts'
@@ -25,7 +26,7 @@ function rig(...answers: readonly Answer[]) {
     random: { next: () => 0.5, id: () => String(sent.length) },
     log: silentLog()
   })
-  const released = (signal = never) => client.release(order, signal)
+  const released = (signal = never, goesOn = false) => client.release({ ...order, goesOn }, signal)
   return { clock, sent, released }
 }
 
@@ -53,6 +54,14 @@ test('what is released is given, and each request has a nonce of its own', async
 
   expect(await passed(clock, work())).toEqual([token])
   expect(sent.map(({ nonce }) => nonce)).toEqual(['0', '1'])
+})
+
+test('of a slot that goes on it is said that nothing is to be made', async () => {
+  const { clock, sent, released: work } = rig(released)
+
+  expect(await passed(clock, work(never, true))).toEqual([token])
+  await passed(clock, work())
+  expect(sent.map(({ names }) => names)).toEqual([[GIVEN_BEFORE, 'TOKEN'], ['TOKEN']])
 })
 
 test('a refusal is not asked again', async () => {

@@ -119,6 +119,45 @@ test('after a restart an attempt whose configuration is lost gets another runner
   expect(rig.actions.runners).toHaveLength(1)
 })
 
+test('an attempt that goes on after a restart of its agent gets what it was given, also while it ends', async () => {
+  const rig = await slotRig('github', { idle: '2m' })
+  const job = queue(rig)
+  await told(rig, job)
+  await liveFor(rig, 1)
+  const slot = slotOf(rig, job)
+  rig.world.claim(slot)
+  const given = await rig.gateway.configure(rig.world, slot)
+
+  const again = await rig.gateway.configure(rig.world, slot, true)
+  await looking(rig, 'it is asked to end', () => rig.world.board.job(slot)?.state?.cancel)
+
+  expect(again).toEqual(given)
+  expect(await rig.gateway.configure(rig.world, slot, true)).toEqual(given)
+  expect(rig.actions.registered).toHaveLength(1)
+})
+
+test.each(['gitea', 'github', 'forgejo'] as const)(
+  'a gateway that was restarted as well makes no second runner of %s for it, and parts it from none',
+  async (kind) => {
+    const rig = await slotRig(kind)
+    const job = queue(rig)
+    await told(rig, job)
+    await liveFor(rig, 1)
+    const slot = slotOf(rig, job)
+    rig.world.claim(slot)
+    await rig.gateway.configure(rig.world, slot)
+    const [runner] = rig.actions.runners
+    await rig.gateway.stop()
+    const anew = await SlotGateway.start(rig.world, rig.rig, kind, {}, rig.gateway.store)
+    await looking(rig, 'it has looked', () => rig.rig.forge.seen.length > 8)
+
+    expect(await anew.configure(rig.world, slot, true)).toBeUndefined()
+    expect(rig.actions.registered).toEqual([runner])
+    expect(rig.actions.runners).toEqual([runner])
+    expect(rig.world.board.job(slot)?.state?.cancel).toBeUndefined()
+  }
+)
+
 test('what a slot leaves at its forge is removed; what a job runs on, and others, is not', async () => {
   const rig = await slotRig('forgejo')
   const [job, other] = [queue(rig), queue(rig)]

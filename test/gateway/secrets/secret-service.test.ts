@@ -6,6 +6,7 @@ import {
 } from '../../../gateway/secrets/secret-service.ts'
 import type { SecretRecord } from '../../../gateway/secrets/secret-store.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
+import { GIVEN_BEFORE } from '../../../protocol/core/given-runner.ts'
 import type { Isolation, IsolationLevel } from '../../../protocol/core/isolation.ts'
 import type { JobSpec, SealedAnnouncement } from '../../../protocol/core/run.ts'
 import {
@@ -353,6 +354,29 @@ test('a slot gets none of the secrets of its repository, and nobody else its con
   expect(await reasonOf({ run, configure }, runner, other)).toBe('not_holder')
   expect(await reasonOf({ run, configure }, { ...runner, epoch: 2 })).toBe('not_holder')
   expect(await reasonOf({ configure }, runner)).toBe('unnamed')
+})
+
+test('an agent that was restarted gets what its slot was given before, and nothing is made for it', async () => {
+  const asks: boolean[] = []
+  const configure: SecretServiceParts['configure'] = async ({ goesOn }) => {
+    asks.push(goesOn)
+    return [{ name: 'RUNNER_JITCONFIG', value: Buffer.from('a blob') }]
+  }
+  const { service } = rig({ run: slotRun(), configure })
+  const names = [GIVEN_BEFORE, ...runner.names]
+
+  const reply = await service.answer(HOLDER, { ...asked, names })
+  await service.answer(HOLDER, { ...asked, ...runner })
+
+  expect(reply).toMatchObject({ kind: 'released', secrets: [{ name: 'RUNNER_JITCONFIG' }] })
+  expect(asks).toEqual([true, false])
+})
+
+test('what was given before is gone for good with the gateway that gave it, and no other job asks for it', async () => {
+  const names = [GIVEN_BEFORE, ...runner.names]
+
+  expect(await reasonOf({ run: slotRun() }, { names })).toBe('forgotten')
+  expect(await reasonOf({}, { names: [GIVEN_BEFORE, 'NPM_TOKEN'] })).toBe('unnamed')
 })
 
 test('a slot that gets no runner is told so for good, and a forge that is away is asked again', async () => {

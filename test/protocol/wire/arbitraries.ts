@@ -263,6 +263,8 @@ export const secretsReplies: fc.Arbitrary<SecretsReply> = fc.oneof(
       'unnamed',
       'registry',
       'isolation',
+      'runner',
+      'forgotten',
       'too_large'
     ),
     name: fc.oneof(fc.constant(''), secretNames)

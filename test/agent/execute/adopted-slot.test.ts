@@ -1,0 +1,149 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { AttemptInput, AttemptResult } from '../../../agent/execute/attempt.ts'
+import type { AttemptParts } from '../../../agent/execute/attempt-parts.ts'
+import { AttemptRun } from '../../../agent/execute/attempt-run.ts'
+import type { JobVoice } from '../../../agent/execute/egress/journal.ts'
+import type { Sandbox } from '../../../agent/execute/sandbox.ts'
+import { MeshError } from '../../../protocol/core/errors.ts'
+import { silentLog } from '../../../protocol/host/log.ts'
+import type { AttemptProgress } from '../../../protocol/store/attempt-store.ts'
+import { runWith } from '../../support/claim-bench.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const RUN = '7K3QF2ABCDEFGHJKMNPQRSTVWX'
+const TOKEN = 'sesame-of-the-runner'
+const RESOURCES = { cpuMilli: 1_000, memoryBytes: 2 ** 30 }
+
+let lines: string[]
+/** What was asked of the box and of the gateway, in its order. */
+let calls: string[]
+beforeEach(() => {
+  lines = []
+  calls = []
+})
+
+/** A slot's box: its runner writes what it is configured with, and so does its job's network. */
+function boxOf(voice: JobVoice): Sandbox {
+  const tell = (): void => voice.say(voice.mask(`network: allowed ${TOKEN}.example:443`))
+  const box: Partial<Sandbox> = {
+    attach: async () => {
+      calls.push('attach')
+      tell()
+    },
+    resumeServices: () => undefined,
+    follow: async ({ onOutput, onWait }) => {
+      calls.push('follow')
+      onOutput('out', Buffer.from(`listens with ${TOKEN}\nends with ${TOKEN}`))
+      onWait?.()
+      tell()
+      return { kind: 'exited', code: 0, oom: false }
+    },
+    outputs: async () => ({ kind: 'read', bytes: Buffer.from(`leaked=${TOKEN}\n`) }),
+    terminate: async () => undefined,
+    close: async () => tell()
+  }
+  return box as Sandbox
+}
+
+/** The attempt of a slot that an agent before this one began. */
+async function goneOn(release: AttemptInput['releaseSecrets']): Promise<AttemptResult> {
+  const clock = new FakeClock()
+  const { announcement } = runWith(RUN, 1)
+  const [spec] = announcement.manifest.jobs
+  if (spec === undefined) throw new Error('a run with one job has one')
+  const nowMs = clock.bootMs()
+  const times = { startedMs: nowMs, stepStartedMs: nowMs, jobEndMs: nowMs + 60_000 }
+  const progress: AttemptProgress = { step: 0, ...times, results: [], resources: RESOURCES }
+  const gone = { dir: '/nowhere', remove: async () => undefined }
+  const secrets = [{ name: 'RUNNER_TOKEN', file: '/run/secrets/runner-token' }]
+  const steps = spec.steps.slice(0, 1)
+  const input = {
+    jobId: `${RUN}.0`,
+    runId: RUN,
+    epoch: 1,
+    attempt: 1,
+    givenBack: 0,
+    manifest: announcement.manifest,
+    spec: { ...spec, steps, network: 'audit', secrets, runner: { labels: ['linux'] } },
+    deadline: gone,
+    deadlineMs: () => clock.bootMs() + 27_000,
+    signal: new AbortController().signal,
+    onStage: () => undefined,
+    onPhase: () => undefined,
+    resume: { progress, logged: { out: 0, err: 0 } },
+    releaseSecrets: async (signal: AbortSignal) => {
+      calls.push('ask')
+      return await release(signal)
+    },
+    log: (_step: number, _stream: string, text: string) => void lines.push(text)
+  } as unknown as AttemptInput
+  const parts = {
+    engine: {
+      inspect: async () => ({ config: { Image: 'x' }, hostConfig: { Runtime: 'runc' } }),
+      image: async () => ({ id: 'x', platform: 'linux/amd64' })
+    },
+    clock,
+    log: silentLog(),
+    workspace: gone,
+    agent: 'onyx',
+    containerName: 'box',
+    termGraceMs: 5_000,
+    cleanUpMsMax: 1_000,
+    ground: async () => ({ platform: 'linux/amd64' }),
+    sandboxOf: (_image: unknown, _ground: unknown, voice: JobVoice) => boxOf(voice)
+  } as unknown as AttemptParts
+  return await new AttemptRun(parts, input).run()
+}
+
+const given = async () => [{ name: 'RUNNER_TOKEN', value: Buffer.from(TOKEN) }]
+
+describe('a slot that goes on after a restart of its agent', () => {
+  test('has what its runner is configured with hidden from its log and its outputs', async () => {
+    const result = await goneOn(given)
+
+    expect(calls).toEqual(['attach', 'ask', 'follow'])
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'listens with ***',
+        'ends with ***',
+        'network: allowed ***.example:443'
+      ])
+    )
+    expect(result).toMatchObject({ kind: 'outcome', outcome: { state: 'succeeded' } })
+    expect(JSON.stringify([lines, result])).not.toContain(TOKEN)
+  })
+
+  test.each([
+    [
+      'has it no more',
+      new MeshError('SECRET_REFUSED', { name: 'RUNNER_TOKEN', reason: 'forgotten' }),
+      'its gateway was restarted since'
+    ],
+    [
+      'is too old to be asked',
+      new MeshError('SECRET_REFUSED', { name: ':given', reason: 'unnamed' }),
+      'does not name it'
+    ],
+    [
+      'is away',
+      new MeshError('SECRETS_UNAVAILABLE', { gateway: 'basalt', cause: 'no way' }),
+      'gateway basalt: no way'
+    ]
+  ])('runs to its end with nothing of its log kept where its gateway %s', async (_, error, why) => {
+    const result = await goneOn(() => Promise.reject(error))
+
+    expect(result).toMatchObject({ kind: 'outcome', outcome: { state: 'succeeded' } })
+    expect(JSON.stringify([lines, result])).not.toContain(TOKEN)
+    expect(lines.filter((line) => line.includes('is not kept'))).toEqual([
+      expect.stringContaining(why)
+    ])
+  })
+
+  test('ends where asking fails of anything else, and shows nothing', async () => {
+    const result = await goneOn(() => Promise.reject(new Error('no such call')))
+
+    expect(result).toMatchObject({ kind: 'interrupted' })
+    expect(calls).toEqual(['attach', 'ask'])
+    expect(lines).toEqual([])
+  })
+})
