@@ -13,8 +13,14 @@ export const EQUIVOCATION_BYTES_MAX = 3_145_728
 /** Bytes of all proofs of one member: most are of proposals, which take a few KiB. */
 export const EQUIVOCATIONS_BYTES_MAX = 33_554_432
 /**
- * Milliseconds between two tries to prove something of one member: each costs two signatures, and
- * who signs wrongly on purpose could ask for many.
+ * Pairs of one kind and member that are tried as a proof in EQUIVOCATION_TRY_MS: with one alone, a
+ * pair that proves nothing would hide the next one, which does.
+ */
+export const EQUIVOCATION_TRIES_MAX = 8
+/**
+ * Milliseconds over which tries to prove something of one member are counted: each costs two
+ * signatures, of announcements also a read of the disk, and who signs wrongly on purpose could ask
+ * for many.
  */
 export const EQUIVOCATION_TRY_MS = 10_000
 /** Numbers of gateways' announcements that are remembered, to see whether one was used twice. */

@@ -70,6 +70,14 @@ export function openAnnouncement(bytes: Uint8Array): SealedAnnouncement {
   })
 }
 
+/**
+ * SHA-256 of what its signature covers, 64 hex digits: the same for an announcement that was signed
+ * anew, whose bytes and hash are others.
+ */
+export function contentHashOf(announcement: Announcement): string {
+  return sha256Hex(announcements.encode(announcement))
+}
+
 /** By what their signatures cover; either may lie in other bytes of an envelope. */
 export function isSameAnnouncement(one: Announcement, other: Announcement): boolean {
   return Buffer.compare(announcements.encode(one), announcements.encode(other)) === 0

@@ -1,5 +1,6 @@
 import { type Equivocation, type EquivocationSummary, subjectOf } from '../../core/equivocation.ts'
 import {
+  EQUIVOCATION_TRIES_MAX,
   EQUIVOCATION_TRY_MS,
   EQUIVOCATIONS_BYTES_MAX,
   EQUIVOCATIONS_MAX
@@ -9,6 +10,7 @@ import { MEMBERS_MAX } from '../../core/limits.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { Log } from '../../host/log.ts'
 import { encodeEquivocation, type ProvenEquivocation } from '../../wire/equivocation-codec.ts'
+import { hashValue } from '../../wire/value-codec.ts'
 import { Lru } from '../bounds/lru.ts'
 import type { ProofFolder } from './proof-folder.ts'
 import type { RosterView } from './roster-book.ts'
@@ -21,6 +23,12 @@ export interface EquivocationsParts {
   readonly folder?: ProofFolder | undefined
 }
 
+/** Pairs that were tried since `sinceMs`, of the boot clock. */
+interface Tries {
+  readonly sinceMs: number
+  readonly pairs: Set<string>
+}
+
 /**
  * Members that signed two different things where the protocol allows one: told of until somebody
  * has looked at them, with both things as proof. One of each kind and member, the first.
@@ -28,8 +36,8 @@ export interface EquivocationsParts {
 export class Equivocations {
   readonly #parts: EquivocationsParts
   readonly #known = new Map<string, EquivocationSummary>()
-  /** Boot clock of the last try to prove something of a member, by kind and member. */
-  readonly #tried = new Lru<string, number>(MEMBERS_MAX)
+  /** By kind and member: there are two kinds. */
+  readonly #tried = new Lru<string, Tries>(2 * MEMBERS_MAX)
   /** False where what is there already cannot be read: nothing is put beside it. */
   #keeps = true
   #files = 0
@@ -64,16 +72,34 @@ export class Equivocations {
     await this.#tail
   }
 
-  /**
-   * For two things that a member seems to have signed; both signatures are verified here, since
-   * whoever showed them may have made them up. What a stranger signs is nobody's business.
-   */
+  /** For two things that a member seems to have signed; what proves nothing is logged. */
   hear(found: Equivocation): void {
-    const { rosters, clock, log } = this.#parts
-    const name = nameOf(found)
-    if (this.#known.has(name) || !this.#mayTry(name)) return
+    if (this.mayTry(found.kind, found.peer, pairOf(found))) this.prove(found)
+  }
+
+  /**
+   * Whether two things, named by `pair`, are worth a try, which this counts: for whoever has to
+   * read something first. What a stranger signs is nobody's business; and signatures are costly to
+   * check: a liar must not have us do that as often as it likes, nor spend the tries with one pair.
+   */
+  mayTry(kind: Equivocation['kind'], peer: string, pair: string): boolean {
+    const { rosters, clock } = this.#parts
+    const name = nameOf({ kind, peer })
+    if (this.#known.has(name)) return false
     const members = rosters.current()?.roster.members ?? []
-    if (!members.some(({ peerId }) => peerId === found.peer)) return
+    if (!members.some(({ peerId }) => peerId === peer)) return false
+    const { pairs } = this.#triesOf(name, clock.bootMs())
+    if (pairs.has(pair) || pairs.size >= EQUIVOCATION_TRIES_MAX) return false
+    pairs.add(pair)
+    return true
+  }
+
+  /** Verifies both signatures, since whoever showed them may have made them up; after mayTry. */
+  prove(found: Equivocation): void {
+    const { clock, log } = this.#parts
+    const name = nameOf(found)
+    // Another pair may have been proven while this one was read.
+    if (this.#known.has(name)) return
     const proven = { found, seenAtMs: clock.wallMs() }
     try {
       const text = encodeEquivocation(proven)
@@ -90,13 +116,12 @@ export class Equivocations {
     return [...this.#known.values()].sort((a, b) => a.seenAtMs - b.seenAtMs)
   }
 
-  /** Signatures are costly to check: a liar must not have us do that as often as it likes. */
-  #mayTry(name: string): boolean {
-    const nowMs = this.#parts.clock.bootMs()
-    const lastMs = this.#tried.get(name)
-    if (lastMs !== undefined && nowMs - lastMs < EQUIVOCATION_TRY_MS) return false
-    this.#tried.set(name, nowMs)
-    return true
+  #triesOf(name: string, nowMs: number): Tries {
+    const last = this.#tried.get(name)
+    if (last !== undefined && nowMs - last.sinceMs < EQUIVOCATION_TRY_MS) return last
+    const tries = { sinceMs: nowMs, pairs: new Set<string>() }
+    this.#tried.set(name, tries)
+    return tries
   }
 
   #keep(proven: ProvenEquivocation, text: string): void {
@@ -124,8 +149,19 @@ export class Equivocations {
   }
 }
 
-function nameOf({ kind, peer }: Equivocation): string {
+function nameOf({ kind, peer }: Pick<Equivocation, 'kind' | 'peer'>): string {
   return `${kind} ${peer}`
+}
+
+// With the signatures: a pair that somebody made up must not stand for the one that was signed.
+function pairOf(found: Equivocation): string {
+  if (found.kind === 'announcements') return `${found.first.annHash} ${found.second.annHash}`
+  const { register, witnessEpoch, first, second } = found
+  const things = [first, second].map(({ value, proposerSig }) => {
+    return `${hashValue(value)} ${proposerSig}`
+  })
+  const { round, boot } = first.ballot
+  return `${register}@${witnessEpoch} ${round} ${boot} ${things.join(' ')}`
 }
 
 function summaryOf(

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Equivocation } from '../../../../protocol/core/equivocation.ts'
-import { EQUIVOCATION_TRY_MS } from '../../../../protocol/core/equivocation-limits.ts'
+import {
+  EQUIVOCATION_TRIES_MAX,
+  EQUIVOCATION_TRY_MS
+} from '../../../../protocol/core/equivocation-limits.ts'
 import { createLog } from '../../../../protocol/host/log.ts'
 import { Equivocations } from '../../../../protocol/mesh/members/equivocations.ts'
 import { ProofFolder } from '../../../../protocol/mesh/members/proof-folder.ts'
@@ -118,15 +121,52 @@ test('nobody is accused by what another made up, or for signing one thing twice'
   expect(logged.filter((line) => line.includes('without a proof'))).toHaveLength(3)
 })
 
-test('signatures of one member are checked at most once in a while', async () => {
+test('signatures of one member are checked a few times in a while, those of one pair once', async () => {
   const { mesh, open, proposals, logged } = await liar()
   if (proposals.kind !== 'proposals') throw new Error()
-  const forged = { ...proposals, second: { ...proposals.second, proposerSig: '00'.repeat(64) } }
+  const forged = (at: number) => {
+    const proposerSig = `${at}`.padStart(2, '0').repeat(64)
+    return { ...proposals, second: { ...proposals.second, proposerSig } }
+  }
+  const tries = () => logged.filter((line) => line.includes('without a proof')).length
   const equivocations = open()
-  for (let each = 0; each < 100; each += 1) equivocations.hear(forged)
-  expect(logged.filter((line) => line.includes('without a proof'))).toHaveLength(1)
+  for (let each = 0; each < 100; each += 1) equivocations.hear(forged(0))
+  expect(tries()).toBe(1)
+  for (let each = 0; each < 90; each += 1) equivocations.hear(forged(each))
+  expect(tries()).toBe(EQUIVOCATION_TRIES_MAX)
+  equivocations.hear(proposals)
+  expect(equivocations.list()).toEqual([])
 
   await mesh.clock.advance(EQUIVOCATION_TRY_MS)
+  equivocations.hear(proposals)
+  expect(equivocations.list()).toHaveLength(1)
+  await equivocations.stop()
+})
+
+test('a pair that somebody made up hides none that was signed, whichever of its parts is false', async () => {
+  const { open, proposals } = await liar()
+  if (proposals.kind !== 'proposals') throw new Error()
+  const { first, second } = proposals
+  const changed = { ...second.value, version: second.value.version + 1 }
+  for (const change of [{ proposerSig: first.proposerSig }, { value: changed }]) {
+    const equivocations = open()
+    equivocations.hear({ ...proposals, second: { ...second, ...change } })
+    expect(equivocations.list()).toEqual([])
+    equivocations.hear(proposals)
+    expect(equivocations.list()).toHaveLength(1)
+    await equivocations.stop()
+  }
+})
+
+test("what a stranger signed twice is nobody's business, and costs nothing", async () => {
+  const { mesh, open, proposals, logged } = await liar()
+  const equivocations = open()
+  const { current } = mesh.rosters
+  mesh.rosters.current = () => undefined
+  equivocations.hear(proposals)
+  mesh.rosters.current = current
+  expect(equivocations.list()).toEqual([])
+  expect(logged).toEqual([])
   equivocations.hear(proposals)
   expect(equivocations.list()).toHaveLength(1)
   await equivocations.stop()
