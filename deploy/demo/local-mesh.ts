@@ -8,16 +8,23 @@ const AGENT_MAIN = join(REPOSITORY_ROOT, 'dist', 'agent', 'main.js')
 const GATEWAY_MAIN = join(REPOSITORY_ROOT, 'dist', 'gateway', 'main.js')
 
 /** First ports to try: the documented defaults, so that a lone demo looks like the docs. */
-const AGENT_PORT = 4471
-const GATEWAY_PORT = 4481
-const HTTP_PORT = 8471
-const GIT_PORT = 9418
+const PORTS: FirstPorts = { agent: 4471, gateway: 4481, http: 8471, git: 9418 }
+
+interface FirstPorts {
+  readonly agent: number
+  readonly gateway: number
+  readonly http: number
+  readonly git: number
+}
 
 export interface LocalMeshOptions {
   /** Everything that the mesh writes is below it. */
   readonly root: string
-  /** Added to each first port to try: two meshes that start at once must not find the same ones. */
-  readonly portOffset?: number
+  /**
+   * The first of 240 ports that are this mesh's alone: two that start at once would find the same
+   * ones free. The documented defaults where absent.
+   */
+  readonly firstPort?: number
   readonly agents?: number
   readonly lease?: 'default' | 'short'
   readonly gossip?: boolean
@@ -77,10 +84,9 @@ export class LocalMesh {
   /** Makes keys, settings and the roster, starts everything, resolves once a quorum answers. */
   static async start(options: LocalMeshOptions): Promise<LocalMesh> {
     const count = options.agents ?? 3
-    const wanted = Array.from({ length: count }, (_, index) => AGENT_PORT + index)
-    const offset = options.portOffset ?? 0
-    const first = [...wanted, GATEWAY_PORT, HTTP_PORT, GIT_PORT].map((port) => port + offset)
-    const ports = await freePorts(first)
+    const { agent, gateway, http, git } = firstPorts(options)
+    const wanted = Array.from({ length: count }, (_, index) => agent + index)
+    const ports = await freePorts([...wanted, gateway, http, git])
     const { root } = options
     const mesh = new LocalMesh({
       options,
@@ -145,7 +151,7 @@ export class LocalMesh {
   /** One host more, with settings and nothing else; gives its index. */
   async newHost(): Promise<number> {
     const index = this.agents.length
-    const [port] = await freePorts([AGENT_PORT + index + (this.#options.portOffset ?? 0)])
+    const [port] = await freePorts([firstPorts(this.#options).agent + index])
     const agent = partOf(this.root, `agent-${index + 1}`, port)
     this.agents.push(agent)
     await writeAgentSettings(agent, this.#options)
@@ -270,6 +276,12 @@ export class LocalMesh {
       ].join('\n')
     )
   }
+}
+
+/** As close as they may lie: what is taken is stepped over, by 200 ports at most. */
+function firstPorts({ firstPort }: LocalMeshOptions): FirstPorts {
+  if (firstPort === undefined) return PORTS
+  return { agent: firstPort, gateway: firstPort + 10, http: firstPort + 20, git: firstPort + 30 }
 }
 
 async function writeAgentSettings(agent: LocalPart, options: LocalMeshOptions): Promise<void> {

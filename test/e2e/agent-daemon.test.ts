@@ -7,7 +7,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
-import { freePort, ProgramProcess } from '../support/program-process.ts'
+import { freePort } from '../support/port-block.ts'
+import { ProgramProcess } from '../support/program-process.ts'
 import { readExposition, seriesValue } from '../support/prometheus-text.ts'
 
 /* The real program on a real engine: its own process, store and libp2p. */

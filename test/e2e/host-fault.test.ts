@@ -7,7 +7,8 @@ import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
-import { freePort, ProgramProcess } from '../support/program-process.ts'
+import { freePort } from '../support/port-block.ts'
+import { ProgramProcess } from '../support/program-process.ts'
 
 /* The real program on an engine that fails: what its owner sees of it. */
 

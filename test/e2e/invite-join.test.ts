@@ -7,7 +7,8 @@ import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { InvitingAgent } from '../support/inviting-agent.ts'
-import { freePort, ProgramProcess } from '../support/program-process.ts'
+import { freePort } from '../support/port-block.ts'
+import { ProgramProcess } from '../support/program-process.ts'
 
 /* The real programs as processes of their own, joined over loopback. */
 

@@ -5,7 +5,8 @@ import { EngineProxy } from '../support/engine-proxy.ts'
 import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
-import { freePort, ProgramProcess } from '../support/program-process.ts'
+import { freePort } from '../support/port-block.ts'
+import { ProgramProcess } from '../support/program-process.ts'
 import { SecondEngine } from '../support/second-engine.ts'
 
 /* The real program on an engine with a runtime that is not there, and one that comes and goes. */

@@ -5,7 +5,8 @@ import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
 import { isAlive, type ProcessIdentity } from '../../protocol/host/process-identity.ts'
 import { eventually } from '../support/eventually.ts'
 import { guardianOf, LifelineRig } from '../support/lifeline-rig.ts'
-import { freePort, ProgramProcess } from '../support/program-process.ts'
+import { freePort } from '../support/port-block.ts'
+import { ProgramProcess } from '../support/program-process.ts'
 
 /* A real agent with the guardian that it starts, and what becomes of each without the other. */
 

@@ -15,8 +15,6 @@ import { SecondEngine } from '../support/second-engine.ts'
  */
 
 const JOBS = 50
-/** Away from the ports of every other mesh that tests start. */
-const PORT_OFFSET = 5_000
 const TEST_MS = 240_000
 
 let folder: string
@@ -31,7 +29,7 @@ beforeAll(async () => {
   vi.stubEnv('DOCKER_HOST', `unix://${engine.socket}`)
   const capacity = { cpu: 2, memory: '2GiB', jobs: 8 }
   const { starts } = bench
-  e2e = await E2eMesh.start({ agents: 2, portOffset: PORT_OFFSET, capacity, starts })
+  e2e = await E2eMesh.start({ agents: 2, capacity, starts })
 }, TEST_MS)
 
 afterAll(async () => {

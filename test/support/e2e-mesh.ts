@@ -10,6 +10,7 @@ import { eventually } from '../../deploy/demo/process.ts'
 import { Repository } from '../../deploy/demo/repository.ts'
 import type { SeenJob } from '../../deploy/demo/watch.ts'
 import { killGuardians } from './guardians.ts'
+import { PortBlock } from './port-block.ts'
 import { SmallDisk } from './small-disk.ts'
 
 const ENDED = new Set(['succeeded', 'failed', 'errored', 'cancelled', 'skipped'])
@@ -28,15 +29,12 @@ export interface SeenRun {
   readonly jobs: readonly { readonly id: string; readonly name: string }[]
 }
 
-export interface E2eOptions extends Omit<LocalMeshOptions, 'root'> {
+export interface E2eOptions extends Omit<LocalMeshOptions, 'root' | 'firstPort'> {
   /** Names of parts whose state lies on a disk of its own that can be filled. */
   readonly smallDisks?: readonly string[]
 }
 
 type Disks = Map<string, SmallDisk>
-
-/** Above all ports of the worker before it. */
-const PORT_OFFSET = 250 * (Number(process.env['VITEST_POOL_ID'] ?? '1') - 1)
 
 /** Real daemons from dist, a real repository with the real hook, in a folder of its own. */
 export class E2eMesh {
@@ -44,10 +42,16 @@ export class E2eMesh {
   readonly repository: Repository
   readonly #root: string
   readonly #disks: Disks
+  readonly #ports: PortBlock
 
-  private constructor(root: string, disks: Disks, mesh: LocalMesh, repository: Repository) {
-    this.#root = root
-    this.#disks = disks
+  private constructor(
+    held: { readonly root: string; readonly disks: Disks; readonly ports: PortBlock },
+    mesh: LocalMesh,
+    repository: Repository
+  ) {
+    this.#root = held.root
+    this.#disks = held.disks
+    this.#ports = held.ports
     this.mesh = mesh
     this.repository = repository
   }
@@ -55,9 +59,10 @@ export class E2eMesh {
   static async start({ smallDisks = [], ...options }: E2eOptions = {}): Promise<E2eMesh> {
     const root = await mkdtemp(join(tmpdir(), 'rm-e2e-'))
     const disks: Disks = new Map()
+    const ports = await PortBlock.claim()
     try {
       for (const name of smallDisks) disks.set(name, await SmallDisk.mount(join(root, name)))
-      const mesh = await LocalMesh.start({ root, portOffset: PORT_OFFSET, ...options })
+      const mesh = await LocalMesh.start({ ...options, root, firstPort: ports.first })
       const repository = await Repository.make({
         root,
         name: 'team',
@@ -65,10 +70,11 @@ export class E2eMesh {
         hookUrl: `${mesh.httpUrl}/hooks/git`
       })
       await mesh.addRepository(repository)
-      return new E2eMesh(root, disks, mesh, repository)
+      return new E2eMesh({ root, disks, ports }, mesh, repository)
     } catch (error) {
       // Nobody has this mesh, so nobody else could unmount its disks.
       await unmountAll(disks)
+      await ports.release()
       throw error
     }
   }
@@ -149,6 +155,7 @@ export class E2eMesh {
     await unmountAll(this.#disks)
     await rm(this.#root, { recursive: true, force: true })
     await this.#reapTrials()
+    await this.#ports.release()
   }
 
   /** An agent that was killed amid a trial clears it away at a next start, which does not come. */

@@ -12,7 +12,7 @@ import { type Identity, makeIdentity } from '../../protocol/mesh/members/identit
 import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { eventually } from './eventually.ts'
 import { type ForgeSide, REPOSITORY } from './forge-side.ts'
-import { freePort } from './program-process.ts'
+import { freePort } from './port-block.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../dist/gateway/main.js')
 /** Of the repository, for trusted runs alone, as all are. */

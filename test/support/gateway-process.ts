@@ -6,7 +6,8 @@ import { makeIdentity } from '../../protocol/mesh/members/identity.ts'
 import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
 import { sealRoster } from '../../protocol/wire/roster-codec.ts'
-import { freePort, ProgramProcess } from './program-process.ts'
+import { freePort } from './port-block.ts'
+import { ProgramProcess } from './program-process.ts'
 
 /** One gateway as a process of its own, from the sources. */
 export class GatewayProcess extends ProgramProcess {

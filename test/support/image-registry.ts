@@ -2,12 +2,12 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { type ImageParts, imageBlobs } from '../../deploy/image-archive.ts'
 import { eventually } from './eventually.ts'
+import { freePort } from './port-block.ts'
 
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 const INDEX = 'application/vnd.docker.distribution.manifest.list.v2+json'
@@ -181,13 +181,4 @@ function hashed(password: string): string {
 
 function digestOf(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { statusSchema } from '../../agent/control/contract.ts'
 import { eventually } from './eventually.ts'
-import { type ExitedProcess, freePort, ProgramProcess } from './program-process.ts'
+import { freePort } from './port-block.ts'
+import { type ExitedProcess, ProgramProcess } from './program-process.ts'
 
 /** A mesh of one agent, a process of its own, that holds the authority's key. */
 export class InvitingAgent {
