@@ -40,6 +40,13 @@ export interface Provisioned {
   readonly api: RunnerApi
 }
 
+/** Slots as a turn saw them when it began. */
+export interface SeenSlots {
+  readonly slots: readonly SeenSlot[]
+  /** Wall clock of that moment: what is on its way is judged by it, too. */
+  readonly atMs: number
+}
+
 interface SetOfSlots {
   /** Of the label set, not ended. */
   readonly own: readonly SeenSlot[]
@@ -70,8 +77,8 @@ export class RepositoryTurn {
   }
 
   /** Slots of the repository as they are on the board now. */
-  slots({ repository }: Provisioned): readonly SeenSlot[] {
-    return slotsOf(this.#parts, repository)
+  slots({ repository }: Provisioned): SeenSlots {
+    return { slots: slotsOf(this.#parts, repository), atMs: this.#parts.clock.wallMs() }
   }
 
   /** Asks for all that waits, and for all runners. Rejects as RunnerApi does. */
@@ -101,7 +108,7 @@ export class RepositoryTurn {
    */
   async plan(
     of: Provisioned,
-    seen: readonly SeenSlot[],
+    seen: SeenSlots,
     asked: 'all' | readonly string[],
     signal: AbortSignal
   ): Promise<Planned> {
@@ -109,7 +116,7 @@ export class RepositoryTurn {
     const jobs = this.#parts.book.jobsOf(of.repository).map(({ job }) => job)
     const fresh = new Set(isFresh ? jobs : asked)
     const { provision } = of
-    const known = [...seen, ...(await this.#unseen(of, seen))]
+    const known = [...seen.slots, ...(await this.#unseen(of, seen))]
     const live = known.filter(({ isEnded, isLeaving }) => !isEnded && !isLeaving)
     for (const slot of live.filter(({ isSpent }) => isSpent)) {
       await this.#ends.cancel(slot, 'its runner had a job when its host was lost')
@@ -209,23 +216,26 @@ export class RepositoryTurn {
   /** Slots that this gateway has started and that are on no board yet. */
   async #unseen(
     { repository, provision }: Provisioned,
-    seen: readonly SeenSlot[]
+    seen: SeenSlots
   ): Promise<readonly SeenSlot[]> {
-    const { book, inbox, clock, runIdOf } = this.#parts
+    const { book, inbox, runIdOf } = this.#parts
     const unseen: SeenSlot[] = []
     for (const row of book.jobsOf(repository)) {
       const { job, generation, labels } = row
-      const isOnBoard = seen.some((slot) => slot.job === job && slot.generation === generation)
+      const isOnBoard = seen.slots.some(
+        (slot) => slot.job === job && slot.generation === generation
+      )
       if (generation < 0 || isOnBoard) continue
       const entry = entryFor(provision, labels)
       const set = entry?.labels ?? labels
       const event = slotEvent(repository.name, { job, jobName: '', labels: set, generation })
       const runId = runIdOf(originOf(event, repository.url))
       const delivery = await inbox.byRun(runId)
+      // By the clock of then: one that came onto the board since, and ended there, would else be
+      // neither seen nor on its way, and its job be given another one.
       const isOnItsWay =
         delivery?.state === 'received' ||
-        (delivery?.state === 'recorded' &&
-          clock.wallMs() - delivery.receivedAtMs < PROVISION_UNSEEN_MS)
+        (delivery?.state === 'recorded' && seen.atMs - delivery.receivedAtMs < PROVISION_UNSEEN_MS)
       if (delivery === undefined || !isOnItsWay) continue
       unseen.push({
         id: jobIdOf(runId, 0),

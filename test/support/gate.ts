@@ -18,6 +18,10 @@ export class Gate {
     this.#match = match
   }
 
+  get held(): number {
+    return this.#held.length
+  }
+
   /** Resolves once that many are held. */
   async reached(count = 1): Promise<void> {
     await eventually(`${count} held at a gate`, () => this.#held.length >= count, 30_000)

@@ -15,8 +15,9 @@ import { generateKey } from '../../protocol/wire/keys.ts'
 import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
 import { FakeClock } from './fake-clock.ts'
 import { type ForgeRig, forgeRig } from './forge-rig.ts'
+import { Gate } from './gate.ts'
 import { repositoryOf } from './gateway-rig.ts'
-import { IntakeRig } from './intake-rig.ts'
+import { boundInbox, IntakeRig } from './intake-rig.ts'
 import { jobLife } from './run-life.ts'
 import { SeededRandom } from './seeded-random.ts'
 
@@ -26,6 +27,10 @@ type Deed = readonly [actor: string, body: JobOpBody]
 export class SlotMesh {
   readonly board = new Board()
   readonly clock = new FakeClock()
+  /** Before a slot is on the board. */
+  readonly beforeBoard = new Gate()
+  /** Before a turn learns whether a slot is on its way there. */
+  readonly beforeInbox = new Gate()
   readonly authority = generateKey().peerId
   readonly #runs = new Map<string, SealedAnnouncement>()
   readonly #deeds = new Map<string, Deed[]>()
@@ -50,6 +55,7 @@ export class SlotMesh {
         return chosen
       },
       publish: async (sealed) => {
+        await this.beforeBoard.pass(sealed.announcement.runId)
         this.board.addRun(sealed, this.clock.wallMs())
         this.#tell(sealed.announcement.runId)
       }
@@ -171,7 +177,14 @@ export class SlotGateway {
     const random = new SeededRandom(3)
     const log = silentLog()
     const room = new ProvisionRoom({
-      ...{ member: member as never, repositories, apis, table, inbox, door, cancel },
+      ...{ member: member as never, repositories, apis, table, door, cancel },
+      inbox: {
+        ...boundInbox(inbox),
+        byRun: async (runId) => {
+          await world.beforeInbox.pass(runId)
+          return await inbox.byRun(runId)
+        }
+      },
       ...{ clock, random, log }
     })
     await room.start()

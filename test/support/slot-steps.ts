@@ -11,11 +11,12 @@ export async function looking<T>(
   what: string,
   look: () => T | undefined | false
 ): Promise<T> {
-  return await eventually(what, async () => {
+  const step = async (): Promise<T | undefined | false> => {
     const found = look()
     if (found === undefined || found === false) await world.clock.advance(5_000)
     return found
-  })
+  }
+  return await eventually(what, step, 40_000)
 }
 
 export type Rig = Awaited<ReturnType<typeof slotRig>>

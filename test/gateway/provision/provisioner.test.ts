@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { PROVISION_ASKED_MAX } from '../../../protocol/core/provision-limits.ts'
+import {
+  PROVISION_ASKED_MAX,
+  PROVISION_TRIES_MAX
+} from '../../../protocol/core/provision-limits.ts'
 import { eventually } from '../../support/eventually.ts'
 import { forgeRig } from '../../support/forge-rig.ts'
 import { SlotGateway, SlotMesh, slotRig } from '../../support/provision-rig.ts'
@@ -213,6 +216,37 @@ test('a job whose slots come to nothing gets new ones, later each time, and at l
   expect(waits.map((ms, index) => ms >= (index === 0 ? 0 : 15_000 * 2 ** (index - 1)))).toEqual(
     waits.map(() => true)
   )
+})
+
+test('a slot that came and ended within one turn, however long that took, is one of those', async () => {
+  const rig = await slotRig('github')
+  const { world } = rig
+  const job = queue(rig)
+  await told(rig, job)
+  const endNext = async (): Promise<void> => {
+    await looking(rig, 'a slot', () => world.live().length === 1)
+    const slot = slotOf(rig, job)
+    world.claim(slot)
+    world.end(slot, 'failed')
+  }
+  for (let tries = 1; tries < PROVISION_TRIES_MAX; tries += 1) await endNext()
+
+  const { beforeBoard, beforeInbox } = world
+  beforeBoard.close(() => true)
+  await looking(rig, 'the last slot', () => beforeBoard.held > 0)
+  const asked = rig.rig.forge.seen.length
+  await looking(rig, 'a look at all that waits', () => rig.rig.forge.seen.length > asked)
+  beforeInbox.close(() => true)
+  await looking(rig, 'a turn that asks for it', () => beforeInbox.held > 0)
+  beforeBoard.open()
+  await endNext()
+  await world.clock.advance(3_600_000)
+  beforeInbox.open()
+
+  const other = queue(rig)
+  await told(rig, other)
+  await looking(rig, 'a slot', () => world.live().length > 0)
+  expect(await liveFor(rig, 1)).toEqual([String(other.id)])
 })
 
 test('a restart begins no slot again, and goes on with what was named just before', async () => {
