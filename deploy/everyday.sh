@@ -16,10 +16,17 @@ units=
 trap '[ -z "$units" ] || kill "$units" 2>/dev/null || true; rm -f "$units_log"' EXIT
 trap 'exit 130' INT TERM
 
-nice -n 10 node_modules/.bin/vitest run --project unit >"$units_log" 2>&1 &
+# No test file takes a minute here: a runner that says nothing for five is stuck between two.
+silent_s=300
+# A person sees that, and wants the colours.
+watched=
+[ -t 1 ] || watched="sh deploy/watched.sh $silent_s"
+
+nice -n 10 sh deploy/watched.sh "$silent_s" node_modules/.bin/vitest run --project unit \
+  >"$units_log" 2>&1 &
 units=$!
 others_status=0
-node_modules/.bin/vitest run --project mesh --project engine || others_status=$?
+$watched node_modules/.bin/vitest run --project mesh --project engine || others_status=$?
 units_status=0
 wait "$units" || units_status=$?
 units=
