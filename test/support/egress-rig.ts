@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
 import {
   type EgressLimits,
   type EgressPlace,
@@ -213,6 +214,13 @@ export class EgressRig {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
   }
+}
+
+/** A proxy in EGRESS_WORLD, but for these, until the test ends. */
+export async function egressRig(wish: Partial<RigWish> = {}): Promise<EgressRig> {
+  const rig = await EgressRig.open({ ...EGRESS_WORLD, ...wish })
+  onTestFinished(async () => await rig.close())
+  return rig
 }
 
 function heard(socket: Socket): () => string {

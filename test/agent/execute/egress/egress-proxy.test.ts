@@ -1,34 +1,13 @@
 import { once } from 'node:events'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { EGRESS_ADDRESSES_MAX } from '../../../../protocol/core/egress-limits.ts'
-import {
-  EGRESS_WORLD,
-  EgressRig,
-  getText,
-  MUTE_PORT,
-  PUBLIC,
-  type RigWish,
-  statusOf
-} from '../../../support/egress-rig.ts'
+import { egressRig, getText, MUTE_PORT, PUBLIC, statusOf } from '../../../support/egress-rig.ts'
 import { eventually } from '../../../support/eventually.ts'
-
-let rigs: EgressRig[] = []
-
-afterEach(async () => {
-  for (const rig of rigs) await rig.close()
-  rigs = []
-})
-
-async function open(wish: Partial<RigWish> = {}): Promise<EgressRig> {
-  const rig = await EgressRig.open({ ...EGRESS_WORLD, ...wish })
-  rigs.push(rig)
-  return rig
-}
 
 describe('a tunnel', () => {
   test('to a listed name carries bytes both ways, to the address that the name had', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const { socket, said } = await rig.tunnel('A.Example.:443')
     socket.write('ping')
     await eventually('it comes back', () => said().endsWith('ping'))
@@ -42,7 +21,7 @@ describe('a tunnel', () => {
   })
 
   test('takes what came right behind its request', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const socket = await rig.connect()
     let text = ''
     socket.on('data', (part: Buffer) => {
@@ -54,7 +33,7 @@ describe('a tunnel', () => {
   })
 
   test('to a name below a wildcard is open, to a listed address too', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     for (const to of ['deep.a.example:443', '1.2.3.4:8080']) {
       const { said } = await rig.tunnel(to)
       expect(statusOf(said()), to).toBe(200)
@@ -62,7 +41,7 @@ describe('a tunnel', () => {
   })
 
   test('that a rebinding name would lead elsewhere goes where the name was checked to lead', async () => {
-    const rig = await open({ names: { 'a.example': [[PUBLIC], ['127.0.0.1']] } })
+    const rig = await egressRig({ names: { 'a.example': [[PUBLIC], ['127.0.0.1']] } })
     const first = await rig.tunnel('a.example:443')
     const second = await rig.send('CONNECT a.example:443 HTTP/1.1\r\n\r\n')
 
@@ -79,7 +58,7 @@ describe('a tunnel', () => {
     ['1.2.3.4:443', 'it is not in the list'],
     ['127.0.0.1:22', 'it is not in the list']
   ])('to %s is refused before anybody is asked: %s', async (to, reason) => {
-    const rig = await open()
+    const rig = await egressRig()
     const answer = await rig.send(`CONNECT ${to} HTTP/1.1\r\nHost: ${to}\r\n\r\n`)
 
     expect(statusOf(answer)).toBe(403)
@@ -100,7 +79,7 @@ describe('a tunnel', () => {
     ['nowhere.example', 'ENOTFOUND'],
     ['10.9.9.9', '10.9.9.9 is not public']
   ])('to %s calls nobody, though it is listed: %s', async (name, reason) => {
-    const rig = await open()
+    const rig = await egressRig()
     const answer = await rig.send(`CONNECT ${name}:443 HTTP/1.1\r\n\r\n`)
 
     expect(statusOf(answer)).toBe(403)
@@ -109,7 +88,7 @@ describe('a tunnel', () => {
   })
 
   test('of an audit leads to every public name, and nowhere else', async () => {
-    const rig = await open({ policy: 'audit' })
+    const rig = await egressRig({ policy: 'audit' })
     const { said } = await rig.tunnel('b.example:8443')
     const lan = await rig.send('CONNECT lan.example:443 HTTP/1.1\r\n\r\n')
     const mail = await rig.send('CONNECT b.example:25 HTTP/1.1\r\n\r\n')
@@ -120,7 +99,7 @@ describe('a tunnel', () => {
 
   test('tries the addresses of a name in turn, and not too many', async () => {
     const dead = Array.from({ length: 9 }, (_, at) => `1.1.1.${at}`)
-    const rig = await open({
+    const rig = await egressRig({
       names: { 'a.example': [dead], 'deep.a.example': [[...dead.slice(0, 2), PUBLIC]] }
     })
     const { said } = await rig.tunnel('deep.a.example:443')
@@ -137,7 +116,7 @@ describe('a tunnel', () => {
 
 describe('whoever is slow, many or somebody else', () => {
   test.each(['127.77.0.1', '127.77.0.70', '127.0.0.1'])('%s is not answered', async (from) => {
-    const rig = await open()
+    const rig = await egressRig()
     expect(await rig.send('CONNECT a.example:443 HTTP/1.1\r\n\r\n', from)).toBe('')
     expect([rig.asked, rig.lines]).toEqual([[], []])
   })
@@ -147,26 +126,26 @@ describe('whoever is slow, many or somebody else', () => {
     ['half a head', 'GET http://a.example/ HTTP/1.1\r\nHost: a'],
     ['half a line', 'CONN']
   ])('a connection that sends %s is ended', async (_name, bytes) => {
-    const rig = await open({ limits: { headMs: 50 } })
+    const rig = await egressRig({ limits: { headMs: 50 } })
     await rig.send(bytes)
     expect(rig.dialled).toEqual([])
   })
 
   test('a head that is too large is refused', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const more = `X: ${'x'.repeat(20_000)}\r\n`
     expect(statusOf(await rig.send(getText('http://a.example/', 'a.example', more)))).toBe(400)
   })
 
   test('a tunnel without a byte is ended', async () => {
-    const rig = await open({ policy: 'audit', limits: { idleMs: 50 } })
+    const rig = await egressRig({ policy: 'audit', limits: { idleMs: 50 } })
     const { socket } = await rig.tunnel(`a.example:${MUTE_PORT}`)
     await once(socket, 'close')
     expect(socket.destroyed).toBe(true)
   })
 
   test('a tunnel that one side has ended is ended sooner', async () => {
-    const rig = await open({ policy: 'audit', limits: { idleMs: 600_000, halfOpenMs: 50 } })
+    const rig = await egressRig({ policy: 'audit', limits: { idleMs: 600_000, halfOpenMs: 50 } })
     const { socket } = await rig.tunnel(`a.example:${MUTE_PORT}`)
     socket.end('the last words')
     await once(socket, 'close')
@@ -174,7 +153,7 @@ describe('whoever is slow, many or somebody else', () => {
   })
 
   test('a body that stops in the middle is ended', async () => {
-    const rig = await open({ limits: { idleMs: 50 } })
+    const rig = await egressRig({ limits: { idleMs: 50 } })
     const head =
       'POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9\r\n\r\nhalf'
     await rig.send(head)
@@ -182,7 +161,7 @@ describe('whoever is slow, many or somebody else', () => {
   })
 
   test('more connections than a job may have are refused until one ends', async () => {
-    const rig = await open({ limits: { connections: 2 } })
+    const rig = await egressRig({ limits: { connections: 2 } })
     const one = await rig.tunnel('a.example:443')
     await rig.tunnel('a.example:443')
     expect(await rig.send('CONNECT a.example:443 HTTP/1.1\r\n\r\n')).toBe('')
@@ -197,7 +176,7 @@ describe('whoever is slow, many or somebody else', () => {
   })
 
   test('requests that come before an answer wait for it, and open nothing meanwhile', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const answers: (() => void)[] = []
     rig.answer = (_request, response) => void answers.push(() => response.end('hello'))
     const socket = await rig.connect()
@@ -211,7 +190,7 @@ describe('whoever is slow, many or somebody else', () => {
 
   test('more new connections in a second than a job may open are closed', async () => {
     let now = 0
-    const rig = await open({ limits: { newConnections: 2 }, nowMs: () => now })
+    const rig = await egressRig({ limits: { newConnections: 2 }, nowMs: () => now })
     const ask = async (from?: string) =>
       await rig.send('CONNECT b.example:443 HTTP/1.1\r\n\r\n', from)
     // Whoever is not of the job does not count.
@@ -225,7 +204,7 @@ describe('whoever is slow, many or somebody else', () => {
   })
 
   test('no bytes make it fail', async () => {
-    const rig = await open({ limits: { headMs: 200, idleMs: 100 } })
+    const rig = await egressRig({ limits: { headMs: 200, idleMs: 100 } })
     const start = fc.constantFrom(
       '',
       'CONNECT ',
@@ -247,7 +226,7 @@ describe('whoever is slow, many or somebody else', () => {
 
 describe('the end of a proxy', () => {
   test('ends every connection, sums up once, and leaves its place to the next one', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const { socket } = await rig.tunnel('a.example:443')
     await rig.send('CONNECT b.example:443 HTTP/1.1\r\n\r\n')
     await rig.send('CONNECT b.example:443 HTTP/1.1\r\n\r\n')
@@ -261,13 +240,13 @@ describe('the end of a proxy', () => {
       'network: refused b.example:443: it is not in the list',
       'network: 1 connections allowed, 2 refused'
     ])
-    const next = await open({ port: rig.place.port })
+    const next = await egressRig({ port: rig.place.port })
     expect(next.place).toEqual(rig.place)
     expect(statusOf((await next.tunnel('a.example:443')).said())).toBe(200)
   })
 
   test('is not reached where its place is taken', async () => {
-    const rig = await open()
-    await expect(open({ port: rig.place.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    const rig = await egressRig()
+    await expect(egressRig({ port: rig.place.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
   })
 })

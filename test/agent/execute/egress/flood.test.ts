@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import fc from 'fast-check'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { EGRESS_SLICE_BYTES_MAX } from '../../../../protocol/core/egress-limits.ts'
-import { EGRESS_WORLD, EgressRig } from '../../../support/egress-rig.ts'
+import { type EgressRig, egressRig } from '../../../support/egress-rig.ts'
 import { eventually } from '../../../support/eventually.ts'
 
 const SHORT = 'GET / HTTP/1.1\r\n\r\n'
@@ -13,19 +13,6 @@ const GOOD = 'GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n'
 const CONNECT = 'CONNECT a.example:443 HTTP/1.1\r\n\r\n'
 const CONNECTIONS = 40
 const MIB = 1_048_576
-
-let rigs: EgressRig[] = []
-
-afterEach(async () => {
-  for (const rig of rigs) await rig.close()
-  rigs = []
-})
-
-async function open(): Promise<EgressRig> {
-  const rig = await EgressRig.open(EGRESS_WORLD)
-  rigs.push(rig)
-  return rig
-}
 
 interface Caller {
   readonly said: () => string
@@ -55,7 +42,7 @@ function decided(rig: EgressRig): { allowed: number; refused: number } {
 }
 
 test('requests by the thousand behind one that is held are not parsed, and others go on', async () => {
-  const rig = await open()
+  const rig = await egressRig()
   const held: (() => void)[] = []
   rig.answer = (_request, response) => void held.push(() => response.end('hello'))
   const callers: Caller[] = []
@@ -75,7 +62,7 @@ test('requests by the thousand behind one that is held are not parsed, and other
 }, 60_000)
 
 test('requests that are parsed with the end of a body end their connection unanswered', async () => {
-  const rig = await open()
+  const rig = await egressRig()
   rig.answer = () => undefined
   const head = 'POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx'
   const callers: Caller[] = []
@@ -88,7 +75,7 @@ test('requests that are parsed with the end of a body end their connection unans
 }, 60_000)
 
 test('nonsense by the thousand gets one answer', async () => {
-  const rig = await open()
+  const rig = await egressRig()
   const { socket, said } = await call(rig, 'NONSENSE\r\n\r\n'.repeat(20_000))
   await once(socket, 'close')
   expect(statuses(said())).toEqual(['400'])
@@ -96,7 +83,7 @@ test('nonsense by the thousand gets one answer', async () => {
 })
 
 test('wherever a client cuts them, requests are answered in turn and a tunnel loses no byte', async () => {
-  const rig = await open()
+  const rig = await egressRig()
   const whole = `${GOOD}${GOOD}\r\n${CONNECT}`
   const cuts = fc.uniqueArray(fc.integer({ min: 1, max: whole.length - 1 }), { maxLength: 6 })
   const property = fc.asyncProperty(cuts, async (at) => {
@@ -119,7 +106,7 @@ test('wherever a client cuts them, requests are answered in turn and a tunnel lo
 }, 60_000)
 
 test('a long body of a plain request and its answer come whole', async () => {
-  const rig = await open()
+  const rig = await egressRig()
   const body = randomBytes(MIB).toString('latin1')
   rig.answer = (_request, response) => void response.end(Buffer.from(body, 'latin1'))
   const head = 'POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n'

@@ -1,27 +1,14 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { linger } from '../../../../agent/execute/egress/linger.ts'
 import {
   EGRESS_LINGER_BYTES_MAX,
   EGRESS_LINGER_MS_MAX
 } from '../../../../protocol/core/egress-limits.ts'
-import { EGRESS_WORLD, EgressRig, type RigWish, statusOf } from '../../../support/egress-rig.ts'
+import { type EgressRig, egressRig, statusOf } from '../../../support/egress-rig.ts'
 import { eventually } from '../../../support/eventually.ts'
-
-let rigs: EgressRig[] = []
-
-afterEach(async () => {
-  for (const rig of rigs) await rig.close()
-  rigs = []
-})
-
-async function open(wish: Partial<RigWish> = {}): Promise<EgressRig> {
-  const rig = await EgressRig.open({ ...EGRESS_WORLD, ...wish })
-  rigs.push(rig)
-  return rig
-}
 
 const MALFORMED = 'NONSENSE\r\n\r\n'
 const PART = Buffer.alloc(32_768, 'x')
@@ -69,7 +56,7 @@ describe('a client that goes on writing still reads the whole answer', () => {
       'it is not in the list\n'
     ]
   ])('%s', async (_name, head, status, end) => {
-    const { sent, answer } = await talk(await open(), head)
+    const { sent, answer } = await talk(await egressRig(), head)
 
     expect(sent).toEqual(['written'])
     expect(statusOf(answer)).toBe(status)
@@ -78,7 +65,7 @@ describe('a client that goes on writing still reads the whole answer', () => {
 })
 
 test('whoever writes without an end is cut off', async () => {
-  const rig = await open()
+  const rig = await egressRig()
   const socket = await rig.connect()
   socket.resume()
   socket.write(MALFORMED)
@@ -90,7 +77,7 @@ test('whoever writes without an end is cut off', async () => {
 })
 
 test('whoever does not go has a place of the job, and no more than there are', async () => {
-  const rig = await open({ limits: { connections: 2 } })
+  const rig = await egressRig({ limits: { connections: 2 } })
   const stayers = [await rig.connect(), await rig.connect()]
   for (const socket of stayers) {
     socket.write(MALFORMED)

@@ -1,26 +1,6 @@
 import { once } from 'node:events'
-import { afterEach, describe, expect, test } from 'vitest'
-import {
-  EGRESS_WORLD,
-  EgressRig,
-  getText,
-  PUBLIC,
-  type RigWish,
-  statusOf
-} from '../../../support/egress-rig.ts'
-
-let rigs: EgressRig[] = []
-
-afterEach(async () => {
-  for (const rig of rigs) await rig.close()
-  rigs = []
-})
-
-async function open(wish: Partial<RigWish> = {}): Promise<EgressRig> {
-  const rig = await EgressRig.open({ ...EGRESS_WORLD, ...wish })
-  rigs.push(rig)
-  return rig
-}
+import { describe, expect, test } from 'vitest'
+import { egressRig, getText, PUBLIC, statusOf } from '../../../support/egress-rig.ts'
 
 describe('what could be read in two ways', () => {
   test.each([
@@ -44,7 +24,7 @@ describe('what could be read in two ways', () => {
     '.a.example:443',
     'a..example:443'
   ])('as the target of a tunnel is refused: %s', async (to) => {
-    const rig = await open({ policy: 'audit' })
+    const rig = await egressRig({ policy: 'audit' })
     expect(statusOf(await rig.send(`CONNECT ${to} HTTP/1.1\r\n\r\n`))).toBe(400)
     expect([rig.asked, rig.dialled]).toEqual([[], []])
   })
@@ -64,13 +44,13 @@ describe('what could be read in two ways', () => {
     ['http://a.example/', 'a.example, b.example'],
     ['http://a.example/', '']
   ])('as a plain request is refused: %s with Host %s', async (url, host) => {
-    const rig = await open({ policy: 'audit' })
+    const rig = await egressRig({ policy: 'audit' })
     expect(statusOf(await rig.send(getText(url, host)))).toBe(400)
     expect([rig.asked, rig.dialled]).toEqual([[], []])
   })
 
   test('as a plain request is refused: two hosts, of which the first is right', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const answer = await rig.send(getText('http://a.example/', 'a.example', 'HOST: b.example\r\n'))
     expect(statusOf(answer)).toBe(400)
     expect(rig.dialled).toEqual([])
@@ -88,7 +68,7 @@ describe('what could be read in two ways', () => {
     ['a space before the colon', 'Content-Length : 3\r\n'],
     ['a bare line feed', 'X: a\nTransfer-Encoding: chunked\r\n']
   ])('as a message is refused: %s', async (_name, field) => {
-    const rig = await open()
+    const rig = await egressRig()
     const head = `POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n${field}\r\n`
     const socket = await rig.connect()
     let text = ''
@@ -105,7 +85,7 @@ describe('what could be read in two ways', () => {
 
 describe('a plain request', () => {
   test('is written anew: what is of its connection stays behind', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const fields = [
       'Proxy-Authorization: Basic x',
       'Proxy-Connection: keep-alive',
@@ -138,7 +118,7 @@ describe('a plain request', () => {
       ['transfer-encoding', 'chunked']
     ]
   ])('has its body framed once: %j', async (rest, framing) => {
-    const rig = await open()
+    const rig = await egressRig()
     const head = 'POST http://a.example HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n'
     expect(statusOf(await rig.send(`${head}Expect: 100-continue\r\n${rest}`))).toBe(100)
     expect(rig.requests).toMatchObject([{ method: 'POST', url: '/', body: 'hello' }])
@@ -149,7 +129,7 @@ describe('a plain request', () => {
   })
 
   test('without a body is not given one', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     for (const method of ['GET', 'HEAD', 'DELETE', 'POST', 'PROPFIND']) {
       const head = `${method} http://a.example/ HTTP/1.1\r\nHost: a.example\r\n`
       expect(statusOf(await rig.send(`${head}Connection: close\r\n\r\n`)), method).toBe(200)
@@ -159,7 +139,7 @@ describe('a plain request', () => {
   })
 
   test('behind another on one connection is judged by itself', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     const one = 'GET http://a.example/1 HTTP/1.1\r\nHost: a.example\r\n\r\n'
     const answer = await rig.send(`${one}${getText('http://b.example/2', 'b.example')}`)
 
@@ -171,7 +151,7 @@ describe('a plain request', () => {
   })
 
   test('gets the answer as it was, in a frame of its own', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     rig.answer = (_request, response) => {
       response.writeHead(201, 'Made', ['Set-Cookie', 'a', 'Set-Cookie', 'b', 'Keep-Alive', '9'])
       response.write('one')
@@ -195,13 +175,13 @@ describe('a plain request', () => {
     ],
     ['another protocol', 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n']
   ])('that is answered with %s is told so', async (_name, said) => {
-    const rig = await open()
+    const rig = await egressRig()
     rig.answer = (request) => void request.socket.end(said)
     expect(statusOf(await rig.send(getText('http://a.example/', 'a.example')))).toBe(502)
   })
 
   test('whose answer breaks off does not look whole', async () => {
-    const rig = await open()
+    const rig = await egressRig()
     rig.answer = (request) =>
       void request.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
     // It asks for the connection to be kept: that it ends is how the job's program knows.
