@@ -49,6 +49,15 @@ export function slotOf({ world }: Pick<Rig, 'world'>, job: FakeWorkflowJob): str
   return found.jobId
 }
 
+/** The slot of this job, which no other has one beside, once a host has claimed it. */
+export async function heldSlot(rig: Rig, job: FakeWorkflowJob): Promise<string> {
+  await told(rig, job)
+  await liveFor(rig, 1)
+  const slot = slotOf(rig, job)
+  rig.world.claim(slot)
+  return slot
+}
+
 /** The runner of the slot's attempt, which is given a job. */
 export async function giveJob(rig: Rig, slot: string): Promise<FakeWorkflowJob> {
   const before = new Set(rig.actions.registered)

@@ -8,6 +8,7 @@ import { IntakeRig } from '../../support/intake-rig.ts'
 import { SlotGateway, SlotMesh, slotRig } from '../../support/provision-rig.ts'
 import {
   giveJob,
+  heldSlot,
   LABELS,
   LOOK_MS,
   liveFor,
@@ -20,10 +21,7 @@ import {
 test('a runner that has a job is not ended, though nobody waits any more', async () => {
   const rig = await slotRig('gitea', { idle: '1m' })
   const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
+  const slot = await heldSlot(rig, job)
   await giveJob(rig, slot)
 
   const asked = rig.rig.forge.seen.length
@@ -39,10 +37,7 @@ test('a runner that has a job is not ended, though nobody waits any more', async
 test('a runner that no job comes to ends after its limit', async () => {
   const rig = await slotRig('github', { idle: '2m' })
   const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
+  const slot = await heldSlot(rig, job)
   await rig.gateway.configure(rig.world, slot)
 
   await looking(rig, 'it is asked to end', () => rig.world.board.job(slot)?.state?.cancel)
@@ -65,10 +60,7 @@ test('slots that ended before they had a runner are remembered, up to a limit', 
 test('an attempt that asks again gets the same configuration, and the next one another', async () => {
   const rig = await slotRig('github')
   const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
+  const slot = await heldSlot(rig, job)
 
   const [first, again] = await Promise.all([
     rig.gateway.configure(rig.world, slot),
@@ -87,10 +79,7 @@ test('an attempt that asks again gets the same configuration, and the next one a
 test('a slot whose runner had a job when its host was lost is not tried again, but ended', async () => {
   const rig = await slotRig('github')
   const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
+  const slot = await heldSlot(rig, job)
   await giveJob(rig, slot)
 
   rig.world.claim(slot)
@@ -105,10 +94,7 @@ test('a slot whose runner had a job when its host was lost is not tried again, b
 test('after a restart an attempt whose configuration is lost gets another runner, not a second', async () => {
   const rig = await slotRig('gitea')
   const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
+  const slot = await heldSlot(rig, job)
   await rig.gateway.configure(rig.world, slot)
   await rig.gateway.stop()
 
@@ -122,10 +108,7 @@ test('after a restart an attempt whose configuration is lost gets another runner
 test('an attempt that goes on after a restart of its agent gets what it was given, also while it ends', async () => {
   const rig = await slotRig('github', { idle: '2m' })
   const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
+  const slot = await heldSlot(rig, job)
   const given = await rig.gateway.configure(rig.world, slot)
 
   const again = await rig.gateway.configure(rig.world, slot, true)
@@ -141,10 +124,7 @@ test.each(['gitea', 'github', 'forgejo'] as const)(
   async (kind) => {
     const rig = await slotRig(kind)
     const job = queue(rig)
-    await told(rig, job)
-    await liveFor(rig, 1)
-    const slot = slotOf(rig, job)
-    rig.world.claim(slot)
+    const slot = await heldSlot(rig, job)
     await rig.gateway.configure(rig.world, slot)
     const [runner] = rig.actions.runners
     await rig.gateway.stop()
@@ -180,10 +160,7 @@ test('what a slot leaves at its forge is removed; what a job runs on, and others
 test('a forge that refuses gives no runner, and one that is away is asked again', async () => {
   const rig = await slotRig('github')
   const job = queue(rig)
-  await told(rig, job)
-  await liveFor(rig, 1)
-  const slot = slotOf(rig, job)
-  rig.world.claim(slot)
+  const slot = await heldSlot(rig, job)
 
   rig.rig.forge.fault({ match: /generate-jitconfig/, times: 1, kind: { status: 503 } })
   await expect(rig.gateway.configure(rig.world, slot)).rejects.toMatchObject({
