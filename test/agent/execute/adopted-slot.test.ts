@@ -1,18 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { AttemptInput, AttemptResult } from '../../../agent/execute/attempt.ts'
-import type { AttemptParts } from '../../../agent/execute/attempt-parts.ts'
-import { AttemptRun } from '../../../agent/execute/attempt-run.ts'
 import type { JobVoice } from '../../../agent/execute/egress/journal.ts'
 import type { Sandbox } from '../../../agent/execute/sandbox.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
-import { silentLog } from '../../../protocol/host/log.ts'
-import type { AttemptProgress } from '../../../protocol/store/attempt-store.ts'
-import { runWith } from '../../support/claim-bench.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { goOn } from '../../support/resumed-attempt.ts'
 
-const RUN = '7K3QF2ABCDEFGHJKMNPQRSTVWX'
 const TOKEN = 'sesame-of-the-runner'
-const RESOURCES = { cpuMilli: 1_000, memoryBytes: 2 ** 30 }
 
 let lines: string[]
 /** What was asked of the box and of the gateway, in its order. */
@@ -48,51 +42,19 @@ function boxOf(voice: JobVoice): Sandbox {
 /** The attempt of a slot that an agent before this one began. */
 async function goneOn(release: AttemptInput['releaseSecrets']): Promise<AttemptResult> {
   const clock = new FakeClock()
-  const { announcement } = runWith(RUN, 1)
-  const [spec] = announcement.manifest.jobs
-  if (spec === undefined) throw new Error('a run with one job has one')
-  const nowMs = clock.bootMs()
-  const times = { startedMs: nowMs, stepStartedMs: nowMs, jobEndMs: nowMs + 60_000 }
-  const progress: AttemptProgress = { step: 0, ...times, results: [], resources: RESOURCES }
-  const gone = { dir: '/nowhere', remove: async () => undefined }
   const secrets = [{ name: 'RUNNER_TOKEN', file: '/run/secrets/runner-token' }]
-  const steps = spec.steps.slice(0, 1)
-  const input = {
-    jobId: `${RUN}.0`,
-    runId: RUN,
-    epoch: 1,
-    attempt: 1,
-    givenBack: 0,
-    manifest: announcement.manifest,
-    spec: { ...spec, steps, network: 'audit', secrets, runner: { labels: ['linux'] } },
-    deadline: gone,
-    deadlineMs: () => clock.bootMs() + 27_000,
-    signal: new AbortController().signal,
-    onStage: () => undefined,
-    onPhase: () => undefined,
-    resume: { progress, logged: { out: 0, err: 0 } },
-    releaseSecrets: async (signal: AbortSignal) => {
-      calls.push('ask')
-      return await release(signal)
-    },
-    log: (_step: number, _stream: string, text: string) => void lines.push(text)
-  } as unknown as AttemptInput
-  const parts = {
-    engine: {
-      inspect: async () => ({ config: { Image: 'x' }, hostConfig: { Runtime: 'runc' } }),
-      image: async () => ({ id: 'x', platform: 'linux/amd64' })
-    },
+  return await goOn({
     clock,
-    log: silentLog(),
-    workspace: gone,
-    agent: 'onyx',
-    containerName: 'box',
-    termGraceMs: 5_000,
-    cleanUpMsMax: 1_000,
-    ground: async () => ({ platform: 'linux/amd64' }),
-    sandboxOf: (_image: unknown, _ground: unknown, voice: JobVoice) => boxOf(voice)
-  } as unknown as AttemptParts
-  return await new AttemptRun(parts, input).run()
+    boxOf,
+    spec: { network: 'audit', secrets, runner: { labels: ['linux'] } },
+    input: {
+      releaseSecrets: async (signal: AbortSignal) => {
+        calls.push('ask')
+        return await release(signal)
+      },
+      log: (_step, _stream, text) => void lines.push(text)
+    }
+  })
 }
 
 const given = async () => [{ name: 'RUNNER_TOKEN', value: Buffer.from(TOKEN) }]
