@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { isAlive } from '../support/living-process.ts'
 import { temporaryFolder } from '../support/store-folder.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../../deploy/watched.sh')
@@ -30,15 +31,6 @@ function watched(script: string, limitS = 2) {
 }
 
 const read = async (name: string): Promise<string> => await readFile(join(dir, name), 'utf8')
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 test('what it says is passed on, both outputs, and its exit code is that of the whole', async () => {
   const run = watched('echo out; echo err >&2; printf unended; exit 3')

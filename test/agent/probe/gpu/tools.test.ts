@@ -4,15 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { toolRunner } from '../../../../agent/probe/gpu/tools.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { GpuHostTree } from '../../../support/gpu-host.ts'
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
+import { isAlive } from '../../../support/living-process.ts'
 
 async function runner(script: string, options = {}) {
   const host = await GpuHostTree.make()
