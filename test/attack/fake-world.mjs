@@ -7,10 +7,14 @@ import { createServer } from 'node:http'
 
 const TCP_PORTS = [25, 80, 443, 5432]
 const ANSWER_BYTES = 16
+/** More than one job may open: with Node's 511 the server would be what holds a job back. */
+const BACKLOG = 4_096
 
 const server = () => createServer((_request, response) => response.end('here\n'))
 await Promise.all(
-  TCP_PORTS.map((port) => new Promise((resolve) => server().listen(port, '0.0.0.0', resolve)))
+  TCP_PORTS.map(
+    (port) => new Promise((resolve) => server().listen(port, '0.0.0.0', BACKLOG, resolve))
+  )
 )
 
 /**
