@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { cancelSchema, cancelTerms } from '../../protocol/api/cancel-order.ts'
 import { jobContext, jobDocument } from '../../protocol/api/job-document.ts'
-import { findJob } from '../../protocol/api/job-lookup.ts'
 import { idSchema } from '../../protocol/api/job-query.ts'
 import { missing, refusals, secured } from './answer.ts'
+import { jobToCancel } from './cancel-lookup.ts'
 import type { ApiParts } from './parts.ts'
 import { cancelRun } from './run-cancel.ts'
 import { runIdMeant } from './run-lookup.ts'
@@ -26,7 +26,7 @@ export function cancelRoutes(plain: FastifyInstance, api: ApiParts): void {
       }
     },
     async (request) => {
-      const job = findJob(api.board, request.params.id)
+      const job = await jobToCancel(api, request.params.id)
       const verdict = await api.cancel(job, cancelTerms(request.body, REASON))
       const now = api.board.job(job.jobId) ?? job
       return { verdict, job: jobDocument(now, jobContext(api)) }

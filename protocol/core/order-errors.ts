@@ -6,10 +6,12 @@ const ORDER_REFUSALS: Readonly<Record<string, string>> = {
   stopping: 'it is about to end'
 }
 
-/** What ends a run that has no jobs yet, by its state. */
+/** What ends a run that has no jobs yet, or none that are known here, by its state. */
 const NO_JOBS_YET: Readonly<Record<string, string>> = {
   waiting: 'it waits for an approval, and POST /api/v1/runs/{id}/reject ends it',
-  received: 'it has none yet, ask again'
+  received: 'it has none yet, ask again',
+  queued: 'this gateway has not heard of its jobs yet, ask again',
+  running: 'this gateway has not heard of its jobs yet, ask again'
 }
 
 /** What orders over the API can fail of; part of MESH_ERRORS. */

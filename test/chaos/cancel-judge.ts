@@ -13,7 +13,7 @@ export type Answer =
     }
   /** JOB_ENDED, with the state that it names. */
   | { readonly kind: 'ended'; readonly state: string; readonly atMs: number }
-  /** JOB_UNKNOWN: nothing was asked of the witnesses. */
+  /** JOB_UNKNOWN, RUN_NOT_OPEN: nothing was asked of the witnesses. */
   | { readonly kind: 'unknown'; readonly atMs: number }
   /** No quorum, or no answer: it may have been taken, or still be. */
   | { readonly kind: 'unsure'; readonly atMs: number; readonly cause: string }

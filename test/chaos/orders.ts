@@ -142,7 +142,7 @@ function answerOf(isTaken: boolean, text: string): Answer {
     const told = JSON.parse(text) as Problem | { readonly error: Problem }
     const { code, facts } = 'error' in told ? told.error : told
     if (code === 'JOB_ENDED') return { kind: 'ended', state: String(facts['state']), atMs }
-    if (code === 'JOB_UNKNOWN') return { kind: 'unknown', atMs }
+    if (code === 'JOB_UNKNOWN' || code === 'RUN_NOT_OPEN') return { kind: 'unknown', atMs }
     return { kind: 'unsure', atMs, cause: code }
   } catch {
     return { kind: 'unsure', atMs, cause: text.slice(0, 200) }

@@ -137,6 +137,10 @@ test('a run that waits is not cancelled, and the refusal names what ends it', as
 
   expect({ status, code: body.code }).toEqual({ status: 409, code: 'RUN_NOT_OPEN' })
   expect(body.detail).toContain(`POST /api/v1/runs/${run}/reject`)
+  for (const id of [run, run.slice(0, 6)]) {
+    const ofJob = await api.post(`/jobs/${id}.0/cancel`, {})
+    expect(ofJob).toMatchObject({ status: 409, body: { code: 'RUN_NOT_OPEN', facts: { id: run } } })
+  }
   expect(await stateOf(run)).toBe('waiting')
   expect((await api.post(`/runs/${run}/reject`)).status).toBe(200)
 })

@@ -1,9 +1,11 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import type { ApiParts } from '../../../gateway/api/parts.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
+import type { JobState } from '../../../protocol/core/job.ts'
 import { ApiClient } from '../../support/api-client.ts'
 import { ROSTER } from '../../support/control-parts.ts'
-import { HttpRig } from '../../support/http-rig.ts'
+import { eventually } from '../../support/eventually.ts'
+import { HttpRig, signedPost } from '../../support/http-rig.ts'
 import { claimed, completed, jobLife, sealedRun } from '../../support/run-life.ts'
 
 // Real files and sockets: on a loaded machine they take their time.
@@ -126,4 +128,69 @@ test('an agent is shown by its name and by its peer id', async () => {
     status: 404,
     body: { code: 'AGENT_UNKNOWN', facts: { name: 'slate' } }
   })
+})
+
+/** A push that this gateway has taken, of a run that no majority of witnesses can be told of. */
+async function taken(): Promise<string> {
+  rig = await HttpRig.make({ api: { roster: () => ROSTER } })
+  rig.registers.reachable = false
+  api = await ApiClient.of(rig)
+  const { run } = (await rig.app.inject(signedPost())).json()
+  return run
+}
+
+test('of a run that is taken and not recorded yet a job is refused as its run is: ask again', async () => {
+  const run = await taken()
+
+  const ofRun = await api.post(`/runs/${run}/cancel`, {})
+  const ofJob = await api.post(`/jobs/${run}.0/cancel`, {})
+
+  expect(ofJob).toMatchObject({ status: 409, body: { code: 'RUN_NOT_OPEN' } })
+  expect(ofJob.body.facts).toEqual({ id: run, state: 'received' })
+  expect(ofJob.body.detail).toContain('ask again')
+  expect(ofJob.body).toEqual({ ...ofRun.body, instance: ofJob.body.instance })
+})
+
+test('a job of a recorded run that this gateway has not heard of yet is to be asked for again', async () => {
+  const run = await taken()
+  rig.registers.reachable = true
+  await eventually('it is recorded', async () => {
+    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
+  })
+
+  for (const path of [`/jobs/${run}.0`, `/runs/${run}`]) {
+    const { status, body } = await api.post(`${path}/cancel`, {})
+    expect({ status, code: body.code }).toEqual({ status: 409, code: 'RUN_NOT_OPEN' })
+    expect(body.detail).toContain('has not heard of its jobs yet, ask again')
+  }
+  expect(await api.post(`/jobs/${run}.7/cancel`, {})).toMatchObject({
+    status: 404,
+    body: { code: 'JOB_UNKNOWN' }
+  })
+})
+
+test('a job that ended so long ago that this gateway has dropped it is said to have ended', async () => {
+  const state = { phase: 'succeeded' } as JobState
+  rig = await HttpRig.make({ api: { roster: () => ROSTER, readJob: async () => state } })
+  api = await ApiClient.of(rig)
+  const { run } = (await rig.app.inject(signedPost())).json()
+  await eventually('it is recorded', async () => {
+    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
+  })
+
+  const { status, body } = await api.post(`/jobs/${run}.0/cancel`, {})
+
+  expect({ status, code: body.code }).toEqual({ status: 409, code: 'JOB_ENDED' })
+  expect(body.facts).toEqual({ id: `${run}.0`, state: 'succeeded' })
+})
+
+test('a job of a run that nobody knows, or that is none of its run, is unknown', async () => {
+  const { announcement } = await begun(() => Promise.resolve('cancelled'))
+
+  for (const id of ['0123456789ABCDEFGHJKMNPQRS.0', `${announcement.runId}.7`, 'x', 'x.y']) {
+    expect(await api.post(`/jobs/${id}/cancel`, {})).toMatchObject({
+      status: 404,
+      body: { code: 'JOB_UNKNOWN', facts: { id } }
+    })
+  }
 })
