@@ -137,7 +137,7 @@ describe('a stranger that takes all that there is', { timeout: TEST_MS }, () => 
   test('of whoever reads it: it is read slowly, to its last line, and a neighbour runs', async () => {
     const lines = OUTPUT_BURST_LINES + 8 * OUTPUT_LINES_PER_S
     const startedMs = performance.now()
-    // What has ended is read at once, and an engine's pipes and sockets hold up to 2 s of such lines.
+    // What has ended is read at once: an engine's pipes and sockets hold up to 2 s of such lines.
     const run = `yes ${'x'.repeat(63)} | head -n ${lines}; echo last`
     const attempt = await rig.start({ steps: [{ run }], spec: WIDE })
     await eventually('it has to wait', () => attempt.lines.some(({ text }) => isWait(text)))

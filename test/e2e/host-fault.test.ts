@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
+import { reapTrialsIn } from '../support/left-trials.ts'
 import { freePort } from '../support/port-block.ts'
 import { ProgramProcess } from '../support/program-process.ts'
 
@@ -31,6 +32,7 @@ afterEach(async () => {
   await Promise.all(running.map((daemon) => daemon.kill('SIGKILL')))
   await proxy.close()
   await endGuardians(folder.dir)
+  await reapTrialsIn(folder.dir)
   await folder.remove()
 })
 

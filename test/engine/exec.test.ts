@@ -125,6 +125,7 @@ test('a plain folder will do, and the result is one document', async () => {
 })
 
 test('an entry of a matrix is chosen, and must be', async () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: of the pipeline.
   const more = ['matrix: { node: ["22", "24"] }', "env: { NODE: '${{ matrix.node }}' }"]
   await lay({ '.runner-mesh.yml': pipeline('echo "node $NODE"', more) })
 

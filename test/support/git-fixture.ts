@@ -43,8 +43,9 @@ export class GitFixture {
     const port = await freePort()
     const options = ['--export-all', '--reuseaddr', '--listen=127.0.0.1', `--port=${port}`]
     const words = ['git', 'daemon', ...options, `--base-path=${root}`, root]
-    // Its input ends with this process, however that ends: a killed one stops no servers.
-    const daemon = spawn('/bin/sh', ['-c', '"$@" & read -r _; kill -9 0', 'sh', ...words], {
+    // Its input ends with this process, however that ends: a killed one stops and removes nothing.
+    const script = 'root=$1; shift; "$@" & read -r _; rm -rf "$root"; kill -9 0'
+    const daemon = spawn('/bin/sh', ['-c', script, 'sh', root, ...words], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true
     })
