@@ -22,6 +22,7 @@ import {
 import {
   HOST_COST_PERCENT_MAX,
   HOST_COST_PERCENT_MIN,
+  HOST_JOBS_MAX,
   OVERCOMMIT_MAX
 } from '../protocol/core/placement-limits.ts'
 import { isNeverReachable } from '../protocol/core/special-ranges.ts'
@@ -81,7 +82,7 @@ export const agentSettingsSchema = z.strictObject({
       cpu: z.number().positive().max(4_096).optional(),
       memory: sizeSchema.optional(),
       disk: sizeSchema.optional(),
-      jobs: z.number().int().positive().max(1_024).optional(),
+      jobs: z.number().int().positive().max(HOST_JOBS_MAX).optional(),
       /** Memory that stays for the host, whatever else is said here. */
       reserve: sizeSchema.optional(),
       /** How many times what there is may be given away, to jobs that do not use it all at once. */

@@ -1,5 +1,6 @@
 import type { Capacity, JobSize } from '../../protocol/core/advertisement.ts'
 import { type HostPids, sparePidsOf } from '../../protocol/core/host-load.ts'
+import { HOST_JOBS_MAX } from '../../protocol/core/placement-limits.ts'
 import { formatBytes, formatCpu } from '../../protocol/core/quantities.ts'
 import { JOB_DISK_PERCENT } from '../../protocol/core/volume-limits.ts'
 import type { CapacitySettings, HostProblem } from './host-profile.ts'
@@ -56,7 +57,7 @@ export function capacityOf(size: HostSize, settings: CapacitySettings): Offered 
     memoryBytes: Math.floor((largest.memoryBytes * memory) / MIB) * MIB,
     // Not cut to what is free now: images that go make room, and a full disk is told elsewhere.
     diskBytes,
-    jobs: settings.jobs ?? Math.max(1, Math.floor(size.cpus * cpu)),
+    jobs: settings.jobs ?? Math.min(HOST_JOBS_MAX, Math.max(1, Math.floor(size.cpus * cpu))),
     ...(size.pids === undefined ? {} : { pids: size.pids.max - sparePidsOf(size.pids) })
   }
   if (cpu === 1 && memory === 1) return { capacity: { ...capacity, ...largest }, problems }

@@ -40,5 +40,9 @@ export const GPU_MEMORY_LEAST = 4_294_967_296
 export const GPU_WASTE_MAX = 15
 /** Times that an owner may give away what a host has: above that nobody gets what it asks for. */
 export const OVERCOMMIT_MAX = 8
+/**
+ * Jobs that one host may have at a time: what witnesses keep for its renewals is enough for these.
+ */
+export const HOST_JOBS_MAX = 1_024
 /** Per cent of ten seconds in which some process may have waited for memory, at most. */
 export const MEMORY_PRESSURE_PERCENT_MAX = 100

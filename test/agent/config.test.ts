@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { type AgentSettings, loadAgentSettings } from '../../agent/config.ts'
+import { HOST_JOBS_MAX } from '../../protocol/core/placement-limits.ts'
 import { temporaryFolder } from '../support/store-folder.ts'
 
 let file: string
@@ -122,7 +123,8 @@ test.each([
   ['memory: 2GB', { memory: 2e9 }],
   ['memory: 1024', { memory: 1_024 }],
   ['cpu: 0.5', { cpu: 0.5 }],
-  ['jobs: 3', { jobs: 3 }]
+  ['jobs: 3', { jobs: 3 }],
+  [`jobs: ${HOST_JOBS_MAX}`, { jobs: HOST_JOBS_MAX }]
 ])('capacity: { %s }', async (text, capacity) => {
   expect((await load({ text: `capacity: { ${text} }\n` })).values.capacity).toEqual(capacity)
 })
@@ -133,6 +135,7 @@ test.each<[string, string | RegExp]>([
   ['capacity:\n  cpu: 1\n  job: 1', /:3:\d+: capacity\.job:/],
   ['capacity: { memory: 5 apples }', ':1:21: capacity.memory: use a size such as 512MiB or 8GiB'],
   ['capacity: { jobs: 0 }', 'capacity.jobs:'],
+  [`capacity: { jobs: ${HOST_JOBS_MAX + 1} }`, 'capacity.jobs:'],
   ['capacity: { cpu: -1 }', 'capacity.cpu:'],
   ['name: a b', ':1:7: name: use letters, digits, dot, dash and underscore'],
   [`name: ${'x'.repeat(101)}`, 'name: use at most 100 characters'],

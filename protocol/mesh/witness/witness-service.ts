@@ -1,21 +1,14 @@
 import { codeOf, type MeshError } from '../../core/errors.ts'
-import {
-  MEMBERS_MAX,
-  RENEW_ITEMS_MAX,
-  SYNC_ITEMS_MAX,
-  WITNESS_REGISTERS_MAX
-} from '../../core/limits.ts'
+import { RENEW_ITEMS_MAX, SYNC_ITEMS_MAX, WITNESS_REGISTERS_MAX } from '../../core/limits.ts'
 import type { Hint, RegisterReply, RegisterRequest, RegisterScope } from '../../core/messages.ts'
 import type { Clock, Digest, Verifier, WitnessStore } from '../../core/ports.ts'
 import { registerKind } from '../../core/register-reducer.ts'
 import type { Roster } from '../../core/roster.ts'
 import { isLost, memberOf } from '../../core/roster-rules.ts'
-import { WITNESS_WORK_BURST, WITNESS_WORK_PER_S_MAX } from '../../core/witness-limits.ts'
 import type { Log } from '../../host/log.ts'
 import type { AnnouncementFetch } from '../announcements/announcement-fetch.ts'
 import type { AnnouncementShelf } from '../announcements/announcement-shelf.ts'
 import { TurnClock } from '../bounds/turn-clock.ts'
-import { WorkMeter } from '../bounds/work-meter.ts'
 import type { Equivocations } from '../members/equivocations.ts'
 import { rolesOf } from '../members/permissions.ts'
 import type { RosterView } from '../members/roster-book.ts'
@@ -32,7 +25,7 @@ import { WitnessJournal } from './witness-journal.ts'
 import { type Refusal, refusal } from './witness-refusal.ts'
 import { WitnessRegisters } from './witness-registers.ts'
 import { WitnessRenewals } from './witness-renewals.ts'
-import { unitsOf, unitsOfBytes } from './work-units.ts'
+import { WorkPurses } from './work-purses.ts'
 
 export interface WitnessServiceParts {
   readonly store: WitnessStore
@@ -94,7 +87,7 @@ export class WitnessService {
   readonly #renewals: WitnessRenewals
   readonly #sweep: LeaseSweep
   readonly #retention: RetentionSweep
-  readonly #meter: WorkMeter
+  readonly #purses: WorkPurses
   /** The store of our own seat, and in which roster: rosters have up to MEMBERS_MAX members. */
   #seat: { readonly roster: Roster | undefined; readonly storeId: string | undefined } = {
     roster: undefined,
@@ -122,11 +115,7 @@ export class WitnessService {
     this.#sweep = new LeaseSweep({ registers, clock }, options.onExpired)
     const onDropped = (annHash: string): void => this.#acceptor.forget(annHash)
     this.#retention = new RetentionSweep({ ...parts, registers, onDropped })
-    this.#meter = new WorkMeter(clock, {
-      unitsPerS: WITNESS_WORK_PER_S_MAX,
-      burstUnits: WITNESS_WORK_BURST,
-      peersMax: MEMBERS_MAX
-    })
+    this.#purses = new WorkPurses(clock)
   }
 
   /** Before the first request. Rejects with STORE_FAILED. */
@@ -154,7 +143,7 @@ export class WitnessService {
 
   /** Charges a member for bytes that it has made us send or take in. */
   chargeBytes(peerId: string, bytes: number): void {
-    if (peerId !== this.#parts.peerId) this.#meter.owe(peerId, unitsOfBytes(bytes))
+    if (peerId !== this.#parts.peerId) this.#purses.owe(peerId, bytes)
   }
 
   /**
@@ -166,7 +155,7 @@ export class WitnessService {
     if (!this.#isMember(remote)) return refusal('not_allowed', 'not a member')
     // Our own requests pass: they are bounded where they are made.
     const isOwn = remote === this.#parts.peerId
-    if (!isOwn && !this.#meter.take(remote, unitsOf(request, bytes))) {
+    if (!isOwn && !this.#purses.pay(remote, request, bytes)) {
       return refusal('overload', 'too much asked at once')
     }
     try {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { capacityOf } from '../../../agent/probe/capacity.ts'
 import { freeOf, ledgerOf, release, reserve } from '../../../protocol/core/capacity.ts'
 import { footprintOf, pidsOf } from '../../../protocol/core/footprint.ts'
+import { HOST_JOBS_MAX } from '../../../protocol/core/placement-limits.ts'
 import { fits, hasRoom, lacksRoom } from '../../../protocol/core/requirements.ts'
 import { SAMPLE_ORIGIN, sampleAd, sampleSpec } from '../../support/arbitrary-board.ts'
 
@@ -52,6 +53,12 @@ test('more than the host has is a problem with a way out, and is not offered', (
 
 test('a host without a whole core still runs one job', () => {
   expect(capacityOf({ cpus: 0, memoryBytes: GIB, diskBytes: GIB }, {}).capacity.jobs).toBe(1)
+})
+
+test('no host offers more places than its leases could be renewed for', () => {
+  const settings = { overcommit: { cpu: 8, memory: 1 } }
+  expect(capacityOf({ ...HOST, cpus: 127 }, settings).capacity.jobs).toBe(1_016)
+  expect(capacityOf({ ...HOST, cpus: 256 }, settings).capacity.jobs).toBe(HOST_JOBS_MAX)
 })
 
 test('a reserve stays for the host, whatever else its owner offers', () => {

@@ -5,7 +5,11 @@ import type {
   RegisterRequest,
   RegisterScope
 } from '../../../../protocol/core/messages.ts'
-import { WITNESS_BYTES_FREE, WITNESS_WORK_BURST } from '../../../../protocol/core/witness-limits.ts'
+import {
+  WITNESS_BYTES_FREE,
+  WITNESS_BYTES_PER_UNIT,
+  WITNESS_WORK_BURST
+} from '../../../../protocol/core/witness-limits.ts'
 import { encodeRegisterRequest } from '../../../../protocol/wire/register-codec.ts'
 import { type MemoryMesh, type MemoryPeer, THREE } from '../../../support/memory-mesh.ts'
 import { openMesh as open } from '../../../support/open-mesh.ts'
@@ -188,6 +192,24 @@ describe('what is large', () => {
 
     expect(codes.filter((code) => code === 'accepted').length).toBeGreaterThan(20)
     expect(codes.at(-1)).toBe('overload')
+  })
+
+  test('ends no lease: who owes a witness for all of it still renews there', async () => {
+    const mesh = await open()
+    const [gateway, agent, witness] = [mesh.peer(0), mesh.peer(1), mesh.peer(2)]
+    const sealed = mesh.announce()
+    const claimId = 'ab'.repeat(16)
+    await mesh.settle(gateway.record(sealed))
+    await mesh.settle(agent.create(sealed))
+    await mesh.settle(agent.claim(sealed, claimId))
+    await mesh.clock.advance(50)
+    const items = [renewalOf(agent, scopeOf(witness, sealed, 0), 1, claimId)]
+    witness.service.chargeBytes(agent.peerId, 10 * WITNESS_WORK_BURST * WITNESS_BYTES_PER_UNIT)
+
+    const other = agent.ask(witness, { kind: 'announcement', annHash: sealed.annHash })
+    expect(codeOf(await mesh.settle(other))).toBe('overload')
+    const renewed = await mesh.settle(agent.ask(witness, { kind: 'renew', items, seenSeq: 0 }))
+    expect(renewed).toMatchObject({ kind: 'renewed', items: [{ answer: 'ok' }] })
   })
 
   test('is no message of a usual cycle: none of them costs more for its bytes', async () => {
