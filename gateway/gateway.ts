@@ -156,7 +156,7 @@ export class Gateway {
       },
       { publicUrl: settings.public_url }
     )
-    const { inbox } = store
+    const { inbox, provisions: table } = store
     const onEnded = (): void => this.#statuses.noteEnded()
     this.#approvals = new Approvals({ inbox, intake: this.#intake, onEnded, log })
     const into = { inbox, intake: this.#intake, disk: parts.disk }
@@ -172,8 +172,8 @@ export class Gateway {
     const { board } = this.#member
     const calendar = { board, access, commits: this.#commits, door: this.#door }
     this.#scheduler = schedulerOf({ ...beside, ...calendar, table: store.schedules })
-    const slots = { member: this.#member, apis, inbox, door: this.#door, cancel: this.#cancel }
-    this.#provision = new ProvisionRoom({ ...beside, ...slots, table: store.provisions })
+    const slots = { apis, inbox, door: this.#door, cancel: this.#cancel, keyFile: files.keyFile }
+    this.#provision = new ProvisionRoom({ ...beside, ...slots, member: this.#member, table })
     const { ending } = this.#member
     const isLost = (witnessEpoch: number): boolean => recorder.isLost(witnessEpoch)
     this.#floor = new FloorKeeper({ inbox: store.inbox, ending, isLost, clock, log })
@@ -200,6 +200,7 @@ export class Gateway {
       },
       { file, keyFile }
     )
+    await this.#provision.open()
     const { maskers } = secrets
     const service = new LogService({ store: this.#logs, holders: this.#holders, maskers, log })
     this.#member.node.handle(PROTOCOLS.log, service.handle)

@@ -33,6 +33,8 @@ export interface AttemptRow {
   readonly isRegistered: boolean
   /** A job was seen on its runner. */
   readonly tookJob: boolean
+  /** What its runner is configured with, by GivenSeal; absent before, and once nobody needs it. */
+  readonly sealed?: string | undefined
 }
 
 type Row = JobRow | AttemptRow
@@ -121,6 +123,27 @@ export class ProvisionBook {
     this.#attempts.set(row.slot, { number, row })
     this.#changes += 1
     await this.#table.write([{ number, row }])
+  }
+
+  /** Attempts of which it has what their runners are configured with. */
+  sealed(): readonly AttemptRow[] {
+    return this.attempts().filter(({ sealed }) => sealed !== undefined)
+  }
+
+  /** Keeps no more what the runners of these slots were configured with, but that they were. */
+  async unseal(slots: readonly string[]): Promise<void> {
+    const rows: Kept<AttemptRow>[] = []
+    for (const slot of slots) {
+      const known = this.#attempts.get(slot)
+      if (known?.row.sealed === undefined) continue
+      const { sealed: _, ...row } = known.row
+      const kept = { number: known.number, row }
+      this.#attempts.set(slot, kept)
+      rows.push(kept)
+    }
+    if (rows.length === 0) return
+    this.#changes += 1
+    await this.#table.write(rows)
   }
 
   async forget(slots: readonly string[]): Promise<void> {

@@ -13,17 +13,21 @@ import type { RunnerValues } from '../forge/runner-api.ts'
 import type { Inbox } from '../ports.ts'
 import type { Repositories } from '../repositories.ts'
 import type { SourceDoor } from '../source-door.ts'
+import { GivenSeal } from './given-seal.ts'
 import { ProvisionBook } from './provision-book.ts'
 import { Provisioner } from './provisioner.ts'
 import { RepositoryTurn } from './repository-turn.ts'
 import { RunnerNames } from './runner-name.ts'
 import { RunnerRelease } from './runner-release.ts'
+import { isOpen } from './slot-ends.ts'
 
 export interface ProvisionRoomParts {
   readonly member: Pick<Member, 'board' | 'roster' | 'on'>
   readonly repositories: Repositories
   readonly apis: Pick<ForgeApis, 'of'>
   readonly table: RowTable
+  /** The key of this gateway's secrets: in no database. */
+  readonly keyFile: string
   readonly inbox: Pick<Inbox, 'byRun'>
   readonly door: Pick<SourceDoor, 'admit'>
   readonly cancel: (job: BoardJob, terms: CancelTerms) => Promise<unknown>
@@ -47,28 +51,44 @@ export class ProvisionRoom {
   readonly provisioner: Provisioner
   readonly #release: RunnerRelease
   readonly #member: ProvisionRoomParts['member']
+  readonly #book: ProvisionBook
+  readonly #parts: Pick<ProvisionRoomParts, 'repositories' | 'inbox'>
   #names: { readonly authority: string; readonly names: RunnerNames } | undefined
   #forget: () => void = () => undefined
+  #isOpened = false
 
   constructor(parts: ProvisionRoomParts) {
     const { member, repositories, apis, table, inbox, door, cancel, clock, random, log } = parts
+    const seal = new GivenSeal(parts.keyFile)
     this.#member = member
+    this.#parts = { repositories, inbox }
     const { board } = member
     const book = new ProvisionBook(table)
+    this.#book = book
     const names = (): RunnerNames | undefined => this.#namesOf()
     const shared = { apis, book, names, clock, log }
-    this.#release = new RunnerRelease({ ...shared, repositories })
+    this.#release = new RunnerRelease({ ...shared, repositories, seal })
     const of = { ...shared, board, inbox, door, cancel, release: this.#release }
     const turn = new RepositoryTurn({ ...of, runIdOf: runIdOfOrigin })
     this.provisioner = new Provisioner({ repositories, turn, book, clock, random, log })
   }
 
-  /** Goes on where the process before has ended. Throws STORE_SUSPECT, STORE_FAILED. */
+  /**
+   * Reads what the process before has written: before anybody may ask for a configuration or send a
+   * line, as else a second runner would be made, and the line kept bare. Throws STORE_SUSPECT.
+   */
+  async open(): Promise<void> {
+    await this.#book.load()
+    this.#isOpened = true
+  }
+
+  /** Goes on where the process before has ended. Throws STORE_FAILED. */
   async start(): Promise<void> {
     this.#forget = this.#member.on((event) => {
       if (event.kind === 'job') this.#noteRun(runIdOf(event.jobId))
       if (event.kind === 'run') this.#noteRun(event.runId)
     })
+    await this.#sweep()
     await this.provisioner.start()
   }
 
@@ -83,6 +103,7 @@ export class ProvisionRoom {
    * does.
    */
   async configure(slot: HeldSlot): Promise<readonly ReleasedSecret[] | undefined> {
+    this.#needBook()
     const { job, epoch, spec, goesOn } = slot
     const values = goesOn ? await this.#release.given(job, epoch) : await this.#made(slot)
     return (
@@ -106,9 +127,27 @@ export class ProvisionRoom {
     return values
   }
 
-  /** What the log of a slot must not show; nothing of others. */
-  readonly hiddenOf = (job: string): readonly Uint8Array[] =>
-    this.#release.valuesOf(job).map((value) => Buffer.from(value))
+  /** What the log of a slot must not show; nothing of others. Rejects as RunnerRelease does. */
+  readonly hiddenOf = async (job: string): Promise<readonly Uint8Array[]> => {
+    this.#needBook()
+    return (await this.#release.valuesOf(job)).map((value) => Buffer.from(value))
+  }
+
+  /** Unread it would say that nothing was ever given. */
+  #needBook(): void {
+    if (!this.#isOpened) throw new MeshError('BUG', { problem: 'the book of slots is not read' })
+  }
+
+  /** To slots of repositories that have no `provision` any more, no turn ever comes. */
+  async #sweep(): Promise<void> {
+    const { repositories, inbox } = this.#parts
+    const over: string[] = []
+    for (const { slot, repository } of this.#book.sealed()) {
+      if (repositories.find(repository)?.provision !== undefined) continue
+      if (!(await isOpen(inbox, slot))) over.push(slot)
+    }
+    await this.#book.unseal(over)
+  }
 
   #noteRun(runId: string): void {
     const manifest = this.#member.board.run(runId)?.sealed.announcement.manifest

@@ -66,10 +66,9 @@ export class Provisioner {
     this.#parts = parts
   }
 
-  /** Goes on where the process before has ended. Throws STORE_SUSPECT, STORE_FAILED. */
+  /** Goes on where the process before has ended, once its book is loaded. Throws STORE_FAILED. */
   async start(): Promise<void> {
     const { book, repositories } = this.#parts
-    await book.load()
     await book.prune(repositories.all())
     this.#isStarted = true
     this.reload()

@@ -143,7 +143,7 @@ export class RepositoryTurn {
 
   /** What a restart leaves of slots that have ended; nothing of it is asked for any more. */
   async forget(of: Provisioned): Promise<void> {
-    await this.#ends.forget(of, slotsOf(this.#parts, of.repository))
+    await this.#ends.forget(of)
   }
 
   async #planSet(

@@ -2,6 +2,7 @@ import { causeOf, codeOf, MeshError } from '../../protocol/core/errors.ts'
 import type { Clock } from '../../protocol/core/ports.ts'
 import {
   PROVISION_ENDING_MAX,
+  PROVISION_GIVEN_MAX,
   PROVISION_LOOK_MS_MAX
 } from '../../protocol/core/provision-limits.ts'
 import { type JobSpec, runIdOf } from '../../protocol/core/run.ts'
@@ -10,6 +11,7 @@ import { Lru } from '../../protocol/mesh/bounds/lru.ts'
 import type { ForgeApi } from '../forge/forge-api.ts'
 import type { RunnerApi, RunnerValues } from '../forge/runner-api.ts'
 import type { Repository } from '../repositories.ts'
+import type { GivenSeal } from './given-seal.ts'
 import { entryOf, type Provision } from './provision.ts'
 import type { AttemptRow, ProvisionBook } from './provision-book.ts'
 import type { RunnerNames } from './runner-name.ts'
@@ -20,6 +22,7 @@ export interface RunnerReleaseParts {
   readonly book: ProvisionBook
   /** Undefined before the first roster. */
   readonly names: () => RunnerNames | undefined
+  readonly seal: GivenSeal
   readonly clock: Pick<Clock, 'wallMs'>
   readonly log: Log
 }
@@ -50,7 +53,7 @@ interface Made {
  */
 export class RunnerRelease {
   readonly #parts: RunnerReleaseParts
-  /** By slot: the latest attempt. In memory alone. */
+  /** By slot: the latest attempt of this process. In the book it is sealed. */
   readonly #made = new Map<string, Made>()
   /** Slots that are being ended: none of them gets a runner any more. */
   readonly #ending = new Lru<string, true>(PROVISION_ENDING_MAX)
@@ -84,17 +87,38 @@ export class RunnerRelease {
   }
 
   /**
-   * What this attempt was given; undefined after a restart of this gateway, which has kept nothing
-   * of it. Its forge is not asked: the runner that it was given for runs.
+   * What this attempt was given, by this process or one before; undefined where it was given
+   * nothing, or that cannot be read. Its forge is not asked: the runner that it was given for runs.
    */
   async given(slot: string, epoch: number): Promise<RunnerValues | undefined> {
+    const { book, seal, log } = this.#parts
     const known = this.#made.get(slot)
-    return known?.epoch === epoch ? await known.values : undefined
+    const values = known?.epoch === epoch ? await known.values : undefined
+    if (values !== undefined) return values
+    const attempt = book.attempt(slot)
+    if (attempt?.epoch !== epoch || !attempt.isRegistered) return undefined
+    try {
+      return await seal.open(attempt, attempt.sealed)
+    } catch (error) {
+      log.error({ slot, epoch, ...failureFacts(error) }, 'what the slot was given is not known')
+      return undefined
+    }
   }
 
-  /** What is known of the slot's configuration; nothing after a restart of this gateway. */
-  valuesOf(slot: string): readonly string[] {
-    return this.#made.get(slot)?.shown ?? []
+  /**
+   * What the slot's log must not show. Rejects with SLOT_UNREADABLE, STATE_ABSENT, KEY_MODE_WIDE
+   * and KEY_INVALID where its runner was configured with what is not known now: such a log must not
+   * be kept.
+   */
+  async valuesOf(slot: string): Promise<readonly string[]> {
+    const { book, seal } = this.#parts
+    const shown = this.#made.get(slot)?.shown ?? []
+    // One that was refused since says nothing of what the process before gave.
+    if (shown.length > 0) return shown
+    const attempt = book.attempt(slot)
+    // Nothing has left this gateway before it knew that its forge had registered the runner.
+    if (attempt === undefined || !attempt.isRegistered) return []
+    return Object.values(await seal.open(attempt, attempt.sealed))
   }
 
   /** From now on the slot gets no runner. */
@@ -112,9 +136,16 @@ export class RunnerRelease {
     this.#ending.delete(slot)
   }
 
-  /** Nothing of these is asked for any more. */
-  forget(isOver: (slot: string) => boolean): void {
-    for (const slot of this.#made.keys()) if (isOver(slot)) this.#made.delete(slot)
+  /** Nothing of these is asked for any more: neither memory nor disk keeps it. */
+  async forget(isOver: (slot: string) => Promise<boolean>): Promise<void> {
+    const { book } = this.#parts
+    const sealed = book.sealed().map(({ slot }) => slot)
+    const over: string[] = []
+    for (const slot of new Set([...this.#made.keys(), ...sealed])) {
+      if (await isOver(slot)) over.push(slot)
+    }
+    for (const slot of over) this.#made.delete(slot)
+    await book.unseal(over)
   }
 
   async #make(order: RunnerOrder): Promise<RunnerValues | undefined> {
@@ -136,7 +167,7 @@ export class RunnerRelease {
   }
 
   async #registered(order: RunnerOrder, signal: AbortSignal): Promise<RunnerValues | undefined> {
-    const { repositories, apis, book, names, clock } = this.#parts
+    const { repositories, apis, book, names, seal, clock } = this.#parts
     const { slot, epoch, spec } = order
     const repository = repositories.find(order.repository)
     const provision = repository?.provision
@@ -145,6 +176,7 @@ export class RunnerRelease {
     const naming = names()
     if (provision === undefined || entry === undefined || api === undefined) return undefined
     if (naming === undefined || this.#ending.has(slot)) return undefined
+    await this.#checkRoom(slot)
     const before = book.attempt(slot)
     if (before !== undefined && !(await this.#cleared(api, provision, before, signal))) {
       return undefined
@@ -160,10 +192,21 @@ export class RunnerRelease {
     const { labels } = entry
     const { scope, group, url } = provision
     const values = await api.register({ name: runner, labels, scope, group, url, handle }, signal)
-    await book.begin({ ...begun, sinceMs, isRegistered: true })
+    const sealed = await seal.seal({ slot, epoch }, values)
+    // Synced before anybody has them: the next process must be able to mask them.
+    await book.begin({ ...begun, sinceMs, isRegistered: true, sealed })
     if (!this.#ending.has(slot)) return values
     await this.#removed(api, provision, runner, signal)
     return undefined
+  }
+
+  /** Before its forge is asked for anything: what could not be kept must not be given away. */
+  async #checkRoom(slot: string): Promise<void> {
+    const { book, seal } = this.#parts
+    await seal.check()
+    if (book.sealed().filter((each) => each.slot !== slot).length < PROVISION_GIVEN_MAX) return
+    const what = 'the list of slots whose configuration is kept'
+    throw new MeshError('OVERLOADED', { what, max: PROVISION_GIVEN_MAX })
   }
 
   /**

@@ -3,12 +3,13 @@ import {
   PROVISION_STRANGE_MS,
   PROVISION_SURPLUS_MS
 } from '../../protocol/core/provision-limits.ts'
-import { jobIdOf } from '../../protocol/core/run.ts'
+import { jobIdOf, runIdOf } from '../../protocol/core/run.ts'
 import type { ForgeRunner } from '../forge/runner-api.ts'
+import type { Inbox } from '../ports.ts'
 import type { RunnerEntry } from './provision.ts'
 import type { Provisioned, RepositoryTurnParts } from './repository-turn.ts'
 import { failureFacts } from './runner-release.ts'
-import type { SeenSlot } from './slot-view.ts'
+import { hasEnded, type SeenSlot } from './slot-view.ts'
 
 /** What a plan leaves for later. */
 export interface Planned {
@@ -20,12 +21,14 @@ export interface Planned {
 
 type SlotEndsParts = Pick<
   RepositoryTurnParts,
-  'book' | 'release' | 'names' | 'cancel' | 'clock' | 'log'
+  'board' | 'book' | 'inbox' | 'release' | 'names' | 'cancel' | 'clock' | 'log'
 >
 
 /** How slots end before their runner does, and what they leave at their forge. */
 export class SlotEnds {
   readonly #parts: SlotEndsParts
+  /** Wall clock since when this process hears of slots. */
+  readonly #sinceMs: number
   /** Slots that are too many: since when, by the wall clock. */
   readonly #surplus = new Map<string, { readonly repository: string; readonly sinceMs: number }>()
   /** Wall clock since when a runner's slot is on no board. */
@@ -33,6 +36,7 @@ export class SlotEnds {
 
   constructor(parts: SlotEndsParts) {
     this.#parts = parts
+    this.#sinceMs = parts.clock.wallMs()
   }
 
   /** Somebody's runner has or had a job: if it is one of ours, its slot is to be left alone. */
@@ -47,7 +51,8 @@ export class SlotEnds {
     const sinceMs = known?.epoch === epoch ? known.sinceMs : clock.wallMs()
     // An organization's runners are seen by the turns of all its repositories.
     const name = known?.repository ?? repository.name
-    const row = { kind: 'attempt', repository: name, slot, epoch, sinceMs } as const
+    const sealed = known?.epoch === epoch ? known.sealed : undefined
+    const row = { kind: 'attempt', repository: name, slot, epoch, sinceMs, sealed } as const
     await book.begin({ ...row, isRegistered: true, tookJob: true })
   }
 
@@ -143,20 +148,29 @@ export class SlotEnds {
   }
 
   /** Drops what is kept of slots that have ended, and later of those that no board has. */
-  async forget({ repository }: Provisioned, slots: readonly SeenSlot[]): Promise<void> {
-    const { book, release, clock } = this.#parts
+  async forget({ repository }: Provisioned): Promise<void> {
+    const { board, book, release, clock } = this.#parts
     const pastMs = clock.wallMs() - PROVISION_MASKED_MS
-    const seen = new Map(slots.map((slot) => [slot.id, slot]))
-    const isGone = (slot: string): boolean => {
-      const attempt = book.attempt(slot)
-      const isOld = attempt !== undefined && attempt.sinceMs < pastMs
-      return !seen.has(slot) && isOld && attempt.repository === repository.name
-    }
-    release.forget((slot) => {
-      const known = seen.get(slot)
-      return known === undefined ? isGone(slot) : known.isEnded && known.changedAtMs < pastMs
+    await release.forget(async (slot) => {
+      const job = board.job(slot)
+      if (job === undefined) return await this.#isGone(slot, pastMs)
+      return hasEnded(job) && job.changedAtMs < pastMs
     })
-    await book.forget(book.attempts().flatMap(({ slot }) => (isGone(slot) ? [slot] : [])))
+    const gone: string[] = []
+    for (const { slot, repository: of } of book.attempts()) {
+      if (of === repository.name && (await this.#isGone(slot, pastMs))) gone.push(slot)
+    }
+    await book.forget(gone)
+  }
+
+  /** Of no board for long; after a start it takes a while until this gateway has heard of all. */
+  async #isGone(slot: string, pastMs: number): Promise<boolean> {
+    const { board, book, inbox } = this.#parts
+    const attempt = book.attempt(slot)
+    if (board.job(slot) !== undefined || attempt === undefined) return false
+    if (attempt.sinceMs >= pastMs || this.#sinceMs >= pastMs) return false
+    // It may run on where nothing of it was heard.
+    return !(await isOpen(inbox, slot))
   }
 
   /** What is not too many any more begins anew if it is so again. */
@@ -196,6 +210,12 @@ export class SlotEnds {
     await this.noteBusy(of, found.name)
     return 'busy'
   }
+}
+
+/** A slot that this gateway has announced, and of which it has not heard that it ended. */
+export async function isOpen(inbox: Pick<Inbox, 'byRun'>, slot: string): Promise<boolean> {
+  const delivery = await inbox.byRun(runIdOf(slot))
+  return delivery !== undefined && delivery.openEpoch > 0
 }
 
 /** Milliseconds for which a runner that its forge does not list is left to end by itself. */

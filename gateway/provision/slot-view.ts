@@ -39,7 +39,7 @@ export interface SeenSlot extends LiveSlot {
 }
 
 export interface SlotViewParts {
-  readonly board: Pick<Board, 'jobs' | 'run'>
+  readonly board: Pick<Board, 'job' | 'jobs' | 'run'>
   readonly book: Pick<ProvisionBook, 'attempt'>
 }
 
@@ -69,7 +69,7 @@ function seenSlot(
   const attempt = book.attempt(id)
   const epoch = state?.epoch ?? 0
   const tookJob = attempt?.tookJob === true
-  const isEnded = phase !== 'moved' && isTerminal(phase)
+  const isEnded = hasEnded(job)
   const isHeld = phase === 'leased'
   return {
     ...named,
@@ -84,6 +84,11 @@ function seenSlot(
     changedAtMs,
     boardJob: job
   }
+}
+
+export function hasEnded({ state }: Pick<BoardJob, 'state'>): boolean {
+  const phase = state?.phase ?? 'queued'
+  return phase !== 'moved' && isTerminal(phase)
 }
 
 /** When a further slot may be started for a job, by those of its name. */

@@ -20,8 +20,11 @@ import type { SealedValue, SecretRecord, SecretStore } from './secret-store.ts'
 export interface LogMaskersParts {
   readonly store: Pick<SecretStore, 'list' | 'value'>
   readonly sealedOf: (runId: string) => SealedAnnouncement | undefined
-  /** Of a slot what its runner is configured with, which no store has; nothing for other jobs. */
-  readonly hiddenOf: (job: string) => readonly Uint8Array[]
+  /**
+   * Of a slot what its runner is configured with; nothing for other jobs. Rejects where that cannot
+   * be read.
+   */
+  readonly hiddenOf: (job: string) => Promise<readonly Uint8Array[]>
   readonly log: Log
 }
 
@@ -89,7 +92,7 @@ export class LogMaskers {
       const records = (await this.#parts.store.list()).filter((record) => {
         return record.repository === repository && names.includes(record.name)
       })
-      const hidden: Uint8Array[] = [...this.#parts.hiddenOf(job)]
+      const hidden: Uint8Array[] = [...(await this.#parts.hiddenOf(job))]
       let bytes = 0
       for (const record of records) {
         const value = await open(record)

@@ -12,7 +12,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   isolation: 'the job does not ask for the isolation that it is set for, or its host offers none',
   runner:
     "its forge gives this slot no runner, or no job waits for one any more: see the gateway's log",
-  forgotten: 'its gateway was restarted since it gave it, and has it no more',
+  forgotten: "its gateway has no more what it gave, or cannot read it: see the gateway's log",
   unreadable: 'the gateway cannot read it: see its log',
   too_often: 'it has been released too often for this attempt: it is asked again later',
   too_large: 'the secrets of this job are too large together'
@@ -39,6 +39,15 @@ export const SECRET_ERRORS = {
     (f) =>
       `secret ${f['name']} of ${f['repository']} cannot be read with the key in ${f['file']}: ` +
       'bring back the key that it was set with, or set it again'
+  ),
+  SLOT_UNREADABLE: kind(
+    78,
+    500,
+    false,
+    (f) =>
+      `what attempt ${f['epoch']} of slot ${f['slot']} was given ${f['problem']}: its log cannot ` +
+      `be masked and is not kept; bring back the store, and in ${f['file']} the key, that it was ` +
+      'sealed with, or let the slot end'
   ),
   SECRET_REFUSED: kind(
     1,

@@ -67,6 +67,11 @@ export class IntakeRig {
     return new IntakeRig({ folder, key, store: await openGatewayStore(storeIn(folder), key) })
   }
 
+  /** The gateway's state folder, with its store. */
+  get dir(): string {
+    return this.#folder.dir
+  }
+
   intake(overrides: IntakeOverrides = {}): Intake {
     const intake = new Intake(
       {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { repositorySchema } from '../../gateway/config.ts'
 import type { RunnerForge } from '../../gateway/forge/runner-api.ts'
@@ -5,11 +6,12 @@ import type { Recorder } from '../../gateway/ports.ts'
 import { loadProvision } from '../../gateway/provision/load-provision.ts'
 import { ProvisionRoom } from '../../gateway/provision/provision-room.ts'
 import { Repositories, type Repository } from '../../gateway/repositories.ts'
+import { makeSecretsKey } from '../../gateway/secrets/secret-key.ts'
 import { SourceDoor } from '../../gateway/source-door.ts'
 import { Board } from '../../protocol/core/board.ts'
 import type { BoardJob } from '../../protocol/core/board-job.ts'
 import type { CancelTerms, JobOpBody } from '../../protocol/core/job.ts'
-import type { SealedAnnouncement } from '../../protocol/core/run.ts'
+import { jobIdOf, type SealedAnnouncement } from '../../protocol/core/run.ts'
 import { silentLog } from '../../protocol/host/log.ts'
 import { generateKey } from '../../protocol/wire/keys.ts'
 import { runIdOfOrigin } from '../../protocol/wire/run-id.ts'
@@ -25,7 +27,8 @@ type Deed = readonly [actor: string, body: JobOpBody]
 
 /** What every member of a mesh comes to know, all of them at once. */
 export class SlotMesh {
-  readonly board = new Board()
+  /** Of the gateways that start from now on. */
+  board = new Board()
   readonly clock = new FakeClock()
   /** Before a slot is on the board. */
   readonly beforeBoard = new Gate()
@@ -59,6 +62,22 @@ export class SlotMesh {
         this.board.addRun(sealed, this.clock.wallMs())
         this.#tell(sealed.announcement.runId)
       }
+    }
+  }
+
+  /** A gateway that starts now knows of no run yet, until it has heard of all again. */
+  emptyBoard(): void {
+    this.board = new Board()
+  }
+
+  hearAgain(): void {
+    for (const [runId, sealed] of this.#runs) {
+      this.board.addRun(sealed, this.clock.wallMs())
+      const deeds = this.#deeds.get(jobIdOf(runId, 0))
+      if (deeds !== undefined) {
+        this.board.foldJob(jobLife(sealed, 0, ...deeds), this.clock.wallMs())
+      }
+      this.#tell(runId)
     }
   }
 
@@ -132,6 +151,10 @@ export interface ProvisionWish {
   readonly forks?: 'refuse' | 'run'
   readonly idle?: string
   readonly runners?: readonly object[]
+  /** gateway.yaml has it no more. */
+  readonly isWithoutProvision?: boolean
+  /** As before it has read what the process before has written. */
+  readonly isUnread?: boolean
 }
 
 /** One gateway's slots: real store, intake and door, a real client of a fake forge over HTTP. */
@@ -176,6 +199,8 @@ export class SlotGateway {
     const { clock, cancel } = world
     const random = new SeededRandom(3)
     const log = silentLog()
+    const keyFile = keyFileOf(mesh)
+    ;(await makeSecretsKey(keyFile)).fill(0)
     const room = new ProvisionRoom({
       ...{ member: member as never, repositories, apis, table, door, cancel },
       inbox: {
@@ -185,9 +210,12 @@ export class SlotGateway {
           return await inbox.byRun(runId)
         }
       },
-      ...{ clock, random, log }
+      ...{ keyFile, clock, random, log }
     })
-    await room.start()
+    if (wish.isUnread !== true) {
+      await room.open()
+      await room.start()
+    }
     const stop = async (): Promise<void> => {
       await room.stop()
       await intake.stop(0)
@@ -219,11 +247,16 @@ export class SlotGateway {
   }
 }
 
+/** Beside the store, and not in it. */
+export function keyFileOf({ dir }: Pick<IntakeRig, 'dir'>): string {
+  return join(dir, 'secrets.key')
+}
+
 export function provisionedRepository(
   kind: RunnerForge,
   url: string,
   path: string,
-  { slots = 4, forks = 'refuse', idle = '10m', runners }: ProvisionWish = {}
+  { slots = 4, forks = 'refuse', idle = '10m', runners, isWithoutProvision }: ProvisionWish = {}
 ): Repository {
   const own = [{ labels: ['linux', 'big'], image: 'runner:1', slots, idle }]
   const entry = repositorySchema.parse({
@@ -237,7 +270,7 @@ export function provisionedRepository(
   return {
     ...repositoryOf(kind, path, { url }),
     credential: 'forge',
-    provision: loadProvision(entry)
+    provision: isWithoutProvision === true ? undefined : loadProvision(entry)
   }
 }
 

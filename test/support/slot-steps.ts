@@ -9,10 +9,10 @@ export const LOOK_MS = 70_000
 export async function looking<T>(
   { world }: Pick<Rig, 'world'>,
   what: string,
-  look: () => T | undefined | false
+  look: () => T | undefined | false | Promise<T | undefined | false>
 ): Promise<T> {
   const step = async (): Promise<T | undefined | false> => {
-    const found = look()
+    const found = await look()
     if (found === undefined || found === false) await world.clock.advance(5_000)
     return found
   }

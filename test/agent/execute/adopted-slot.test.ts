@@ -79,7 +79,7 @@ describe('a slot that goes on after a restart of its agent', () => {
     [
       'has it no more',
       new MeshError('SECRET_REFUSED', { name: 'RUNNER_TOKEN', reason: 'forgotten' }),
-      'its gateway was restarted since'
+      'has no more what it gave'
     ],
     [
       'is too old to be asked',

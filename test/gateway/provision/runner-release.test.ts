@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { GivenSeal } from '../../../gateway/provision/given-seal.ts'
 import { RunnerRelease } from '../../../gateway/provision/runner-release.ts'
 import { PROVISION_ENDING_MAX } from '../../../protocol/core/provision-limits.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
@@ -50,7 +51,7 @@ test('slots that ended before they had a runner are remembered, up to a limit', 
   const nothing = { find: () => undefined, of: () => undefined, names: () => undefined }
   const parts = {
     ...{ repositories: nothing, apis: nothing, book: {} as never, names: nothing.names },
-    ...{ clock: { wallMs: () => 0 }, log: silentLog() }
+    ...{ seal: new GivenSeal('no-key'), clock: { wallMs: () => 0 }, log: silentLog() }
   }
   const release = new RunnerRelease(parts)
   for (let count = 0; count < PROVISION_ENDING_MAX + 5; count += 1) release.end(`run-${count}.0`)
@@ -120,18 +121,18 @@ test('an attempt that goes on after a restart of its agent gets what it was give
 })
 
 test.each(['gitea', 'github', 'forgejo'] as const)(
-  'a gateway that was restarted as well makes no second runner of %s for it, and parts it from none',
+  'a gateway that was restarted as well gives it what it was given, makes no second runner of %s and parts it from none',
   async (kind) => {
     const rig = await slotRig(kind)
     const job = queue(rig)
     const slot = await heldSlot(rig, job)
-    await rig.gateway.configure(rig.world, slot)
+    const given = await rig.gateway.configure(rig.world, slot)
     const [runner] = rig.actions.runners
     await rig.gateway.stop()
     const anew = await SlotGateway.start(rig.world, rig.rig, kind, {}, rig.gateway.store)
     await looking(rig, 'it has looked', () => rig.rig.forge.seen.length > 8)
 
-    expect(await anew.configure(rig.world, slot, true)).toBeUndefined()
+    expect(await anew.configure(rig.world, slot, true)).toEqual(given)
     expect(rig.actions.registered).toEqual([runner])
     expect(rig.actions.runners).toEqual([runner])
     expect(rig.world.board.job(slot)?.state?.cancel).toBeUndefined()

@@ -36,7 +36,7 @@ async function rig() {
   const stream = { write: (text: string) => void said.push(JSON.parse(text)) }
   const log = createLog({ name: 'gateway', level: 'warn', stream })
   const sealedOf = (runId: string) => (runId === sealed.announcement.runId ? sealed : undefined)
-  const hiddenOf = () => []
+  const hiddenOf = async () => []
   const maskers = new LogMaskers({ store, sealedOf, hiddenOf, log })
   /** As after a start of the gateway. */
   const anew = () => new LogMaskers({ store: new SecretStore(files), sealedOf, hiddenOf, log })
