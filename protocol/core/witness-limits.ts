@@ -14,6 +14,13 @@ export const WITNESS_RENEWAL_WORK_PER_S = 3_000
 /** Work units of renewals that are paid so at once: twice a renewal of each of these. */
 export const WITNESS_RENEWAL_WORK_BURST = 3_000
 /**
+ * Work units a second of one gateway's announcements, some 10 MB, that a witness fetches at nobody's
+ * expense: a good member only relays them. Above that whoever does owes for it.
+ */
+export const WITNESS_RELAY_WORK_PER_S = 5_000
+/** Work units of such that it fetches at once: some 20 of the largest. */
+export const WITNESS_RELAY_WORK_BURST = 10_000
+/**
  * Bytes of one message to a witness, or of what it fetches for one, that make a work unit more. To
  * open an announcement of 0.96 MB takes 5 to 7 ms of CPU; to take it off its stream and to write it
  * down counts as much once more.

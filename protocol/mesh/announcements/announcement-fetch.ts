@@ -5,6 +5,23 @@ import type { SealedAnnouncement } from '../../core/run.ts'
 import { SharedFlights } from '../bounds/shared-flights.ts'
 import { type AnnouncementShelf, opened } from './announcement-shelf.ts'
 
+/** Where bytes came from that were not in memory. */
+export type FetchedFrom = 'disk' | 'peer'
+
+export interface FetchOptions extends RequestOptions {
+  /** Called for what this very call has read or asked for: not for what others wait for as well. */
+  readonly onFetched?: ((from: FetchedFrom) => void) | undefined
+}
+
+type Flights = SharedFlights<SealedAnnouncement | undefined>
+
+/** One of the ways to an announcement. */
+interface Way {
+  readonly flights: Flights
+  readonly name: string
+  readonly from: FetchedFrom
+}
+
 export interface AnnouncementFetchParts {
   readonly transport: Transport
   readonly shelf: AnnouncementShelf
@@ -20,7 +37,9 @@ export class AnnouncementFetch {
   readonly #transport: Transport
   readonly #shelf: AnnouncementShelf
   readonly #onFalse: (peer: string, bytes: number) => void
-  readonly #flights = new SharedFlights<SealedAnnouncement | undefined>()
+  /** Of our own disk: the first jobs of a run come together, and want the same megabyte. */
+  readonly #reads: Flights = new SharedFlights()
+  readonly #flights: Flights = new SharedFlights()
 
   constructor(parts: AnnouncementFetchParts) {
     this.#transport = parts.transport
@@ -35,17 +54,37 @@ export class AnnouncementFetch {
   async get(
     annHash: string,
     peers: readonly string[],
-    { timeoutMs, signal }: RequestOptions
+    options: FetchOptions
   ): Promise<SealedAnnouncement | undefined> {
-    const held = await this.#shelf.find(annHash)
+    const held = this.#shelf.held(annHash)
     if (held !== undefined) return held
+    const read = { flights: this.#reads, name: annHash, from: 'disk' } as const
+    const stored = await this.#once(read, options, () => this.#shelf.find(annHash))
+    if (stored !== undefined) return stored
+    const { timeoutMs } = options
     // Who waits half as long must not wait for a fetch that others began.
     const name = `${annHash} ${timeoutMs}`
     const isFull = this.#flights.size >= ANNOUNCEMENT_FETCHES_MAX
     if (isFull && !this.#flights.has(name)) return undefined
-    return await this.#flights.join(name, signal, (own) => {
-      return this.#fetch(annHash, peers, { timeoutMs, signal: own })
+    const asked = { flights: this.#flights, name, from: 'peer' } as const
+    return await this.#once(asked, options, (signal) => {
+      return this.#fetch(annHash, peers, { timeoutMs, signal })
     })
+  }
+
+  /** Joins what is under way, and tells of what this call began itself. */
+  async #once(
+    { flights, name, from }: Way,
+    { signal, onFetched }: FetchOptions,
+    start: (signal: AbortSignal) => Promise<SealedAnnouncement | undefined>
+  ): Promise<SealedAnnouncement | undefined> {
+    let hasBegun = false
+    const sealed = await flights.join(name, signal, (own) => {
+      hasBegun = true
+      return start(own)
+    })
+    if (hasBegun && sealed !== undefined) onFetched?.(from)
+    return sealed
   }
 
   async #fetch(

@@ -39,9 +39,14 @@ export class AnnouncementShelf {
     }
   }
 
+  /** From memory alone: nothing is read. */
+  held(annHash: string): SealedAnnouncement | undefined {
+    return this.#held.get(annHash)
+  }
+
   /** From memory, else from our own store. Rejects with STORE_FAILED. */
   async find(annHash: string): Promise<SealedAnnouncement | undefined> {
-    const held = this.#held.get(annHash)
+    const held = this.held(annHash)
     if (held !== undefined) return held
     const bytes = await this.#store.announcement(annHash)
     const sealed = bytes === undefined ? undefined : opened(bytes, annHash)

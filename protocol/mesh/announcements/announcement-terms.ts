@@ -43,6 +43,8 @@ export class AnnouncementTerms {
   }
 
   learn({ annHash, announcement }: SealedAnnouncement): void {
+    // What is at hand comes at no cost to its sender: its jobs must not be gone through each time.
+    if (this.#known.get(annHash) !== undefined) return
     const { runId, witnessEpoch, gateway, gwSeq, manifest } = announcement
     const jobs = manifest.jobs.map(createTermsOf)
     this.#known.set(annHash, { runId, witnessEpoch, gateway, gwSeq, jobs })

@@ -22,7 +22,7 @@ import type { Digest, Verifier } from '../../core/ports.ts'
 import type { SealedAnnouncement } from '../../core/run.ts'
 import { isSealed } from '../../core/run-reducer.ts'
 import type { Log } from '../../host/log.ts'
-import type { AnnouncementFetch } from '../announcements/announcement-fetch.ts'
+import type { AnnouncementFetch, FetchedFrom } from '../announcements/announcement-fetch.ts'
 import { type AnnouncementShelf, opened } from '../announcements/announcement-shelf.ts'
 import { AnnouncementTerms } from '../announcements/announcement-terms.ts'
 import { Lru } from '../bounds/lru.ts'
@@ -52,8 +52,11 @@ export interface WitnessAcceptorParts {
   readonly isDiskLow?: (() => boolean) | undefined
   readonly proofs: Pick<MoveProofs, 'problem'>
   readonly log: Log
-  /** Called with what was fetched from others for a member's request. */
-  readonly onFetched: (asker: string, bytes: number) => void
+  /**
+   * Called with what was read or fetched for a member's request, and by whose announcement where
+   * the member did no more than relay that.
+   */
+  readonly onFetched: (asker: string, bytes: number, gateway: string | undefined) => void
   readonly equivocations: Pick<Equivocations, 'hear'>
 }
 
@@ -105,7 +108,6 @@ export class WitnessAcceptor {
         !isSealed(value) && (known?.annHash !== value.annHash || this.#lands(request, known))
       const isNew = isFirst && !this.#isOnRecord(value.annHash)
       const sealed = isNew ? await this.#announcementOf(asked, request) : undefined
-      if (sealed !== undefined) this.#terms.learn(sealed)
       const problem = await this.#problem(asked, request, isFirst)
       if (problem !== undefined) return problem
       // From here to the commit nothing awaits.
@@ -220,15 +222,36 @@ export class WitnessAcceptor {
     if (announcement !== undefined) {
       if (announcement.byteLength > MANIFEST_BYTES_MAX) return undefined
       const sealed = opened(announcement, value.annHash)
-      if (sealed !== undefined) shelf.put(sealed)
+      if (sealed === undefined) return undefined
+      shelf.put(sealed)
+      this.#terms.learn(sealed)
       return sealed
     }
     const peers = [remote, ...set.witnesses.map(({ peerId }) => peerId)]
     const timeoutMs = answerMs(set.profile)
-    const sealed = await fetch.get(value.annHash, peers, { timeoutMs })
+    const isUnknown = !this.#terms.has(value.annHash)
+    let from: FetchedFrom | undefined
+    const onFetched = (source: FetchedFrom): void => {
+      from = source
+    }
+    const sealed = await fetch.get(value.annHash, peers, { timeoutMs, onFetched })
+    if (sealed === undefined) return undefined
+    this.#terms.learn(sealed)
+    if (from === undefined) return sealed
+    const isRelayed = isUnknown && from === 'peer' && this.#isRelayed(sealed, value, set)
+    const gateway = isRelayed ? sealed.announcement.gateway : undefined
     // Else what is too dear to send would be had by leaving it out.
-    if (sealed !== undefined) this.#parts.onFetched(remote, sealed.bytes.byteLength)
+    this.#parts.onFetched(remote, sealed.bytes.byteLength, gateway)
     return sealed
+  }
+
+  /** Whether any member had to bring it here: else its sender chose to, and pays for it. */
+  #isRelayed(sealed: SealedAnnouncement, value: RegisterValue, { roster }: WitnessSet): boolean {
+    const { gateway, gwSeq, witnessEpoch } = sealed.announcement
+    // What has moved here, or is closed, may be any of all that a gateway ever announced.
+    if (witnessEpoch !== roster.witnessEpoch || gwSeq <= this.#parts.floors.of(gateway))
+      return false
+    return this.#terms.problem(value, roster) === undefined
   }
 
   async #problem(

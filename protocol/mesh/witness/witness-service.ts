@@ -106,7 +106,9 @@ export class WitnessService {
       return remote === parts.peerId ? clock.bootMs() : turn.bootMs()
     }
     const common = { ...parts, registers, journal: this.#journal, nowMs }
-    const onFetched = (asker: string, bytes: number): void => this.chargeBytes(asker, bytes)
+    const onFetched = (asker: string, bytes: number, gateway: string | undefined): void => {
+      if (asker !== parts.peerId) this.#purses.fetched(asker, bytes, gateway)
+    }
     this.#acceptor = new WitnessAcceptor({ ...common, onFetched })
     const scoped = (scope: RegisterScope): WitnessSet | undefined => {
       return this.#isLost(scope) ? undefined : this.#setOf(scope)

@@ -2,6 +2,8 @@ import { MEMBERS_MAX } from '../../core/limits.ts'
 import type { RegisterRequest } from '../../core/messages.ts'
 import type { Clock } from '../../core/ports.ts'
 import {
+  WITNESS_RELAY_WORK_BURST,
+  WITNESS_RELAY_WORK_PER_S,
   WITNESS_RENEWAL_WORK_BURST,
   WITNESS_RENEWAL_WORK_PER_S,
   WITNESS_WORK_BURST,
@@ -18,6 +20,8 @@ import { unitsOf, unitsOfBytes } from './work-units.ts'
 export class WorkPurses {
   readonly #work: WorkMeter
   readonly #kept: WorkMeter
+  /** By gateway, but not its own: nobody can make a gateway pay. */
+  readonly #relayed: WorkMeter
 
   constructor(clock: Pick<Clock, 'monotonicMs'>) {
     this.#work = new WorkMeter(clock, {
@@ -28,6 +32,11 @@ export class WorkPurses {
     this.#kept = new WorkMeter(clock, {
       unitsPerS: WITNESS_RENEWAL_WORK_PER_S,
       burstUnits: WITNESS_RENEWAL_WORK_BURST,
+      peersMax: MEMBERS_MAX
+    })
+    this.#relayed = new WorkMeter(clock, {
+      unitsPerS: WITNESS_RELAY_WORK_PER_S,
+      burstUnits: WITNESS_RELAY_WORK_BURST,
       peersMax: MEMBERS_MAX
     })
   }
@@ -45,5 +54,15 @@ export class WorkPurses {
   /** Takes what a peer has made the witness move already, also from an empty purse. */
   owe(peer: string, bytes: number): void {
     this.#work.owe(peer, unitsOfBytes(bytes))
+  }
+
+  /**
+   * What a peer has made the witness fetch: owed by the peer, unless it only relays an announcement
+   * of `gateway` and that one's are not too many yet.
+   */
+  fetched(peer: string, bytes: number, gateway: string | undefined): void {
+    const isFree =
+      gateway !== undefined && gateway !== peer && this.#relayed.take(gateway, unitsOfBytes(bytes))
+    if (!isFree) this.owe(peer, bytes)
   }
 }

@@ -17,7 +17,9 @@ function sealed(commit: string) {
 
 type Answer = (peer: string, request: RegisterRequest) => Promise<Uint8Array | undefined>
 
-function open(answer: Answer, stored?: Uint8Array) {
+type Stored = (annHash: string) => Promise<Uint8Array | undefined>
+
+function open(answer: Answer, announcement: Stored = async () => undefined) {
   const asked: string[] = []
   const limits: number[] = []
   const signals: (AbortSignal | undefined)[] = []
@@ -31,14 +33,17 @@ function open(answer: Answer, stored?: Uint8Array) {
     signals.push(signal)
     return { kind: 'announcement', bytes: await answer(peer, message) }
   }
-  const shelf = new AnnouncementShelf({ announcement: async () => stored }, { bytesMax: 4_096 })
+  const shelf = new AnnouncementShelf({ announcement }, { bytesMax: 4_096 })
   const fetch = new AnnouncementFetch({ transport: { peerId: 'me', request }, shelf })
   return { asked, limits, signals, shelf, fetch }
 }
 
 test('what is in our own store is not asked of anybody', async () => {
   const one = sealed('aa')
-  const { asked, fetch } = open(async () => undefined, one.bytes)
+  const { asked, fetch } = open(
+    async () => undefined,
+    async () => one.bytes
+  )
 
   expect(await fetch.get(one.annHash, ['a'], OPTIONS)).toEqual(one)
   expect(asked).toEqual([])
@@ -71,6 +76,41 @@ test('many who want the same bytes cost one request, and not too many fetches ru
   expect(await Promise.all(same)).toEqual(same.map(() => one))
   await Promise.all(others)
   expect(asked).toHaveLength(ANNOUNCEMENT_FETCHES_MAX)
+})
+
+test('who began a fetch or a read is told what it was, and nobody who finds or awaits it', async () => {
+  const [far, near] = [sealed('aa'), sealed('bb')]
+  const told: string[] = []
+  const asker =
+    ({ fetch }: ReturnType<typeof open>, annHash: string) =>
+    (name: string) => {
+      const onFetched = (from: string) => told.push(`${name} ${from}`)
+      return fetch.get(annHash, ['a'], { ...OPTIONS, onFetched })
+    }
+  const reads: string[] = []
+  const asking = open(async () => far.bytes)
+  const reading = open(
+    async () => undefined,
+    async (annHash) => {
+      reads.push(annHash)
+      return near.bytes
+    }
+  )
+
+  await Promise.all(['first', 'second', 'third'].map(asker(asking, far.annHash)))
+  await asker(asking, far.annHash)('late')
+  expect(told.splice(0)).toEqual(['first peer'])
+
+  await Promise.all(['first', 'second', 'third'].map(asker(reading, near.annHash)))
+  await asker(reading, near.annHash)('late')
+  expect(told).toEqual(['first disk'])
+  expect(reads).toEqual([near.annHash])
+})
+
+test('what nobody has is told to nobody', async () => {
+  const { fetch } = open(async () => undefined)
+  const onFetched = () => expect.fail('nothing was fetched')
+  expect(await fetch.get('aa'.repeat(32), ['a'], { ...OPTIONS, onFetched })).toBeUndefined()
 })
 
 test('one who gives up takes the bytes from nobody else, and ends a fetch that no one wants', async () => {

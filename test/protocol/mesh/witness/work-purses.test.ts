@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LEASE_PROFILES } from '../../../../protocol/core/lease-profile.ts'
-import { RENEW_ITEMS_MAX } from '../../../../protocol/core/limits.ts'
+import { MANIFEST_BYTES_MAX, RENEW_ITEMS_MAX } from '../../../../protocol/core/limits.ts'
 import type { RegisterRequest } from '../../../../protocol/core/messages.ts'
 import { HOST_JOBS_MAX } from '../../../../protocol/core/placement-limits.ts'
 import type { LeaseProfileName } from '../../../../protocol/core/roster.ts'
 import {
   WITNESS_BYTES_PER_UNIT,
+  WITNESS_RELAY_WORK_BURST,
+  WITNESS_RELAY_WORK_PER_S,
   WITNESS_RENEWAL_WORK_BURST,
   WITNESS_RENEWAL_WORK_PER_S,
   WITNESS_WORK_BURST,
@@ -134,4 +136,51 @@ test('what one peer asks, owes and renews takes nothing from another', async () 
   const alone = await asks(false)
   expect(alone).toContain(false)
   expect(await asks(true)).toEqual(alone)
+})
+
+/** Spends the rest of a purse, and says how many units it was, to within one request. */
+function restOf(purses: WorkPurses, peer: string): number {
+  let units = 0
+  while (purses.pay(peer, LOOK, 0)) units += unitsOf(LOOK, 0)
+  return units
+}
+
+test('however much is fetched of a gateway, it pays nothing, and its relays all but so much', async () => {
+  const one = fc.record({ bytes: fc.nat(MANIFEST_BYTES_MAX), thenMs: fc.nat(50) })
+  await fc.assert(
+    fc.asyncProperty(fc.array(one, { minLength: 1, maxLength: 100 }), async (fetches) => {
+      const clock = new FakeClock()
+      const purses = new WorkPurses(clock)
+      const paysAll = new WorkPurses(clock)
+      let [units, ms] = [0, 0]
+      for (const { bytes, thenMs } of fetches) {
+        purses.fetched('relay', bytes, 'gateway')
+        paysAll.fetched('relay', bytes, undefined)
+        units += bytes / WITNESS_BYTES_PER_UNIT
+        await clock.advance(thenMs)
+        ms += thenMs
+      }
+      expect(restOf(purses, 'gateway')).toBe(WITNESS_WORK_BURST)
+      const free = WITNESS_RELAY_WORK_BURST + (ms * WITNESS_RELAY_WORK_PER_S) / 1_000
+      const [rest, restOfAll] = [restOf(purses, 'relay'), restOf(paysAll, 'relay')]
+      expect(rest).toBeGreaterThanOrEqual(restOfAll)
+      expect(rest - restOfAll).toBeLessThanOrEqual(free + unitsOf(LOOK, 0))
+      if (units <= WITNESS_RELAY_WORK_BURST) expect(rest).toBe(WITNESS_WORK_BURST)
+    }),
+    { numRuns: 100 }
+  )
+})
+
+test('a gateway that leaves out its own announcements owes for them', () => {
+  const purses = new WorkPurses(new FakeClock())
+  purses.fetched('gateway', 1_000 * WITNESS_BYTES_PER_UNIT, 'gateway')
+  expect(restOf(purses, 'gateway')).toBe(WITNESS_WORK_BURST - 1_000)
+})
+
+test('one gateway uses up nothing of what is free for those of another', () => {
+  const purses = new WorkPurses(new FakeClock())
+  for (let at = 0; at < 100; at += 1) purses.fetched('hostile', MANIFEST_BYTES_MAX, 'flooding')
+  expect(purses.pay('hostile', LOOK, 0)).toBe(false)
+  purses.fetched('good', MANIFEST_BYTES_MAX, 'other')
+  expect(restOf(purses, 'good')).toBe(WITNESS_WORK_BURST)
 })
