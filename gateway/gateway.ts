@@ -135,7 +135,7 @@ export class Gateway {
       facts,
       announcer: this.#announcer,
       recorder,
-      onAnew: (runId) => this.#forgetLogs(runId),
+      onAnew: (runId) => this.#beginAnew(runId),
       onEnded: () => this.#statuses.noteEnded(),
       onPhase,
       clock,
@@ -304,8 +304,10 @@ export class Gateway {
     disarm()
   }
 
-  async #forgetLogs(runId: string): Promise<void> {
+  /** What was of its first epochs: they are counted from one again. */
+  async #beginAnew(runId: string): Promise<void> {
     this.#holders.forget(runId)
+    this.#provision.beginAnew(runId)
     await this.#logs.remove(runId)
   }
 

@@ -2,7 +2,7 @@ import type { BoardJob } from '../../protocol/core/board-job.ts'
 import { MeshError } from '../../protocol/core/errors.ts'
 import type { CancelTerms } from '../../protocol/core/job.ts'
 import type { Clock, Random } from '../../protocol/core/ports.ts'
-import { type JobSpec, runIdOf } from '../../protocol/core/run.ts'
+import { type JobSpec, jobIdOf, runIdOf } from '../../protocol/core/run.ts'
 import type { Log } from '../../protocol/host/log.ts'
 import type { Member } from '../../protocol/mesh/member.ts'
 import type { RowTable } from '../../protocol/store/row-table.ts'
@@ -125,6 +125,11 @@ export class ProvisionRoom {
     // Whatever it is refused for, the slot may have to end for it.
     if (values === undefined) this.provisioner.noteSlot(repository)
     return values
+  }
+
+  /** The run's epochs are counted from one again: its next attempt is none that was before. */
+  beginAnew(runId: string): void {
+    this.#release.beginAnew(jobIdOf(runId, 0))
   }
 
   /** What the log of a slot must not show; nothing of others. Rejects as RunnerRelease does. */

@@ -121,6 +121,11 @@ export class RunnerRelease {
     return Object.values(await seal.open(attempt, attempt.sealed))
   }
 
+  /** Its next attempt has an epoch that one of before had, and must not get what that one got. */
+  beginAnew(slot: string): void {
+    this.#made.delete(slot)
+  }
+
   /** From now on the slot gets no runner. */
   end(slot: string): void {
     this.#ending.set(slot, true)

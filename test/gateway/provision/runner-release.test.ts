@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { GivenSeal } from '../../../gateway/provision/given-seal.ts'
 import { RunnerRelease } from '../../../gateway/provision/runner-release.ts'
 import { PROVISION_ENDING_MAX } from '../../../protocol/core/provision-limits.ts'
+import { runIdOf } from '../../../protocol/core/run.ts'
 import { silentLog } from '../../../protocol/host/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { forgeRig } from '../../support/forge-rig.ts'
@@ -74,6 +75,21 @@ test('an attempt that asks again gets the same configuration, and the next one a
   expect(next).not.toEqual(first)
   expect(rig.actions.registered).toHaveLength(2)
   // What the lost attempt was given can take no job any more.
+  expect(rig.actions.runners).toEqual([rig.actions.registered[1]])
+})
+
+test('a slot of a run that has begun anew gets a runner of its own, though its epochs are the same', async () => {
+  const rig = await slotRig('github')
+  const job = queue(rig)
+  const slot = await heldSlot(rig, job)
+  const first = await rig.gateway.configure(rig.world, slot)
+
+  rig.gateway.room.beginAnew(runIdOf(slot))
+  const next = await rig.gateway.configure(rig.world, slot)
+
+  expect(next).toHaveLength(first?.length ?? 0)
+  expect(next).not.toEqual(first)
+  expect(rig.actions.registered).toHaveLength(2)
   expect(rig.actions.runners).toEqual([rig.actions.registered[1]])
 })
 
