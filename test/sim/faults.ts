@@ -1,6 +1,9 @@
 import { REDELIVERY_MARGIN_MS } from '../../protocol/core/roster-limits.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
+import type { Timeline } from '../support/timeline.ts'
+import { Absences } from './absences.ts'
 import type { Backup, Disk } from './disk.ts'
+import { StoreLosses } from './losses.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultKind, WorldOptions } from './options.ts'
@@ -12,6 +15,8 @@ export interface FaultParts {
   readonly network: Network
   readonly nodes: readonly SimNode[]
   readonly options: WorldOptions
+  /** For absences: what draws from it leaves all other faults as they were. */
+  readonly absent: Pick<Timeline, 'random' | 'between'>
 }
 
 /** Milliseconds that a process stays away after a crash, at least and at most. */
@@ -30,8 +35,9 @@ const QUIET_MS = 1_500
  */
 export class Trouble {
   readonly #parts: FaultParts
-  #ruined = 0
+  readonly #losses: StoreLosses
   readonly #rosters: RosterChanges
+  readonly #absences: Absences
   #backup: { readonly node: SimNode; readonly copy: Backup; readonly atMs: number } | undefined
   #isOver = false
   #quietUntilMs = 0
@@ -39,12 +45,20 @@ export class Trouble {
   constructor(parts: FaultParts) {
     this.#parts = parts
     this.#rosters = new RosterChanges(parts, (list) => this.#pick(list))
+    this.#losses = new StoreLosses(parts.scene, parts.options)
+    this.#absences = new Absences({
+      ...parts,
+      losses: this.#losses,
+      rosters: this.#rosters,
+      setBack: (node, copy) => this.#setBack(node, copy)
+    })
   }
 
   /** From now on until the trouble is over. */
   start(): void {
     const { scene, options } = this.#parts
     const { kinds, everyMsMax } = options.faults
+    if (options.absences) this.#absences.start()
     if (kinds.length === 0) return
     const next = (): void => {
       if (this.#isOver) return
@@ -57,6 +71,7 @@ export class Trouble {
   /** All that can be mended is. */
   heal(): void {
     this.#isOver = true
+    this.#absences.end()
     const { nodes, network, scene } = this.#parts
     network.heal()
     network.options = { lossRate: 0, duplicateRate: 0, delayMsMax: 5, strayMsMax: 5 }
@@ -139,8 +154,10 @@ export class Trouble {
       return true
     },
     gone: (node) => {
-      const left = this.#parts.nodes.filter((one) => one.agent !== undefined && !one.isGone)
-      if (node.agent === undefined || this.#isNeeded(node) || left.length < 2) return false
+      const left = this.#parts.nodes.filter((one) => {
+        return one.agent !== undefined && !one.isGone && !one.isAway
+      })
+      if (node.agent === undefined || this.#losses.isNeeded(node) || left.length < 2) return false
       node.isGone = true
       node.process.crash()
       return true
@@ -251,13 +268,13 @@ export class Trouble {
   /** What is on the disk is wrong, and whoever opens it sees that: it is no witness now. */
   #ruin(node: SimNode, damage: (disk: Disk) => boolean): boolean {
     const { scene } = this.#parts
-    if (!this.#maySpare(node)) return false
+    if (!this.#losses.mayLose(node)) return false
     node.process.crash()
     if (!damage(node.disk)) {
       node.start()
       return false
     }
-    this.#note(node)
+    this.#losses.note(node)
     scene.emit({ kind: 'damaged', store: node.disk.storeId })
     node.start()
     this.#enrolAnew(node)
@@ -266,8 +283,8 @@ export class Trouble {
 
   /** Nothing is left: the process makes itself an empty store, which is another one. */
   #amnesia(node: SimNode): boolean {
-    if (!this.#maySpare(node)) return false
-    this.#note(node)
+    if (!this.#losses.mayLose(node)) return false
+    this.#losses.note(node)
     node.process.crash()
     node.replaceDisk(this.#parts.scene)
     this.#later(this.#between(...AWAY_MS), () => {
@@ -277,26 +294,9 @@ export class Trouble {
     return true
   }
 
-  /** An inbox that is lost takes answered deliveries with it: a gateway has one disk. */
-  #maySpare(node: SimNode): boolean {
-    if (node.gateway !== undefined) return false
-    return (
-      !this.#isNeeded(node) || this.#ruined < Math.floor((this.#parts.options.witnesses - 1) / 2)
-    )
-  }
-
-  /** Its store has registers of some witness epoch. */
-  #isNeeded({ disk }: SimNode): boolean {
-    return this.#parts.scene.authority.hasSeated(disk.storeId) && !disk.isRuined
-  }
-
-  #note(node: SimNode): void {
-    if (this.#isNeeded(node)) this.#ruined += 1
-  }
-
   /** An old copy that opens without a doubt: only others can tell. */
   #rollBack(node: SimNode): boolean {
-    const { scene, options, nodes } = this.#parts
+    const { scene } = this.#parts
     if (node.witness.isWhole !== true || node.gateway !== undefined) return false
     const backup = this.#backup
     const { nowMs } = scene.timeline
@@ -305,27 +305,35 @@ export class Trouble {
       return false
     }
     if (nowMs - backup.atMs < BACKUP_AGE_MS_MIN) return false
-    if (this.#ruined >= Math.floor((options.witnesses - 1) / 2)) return false
-    const { storeId } = backup.node.disk
+    if (!this.#setBack(backup.node, backup.copy)) return false
+    this.#backup = undefined
+    return true
+  }
+
+  /** False where nobody is there who can tell. */
+  #setBack(node: SimNode, copy: Backup): boolean {
+    const { scene, nodes, network } = this.#parts
+    const { nowMs } = scene.timeline
+    if (this.#losses.isOver || node.isAway || network.isAlone(node.peerId)) return false
+    const { storeId } = node.disk
     // Only who is a witness now is asked.
-    const asked = witnessRefs(backup.node.rosters.current).map(({ peerId }) => peerId)
+    const asked = witnessRefs(node.rosters.current).map(({ peerId }) => peerId)
     const remembers = nodes.some((one) => {
-      if (one === backup.node || !asked.includes(one.peerId)) return false
+      if (one === node || !asked.includes(one.peerId) || network.isAlone(one.peerId)) return false
       const isThere = one.witness.isWhole === true && one.process.isAlive
       const isAwake = isThere && one.process.pausedUntilMs <= nowMs
-      return isAwake && one.client.seen.of(backup.node.peerId, storeId) > backup.copy.seq
+      return isAwake && one.client.seen.of(node.peerId, storeId) > copy.seq
     })
     // Without anybody who remembers it is not noticed, as docs/protocol.md says.
     if (!remembers) return false
-    this.#ruined += 1
-    this.#backup = undefined
-    backup.node.process.crash()
+    this.#losses.add()
+    node.process.crash()
     scene.emit({ kind: 'damaged', store: storeId })
-    backup.node.disk.restore(backup.copy)
+    node.disk.restore(copy)
     // Those that are to be asked must have a moment for it.
     this.#quietUntilMs = nowMs + QUIET_MS
-    backup.node.process.start()
-    this.#enrolAnew(backup.node)
+    node.process.start()
+    this.#enrolAnew(node)
     return true
   }
 

@@ -11,8 +11,8 @@ export interface KeptSeed {
   readonly schedule?: ScheduleName
 }
 
-/** Of the days before steps had a grace and callers gave up: what was drawn then is the same. */
-const PLAIN = { graces: false, giveUpRate: 0 } as const
+/** Of the days before steps had a grace, callers gave up, and witnesses were away for long. */
+const PLAIN = { graces: false, giveUpRate: 0, absences: false, spares: 0 } as const
 
 export const KEPT_SEEDS: readonly KeptSeed[] = [
   {

@@ -2,8 +2,10 @@ import { type Cancellation, isTerminal, type JobState } from '../../protocol/cor
 import { TERM_GRACE_MS } from '../../protocol/core/limits.ts'
 import { jobIdOf, runIdOf } from '../../protocol/core/run.ts'
 import type { ChosenValues } from './chosen.ts'
+import { isMoveDue } from './due-moves.ts'
 import type { SimNode } from './node.ts'
 import type { Scene } from './scene.ts'
+import { awayAfterMs } from './sight.ts'
 import type { RecordRow } from './witness-registers.ts'
 
 export interface LivenessParts {
@@ -49,6 +51,10 @@ export class Liveness {
     // What is left where the job was before is the past.
     if (this.#parts.chosen.home(value.register)?.place !== place) return
     if (isTerminal(value.phase)) return this.#everybodyKnows(place, value.register)
+    return this.#moves(place, value) ?? this.#goesOn(place, value)
+  }
+
+  #goesOn(place: string, value: JobState): string | undefined {
     if (value.phase === 'queued') return this.#isClaimed(place)
     // Queued again for a retry, it has as long as the first time (seed 1130).
     this.#since.delete(`V1 ${place}`)
@@ -62,6 +68,22 @@ export class Liveness {
     const boundMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
     const isThere = this.#parts.chosen.newest(`${register}@${moved?.witnessEpoch}`) !== undefined
     return this.#limit(`V3 ${place}`, isThere, boundMs, `V3: ${place} has not landed`)
+  }
+
+  // It counts as away only after that time, which each process counts from its own start.
+  #moves(place: string, value: JobState): string | undefined {
+    const { scene, nodes } = this.#parts
+    const { profile, options } = scene
+    if (!options.absences) return
+    const slowMs = profile.antiEntropyMs * 3 + profile.requestTimeoutMs * 12 + 4_000
+    const boundMs = awayAfterMs(profile.takeOverMs) + slowMs
+    const isDue = isMoveDue(scene, nodes, place, value)
+    return this.#limit(
+      `move ${place}`,
+      !isDue,
+      boundMs,
+      `V3: ${place} stays at witnesses that are gone`
+    )
   }
 
   // V1: anti-entropy, the rank's wait and two claims; only while somebody could take it.

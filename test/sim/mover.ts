@@ -1,11 +1,16 @@
 import type { BoardJob } from '../../protocol/core/board-job.ts'
-import { type MoveSight, moveReason, moverOf } from '../../protocol/core/move-duty.ts'
+import {
+  type MoveReason,
+  type MoveSight,
+  moveReason,
+  moverOf
+} from '../../protocol/core/move-duty.ts'
 import { witnessesOf, witnessRefs } from '../../protocol/core/witnesses.ts'
 import type { NodeParts } from './node-parts.ts'
+import type { PeerSight } from './sight.ts'
 
 interface MoverParts extends NodeParts {
-  /** Milliseconds that a peer has been away, as its links tell. */
-  readonly awayMs: (peer: string) => number
+  readonly sight: PeerSight
 }
 
 /** Moves open jobs off witnesses that are none any more, as production's Mover does. */
@@ -17,6 +22,7 @@ export class SimMover {
     this.#parts = parts
     parts.process.onCrash(() => {
       this.#moving = new Set()
+      parts.sight.forget()
     })
     parts.process.onStart(() => this.#round())
   }
@@ -27,8 +33,10 @@ export class SimMover {
   }
 
   look(): void {
-    const { board, rosters } = this.#parts
-    const { witnessEpoch } = rosters.current
+    const { board, rosters, sight, process } = this.#parts
+    const { witnessEpoch, members } = rosters.current
+    const others = members.map(({ peerId }) => peerId).filter((peer) => peer !== process.peerId)
+    sight.note(others, process.nowMs)
     if (witnessEpoch === 1) return
     for (const job of board().openJobs()) {
       if (job.witnessEpoch >= witnessEpoch || this.#moving.has(job.jobId)) continue
@@ -37,8 +45,8 @@ export class SimMover {
     }
   }
 
-  #duty(job: BoardJob) {
-    const { rosters, process, scene, awayMs } = this.#parts
+  #duty(job: BoardJob): MoveReason | undefined {
+    const { rosters, process, scene, sight: links } = this.#parts
     const roster = rosters.current
     const known = rosters.at(job.witnessEpoch)
     if (known === undefined) return
@@ -51,19 +59,24 @@ export class SimMover {
       gateways: roster.members.flatMap(({ peerId, roles }) => {
         return roles.includes('gateway') ? [peerId] : []
       }),
-      awayMs
+      awayMs: (peer) => (peer === process.peerId ? 0 : links.awayMs(peer, process.nowMs))
     }
     const reason = moveReason(sight)
-    return reason !== undefined && moverOf(sight) === process.peerId ? reason : undefined
+    if (reason === undefined || moverOf(sight) !== process.peerId) return
+    if (sight.holder !== undefined && sight.holder !== process.peerId) {
+      scene.count('job: to move in place of its holder')
+    }
+    return reason
   }
 
-  #move(jobId: string, witnessEpoch: number, reason: string): void {
+  #move(jobId: string, witnessEpoch: number, reason: MoveReason): void {
     const { jobs, scene, process } = this.#parts
     this.#moving.add(jobId)
     const opId = scene.digest.text(`${jobId}|move|${witnessEpoch}|${process.peerId}`).slice(0, 32)
     const body = { kind: 'move', witnessEpoch, reason } as const
     jobs.change(jobId, opId, body, ({ kind }) => {
       this.#moving.delete(jobId)
+      if (kind === 'applied') scene.count(`job: moved, ${reason}`)
       if (kind !== 'unresolved') jobs.hint(jobId)
     })
   }

@@ -71,6 +71,18 @@ export const OF_ROSTERS: readonly Mutation[] = [
     ]
   },
   {
+    name: 'NEVERAWAY',
+    schedule: 'absences',
+    rule: 'a witness that is away for long is one to move off, 4.9',
+    patches: [
+      {
+        file: 'protocol/core/move-duty.ts',
+        find: 'return awayMs(peerId) > MOVE_AFTER_MS\n',
+        replace: 'return awayMs(peerId) > MOVE_AFTER_MS * MOVE_AFTER_MS\n'
+      }
+    ]
+  },
+  {
     name: 'LANDINGTIMER',
     schedule: 'rosters',
     rule: 'a stop-sign keeps the lease in it, 4.12.12',

@@ -45,6 +45,7 @@ export class Network {
   readonly #peers = new Map<string, Peer>()
   readonly #cut = new Set<string>()
   readonly #clogged = new Map<string, number>()
+  readonly #alone = new Set<string>()
   /** When the last message of each way arrives. */
   readonly #lastMs = new Map<string, number>()
   readonly #count: (what: string) => void
@@ -68,6 +69,25 @@ export class Network {
   /** What is sent this way until then arrives only afterwards, all at once. */
   clog(from: string, to: string, untilMs: number): void {
     this.#clogged.set(`${from}>${to}`, untilMs)
+  }
+
+  /** Nothing gets to it or from it, until it is let in again: `heal` does not. */
+  isolate(peer: string): void {
+    this.#alone.add(peer)
+  }
+
+  rejoin(peer: string): void {
+    this.#alone.delete(peer)
+  }
+
+  isAlone(peer: string): boolean {
+    return this.#alone.has(peer)
+  }
+
+  /** A connection is there, as both ends see it: one that is cut one way does not last. */
+  isLinked(one: string, other: string): boolean {
+    if (this.#alone.has(one) || this.#alone.has(other)) return false
+    return !this.#cut.has(`${one}>${other}`) && !this.#cut.has(`${other}>${one}`)
   }
 
   heal(): void {
@@ -142,6 +162,10 @@ export class Network {
   }
 
   #carry(from: string, to: string, isSure: boolean, arrive: () => void): void {
+    if (from !== to && (this.#alone.has(from) || this.#alone.has(to))) {
+      this.#count('network: lost to an absence')
+      return
+    }
     if (from === to || isSure) {
       this.#timeline.after(isSure ? 1 : 0, arrive)
       return

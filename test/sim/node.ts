@@ -22,13 +22,13 @@ import { SimProcess } from './process.ts'
 import { SimRosters } from './rosters.ts'
 import type { Scene } from './scene.ts'
 import { Shelf } from './shelf.ts'
+import type { PeerSight } from './sight.ts'
 import { SimWitness } from './witness.ts'
 import type { RecordRow } from './witness-registers.ts'
 
 export interface NodeOptions {
   readonly first: Roster
-  /** Milliseconds that a peer has been away, as links tell. */
-  readonly awayMs: (peer: string) => number
+  readonly sightOf: (me: string) => PeerSight
   readonly peerId: string
   readonly storeId: string
   readonly roles: ReadonlySet<'agent' | 'gateway' | 'witness'>
@@ -54,6 +54,8 @@ export class SimNode {
   readonly #timeline: Timeline
   /** Stays down: it is not started again by whoever looks after hosts. */
   isGone = false
+  /** As long as it is away: nobody gets to its host. */
+  isAway = false
 
   constructor(scene: Scene, network: Network, options: NodeOptions) {
     const { peerId, storeId, roles } = options
@@ -104,7 +106,7 @@ export class SimNode {
     const parts = { scene, process, disk, network, shelf, rosters, proofs, floors, seenOf }
     const witness = new SimWitness({ ...parts, onDistrust, onExpired })
     this.witness = witness
-    const mover = new SimMover({ ...this.parts, awayMs: options.awayMs })
+    const mover = new SimMover({ ...this.parts, sight: options.sightOf(peerId) })
     rosters.onNews(() => {
       // A member that hears of a change tells all others at once.
       network.gossip(process, { kind: 'rosters', rosters: rosters.all() })
@@ -133,7 +135,7 @@ export class SimNode {
       this.#timeline.at(frozenUntilMs, () => this.start())
       return
     }
-    if (this.isGone || this.process.isAlive) return
+    if (this.isGone || this.isAway || this.process.isAlive) return
     this.disk.open()
     if (!this.disk.isRuined) this.process.start()
   }

@@ -85,19 +85,29 @@ export interface WorldOptions {
   readonly graces: boolean
   /** Share of changes that whoever asked for them gives up under way. */
   readonly giveUpRate: number
+  /** Witnesses are away for longer than jobs wait for them, and come back or not. */
+  readonly absences: boolean
+  /** Witnesses beyond those of one run: another run has others. */
+  readonly spares: 0 | 1 | 2 | 3
   /** Each witness must have every end, too, soon after. */
   readonly watchesWitnesses: boolean
   readonly faults: Faults
 }
 
+/** Three witnesses have a fourth beside them: with five, each run would have all of those. */
+const SPARES = { 1: [0], 3: [0, 1], 5: [0, 1, 2, 3] } as const
+
+type Chance = Pick<Timeline, 'random'>
+
 /**
  * A world drawn from its seed: each kind of trouble is in about half of them. What came later is
- * drawn from `aside`.
+ * drawn from `aside`, and absences from a stream of their own.
  */
 export function drawOptions(
   seed: number,
   chance: Timeline,
-  aside: Pick<Timeline, 'random'>
+  aside: Chance,
+  absent: Chance
 ): WorldOptions {
   const oneOf = <T>(list: readonly [T, ...T[]]): T => {
     return list[Math.floor(chance.random() * list.length)] ?? list[0]
@@ -107,9 +117,15 @@ export function drawOptions(
   const isRough = chance.random() < 0.8
   // Long ones take half of all time where they are many.
   const isLong = chance.random() < 0.1
+  const witnesses = oneOf<1 | 3 | 5>([1, 3, 3, 3, 3, 5, 5, 5])
+  // Of one witness there is no majority without it.
+  const absences = absent.random() < 0.25 && witnesses > 1
+  const spares = SPARES[witnesses]
   return {
     seed,
-    witnesses: oneOf([1, 3, 3, 3, 3, 5, 5, 5]),
+    witnesses,
+    absences,
+    spares: (absences && spares[Math.floor(absent.random() * spares.length)]) || 0,
     agents: oneOf([2, 3, 4]),
     gateways: oneOf([1, 2]),
     lease,

@@ -33,20 +33,48 @@ export class RosterChanges {
     })
   }
 
-  /** One witness makes room for another. */
-  replaceWitness(node: SimNode): boolean {
+  /** One witness makes room for another: the one of that peer id, or any. */
+  replaceWitness(node: SimNode, gone?: string): boolean {
     const { authority } = this.#parts.scene
     const { members } = authority.newest
     const seats = members.filter(({ witness }) => witness !== undefined)
-    const out = this.#pick(seats)
-    const seat = out.witness
+    const out = gone === undefined ? this.#pick(seats) : seats.find(({ peerId }) => peerId === gone)
+    const seat = out?.witness
     const isFree = members.find(({ peerId }) => peerId === node.peerId)?.witness === undefined
-    if (!isFree || seat === undefined || node.gateway !== undefined || node.isGone) return false
+    if (
+      !isFree ||
+      out === undefined ||
+      seat === undefined ||
+      node.gateway !== undefined ||
+      node.isGone
+    )
+      return false
     if (!node.process.isAlive || node.disk.isRuined) return false
     return this.#issue('a witness is replaced', (member) => {
       const { storeId } = node.disk
       if (member.peerId === out.peerId) return withSeat(member, undefined)
       return member.peerId === node.peerId ? withSeat(member, { storeId, zone: storeId }) : member
+    })
+  }
+
+  /** Where there are more than one run has: `agent unseat`. */
+  unseat(peer: string): boolean {
+    const { scene, options } = this.#parts
+    const seats = scene.authority.newest.members.filter(({ witness }) => witness !== undefined)
+    const isSeated = seats.some(({ peerId }) => peerId === peer)
+    if (!isSeated || seats.length <= options.witnesses) return false
+    return this.#issue('a witness is unseated', (member) => {
+      return member.peerId === peer ? withSeat(member, undefined) : member
+    })
+  }
+
+  /** A host that is set up elsewhere: nobody leaves, and each run has other witnesses. */
+  moveZone(peer: string): boolean {
+    const { members } = this.#parts.scene.authority.newest
+    const seat = members.find(({ peerId }) => peerId === peer)?.witness
+    if (seat === undefined) return false
+    return this.#issue('a zone is another', (member) => {
+      return member.peerId === peer ? withSeat(member, { ...seat, zone: `${seat.zone}'` }) : member
     })
   }
 

@@ -13,6 +13,9 @@ const CALM = {
   everyMsMax: 1_000
 } as const
 
+/** Every witness is back before jobs would move off it. */
+const PRESENT = { absences: false, spares: 0 } as const
+
 /** Worlds for what random trouble is not likely to find (lease-protocol 4.12, Mutations). */
 export const SCHEDULES = {
   /**
@@ -21,6 +24,7 @@ export const SCHEDULES = {
    */
   swizzle: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 2,
     lease: 'short',
@@ -35,6 +39,7 @@ export const SCHEDULES = {
   /** Agents that stand still at the wrong moment: a claim that was chosen is known to them late. */
   ambiguous: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 4,
     lease: 'short',
@@ -49,6 +54,7 @@ export const SCHEDULES = {
   /** Engines that take their time, under leases that do not hold. */
   engine: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 4,
     lease: 'short',
@@ -64,6 +70,7 @@ export const SCHEDULES = {
   /** Agents that are killed again and again under their jobs, and started again at once. */
   restarts: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 3,
     lease: 'short',
@@ -82,6 +89,7 @@ export const SCHEDULES = {
   /** And where engines are slow: a dead process's container starts after the next one's boot. */
   boots: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 3,
     lease: 'short',
@@ -101,6 +109,7 @@ export const SCHEDULES = {
   /** The roster changes while runs begin, and gateways sleep through it. */
   rosters: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 5,
     agents: 4,
     gateways: 2,
@@ -121,6 +130,7 @@ export const SCHEDULES = {
   /** Jobs move under a member that claims them at once, wherever they are. */
   landings: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 5,
     agents: 3,
     gateways: 1,
@@ -141,6 +151,7 @@ export const SCHEDULES = {
   /** Two gateways announce each push in other words, and whoever sees one of them asks at once. */
   twins: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 2,
     gateways: 2,
@@ -156,6 +167,7 @@ export const SCHEDULES = {
   /** Short jobs, soon dropped, and messages that come long after. */
   drops: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 3,
     gateways: 1,
@@ -177,6 +189,7 @@ export const SCHEDULES = {
   /** Long jobs, all of them cancelled while they run, under agents that lose their witnesses. */
   graces: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 3,
     lease: 'short',
@@ -193,6 +206,7 @@ export const SCHEDULES = {
   /** Every other change is given up, mostly while its accepts are on their way. */
   abandons: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 3,
     agents: 4,
     gateways: 2,
@@ -213,9 +227,25 @@ export const SCHEDULES = {
       everyMsMax: 1_500
     }
   }),
+  /** Long jobs, and witnesses that are away for long while the roster changes. */
+  absences: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    witnesses: 5,
+    spares: 3,
+    agents: 3,
+    lease: 'short',
+    slots: 2,
+    pushes: 3,
+    workMsMax: 30_000,
+    troubleMs: 45_000,
+    rogue: false,
+    absences: true,
+    faults: { ...CALM, lossRate: 0.02, strayMsMax: 800, kinds: ['cut', 'clog'], everyMsMax: 4_000 }
+  }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */
   lossy: (options: WorldOptions): WorldOptions => ({
     ...options,
+    ...PRESENT,
     witnesses: 5,
     lease: 'short',
     workMsMax: 2_000,

@@ -3,7 +3,7 @@ import type { Timeline } from '../support/timeline.ts'
 import type { WorldOptions } from './options.ts'
 
 export interface SeatOptions
-  extends Pick<WorldOptions, 'witnesses' | 'agents' | 'gateways' | 'lease' | 'slots'> {
+  extends Pick<WorldOptions, 'witnesses' | 'spares' | 'agents' | 'gateways' | 'lease' | 'slots'> {
   readonly rogues: number
 }
 
@@ -19,7 +19,7 @@ export function rosterOf(
   options: SeatOptions,
   chance: Timeline
 ): { readonly roster: Roster; readonly plans: readonly SeatPlan[] } {
-  const { witnesses, agents, gateways, slots } = options
+  const { witnesses, spares, agents, gateways, slots } = options
   const shared = Math.floor(chance.random() * (Math.min(witnesses, agents) + 1))
   const plans: SeatPlan[] = []
   const add = (peerId: string, ...roles: ('agent' | 'gateway' | 'witness')[]): void => {
@@ -31,6 +31,7 @@ export function rosterOf(
   }
   for (let index = shared + 1; index <= agents; index += 1) add(`agent${index}`, 'agent')
   for (let index = 1; index <= gateways; index += 1) add(`gateway${index}`, 'gateway')
+  for (let index = 1; index <= spares; index += 1) add(`spare${index}`, 'witness')
   const members = plans.map(memberOf)
   const rogues = Array.from({ length: options.rogues }, () => rogueMember())
   const roster: Roster = {

@@ -6,6 +6,11 @@ import { World } from './world.ts'
 
 /** What else must have come about, beside the faults that somebody made. */
 const HAPPENINGS = [
+  'absence: back with an empty store',
+  'absence: back with its store',
+  'absence: stays away',
+  'absence: witness cut off',
+  'absence: witness dead',
   'agent: attempt adopted',
   'agent: attempt not adopted',
   'change: given up',
@@ -26,6 +31,7 @@ const HAPPENINGS = [
   'holder: grace over',
   'holder: network lost',
   'job: landed',
+  'job: moved, witness_gone',
   'network: clogged',
   'network: doubled',
   'network: lost',
@@ -33,6 +39,8 @@ const HAPPENINGS = [
   'network: overtook another',
   'roster: a store is admitted anew',
   'roster: a witness is replaced',
+  'roster: a witness is unseated',
+  'roster: a zone is another',
   'witness: run dropped'
 ]
 

@@ -21,6 +21,7 @@ import { RogueMember } from './rogue.ts'
 import { Authority } from './rosters.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { rosterOf, type SeatOptions } from './seats.ts'
+import { BriefSight, LinkSight, type PeerSight } from './sight.ts'
 import { Trace } from './trace.ts'
 
 export interface WorldResult {
@@ -47,8 +48,9 @@ const HEALED_TAKE_OVERS = 40
 /** Milliseconds of quiet at the end: what is on its way may change nothing. */
 const QUIET_MS = 3_000
 const LOOK_EVERY_MS = 250
-/** Makes another stream of chance of a seed. */
+/** Each makes another stream of chance of a seed. */
 const ASIDE = 0x5bd1e995
+const ABSENT = 0x1b873593
 
 /** One simulated mesh from its first delivery to its last outcome. */
 export class World implements Scene {
@@ -68,6 +70,7 @@ export class World implements Scene {
   readonly #checks: readonly Checker[]
   readonly #sets = new Map<string, readonly WitnessRef[]>()
   readonly #rogue: RogueMember | undefined
+  readonly #absent: Timeline
   #violation: string | undefined
   readonly #counts: Record<string, number> = {}
   readonly #needs = new Map<string, readonly number[]>()
@@ -76,7 +79,8 @@ export class World implements Scene {
   constructor(seed: number, change: (options: WorldOptions) => WorldOptions = (same) => same) {
     this.timeline = new Timeline(seed)
     this.aside = new Timeline(seed ^ ASIDE)
-    this.options = change(drawOptions(seed, this.timeline, this.aside))
+    this.#absent = new Timeline(seed ^ ABSENT)
+    this.options = change(drawOptions(seed, this.timeline, this.aside, this.#absent))
     const { options } = this
     const { faults } = options
     const seats: SeatOptions = { ...options, rogues: options.rogue ? 1 : 0 }
@@ -94,7 +98,7 @@ export class World implements Scene {
       needsOf: (jobId) => this.#needs.get(jobId) ?? []
     })
     const { driftRate } = options
-    const shared = { first: roster, driftRate, awayMs: (peer: string) => this.#awayMs(peer) }
+    const shared = { first: roster, driftRate, sightOf: (me: string) => this.#sightOf(me) }
     this.nodes = plans.map((plan) => new SimNode(this, this.network, { ...plan, ...shared }))
     for (const node of this.nodes) {
       node.disk.syncMsMax = faults.syncMsMax
@@ -133,11 +137,14 @@ export class World implements Scene {
     return derived
   }
 
-  /** As links tell, at once: 0 while the peer answers. */
-  #awayMs(peer: string): number {
-    const process = this.nodes.find(({ peerId }) => peerId === peer)?.process
-    const isHere = process?.isAlive === true && process.pausedUntilMs <= this.timeline.nowMs
-    return isHere ? 0 : 1
+  #sightOf(me: string): PeerSight {
+    const isHere = (peer: string): boolean => {
+      const process = this.nodes.find(({ peerId }) => peerId === peer)?.process
+      return process?.isAlive === true && process.pausedUntilMs <= this.timeline.nowMs
+    }
+    if (!this.options.absences) return new BriefSight(isHere)
+    const isLinked = (peer: string): boolean => isHere(peer) && this.network.isLinked(me, peer)
+    return new LinkSight(isLinked, this.profile.takeOverMs)
   }
 
   run(): WorldResult {
@@ -149,7 +156,13 @@ export class World implements Scene {
     deliveries.start()
     startCancels({ scene: this, nodes, chosen: this.chosen }, deliveries.jobs)
     this.#rogue?.start(() => this.#target(deliveries.jobs))
-    const trouble = new Trouble({ scene: this, network: this.network, nodes, options })
+    const trouble = new Trouble({
+      scene: this,
+      network: this.network,
+      nodes,
+      options,
+      absent: this.#absent
+    })
     trouble.start()
     timeline.run(options.troubleMs, broken)
     if (!broken()) {
