@@ -1,5 +1,6 @@
 import { backoffMs } from '../../protocol/core/backoff.ts'
 import { causeOf, codeOf } from '../../protocol/core/errors.ts'
+import { isForgotten } from '../../protocol/core/floor.ts'
 import type { JobOpBody } from '../../protocol/core/job.ts'
 import { endOpId } from '../../protocol/core/op-id.ts'
 import type { Clock, Digest, Random } from '../../protocol/core/ports.ts'
@@ -22,17 +23,18 @@ export type EndBody = Extract<JobOpBody, { kind: 'complete' | 'release' }>
  * Proposes the end of a lease until the answer is definite: `applied` and `same` mean that it is
  * recorded, `rejected` that another lease came first. The id is made from the claim, so that a
  * retry, after a restart too, is the same operation (4.12.10). Undefined when `signal` aborts
- * first.
+ * first. `startedAtMs`, by the wall clock, is that of an attempt of a process before this one.
  */
 export async function endLease(
   parts: EndingParts,
   jobId: string,
   body: EndBody,
-  signal: AbortSignal
+  signal: AbortSignal,
+  startedAtMs?: number
 ): Promise<JobChange | undefined> {
   const opId = endOpId(body.claimId, body.kind, parts.digest)
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const change = await propose(parts, jobId, opId, body)
+    const change = await propose(parts, { jobId, opId, body, startedAtMs })
     if (change !== undefined && change.kind !== 'unresolved' && change.kind !== 'busy') {
       await tell(parts, jobId, change)
       return change
@@ -42,12 +44,17 @@ export async function endLease(
   return undefined
 }
 
+interface Proposal {
+  readonly jobId: string
+  readonly opId: string
+  readonly body: EndBody
+  readonly startedAtMs: number | undefined
+}
+
 /** Undefined where the mesh could not even be asked: too busy, or the run is not known yet. */
 async function propose(
   parts: EndingParts,
-  jobId: string,
-  opId: string,
-  body: EndBody
+  { jobId, opId, body, startedAtMs }: Proposal
 ): Promise<JobChange | undefined> {
   const facts = { job: jobId, epoch: body.epoch, end: body.kind }
   try {
@@ -56,7 +63,12 @@ async function propose(
     return change
   } catch (error) {
     // It has ended, and so long ago that its witnesses keep it no more: nobody waits for this end.
-    if (codeOf(error) === 'RUN_GONE') return { kind: 'rejected', value: undefined, reason: 'gone' }
+    const code = codeOf(error)
+    // As long ago as that they do not even know that they dropped it: asked for ever, else.
+    const isOld = startedAtMs !== undefined && isForgotten(startedAtMs, parts.clock.wallMs())
+    if (code === 'RUN_GONE' || (code === 'RUN_UNKNOWN' && isOld)) {
+      return { kind: 'rejected', value: undefined, reason: 'gone' }
+    }
     parts.log.warn({ ...facts, cause: causeOf(error) }, 'end not proposed yet')
     return undefined
   }

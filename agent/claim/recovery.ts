@@ -69,7 +69,7 @@ export async function settleRecord(
   signal: AbortSignal
 ): Promise<void> {
   const body = endingOf(record)
-  const change = await endLease(parts, record.register, body, signal)
+  const change = await endLease(parts, record.register, body, signal, record.startedAtMs)
   if (change === undefined) return
   await parts.attempts.remove(record.register)
   const facts = { job: record.register, epoch: record.epoch, end: body.kind }

@@ -72,6 +72,14 @@ export function isTombstoneOver(droppedAtMs: number, wallMs: number): boolean {
   return wallMs - droppedAtMs >= TOMBSTONE_KEPT_MS + ANNOUNCEMENT_CLOCK_MS_MAX
 }
 
+/**
+ * True when witnesses may have forgotten that they dropped a run of which something began then: a
+ * quorum that knows none says no more than that it is gone.
+ */
+export function isForgotten(beganAtMs: number, wallMs: number): boolean {
+  return wallMs - beganAtMs >= RETENTION_MS + TOMBSTONE_KEPT_MS
+}
+
 /** True when nobody sends again what was announced at `issuedAtMs`. */
 export function isRedeliveryOver(issuedAtMs: number, wallMs: number): boolean {
   return wallMs - issuedAtMs >= REDELIVERY_MS + ANNOUNCEMENT_CLOCK_MS_MAX

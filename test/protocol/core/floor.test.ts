@@ -12,6 +12,7 @@ import {
 import {
   floorIn,
   floorOver,
+  isForgotten,
   isRedeliveryOver,
   isTombstoneOver,
   mayDrop
@@ -228,6 +229,11 @@ describe('a witness drops a run', () => {
     expect(isTombstoneOver(0, TOMBSTONE_KEPT_MS + DAY_MS)).toBe(true)
     expect(isRedeliveryOver(0, REDELIVERY_MS)).toBe(false)
     expect(isRedeliveryOver(0, REDELIVERY_MS + DAY_MS)).toBe(true)
+  })
+
+  test('and may have forgotten what began a week before that', () => {
+    expect(isForgotten(0, RETENTION_MS + TOMBSTONE_KEPT_MS - 1)).toBe(false)
+    expect(isForgotten(0, RETENTION_MS + TOMBSTONE_KEPT_MS)).toBe(true)
   })
 })
 
