@@ -7,6 +7,7 @@ import type { JobState } from '../../protocol/core/job.ts'
 import { holdsLease } from '../../protocol/core/lease.ts'
 import { CLAIM_REST_MS } from '../../protocol/core/limits.ts'
 import type { Offer } from '../../protocol/core/requirements.ts'
+import { runIdOf } from '../../protocol/core/run.ts'
 import { type Candidate, candidatesOf, recoverAttempt } from './adoption.ts'
 import { dropRecord, endingOfRecord, recordsOf } from './attempt-records.ts'
 import { endLease } from './end-lease.ts'
@@ -49,9 +50,13 @@ export class SimAgent {
     return this.#isReady ? freeOf(this.#ledger).jobs : 0
   }
 
-  /** Nothing of an earlier process is left to be ended, and nothing is held. */
-  get isIdle(): boolean {
-    return this.holders.size + this.#claims.size + this.#expected.size === 0
+  /**
+   * Nothing of an earlier process is left to be ended, but for runs of which nobody can tell now,
+   * and nothing is held.
+   */
+  isIdle(isExcused: (runId: string) => boolean): boolean {
+    if (this.holders.size > 0) return false
+    return [...this.#claims, ...this.#expected].every((jobId) => isExcused(runIdOf(jobId)))
   }
 
   #forget(): void {
@@ -120,7 +125,8 @@ export class SimAgent {
     const record = recordsOf(this.#parts).find((one) => one.jobId === jobId)
     if (record === undefined) return
     this.#claims.add(jobId)
-    endLease(this.#parts, jobId, endingOfRecord(record), () => {
+    const { startedAtMs } = record
+    endLease(this.#parts, { jobId, body: endingOfRecord(record), startedAtMs }, () => {
       dropRecord(this.#parts, jobId)
       this.#claims.delete(jobId)
       this.consider()
@@ -324,7 +330,7 @@ export class SimAgent {
     const body = record === undefined ? { ...orphan, userCodeRan: false } : endingOfRecord(record)
     const { boot } = process
     const end = (): void => {
-      endLease(this.#parts, jobId, body, () => {
+      endLease(this.#parts, { jobId, body }, () => {
         dropRecord(this.#parts, jobId)
         this.#rest(jobId)
       })

@@ -12,6 +12,8 @@ export interface AttemptRecord {
   readonly userCodeRan: boolean
   /** Why its steps were told to end. */
   readonly told: 'cancelled' | undefined
+  /** By the wall clock. */
+  readonly startedAtMs: number
 }
 
 export function putRecord({ disk }: NodeParts, record: AttemptRecord): number {

@@ -2,12 +2,22 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { addCounts, type Counts } from './counts.ts'
+import { type Addition, withAddition } from './options.ts'
+import { SCHEDULES, type ScheduleName } from './schedules.ts'
 import { World, type WorldResult } from './world.ts'
+
+/** Of which kind all worlds of a run are. */
+export interface Worlds {
+  readonly schedule: ScheduleName | undefined
+  readonly additions: readonly Addition[]
+}
 
 /** Seeds that one worker runs in one go. */
 export interface Range {
   readonly first: number
   readonly count: number
+  /** As drawn where there is none. */
+  readonly worlds?: Worlds | undefined
 }
 
 /** What some seeds came to. */
@@ -23,16 +33,26 @@ export interface Batch {
 
 const SEEDS_A_BATCH = 25
 
-export function batchesOf(first: number, count: number): Range[] {
+export function worldOf(seed: number, worlds?: Worlds): World {
+  if (worlds === undefined) return new World(seed)
+  const { schedule, additions } = worlds
+  return new World(seed, (drawn) => {
+    const made = schedule === undefined ? drawn : SCHEDULES[schedule](drawn)
+    return additions.reduce(withAddition, made)
+  })
+}
+
+export function batchesOf(first: number, count: number, worlds?: Worlds): Range[] {
   const ranges: Range[] = []
   for (let at = 0; at < count; at += SEEDS_A_BATCH) {
-    ranges.push({ first: first + at, count: Math.min(SEEDS_A_BATCH, count - at) })
+    ranges.push({ first: first + at, count: Math.min(SEEDS_A_BATCH, count - at), worlds })
   }
   return ranges
 }
 
-export function runBatch({ first, count }: Range): Batch {
-  const results = Array.from({ length: count }, (_, index) => new World(first + index).run())
+export function runBatch({ first, count, worlds }: Range): Batch {
+  const seeds = Array.from({ length: count }, (_, index) => first + index)
+  const results = seeds.map((seed) => worldOf(seed, worlds).run())
   const sum = (of: (result: WorldResult) => number): number =>
     results.reduce((total, result) => total + of(result), 0)
   return {

@@ -14,6 +14,7 @@ import { checkI10 } from './checks/i10-nothing-unsynced.ts'
 import { checkPromisesKept } from './checks/i10-promises-kept.ts'
 import { checkI11 } from './checks/i11-one-configuration.ts'
 import { checkFloors } from './checks/i12-floors-of-what-ended.ts'
+import { checkForgotten } from './checks/i12-forgotten.ts'
 import { checkI12 } from './checks/i12-no-creation-below-the-floor.ts'
 import { checkI13 } from './checks/i13-no-poison.ts'
 import type { Fact } from './events.ts'
@@ -246,6 +247,14 @@ describe('I12', () => {
     const other: Fact = { kind: 'drops', store: 'other', place: PLACE }
     expect(verdict(checkI12(), drops, takes(LEASED, 2, undefined, 0))).toMatch('dropped')
     expect(verdict(checkI12(), other, takes(LEASED, 2, undefined, 0))).toBeUndefined()
+  })
+
+  test('sees a register that comes back once its drop is forgotten', () => {
+    const forgets: Fact = { kind: 'forgets', store: 's', place: PLACE }
+    const other: Fact = { kind: 'forgets', store: 'other', place: PLACE }
+    const late = takes(LEASED, 2, undefined, 0)
+    expect(verdict(checkForgotten(), forgets, late)).toMatch('forgotten')
+    expect(verdict(checkForgotten(), other, late)).toBeUndefined()
   })
 })
 

@@ -53,14 +53,25 @@ export class Deliveries {
     }
   }
 
-  #send(runId: string, manifest: Manifest): void {
+  /** A push of its own to each gateway, whose announcement says which runs of before are closed. */
+  sendLast(): void {
+    for (const node of this.#gateways) {
+      const runId = `LAST${this.jobs.length}`
+      const manifest = this.#manifest(runId)
+      for (const { index: job } of manifest.jobs) this.jobs.push(jobIdOf(runId, job))
+      this.open += 1
+      this.#send(runId, manifest, [node])
+    }
+  }
+
+  #send(runId: string, manifest: Manifest, gateways = this.#gateways): void {
     const { timeline } = this.#scene
     this.#calls += 1
     const delivery: SimDelivery = { id: `${runId}/${this.#calls}`, runId, manifest }
     let isAnswered = false
     const attempt = (): void => {
       if (isAnswered) return
-      const node = this.#gateways[Math.floor(timeline.random() * this.#gateways.length)]
+      const node = gateways[Math.floor(timeline.random() * gateways.length)]
       const { process } = node ?? {}
       process?.run(process.boot, () => {
         node?.gateway?.deliver(delivery, () => {

@@ -175,6 +175,8 @@ export type Fact =
     }
   /** A store has forgotten a register for good, and has that on its disk. */
   | { readonly kind: 'drops'; readonly store: string; readonly place: Place }
+  /** And that it has dropped it, long after. */
+  | { readonly kind: 'forgets'; readonly store: string; readonly place: Place }
   /** A definite answer to an op, and the value that it rests on; '' for an empty register. */
   | {
       readonly kind: 'hears'

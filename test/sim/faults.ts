@@ -3,7 +3,7 @@ import { witnessRefs } from '../../protocol/core/witnesses.ts'
 import type { Timeline } from '../support/timeline.ts'
 import { Absences } from './absences.ts'
 import type { Backup, Disk } from './disk.ts'
-import { StoreLosses } from './losses.ts'
+import type { StoreLosses } from './losses.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultKind, WorldOptions } from './options.ts'
@@ -15,6 +15,7 @@ export interface FaultParts {
   readonly network: Network
   readonly nodes: readonly SimNode[]
   readonly options: WorldOptions
+  readonly losses: StoreLosses
   /** For absences: what draws from it leaves all other faults as they were. */
   readonly absent: Pick<Timeline, 'random' | 'between'>
 }
@@ -45,10 +46,9 @@ export class Trouble {
   constructor(parts: FaultParts) {
     this.#parts = parts
     this.#rosters = new RosterChanges(parts, (list) => this.#pick(list))
-    this.#losses = new StoreLosses(parts.scene, parts.options)
+    this.#losses = parts.losses
     this.#absences = new Absences({
       ...parts,
-      losses: this.#losses,
       rosters: this.#rosters,
       setBack: (node, copy) => this.#setBack(node, copy)
     })

@@ -346,7 +346,7 @@ export class SimHolder {
     const body = endingOf(ended, { epoch, claimId, told }, cancel)
     const propose = (): void => {
       this.#step({ kind: 'proposed', nowMs: process.nowMs })
-      endLease(this.#parts, this.jobId, body, () => {
+      endLease(this.#parts, { jobId: this.jobId, body }, () => {
         dropRecord(this.#parts, this.jobId)
         this.#disarm()
         this.#parts.host.forgetDeadline(claimId)
@@ -366,7 +366,8 @@ export class SimHolder {
 
   #put(phase: AttemptRecord['phase'], outcome: Outcome | undefined, then: () => void): void {
     const { jobId, epoch, claimId } = this.#won
-    const rest = { userCodeRan: this.#userCodeRan, told: this.#told }
+    const { wallMs: startedAtMs } = this.#parts.process
+    const rest = { userCodeRan: this.#userCodeRan, told: this.#told, startedAtMs }
     const record = { jobId, epoch, claimId, phase, outcome, ...rest }
     afterSync(this.#parts, putRecord(this.#parts, record), then)
   }

@@ -4,6 +4,7 @@ import { landingOf } from '../../protocol/core/move.ts'
 import { MOVE_HOPS_MAX } from '../../protocol/core/roster-limits.ts'
 import type { SealedAnnouncement } from '../../protocol/core/run.ts'
 import { jobIndexOf, runIdOf } from '../../protocol/core/run.ts'
+import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { createTermsOf } from '../../protocol/mesh/announcements/announcement-terms.ts'
 import type { Ref } from './client.ts'
 import type { JobChange, JobDoor, JobRead, NodeParts } from './node-parts.ts'
@@ -35,7 +36,7 @@ export class SimJobDoor implements JobDoor {
   change(jobId: string, opId: string, body: JobOpBody, done: (change: JobChange) => void): void {
     const sealed = this.#sealed(jobId)
     if (sealed === undefined) {
-      this.#isGone(jobId, (isGone) => done(isGone ? GONE : UNRESOLVED))
+      this.#search(jobId, done)
       return
     }
     const hop = (ref: Ref | undefined, hops: number): void => {
@@ -108,17 +109,21 @@ export class SimJobDoor implements JobDoor {
     return this.#parts.board().run(runIdOf(jobId))?.sealed
   }
 
-  /** Of a run that is not known here: whether a quorum has dropped it. */
-  #isGone(jobId: string, done: (isGone: boolean) => void): void {
+  /** Of a run that is not known here: whether quorums have dropped it, or never heard of it. */
+  #search(jobId: string, done: (change: JobChange) => void): void {
     const { client, rosters } = this.#parts
     const register = runIdOf(jobId)
+    let isUnknown = true
     const look = (witnessEpoch: number): void => {
       if (witnessEpoch < 1) {
-        done(false)
+        done({ ...UNRESOLVED, isUnknown })
         return
       }
-      client.read({ register, witnessEpoch, ann: undefined }, 'never', ({ kind }) => {
-        if (kind === 'gone') done(true)
+      client.read({ register, witnessEpoch, ann: undefined }, 'never', (read) => {
+        const value = read.kind === 'chosen' ? read.value : undefined
+        const isNone = value === undefined || (value.kind === 'run' && isSealed(value))
+        isUnknown &&= read.kind === 'chosen' && isNone
+        if (read.kind === 'gone') done(GONE)
         else look(witnessEpoch - 1)
       })
     }

@@ -12,7 +12,13 @@ export interface KeptSeed {
 }
 
 /** Of the days before steps had a grace, callers gave up, and witnesses were away for long. */
-const PLAIN = { graces: false, giveUpRate: 0, absences: false, spares: 0 } as const
+const PLAIN = {
+  graces: false,
+  giveUpRate: 0,
+  absences: false,
+  spares: 0,
+  months: false
+} as const
 
 export const KEPT_SEEDS: readonly KeptSeed[] = [
   {
@@ -77,5 +83,15 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     schedule: 'graces',
     found:
       'I4: a step that ended by our SIGTERM while its agent was dead was shown as failed with 143'
+  },
+  {
+    seed: 20060,
+    found: 'I4: a mover that asks again under the same id was taken for one that heard a last no',
+    options: { absences: true, spares: 0, months: false }
+  },
+  {
+    seed: 1,
+    schedule: 'months',
+    found: 'V3: an agent asked for ever for the end of an attempt whose run nobody remembers'
   }
 ]

@@ -205,8 +205,12 @@ export class Liveness {
       return value?.kind === 'job' && isTerminal(value.phase) && value.phase !== 'moved'
     })
     if (!isEnded) return false
+    // One witness has dropped it, another has missed its end, and the third is away.
+    const isAnyAway = nodes.some((node) => node.isAway)
+    const isExcused = (runId: string): boolean => isAnyAway && chosen.isDropped(runId)
     const isIdle = nodes.every(({ agent, gateway, process }) => {
-      return !process.isAlive || ((agent?.isIdle ?? true) && (gateway?.isIdle ?? true))
+      if (!process.isAlive) return true
+      return (agent?.isIdle(isExcused) ?? true) && (gateway?.isIdle(isExcused) ?? true)
     })
     const isKnown = nodes.every(({ board, process }) => {
       return (

@@ -1,13 +1,15 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { type Batch, batchesOf, runBatches } from './batches.ts'
+import { type Batch, batchesOf, runBatches, type Worlds, worldOf } from './batches.ts'
 import { addCounts, type Counts, countLines } from './counts.ts'
+import { isAddition } from './options.ts'
+import { isSchedule } from './schedules.ts'
 import { lineOf } from './trace.ts'
-import { World, type WorldResult } from './world.ts'
+import type { WorldResult } from './world.ts'
 
 /*
- * npm run test:sim -- --seeds N [--seed S] [--json]. Exits with 0 where every invariant held, 1
- * where one was broken, 2 where it was not understood.
+ * npm run test:sim -- --seeds N [--seed S] [--json] [--schedule NAME] [--with absences|months].
+ * Exits with 0 where every invariant held, 1 where one was broken, 2 where it was not understood.
  */
 
 const WORKERS_MAX = 2
@@ -19,16 +21,28 @@ interface Settings {
   readonly isJson: boolean
   /** Prints every event that names this, of the first seed. */
   readonly show: string | undefined
+  readonly worlds: Worlds
 }
 
 function settingsOf(args: readonly string[]): Settings | undefined {
   const text = { type: 'string' } as const
-  const options = { seed: text, seeds: text, show: text, json: { type: 'boolean' } } as const
+  const options = {
+    seed: text,
+    seeds: text,
+    show: text,
+    schedule: text,
+    with: { type: 'string', multiple: true },
+    json: { type: 'boolean' }
+  } as const
   try {
     const { values } = parseArgs({ args: [...args], options })
     const [first, count] = [Number(values.seed ?? 1), Number(values.seeds ?? 200)]
     if (![first, count].every((one) => Number.isSafeInteger(one) && one > 0)) return
-    return { first, count, isJson: values.json === true, show: values.show }
+    const { schedule, show } = values
+    const additions = (values.with ?? []).filter(isAddition)
+    if (additions.length < (values.with ?? []).length) return
+    if (schedule !== undefined && !isSchedule(schedule)) return
+    return { first, count, isJson: values.json === true, show, worlds: { schedule, additions } }
   } catch {
     return
   }
@@ -38,8 +52,8 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-function show(seed: number, filter: string): number {
-  const world = new World(seed)
+function show({ first, worlds }: Settings, filter: string): number {
+  const world = worldOf(first, worlds)
   world.listen = (event) => {
     const line = lineOf(event)
     if (line.includes(filter)) say(line)
@@ -50,19 +64,22 @@ function show(seed: number, filter: string): number {
 }
 
 /** Runs the seed once more, for the end of its story. */
-function report(seed: number): void {
-  const again = new World(seed).run()
+function report(seed: number, worlds: Worlds): void {
+  const again = worldOf(seed, worlds).run()
   for (const line of again.last) say(`  ${line}`)
   say(`seed ${seed}: ${again.violation}`)
-  say(`replay: npm run test:sim -- --seed ${seed} --seeds 1`)
+  const { schedule, additions } = worlds
+  const made = schedule === undefined ? '' : ` --schedule ${schedule}`
+  const others = additions.map((addition) => ` --with ${addition}`).join('')
+  say(`replay: npm run test:sim -- --seed ${seed} --seeds 1${made}${others}`)
 }
 
-async function run({ first, count, isJson }: Settings): Promise<number> {
+async function run({ first, count, isJson, worlds }: Settings): Promise<number> {
   const totals = { seeds: 0, events: 0, simulatedMs: 0, jobs: 0, epochMax: 0 }
   let counts: Counts = {}
   const broken: Pick<WorldResult, 'seed' | 'violation'>[] = []
   const workers = Math.min(WORKERS_MAX, availableParallelism())
-  await runBatches(batchesOf(first, count), workers, (batch: Batch) => {
+  await runBatches(batchesOf(first, count, worlds), workers, (batch: Batch) => {
     const before = totals.seeds
     totals.seeds += batch.seeds
     totals.events += batch.events
@@ -85,7 +102,7 @@ async function run({ first, count, isJson }: Settings): Promise<number> {
   } else {
     for (const { seed, violation } of broken.slice(1)) say(`seed ${seed}: ${violation}`)
     const [worst] = broken
-    if (worst !== undefined) report(worst.seed)
+    if (worst !== undefined) report(worst.seed, worlds)
     const { seeds, events, jobs } = totals
     for (const line of countLines(counts)) say(line)
     say(`${seeds} seeds, ${hours} simulated hours, ${jobs} jobs, ${events} events`)
@@ -96,9 +113,12 @@ async function run({ first, count, isJson }: Settings): Promise<number> {
 
 const settings = settingsOf(process.argv.slice(2))
 if (settings === undefined) {
-  process.stderr.write('usage: npm run test:sim -- --seeds N [--seed S] [--json] [--show TEXT]\n')
+  process.stderr.write(
+    'usage: npm run test:sim -- --seeds N [--seed S] [--json] [--show TEXT]' +
+      ' [--schedule NAME] [--with absences|months]\n'
+  )
   process.exitCode = 2
 } else {
-  const { show: filter, first } = settings
-  process.exitCode = filter === undefined ? await run(settings) : show(first, filter)
+  const { show: filter } = settings
+  process.exitCode = filter === undefined ? await run(settings) : show(settings, filter)
 }

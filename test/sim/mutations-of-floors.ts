@@ -59,6 +59,42 @@ export const OF_FLOORS: readonly Mutation[] = [
     ]
   },
   {
+    name: 'RULE5FORGOTTEN',
+    schedule: 'months',
+    rule: 'the floor answers once a tombstone is over, 4.10, 4.12.5*',
+    patches: [
+      {
+        file: 'protocol/core/floor.ts',
+        find: 'return ann.gwSeq <= floorOf(ann.gateway)\n',
+        replace: 'return ann.gwSeq < 0 && ann.gwSeq <= floorOf(ann.gateway)\n'
+      }
+    ]
+  },
+  {
+    name: 'FORGOTTENRUN',
+    schedule: 'months',
+    rule: 'an attempt of a run that nobody remembers is given up',
+    patches: [
+      {
+        file: 'protocol/core/floor.ts',
+        find: 'return wallMs - beganAtMs >= RETENTION_MS + TOMBSTONE_KEPT_MS\n',
+        replace: 'return wallMs - beganAtMs < 0\n'
+      }
+    ]
+  },
+  {
+    name: 'OPENALONE',
+    schedule: 'months',
+    rule: 'what is open at one witness alone, and dropped by a quorum, is dropped there, 4.10',
+    patches: [
+      {
+        file: 'test/sim/retention.ts',
+        find: 'isOpen(state.record) && !look.gone.has(place))',
+        replace: 'isOpen(state.record) && place.length > 0)'
+      }
+    ]
+  },
+  {
     name: 'RULE6',
     rule: 'a drop leaves a tombstone, 4.12.6*',
     patches: [

@@ -50,6 +50,8 @@ export class Network {
   readonly #lastMs = new Map<string, number>()
   readonly #count: (what: string) => void
   gossipLossRate = 0
+  /** Told of each request when it is sent. */
+  onRequest: (from: string, to: string, message: RegisterRequest) => void = () => undefined
 
   constructor(timeline: Timeline, options: NetworkOptions, count: (what: string) => void) {
     this.#timeline = timeline
@@ -106,6 +108,7 @@ export class Network {
     timeoutMs: number,
     answer: (reply: RegisterReply | undefined) => void
   ): void {
+    this.onRequest(from.peerId, to, message)
     const { boot } = from
     const peer = this.#peers.get(to)
     let isAnswered = false
@@ -126,6 +129,12 @@ export class Network {
     from.arm(timeoutMs, () => {
       if (!isAnswered) answer(undefined)
     })
+  }
+
+  /** A copy of a request that comes at last; nobody waits for its answer any more. */
+  replay(from: string, to: string, message: RegisterRequest): void {
+    const peer = this.#peers.get(to)
+    peer?.process.run(peer.process.boot, () => peer.receive(from, message, () => undefined))
   }
 
   /** To everybody else, and no more than a hint. */

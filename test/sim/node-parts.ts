@@ -30,6 +30,8 @@ export interface JobChange {
   readonly kind: 'applied' | 'same' | 'rejected' | 'busy' | 'unresolved'
   readonly value: JobState | undefined
   readonly reason: RejectReason | undefined
+  /** A quorum of each witness epoch says that there is no such run: RUN_UNKNOWN in production. */
+  readonly isUnknown?: boolean
 }
 
 export type JobRead =

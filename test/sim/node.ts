@@ -103,7 +103,7 @@ export class SimNode {
       const announcement = shelf.find(annHash)?.announcement
       return announcement !== undefined && floors.of(announcement.gateway) >= announcement.gwSeq
     }
-    const parts = { scene, process, disk, network, shelf, rosters, proofs, floors, seenOf }
+    const parts = { ...common, proofs, floors, seenOf }
     const witness = new SimWitness({ ...parts, onDistrust, onExpired })
     this.witness = witness
     const mover = new SimMover({ ...this.parts, sight: options.sightOf(peerId) })
@@ -148,7 +148,9 @@ export class SimNode {
   #newDisk(scene: Scene, storeId: string): Disk {
     const disk = new Disk(storeId, scene.timeline, (key, value) => {
       if (key.startsWith('t/')) {
-        scene.emit({ kind: 'drops', store: storeId, place: key.slice(2) })
+        const kind = value === undefined ? 'forgets' : 'drops'
+        scene.emit({ kind, store: storeId, place: key.slice(2) })
+        if (value === undefined) scene.count('witness: tombstone over')
         return
       }
       if (!key.startsWith('r/') || value === undefined) return

@@ -89,6 +89,8 @@ export interface WorldOptions {
   readonly absences: boolean
   /** Witnesses beyond those of one run: another run has others. */
   readonly spares: 0 | 1 | 2 | 3
+  /** Months pass once all is healed: tombstones end, and what is old comes back. */
+  readonly months: boolean
   /** Each witness must have every end, too, soon after. */
   readonly watchesWitnesses: boolean
   readonly faults: Faults
@@ -97,17 +99,31 @@ export interface WorldOptions {
 /** Three witnesses have a fourth beside them: with five, each run would have all of those. */
 const SPARES = { 1: [0], 3: [0, 1], 5: [0, 1, 2, 3] } as const
 
+/** What only some worlds have by chance, and all of a run have that asks for it. */
+export type Addition = 'absences' | 'months'
+
+export function isAddition(text: string): text is Addition {
+  return text === 'absences' || text === 'months'
+}
+
+export function withAddition(options: WorldOptions, addition: Addition): WorldOptions {
+  if (addition === 'months') return { ...options, months: true }
+  const spares = SPARES[options.witnesses]
+  if (options.witnesses === 1) return options
+  return { ...options, absences: true, spares: spares[options.seed % spares.length] ?? 0 }
+}
+
 type Chance = Pick<Timeline, 'random'>
+type OtherChances = Readonly<Record<'aside' | 'absent' | 'late', Chance>>
 
 /**
  * A world drawn from its seed: each kind of trouble is in about half of them. What came later is
- * drawn from `aside`, and absences from a stream of their own.
+ * drawn from streams of its own.
  */
 export function drawOptions(
   seed: number,
   chance: Timeline,
-  aside: Chance,
-  absent: Chance
+  { aside, absent, late }: OtherChances
 ): WorldOptions {
   const oneOf = <T>(list: readonly [T, ...T[]]): T => {
     return list[Math.floor(chance.random() * list.length)] ?? list[0]
@@ -125,6 +141,8 @@ export function drawOptions(
     seed,
     witnesses,
     absences,
+    // Not with lost seals as well: see docs/protocol.md, "What is dropped".
+    months: late.random() < 0.15 && !absences,
     spares: (absences && spares[Math.floor(absent.random() * spares.length)]) || 0,
     agents: oneOf([2, 3, 4]),
     gateways: oneOf([1, 2]),

@@ -13,8 +13,8 @@ const CALM = {
   everyMsMax: 1_000
 } as const
 
-/** Every witness is back before jobs would move off it. */
-const PRESENT = { absences: false, spares: 0 } as const
+/** Every witness is back before jobs would move off it, and the world ends soon. */
+const PRESENT = { absences: false, spares: 0, months: false } as const
 
 /** Worlds for what random trouble is not likely to find (lease-protocol 4.12, Mutations). */
 export const SCHEDULES = {
@@ -186,6 +186,30 @@ export const SCHEDULES = {
       everyMsMax: 1_500
     }
   }),
+  /** Jobs that are dropped and forgotten, and an agent of one that comes back months later. */
+  months: (options: WorldOptions): WorldOptions => ({
+    ...options,
+    ...PRESENT,
+    witnesses: 3,
+    agents: 3,
+    gateways: 2,
+    lease: 'short',
+    pushes: 4,
+    workMsMax: 6_000,
+    troubleMs: 20_000,
+    cancelRate: 0,
+    replayRate: 0.5,
+    rogue: false,
+    months: true,
+    faults: {
+      ...CALM,
+      lossRate: 0.05,
+      duplicateRate: 0.1,
+      strayMsMax: 1_500,
+      kinds: ['restart', 'clog', 'cut'],
+      everyMsMax: 1_500
+    }
+  }),
   /** Long jobs, all of them cancelled while they run, under agents that lose their witnesses. */
   graces: (options: WorldOptions): WorldOptions => ({
     ...options,
@@ -240,6 +264,7 @@ export const SCHEDULES = {
     troubleMs: 45_000,
     rogue: false,
     absences: true,
+    months: false,
     faults: { ...CALM, lossRate: 0.02, strayMsMax: 800, kinds: ['cut', 'clog'], everyMsMax: 4_000 }
   }),
   /** A little is lost, and nothing else: each end must come to each witness all the same. */
@@ -256,3 +281,7 @@ export const SCHEDULES = {
 } as const
 
 export type ScheduleName = keyof typeof SCHEDULES
+
+export function isSchedule(text: string): text is ScheduleName {
+  return Object.hasOwn(SCHEDULES, text)
+}

@@ -54,6 +54,11 @@ export class WitnessRegisters {
     register.state = droppedAcceptor(nowMs)
   }
 
+  /** Whoever asks next finds what the disk has: nothing. */
+  forget(place: string): void {
+    this.#known.delete(place)
+  }
+
   save(register: WitnessRegister, isAccept: boolean): void {
     const row: RecordRow = { record: register.state.record, register: register.key.register }
     register.savedSeq = this.#disk.put(`r/${register.place}`, row)

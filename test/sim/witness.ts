@@ -19,13 +19,14 @@ import { runIdOf } from '../../protocol/core/run.ts'
 import { isSealed } from '../../protocol/core/run-reducer.ts'
 import { witnessRefs } from '../../protocol/core/witnesses.ts'
 import { LeaseSweep } from '../../protocol/mesh/witness/lease-sweep.ts'
+import type { SimClient } from './client.ts'
 import type { Disk } from './disk.ts'
 import { admitFirst } from './first-accept.ts'
 import type { SimFloors } from './floors.ts'
 import type { SimMoveProofs } from './move-proofs.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
-import { sweep } from './retention.ts'
+import { RetentionLook } from './retention-look.ts'
 import type { SimRosters } from './rosters.ts'
 import type { Scene } from './scene.ts'
 import type { Shelf } from './shelf.ts'
@@ -43,6 +44,7 @@ export interface WitnessParts {
   readonly rosters: SimRosters
   readonly proofs: SimMoveProofs
   readonly floors: SimFloors
+  readonly client: Pick<SimClient, 'read'>
   /** The sequence of a store of `peer` that this process was shown. */
   seenOf(peer: string, storeId: string): number
   /** The process ends: its store has forgotten something. */
@@ -50,9 +52,6 @@ export interface WitnessParts {
   /** A lease has run out by the timer of this witness, told `repeat` times before. */
   onExpired(hint: Hint, repeat: number): void
 }
-
-/** Milliseconds between two looks for runs that may be dropped. */
-const SWEEP_MS = 1_000
 
 type Answer = (reply: RegisterReply) => void
 
@@ -197,20 +196,6 @@ export class SimWitness {
     return { gateway, gwSeq, annHash }
   }
 
-  #sweep(): void {
-    const { scene, process, shelf, floors } = this.#parts
-    const dropped = sweep({
-      disk: this.#disk,
-      registers: this.#registers,
-      floorOf: (gateway) => floors.of(gateway),
-      nowMs: process.nowMs,
-      wallMs: process.wallMs,
-      announcementOf: (annHash) => shelf.find(annHash)?.announcement
-    })
-    if (dropped.length > 0) scene.count('witness: run dropped')
-    process.arm(SWEEP_MS, () => this.#sweep())
-  }
-
   // The announcement of a first value is sent along, at hand, or asked for; only then comes the
   // step, in one turn with its save.
   #accept(remote: string, register: WitnessRegister, request: AcceptRequest, reply: Answer): void {
@@ -343,7 +328,7 @@ export class SimWitness {
     const bootMs = () => process.nowMs
     const clock = { bootMs, monotonicMs: bootMs, wallMs: () => process.wallMs, arm }
     const { onExpired } = this.#parts
-    process.arm(SWEEP_MS, () => this.#sweep())
+    new RetentionLook(this.#parts, this.#registers).start()
     new LeaseSweep({ registers: this.#registers, clock }, onExpired).start()
     this.#toAsk = 0
     const { storeId } = disk

@@ -12,6 +12,7 @@ const HAPPENINGS = [
   'absence: witness cut off',
   'absence: witness dead',
   'agent: attempt adopted',
+  'agent: attempt in a run that is forgotten',
   'agent: attempt not adopted',
   'change: given up',
   'change: given up, and chosen after all',
@@ -32,6 +33,8 @@ const HAPPENINGS = [
   'holder: network lost',
   'job: landed',
   'job: moved, witness_gone',
+  'months: agent is back',
+  'months: all dropped',
   'network: clogged',
   'network: doubled',
   'network: lost',
@@ -41,7 +44,9 @@ const HAPPENINGS = [
   'roster: a witness is replaced',
   'roster: a witness is unseated',
   'roster: a zone is another',
-  'witness: run dropped'
+  'witness: open, and gone elsewhere',
+  'witness: run dropped',
+  'witness: tombstone over'
 ]
 
 describe('a simulated mesh', () => {

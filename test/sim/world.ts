@@ -6,6 +6,7 @@ import { quorumOf, witnessesOf } from '../../protocol/core/witnesses.ts'
 import { plainDigest } from '../support/plain-digest.ts'
 import { plainVerifier } from '../support/plain-signer.ts'
 import { Timeline } from '../support/timeline.ts'
+import { Aftermath } from './aftermath.ts'
 import { startCancels } from './cancels.ts'
 import { allChecks } from './checks/all.ts'
 import { ChosenValues } from './chosen.ts'
@@ -14,9 +15,11 @@ import { Deliveries } from './deliveries.ts'
 import type { Checker, Fact, SimEvent } from './events.ts'
 import { Trouble } from './faults.ts'
 import { Liveness } from './liveness.ts'
+import { StoreLosses } from './losses.ts'
 import { Network } from './network.ts'
 import { SimNode } from './node.ts'
 import { drawOptions, type WorldOptions } from './options.ts'
+import { KEPT_MS } from './retention.ts'
 import { RogueMember } from './rogue.ts'
 import { Authority } from './rosters.ts'
 import { placeOf, type Scene } from './scene.ts'
@@ -51,6 +54,9 @@ const LOOK_EVERY_MS = 250
 /** Each makes another stream of chance of a seed. */
 const ASIDE = 0x5bd1e995
 const ABSENT = 0x1b873593
+const LATE = 0x38b34ae5
+/** Milliseconds that a witness may take to drop what is closed, once it is. */
+const DROPPED_MS = 12_000
 
 /** One simulated mesh from its first delivery to its last outcome. */
 export class World implements Scene {
@@ -71,6 +77,7 @@ export class World implements Scene {
   readonly #sets = new Map<string, readonly WitnessRef[]>()
   readonly #rogue: RogueMember | undefined
   readonly #absent: Timeline
+  readonly #late: Timeline
   #violation: string | undefined
   readonly #counts: Record<string, number> = {}
   readonly #needs = new Map<string, readonly number[]>()
@@ -80,7 +87,9 @@ export class World implements Scene {
     this.timeline = new Timeline(seed)
     this.aside = new Timeline(seed ^ ASIDE)
     this.#absent = new Timeline(seed ^ ABSENT)
-    this.options = change(drawOptions(seed, this.timeline, this.aside, this.#absent))
+    this.#late = new Timeline(seed ^ LATE)
+    const others = { aside: this.aside, absent: this.#absent, late: this.#late }
+    this.options = change(drawOptions(seed, this.timeline, others))
     const { options } = this
     const { faults } = options
     const seats: SeatOptions = { ...options, rogues: options.rogue ? 1 : 0 }
@@ -156,20 +165,19 @@ export class World implements Scene {
     deliveries.start()
     startCancels({ scene: this, nodes, chosen: this.chosen }, deliveries.jobs)
     this.#rogue?.start(() => this.#target(deliveries.jobs))
-    const trouble = new Trouble({
-      scene: this,
-      network: this.network,
-      nodes,
-      options,
-      absent: this.#absent
-    })
+    const { network, chosen } = this
+    const parts = { scene: this, network, nodes, losses: new StoreLosses(this, options) }
+    const trouble = new Trouble({ ...parts, options, absent: this.#absent })
     trouble.start()
+    const aftermath = new Aftermath({ ...parts, chosen, late: this.#late })
+    if (options.months) aftermath.start()
     timeline.run(options.troubleMs, broken)
     if (!broken()) {
       trouble.heal()
       this.#rogue?.stop()
       this.#calm(deliveries, broken)
     }
+    if (options.months && !broken()) this.#months(deliveries, aftermath, broken)
     return this.#result(deliveries)
   }
 
@@ -184,6 +192,15 @@ export class World implements Scene {
       watchesWitnesses,
       needs: this.#needs
     })
+    this.#settle(deliveries, liveness, broken)
+    // What is still on its way may neither revive a job nor change an answer; and V6, the age of
+    // containers, is looked at with every event.
+    if (!broken()) timeline.run(timeline.nowMs + QUIET_MS, broken)
+    this.#violation ??= liveness.look()
+  }
+
+  #settle(deliveries: Deliveries, liveness: Liveness, broken: () => boolean): void {
+    const { timeline } = this
     const endMs = timeline.nowMs + HEALED_TAKE_OVERS * this.profile.takeOverMs
     let isOver = false
     while (!isOver && !broken() && timeline.nowMs < endMs) {
@@ -192,10 +209,31 @@ export class World implements Scene {
       isOver = deliveries.open === 0 && liveness.isOver(deliveries.jobs)
     }
     if (!isOver) this.#violation ??= 'V3: something is never resolved'
-    // What is still on its way may neither revive a job nor change an answer; and V6, the age of
-    // containers, is looked at with every event.
-    if (!broken()) timeline.run(timeline.nowMs + QUIET_MS, broken)
-    this.#violation ??= liveness.look()
+  }
+
+  /** What ended is dropped, then the drops are forgotten, and then what is old comes back. */
+  #months(deliveries: Deliveries, aftermath: Aftermath, broken: () => boolean): void {
+    const { timeline } = this
+    const before = [...deliveries.jobs]
+    timeline.run(timeline.nowMs + KEPT_MS, broken)
+    deliveries.sendLast()
+    const endMs = timeline.nowMs + DROPPED_MS
+    while (!broken() && timeline.nowMs < endMs && !aftermath.isDropped(before)) {
+      timeline.run(timeline.nowMs + LOOK_EVERY_MS, broken)
+    }
+    this.#calm(deliveries, broken)
+    if (broken()) return
+    if (aftermath.isQuiet) {
+      this.count(aftermath.isDropped(before) ? 'months: all dropped' : 'months: not all dropped')
+      aftermath.pass()
+      timeline.run(timeline.nowMs + aftermath.passMs + SETTLE_MS, broken)
+      aftermath.stir()
+      timeline.run(timeline.nowMs + aftermath.stirMs, broken)
+    } else {
+      this.count('months: a gateway waits for whoever left')
+      aftermath.comeBack()
+    }
+    if (!broken()) this.#calm(deliveries, broken)
   }
 
   #target(jobs: readonly string[]) {

@@ -19,6 +19,7 @@ import { checkI10 } from './i10-nothing-unsynced.ts'
 import { checkPromisesKept } from './i10-promises-kept.ts'
 import { checkI11 } from './i11-one-configuration.ts'
 import { checkFloors } from './i12-floors-of-what-ended.ts'
+import { checkForgotten } from './i12-forgotten.ts'
 import { checkI12 } from './i12-no-creation-below-the-floor.ts'
 import { checkI13, type PoisonOptions } from './i13-no-poison.ts'
 import { checkNeeds, type NeedsOf } from './needs-first.ts'
@@ -55,6 +56,7 @@ export function allChecks(options: CheckOptions): readonly Checker[] {
     checkI11(),
     checkI12(),
     checkFloors(),
+    checkForgotten(),
     checkI13(options),
     checkOneLog(),
     checkNeeds(options.needsOf, options.rogues)

@@ -11,6 +11,8 @@ interface Heights {
 export function checkI3(): Checker {
   const disk = new Map<string, Heights>()
   return (event) => {
+    // What it was has ended, and is nothing any more.
+    if (event.kind === 'forgets') disk.delete(`${event.store} ${event.place}`)
     if (event.kind !== 'promises' && event.kind !== 'takes' && event.kind !== 'syncs') return
     const name = `${event.store} ${event.place}`
     const before = disk.get(name)

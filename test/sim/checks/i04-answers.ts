@@ -14,7 +14,10 @@ class Answers {
 
   hear({ op, answer, base }: Heard): string | undefined {
     const name = `${op.actor} ${op.opId}`
-    if (answer === 'rejected' || answer === 'busy') this.#noes.set(name, op.body.kind)
+    // Where nothing has landed yet a mover is told so, and asks again under the same id.
+    const isEarly = op.body.kind === 'move' && base === ''
+    const isNo = answer === 'rejected' || answer === 'busy'
+    if (isNo && !isEarly) this.#noes.set(name, op.body.kind)
     if (answer === 'applied' && op.body.kind !== 'create') this.#yeses.add(name)
     // A busy one may rest on a promise alone: it says when to ask again, and no more.
     if (base === '' || answer === 'busy' || this.#hashes.has(base)) return

@@ -15,6 +15,7 @@ export function checkI12(): Checker {
   }
   return (event) => {
     if (event.kind === 'drops') dropped.add(`${event.store} ${event.place}`)
+    if (event.kind === 'forgets') dropped.delete(`${event.store} ${event.place}`)
     if (event.kind === 'floor') {
       const name = `${event.store} ${event.gateway}`
       floors.set(name, Math.max(event.gwSeq, floors.get(name) ?? 0))
