@@ -7,6 +7,9 @@ import type { ApiParts } from './parts.ts'
 import { runDocument } from './run-view.ts'
 import type { RunDocument } from './schemas.ts'
 
+/** Of a run that has no such job now; RUN_AMBIGUOUS: short for several, each with others. */
+const IS_NONE: ReadonlySet<string> = new Set(['RUN_UNKNOWN', 'RUN_AMBIGUOUS', 'RUN_GONE'])
+
 /**
  * The job that a full or short id names, if the board has it. Rejects with JOB_UNKNOWN,
  * JOB_AMBIGUOUS; of a run that was taken here and is not on the board with RUN_NOT_OPEN, as a
@@ -18,7 +21,10 @@ export async function jobToCancel(parts: ApiParts, id: string): Promise<BoardJob
   } catch (error) {
     if (codeOf(error) !== 'JOB_UNKNOWN') throw error
     // Whoever has its run's id from the answer to a delivery would take its job for none at all.
-    throw (await refusalOf(parts, id)) ?? error
+    const refusal = await refusalOf(parts, id)
+    if (refusal !== undefined) throw refusal
+    // Its run may have come to the board while that was asked.
+    return findJob(parts.board, id)
   }
 }
 
@@ -39,9 +45,7 @@ async function runOf(parts: ApiParts, id: string): Promise<RunDocument | undefin
   try {
     return await runDocument(parts, id)
   } catch (error) {
-    // Short for several runs, none of which has a job of this index.
-    const isNone = codeOf(error) === 'RUN_UNKNOWN' || codeOf(error) === 'RUN_AMBIGUOUS'
-    if (isNone) return undefined
+    if (IS_NONE.has(codeOf(error) ?? '')) return undefined
     throw error
   }
 }

@@ -27,7 +27,7 @@ export interface ForgeRunner {
 }
 
 export interface RunnerWish {
-  /** Unique on its forge, and never used again. */
+  /** Unique on its forge; used again only for a run that begins anew, once its runner is gone. */
   readonly name: string
   readonly labels: readonly string[]
   readonly scope: RunnerScope

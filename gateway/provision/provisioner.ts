@@ -176,6 +176,8 @@ export class Provisioner {
       item.lookAtMs = Number.POSITIVE_INFINITY
       return
     }
+    // Asks no forge: what slots were given goes with them, also where their forge is away.
+    await turn.forget(of)
     const seen = turn.slots(of)
     const before = book.changes
     const limit = new AbortController()
@@ -192,7 +194,6 @@ export class Provisioner {
         await turn.lookAt(of, named, signal)
       }
       const { laterMs, wantsLook } = await turn.plan(of, seen, isFresh ? 'all' : named, signal)
-      await turn.forget(of)
       const waitMs = Math.max(1, laterMs - clock.wallMs())
       item.planAtMs = Math.min(item.planAtMs, clock.bootMs() + waitMs)
       if (wantsLook) item.lookAtMs = 0

@@ -11,7 +11,10 @@ export interface RunnerAttempt {
   readonly epoch: number
 }
 
-/** Names of the runners of one mesh: no two attempts have the same, and each says whose it is. */
+/**
+ * Names of the runners of one mesh: each says whose it is, and no two attempts have the same, but
+ * those of a run that began anew (intake.ts, `onAnew`).
+ */
 export class RunnerNames {
   readonly #mesh: string
 

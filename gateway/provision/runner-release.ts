@@ -41,7 +41,7 @@ export interface RunnerOrder {
 
 interface Made {
   readonly epoch: number
-  readonly values: Promise<RunnerValues | undefined>
+  values: Promise<RunnerValues | undefined>
   /** Once they are there: what the slot's log must not show. */
   shown: readonly string[]
 }
@@ -73,8 +73,9 @@ export class RunnerRelease {
     if (this.#ending.has(slot)) return undefined
     const known = this.#made.get(slot)
     if (known?.epoch === epoch) return await known.values
-    const made: Made = { epoch, values: this.#make(order), shown: [] }
+    const made: Made = { epoch, values: Promise.resolve(undefined), shown: [] }
     this.#made.set(slot, made)
+    made.values = this.#make(order, () => this.#made.get(slot) === made)
     try {
       const values = await made.values
       made.shown = Object.values(values ?? {})
@@ -124,6 +125,8 @@ export class RunnerRelease {
   /** Its next attempt has an epoch that one of before had, and must not get what that one got. */
   beginAnew(slot: string): void {
     this.#made.delete(slot)
+    // An end that was lost with the witnesses of before is ordered again where it is meant still.
+    this.#ending.delete(slot)
   }
 
   /** From now on the slot gets no runner. */
@@ -153,13 +156,13 @@ export class RunnerRelease {
     await book.unseal(over)
   }
 
-  async #make(order: RunnerOrder): Promise<RunnerValues | undefined> {
+  async #make(order: RunnerOrder, isLatest: () => boolean): Promise<RunnerValues | undefined> {
     const { log } = this.#parts
     const { slot, epoch, repository } = order
     const facts = { slot, epoch, repository }
     const signal = AbortSignal.timeout(PROVISION_LOOK_MS_MAX)
     try {
-      const values = await this.#registered(order, signal)
+      const values = await this.#registered(order, isLatest, signal)
       log.info(facts, values === undefined ? 'no runner for the slot' : 'runner registered')
       return values
     } catch (error) {
@@ -171,16 +174,16 @@ export class RunnerRelease {
     }
   }
 
-  async #registered(order: RunnerOrder, signal: AbortSignal): Promise<RunnerValues | undefined> {
-    const { repositories, apis, book, names, seal, clock } = this.#parts
-    const { slot, epoch, spec } = order
-    const repository = repositories.find(order.repository)
-    const provision = repository?.provision
-    const entry = provision && entryOf(provision, spec.runner?.labels ?? [])
-    const api = repository && apis.of(repository)?.runners
-    const naming = names()
-    if (provision === undefined || entry === undefined || api === undefined) return undefined
-    if (naming === undefined || this.#ending.has(slot)) return undefined
+  async #registered(
+    order: RunnerOrder,
+    isLatest: () => boolean,
+    signal: AbortSignal
+  ): Promise<RunnerValues | undefined> {
+    const { book, seal, clock } = this.#parts
+    const { slot, epoch } = order
+    const place = this.#placeOf(order)
+    if (place === undefined || this.#ending.has(slot)) return undefined
+    const { provision, entry, api, naming } = place
     await this.#checkRoom(slot)
     const before = book.attempt(slot)
     if (before !== undefined && !(await this.#cleared(api, provision, before, signal))) {
@@ -191,6 +194,8 @@ export class RunnerRelease {
     const { repository: name } = order
     const begun = { kind: 'attempt', repository: name, slot, epoch, tookJob: false } as const
     const sinceMs = clock.wallMs()
+    // A later attempt has the row: written over, what that one is given could not be masked.
+    if (!isLatest()) return undefined
     // First: after a crash the next process must know that there may be a runner of that name.
     await book.begin({ ...begun, sinceMs, isRegistered: false })
     const runner = naming.nameOf({ runId: runIdOf(slot), epoch })
@@ -198,11 +203,24 @@ export class RunnerRelease {
     const { scope, group, url } = provision
     const values = await api.register({ name: runner, labels, scope, group, url, handle }, signal)
     const sealed = await seal.seal({ slot, epoch }, values)
+    const isOwn = isLatest()
     // Synced before anybody has them: the next process must be able to mask them.
-    await book.begin({ ...begun, sinceMs, isRegistered: true, sealed })
-    if (!this.#ending.has(slot)) return values
+    if (isOwn) await book.begin({ ...begun, sinceMs, isRegistered: true, sealed })
+    if (isOwn && !this.#ending.has(slot)) return values
     await this.#removed(api, provision, runner, signal)
     return undefined
+  }
+
+  /** Where a runner of these labels is registered; undefined where none is any more. */
+  #placeOf({ repository: name, spec }: RunnerOrder) {
+    const { repositories, apis, names } = this.#parts
+    const repository = repositories.find(name)
+    const provision = repository?.provision
+    const entry = provision && entryOf(provision, spec.runner?.labels ?? [])
+    const api = repository && apis.of(repository)?.runners
+    const naming = names()
+    if (provision === undefined || entry === undefined || api === undefined) return undefined
+    return naming && { provision, entry, api, naming }
   }
 
   /** Before its forge is asked for anything: what could not be kept must not be given away. */

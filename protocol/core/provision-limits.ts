@@ -50,7 +50,10 @@ export const PROVISION_ENDING_MAX = 10_000
 export const PROVISION_UNSEEN_MS = 600_000
 /** Milliseconds after its end for which a slot's configuration is kept to mask its last lines. */
 export const PROVISION_MASKED_MS = 600_000
-/** Slots whose configuration a gateway keeps, sealed: 16 label sets at their most, some 30 MB. */
+/**
+ * Slots whose configuration a gateway keeps, sealed: 16 label sets at their most. Some 30 MB, of
+ * configurations as forges make them; 180 MB of the largest.
+ */
 export const PROVISION_GIVEN_MAX = 4_096
 /** Bytes of one slot's configuration, as JSON: what one job may be given, and 44 KB sealed. */
 export const PROVISION_GIVEN_BYTES_MAX = 32_768

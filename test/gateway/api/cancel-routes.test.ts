@@ -2,6 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { ApiParts } from '../../../gateway/api/parts.ts'
 import { MeshError } from '../../../protocol/core/errors.ts'
 import type { JobState } from '../../../protocol/core/job.ts'
+import { openAnnouncement } from '../../../protocol/wire/announcement.ts'
 import { ApiClient } from '../../support/api-client.ts'
 import { ROSTER } from '../../support/control-parts.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -182,6 +183,40 @@ test('a job that ended so long ago that this gateway has dropped it is said to h
 
   expect({ status, code: body.code }).toEqual({ status: 409, code: 'JOB_ENDED' })
   expect(body.facts).toEqual({ id: `${run}.0`, state: 'succeeded' })
+})
+
+test('a run that comes to the board while its witnesses are asked has its job found there', async () => {
+  const readJob = async () => {
+    const { sealed } = (await rig.store.inbox.byRun(run)) ?? {}
+    if (sealed !== undefined) rig.board.addRun(openAnnouncement(sealed), 0)
+    return undefined
+  }
+  rig = await HttpRig.make({ api: { roster: () => ROSTER, readJob } })
+  api = await ApiClient.of(rig)
+  const { run } = (await rig.app.inject(signedPost())).json()
+  await eventually('it is recorded', async () => {
+    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
+  })
+
+  const { body } = await api.post(`/jobs/${run}.0/cancel`, {})
+
+  expect(rig.board.job(`${run}.0`)).toBeDefined()
+  expect(body.code).not.toBe('JOB_UNKNOWN')
+})
+
+test('a job of a run that its witnesses keep no more is unknown', async () => {
+  const readJob = () => Promise.reject(new MeshError('RUN_GONE', { id: 'R' }))
+  rig = await HttpRig.make({ api: { roster: () => ROSTER, readJob } })
+  api = await ApiClient.of(rig)
+  const { run } = (await rig.app.inject(signedPost())).json()
+  await eventually('it is recorded', async () => {
+    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
+  })
+
+  expect(await api.post(`/jobs/${run}.0/cancel`, {})).toMatchObject({
+    status: 404,
+    body: { code: 'JOB_UNKNOWN', facts: { id: `${run}.0` } }
+  })
 })
 
 test('a job of a run that nobody knows, or that is none of its run, is unknown', async () => {

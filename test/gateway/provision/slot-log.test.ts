@@ -306,6 +306,40 @@ test('the last lines of a slot that ended just before a restart are masked as we
   expect(await log.kept(slot)).toEqual(values.map(() => '***'))
 })
 
+test('what a forge answers late to an attempt of before takes nothing from the one that runs', async () => {
+  const rig = await slotRig('github')
+  const { world, gateway } = rig
+  const { after } = rig.rig.forge
+  const slot = await heldSlot(rig, queue(rig))
+  let asked = 0
+  after.close((said) => said.includes('generate-jitconfig') && asked++ === 0)
+  const late = gateway.configure(world, slot)
+  await after.reached()
+  world.claim(slot)
+  const given = (await gateway.configure(world, slot)) ?? []
+  after.open()
+
+  expect(await late).toBeUndefined()
+  expect(rig.actions.runners).toEqual([rig.actions.registered[1]])
+  const again = await restarted(rig)
+  const log = new SlotLog(world, again)
+  const values = given.map(([, value]) => value)
+  await log.push(slot, 1, values)
+  expect(await log.kept(slot)).toEqual(['***'])
+  expect(await again.configure(world, slot, true)).toEqual(given)
+})
+
+test('what an ended slot was given goes though its forge answers nothing', async () => {
+  const { rig, slot } = await givenSlot()
+  rig.rig.forge.fault({ kind: { status: 401 } })
+  rig.world.end(slot, 'succeeded')
+  await rig.world.clock.advance(2 * PROVISION_MASKED_MS)
+
+  await looking(rig, 'it is gone', async () => {
+    return (await attempts(rig.gateway.store)).every(({ row }) => row.sealed === undefined)
+  })
+})
+
 test('a restarted gateway drops what slots were given that it knows as ended, also of repositories without provision', async () => {
   const { rig, slot } = await givenSlot()
   const { world, gateway } = rig
