@@ -154,14 +154,19 @@ export class E2eMesh {
     await this.repository.stop()
     await unmountAll(this.#disks)
     await rm(this.#root, { recursive: true, force: true })
-    await this.#reapTrials()
+    await this.#clearAway()
     await this.#ports.release()
   }
 
-  /** An agent that was killed amid a trial clears it away at a next start, which does not come. */
-  async #reapTrials(): Promise<void> {
+  /** What killed agents have left they clear away at their next start, which does not come. */
+  async #clearAway(): Promise<void> {
     const engine = Engine.local(process.env['DOCKER_HOST'])
-    for (const peerId of this.peerIds) if (peerId !== '') await reapTrials(engine, peerId)
+    for (const peerId of this.peerIds.filter((each) => each !== '')) {
+      await reapTrials(engine, peerId)
+      const volumes = await engine.volumes({ 'runner-mesh.peer': peerId })
+      // One that a container has is none of a killed agent: no reason for a test to fail.
+      for (const { name } of volumes) await engine.removeVolume(name).catch(() => false)
+    }
   }
 }
 
