@@ -131,12 +131,22 @@ test('an agent is shown by its name and by its peer id', async () => {
   })
 })
 
-/** A push that this gateway has taken, of a run that no majority of witnesses can be told of. */
-async function taken(): Promise<string> {
-  rig = await HttpRig.make({ api: { roster: () => ROSTER } })
+/** The run of a push that this gateway has taken; no majority of witnesses can be told of it. */
+async function taken(parts: Partial<ApiParts> = {}): Promise<string> {
+  rig = await HttpRig.make({ api: { roster: () => ROSTER, ...parts } })
   rig.registers.reachable = false
   api = await ApiClient.of(rig)
   const { run } = (await rig.app.inject(signedPost())).json()
+  return run
+}
+
+/** The run of a push that witnesses have been told of, and the board has not. */
+async function recorded(parts: Partial<ApiParts> = {}): Promise<string> {
+  const run = await taken(parts)
+  rig.registers.reachable = true
+  await eventually('it is recorded', async () => {
+    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
+  })
   return run
 }
 
@@ -153,11 +163,7 @@ test('of a run that is taken and not recorded yet a job is refused as its run is
 })
 
 test('a job of a recorded run that this gateway has not heard of yet is to be asked for again', async () => {
-  const run = await taken()
-  rig.registers.reachable = true
-  await eventually('it is recorded', async () => {
-    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
-  })
+  const run = await recorded()
 
   for (const path of [`/jobs/${run}.0`, `/runs/${run}`]) {
     const { status, body } = await api.post(`${path}/cancel`, {})
@@ -172,12 +178,7 @@ test('a job of a recorded run that this gateway has not heard of yet is to be as
 
 test('a job that ended so long ago that this gateway has dropped it is said to have ended', async () => {
   const state = { phase: 'succeeded' } as JobState
-  rig = await HttpRig.make({ api: { roster: () => ROSTER, readJob: async () => state } })
-  api = await ApiClient.of(rig)
-  const { run } = (await rig.app.inject(signedPost())).json()
-  await eventually('it is recorded', async () => {
-    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
-  })
+  const run = await recorded({ readJob: async () => state })
 
   const { status, body } = await api.post(`/jobs/${run}.0/cancel`, {})
 
@@ -191,12 +192,7 @@ test('a run that comes to the board while its witnesses are asked has its job fo
     if (sealed !== undefined) rig.board.addRun(openAnnouncement(sealed), 0)
     return undefined
   }
-  rig = await HttpRig.make({ api: { roster: () => ROSTER, readJob } })
-  api = await ApiClient.of(rig)
-  const { run } = (await rig.app.inject(signedPost())).json()
-  await eventually('it is recorded', async () => {
-    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
-  })
+  const run = await recorded({ readJob })
 
   const { body } = await api.post(`/jobs/${run}.0/cancel`, {})
 
@@ -206,12 +202,7 @@ test('a run that comes to the board while its witnesses are asked has its job fo
 
 test('a job of a run that its witnesses keep no more is unknown', async () => {
   const readJob = () => Promise.reject(new MeshError('RUN_GONE', { id: 'R' }))
-  rig = await HttpRig.make({ api: { roster: () => ROSTER, readJob } })
-  api = await ApiClient.of(rig)
-  const { run } = (await rig.app.inject(signedPost())).json()
-  await eventually('it is recorded', async () => {
-    return (await rig.store.inbox.byRun(run))?.state === 'recorded'
-  })
+  const run = await recorded({ readJob })
 
   expect(await api.post(`/jobs/${run}.0/cancel`, {})).toMatchObject({
     status: 404,
