@@ -6,6 +6,14 @@ import { silentLog } from '../../../protocol/host/log.ts'
 import { digest } from '../../../protocol/wire/digest.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
+const body = {
+  kind: 'release',
+  epoch: 1,
+  claimId: 'ab'.repeat(16),
+  reason: 'agent_lost',
+  userCodeRan: true
+} satisfies EndBody
+
 test('the end of a lease in a run that was dropped since is asked for once, and given up', async () => {
   let asked = 0
   const registers = {
@@ -15,13 +23,6 @@ test('the end of a lease in a run that was dropped since is asked for once, and 
     }
   }
   const parts = { registers, clock: new FakeClock(), random: { next: () => 0 }, log: silentLog() }
-  const body = {
-    kind: 'release',
-    epoch: 1,
-    claimId: 'ab'.repeat(16),
-    reason: 'agent_lost',
-    userCodeRan: true
-  } satisfies EndBody
   const { signal } = new AbortController()
 
   const change = await endLease({ ...parts, digest: digest() } as never, 'R.0', body, signal)
@@ -31,14 +32,6 @@ test('the end of a lease in a run that was dropped since is asked for once, and 
 })
 
 describe('the end of an attempt of a run that no quorum knows', () => {
-  const body = {
-    kind: 'release',
-    epoch: 1,
-    claimId: 'ab'.repeat(16),
-    reason: 'agent_lost',
-    userCodeRan: true
-  } satisfies EndBody
-
   /** Of an attempt of that age, or of this process; stopped with the third question. */
   async function ended(ageMs: number | undefined) {
     const clock = new FakeClock()
