@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
-import { reapTrialsIn } from '../support/left-trials.ts'
+import { clearAfterAgentsIn } from '../support/killed-agents.ts'
 import { freePort } from '../support/port-block.ts'
 import { ProgramProcess } from '../support/program-process.ts'
 import { readExposition, seriesValue } from '../support/prometheus-text.ts'
@@ -27,7 +27,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(running.map((daemon) => daemon.kill('SIGKILL')))
   await endGuardians(folder.dir)
-  await reapTrialsIn(folder.dir)
+  await clearAfterAgentsIn(folder.dir)
   await folder.remove()
 })
 

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { GuestGateway } from '../support/guest-gateway.ts'
-import { reapTrialsIn } from '../support/left-trials.ts'
+import { clearAfterAgentsIn } from '../support/killed-agents.ts'
 import { freePort } from '../support/port-block.ts'
 import { ProgramProcess } from '../support/program-process.ts'
 
@@ -32,7 +32,7 @@ afterEach(async () => {
   await Promise.all(running.map((daemon) => daemon.kill('SIGKILL')))
   await proxy.close()
   await endGuardians(folder.dir)
-  await reapTrialsIn(folder.dir)
+  await clearAfterAgentsIn(folder.dir)
   await folder.remove()
 })
 

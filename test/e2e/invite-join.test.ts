@@ -7,7 +7,7 @@ import { RosterBook } from '../../protocol/mesh/members/roster-book.ts'
 import { temporaryFolder } from '../support/gateway-rig.ts'
 import { endGuardians } from '../support/guardians.ts'
 import { InvitingAgent } from '../support/inviting-agent.ts'
-import { reapTrialsIn } from '../support/left-trials.ts'
+import { clearAfterAgentsIn } from '../support/killed-agents.ts'
 import { freePort } from '../support/port-block.ts'
 import { ProgramProcess } from '../support/program-process.ts'
 
@@ -29,7 +29,7 @@ afterEach(async () => {
 afterAll(async () => {
   await inviting.stop()
   await endGuardians(folder.dir)
-  await reapTrialsIn(folder.dir)
+  await clearAfterAgentsIn(folder.dir)
   await folder.remove()
 })
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LEASE_PROFILES } from '../../protocol/core/lease-profile.ts'
 import { isAlive, type ProcessIdentity } from '../../protocol/host/process-identity.ts'
 import { eventually } from '../support/eventually.ts'
-import { reapTrialsIn } from '../support/left-trials.ts'
+import { clearAfterAgentsIn } from '../support/killed-agents.ts'
 import { guardianOf, LifelineRig } from '../support/lifeline-rig.ts'
 import { freePort } from '../support/port-block.ts'
 import { ProgramProcess } from '../support/program-process.ts'
@@ -35,7 +35,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(running.map((program) => program.kill('SIGKILL')))
   for (const one of guardians) if (isAlive(one)) process.kill(one.pid, 'SIGKILL')
-  await reapTrialsIn(rig.root)
+  await clearAfterAgentsIn(rig.root)
   await rig.close()
 })
 

@@ -2,7 +2,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Engine } from '../../agent/execute/engine.ts'
-import { reapTrials } from '../../agent/execute/reaping.ts'
 import { leftovers } from '../../deploy/demo/engine.ts'
 import { LocalMesh, type LocalMeshOptions } from '../../deploy/demo/local-mesh.ts'
 import { BASE_IMAGE } from '../../deploy/demo/pipeline.ts'
@@ -10,6 +9,7 @@ import { eventually } from '../../deploy/demo/process.ts'
 import { Repository } from '../../deploy/demo/repository.ts'
 import type { SeenJob } from '../../deploy/demo/watch.ts'
 import { killGuardians } from './guardians.ts'
+import { clearAfter } from './killed-agents.ts'
 import { PortBlock } from './port-block.ts'
 import { SmallDisk } from './small-disk.ts'
 
@@ -154,19 +154,9 @@ export class E2eMesh {
     await this.repository.stop()
     await unmountAll(this.#disks)
     await rm(this.#root, { recursive: true, force: true })
-    await this.#clearAway()
+    const peerIds = this.peerIds.filter((each) => each !== '')
+    await clearAfter(Engine.local(process.env['DOCKER_HOST']), peerIds)
     await this.#ports.release()
-  }
-
-  /** What killed agents have left they clear away at their next start, which does not come. */
-  async #clearAway(): Promise<void> {
-    const engine = Engine.local(process.env['DOCKER_HOST'])
-    for (const peerId of this.peerIds.filter((each) => each !== '')) {
-      await reapTrials(engine, peerId)
-      const volumes = await engine.volumes({ 'runner-mesh.peer': peerId })
-      // One that a container has is none of a killed agent: no reason for a test to fail.
-      for (const { name } of volumes) await engine.removeVolume(name).catch(() => false)
-    }
   }
 }
 
